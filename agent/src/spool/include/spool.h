@@ -1,0 +1,200 @@
+/*
+ * The spool: the agent's durable queue in one SQLite file (WAL,
+ * synchronous=FULL), bound to its device id, with three streams.
+ *
+ * Owned by ONE thread (the agent's spool thread; see spool_thread.h for the
+ * way in from others).  Accepted means committed: what spool_commit returned
+ * BL_OK for survives kill -9 and power cuts.  Takes clock and paths from
+ * outside, knows no network.
+ *
+ * Life of data: append -> open span -> cut -> batch (immutable once offered)
+ * -> receipted (deletable) -> trimmed.  Losses by policy are ledger entries
+ * which travel as gaps in the events stream.
+ */
+#ifndef SPOOL_H
+#define SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/buf.h"
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "branchline/message.h"
+#include "branchline/wire.h"
+
+struct spool;
+
+struct spool_opts {
+	const char *path;   /* of the file; its folder must exist */
+	const char *device; /* id; another one in the file: it is set aside, a new spool begins */
+	int64_t max_bytes;  /* the file with its WAL never grows beyond; >= 1 MiB */
+	int64_t keep_receipted_ms; /* how long receipted batches stay while there is room (72 h) */
+	struct bl_id boot;         /* this boot */
+	const struct bl_clock *clock; /* kept */
+	const char *software;         /* version, for hello */
+};
+
+enum spool_opened {
+	SPOOL_OPENED = 0,  /* went on with what was there */
+	SPOOL_CREATED = 1, /* there was none */
+	SPOOL_REPLACED =
+	    2, /* a damaged or foreign one was set aside (named in err), a new one begins */
+};
+
+/*
+ * BL_ENEWER: written by a newer version, left untouched, nothing opened.
+ * BL_EBUSY: another process holds it.  On SPOOL_OPENED and SPOOL_REPLACED the
+ * gap "off" since the last commit has been written, and what was open is cut.
+ */
+int spool_open(struct spool **out, const struct spool_opts *opts, struct bl_err *err);
+/* Commits what is pending.  NULL is fine. */
+void spool_close(struct spool *s);
+
+/* ---- what comes in ---- */
+
+/* The id of a series, from the dictionary or newly added (durable with the next commit).  BL_EFULL
+ * at the cap. */
+int spool_series(
+    struct spool *s, const struct bl_series_def *def, uint32_t *id, struct bl_err *err);
+
+struct spool_sample {
+	uint32_t series_id;
+	uint8_t unknown; /* enum bl_unknown */
+	double value;
+};
+
+/* One tick of one stream (one boot time).  Borrows.  Not durable before commit. */
+int spool_append(struct spool *s, enum bl_stream stream, int64_t boot_ms,
+    const struct spool_sample *samples, uint32_t n, struct bl_err *err);
+/* SPOOL_REPEATED (1): an event with this caller's id was accepted within 24 h; nothing was added.
+ */
+enum { SPOOL_ACCEPTED = 0, SPOOL_REPEATED = 1 };
+int spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err);
+/* A ledger entry: durable with the next commit, travels in the events stream. */
+int spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
+/* A new segment of the clock map (id is assigned); BL_OK also when it says nothing new. */
+int spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
+
+/*
+ * Makes everything since the last commit durable (one fsync).  On failure the
+ * transaction is kept open when it can be retried (BL_EFULL: disk full), or
+ * rolled back and reported (BL_EIO): *lost tells how many samples went with it.
+ */
+int spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err);
+
+/* ---- cutting ---- */
+
+/*
+ * Cuts what is due now by policy (60 s with a link, 1 h without, size caps,
+ * quiet streams too) and commits.  *cut: how many batches were made.
+ * *next_ms: in how long to ask again at the latest.
+ */
+int spool_cut_due(
+    struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, struct bl_err *err);
+/* Cuts every stream now (reconnection, shutdown). */
+int spool_cut_all(struct spool *s, unsigned *cut, struct bl_err *err);
+
+/* ---- what goes out ---- */
+
+/* Fills all but nonce and config_hash. */
+int spool_hello(struct spool *s, struct bl_hello *out, struct bl_err *err);
+
+enum spool_answer {
+	SPOOL_ANSWER_OK = 0,
+	SPOOL_ANSWER_ROLLED_BACK =
+	    1, /* the centre knew more than this file: a new spool id began; say hello again */
+	SPOOL_ANSWER_OTHER = 2, /* about another spool id: ignored */
+};
+
+/*
+ * Takes the answer to a hello: marks exactly what it settles as receipted and
+ * everything else that is held as to be offered.
+ */
+int spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err);
+/* A later receipt: marks more as receipted.  SPOOL_ANSWER_*; a regression is reported as
+ * ROLLED_BACK never, but by *say_hello. */
+int spool_on_receipt(
+    struct spool *s, const struct bl_receipt *r, bool *say_hello, struct bl_err *err);
+
+/* An encoded message, ready to publish. */
+struct spool_frame {
+	enum bl_msg_type type; /* BATCH, DICT, CLOCK */
+	enum bl_stream stream; /* BATCH */
+	uint64_t seq;          /* BATCH */
+	bool past;             /* which topic */
+	struct bl_buf msg;     /* owned by the frame: bl_buf_free */
+};
+
+struct spool_want {
+	bool live;           /* newest first: cut since the link came up */
+	size_t past_bytes;   /* credit for backlog, oldest first by priority of stream; 0: none */
+	uint32_t dict_known; /* the centre's versions: missing entries go first */
+	uint32_t clock_known;
+	size_t max_packet; /* 0: BL_BATCH_WIRE_MAX */
+	unsigned max_frames;
+};
+
+/*
+ * Up to want->max_frames frames that are held, not receipted and not marked
+ * outstanding; marks them outstanding.  Live ones first.  *n: how many.
+ */
+int spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *frames,
+    unsigned *n, struct bl_err *err);
+/* No receipt came in time, or the connection ended: these (or all) may be offered again. */
+void spool_outstanding_clear(struct spool *s, enum bl_stream stream, uint64_t seq);
+void spool_outstanding_clear_all(struct spool *s);
+/* From now on what is cut is live; what was cut before is past. */
+void spool_live_begins(struct spool *s);
+
+/*
+ * What the centre asks for: held ones become due again; *gone tells of the
+ * rest with reasons (n = 0: nothing to say).
+ */
+int spool_on_question(
+    struct spool *s, const struct bl_question *q, struct bl_gone *gone, struct bl_err *err);
+
+/* ---- upkeep ---- */
+
+/*
+ * Deletes receipted batches that are too old or in the way; when the cap still
+ * presses, drops by priority (host, probes, events) with ledger entries.
+ * A slice of work: *more when there is more to do.
+ */
+int spool_trim(struct spool *s, bool *more, struct bl_err *err);
+
+struct spool_stream_status {
+	uint64_t next_seq, lowest_held, receipted_contiguous;
+	uint64_t held_batches, held_bytes;
+	uint64_t waiting_batches, waiting_bytes;   /* held and not receipted */
+	int64_t oldest_waiting_unix_ms;            /* 0: none or clock unknown */
+	uint64_t open_samples;                     /* committed, not yet cut */
+	uint64_t dropped_batches, dropped_samples; /* by policy, ever */
+};
+
+struct spool_status {
+	struct bl_id spool, predecessor, epoch;
+	char device[BL_DEVICE_ID_MAX + 1];
+	int64_t file_bytes, max_bytes;
+	uint64_t accepted_samples, accepted_events;        /* since the file was made */
+	int64_t last_commit_unix_ms, last_receipt_unix_ms; /* 0: never */
+	uint64_t gaps;                                     /* ledger entries, ever */
+	uint32_t dict_version, clock_version;
+	bool clock_trusted;
+	struct spool_stream_status stream[BL_STREAMS];
+};
+
+int spool_status(struct spool *s, struct spool_status *out, struct bl_err *err);
+/*
+ * The same, read-only from a file whose daemon is dead (or alive: it only
+ * reads).  BL_ENOTFOUND, BL_ENEWER, BL_ECORRUPT, BL_EDENIED.
+ */
+int spool_status_of_file(const char *path, struct spool_status *out, struct bl_err *err);
+
+/* The newest ledger entries, newest first, for status.  Returns how many, or negative. */
+int spool_recent_gaps(struct spool *s, struct bl_gap *out, unsigned max, struct bl_err *err);
+int spool_recent_gaps_of_file(
+    const char *path, struct bl_gap *out, unsigned max, struct bl_err *err);
+
+#endif

@@ -1,0 +1,49 @@
+# Build options, and the two interface targets that every module links.
+include(FeatureSummary)
+include(GNUInstallDirs)
+include(CheckCCompilerFlag)
+
+option(BL_TESTS "Build the unit and contract tests" ON)
+option(BL_WERROR "Treat warnings as errors (on in CI)" OFF)
+set(BL_SANITIZE "" CACHE STRING
+  "Sanitizers, separated by commas: address,undefined or thread; empty for none")
+option(BL_COVERAGE "Instrument for line and branch coverage" OFF)
+
+add_feature_info(tests BL_TESTS "unit and contract tests")
+add_feature_info(warnings-as-errors BL_WERROR "any warning stops the build")
+add_feature_info(sanitizers BL_SANITIZE "run-time checks: ${BL_SANITIZE}")
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(bl_options INTERFACE)
+target_compile_definitions(bl_options INTERFACE
+  _GNU_SOURCE BL_VERSION="${PROJECT_VERSION}")
+target_compile_options(bl_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+  -Wmissing-prototypes -Wformat=2 -Wvla
+  $<$<BOOL:${BL_WERROR}>:-Werror>
+  # Messages for people are cut at their buffer on purpose, everywhere.
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+
+# Hardening needs optimisation, and FORTIFY hides errors from the sanitizers.
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT BL_SANITIZE)
+  target_compile_options(bl_options INTERFACE
+    -fstack-protector-strong -fstack-clash-protection
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  target_link_options(bl_options INTERFACE -Wl,-z,relro -Wl,-z,now -pie)
+endif()
+
+add_library(bl_sanitize INTERFACE)
+if(BL_SANITIZE)
+  target_compile_options(bl_sanitize INTERFACE
+    -fsanitize=${BL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(bl_sanitize INTERFACE -fsanitize=${BL_SANITIZE})
+endif()
+if(BL_COVERAGE)
+  target_compile_options(bl_sanitize INTERFACE --coverage -O0 -g)
+  target_link_options(bl_sanitize INTERFACE --coverage)
+endif()

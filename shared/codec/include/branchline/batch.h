@@ -1,0 +1,140 @@
+/*
+ * The batch: the unit of delivery.  shared/WIRE.md has the bytes.
+ *
+ * Pure code, any thread, no I/O.  An encoder is fed samples, events and gaps
+ * in any order and writes one message; a decoder believes no length before it
+ * is checked and reads nothing beyond the bytes it was given.
+ */
+#ifndef BRANCHLINE_BATCH_H
+#define BRANCHLINE_BATCH_H
+
+#include "branchline/buf.h"
+#include "branchline/err.h"
+#include "branchline/wire.h"
+
+enum bl_batch_kind { BL_BATCH_NORMAL = 0, BL_BATCH_SUPERSEDES = 1 };
+
+struct bl_batch_header {
+	struct bl_id spool;
+	struct bl_id boot; /* of every time below and of every sample in it */
+	enum bl_stream stream;
+	enum bl_batch_kind kind;
+	uint64_t seq;             /* from 1 */
+	int64_t collect_begin_ms; /* boot time; consecutive batches of a stream touch */
+	int64_t collect_end_ms;
+	int64_t event_begin_ms; /* boot time of the first and last thing inside; */
+	int64_t event_end_ms;   /* both equal collect_begin_ms when empty */
+	uint32_t dict_version;  /* highest series id used; 0: none */
+	uint64_t next_seq;      /* of this stream, when offered: changes between offers */
+	uint64_t lowest_held;   /* of this stream, when offered; next_seq: nothing held */
+	uint32_t n_samples;
+	uint32_t n_events;
+	uint32_t n_gaps;
+	uint64_t supersedes_first; /* BL_BATCH_SUPERSEDES only, else 0 */
+	uint64_t supersedes_last;
+	uint32_t raw_bytes; /* body before compression */
+	uint32_t crc32;     /* RFC 1952 CRC-32 of the body before compression */
+};
+
+/* ---- encoding ---- */
+
+struct bl_batch_enc;
+
+/* NULL: out of memory.  Holds at most BL_BATCH_SAMPLES_MAX samples and the like. */
+struct bl_batch_enc *bl_batch_enc_create(void);
+void bl_batch_enc_free(struct bl_batch_enc *e);
+/* Forgets the content, keeps the memory. */
+void bl_batch_enc_reset(struct bl_batch_enc *e);
+
+/*
+ * Adds one sample.  unknown != BL_KNOWN: value is ignored.  A value that is
+ * not finite is stored as BL_UNKNOWN_UNREADABLE.  Per series, boot_ms must
+ * not descend.  BL_EFULL: a cap was reached, nothing was added.
+ */
+int bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
+    enum bl_unknown unknown);
+/* Copies what ev points to.  BL_EINVAL: a cap of wire.h is passed.  BL_EFULL as above. */
+int bl_batch_enc_event(struct bl_batch_enc *e, const struct bl_event *ev);
+int bl_batch_enc_gap(struct bl_batch_enc *e, const struct bl_gap *gap);
+/* A guess from above of the raw body so far; the cutter compares it with BL_CUT_RAW_BYTES. */
+size_t bl_batch_enc_raw_guess(const struct bl_batch_enc *e);
+uint32_t bl_batch_enc_samples(const struct bl_batch_enc *e);
+
+/*
+ * Writes the message to out (appended).  Of h the caller sets spool, boot,
+ * stream, kind, seq, collect_*, next_seq, lowest_held, supersedes_*; the rest
+ * is filled in.  BL_EFULL: over BL_BATCH_WIRE_MAX; BL_ENOMEM.  out is then as before.
+ */
+int bl_batch_enc_finish(
+    struct bl_batch_enc *e, struct bl_batch_header *h, struct bl_buf *out, struct bl_err *err);
+
+/*
+ * Rewrites next_seq and lowest_held of an encoded message for another offer:
+ * copies msg to out with the two fields replaced.  The body is not touched.
+ */
+int bl_batch_reoffer(const void *msg, size_t len, uint64_t next_seq, uint64_t lowest_held,
+    struct bl_buf *out, struct bl_err *err);
+
+/* ---- decoding ---- */
+
+/*
+ * Reads the header alone; nothing is inflated.  *body and *body_len are the
+ * compressed body inside msg.  BL_ECORRUPT with the field's name, BL_ENEWER
+ * for a format that this build does not know.
+ */
+int bl_batch_header_decode(const void *msg, size_t len, struct bl_batch_header *h,
+    const uint8_t **body, size_t *body_len, struct bl_err *err);
+
+/*
+ * Inflates a body to raw (reset first; its cap should be >= BL_BATCH_RAW_MAX)
+ * and checks size, ratio and checksum.
+ */
+int bl_batch_inflate(const struct bl_batch_header *h, const uint8_t *body, size_t body_len,
+    struct bl_buf *raw, struct bl_err *err);
+
+/* One series of a batch, still encoded. */
+struct bl_column {
+	uint32_t series_id;
+	uint32_t n; /* samples, known and unknown */
+	/* private to the codec: */
+	const uint8_t *times, *times_end, *data, *data_end;
+	uint8_t encoding;
+	bool has_unknown;
+};
+
+/* A cursor over an inflated body; borrows raw. */
+struct bl_batch_reader {
+	const struct bl_batch_header *h;
+	const uint8_t *raw, *end;
+	const uint8_t *times, *times_end;     /* private */
+	const uint8_t *columns, *columns_end; /* private */
+	const uint8_t *events, *events_end;
+	const uint8_t *gaps, *gaps_end;
+	uint32_t columns_left, events_left, gaps_left;
+	int64_t event_ms;          /* private: time of the last event read */
+	uint32_t unknown_sections; /* kept, skipped, counted */
+};
+
+/* Checks the section structure.  The header's counts must agree with the body. */
+int bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
+    const void *raw, size_t len, struct bl_err *err);
+/* 1: *c filled; 0: no more; negative: BL_ECORRUPT. */
+int bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_err *err);
+/*
+ * Decodes a column into the caller's arrays of c->n entries (boot ms, value,
+ * enum bl_unknown).  An unknown sample's value is NaN.  unknown may be NULL.
+ */
+int bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
+    double *value, uint8_t *unknown, struct bl_err *err);
+/* 1, 0 or negative as above.  Strings point into raw. */
+int bl_batch_next_event(struct bl_batch_reader *r, struct bl_event *ev, struct bl_err *err);
+int bl_batch_next_gap(struct bl_batch_reader *r, struct bl_gap *gap, struct bl_err *err);
+
+/*
+ * Walks everything once (columns decoded into scratch): BL_OK means that no
+ * later call on this batch can fail.  What the collector asks before it stores.
+ */
+int bl_batch_verify(
+    const struct bl_batch_header *h, const void *raw, size_t len, struct bl_err *err);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * What crosses the wire: limits and the plain structs that the encoders take
+ * and the decoders fill.  The bytes themselves are in shared/WIRE.md.
+ *
+ * Structs here own nothing.  Strings and arrays in a decoded struct point into
+ * the bytes that were decoded, or into the struct itself; where they point
+ * into the bytes they are NOT terminated and come with a length (bl_str).
+ */
+#ifndef BRANCHLINE_WIRE_H
+#define BRANCHLINE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+
+#define BL_WIRE_FORMAT 1
+
+/* Caps.  A decoder refuses what passes one before it allocates for it. */
+#define BL_BATCH_WIRE_MAX     (256u * 1024u)       /* a message, header and body */
+#define BL_BATCH_RAW_MAX      (4u * 1024u * 1024u) /* a body before compression */
+#define BL_INFLATE_RATIO_MAX  100u /* raw size over compressed size, above 4 KiB raw */
+#define BL_BATCH_SAMPLES_MAX  65536u
+#define BL_BATCH_EVENTS_MAX   8192u
+#define BL_BATCH_GAPS_MAX     4096u
+#define BL_CUT_RAW_BYTES      (64u * 1024u) /* the agent cuts at this encoded size */
+#define BL_RANGES_MAX         64u /* ranges of one stream in a hello, an answer, a receipt */
+#define BL_LABELS_MAX         8u
+#define BL_NAME_MAX           64u /* metric name, unit, label key, event type, attribute key: bytes */
+#define BL_LABEL_VALUE_MAX    128u /* bytes */
+#define BL_ATTRS_MAX          32u
+#define BL_ATTR_VALUE_MAX     1024u /* bytes */
+#define BL_EVENT_ID_MAX       64u
+#define BL_DEVICE_ID_MAX      63u
+#define BL_DICT_ENTRIES_MAX   65536u /* of one spool */
+#define BL_CLOCK_SEGMENTS_MAX 65536u /* of one spool */
+
+enum bl_stream { BL_STREAM_EVENTS = 1, BL_STREAM_PROBES = 2, BL_STREAM_HOST = 3 };
+#define BL_STREAMS 3 /* arrays by stream are indexed with stream - 1 */
+
+enum bl_msg_type {
+	BL_MSG_HELLO = 1,
+	BL_MSG_ANSWER = 2,
+	BL_MSG_BATCH = 3,
+	BL_MSG_DICT = 4,
+	BL_MSG_CLOCK = 5,
+	BL_MSG_RECEIPT = 6,
+	BL_MSG_PRESENCE = 7,
+	BL_MSG_CENTRE = 8,
+	BL_MSG_GONE = 9,
+	BL_MSG_QUESTION = 10,
+};
+
+struct bl_str {
+	const char *p; /* not terminated; UTF-8, checked by the decoder */
+	size_t len;
+};
+
+struct bl_range {
+	uint64_t first;
+	uint64_t last; /* inclusive, >= first */
+};
+
+/* Ranges ascend and neither touch nor overlap. */
+struct bl_ranges {
+	uint32_t n;
+	struct bl_range r[BL_RANGES_MAX];
+};
+
+/* Why a sample has no value. */
+enum bl_unknown {
+	BL_KNOWN = 0,
+	BL_UNKNOWN_UNREADABLE = 1, /* the source could not be read */
+	BL_UNKNOWN_TIMEOUT = 2,
+	BL_UNKNOWN_UNSUPPORTED = 3, /* this machine does not have it */
+	BL_UNKNOWN_LATE = 4,        /* the tick was missed */
+};
+
+/* Why something will never come: the reason of a ledger entry. */
+enum bl_gap_reason {
+	BL_GAP_OFF = 1,     /* the agent was not running */
+	BL_GAP_EVICTED = 2, /* spool cap reached, dropped by priority */
+	BL_GAP_DISK_FULL = 3,
+	BL_GAP_DAMAGED = 4, /* what salvage could not read */
+	BL_GAP_CLOCK = 5,
+	BL_GAP_LOST_AT_CENTRE = 6, /* receipted once, lost there, no longer held here */
+	BL_GAP_ROLLED_BACK = 7,    /* the spool file was set back to an older copy */
+	BL_GAP_OVERLOAD = 8,       /* a bounded queue inside the agent was full */
+};
+
+struct bl_gap {
+	struct bl_id spool; /* zero: the spool of the batch that carries it */
+	enum bl_gap_reason reason;
+	enum bl_stream stream;
+	uint64_t seq_first; /* 0: a span of time, no batches */
+	uint64_t seq_last;
+	struct bl_id begin_boot; /* zero: unknown */
+	int64_t begin_boot_ms;
+	struct bl_id end_boot; /* zero: unknown */
+	int64_t end_boot_ms;
+	uint64_t samples; /* how many are gone; 0 when unknown */
+};
+
+enum bl_series_kind { BL_GAUGE = 1, BL_COUNTER = 2 };
+
+struct bl_label {
+	struct bl_str key;
+	struct bl_str value;
+};
+
+/* One dictionary entry.  Its id is its place: 1, 2, 3 ... in order of creation. */
+struct bl_series_def {
+	uint32_t id;
+	enum bl_stream stream;
+	enum bl_series_kind kind;
+	uint32_t interval_ms; /* scheduled; 0: when it happens */
+	struct bl_str name;   /* "cpu_used_pct": [a-z][a-z0-9_]* */
+	struct bl_str unit;   /* "pct", "bytes", "ms", "1" ... */
+	uint32_t n_labels;    /* ascending by key, keys distinct */
+	struct bl_label label[BL_LABELS_MAX];
+};
+
+enum bl_attr_type { BL_ATTR_NULL = 0, BL_ATTR_TEXT = 1, BL_ATTR_NUMBER = 2, BL_ATTR_BOOL = 3 };
+
+struct bl_attr {
+	struct bl_str key;
+	enum bl_attr_type type;
+	struct bl_str text; /* BL_ATTR_TEXT */
+	double number;      /* BL_ATTR_NUMBER; finite */
+	bool boolean;       /* BL_ATTR_BOOL */
+};
+
+struct bl_event {
+	int64_t boot_ms;
+	struct bl_str type; /* "agent.start", "probe.state", "step.begin" ... */
+	struct bl_str id;   /* the caller's, unique for 24 h; empty: none */
+	uint32_t n_attrs;
+	struct bl_attr attr[BL_ATTRS_MAX];
+};
+
+/* Where an offset between boot time and wall time comes from. */
+enum bl_clock_source {
+	BL_CLOCK_UNTRUSTED = 0, /* the machine's own unsynchronised clock */
+	BL_CLOCK_NTP = 1,       /* the kernel says that it is disciplined */
+	BL_CLOCK_CENTRE = 2,    /* measured against the collector's time in an answer */
+};
+
+/* unix_ms = boot_ms + offset_ms for boot times from from_boot_ms on. */
+struct bl_clock_segment {
+	uint32_t id; /* 1, 2, 3 ... per spool */
+	struct bl_id boot;
+	int64_t from_boot_ms;
+	int64_t offset_ms;
+	uint32_t uncertainty_ms;
+	enum bl_clock_source source;
+};
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * Configuration: YAML read through one table a section.
+ *
+ * A file is parsed once; every error in it is reported in one run, each with
+ * file, line, column, what was expected and, where one is near, a suggestion:
+ *
+ *   agent.yaml:5:9: broker.port: expected a number from 1 to 65535, got "eighty"
+ *   agent.yaml:7:1: brokr: unknown key; did you mean "broker"?
+ *
+ * The same tables print the effective configuration and the list of options.
+ * Anchors, aliases, tags, several documents and depth over 16 are refused.
+ * Pure but for reading the file; any thread.
+ */
+#ifndef BRANCHLINE_CONF_H
+#define BRANCHLINE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "branchline/err.h"
+
+#define BL_CONF_FILE_MAX   (1024u * 1024u)
+#define BL_CONF_ERRORS_MAX 100u /* further ones are counted, not kept */
+
+enum bl_conf_type {
+	BL_CONF_STR,      /* char *, owned; min and max: bytes */
+	BL_CONF_INT,      /* int64_t; min and max */
+	BL_CONF_NUMBER,   /* double; min and max */
+	BL_CONF_BOOL,     /* bool; true/false/yes/no/on/off */
+	BL_CONF_DURATION, /* int64_t ms: "500ms", "10s", "5m", "72h", "7d"; min and max in ms */
+	BL_CONF_SIZE,     /* int64_t bytes: "512", "64KiB", "20MiB", "1GiB"; min and max in bytes */
+	BL_CONF_ENUM,     /* int, index into choices */
+	BL_CONF_STRLIST,  /* struct bl_conf_strlist, owned; max: how many */
+	BL_CONF_MAP,     /* struct bl_conf_strmap, owned: free keys, string values; max: how many */
+	BL_CONF_SECTION, /* a struct inside the struct, by its own table */
+	BL_CONF_LIST,    /* struct bl_conf_list, owned: a sequence of sections; max: how many */
+};
+
+struct bl_conf_strlist {
+	size_t n;
+	char **item;
+};
+
+struct bl_conf_strmap {
+	size_t n;
+	char **key;
+	char **value;
+};
+
+/* item points at n structs of the section's size, one after another. */
+struct bl_conf_list {
+	size_t n;
+	void *item;
+};
+
+struct bl_conf_section;
+
+struct bl_conf_key {
+	const char *name; /* NULL ends a table */
+	enum bl_conf_type type;
+	const char *dflt; /* as it would stand in the file; NULL: required; "" for "absent" of STR,
+			     lists and maps */
+	size_t offset;    /* in the section's struct */
+	double min, max;  /* 0, 0: no bound */
+	const char *help; /* one line for people */
+	const char *const *choices;            /* ENUM; NULL-terminated */
+	const struct bl_conf_section *section; /* SECTION and LIST */
+	/* Extra check after the type's own; returns NULL or what was expected.  May be NULL. */
+	const char *(*check)(const void *value);
+};
+
+struct bl_conf_section {
+	const char *name; /* for messages */
+	size_t size;      /* of the struct */
+	const struct bl_conf_key *keys;
+	/*
+	 * Check of the whole section after its keys; NULL or what is wrong.
+	 * *key_out may be set to the key that the message should point at.
+	 */
+	const char *(*check)(const void *section, const char **key_out);
+};
+
+struct bl_conf_errors {
+	size_t n; /* found, also those beyond the cap */
+	size_t n_kept;
+	char **line; /* owned, "file:line:col: path: text" */
+};
+
+/*
+ * Reads path into *out (a zeroed struct of root->size, filled with defaults
+ * first).  Always fills errors.  BL_OK; BL_EINVAL when errors->n > 0 (*out is
+ * then released already); BL_ENOTFOUND, BL_EIO, BL_EFULL (file too large), BL_ENOMEM.
+ */
+int bl_conf_load(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_errors *errors, struct bl_err *err);
+/* The same from memory; name stands for the path in messages. */
+int bl_conf_parse(const char *name, const char *text, size_t len,
+    const struct bl_conf_section *root, void *out, struct bl_conf_errors *errors,
+    struct bl_err *err);
+
+/* Releases what the struct owns; leaves it zeroed. */
+void bl_conf_release(const struct bl_conf_section *root, void *conf);
+void bl_conf_errors_free(struct bl_conf_errors *errors);
+
+/* Writes the effective configuration as YAML that parses back to the same. */
+int bl_conf_print(const struct bl_conf_section *root, const void *conf, FILE *to);
+/* Writes a table of options with type, default, bounds and help. */
+void bl_conf_print_options(const struct bl_conf_section *root, FILE *to);
+
+/* "90s" and the like; shared with command-line parsing.  False: not one. */
+bool bl_conf_duration_parse(const char *text, int64_t *ms);
+bool bl_conf_size_parse(const char *text, int64_t *bytes);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * The link: carries one plain byte stream of this process over mutual TLS
+ * (mbedTLS 2.28, TLS 1.2), names every reason for failure, resumes sessions.
+ *
+ * Owned by one event loop; step never blocks.  Name look-ups run in a detached
+ * thread with a deadline.  Nothing in here knows MQTT, except for the one
+ * hand-over function through which Paho's library gets its socket:
+ * bl_link_paho_connect takes the place of connect(2) in a private copy of
+ * Paho's archive (see README.md of this folder).
+ *
+ * Also usable without Paho: with cfg.handover = false the link stops in phase
+ * READY once TLS is up (what `branchline-agent diagnose` asks).
+ */
+#ifndef BRANCHLINE_LINK_H
+#define BRANCHLINE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+
+enum bl_link_phase {
+	BL_LINK_IDLE,
+	BL_LINK_DNS,
+	BL_LINK_CONNECT,
+	BL_LINK_TLS,
+	BL_LINK_READY, /* TLS is up, waiting for the inner side (or for nothing: handover = false)
+			*/
+	BL_LINK_UP,
+	BL_LINK_DOWN,
+};
+
+enum bl_link_fault {
+	BL_FAULT_NONE,
+	BL_FAULT_DNS,
+	BL_FAULT_REFUSED,
+	BL_FAULT_UNREACHABLE,
+	BL_FAULT_TIMEOUT,
+	BL_FAULT_NOT_TLS,
+	BL_FAULT_SERVER_CERT,
+	BL_FAULT_OWN_CERT,
+	BL_FAULT_TLS,
+	BL_FAULT_PEER_CLOSED,
+	BL_FAULT_LOST,
+	BL_FAULT_CLIENT_CLOSED,
+	BL_FAULT_STOPPED,
+	BL_FAULT_BROKER, /* TLS fine, the broker refused (set by mqtt) */
+	BL_FAULT_INTERNAL,
+};
+
+struct bl_link_cfg {
+	const char *host;
+	uint16_t port;
+	const char *verify_name; /* name in the server's certificate; NULL: host */
+	const char *ca_file;     /* PEM */
+	const char *cert_file;   /* PEM, may hold a chain */
+	const char *key_file;    /* PEM */
+	const char *crl_file;    /* PEM or NULL */
+	unsigned dns_ms, connect_ms, tls_ms, ready_ms; /* one deadline a phase; 0: 5000 */
+	unsigned user_timeout_ms;                      /* TCP_USER_TIMEOUT; 0: 30000 */
+	bool resume;                                   /* keep TLS sessions between connections */
+	bool handover;
+};
+
+struct bl_link_report {
+	enum bl_link_fault fault;
+	enum bl_link_phase phase; /* in which it failed, or where it is */
+	char text[320];           /* for people: what, on what, why */
+	char peer[64];            /* address used */
+	char cipher[64];
+	char server_subject[128]; /* CN of the certificate that the server showed */
+	double dns_ms, connect_ms, tls_ms, tls_cpu_ms;
+	bool resumed;
+	uint64_t wire_in_bytes, wire_out_bytes, plain_in_bytes, plain_out_bytes;
+	int os_errno;
+	/*
+	 * Latest notBefore of a verified server chain when it lies after our
+	 * clock (unix ms), else 0.  The link does not fail for that reason alone
+	 * while `clock_untrusted` is set; the owner lifts its clock floor.
+	 */
+	int64_t server_not_before_unix_ms;
+};
+
+struct bl_link;
+
+/* Copies cfg.  Loads and checks the credentials: BL_EINVAL with the file's name and the reason. */
+int bl_link_create(struct bl_link **out, const struct bl_link_cfg *cfg,
+    const struct bl_clock *clock, struct bl_err *err);
+void bl_link_free(struct bl_link *l);
+/* Loads new files beside the old ones; used from the next start.  On error the old ones stay. */
+int bl_link_reload(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *err);
+
+/* Only when IDLE or DOWN. */
+int bl_link_start(struct bl_link *l, struct bl_err *err);
+void bl_link_stop(struct bl_link *l, const char *why);
+
+int bl_link_fd(const struct bl_link *l); /* nested epoll descriptor: readable when step has work */
+int bl_link_timeout_ms(const struct bl_link *l);
+void bl_link_step(struct bl_link *l);
+
+/* Dates of certificates are judged by a clock known to be wrong: see server_not_before_unix_ms. */
+void bl_link_clock_untrusted(struct bl_link *l, bool untrusted);
+
+enum bl_link_phase bl_link_phase(const struct bl_link *l);
+/* For Paho's serverURIs; valid in READY. */
+const char *bl_link_uri(const struct bl_link *l);
+const struct bl_link_report *bl_link_report(const struct bl_link *l);
+const char *bl_link_fault_name(enum bl_link_fault f); /* "dns", "own_cert" ...; never NULL */
+
+#endif
