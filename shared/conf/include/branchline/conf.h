@@ -60,14 +60,23 @@ struct bl_conf_section;
 struct bl_conf_key {
 	const char *name; /* NULL ends a table */
 	enum bl_conf_type type;
-	const char *dflt; /* as it would stand in the file; NULL: required; "" for "absent" of STR,
-			     lists and maps */
-	size_t offset;    /* in the section's struct */
-	double min, max;  /* 0, 0: no bound */
-	const char *help; /* one line for people */
+	/*
+	 * As it would stand in the file; NULL: required.  "" for "absent": STR is
+	 * then NULL (also when the file says ""), lists and maps have n = 0, a
+	 * SECTION gets its keys' defaults.
+	 */
+	const char *dflt;
+	size_t offset;                         /* in the section's struct */
+	double min, max;                       /* 0, 0: no bound */
+	const char *help;                      /* one line for people */
 	const char *const *choices;            /* ENUM; NULL-terminated */
 	const struct bl_conf_section *section; /* SECTION and LIST */
-	/* Extra check after the type's own; returns NULL or what was expected.  May be NULL. */
+	/*
+	 * Extra check after the type's own; returns NULL or what was expected
+	 * ("an http or https URL").  value points at the field in the struct: for
+	 * STR at the char * (never NULL there: an absent string is not checked).
+	 * Not called for defaults.  May be NULL.
+	 */
 	const char *(*check)(const void *value);
 };
 
@@ -76,8 +85,9 @@ struct bl_conf_section {
 	size_t size;      /* of the struct */
 	const struct bl_conf_key *keys;
 	/*
-	 * Check of the whole section after its keys; NULL or what is wrong.
-	 * *key_out may be set to the key that the message should point at.
+	 * Check of the whole section after its keys, when those had no error;
+	 * NULL or what is wrong.  *key_out may be set to the name of the key that
+	 * the message should point at.  May be NULL.
 	 */
 	const char *(*check)(const void *section, const char **key_out);
 };
