@@ -1,0 +1,96 @@
+/*
+ * The HTTPS API under /api/v1, the health and metrics pages, and the web app's
+ * files; and the same API over a Unix socket for the local administrator.
+ *
+ * Handlers run on the server's own threads.  They read through read-only
+ * connections (control_read_begin, and readers made by store_open) and change
+ * through the control writer.  No lock is held while anything is sent.
+ */
+#ifndef API_H
+#define API_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "control.h"
+
+struct api;
+struct store_reader; /* store_read.h */
+struct api_metrics;
+
+/* What the collector knows of itself; filled by its callback for /status, /readyz, /metrics. */
+struct api_status {
+	bool live_up, past_up; /* the two broker connections */
+	char broker_why[256];  /* why one is down; empty: not known or up */
+	bool store_ok;         /* the last telemetry commit went well, and none is overdue */
+	char store_why[256];
+	int64_t last_commit_unix_ms; /* 0: none yet */
+	uint64_t batches;            /* since the start */
+	uint64_t samples;
+};
+
+/*
+ * What the collector supplies.  Every callback may run on any of the API's
+ * threads, must be quick and must not call back into the API.
+ */
+struct api_hooks {
+	void *ctx;
+	/* A reader of the telemetry store for one thread at a time; required. */
+	int (*store_open)(void *ctx, struct store_reader **out, struct bl_err *err);
+	void (*store_close)(void *ctx, struct store_reader *r);
+	/* Fills *out (zeroed before); NULL: all unknown, and /readyz says so. */
+	void (*status)(void *ctx, struct api_status *out);
+	/* Adds the collector's own counters with api_metric; may be NULL. */
+	void (*metrics)(void *ctx, struct api_metrics *m);
+	/* Sites or devices changed (after the commit); may be NULL. */
+	void (*devices_changed)(void *ctx);
+};
+
+struct api_opts {
+	const char *listen_address; /* numeric, "127.0.0.1", "::1", "0.0.0.0"; NULL: no TCP */
+	uint16_t port;              /* 0: any free one, see api_port */
+	const char *cert_file;      /* PEM: certificate, then its chain */
+	const char *key_file;       /* PEM; must not be readable by others */
+	const char *web_root;       /* the web app's built files, read once; NULL: none */
+	const char *admin_socket;   /* path, made with mode 0600; NULL: none */
+	/*
+	 * Origins beside the one in the Host header from which a browser may change
+	 * things ("https://board.example:8443"), for a reverse proxy; NULL: none.
+	 */
+	const char *const *origins; /* NULL-terminated */
+	const char *default_zone;   /* of new sites; NULL: the system's, else "UTC" */
+	const char *zoneinfo_dir;   /* NULL: /usr/share/zoneinfo */
+	unsigned threads;           /* 0: 4 */
+	unsigned connections_max;   /* 0: 512 */
+	unsigned per_address_max;   /* 0: 64 */
+	unsigned idle_timeout_s;    /* 0: 30; also ends a request that trickles in */
+	/* 0: the real cost (19 MiB, 2 passes).  Tests may lower it. */
+	uint32_t password_memory_kib;
+	struct control *control;      /* keeps */
+	const struct bl_clock *clock; /* keeps */
+	struct api_hooks hooks;
+};
+
+/*
+ * Listens and answers from now on.  BL_EBUSY: the port is in use; BL_EDENIED: a
+ * file or the port may not be used; BL_EINVAL: certificate, key, address.
+ */
+int api_start(struct api **out, const struct api_opts *opts, struct bl_err *err);
+/* Takes no new requests, waits for the running ones, closes.  NULL is fine. */
+void api_stop(struct api *a);
+
+/* The TCP port in use; 0 when there is none. */
+uint16_t api_port(const struct api *a);
+
+enum api_metric_type { API_COUNTER, API_GAUGE };
+
+/*
+ * One sample for /metrics; same names must follow each other.  labels is what
+ * stands between the braces (`reason="stale"`), or NULL.  Inside hooks.metrics only.
+ */
+void api_metric(struct api_metrics *m, const char *name, enum api_metric_type type,
+    const char *help, const char *labels, double value);
+
+#endif
