@@ -1,0 +1,1 @@
+bl_unit_test(test_pki LINK bl_pki)
