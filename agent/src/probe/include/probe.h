@@ -1,0 +1,143 @@
+/*
+ * HTTP(S) probes: what one is, the thread that runs them, and how a result
+ * becomes samples and events.
+ *
+ * The prober owns one thread.  All probes run at once on it, non-blocking,
+ * with one deadline per phase; name look-ups run in detached threads of which
+ * there is a bounded number, so a hung resolver delays nobody.  Results reach
+ * the owner through a callback on the prober thread; probe_result_put is pure
+ * and runs on whichever thread the owner likes.
+ *
+ * Does not follow redirects, uses no proxy, sends no body, caches nothing.
+ */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/conf.h"
+#include "branchline/err.h"
+
+struct sample_sink;
+
+#define PROBES_MAX     64u
+#define PROBE_NAME_MAX 64u
+
+enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
+
+/* One item of the configuration's list of probes; filled by bl_conf. */
+struct probe_conf {
+	char *name;
+	char *url; /* http:// or https:// */
+	int64_t interval_ms;
+	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
+	int method;         /* enum probe_method */
+	struct bl_conf_strmap headers;
+	char *expect_status;    /* "200-399", "200, 204, 300-399" */
+	char *expect_body;      /* must occur in the body; "": no check */
+	int64_t body_max_bytes; /* reading stops here */
+	bool keep_alive;
+	char *ca_file; /* PEM; "": the system's bundle */
+	bool verify;   /* a bad certificate makes the run fail (it is measured anyway) */
+};
+
+/* The table of one probe, for a key of type BL_CONF_LIST ... */
+extern const struct bl_conf_section probe_conf_section;
+/* ... with max = PROBES_MAX and this as the key's check: names are distinct. */
+const char *probe_list_check(const void *list);
+
+/* Why a run failed.  The names (probe_reason_name) stand in events: never renamed. */
+enum probe_reason {
+	PROBE_OK = 0,
+	PROBE_FAIL_DNS,
+	PROBE_FAIL_REFUSED,
+	PROBE_FAIL_UNREACHABLE,
+	PROBE_FAIL_TIMEOUT,
+	PROBE_FAIL_TLS,
+	PROBE_FAIL_CERTIFICATE,
+	PROBE_FAIL_STATUS,
+	PROBE_FAIL_BODY,
+	PROBE_FAIL_HTTP,     /* not HTTP, malformed, or cut off before its end */
+	PROBE_FAIL_INTERNAL, /* the agent could not try (memory, descriptors): up is unknown */
+};
+
+/* "ok", "dns", "refused" ...; never NULL. */
+const char *probe_reason_name(enum probe_reason r);
+
+/* The series of a probe, in this order in probe_result.value. */
+enum probe_series {
+	PROBE_UP = 0,
+	PROBE_DNS_MS,
+	PROBE_CONNECT_MS,
+	PROBE_TLS_MS,
+	PROBE_FIRST_BYTE_MS,
+	PROBE_TRANSFER_MS,
+	PROBE_TOTAL_MS,
+	PROBE_STATUS_CODE,
+	PROBE_BODY_BYTES,
+	PROBE_BODY_MATCH,
+	PROBE_CERTIFICATE_DAYS,
+	PROBE_SERIES,
+};
+
+enum probe_got {
+	PROBE_ABSENT =
+	    0, /* did not happen and was not due (no TLS, connection reused ...): not put */
+	PROBE_HAVE,
+	PROBE_MISSING, /* not reached: unknown, unreadable */
+	PROBE_LATE,    /* not reached in time: unknown, timeout */
+};
+
+struct probe_value {
+	enum probe_got got;
+	double v;
+};
+
+/* What one run found.  Plain data: copy it freely. */
+struct probe_result {
+	unsigned probe;  /* place in the list given to prober_start */
+	int64_t boot_ms; /* when the run began */
+	enum probe_reason reason;
+	bool reused;      /* over a connection kept from an earlier run */
+	char detail[192]; /* for people; empty when ok */
+	struct probe_value value[PROBE_SERIES];
+};
+
+struct prober;
+
+/* On the prober thread; must not block and must not call prober_stop.  Borrows r. */
+typedef void (*prober_result_cb)(void *ctx, const struct probe_result *r);
+
+/*
+ * Starts the thread.  Keeps probes (a list of struct probe_conf), clock and
+ * ctx until prober_stop has returned.  Certificates are read later, by the
+ * thread, and only for https.  BL_EINVAL names a probe that cannot run;
+ * BL_EFULL: more than PROBES_MAX.  An empty list is fine: no thread then.
+ */
+int prober_start(struct prober **out, const struct bl_conf_list *probes,
+    const struct bl_clock *clock, prober_result_cb result, void *ctx, struct bl_err *err);
+/* Ends the thread (within milliseconds, whatever hangs); no callback runs afterwards.  NULL is
+ * fine. */
+void prober_stop(struct prober *p);
+
+/* What the putting side remembers of one probe; one for each, by the same index. */
+struct probe_state {
+	const struct probe_conf *conf; /* kept */
+	int32_t handle[PROBE_SERIES];
+	int last_up; /* -1: no result yet */
+};
+
+void probe_state_init(struct probe_state *s, const struct probe_conf *conf);
+
+/*
+ * Puts the samples of r (the sink's owner has set its instant to r->boot_ms
+ * and its stream to BL_STREAM_PROBES) and, when `up` differs from the last
+ * result or there was none, the event probe.state {probe, up, reason, detail}.
+ * Thread of the sink.
+ */
+void probe_result_put(
+    const struct probe_result *r, struct probe_state *s, struct sample_sink *sink);
+
+#endif
