@@ -1,0 +1,210 @@
+/*
+ * Writing the telemetry store: one SQLite file, one writer.
+ *
+ * What ingest has taken in is changed only between store_begin and
+ * store_commit; a commit is durable (WAL, synchronous=FULL) when it returns
+ * BL_OK, and only then may a receipt go out.  A batch, its place in the
+ * received ranges, its coverage and the gaps it tells of are one transaction.
+ *
+ * All functions are called by ONE thread, the writer's.  Other threads read
+ * through store_read.h.
+ *
+ * A struct store_spool is the writer's memory of one spool: borrowed, valid
+ * until the next store_commit or store_rollback.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/batch.h"
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "branchline/message.h"
+#include "branchline/wire.h"
+
+struct store;
+struct store_spool;
+
+struct store_opts {
+	const char *path;             /* of the database; its folder must exist */
+	const struct bl_clock *clock; /* kept */
+	int64_t aside_bytes;          /* payloads set aside, in all; 0: 64 MiB */
+	int64_t aside_rows;           /* and how many messages; 0: 100,000 */
+	unsigned spools_in_memory;    /* 0: 20,000; others are read again when needed */
+	unsigned spools_per_device;   /* 0: 1,000; BL_EFULL beyond */
+};
+
+enum store_opened {
+	STORE_OPENED = 0,
+	STORE_CREATED = 1,
+	/* The file is older than what this machine had committed before: it was
+	 * set back to a copy, and got a new epoch. */
+	STORE_SET_BACK = 2,
+};
+
+/*
+ * Opens or makes the store and brings its schema up to date.  BL_ENEWER: made
+ * by a newer version, left untouched.  BL_ECORRUPT: not a telemetry store.
+ * BL_EBUSY: another process writes it.
+ */
+int store_open(struct store **out, const struct store_opts *opts, struct bl_err *err);
+/* Rolls back what was begun.  NULL is fine. */
+void store_close(struct store *s);
+
+const struct bl_id *store_epoch(const struct store *s);
+/* A new epoch, durable at once; outside a transaction.  For use after a restore from a backup. */
+int store_new_epoch(struct store *s, struct bl_err *err);
+
+int store_begin(struct store *s, struct bl_err *err);
+/* On failure nothing of the transaction is kept (it has been rolled back). */
+int store_commit(struct store *s, struct bl_err *err);
+void store_rollback(struct store *s);
+bool store_in_transaction(const struct store *s);
+
+/* ---- spools ---- */
+
+enum store_spool_found {
+	STORE_SPOOL_OK = 0,
+	STORE_SPOOL_NEW = 1, /* first time: bound to this device now */
+	STORE_SPOOL_FOREIGN =
+	    2, /* bound to another device: *out is that spool, marked "conflict" */
+};
+
+/* BL_EFULL: this device has too many spools; nothing was made. */
+int store_spool(struct store *s, const struct bl_id *spool, const char *device,
+    struct store_spool **out, struct bl_err *err);
+bool store_spool_closed(const struct store_spool *sp);
+/* Entries known: 1..version. */
+uint32_t store_spool_dict_version(const struct store_spool *sp);
+uint32_t store_spool_clock_version(const struct store_spool *sp);
+/* False: no segment of that boot is known at all. */
+bool store_spool_knows_boot(const struct store_spool *sp, const struct bl_id *boot);
+
+enum store_hello {
+	STORE_HELLO_OK = 0,
+	STORE_HELLO_ROLLED_BACK = 1, /* the store knows seqs that this spool has not cut */
+	STORE_HELLO_CLOSED = 2,      /* a closed spool goes on: marked "conflict" */
+};
+
+/*
+ * Takes in a hello: what the spool holds, its predecessor (which is closed).
+ * Fills need[] with the seqs that are neither settled here nor held there.
+ */
+int store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
+    struct bl_ranges need[BL_STREAMS], struct bl_err *err);
+
+/* Fills spool, epoch, dict_version, clock_version and stream[]; the rest is the caller's. */
+void store_receipt(const struct store *s, const struct store_spool *sp, struct bl_receipt *out);
+
+/* ---- batches ---- */
+
+enum store_put {
+	STORE_NEW = 0,
+	STORE_DUPLICATE = 1,  /* known and the same: nothing to store */
+	STORE_CONFLICT = 2,   /* known with another checksum, or a closed spool that goes on */
+	STORE_SUPERSEDED = 3, /* a newer, thinned batch stands for it, or the other way round:
+				 settled without being stored */
+};
+
+/*
+ * What would become of a batch, known from its header alone; nothing changes.
+ * Ask before inflating.
+ */
+int store_batch_peek(
+    struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct bl_err *err);
+
+/*
+ * Stores a batch that passed bl_batch_verify: body is the compressed body as
+ * it came, raw the inflated one (gaps and series are read from it).  Borrows
+ * all.  Answers as peek does; on STORE_NEW and STORE_SUPERSEDED its seq is
+ * settled.  BL_EFULL: too many holes in this stream to keep track of; nothing
+ * was stored and no receipt may be given.
+ */
+int store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err);
+
+/* The agent's answer to a question: writes ledger entries for what is not settled yet. */
+int store_gone(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
+    uint64_t last, enum bl_gap_reason reason, struct bl_err *err);
+
+/* ---- dictionaries and clock maps ---- */
+
+enum store_entry {
+	STORE_ENTRY_NEW = 0,
+	STORE_ENTRY_KNOWN = 1,
+	STORE_ENTRY_CONFLICT = 2, /* the same id means something else already: nothing changed */
+	STORE_ENTRY_EARLY = 3,    /* entries before it are missing: nothing changed */
+};
+
+int store_dict(
+    struct store *s, struct store_spool *sp, const struct bl_series_def *def, struct bl_err *err);
+/* Batches of its boot that are not placed yet are placed by store_place. */
+int store_clock(struct store *s, struct store_spool *sp, const struct bl_clock_segment *seg,
+    struct bl_err *err);
+/*
+ * Places a slice of what waits for a clock map (inside a transaction).
+ * Returns how many rows changed; 0: nothing waits.
+ */
+int store_place(struct store *s, unsigned max_rows, struct bl_err *err);
+
+/* ---- presence ---- */
+
+int store_presence(
+    struct store *s, const char *device, const struct bl_presence *p, struct bl_err *err);
+
+/* ---- set aside ---- */
+
+enum store_aside_reason {
+	STORE_ASIDE_NOT_OURS = 1,
+	STORE_ASIDE_UNDECODABLE,
+	STORE_ASIDE_FOREIGN_IDENTITY,
+	STORE_ASIDE_WRONG_PART,
+	STORE_ASIDE_RETAINED,
+	STORE_ASIDE_OVERSIZED,
+	STORE_ASIDE_CONFLICT,
+	STORE_ASIDE_UNKNOWN_DEVICE,
+	STORE_ASIDE_RETIRED,
+};
+
+const char *store_aside_reason_name(enum store_aside_reason reason);
+
+struct store_aside {
+	enum store_aside_reason reason;
+	const char *topic;  /* as it came */
+	const char *device; /* from the topic; NULL: none */
+	int part;           /* -1: none */
+	const char *detail; /* a sentence for people */
+	const void *payload;
+	size_t len;
+	/* When it is known which batch it is and it is this spool's own: its seq is
+	 * settled as "set aside", so that it does not come again.  Else NULL. */
+	struct store_spool *spool;
+	enum bl_stream stream;
+	uint64_t seq;
+};
+
+enum store_aside_put {
+	STORE_ASIDE_NEW = 0,
+	STORE_ASIDE_AGAIN = 1, /* the same message is there already: counted */
+	STORE_ASIDE_REFUSED =
+	    2 /* the list is full: counted, not kept; the seq is settled all the same */
+};
+
+int store_aside(struct store *s, const struct store_aside *a, struct bl_err *err);
+
+/* ---- figures of this run, for logs and metrics; the lasting ones are in store_read_totals ---- */
+
+struct store_stats {
+	uint64_t commits;
+	int64_t last_commit_mono_ms;
+	uint64_t stored, duplicates, conflicts, superseded, aside;
+	uint64_t holes_refused; /* BL_EFULL of store_batch_put */
+	unsigned spools_in_memory;
+};
+
+void store_stats(const struct store *s, struct store_stats *out);
+
+#endif

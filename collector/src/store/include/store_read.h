@@ -1,0 +1,273 @@
+/*
+ * Reading the telemetry store: read-only connections beside the one writer.
+ *
+ * Each thread of the API opens its own struct store_read and keeps it; one
+ * object is used by one thread at a time.  No call holds a read transaction
+ * for longer than a slice (a few hundred rows): long readers would let the
+ * write-ahead log grow.  So one answer may mix two neighbouring commits; rows
+ * themselves are whole.
+ *
+ * Times are Unix milliseconds as placed by the clock maps, STORE_TIME_NONE
+ * where unknown (never 0).  Visitors (`*_cb`) borrow their row for the call
+ * and return true to go on, false to stop (which is not an error).
+ *
+ * Common failures: BL_EIO, BL_ECORRUPT, BL_ENOMEM, BL_ENEWER (the file was
+ * made by a newer version), BL_ENOTFOUND, BL_EBUSY, BL_ETIMEDOUT (the deadline
+ * of a query passed), BL_EFULL (more would have to be read than the cap).
+ */
+#ifndef STORE_READ_H
+#define STORE_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "branchline/wire.h"
+
+#define STORE_TIME_NONE      INT64_MIN
+#define STORE_QUERY_SERIES   20u
+#define STORE_QUERY_STEPS    5000u
+#define STORE_QUERY_DEADLINE 10000 /* ms, when none is given */
+
+struct store_read;
+
+/* path: the telemetry database that store_open made.  Keeps clock. */
+int store_read_open(
+    struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
+/* NULL is fine. */
+void store_read_close(struct store_read *r);
+
+/* ---- devices ---- */
+
+enum store_presence { STORE_PRESENCE_NONE = 0, STORE_PRESENCE_ONLINE, STORE_PRESENCE_OFFLINE };
+
+/* What the store knows about one device. */
+struct store_device {
+	char device[BL_DEVICE_ID_MAX + 1];
+	enum store_presence presence;
+	int64_t presence_since_unix_ms;           /* when this state was first seen here */
+	int64_t last_arrival_unix_ms;             /* of a batch */
+	int64_t data_until_unix_ms;               /* newest of the streams */
+	int64_t stream_until_unix_ms[BL_STREAMS]; /* end of the newest collection interval */
+	bool has_spool;                           /* said hello or sent a batch at least once */
+	struct bl_id spool;        /* the one in use; the newest when there are several */
+	char software[32];         /* empty: unknown */
+	char config_hash[65];      /* empty: unknown */
+	bool clock_trusted;        /* the spool's newest boot has a trusted segment */
+	bool conflict;             /* identity conflict or same seq with another checksum */
+	uint64_t gaps;             /* ledger entries */
+	uint64_t unexplained;      /* batches missing without an entry */
+	uint64_t set_aside;        /* distinct messages */
+	uint64_t batches, samples; /* stored */
+};
+
+typedef bool (*store_device_cb)(void *ctx, const struct store_device *d);
+
+/* Every device that the store has heard of (registered or not), ordered by id. */
+int store_read_devices(struct store_read *r, store_device_cb cb, void *ctx, struct bl_err *err);
+/* BL_ENOTFOUND: never heard of; err is then left alone. */
+int store_read_device(
+    struct store_read *r, const char *device, struct store_device *out, struct bl_err *err);
+
+/* ---- series ---- */
+
+struct store_series {
+	int64_t id; /* for the life of the store */
+	const char *device;
+	const char *name;
+	const char *unit;
+	const char *labels_json; /* canonical JSON object, keys ascending: {"mode":"user"} */
+	enum bl_series_kind kind;
+	enum bl_stream stream;
+	uint32_t interval_ms;
+	int64_t first_unix_ms; /* of the first and last batch with it, to a batch's length; may be
+				  NONE */
+	int64_t last_unix_ms;
+};
+
+typedef bool (*store_series_cb)(void *ctx, const struct store_series *s);
+
+/* Series of a device, ordered by name, labels. */
+int store_read_series(
+    struct store_read *r, const char *device, store_series_cb cb, void *ctx, struct bl_err *err);
+/* One series by its id; cb is called once.  BL_ENOTFOUND: none; err is then left alone. */
+int store_read_series_by_id(
+    struct store_read *r, int64_t id, store_series_cb cb, void *ctx, struct bl_err *err);
+
+/* ---- query ---- */
+
+enum store_gap_reason {
+	/* 1..8 are enum bl_gap_reason */
+	STORE_GAP_NOT_ARRIVED = 32,   /* no coverage and no ledger entry (yet) */
+	STORE_GAP_UNKNOWN_VALUE = 33, /* samples came, but said "unknown" */
+};
+
+/* "not_arrived", "off", "evicted", "disk_full", "damaged", "clock", "lost_at_centre",
+ * "rolled_back", "overload", "unknown_value"; "other" for a number that this build does not know.
+ */
+const char *store_gap_reason_name(int reason);
+
+struct store_span {
+	int64_t from_unix_ms;
+	int64_t to_unix_ms; /* exclusive */
+	int reason;         /* enum bl_gap_reason or store_gap_reason */
+};
+
+struct store_query {
+	const int64_t *series; /* 1..STORE_QUERY_SERIES ids */
+	size_t n_series;
+	int64_t from_unix_ms; /* first step begins here */
+	int64_t to_unix_ms;   /* exclusive; > from */
+	int64_t step_ms;      /* > 0; (to - from) / step, rounded up, <= STORE_QUERY_STEPS */
+	/*
+	 * Counters only: the increase per second between neighbouring samples,
+	 * counted at the later one.  A fall within a boot is a reset (the
+	 * increase is the new value); no pair spans two boots or more than five
+	 * intervals (one minute at least).  Gauges in the same query are left as they are.
+	 */
+	bool rate;
+	int64_t deadline_ms; /* give up after this long; 0: STORE_QUERY_DEADLINE */
+};
+
+struct store_query_series {
+	int64_t id;
+	uint32_t *n; /* per step: samples with a value; 0: the three below are NaN */
+	double *min;
+	double *max;
+	double *mean;
+	struct store_span *gap; /* ascending, merged, clipped to the range */
+	size_t n_gaps;
+};
+
+struct store_query_result {
+	size_t n_steps;
+	size_t n_series;
+	struct store_query_series *series; /* in the order asked for */
+	uint64_t batches_read;
+};
+
+/* BL_ENOTFOUND: a series does not exist (err names it).  *out is freed by store_query_free. */
+int store_read_query(struct store_read *r, const struct store_query *q,
+    struct store_query_result **out, struct bl_err *err);
+void store_query_free(struct store_query_result *res); /* NULL is fine */
+
+/* Newest sample of every series whose metric is one of names[n], over all devices. */
+struct store_latest {
+	const char *device;
+	int64_t series;
+	const char *name;
+	const char *labels_json;
+	int64_t unix_ms; /* NONE: clock unknown */
+	bool known;      /* false: the sample says "unknown" */
+	double value;    /* of a known one */
+};
+
+typedef bool (*store_latest_cb)(void *ctx, const struct store_latest *l);
+
+/* Looks at the newest batch of each stream only: a metric missing there is not reported. */
+int store_read_latest(struct store_read *r, const char *const *names, size_t n, store_latest_cb cb,
+    void *ctx, struct bl_err *err);
+
+/* ---- events, coverage, gaps, set aside ---- */
+
+struct store_event {
+	int64_t unix_ms; /* NONE: clock unknown */
+	int64_t arrived_unix_ms;
+	const struct bl_event *ev; /* boot_ms, type, id, attrs */
+};
+
+typedef bool (*store_event_cb)(void *ctx, const struct store_event *e);
+
+/* Newest first, at most limit (1..1000).  Events without a placed time stand by their arrival. */
+int store_read_events(struct store_read *r, const char *device, int64_t from_unix_ms,
+    int64_t to_unix_ms, size_t limit, store_event_cb cb, void *ctx, struct bl_err *err);
+
+struct store_coverage {
+	enum bl_stream stream;
+	int64_t from_unix_ms;
+	int64_t to_unix_ms;
+	int64_t arrived_unix_ms; /* of the last batch in it */
+	uint64_t seq_first, seq_last;
+};
+
+typedef bool (*store_coverage_cb)(void *ctx, const struct store_coverage *c);
+
+/* Placed rows that touch the range, ordered by stream, begin. */
+int store_read_coverage(struct store_read *r, const char *device, int64_t from_unix_ms,
+    int64_t to_unix_ms, store_coverage_cb cb, void *ctx, struct bl_err *err);
+
+struct store_gap {
+	int64_t id; /* for paging */
+	const char *device;
+	enum bl_stream stream;
+	int reason;
+	uint64_t seq_first, seq_last; /* 0: a span of time */
+	int64_t from_unix_ms;         /* NONE: unknown */
+	int64_t to_unix_ms;
+	uint64_t samples; /* 0: unknown */
+	int64_t known_unix_ms;
+};
+
+typedef bool (*store_gap_cb)(void *ctx, const struct store_gap *g);
+
+struct store_gap_filter {
+	const char *device;   /* NULL: all */
+	int64_t from_unix_ms; /* NONE: no bound; a gap without times is in every range */
+	int64_t to_unix_ms;
+	int64_t before_id; /* 0: from the newest; else ids below */
+	size_t limit;      /* 1..1000 */
+};
+
+/* Newest first. */
+int store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_gap_cb cb,
+    void *ctx, struct bl_err *err);
+/* Batches that are missing with no ledger entry; device NULL: all. */
+int store_read_unexplained(
+    struct store_read *r, const char *device, uint64_t *out, struct bl_err *err);
+
+struct store_aside_row {
+	int64_t id;
+	int64_t arrived_unix_ms; /* first time */
+	const char *topic;       /* cut, control characters replaced */
+	const char *device;      /* NULL: none in the topic */
+	int part;                /* -1: none in the topic */
+	const char *reason;      /* "undecodable" ... */
+	const char *detail;
+	uint64_t bytes;   /* of the message */
+	uint64_t repeats; /* how often the same message came again */
+	bool kept;        /* the payload is in the store */
+};
+
+typedef bool (*store_aside_cb)(void *ctx, const struct store_aside_row *a);
+
+/* Newest first; before_id 0: from the newest; limit 1..1000; device NULL: all. */
+int store_read_aside(struct store_read *r, const char *device, int64_t before_id, size_t limit,
+    store_aside_cb cb, void *ctx, struct bl_err *err);
+
+/* ---- totals ---- */
+
+#define STORE_ASIDE_REASONS 9
+
+struct store_totals {
+	struct bl_id epoch;
+	int64_t lsn;
+	int64_t created_unix_ms;
+	int64_t last_commit_unix_ms; /* NONE: nothing committed yet */
+	uint64_t batches, samples, events;
+	uint64_t duplicates; /* batches that came again */
+	uint64_t conflicts;
+	uint64_t gaps, unexplained;
+	uint64_t set_aside; /* distinct messages kept in the list */
+	uint64_t
+	    set_aside_by[STORE_ASIDE_REASONS]; /* by enum store_aside_reason - 1, repeats too */
+	uint64_t set_aside_refused;            /* payloads or rows that the caps refused */
+	uint64_t unplaced_batches;             /* clock unknown */
+	uint64_t devices, spools, series;
+	int64_t store_bytes; /* database and write-ahead log */
+};
+
+int store_read_totals(struct store_read *r, struct store_totals *out, struct bl_err *err);
+
+#endif
