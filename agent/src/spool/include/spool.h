@@ -31,6 +31,7 @@ struct spool_opts {
 	const char *device; /* id; another one in the file: it is set aside, a new spool begins */
 	int64_t max_bytes;  /* the file with its WAL never grows beyond; >= 1 MiB */
 	int64_t keep_receipted_ms; /* how long receipted batches stay while there is room (72 h) */
+	size_t memory_bytes;       /* cap of what waits in memory for a commit; 0: 512 KiB */
 	struct bl_id boot;         /* this boot */
 	const struct bl_clock *clock; /* kept */
 	const char *software;         /* version, for hello */
