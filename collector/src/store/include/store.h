@@ -96,6 +96,9 @@ enum store_hello {
 int store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
     struct bl_ranges need[BL_STREAMS], struct bl_err *err);
 
+/* The seqs below the lowest held that are not settled: what to ask for. */
+void store_missing(const struct store_spool *sp, struct bl_ranges need[BL_STREAMS]);
+
 /* Fills spool, epoch, dict_version, clock_version and stream[]; the rest is the caller's. */
 void store_receipt(const struct store *s, const struct store_spool *sp, struct bl_receipt *out);
 
