@@ -3,7 +3,7 @@
  * files; and the same API over a Unix socket for the local administrator.
  *
  * Handlers run on the server's own threads.  They read through read-only
- * connections (control_read_begin, and readers made by store_open) and change
+ * connections (control_read_begin, and readers made by hooks.store_open) and change
  * through the control writer.  No lock is held while anything is sent.
  */
 #ifndef API_H
@@ -17,7 +17,7 @@
 #include "control.h"
 
 struct api;
-struct store_reader; /* store_read.h */
+struct store_read; /* store_read.h */
 struct api_metrics;
 
 /* What the collector knows of itself; filled by its callback for /status, /readyz, /metrics. */
@@ -38,8 +38,8 @@ struct api_status {
 struct api_hooks {
 	void *ctx;
 	/* A reader of the telemetry store for one thread at a time; required. */
-	int (*store_open)(void *ctx, struct store_reader **out, struct bl_err *err);
-	void (*store_close)(void *ctx, struct store_reader *r);
+	int (*store_open)(void *ctx, struct store_read **out, struct bl_err *err);
+	void (*store_close)(void *ctx, struct store_read *r);
 	/* Fills *out (zeroed before); NULL: all unknown, and /readyz says so. */
 	void (*status)(void *ctx, struct api_status *out);
 	/* Adds the collector's own counters with api_metric; may be NULL. */

@@ -54,8 +54,9 @@ struct control_actor {
 };
 
 /*
- * One change.  Runs fn inside a write transaction: fn >= 0 commits and becomes
- * the result, fn < 0 rolls back.  A change that wrote no audit entry is refused
+ * One change.  Runs fn inside a write transaction: 0 commits; anything else
+ * rolls back: a positive outcome (refused, and why) or a failure.  Returns what
+ * fn returned, or what went wrong.  A change that wrote no audit entry is refused
  * (BL_EINVAL, rolled back): see control_tx_unaudited.  BL_EBUSY: no turn within write_wait_ms.
  * fn must not wait for anything: no network, no hashing of passwords.
  */

@@ -1,0 +1,2 @@
+# Control database, fleet, sign-in and the HTTP API.
+bl_unit_test(test_control LINK collector_control)

@@ -1,0 +1,300 @@
+/* The control database keeps its promises: one writer, an audit entry a change, a chain that shows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "control_sql.h"
+#include "jsonw.h"
+
+static const struct control_actor actor = { "alice", "192.0.2.1" };
+
+struct fixture {
+	char dir[64];
+	char path[96];
+	struct control *c;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct control_opts opts = { .clock = bl_clock_real(), .readers_max = 2 };
+	struct bl_err err = { 0 };
+
+	if (f == NULL)
+		return -1;
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-control-XXXXXX");
+	if (mkdtemp(f->dir) == NULL)
+		return -1;
+	(void)snprintf(f->path, sizeof(f->path), "%s/control.db", f->dir);
+	opts.path = f->path;
+	*state = f;
+	if (control_open(&f->c, &opts, &err) != 0)
+		printf("%s\n", err.msg);
+	return f->c != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+	char cmd[96];
+
+	control_close(f->c);
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
+	free(f);
+	return system(cmd);
+}
+
+static int
+insert_site(struct control_tx *tx, const char *id, struct bl_err *err)
+{
+	return control_sql_run(control_tx_db(tx), err,
+	    "INSERT INTO site VALUES (?, 'n', '', 'UTC', NULL, NULL, '{}', 1, 0, ?, 1)", "ti", id,
+	    control_tx_unix_ms(tx));
+}
+
+static int
+add_audited(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	const int rc = insert_site(tx, ctx, err);
+
+	return rc < 0 ? rc : control_audit(tx, "site.create", ctx, NULL, "{}", err);
+}
+
+static int
+add_silently(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	return insert_site(tx, ctx, err);
+}
+
+static int
+add_then_refuse(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	const int rc = add_audited(tx, ctx, err);
+
+	return rc < 0 ? rc : 7;
+}
+
+static int
+only_bookkeeping(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	control_tx_unaudited(tx);
+	return insert_site(tx, ctx, err);
+}
+
+static int64_t
+count(struct fixture *f, const char *sql)
+{
+	struct sqlite3 *db;
+	struct bl_err err = { 0 };
+	int64_t n = -1;
+
+	assert_int_equal(control_read_begin(f->c, &db, &err), 0);
+	assert_int_equal(control_sql_int(db, &err, -1, &n, sql, ""), 0);
+	control_read_end(f->c, db);
+	return n;
+}
+
+static void
+change_and_audit_commit_together_or_not_at_all(void **state)
+{
+	struct fixture *f = *state;
+	struct bl_err err = { 0 };
+	char a[] = "a", b[] = "b", c[] = "c", d[] = "d";
+
+	assert_int_equal(control_write(f->c, &actor, add_audited, a, &err), 0);
+	assert_int_equal(control_write(f->c, &actor, add_silently, b, &err), BL_EINVAL);
+	assert_non_null(strstr(err.msg, "without an audit entry"));
+	assert_int_equal(control_write(f->c, &actor, add_then_refuse, c, &err), 7);
+	assert_int_equal(control_write(f->c, &actor, only_bookkeeping, d, &err), 0);
+	assert_int_equal(control_write(f->c, &actor, add_audited, a, &err), BL_EEXIST);
+	assert_int_equal(count(f, "SELECT count(*) FROM site WHERE id IN ('a', 'd')"), 2);
+	assert_int_equal(count(f, "SELECT count(*) FROM site"), 2);
+	assert_int_equal(count(f, "SELECT count(*) FROM audit"), 1);
+}
+
+static void
+readers_cannot_write_and_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct sqlite3 *one, *two, *three;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(control_read_begin(f->c, &one, &err), 0);
+	assert_true(control_sql_run(one, &err, "DELETE FROM site", "") < 0);
+	assert_int_equal(control_read_begin(f->c, &two, &err), 0);
+	assert_int_equal(control_read_begin(f->c, &three, &err), BL_EBUSY);
+	control_read_end(f->c, one);
+	assert_int_equal(control_read_begin(f->c, &three, &err), 0);
+	control_read_end(f->c, two);
+	control_read_end(f->c, three);
+}
+
+static void
+read_sees_one_state(void **state)
+{
+	struct fixture *f = *state;
+	struct sqlite3 *db;
+	struct bl_err err = { 0 };
+	char a[] = "a";
+	int64_t n;
+
+	assert_int_equal(control_read_begin(f->c, &db, &err), 0);
+	assert_int_equal(control_sql_int(db, &err, -1, &n, "SELECT count(*) FROM site", ""), 0);
+	assert_int_equal(control_write(f->c, &actor, add_audited, a, &err), 0);
+	assert_int_equal(control_sql_int(db, &err, -1, &n, "SELECT count(*) FROM site", ""), 0);
+	assert_int_equal(n, 0);
+	control_read_end(f->c, db);
+	assert_int_equal(count(f, "SELECT count(*) FROM site"), 1);
+}
+
+static void
+file_is_private_and_a_newer_one_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct control_opts opts = { .path = f->path, .clock = bl_clock_real() };
+	struct control *again;
+	struct bl_err err = { 0 };
+	struct stat st;
+	sqlite3 *db;
+
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 999", NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	assert_int_equal(control_open(&again, &opts, &err), BL_ENEWER);
+	assert_null(again);
+}
+
+/* Each row harms the log in another way; the chain must name the place. */
+static void
+audit_shows_each_kind_of_tampering(void **state)
+{
+	static const struct {
+		const char *sql;
+		int64_t bad;
+	} cases[] = {
+		{ "SELECT 1", 0 },
+		{ "UPDATE audit SET actor = 'mallory' WHERE n = 2", 2 },
+		{ "UPDATE audit SET unix_ms = unix_ms + 1 WHERE n = 3", 3 },
+		{ "UPDATE audit SET after = NULL WHERE n = 1", 1 },
+		{ "UPDATE audit SET before = '' WHERE n = 1", 1 },
+		{ "DELETE FROM audit WHERE n = 2", 3 },
+		{ "UPDATE audit SET n = 9 WHERE n = 2; UPDATE audit SET n = 2 WHERE n = 3;"
+		  "UPDATE audit SET n = 3 WHERE n = 9",
+		    2 },
+		{ "INSERT INTO audit SELECT 5, unix_ms, actor, address, action, subject, before, "
+		  "after,"
+		  "hash FROM audit WHERE n = 4",
+		    5 },
+	};
+	struct fixture *f = *state;
+	struct control_audit_report report;
+	struct bl_err err = { 0 };
+	char id[2] = "a";
+	sqlite3 *db;
+
+	for (; id[0] <= 'd'; id[0]++)
+		assert_int_equal(control_write(f->c, &actor, add_audited, id, &err), 0);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_not_equal(sqlite3_exec(db, "DELETE FROM audit", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(
+		db, "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete", NULL, NULL, NULL),
+	    0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), 0);
+		assert_int_equal(sqlite3_exec(db, cases[i].sql, NULL, NULL, NULL), 0);
+		assert_int_equal(control_audit_verify(db, &report, &err), 0);
+		if (report.bad_entry != cases[i].bad)
+			fail_msg("%s: entry %lld", cases[i].sql, (long long)report.bad_entry);
+		assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), 0);
+	}
+	sqlite3_close(db);
+}
+
+static void
+backup_is_a_whole_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct control_opts opts = { .clock = bl_clock_real() };
+	struct control *copy;
+	struct bl_err err = { 0 };
+	char a[] = "a", dst[128];
+
+	assert_int_equal(control_write(f->c, &actor, add_audited, a, &err), 0);
+	(void)snprintf(dst, sizeof(dst), "%s/copy.db", f->dir);
+	assert_int_equal(control_backup(f->c, dst, &err), 0);
+	assert_true(control_backup(f->c, dst, &err) < 0); /* never over something */
+	opts.path = dst;
+	assert_int_equal(control_open(&copy, &opts, &err), 0);
+	control_close(copy);
+}
+
+static void
+json_writer_escapes_and_mends(void **state)
+{
+	struct jsonw w;
+
+	(void)state;
+	jsonw_init(&w, 4096);
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "a\"", "\x01\n\\ \xe5\x88\x86 \xff \xed\xa0\x80");
+	jsonw_array(&w, "n");
+	jsonw_num(&w, NULL, 0.1);
+	jsonw_num(&w, NULL, NAN);
+	jsonw_num(&w, NULL, 1e300);
+	jsonw_int(&w, NULL, INT64_MIN);
+	jsonw_array_end(&w);
+	jsonw_raw(&w, "r", "{}");
+	jsonw_object_end(&w);
+	assert_string_equal(jsonw_text(&w, NULL),
+	    "{\"a\\\"\":\"\\u0001\\n\\\\ \xe5\x88\x86 \xef\xbf\xbd "
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"n\":[0.1,null,1e+300,-9223372036854775808],"
+	    "\"r\":{}}");
+	jsonw_free(&w);
+	jsonw_init(&w, 100);
+	jsonw_array(&w, NULL);
+	for (int i = 0; i < 20; i++)
+		jsonw_str(&w, NULL, "longer than the cap");
+	jsonw_array_end(&w);
+	assert_null(jsonw_text(&w, NULL));
+	jsonw_free(&w);
+	jsonw_init(&w, 64);
+	jsonw_object(&w, NULL);
+	assert_null(jsonw_text(&w, NULL)); /* still open */
+	jsonw_free(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    change_and_audit_commit_together_or_not_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    readers_cannot_write_and_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(read_sees_one_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    file_is_private_and_a_newer_one_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    audit_shows_each_kind_of_tampering, setup, teardown),
+		cmocka_unit_test_setup_teardown(backup_is_a_whole_copy, setup, teardown),
+		cmocka_unit_test(json_writer_escapes_and_mends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
