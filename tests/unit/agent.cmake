@@ -1,0 +1,1 @@
+bl_unit_test(test_conf LINK bl_conf)
