@@ -1,0 +1,25 @@
+/*
+ * The collector's REST API through its Unix socket, as the local administrator.
+ * One request at a time; libcurl underneath; nothing leaves the machine.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <jansson.h>
+
+#include "branchline/err.h"
+
+#include "org.h"
+
+/*
+ * method path (below /api/v1, query included) with a JSON body (borrowed, may
+ * be NULL).  *answer: the parsed body, owned by the caller, NULL when there
+ * was none.  The API's own problem text becomes err.  BL_ENET: no collector runs.
+ */
+int client_call(const struct org *o, const char *method, const char *path, json_t *body,
+    json_t **answer, struct bl_err *err);
+
+/* A member as text; "" when absent or null.  Borrowed from the object. */
+const char *client_text(const json_t *object, const char *key);
+
+#endif

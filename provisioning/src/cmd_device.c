@@ -1,0 +1,322 @@
+/*
+ * branchline device: an agent's identity.  `add` registers it with the
+ * collector, issues its certificate and writes the one file that
+ * `branchline-agent setup` takes in on the other machine.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca.h"
+#include "client.h"
+#include "commands.h"
+#include "files.h"
+#include "setup_file.h"
+
+#define DEVICE_DAYS 365 /* longer than the longest absence we promise to survive */
+
+struct device_args {
+	const char *id, *out;
+	int days;
+};
+
+/* A site by id or by name; *site is owned by the caller. */
+static int
+find_site(const struct org *o, const char *wanted, json_t **site, struct bl_err *err)
+{
+	json_t *answer = NULL;
+	const json_t *item;
+	size_t i;
+	int rc;
+
+	*site = NULL;
+	if ((rc = client_call(o, "GET", "/sites?limit=1000", NULL, &answer, err)) < 0)
+		return rc;
+	json_array_foreach(json_object_get(answer, "items"), i, item)
+	{
+		if (strcmp(client_text(item, "id"), wanted) == 0 ||
+		    (*site == NULL && strcmp(client_text(item, "name"), wanted) == 0))
+			*site = (json_t *)item;
+	}
+	json_incref(*site);
+	json_decref(answer);
+	if (*site == NULL)
+		return bl_fail(err, BL_ENOTFOUND,
+		    "no site has the id or name \"%.64s\"; `branchline site list` shows them, "
+		    "`branchline site add` makes one",
+		    wanted);
+	return BL_OK;
+}
+
+/* Tells the collector which certificate is in force. */
+static int
+report_certificate(
+    const struct org *o, const char *id, const struct bl_pki_info *info, struct bl_err *err)
+{
+	json_t *body, *answer = NULL;
+	char path[160];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/devices/%s/certificate", id);
+	body = json_pack("{s:s, s:I, s:s}", "serial", info->serial_hex, "not_after_unix_ms",
+	    (json_int_t)info->not_after_unix_ms, "fingerprint_sha256", info->fingerprint_sha256);
+	if (body == NULL)
+		return bl_fail(err, BL_ENOMEM, "device %s: out of memory", id);
+	rc = client_call(o, "PUT", path, body, &answer, err);
+	json_decref(body);
+	json_decref(answer);
+	return rc;
+}
+
+static int
+issue_file(const struct org *o, const json_t *device, const struct device_args *a,
+    char out[ORG_PATH_MAX], struct bl_err *err)
+{
+	const char *id = client_text(device, "id");
+	struct bl_pki_request request = { .name = { .common_name = id } };
+	struct bl_pki_info info;
+	struct bl_buf key, cert;
+	char relative[128];
+	int rc;
+
+	(void)snprintf(relative, sizeof(relative), "devices/%.63s.yaml", id);
+	if (a->out != NULL)
+		(void)snprintf(out, ORG_PATH_MAX, "%s", a->out);
+	else
+		org_path(o, relative, out);
+	if ((rc = ca_issue(o, &request, a->days, &key, &cert, err)) < 0)
+		return rc;
+	const struct setup_file s = { .device = id,
+		.site = client_text(device, "site"),
+		.part = json_integer_value(json_object_get(device, "part")),
+		.key_pem = &key,
+		.cert_pem = &cert };
+	if ((rc = bl_pki_info(&cert, &info, err)) == BL_OK &&
+	    (rc = report_certificate(o, id, &info, err)) == BL_OK)
+		rc = setup_file_write(o, &s, out, err);
+	bl_pki_wipe(&key);
+	bl_buf_free(&cert);
+	return rc;
+}
+
+static int
+handed_over(const struct org *o, const json_t *device, const struct device_args *a)
+{
+	struct bl_err err = { 0 };
+	char path[ORG_PATH_MAX];
+
+	if (issue_file(o, device, a, path, &err) < 0)
+		return command_failed(&err);
+	(void)printf("device %s\n%s\n", client_text(device, "id"), path);
+	(void)fprintf(stderr,
+	    "Bring this file to the machine (it holds the private key), and there, as root:\n"
+	    "  branchline-agent setup %s\n",
+	    strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
+	return 0;
+}
+
+static int
+add(const struct org *o, const char *site_name, const char *name, const struct device_args *a)
+{
+	json_t *site = NULL, *body, *device = NULL;
+	struct bl_err err = { 0 };
+	int rc;
+
+	/* The broker knows the collector's connections by these names. */
+	if (a->id != NULL && strncmp(a->id, "collector-", 10) == 0) {
+		(void)bl_fail(
+		    &err, BL_EINVAL, "--id: names that begin with collector- are reserved");
+		return command_failed(&err);
+	}
+	if (find_site(o, site_name, &site, &err) < 0)
+		return command_failed(&err);
+	body = json_pack(
+	    "{s:s, s:s, s:s*}", "site", client_text(site, "id"), "name", name, "id", a->id);
+	json_decref(site);
+	if (body == NULL) {
+		(void)bl_fail(&err, BL_EINVAL, "the name is not UTF-8 text");
+		return command_failed(&err);
+	}
+	rc = client_call(o, "POST", "/devices", body, &device, &err);
+	json_decref(body);
+	if (rc < 0)
+		return command_failed(&err);
+	rc = handed_over(o, device, a);
+	json_decref(device);
+	return rc;
+}
+
+static int
+get_device(const struct org *o, const char *id, json_t **device, struct bl_err *err)
+{
+	char path[160];
+
+	if (strlen(id) > 63 || strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(id))
+		return bl_fail(err, BL_EINVAL,
+		    "\"%.64s\" is not a device id; `branchline device list` shows them", id);
+	(void)snprintf(path, sizeof(path), "/devices/%s", id);
+	return client_call(o, "GET", path, NULL, device, err);
+}
+
+static int
+issue_again(const struct org *o, const char *id, const struct device_args *a)
+{
+	struct bl_err err = { 0 };
+	json_t *device = NULL;
+	int rc;
+
+	if (get_device(o, id, &device, &err) < 0)
+		return command_failed(&err);
+	rc = handed_over(o, device, a);
+	json_decref(device);
+	return rc;
+}
+
+/* The broker reads its revocation list again on SIGHUP. */
+static bool
+reload_broker(const struct org *o)
+{
+	char path[ORG_PATH_MAX];
+	struct bl_buf b;
+	long pid = 0;
+
+	org_path(o, "broker/mosquitto.pid", path);
+	bl_buf_init(&b, 64);
+	if (files_read(path, &b, NULL) == BL_OK) {
+		bl_buf_u8(&b, 0);
+		pid = b.failed ? 0 : strtol((const char *)b.data, NULL, 10);
+	}
+	bl_buf_free(&b);
+	return pid > 1 && kill((pid_t)pid, SIGHUP) == 0;
+}
+
+static int
+revoke_device(const struct org *o, const char *id)
+{
+	struct bl_err err = { 0 };
+	json_t *device = NULL;
+	const char *serial;
+	int rc;
+
+	if (get_device(o, id, &device, &err) < 0)
+		return command_failed(&err);
+	serial = client_text(json_object_get(device, "certificate"), "serial");
+	if (serial[0] == '\0')
+		rc = bl_fail(&err, BL_ENOTFOUND, "device %s has no certificate to revoke", id);
+	else
+		rc = ca_revoke(o, serial, &err);
+	if (rc == BL_OK)
+		(void)printf("certificate %s of %s revoked; %s\n", serial, id,
+		    reload_broker(o)
+			? "the broker refuses it from its next connection on"
+			: "the broker was not told (is it running?): reload or restart it");
+	json_decref(device);
+	return rc < 0 ? command_failed(&err) : 0;
+}
+
+static int
+list(const struct org *o)
+{
+	struct bl_err err = { 0 };
+	json_t *answer = NULL;
+	const json_t *d;
+	size_t i;
+
+	if (client_call(o, "GET", "/devices?limit=1000", NULL, &answer, &err) < 0)
+		return command_failed(&err);
+	json_array_foreach(json_object_get(answer, "items"), i, d)
+	{
+		(void)printf("%-32s %-24s %-8s ", client_text(d, "id"), client_text(d, "site"),
+		    client_text(d, "state"));
+		command_print(client_text(d, "name"));
+		(void)putchar('\n');
+	}
+	if (i == 0)
+		(void)printf("no devices yet; `branchline device add SITE NAME` makes one\n");
+	json_decref(answer);
+	return 0;
+}
+
+static int
+parse_args(int argc, char **argv, struct device_args *a, const struct command *self)
+{
+	static const struct option options[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "id", required_argument, NULL, 'i' },
+		{ "out", required_argument, NULL, 'o' },
+		{ "days", required_argument, NULL, 'd' },
+		{ 0 },
+	};
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'i')
+			a->id = optarg;
+		else if (c == 'o')
+			a->out = optarg;
+		else if (c == 'd')
+			a->days = atoi(optarg);
+		else if (c != 's')
+			return 2;
+	}
+	if (a->days < 1 || a->days > 3650)
+		return command_usage(self, "--days: expected 1 to 3650");
+	return 0;
+}
+
+static int
+run(int argc, char **argv, const struct command *self)
+{
+	struct device_args a = { .days = DEVICE_DAYS };
+	struct bl_err err = { 0 };
+	const char *verb;
+	char **rest;
+	struct org o;
+	int n, rc;
+
+	if (argc < 2)
+		return command_usage(self, "expected add, list, issue or revoke");
+	if ((rc = parse_args(argc - 1, argv + 1, &a, self)) != 0)
+		return rc;
+	/* getopt has moved what is not an option to the end. */
+	verb = argv[1];
+	rest = argv + 1 + optind;
+	n = argc - 1 - optind;
+	if (command_org(argc, argv, &o, &err) < 0)
+		return command_failed(&err);
+	if (strcmp(verb, "list") == 0 && n == 0)
+		return list(&o);
+	if (strcmp(verb, "add") == 0 && n == 2)
+		return add(&o, rest[0], rest[1], &a);
+	if (strcmp(verb, "issue") == 0 && n == 1)
+		return issue_again(&o, rest[0], &a);
+	if (strcmp(verb, "revoke") == 0 && n == 1)
+		return revoke_device(&o, rest[0]);
+	return command_usage(self, "expected add SITE NAME, list, issue ID or revoke ID");
+}
+
+const struct command command_device = {
+	.name = "device",
+	.summary = "add devices, issue and revoke their certificates",
+	.help =
+	    "usage: branchline device add SITE NAME [--id ID] [--out FILE] [--days N]\n"
+	    "       branchline device issue ID [--out FILE] [--days N]\n"
+	    "       branchline device revoke ID\n"
+	    "       branchline device list\n\n"
+	    "add registers a device at a site (given by id or name) and writes one file with its "
+	    "key,\n"
+	    "certificate, broker address and configuration; `branchline-agent setup FILE` takes it "
+	    "in\n"
+	    "on that machine. issue writes a new file with a new certificate for a device that "
+	    "exists.\n"
+	    "revoke ends the certificate that is in force.\n\n"
+	    "  --id ID       a-z, 0-9 and -, at most 63 characters (default: from site and name)\n"
+	    "  --out FILE    where to write it (default: devices/ID.yaml in the state folder)\n"
+	    "  --days N      life of the certificate (default: 365); a device that is away longer\n"
+	    "                cannot come back by itself\n"
+	    "  --state DIR   the organisation's state folder\n",
+	.run = run,
+};

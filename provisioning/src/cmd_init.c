@@ -1,0 +1,294 @@
+/*
+ * branchline init: brings a state folder to what the settings say.  Keys that
+ * exist stay; certificates are renewed when their names change or their end is
+ * near; configuration files are written anew each time.  Run it again to
+ * change an address or a port.
+ */
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ca.h"
+#include "commands.h"
+#include "files.h"
+#include "org.h"
+#include "render.h"
+
+#define SERVER_DAYS 397 /* browsers refuse servers' certificates of longer life */
+
+struct init_args {
+	const char *state, *organisation, *listen, *host, *zone, *web_root;
+	long port, broker_port;
+};
+
+static bool
+numeric_address(const char *s)
+{
+	unsigned char a[16];
+
+	return inet_pton(AF_INET, s, a) == 1 || inet_pton(AF_INET6, s, a) == 1;
+}
+
+static bool
+wildcard(const char *address)
+{
+	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+static bool
+zone_exists(const char *zone)
+{
+	char path[512];
+
+	if (zone[0] == '/' || strstr(zone, "..") != NULL)
+		return false;
+	(void)snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone);
+	return files_exists(path);
+}
+
+/* This machine's zone: TZ, /etc/timezone, the target of /etc/localtime; else UTC. */
+static void
+system_zone(char *out, size_t size)
+{
+	static const char marker[] = "/zoneinfo/";
+	char link[512] = "", *at;
+	const char *tz = getenv("TZ");
+	struct bl_buf b;
+	ssize_t n;
+
+	(void)snprintf(out, size, "UTC");
+	if (tz != NULL && tz[0] != '\0' && zone_exists(tz)) {
+		(void)snprintf(out, size, "%s", tz);
+		return;
+	}
+	bl_buf_init(&b, 256);
+	if (files_read("/etc/timezone", &b, NULL) == BL_OK && b.len > 1) {
+		(void)snprintf(link, sizeof(link), "%.*s", (int)b.len, (const char *)b.data);
+		link[strcspn(link, "\n")] = '\0';
+		if (zone_exists(link))
+			(void)snprintf(out, size, "%.60s", link);
+	} else if ((n = readlink("/etc/localtime", link, sizeof(link) - 1)) > 0) {
+		link[n] = '\0';
+		if ((at = strstr(link, marker)) != NULL && zone_exists(at + strlen(marker)))
+			(void)snprintf(out, size, "%.60s", at + strlen(marker));
+	}
+	bl_buf_free(&b);
+}
+
+static int
+parse_port(const char *text, long *out)
+{
+	char *end;
+
+	*out = strtol(text, &end, 10);
+	return *text != '\0' && *end == '\0' && *out >= 1 && *out <= 65535;
+}
+
+/* Takes what the command line says; the rest stays as it was, or becomes the default. */
+static int
+settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err)
+{
+	char hostname[254] = "localhost";
+
+	if (a->organisation != NULL && exists && strcmp(a->organisation, o->name) != 0)
+		return bl_fail(err, BL_EEXIST,
+		    "%s holds the organisation \"%s\" already; another one needs another --state "
+		    "DIR",
+		    o->dir, o->name);
+	if (!exists) {
+		(void)snprintf(o->name, sizeof(o->name), "%s",
+		    a->organisation != NULL ? a->organisation : "Branchline");
+		(void)snprintf(o->listen, sizeof(o->listen), "127.0.0.1");
+		system_zone(o->zone, sizeof(o->zone));
+		o->broker_port = 8883;
+		o->board_port = 8443;
+	}
+	if (a->listen != NULL) {
+		if (!numeric_address(a->listen))
+			return bl_fail(err, BL_EINVAL,
+			    "--listen: expected an IPv4 or IPv6 address of this machine, got "
+			    "\"%.60s\"",
+			    a->listen);
+		(void)snprintf(o->listen, sizeof(o->listen), "%s", a->listen);
+	}
+	if (a->zone != NULL) {
+		if (!zone_exists(a->zone))
+			return bl_fail(err, BL_EINVAL,
+			    "--zone: expected an IANA time zone such as Asia/Shanghai, got "
+			    "\"%.60s\"",
+			    a->zone);
+		(void)snprintf(o->zone, sizeof(o->zone), "%s", a->zone);
+	}
+	if (gethostname(hostname, sizeof(hostname) - 1) != 0)
+		(void)snprintf(hostname, sizeof(hostname), "localhost");
+	if (a->host != NULL)
+		(void)snprintf(o->host, sizeof(o->host), "%s", a->host);
+	else if (a->listen != NULL || !exists)
+		(void)snprintf(
+		    o->host, sizeof(o->host), "%s", wildcard(o->listen) ? hostname : o->listen);
+	if (a->port != 0)
+		o->board_port = a->port;
+	if (a->broker_port != 0)
+		o->broker_port = a->broker_port;
+	if (a->web_root != NULL && (size_t)snprintf(o->web_root, sizeof(o->web_root), "%s",
+				       a->web_root) >= sizeof(o->web_root))
+		return bl_fail(err, BL_EINVAL, "--web-root: path too long");
+	if (o->broker_port == o->board_port)
+		return bl_fail(
+		    err, BL_EINVAL, "broker and board cannot share port %d", (int)o->board_port);
+	return BL_OK;
+}
+
+static int
+make_folders(const struct org *o, struct bl_err *err)
+{
+	static const char *const folders[] = { "ca", "broker", "collector", "devices" };
+	char path[ORG_PATH_MAX];
+	int rc;
+
+	if ((rc = files_mkdir(o->dir, 0755, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		org_path(o, folders[i], path);
+		if ((rc = files_mkdir(path, 0700, err)) < 0)
+			return rc;
+	}
+	return BL_OK;
+}
+
+static int
+make_certificates(const struct org *o, struct bl_err *err)
+{
+	struct bl_pki_request live = { .name = { .common_name = "collector-live" } };
+	struct bl_pki_request past = { .name = { .common_name = "collector-past" } };
+	struct bl_pki_request server = { .name = { .common_name = ORG_BROKER_NAME },
+		.server = true,
+		.dns = { ORG_BROKER_NAME, "localhost" },
+		.ip = { "127.0.0.1", "::1" } };
+	struct bl_pki_request web = { .name = { .common_name = "branchline-board" },
+		.server = true,
+		.dns = { "localhost" },
+		.ip = { "127.0.0.1", "::1" } };
+	char hostname[254] = "";
+	int rc;
+
+	if (gethostname(hostname, sizeof(hostname) - 1) == 0 && hostname[0] != '\0' &&
+	    strcmp(hostname, "localhost") != 0) {
+		server.dns[2] = hostname;
+		web.dns[1] = hostname;
+	}
+	if (!wildcard(o->listen) && strcmp(o->listen, "127.0.0.1") != 0 &&
+	    strcmp(o->listen, "::1") != 0)
+		server.ip[2] = web.ip[2] = o->listen;
+	else if (numeric_address(o->host) && strcmp(o->host, "127.0.0.1") != 0 &&
+		 strcmp(o->host, "::1") != 0)
+		server.ip[2] = web.ip[2] = o->host;
+	if (!numeric_address(o->host) && strcmp(o->host, hostname) != 0)
+		server.dns[3 - (server.dns[2] == NULL)] = web.dns[2 - (web.dns[1] == NULL)] =
+		    o->host;
+	if ((rc = ca_ensure(o, "broker", "server", &server, SERVER_DAYS, err)) < 0 ||
+	    (rc = ca_ensure(o, "collector", "web", &web, SERVER_DAYS, err)) < 0 ||
+	    (rc = ca_ensure(o, "collector", "live", &live, SERVER_DAYS, err)) < 0)
+		return rc;
+	return ca_ensure(o, "collector", "past", &past, SERVER_DAYS, err);
+}
+
+static int
+init(const struct init_args *a, struct org *o, bool *made, struct bl_err *err)
+{
+	int rc = org_load(o, a->state, err);
+	bool exists = rc == BL_OK;
+
+	*made = false;
+	if (rc < 0 && rc != BL_ENOTFOUND)
+		return rc;
+	if ((rc = settle(o, a, exists, err)) < 0 || (rc = make_folders(o, err)) < 0 ||
+	    (rc = ca_init(o, made, err)) < 0 || (rc = make_certificates(o, err)) < 0 ||
+	    (rc = render_broker(o, err)) < 0 || (rc = render_collector(o, err)) < 0)
+		return rc;
+	/* Last: its presence says that everything before is in place. */
+	return org_save(o, err);
+}
+
+static int
+run(int argc, char **argv, const struct command *self)
+{
+	static const struct option options[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "organisation", required_argument, NULL, 'o' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "host", required_argument, NULL, 'H' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "broker-port", required_argument, NULL, 'b' },
+		{ "zone", required_argument, NULL, 'z' },
+		{ "web-root", required_argument, NULL, 'w' },
+		{ 0 },
+	};
+	struct init_args a = { 0 };
+	struct bl_err err = { 0 };
+	struct org o;
+	bool made;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			a.state = optarg;
+			break;
+		case 'o':
+			a.organisation = optarg;
+			break;
+		case 'l':
+			a.listen = optarg;
+			break;
+		case 'H':
+			a.host = optarg;
+			break;
+		case 'z':
+			a.zone = optarg;
+			break;
+		case 'w':
+			a.web_root = optarg;
+			break;
+		case 'p':
+		case 'b':
+			if (!parse_port(optarg, c == 'p' ? &a.port : &a.broker_port))
+				return command_usage(
+				    self, "expected a port from 1 to 65535, got \"%.20s\"", optarg);
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind != argc)
+		return command_usage(self, "unexpected argument \"%.40s\"", argv[optind]);
+	if (init(&a, &o, &made, &err) < 0)
+		return command_failed(&err);
+	(void)printf("%s: organisation \"%s\" %s\n", o.dir, o.name,
+	    made ? "created" : "is up to date with its settings");
+	return 0;
+}
+
+const struct command command_init = {
+	.name = "init",
+	.summary = "create an organisation, or bring its files in line with new settings",
+	.help =
+	    "usage: branchline init [OPTION ...]\n\n"
+	    "Creates an organisation in the state folder: its certificate authority, the broker's "
+	    "and\n"
+	    "the collector's certificates and configuration. Run again, it keeps keys and data, "
+	    "takes\n"
+	    "over the settings given, and renews certificates that are near their end.\n\n"
+	    "  --state DIR           the state folder\n"
+	    "  --organisation NAME   its name, as it stands in certificates (default: Branchline)\n"
+	    "  --listen ADDRESS      where broker and board listen (default: 127.0.0.1)\n"
+	    "  --host NAME           how devices find the broker (default: the listen address)\n"
+	    "  --port N              HTTPS port of the board (default: 8443)\n"
+	    "  --broker-port N       TLS port of the broker (default: 8883)\n"
+	    "  --zone ZONE           IANA time zone of new sites (default: this machine's)\n"
+	    "  --web-root DIR        the built web app\n",
+	.run = run,
+};

@@ -1,0 +1,99 @@
+/* branchline user: who may sign in to the board. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "commands.h"
+
+static int
+add(const struct org *o, int argc, char **argv, const struct command *self)
+{
+	static const struct option options[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "role", required_argument, NULL, 'r' },
+		{ "language", required_argument, NULL, 'l' },
+		{ 0 },
+	};
+	const char *role = "viewer", *language = NULL, *password;
+	json_t *body, *answer = NULL;
+	struct bl_err err = { 0 };
+	int c, rc;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'r')
+			role = optarg;
+		else if (c == 'l')
+			language = optarg;
+		else if (c != 's')
+			return 2;
+	}
+	if (optind + 1 != argc)
+		return command_usage(self, "expected: user add NAME");
+	body =
+	    json_pack("{s:s, s:s, s:s*}", "name", argv[optind], "role", role, "language", language);
+	if (body == NULL)
+		return command_usage(self, "the name is not UTF-8 text");
+	rc = client_call(o, "POST", "/users", body, &answer, &err);
+	json_decref(body);
+	if (rc < 0)
+		return command_failed(&err);
+	password = client_text(answer, "initial_password");
+	(void)printf("user %s, %s\npassword %s\n", argv[optind], role, password);
+	(void)fprintf(
+	    stderr, "The password is shown this once; it can be changed after signing in.\n");
+	json_decref(answer);
+	return 0;
+}
+
+static int
+list(const struct org *o)
+{
+	struct bl_err err = { 0 };
+	json_t *answer = NULL;
+	const json_t *u;
+	size_t i;
+
+	if (client_call(o, "GET", "/users?limit=1000", NULL, &answer, &err) < 0)
+		return command_failed(&err);
+	json_array_foreach(json_object_get(answer, "items"), i, u)
+	{
+		(void)printf("%-24s %-14s %s\n", client_text(u, "name"), client_text(u, "role"),
+		    json_is_true(json_object_get(u, "disabled")) ? "disabled" : "");
+	}
+	if (i == 0)
+		(void)printf("nobody can sign in yet; `branchline user add NAME` changes that\n");
+	json_decref(answer);
+	return 0;
+}
+
+static int
+run(int argc, char **argv, const struct command *self)
+{
+	struct bl_err err = { 0 };
+	struct org o;
+
+	if (argc < 2)
+		return command_usage(self, "expected add or list");
+	if (command_org(argc, argv, &o, &err) < 0)
+		return command_failed(&err);
+	if (strcmp(argv[1], "add") == 0)
+		return add(&o, argc - 1, argv + 1, self);
+	if (strcmp(argv[1], "list") == 0)
+		return list(&o);
+	return command_usage(self, "expected add or list, got \"%.40s\"", argv[1]);
+}
+
+const struct command command_user = {
+	.name = "user",
+	.summary = "add and list the people who may sign in",
+	.help =
+	    "usage: branchline user add NAME [--role administrator|viewer] [--language zh-CN|en]\n"
+	    "       branchline user list\n\n"
+	    "add makes a user with a random password, which is printed once.\n\n"
+	    "  --role ROLE       administrator or viewer (default: viewer)\n"
+	    "  --language LANG   zh-CN or en (default: what the browser asks for)\n"
+	    "  --state DIR       the organisation's state folder\n",
+	.run = run,
+};

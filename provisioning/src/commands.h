@@ -1,0 +1,37 @@
+/*
+ * The commands of `branchline`.  Each takes what follows its name and returns
+ * an exit code: 0 done, 1 failed (said on standard error), 2 wrong usage.
+ */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "branchline/err.h"
+
+#include "org.h"
+
+struct command {
+	const char *name;    /* "device" */
+	const char *summary; /* one line for the overview */
+	const char *help;    /* whole text for --help */
+	int (*run)(int argc, char **argv, const struct command *self);
+};
+
+extern const struct command command_init;
+extern const struct command command_site;
+extern const struct command command_device;
+extern const struct command command_user;
+extern const struct command command_status;
+
+/* Prints "branchline: message" and returns 1. */
+int command_failed(const struct bl_err *err);
+/* Prints what is wrong and where help is; returns 2. */
+int command_usage(const struct command *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Loads the organisation that --state (anywhere in argv), or the default, names. */
+int command_org(int argc, char **argv, struct org *o, struct bl_err *err);
+
+/* Terminal-safe: control characters become '?'. */
+void command_print(const char *text);
+
+#endif

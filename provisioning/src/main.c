@@ -1,0 +1,122 @@
+/*
+ * branchline: the administrator's tool.  Sets up an organisation on this
+ * machine and talks to its collector through the admin socket.  It keeps no
+ * state of its own but the state folder's files.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "commands.h"
+
+static const struct command *const commands[] = {
+	&command_init,
+	&command_site,
+	&command_device,
+	&command_user,
+	&command_status,
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int
+command_failed(const struct bl_err *err)
+{
+	(void)fprintf(stderr, "branchline: %s\n", err->msg);
+	return 1;
+}
+
+int
+command_usage(const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)fprintf(stderr, "branchline %s: ", c->name);
+	(void)vfprintf(stderr, fmt, ap);
+	(void)fprintf(stderr, "; see `branchline %s --help`\n", c->name);
+	va_end(ap);
+	return 2;
+}
+
+int
+command_org(int argc, char **argv, struct org *o, struct bl_err *err)
+{
+	static const struct option options[] = { { "state", required_argument, NULL, 's' }, { 0 } };
+	const char *state = NULL;
+	int c;
+
+	/* Only --state matters here; the command's own scan complains about the rest. */
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "-", options, NULL)) != -1)
+		if (c == 's')
+			state = optarg;
+	opterr = 1;
+	return org_load(o, state, err);
+}
+
+void
+command_print(const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static void
+overview(FILE *to)
+{
+	(void)fprintf(to, "usage: branchline COMMAND [OPTION ...]\n\n"
+			  "Sets up and looks after a Branchline organisation on this machine.\n\n"
+			  "commands:\n");
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		(void)fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	(void)fprintf(to,
+	    "\nevery command takes:\n"
+	    "  --state DIR   the organisation's state folder (default: $BRANCHLINE_STATE, else\n"
+	    "                /var/lib/branchline for root and ~/.local/state/branchline for "
+	    "others)\n"
+	    "  --help        what it does and its options\n\n"
+	    "exit codes: 0 done, 1 failed, 2 wrong usage\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	int rc;
+
+	if (argc < 2) {
+		overview(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		overview(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+		(void)printf("branchline %s\n", BL_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i]->name) != 0)
+			continue;
+		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+			(void)fputs(commands[i]->help, stdout);
+			return 0;
+		}
+		if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+			(void)fprintf(stderr, "branchline: cannot start the HTTP library\n");
+			return 1;
+		}
+		rc = commands[i]->run(argc - 1, argv + 1, commands[i]);
+		curl_global_cleanup();
+		return fflush(stdout) == 0 ? rc : 1;
+	}
+	(void)fprintf(stderr, "branchline: no command \"%.40s\"\n\n", argv[1]);
+	overview(stderr);
+	return 2;
+}

@@ -1,0 +1,173 @@
+/* An organisation's folder and settings; see the header. */
+#include "org.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "branchline/conf.h"
+
+#include "files.h"
+
+/* What branchline.yaml may say; the struct that bl_conf fills. */
+struct org_conf {
+	char *organisation;
+	char *listen;
+	char *host;
+	int64_t broker_port;
+	int64_t board_port;
+	char *zone;
+	char *web_root;
+};
+
+#define FIELD(name) offsetof(struct org_conf, name)
+
+static const struct bl_conf_key org_keys[] = {
+	{ "organisation", BL_CONF_STR, NULL, FIELD(organisation), 1, 64,
+	    "name of the organisation, as it stands in certificates", NULL, NULL, NULL },
+	{ "listen", BL_CONF_STR, "127.0.0.1", FIELD(listen), 1, 63,
+	    "address on which broker and board listen", NULL, NULL, NULL },
+	{ "host", BL_CONF_STR, "127.0.0.1", FIELD(host), 1, 253,
+	    "host name or address by which devices find the broker", NULL, NULL, NULL },
+	{ "broker_port", BL_CONF_INT, "8883", FIELD(broker_port), 1, 65535,
+	    "TLS port of the broker", NULL, NULL, NULL },
+	{ "board_port", BL_CONF_INT, "8443", FIELD(board_port), 1, 65535, "HTTPS port of the board",
+	    NULL, NULL, NULL },
+	{ "zone", BL_CONF_STR, "UTC", FIELD(zone), 1, 63, "IANA time zone of new sites", NULL, NULL,
+	    NULL },
+	{ "web_root", BL_CONF_STR, "", FIELD(web_root), 0, 0, "folder of the built web app", NULL,
+	    NULL, NULL },
+	{ 0 },
+};
+
+static const struct bl_conf_section org_section = {
+	.name = "branchline", .size = sizeof(struct org_conf), .keys = org_keys
+};
+
+static int
+default_dir(char out[ORG_PATH_MAX], struct bl_err *err)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (geteuid() == 0)
+		n = snprintf(out, ORG_PATH_MAX, "/var/lib/branchline");
+	else if (state != NULL && state[0] == '/')
+		n = snprintf(out, ORG_PATH_MAX, "%s/branchline", state);
+	else if (home != NULL && home[0] == '/')
+		n = snprintf(out, ORG_PATH_MAX, "%s/.local/state/branchline", home);
+	else
+		return bl_fail(
+		    err, BL_EINVAL, "no state folder: give --state DIR (HOME is not set)");
+	return n > ORG_MAX_DIR ? bl_fail(err, BL_EINVAL, "state folder: path too long") : BL_OK;
+}
+
+int
+org_dir(const char *dir, char out[ORG_PATH_MAX], struct bl_err *err)
+{
+	char cwd[ORG_PATH_MAX] = "";
+	size_t len;
+
+	if (dir == NULL)
+		dir = getenv("BRANCHLINE_STATE");
+	if (dir == NULL || dir[0] == '\0')
+		return default_dir(out, err);
+	if (dir[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return bl_fail_errno(err, BL_EIO, "find the current folder");
+	if (dir[0] == '/')
+		len = (size_t)snprintf(out, ORG_PATH_MAX, "%s", dir);
+	else
+		len = (size_t)snprintf(out, ORG_PATH_MAX, "%s/%s", cwd, dir);
+	if (len > ORG_MAX_DIR)
+		return bl_fail(err, BL_EINVAL, "state folder: path over %d bytes", ORG_MAX_DIR);
+	while (len > 1 && out[len - 1] == '/')
+		out[--len] = '\0';
+	return BL_OK;
+}
+
+void
+org_path(const struct org *o, const char *relative, char out[ORG_PATH_MAX])
+{
+	(void)snprintf(out, ORG_PATH_MAX, "%s/%s", o->dir, relative);
+}
+
+static void
+take_conf(struct org *o, const struct org_conf *c)
+{
+	(void)snprintf(o->name, sizeof(o->name), "%s", c->organisation);
+	(void)snprintf(o->listen, sizeof(o->listen), "%s", c->listen);
+	(void)snprintf(o->host, sizeof(o->host), "%s", c->host);
+	(void)snprintf(o->zone, sizeof(o->zone), "%s", c->zone);
+	(void)snprintf(
+	    o->web_root, sizeof(o->web_root), "%s", c->web_root != NULL ? c->web_root : "");
+	o->broker_port = c->broker_port;
+	o->board_port = c->board_port;
+}
+
+int
+org_load(struct org *o, const char *dir, struct bl_err *err)
+{
+	struct bl_conf_errors errors = { 0 };
+	struct org_conf conf = { 0 };
+	char path[ORG_PATH_MAX];
+	int rc;
+
+	memset(o, 0, sizeof(*o));
+	if ((rc = org_dir(dir, o->dir, err)) < 0)
+		return rc;
+	org_path(o, "branchline.yaml", path);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		return bl_fail(err, BL_ENOTFOUND,
+		    "%s: no organisation here yet; `branchline init` makes one, --state names "
+		    "another "
+		    "folder",
+		    o->dir);
+	rc = bl_conf_load(path, &org_section, &conf, &errors, err);
+	for (size_t i = 0; i < errors.n_kept; i++)
+		(void)fprintf(stderr, "%s\n", errors.line[i]);
+	bl_conf_errors_free(&errors);
+	if (rc < 0)
+		return rc;
+	take_conf(o, &conf);
+	bl_conf_release(&org_section, &conf);
+	return BL_OK;
+}
+
+int
+org_save(const struct org *o, struct bl_err *err)
+{
+	/* Cast away const: bl_conf only reads what it prints. */
+	const struct org_conf conf = { .organisation = (char *)o->name,
+		.listen = (char *)o->listen,
+		.host = (char *)o->host,
+		.broker_port = o->broker_port,
+		.board_port = o->board_port,
+		.zone = (char *)o->zone,
+		.web_root = (char *)o->web_root };
+	char path[ORG_PATH_MAX], *text = NULL;
+	size_t len = 0;
+	FILE *f;
+	int rc;
+
+	if ((f = open_memstream(&text, &len)) == NULL)
+		return bl_fail_errno(err, BL_ENOMEM, "write branchline.yaml");
+	rc = bl_conf_print(&org_section, &conf, f);
+	if (fclose(f) != 0 || rc < 0) {
+		free(text);
+		return bl_fail(err, BL_ENOMEM, "write branchline.yaml: out of memory");
+	}
+	org_path(o, "branchline.yaml", path);
+	rc = files_write(path, text, len, 0644, err);
+	free(text);
+	return rc;
+}
+
+const char *
+org_local_host(const struct org *o)
+{
+	if (strcmp(o->listen, "0.0.0.0") == 0)
+		return "127.0.0.1";
+	return strcmp(o->listen, "::") == 0 ? "::1" : o->listen;
+}
