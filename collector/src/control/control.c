@@ -222,6 +222,19 @@ control_read_end(struct control *c, sqlite3 *db)
 	pthread_mutex_unlock(&c->pool_lock);
 }
 
+int
+control_reader_open(struct control *c, sqlite3 **db, struct bl_err *err)
+{
+	return open_reader(c, db, err);
+}
+
+void
+control_reader_close(sqlite3 *db)
+{
+	if (sqlite3_close(db) != SQLITE_OK)
+		bl_error("control", "a reader was closed with statements open");
+}
+
 /* ---- the writer -------------------------------------------------------- */
 
 static void

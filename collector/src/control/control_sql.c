@@ -65,6 +65,11 @@ bind_one(sqlite3_stmt *st, int at, char letter, va_list *args)
 		return sqlite3_bind_double(st, at, va_arg(*args, double));
 	case 't':
 		return sqlite3_bind_text(st, at, va_arg(*args, const char *), -1, SQLITE_STATIC);
+	case 'o': {
+		const int known = va_arg(*args, int);
+		const double value = va_arg(*args, double);
+		return known ? sqlite3_bind_double(st, at, value) : sqlite3_bind_null(st, at);
+	}
 	case 'b': {
 		const void *bytes = va_arg(*args, const void *);
 		const size_t len = va_arg(*args, size_t);

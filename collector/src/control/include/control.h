@@ -47,6 +47,13 @@ int control_schema_version(void);
 int control_read_begin(struct control *c, struct sqlite3 **db, struct bl_err *err);
 void control_read_end(struct control *c, struct sqlite3 *db);
 
+/*
+ * A read-only connection of its own for a thread that keeps statements (ingest);
+ * not from the pool, no transaction begun.  Closed by its owner.
+ */
+int control_reader_open(struct control *c, struct sqlite3 **db, struct bl_err *err);
+void control_reader_close(struct sqlite3 *db);
+
 /* Who makes a change, and from where: for the audit log. */
 struct control_actor {
 	const char *name;    /* user name; "local administrator"; "system" */

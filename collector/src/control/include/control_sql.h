@@ -22,6 +22,7 @@ int control_sql_fail(sqlite3 *db, const char *what, struct bl_err *err);
 /*
  * Prepares sql and binds by format, one letter a parameter:
  *   i int64_t   d double   t const char * (NULL: null)   n nothing: null
+ *   o int known, double (null unless known)
  *   b const void *, size_t (the bytes are borrowed until finalised, as is text)
  * *st is NULL on failure.  The caller finalises.
  */

@@ -17,6 +17,7 @@
 #include "branchline/err.h"
 #include "branchline/topic.h"
 #include "control.h"
+#include "jsonw.h"
 
 #define FLEET_NAME_MAX        128 /* bytes of a name */
 #define FLEET_REGION_MAX      255
@@ -166,6 +167,12 @@ int fleet_device_move(struct control *c, const struct control_actor *who, const 
 int fleet_device_certificate(struct control *c, const struct control_actor *who, const char *id,
     const char *serial, const char *fingerprint, int64_t not_after_unix_ms,
     struct fleet_device *out, struct bl_err *err);
+
+/* ---- as JSON: in answers and in the audit log ---------------------------- */
+
+void fleet_site_json(struct jsonw *w, const char *key, const struct fleet_site *s);
+/* The members only, inside an object that the caller opens: the API adds telemetry's. */
+void fleet_device_json_members(struct jsonw *w, const struct fleet_device *d);
 
 /* ---- pure helpers ------------------------------------------------------ */
 
