@@ -1,0 +1,171 @@
+"""A whole organisation on loopback, made by the public tools as a user would: `branchline init`,
+Mosquitto, the collector, devices with their agents.  Also a client for the REST API.
+
+    org = Organisation(tmp_path, processes)     # the fixture `organisation` does this
+    org.start()                                 # broker and collector
+    org.tool("site", "add", "North")
+    agent = org.add_agent("north", "till 1", config={"interval": "1s"})
+    org.api("GET", "/overview")
+"""
+
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from .broker import MOSQUITTO
+from .builds import program
+from .process import Process, Processes
+from .wait import free_port, wait_for
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class ApiError(AssertionError):
+    def __init__(self, status, body):
+        super().__init__(f"status {status}: {body}")
+        self.status = status
+        self.body = body
+
+
+class Agent:
+    """One device with its folder; `process` runs while it is started."""
+
+    def __init__(self, org: "Organisation", device: str, folder: Path):
+        self.org = org
+        self.device = device
+        self.folder = folder
+        self.config = folder / "agent.yaml"
+        self.process: Process = None
+
+    def start(self, env=None, prefix=()) -> "Agent":
+        self.process = self.org.processes.start(
+            f"agent-{self.device}",
+            [*prefix, program("branchline-agent"), "run", "--config", self.config], env=env)
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self) -> int:
+        return self.process.stop()
+
+    def status(self) -> dict:
+        done = subprocess.run(
+            [program("branchline-agent"), "status", "--config", self.config, "--json"],
+            capture_output=True, text=True, timeout=20)
+        assert done.stdout, f"status said nothing: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def spool(self) -> Path:
+        found = list(self.folder.rglob("*.db"))
+        assert len(found) == 1, f"expected one spool below {self.folder}, found {found}"
+        return found[0]
+
+
+class Organisation:
+    def __init__(self, folder: Path, processes: Processes, listen="127.0.0.1", name="Test Org"):
+        self.folder = Path(folder) / "state"
+        self.processes = processes
+        self.listen = listen
+        self.broker_port = free_port()
+        self.board_port = free_port()
+        self.broker: Process = None
+        self.collector: Process = None
+        self.tool("init", "--organisation", name, "--listen", listen, "--zone", "Asia/Shanghai",
+                  "--broker-port", str(self.broker_port), "--port", str(self.board_port))
+
+    # ---- programs ----
+
+    def tool(self, *args, check=True) -> subprocess.CompletedProcess:
+        """branchline ARGS on this organisation."""
+        done = subprocess.run([program("branchline"), *args, "--state", self.folder],
+                              capture_output=True, text=True, timeout=60)
+        if check and done.returncode != 0:
+            raise AssertionError(f"branchline {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done
+
+    def start_broker(self):
+        self.broker = self.processes.start(
+            "mosquitto", [MOSQUITTO, "-c", self.folder / "broker" / "mosquitto.conf"])
+        address = "127.0.0.1" if self.listen == "0.0.0.0" else self.listen
+
+        def listening():
+            assert self.broker.running(), self.broker.log()
+            with socket.socket() as probe:
+                return probe.connect_ex((address, self.broker_port)) == 0
+        wait_for(listening, 10, "the broker listens", self.broker.log)
+
+    def start_collector(self, env=None):
+        self.collector = self.processes.start(
+            "collector", [program("branchline-collector"), "run", "--config",
+                          self.folder / "collector" / "collector.yaml"], env=env)
+
+        def answers():
+            assert self.collector.running(), self.collector.log()
+            try:
+                return self.api("GET", "/status")["broker"]["live"] == "up"
+            except (OSError, ApiError, http.client.HTTPException):
+                return False
+        wait_for(answers, 30, "the collector answers and is connected", self.collector.log)
+
+    def start(self) -> "Organisation":
+        self.start_broker()
+        self.start_collector()
+        return self
+
+    # ---- the API, as the local administrator ----
+
+    def api(self, method, path, body=None):
+        """The parsed answer of /api/v1 + path; ApiError for a status of 400 and more."""
+        connection = _UnixConnection(self.folder / "collector" / "admin.sock")
+        try:
+            data = None if body is None else json.dumps(body)
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, "/api/v1" + path, data, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            parsed = json.loads(text) if text else None
+            if answer.status >= 400:
+                raise ApiError(answer.status, parsed)
+            return parsed
+        finally:
+            connection.close()
+
+    # ---- devices ----
+
+    def add_agent(self, site: str, name: str, config: str = "", device: str = None) -> Agent:
+        """Registers a device, sets an agent up from its file, and appends config (YAML text)."""
+        args = ["device", "add", site, name]
+        if device:
+            args += ["--id", device]
+        lines = self.tool(*args).stdout.splitlines()
+        device, file = lines[0].split()[1], Path(lines[1])
+        folder = self.folder.parent / f"agent-{device}"
+        done = subprocess.run(
+            [program("branchline-agent"), "setup", file, "--dir", folder],
+            capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, done.stdout + done.stderr
+        agent = Agent(self, device, folder)
+        if config:
+            agent.config.write_text(agent.config.read_text() + "\n" + config)
+        return agent
+
+    def copy_store(self, to: Path):
+        """Yesterday's copy of the collector's databases (the collector must not run)."""
+        shutil.copytree(self.folder / "collector", to)
+
+    def restore_store(self, copy: Path):
+        shutil.rmtree(self.folder / "collector")
+        shutil.copytree(copy, self.folder / "collector")
