@@ -1,0 +1,14 @@
+/* Every sampler there is: grep finds them here, link order does not matter. */
+#include "sample_internal.h"
+
+#include <stddef.h>
+
+const struct sampler_ops *const samplers[] = {
+	&sampler_cpu,
+	&sampler_memory,
+	&sampler_disk,
+	&sampler_network,
+	&sampler_uptime,
+	&sampler_self,
+	NULL,
+};

@@ -1,0 +1,94 @@
+/*
+ * Files of /proc that are read at every tick: opened once, then pread from
+ * their start, which makes the kernel produce the text anew.
+ *
+ * A failed read closes the descriptor, so that the next tick starts clean:
+ * that is all the recovery there is, and it needs no timer.
+ */
+#include "sample_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int
+sample_file_init(struct sample_file *f, const char *root, const char *path, struct bl_err *err)
+{
+	f->fd = -1;
+	f->path = NULL;
+	if (asprintf(&f->path, "%s%s", root, path) < 0) {
+		f->path = NULL;
+		return bl_fail(err, BL_ENOMEM, "sample: out of memory");
+	}
+	return BL_OK;
+}
+
+void
+sample_file_close(struct sample_file *f)
+{
+	if (f->path == NULL)
+		return; /* never initialised: its descriptor is not ours */
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	free(f->path);
+	f->path = NULL;
+	f->fd = -1;
+}
+
+static int
+fail_and_close(struct sample_file *f, const char *what, struct bl_err *err)
+{
+	const int rc = bl_fail_errno(err, BL_EIO, "sample: %s %s", what, f->path);
+
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	f->fd = -1;
+	return rc;
+}
+
+/*
+ * All files of /proc end with a newline; a line that was cut in two would read
+ * as a smaller number, so an unfinished last one is forgotten.
+ */
+static size_t
+drop_last_line(char *buf, size_t len)
+{
+	while (len > 0 && buf[len - 1] != '\n')
+		len--;
+	buf[len] = '\0';
+	return len;
+}
+
+int
+sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struct bl_err *err)
+{
+	size_t len = 0;
+
+	*cut = false;
+	buf[0] = '\0';
+	if (f->fd < 0 && (f->fd = open(f->path, O_RDONLY | O_CLOEXEC)) < 0)
+		return fail_and_close(f, "open", err);
+
+	/* The kernel hands out at most a page at a time, so until the end. */
+	while (len < size - 1) {
+		const ssize_t n = pread(f->fd, buf + len, size - 1 - len, (off_t)len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_and_close(f, "read", err);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*cut = len == size - 1;
+	len = drop_last_line(buf, len);
+	if (len == 0) {
+		errno = ENODATA;
+		return fail_and_close(f, "read", err);
+	}
+	return (int)len;
+}

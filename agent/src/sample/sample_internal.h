@@ -1,0 +1,160 @@
+/*
+ * What the samplers share: a file that is read again and again, a scanner of
+ * numbers, series handles, and the bounded table of things that come and go
+ * (mounts, disks, interfaces).
+ *
+ * Nothing here allocates after open: a tick is preads into one buffer and
+ * arithmetic.  Loop thread.
+ */
+#ifndef SAMPLE_INTERNAL_H
+#define SAMPLE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sample.h"
+#include "sample_conf.h"
+
+extern const struct sampler_ops sampler_cpu;
+extern const struct sampler_ops sampler_memory;
+extern const struct sampler_ops sampler_disk;
+extern const struct sampler_ops sampler_network;
+extern const struct sampler_ops sampler_uptime;
+extern const struct sampler_ops sampler_self;
+
+/* ---- files (sample_file.c) ---- */
+
+/* A file of /proc, kept open; reopened after a failure. */
+struct sample_file {
+	char *path; /* owned, root included */
+	int fd;     /* -1: to be opened at the next read */
+};
+
+/* Opens nothing yet: a file that is missing now may be there later. */
+int sample_file_init(struct sample_file *f, const char *root, const char *path, struct bl_err *err);
+void sample_file_close(struct sample_file *f);
+/*
+ * Reads it from its start into buf (at most size - 1 bytes, terminated).
+ * Returns the length of its whole lines; a negative code when it cannot be
+ * opened or read, or has none.  *cut: it was longer than the buffer.
+ */
+int sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struct bl_err *err);
+
+/* ---- scanning (sample_scan.c); pure, never passes end, blanks are skipped first ---- */
+
+struct sample_scan {
+	const char *p;
+	const char *end;
+};
+
+/* False: no digits, more than 64 bits, or something else than a blank behind; nothing consumed. */
+bool sample_scan_u64(struct sample_scan *s, uint64_t *v);
+/* "12" or "12.34", up to 15 digits in all; exact to the nearest double. */
+bool sample_scan_decimal(struct sample_scan *s, double *v);
+/* Up to the next blank or end of line.  False: none on this line. */
+bool sample_scan_word(struct sample_scan *s, const char **word, size_t *len);
+/* Cuts the next line out of s, without its newline.  False: no more. */
+bool sample_scan_line(struct sample_scan *s, struct sample_scan *line);
+/* True and consumed when the next bytes are text. */
+bool sample_scan_skip(struct sample_scan *s, const char *text);
+
+/* Does name match the pattern with * and ?  Pure, no recursion. */
+bool sample_glob(const char *pattern, const char *name);
+bool sample_glob_any(const struct bl_conf_strlist *patterns, const char *name);
+/* Good as the value of a label: 1..BL_LABEL_VALUE_MAX bytes of UTF-8 without control characters. */
+bool sample_label_valid(const char *text, size_t len);
+
+/* ---- series (sample_series.c) ---- */
+
+#define SAMPLE_NEW     (-1) /* a handle: to be declared when first put */
+#define SAMPLE_REFUSED (-2) /* the sink did not take it: not asked again */
+
+struct sample_spec {
+	const char *name;
+	const char *unit;
+	enum bl_series_kind kind;
+	const char *label; /* key of its only label; NULL: none */
+};
+
+struct sample_to {
+	struct sample_sink *sink;
+	uint32_t interval_ms;
+};
+
+/* label is the label's value; ignored when spec has none. */
+void sample_put(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
+    const char *label, double value);
+void sample_put_unknown(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
+    const char *label, enum bl_unknown reason);
+/* To two decimals, as the double nearest to them. */
+double sample_round2(double v);
+/* 100 * part / whole, rounded; 0 when whole is 0. */
+double sample_pct(double part, double whole);
+
+/* ---- things that come and go (sample_table.c) ---- */
+
+#define SAMPLE_SLOT_SERIES 8
+#define SAMPLE_GONE_MS     (10 * 60 * 1000) /* this long a vanished thing is put as unknown */
+
+struct sample_slot {
+	char name[BL_LABEL_VALUE_MAX + 1]; /* empty: free */
+	bool seen;                         /* in this tick */
+	bool gone;
+	int64_t gone_boot_ms; /* since when */
+	unsigned n_series;    /* how many of spec apply to it */
+	int32_t handle[SAMPLE_SLOT_SERIES];
+};
+
+struct sample_table {
+	struct sample_slot *slot; /* owned */
+	unsigned max;
+	unsigned next; /* where the next look-up begins: lines come in the same order each time */
+	unsigned skipped; /* refused in this tick because the table was full */
+	int32_t skipped_handle;
+	const struct sample_spec *spec; /* of the slots' series */
+	unsigned n_spec;
+	const struct sample_spec *skipped_spec;
+};
+
+int sample_table_init(struct sample_table *t, unsigned max, const struct sample_spec *spec,
+    unsigned n_spec, const struct sample_spec *skipped_spec, struct bl_err *err);
+void sample_table_free(struct sample_table *t);
+/* Begins a tick: nothing seen yet. */
+void sample_table_begin(struct sample_table *t);
+/* The slot of this name, or NULL. */
+struct sample_slot *sample_table_find(struct sample_table *t, const char *name);
+/* The same, a new one when there is none.  NULL: full or not fit for a label (counted), or seen in
+ * this tick already (not counted). */
+struct sample_slot *sample_table_take(struct sample_table *t, const char *name);
+/* Every series of the slot. */
+void sample_table_unknown(const struct sample_table *t, struct sample_slot *slot,
+    const struct sample_to *to, enum bl_unknown reason);
+/* Instead of a tick: the source itself could not be read, so nothing is known to have vanished. */
+void sample_table_unreadable(struct sample_table *t, const struct sample_to *to);
+/* Ends a tick: unknowns for what vanished, until it is forgotten; the count of the skipped. */
+void sample_table_end(struct sample_table *t, const struct sample_to *to, int64_t boot_ms);
+
+/* ---- mounts (sample_mounts.c) ---- */
+
+/* Calls each for every local file system worth a series, once a device.  buf is mountinfo. */
+struct sample_mounts_want {
+	const struct sample_disk_conf *conf;
+	const char *root; /* prefix under which mount points are looked at */
+	void (*each)(void *ctx, const char *mount_point);
+	void *ctx;
+};
+
+/* Pure but for one stat of each chosen mount point.  Returns how many lines did not parse. */
+unsigned sample_mounts_scan(const char *buf, size_t len, const struct sample_mounts_want *want);
+
+/* ---- disk counters (sample_disk_io.c) ---- */
+
+extern const struct sample_spec sample_disk_io_spec[];
+#define SAMPLE_DISK_IO_SERIES 5
+
+/* One tick over the text of /proc/diskstats into t. */
+void sample_disk_io(struct sample_table *t, const struct sample_disk_conf *conf, const char *buf,
+    size_t len, const struct sample_to *to);
+
+#endif
