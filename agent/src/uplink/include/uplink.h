@@ -1,0 +1,184 @@
+/*
+ * The sender: decides what goes out when.  A pure state machine: events in,
+ * effects out, time given by the caller (monotonic ms), randomness from a seed.
+ * It knows frames, not the spool, and messages, not the socket.
+ *
+ *   DOWN -> HELLO (said, waits for the answer) -> SETTLING (the spool works the
+ *   answer in) -> READY (offers, publishes) ;  REFUSED (conflict, retired)
+ *
+ * What it keeps to:
+ *   - Nothing but hello is sent before the answer to it was worked in.
+ *   - At most UPLINK_SLOTS frames and UPLINK_WINDOW_BYTES are unreceipted; the
+ *     window halves when a receipt deadline passes, and grows back by receipts.
+ *   - A frame without a receipt is offered again after 10 s, then 20 s ... 5 min.
+ *   - Past bytes never exceed the centre's credit (a token bucket) nor, in
+ *     flight, one second of the measured rate; one batch is always allowed.
+ *   - One offer is asked for at a time, and only when there is room for it.
+ *
+ * Every function appends to fx, which the caller works off in order before the
+ * next event.  One thread.
+ */
+#ifndef UPLINK_H
+#define UPLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/message.h"
+#include "branchline/wire.h"
+
+#define UPLINK_SLOTS            16u
+#define UPLINK_WINDOW_BYTES     (256u * 1024u)
+#define UPLINK_HELLO_MS         10000  /* for the answer, each time */
+#define UPLINK_HELLO_TRIES      3u     /* then the connection is dropped */
+#define UPLINK_RECEIPT_MIN_MS   10000  /* first receipt deadline */
+#define UPLINK_RECEIPT_MAX_MS   300000 /* last one */
+#define UPLINK_REFUSED_RETRY_MS 300000 /* hello again after conflict or retired */
+#define UPLINK_EFFECTS_MAX      64u
+
+enum uplink_state {
+	UPLINK_DOWN,
+	UPLINK_HELLO,
+	UPLINK_SETTLING,
+	UPLINK_READY,
+	UPLINK_REFUSED,
+};
+
+/* A frame as the sender sees it. */
+struct uplink_frame {
+	enum bl_msg_type type; /* BATCH, DICT, CLOCK */
+	enum bl_stream stream; /* BATCH */
+	uint64_t seq;          /* BATCH */
+	uint32_t upto;         /* DICT, CLOCK: the last entry in it */
+	bool past;
+	size_t bytes;
+};
+
+enum uplink_effect_type {
+	UPLINK_SEND_HELLO,    /* fetch the spool's hello, put nonce in, publish it */
+	UPLINK_TAKE_ANSWER,   /* hand the message just given to the spool as an answer */
+	UPLINK_TAKE_RECEIPT,  /* ... as a receipt */
+	UPLINK_TAKE_QUESTION, /* ... as a question */
+	UPLINK_ASK_OFFER,     /* ask the spool for frames; exactly one uplink_frames follows */
+	UPLINK_PUBLISH, /* publish the frame of this slot; uplink_busy when there is no room */
+	UPLINK_FORGET,  /* the frame of this slot is not wanted any more: free it */
+	UPLINK_CLEAR,   /* tell the spool: (stream, seq) may be offered again */
+	UPLINK_DROP,    /* drop the connection; why says it */
+	UPLINK_TIME,    /* the centre's time, measured */
+};
+
+struct uplink_offer {
+	bool live;
+	size_t past_bytes; /* 0: no past frames */
+	uint32_t dict_known, clock_known;
+	size_t max_packet;
+	unsigned max_frames;
+};
+
+struct uplink_effect {
+	enum uplink_effect_type type;
+	unsigned slot;             /* PUBLISH, FORGET */
+	uint64_t token;            /* PUBLISH: for the PUBACK */
+	uint32_t nonce;            /* SEND_HELLO */
+	const char *why;           /* DROP */
+	enum bl_stream stream;     /* CLEAR */
+	uint64_t seq;              /* CLEAR */
+	struct uplink_offer offer; /* ASK_OFFER */
+	int64_t server_unix_ms;    /* TIME: read at the centre some time between at_mono_ms ... */
+	int64_t at_mono_ms;
+	int64_t rtt_ms; /* ... and at_mono_ms + rtt_ms */
+};
+
+struct uplink_effects {
+	unsigned n;
+	struct uplink_effect e[UPLINK_EFFECTS_MAX];
+};
+
+/* What the spool made of an answer, a receipt or a question. */
+struct uplink_outcome {
+	bool taken;                 /* false: about another spool, or the spool failed */
+	bool say_hello;             /* the spool's id is new, or the centre lost something */
+	bool more;                  /* something may be offered */
+	const struct bl_receipt *r; /* what it was about; NULL for a question */
+};
+
+struct uplink_status {
+	enum uplink_state state;
+	int64_t since_mono_ms;
+	enum bl_verdict verdict; /* of the last answer */
+	unsigned window;         /* frames allowed now */
+	unsigned in_flight;      /* published, not receipted */
+	size_t in_flight_bytes;
+	unsigned receipt_ms;          /* deadline of the next frame */
+	uint32_t credit_bytes_per_s;  /* last word of the centre */
+	uint32_t rate_bytes_per_s;    /* measured by PUBACKs; 0: not yet */
+	int refused_reason;           /* last PUBACK code >= 128; 0: none on this connection */
+	int64_t last_receipt_mono_ms; /* worked in, answers too; -1: never */
+	uint64_t published, receipted, overdue, hellos, offers, refused;
+};
+
+struct uplink;
+
+/* NULL: out of memory.  seed: anything; the same seed and events give the same effects. */
+struct uplink *uplink_create(uint64_t seed);
+void uplink_free(struct uplink *u);
+
+/* ---- link ---- */
+
+/* Connected and subscribed.  max_packet: the broker's, 0: none stated. */
+void uplink_link_up(struct uplink *u, int64_t now, size_t max_packet, struct uplink_effects *fx);
+/* Forgets every frame; the spool does the same by itself. */
+void uplink_link_down(struct uplink *u, int64_t now, struct uplink_effects *fx);
+/* A PUBACK; reason is the MQTT 5 code.  An unknown token (an older connection's) does nothing. */
+void uplink_puback(
+    struct uplink *u, int64_t now, uint64_t token, int reason, struct uplink_effects *fx);
+/* The publish of this slot found no room: it is tried again after the next PUBACK. */
+void uplink_busy(struct uplink *u, unsigned slot);
+/* The publish of this slot can never work (too large for this broker): left to its deadline. */
+void uplink_unsendable(struct uplink *u, unsigned slot);
+/* The hello with this nonce went out just now: from here the round trip is counted. */
+void uplink_hello_sent(struct uplink *u, int64_t now, uint32_t nonce);
+
+/* ---- from the centre; borrow the message ---- */
+
+void uplink_receipt(
+    struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx);
+void uplink_question(
+    struct uplink *u, int64_t now, const struct bl_question *q, struct uplink_effects *fx);
+/* Another epoch or start than known: hello again, within the reconnection floor. */
+void uplink_centre(
+    struct uplink *u, int64_t now, const struct bl_centre *c, struct uplink_effects *fx);
+
+/* ---- from the spool ---- */
+
+void uplink_answered(
+    struct uplink *u, int64_t now, const struct uplink_outcome *o, struct uplink_effects *fx);
+void uplink_receipted(
+    struct uplink *u, int64_t now, const struct uplink_outcome *o, struct uplink_effects *fx);
+void uplink_questioned(
+    struct uplink *u, int64_t now, const struct uplink_outcome *o, struct uplink_effects *fx);
+/*
+ * The answer to ASK_OFFER.  slot[i] receives the place of frame i, under which
+ * the caller keeps its bytes until PUBLISH worked or FORGET comes, or
+ * UPLINK_NO_SLOT: not wanted, free it now.
+ */
+#define UPLINK_NO_SLOT UINT32_MAX
+void uplink_frames(struct uplink *u, int64_t now, const struct uplink_frame *frames, unsigned n,
+    unsigned *slot, struct uplink_effects *fx);
+/* There is more to offer than before. */
+void uplink_cut(struct uplink *u, int64_t now, struct uplink_effects *fx);
+/* The spool was replaced: another id. */
+void uplink_replaced(struct uplink *u, int64_t now, struct uplink_effects *fx);
+
+/* ---- time ---- */
+
+/* When uplink_tick must be called at the latest; INT64_MAX: not at all. */
+int64_t uplink_deadline(const struct uplink *u);
+void uplink_tick(struct uplink *u, int64_t now, struct uplink_effects *fx);
+
+void uplink_status(const struct uplink *u, struct uplink_status *out);
+/* "down", "hello", "settling", "ready", "refused". */
+const char *uplink_state_name(enum uplink_state s);
+
+#endif

@@ -1,0 +1,85 @@
+/* What uplink.c (handshake) and uplink_window.c (frames, credit, deadlines) share. */
+#ifndef UPLINK_INTERNAL_H
+#define UPLINK_INTERNAL_H
+
+#include "uplink.h"
+
+#define UPLINK_RETRIES 64u /* batches whose count of offers is remembered */
+
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_SENT, SLOT_ACKED };
+
+struct slot {
+	enum slot_state state;
+	struct uplink_frame f;
+	uint64_t token;
+	int64_t sent_ms;
+	int64_t deadline_ms; /* for the receipt */
+};
+
+/* How often a batch has been offered in vain. */
+struct retry {
+	enum bl_stream stream;
+	uint64_t seq; /* 0: free */
+	unsigned times;
+};
+
+struct uplink {
+	uint64_t rng;
+	enum uplink_state state;
+	int64_t since_ms;
+	size_t max_packet;
+
+	/* handshake */
+	uint32_t nonce;
+	unsigned hello_tries;
+	int64_t
+	    hello_sent_ms[UPLINK_HELLO_TRIES]; /* -1: not yet; the round trip counts from here */
+	int64_t hello_at_ms; /* next hello (repeat, centre changed, refused); INT64_MAX: none */
+	enum bl_verdict verdict;
+	bool centre_known;
+	struct bl_id epoch, start;
+	uint32_t dict_known, dict_sent;
+	uint32_t clock_known, clock_sent;
+
+	/* window */
+	struct slot slot[UPLINK_SLOTS];
+	struct retry retry[UPLINK_RETRIES];
+	unsigned retry_next;
+	uint64_t token;
+	unsigned window;
+	unsigned silence;    /* deadlines passed in a row, of the window as a whole */
+	int64_t silenced_ms; /* when the last one counted */
+	bool asking;         /* an offer is under way */
+	size_t asked_past;   /* its past_bytes */
+	bool live_hungry, past_hungry;
+
+	/* credit */
+	uint32_t credit; /* bytes a second */
+	double tokens;   /* may be negative: a debt */
+	int64_t tokens_at_ms;
+	double rate; /* bytes a second by PUBACKs; 0: none yet */
+	int64_t last_ack_ms;
+
+	int refused_reason;
+	int64_t last_receipt_ms;
+	uint64_t published, receipted, overdue, hellos, offers, refused;
+};
+
+struct uplink_effect *uplink_effect(struct uplink_effects *fx, enum uplink_effect_type type);
+uint64_t uplink_random_below(struct uplink *u, uint64_t bound);
+/* Says hello now; what was under way is forgotten. */
+void uplink_say_hello(struct uplink *u, int64_t now, bool fresh, struct uplink_effects *fx);
+
+/* Frees every slot without a word to the spool. */
+void uplink_window_reset(struct uplink *u, struct uplink_effects *fx);
+/* New credit from the centre. */
+void uplink_window_credit(struct uplink *u, int64_t now, uint32_t bytes_per_s);
+/* Slots that r settles; counts as progress. */
+void uplink_window_settle(struct uplink *u, const struct bl_receipt *r);
+/* Deadlines that have passed. */
+void uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects *fx);
+/* Publishes what is queued and fits, asks for more when there is room. */
+void uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx);
+int64_t uplink_window_deadline(const struct uplink *u);
+
+#endif

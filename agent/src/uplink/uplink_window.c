@@ -1,0 +1,458 @@
+/*
+ * Frames in flight: slots, receipt deadlines, the shrinking window, and how
+ * much of the backlog may be under way.
+ */
+#include "uplink_internal.h"
+
+#include <string.h>
+
+#define OFFER_FRAMES_MAX 8u /* of one offer: bounds what waits in memory */
+
+static bool
+in_use(const struct slot *s)
+{
+	return s->state != SLOT_FREE;
+}
+
+static bool
+in_flight(const struct slot *s)
+{
+	return s->state == SLOT_SENT || s->state == SLOT_ACKED;
+}
+
+struct usage {
+	unsigned frames, queued;
+	size_t bytes, past_bytes;
+};
+
+static struct usage
+usage(const struct uplink *u)
+{
+	struct usage use = { 0 };
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		const struct slot *s = &u->slot[i];
+
+		if (!in_use(s))
+			continue;
+		use.frames++;
+		use.bytes += s->f.bytes;
+		if (s->f.past)
+			use.past_bytes += s->f.bytes;
+		if (s->state == SLOT_QUEUED)
+			use.queued++;
+	}
+	return use;
+}
+
+void
+uplink_window_reset(struct uplink *u, struct uplink_effects *fx)
+{
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		if (u->slot[i].state == SLOT_QUEUED)
+			uplink_effect(fx, UPLINK_FORGET)->slot = i;
+		u->slot[i].state = SLOT_FREE;
+	}
+	u->live_hungry = u->past_hungry = false;
+	u->last_ack_ms = 0;
+}
+
+/* ---- deadlines ---- */
+
+static struct retry *
+find_retry(struct uplink *u, const struct uplink_frame *f)
+{
+	for (unsigned i = 0; i < UPLINK_RETRIES; i++)
+		if (u->retry[i].seq == f->seq && u->retry[i].stream == f->stream && f->seq != 0)
+			return &u->retry[i];
+	return NULL;
+}
+
+static void
+count_retry(struct uplink *u, const struct uplink_frame *f)
+{
+	struct retry *r = find_retry(u, f);
+
+	if (r == NULL) {
+		r = &u->retry[u->retry_next++ % UPLINK_RETRIES];
+		*r = (struct retry){ .stream = f->stream, .seq = f->seq };
+	}
+	if (r->times < 16)
+		r->times++;
+}
+
+/* 10 s, 20 s ... 5 min, each up to half as long again; by the frame's own past and the window's. */
+static int64_t
+receipt_ms(struct uplink *u, unsigned times)
+{
+	int64_t ms = UPLINK_RECEIPT_MIN_MS;
+
+	for (unsigned i = 0; i < times && ms < UPLINK_RECEIPT_MAX_MS; i++)
+		ms *= 2;
+	ms += (int64_t)uplink_random_below(u, (uint64_t)ms / 2);
+	return ms < UPLINK_RECEIPT_MAX_MS ? ms : UPLINK_RECEIPT_MAX_MS;
+}
+
+static int64_t
+deadline_of(struct uplink *u, int64_t now, const struct uplink_frame *f)
+{
+	const struct retry *r = find_retry(u, f);
+	unsigned times = u->silence;
+
+	if (r != NULL && r->times > times)
+		times = r->times;
+	return now + receipt_ms(u, times);
+}
+
+/* A deadline passed: the window halves, once for all frames of one generation. */
+static void
+count_silence(struct uplink *u, int64_t now, const struct slot *s)
+{
+	if (s->sent_ms <= u->silenced_ms)
+		return;
+	u->silenced_ms = now;
+	u->silence++;
+	u->window = u->window > 1 ? u->window / 2 : 1;
+}
+
+static void
+give_up(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
+{
+	struct slot *s = &u->slot[i];
+	struct uplink_effect *e;
+
+	u->overdue++;
+	count_silence(u, now, s);
+	s->state = SLOT_FREE;
+	if (s->f.type == BL_MSG_BATCH) {
+		count_retry(u, &s->f);
+		e = uplink_effect(fx, UPLINK_CLEAR);
+		e->stream = s->f.stream;
+		e->seq = s->f.seq;
+	} else if (s->f.type == BL_MSG_DICT) {
+		u->dict_sent = u->dict_known;
+	} else {
+		u->clock_sent = u->clock_known;
+	}
+	u->live_hungry = u->past_hungry = true;
+}
+
+void
+uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects *fx)
+{
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+		if (in_flight(&u->slot[i]) && now >= u->slot[i].deadline_ms)
+			give_up(u, now, i, fx);
+}
+
+/* ---- receipts ---- */
+
+static bool
+settled(const struct uplink *u, const struct bl_receipt *r, const struct uplink_frame *f)
+{
+	const struct bl_receipt_stream *st;
+
+	if (f->type == BL_MSG_DICT)
+		return u->dict_known >= f->upto;
+	if (f->type == BL_MSG_CLOCK)
+		return u->clock_known >= f->upto;
+	st = &r->stream[f->stream - 1];
+	return f->seq <= st->contiguous || bl_ranges_has(&st->beyond, f->seq) ||
+	       bl_ranges_has(&st->aside, f->seq);
+}
+
+void
+uplink_window_settle(struct uplink *u, const struct bl_receipt *r)
+{
+	unsigned freed = 0;
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		struct slot *s = &u->slot[i];
+		struct retry *again;
+
+		if (!in_flight(s) || !settled(u, r, &s->f))
+			continue;
+		if (s->f.type == BL_MSG_BATCH && (again = find_retry(u, &s->f)) != NULL)
+			again->seq = 0;
+		s->state = SLOT_FREE;
+		freed++;
+	}
+	if (freed == 0)
+		return; /* a word, but no progress: the window stays as it is */
+	u->receipted += freed;
+	u->silence = 0;
+	u->window = u->window + freed < UPLINK_SLOTS ? u->window + freed : UPLINK_SLOTS;
+}
+
+/* ---- how much of the backlog ---- */
+
+static void
+refill(struct uplink *u, int64_t now)
+{
+	u->tokens += (double)u->credit * (double)(now - u->tokens_at_ms) / 1000.0;
+	u->tokens_at_ms = now;
+	/* A second's worth can be saved up, not more. */
+	if (u->tokens > u->credit)
+		u->tokens = u->credit;
+}
+
+void
+uplink_window_credit(struct uplink *u, int64_t now, uint32_t bytes_per_s)
+{
+	refill(u, now); /* at the old rate */
+	u->credit = bytes_per_s;
+}
+
+/* Past bytes that may be asked for now; the bucket pays for what is really sent. */
+static size_t
+past_room(struct uplink *u, int64_t now, const struct usage *use)
+{
+	double room;
+
+	refill(u, now);
+	if (u->credit == 0 || u->tokens <= 0)
+		return 0;
+	room = u->rate - (double)use->past_bytes;
+	if (room > u->tokens)
+		room = u->tokens;
+	if (room < 1)
+		return use->past_bytes == 0 ? 1 : 0; /* one batch, whatever its size */
+	return room > UPLINK_WINDOW_BYTES ? UPLINK_WINDOW_BYTES : (size_t)room;
+}
+
+/*
+ * The link's rate as PUBACKs show it: a frame's bytes over the time since it
+ * was sent or the frame before it was acknowledged, whichever is later.
+ */
+static void
+measure(struct uplink *u, int64_t now, const struct slot *s)
+{
+	const int64_t from = s->sent_ms > u->last_ack_ms ? s->sent_ms : u->last_ack_ms;
+	const int64_t took = now > from ? now - from : 1;
+	const double rate = (double)s->f.bytes * 1000.0 / (double)took;
+
+	u->rate = u->rate == 0 ? rate : u->rate + (rate - u->rate) / 4;
+	u->last_ack_ms = now;
+}
+
+void
+uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct uplink_effects *fx)
+{
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		struct slot *s = &u->slot[i];
+
+		if (s->state != SLOT_SENT || s->token != token)
+			continue;
+		s->state = SLOT_ACKED;
+		if (reason >= 0x80) {
+			/* Offered again when its deadline passes: at once would be a storm. */
+			u->refused++;
+			u->refused_reason = reason;
+		} else {
+			measure(u, now, s);
+		}
+		break;
+	}
+	if (u->state == UPLINK_READY)
+		uplink_window_pump(u, now, fx);
+}
+
+void
+uplink_busy(struct uplink *u, unsigned slot)
+{
+	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT) {
+		u->slot[slot].state = SLOT_QUEUED;
+		u->published--;
+	}
+}
+
+void
+uplink_unsendable(struct uplink *u, unsigned slot)
+{
+	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT)
+		u->slot[slot].state = SLOT_ACKED; /* its deadline hands it back to the spool */
+}
+
+/* ---- out ---- */
+
+static void
+publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
+{
+	struct slot *s = &u->slot[i];
+	struct uplink_effect *e;
+
+	s->state = SLOT_SENT;
+	s->sent_ms = now;
+	s->deadline_ms = deadline_of(u, now, &s->f);
+	s->token = ++u->token;
+	u->published++;
+	e = uplink_effect(fx, UPLINK_PUBLISH);
+	e->slot = i;
+	e->token = s->token;
+}
+
+static void
+publish_queued(struct uplink *u, int64_t now, struct uplink_effects *fx)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+		if (in_flight(&u->slot[i]))
+			bytes += u->slot[i].f.bytes;
+	for (;;) {
+		unsigned next = UPLINK_SLOTS;
+
+		/* In the order they were given. */
+		for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+			if (u->slot[i].state == SLOT_QUEUED &&
+			    (next == UPLINK_SLOTS || u->slot[i].token < u->slot[next].token))
+				next = i;
+		if (next == UPLINK_SLOTS ||
+		    (bytes > 0 && bytes + u->slot[next].f.bytes > UPLINK_WINDOW_BYTES))
+			return;
+		bytes += u->slot[next].f.bytes;
+		publish(u, now, next, fx);
+	}
+}
+
+static void
+ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
+{
+	const struct usage use = usage(u);
+	struct uplink_effect *e;
+	unsigned room;
+
+	if (u->asking || use.queued > 0 || use.frames >= u->window ||
+	    use.bytes >= UPLINK_WINDOW_BYTES)
+		return;
+	u->asked_past = u->past_hungry ? past_room(u, now, &use) : 0;
+	if (!u->live_hungry && u->asked_past == 0)
+		return;
+	room = u->window - use.frames;
+	u->asking = true;
+	u->offers++;
+	e = uplink_effect(fx, UPLINK_ASK_OFFER);
+	e->offer.live = true;
+	e->offer.past_bytes = u->asked_past;
+	e->offer.dict_known = u->dict_sent > u->dict_known ? u->dict_sent : u->dict_known;
+	e->offer.clock_known = u->clock_sent > u->clock_known ? u->clock_sent : u->clock_known;
+	e->offer.max_packet = u->max_packet;
+	e->offer.max_frames = room < OFFER_FRAMES_MAX ? room : OFFER_FRAMES_MAX;
+}
+
+void
+uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx)
+{
+	publish_queued(u, now, fx);
+	ask(u, now, fx);
+}
+
+static unsigned
+take_slot(struct uplink *u, const struct uplink_frame *f)
+{
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		if (u->slot[i].state != SLOT_FREE)
+			continue;
+		u->slot[i].state = SLOT_QUEUED;
+		u->slot[i].f = *f;
+		u->slot[i].token = ++u->token;
+		return i;
+	}
+	return UPLINK_NO_SLOT;
+}
+
+static void
+take_frame(struct uplink *u, int64_t now, const struct uplink_frame *f, unsigned *slot,
+    struct uplink_effects *fx)
+{
+	struct uplink_effect *e;
+
+	if ((*slot = take_slot(u, f)) == UPLINK_NO_SLOT) {
+		/* More than was asked for: back to the spool. */
+		if (f->type == BL_MSG_BATCH) {
+			e = uplink_effect(fx, UPLINK_CLEAR);
+			e->stream = f->stream;
+			e->seq = f->seq;
+		}
+		return;
+	}
+	if (f->type == BL_MSG_DICT && f->upto > u->dict_sent)
+		u->dict_sent = f->upto;
+	if (f->type == BL_MSG_CLOCK && f->upto > u->clock_sent)
+		u->clock_sent = f->upto;
+	if (f->past) {
+		refill(u, now);
+		u->tokens -= (double)f->bytes;
+	}
+}
+
+void
+uplink_frames(struct uplink *u, int64_t now, const struct uplink_frame *frames, unsigned n,
+    unsigned *slot, struct uplink_effects *fx)
+{
+	for (unsigned i = 0; i < n; i++)
+		slot[i] = UPLINK_NO_SLOT;
+	if (!u->asking)
+		return; /* asked for on an earlier connection */
+	u->asking = false;
+	if (u->state != UPLINK_READY)
+		return; /* a hello came between: the answer makes them due again */
+	for (unsigned i = 0; i < n; i++)
+		take_frame(u, now, &frames[i], &slot[i], fx);
+	if (n == 0) {
+		u->live_hungry = false;
+		if (u->asked_past > 0)
+			u->past_hungry = false;
+	}
+	uplink_window_pump(u, now, fx);
+}
+
+/* When the next deadline passes, or the bucket pays for the next past batch. */
+int64_t
+uplink_window_deadline(const struct uplink *u)
+{
+	const struct usage use = usage(u);
+	int64_t at = INT64_MAX;
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+		if (in_flight(&u->slot[i]) && u->slot[i].deadline_ms < at)
+			at = u->slot[i].deadline_ms;
+	if (u->past_hungry && !u->asking && u->credit > 0 && u->tokens <= 0 &&
+	    use.frames < u->window) {
+		const double wait = -u->tokens * 1000.0 / (double)u->credit;
+		const int64_t paid = u->tokens_at_ms + 1 + (int64_t)wait;
+
+		if (paid < at)
+			at = paid;
+	}
+	return at;
+}
+
+void
+uplink_status(const struct uplink *u, struct uplink_status *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->state = u->state;
+	out->since_mono_ms = u->since_ms;
+	out->verdict = u->verdict;
+	out->window = u->window;
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		if (in_flight(&u->slot[i])) {
+			out->in_flight++;
+			out->in_flight_bytes += u->slot[i].f.bytes;
+		}
+	}
+	out->receipt_ms = UPLINK_RECEIPT_MIN_MS;
+	for (unsigned i = 0; i < u->silence && out->receipt_ms < UPLINK_RECEIPT_MAX_MS; i++)
+		out->receipt_ms *= 2;
+	out->credit_bytes_per_s = u->credit;
+	out->rate_bytes_per_s = u->rate > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)u->rate;
+	out->refused_reason = u->refused_reason;
+	out->last_receipt_mono_ms = u->last_receipt_ms;
+	out->published = u->published;
+	out->receipted = u->receipted;
+	out->overdue = u->overdue;
+	out->hellos = u->hellos;
+	out->offers = u->offers;
+	out->refused = u->refused;
+}
