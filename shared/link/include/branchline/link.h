@@ -100,6 +100,13 @@ int bl_link_fd(const struct bl_link *l); /* nested epoll descriptor: readable wh
 int bl_link_timeout_ms(const struct bl_link *l);
 void bl_link_step(struct bl_link *l);
 
+/*
+ * True when bytes wait for the peer's acknowledgement and some were
+ * acknowledged since the last call: a slow network that moves, as opposed to
+ * a peer that answers nothing.
+ */
+bool bl_link_draining(struct bl_link *l);
+
 /* Dates of certificates are judged by a clock known to be wrong: see server_not_before_unix_ms. */
 void bl_link_clock_untrusted(struct bl_link *l, bool untrusted);
 

@@ -25,7 +25,7 @@ struct bl_mqtt_msg {
 	const char *topic; /* terminated; borrowed for the call, like payload */
 	const void *payload;
 	size_t len;
-	bool retained;
+	bool retained; /* as it was published, also for a subscriber that was there already */
 };
 
 struct bl_mqtt_handlers {
@@ -34,7 +34,8 @@ struct bl_mqtt_handlers {
 	/*
 	 * Not connected (also after an attempt that failed).  why is a sentence
 	 * for people, from the link's report or the broker's refusal;
-	 * retry_ms: the next attempt starts then.
+	 * retry_ms: the next attempt starts then; -1: none (stop was called).
+	 * What was outstanding is forgotten: published() will not come for it.
 	 */
 	void (*down)(void *ctx, const char *why, int64_t retry_ms);
 	void (*message)(void *ctx, const struct bl_mqtt_msg *msg);
@@ -113,6 +114,11 @@ void bl_mqtt_drop(struct bl_mqtt *m, const char *why);
 void bl_mqtt_set_reconnect_floor(struct bl_mqtt *m, unsigned floor_ms);
 /* New certificate files, used from the next attempt; on error the old ones stay in force. */
 int bl_mqtt_reload(struct bl_mqtt *m, const struct bl_link_cfg *cfg, struct bl_err *err);
+
+/* Passed on to the link: see bl_link_clock_untrusted. */
+void bl_mqtt_clock_untrusted(struct bl_mqtt *m, bool untrusted);
+/* Of the current or last connection; never NULL. */
+const struct bl_link_report *bl_mqtt_link_report(const struct bl_mqtt *m);
 
 void bl_mqtt_stats(const struct bl_mqtt *m, struct bl_mqtt_stats *out);
 

@@ -1,0 +1,17 @@
+# Makes TO from Paho's archive FROM: `connect` becomes `bl_link_paho_connect`,
+# and the result is refused unless that happened in exactly one place.
+file(COPY_FILE ${FROM} ${TO}.part)
+execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${TO}.part
+  COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${NM} -u ${TO}.part OUTPUT_VARIABLE undefined ERROR_QUIET
+  COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[ \t]U bl_link_paho_connect\n" led "${undefined}")
+string(REGEX MATCHALL "[ \t]U connect(@[^\n]*)?\n" left "${undefined}")
+list(LENGTH led led_count)
+list(LENGTH left left_count)
+if(NOT led_count EQUAL 1 OR NOT left_count EQUAL 0)
+  file(REMOVE ${TO}.part)
+  message(FATAL_ERROR "${FROM}: expected one use of connect(2), led to bl_link_paho_connect; "
+    "found ${led_count} led and ${left_count} left. This Paho is not the one that was looked at.")
+endif()
+file(RENAME ${TO}.part ${TO})
