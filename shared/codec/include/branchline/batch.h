@@ -43,7 +43,7 @@ struct bl_batch_enc;
 /* NULL: out of memory.  Holds at most BL_BATCH_SAMPLES_MAX samples and the like. */
 struct bl_batch_enc *bl_batch_enc_create(void);
 void bl_batch_enc_free(struct bl_batch_enc *e);
-/* Forgets the content, keeps the memory. */
+/* Forgets the content; keeps a little memory, gives back the rest. */
 void bl_batch_enc_reset(struct bl_batch_enc *e);
 
 /*
@@ -56,14 +56,18 @@ int bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot
 /* Copies what ev points to.  BL_EINVAL: a cap of wire.h is passed.  BL_EFULL as above. */
 int bl_batch_enc_event(struct bl_batch_enc *e, const struct bl_event *ev);
 int bl_batch_enc_gap(struct bl_batch_enc *e, const struct bl_gap *gap);
-/* A guess from above of the raw body so far; the cutter compares it with BL_CUT_RAW_BYTES. */
+/* A guess, rather too high, of the raw body so far; the cutter compares it with BL_CUT_RAW_BYTES.
+ */
 size_t bl_batch_enc_raw_guess(const struct bl_batch_enc *e);
 uint32_t bl_batch_enc_samples(const struct bl_batch_enc *e);
 
 /*
  * Writes the message to out (appended).  Of h the caller sets spool, boot,
  * stream, kind, seq, collect_*, next_seq, lowest_held, supersedes_*; the rest
- * is filled in.  BL_EFULL: over BL_BATCH_WIRE_MAX; BL_ENOMEM.  out is then as before.
+ * is filled in.  next_seq 0 stands for seq + 1, lowest_held 0 for seq.  Event
+ * times are those of samples and events.
+ * BL_EFULL: over BL_BATCH_WIRE_MAX; BL_EINVAL: a field of h is out of bounds;
+ * BL_ENOMEM.  out is then as before.
  */
 int bl_batch_enc_finish(
     struct bl_batch_enc *e, struct bl_batch_header *h, struct bl_buf *out, struct bl_err *err);
@@ -95,24 +99,37 @@ int bl_batch_inflate(const struct bl_batch_header *h, const uint8_t *body, size_
 /* One series of a batch, still encoded. */
 struct bl_column {
 	uint32_t series_id;
-	uint32_t n; /* samples, known and unknown */
+	uint32_t n;         /* samples, known and unknown */
+	int32_t time_index; /* >= 0: columns with the same one share their times; -1: own times */
 	/* private to the codec: */
-	const uint8_t *times, *times_end, *data, *data_end;
-	uint8_t encoding;
-	bool has_unknown;
+	uint32_t n_known;
+	const uint8_t *times, *times_end, *unknown, *data, *data_end;
+	uint8_t encoding, k, predictor, scale, shift;
 };
 
-/* A cursor over an inflated body; borrows raw. */
+/* Private: what one column hands to the next. */
+struct bl_column_state {
+	uint32_t series_id;
+	uint32_t time_index;
+	uint8_t scale, shift;
+};
+
+/* A cursor over an inflated body; borrows raw and h. */
 struct bl_batch_reader {
 	const struct bl_batch_header *h;
-	const uint8_t *raw, *end;
-	const uint8_t *times, *times_end;     /* private */
-	const uint8_t *columns, *columns_end; /* private */
-	const uint8_t *events, *events_end;
-	const uint8_t *gaps, *gaps_end;
 	uint32_t columns_left, events_left, gaps_left;
-	int64_t event_ms;          /* private: time of the last event read */
 	uint32_t unknown_sections; /* kept, skipped, counted */
+	/* private to the codec: */
+	const uint8_t *columns, *columns_end;
+	struct bl_rd events, gaps;
+	int64_t event_ms;      /* time of the last event read */
+	uint32_t samples_left; /* of the header's count */
+	struct bl_column_state state;
+	uint32_t n_times;
+	struct bl_time_column {
+		const uint8_t *p, *end;
+		uint32_t n;
+	} times[BL_BATCH_TIMES_MAX];
 };
 
 /* Checks the section structure.  The header's counts must agree with the body. */
@@ -122,7 +139,8 @@ int bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header
 int bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_err *err);
 /*
  * Decodes a column into the caller's arrays of c->n entries (boot ms, value,
- * enum bl_unknown).  An unknown sample's value is NaN.  unknown may be NULL.
+ * enum bl_unknown).  An unknown sample's value is NaN.  unknown may be NULL,
+ * and so may boot_ms: for a time_index that the caller has decoded before.
  */
 int bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
     double *value, uint8_t *unknown, struct bl_err *err);

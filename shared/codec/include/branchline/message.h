@@ -160,7 +160,8 @@ struct bl_clockmap_reader {
 	uint32_t first;
 	uint32_t n;
 	uint32_t left;
-	struct bl_rd rd; /* private */
+	struct bl_rd rd;   /* private */
+	struct bl_id boot; /* private: of the segment before */
 };
 
 int bl_clockmap_decode(

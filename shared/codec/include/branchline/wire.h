@@ -24,6 +24,7 @@
 #define BL_BATCH_SAMPLES_MAX  65536u
 #define BL_BATCH_EVENTS_MAX   8192u
 #define BL_BATCH_GAPS_MAX     4096u
+#define BL_BATCH_TIMES_MAX    64u           /* shared time columns of a batch */
 #define BL_CUT_RAW_BYTES      (64u * 1024u) /* the agent cuts at this encoded size */
 #define BL_RANGES_MAX         64u /* ranges of one stream in a hello, an answer, a receipt */
 #define BL_LABELS_MAX         8u
