@@ -752,7 +752,8 @@ do_effect(struct model *m, const struct uplink_effect *e)
 		m->keeps[e->slot] = false;
 		break;
 	case UPLINK_CLEAR:
-		m->outstanding[e->stream - 1][e->seq] = false;
+		if (e->stream != 0)
+			m->outstanding[e->stream - 1][e->seq] = false;
 		break;
 	case UPLINK_DROP:
 		m->drops++;

@@ -124,16 +124,16 @@ give_up(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
 	u->overdue++;
 	count_silence(u, now, s);
 	s->state = SLOT_FREE;
+	e = uplink_effect(fx, UPLINK_CLEAR);
 	if (s->f.type == BL_MSG_BATCH) {
 		count_retry(u, &s->f);
-		e = uplink_effect(fx, UPLINK_CLEAR);
 		e->stream = s->f.stream;
 		e->seq = s->f.seq;
-	} else if (s->f.type == BL_MSG_DICT) {
-		u->dict_sent = u->dict_known;
-	} else {
-		u->clock_sent = u->clock_known;
 	}
+	if (s->f.type == BL_MSG_DICT)
+		u->dict_sent = u->dict_known;
+	if (s->f.type == BL_MSG_CLOCK)
+		u->clock_sent = u->clock_known;
 	u->live_hungry = u->past_hungry = true;
 }
 
@@ -369,11 +369,9 @@ take_frame(struct uplink *u, int64_t now, const struct uplink_frame *f, unsigned
 
 	if ((*slot = take_slot(u, f)) == UPLINK_NO_SLOT) {
 		/* More than was asked for: back to the spool. */
-		if (f->type == BL_MSG_BATCH) {
-			e = uplink_effect(fx, UPLINK_CLEAR);
-			e->stream = f->stream;
-			e->seq = f->seq;
-		}
+		e = uplink_effect(fx, UPLINK_CLEAR);
+		e->stream = f->stream;
+		e->seq = f->seq;
 		return;
 	}
 	if (f->type == BL_MSG_DICT && f->upto > u->dict_sent)

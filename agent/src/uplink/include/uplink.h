@@ -63,7 +63,7 @@ enum uplink_effect_type {
 	UPLINK_ASK_OFFER,     /* ask the spool for frames; exactly one uplink_frames follows */
 	UPLINK_PUBLISH, /* publish the frame of this slot; uplink_busy when there is no room */
 	UPLINK_FORGET,  /* the frame of this slot is not wanted any more: free it */
-	UPLINK_CLEAR,   /* tell the spool: (stream, seq) may be offered again */
+	UPLINK_CLEAR,   /* tell the spool: (stream, seq) may be offered again; stream 0: the maps */
 	UPLINK_DROP,    /* drop the connection; why says it */
 	UPLINK_TIME,    /* the centre's time, measured */
 };
