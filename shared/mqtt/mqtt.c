@@ -101,7 +101,11 @@ why_ended(struct bl_mqtt *m)
 		    m->keepalive_s);
 	} else {
 		m->stats.fault = report->fault;
-		(void)snprintf(why, size, "%s", report->text);
+		/* Mosquitto before 2.1 gives no DISCONNECT when it throws us out. */
+		(void)snprintf(why, size, "%s%s", report->text,
+		    m->up_mono_ms != 0 && report->fault == BL_FAULT_PEER_CLOSED
+			? " without a reason: it was stopped, or another client came with our id"
+			: "");
 	}
 }
 

@@ -338,9 +338,9 @@ connection(struct probe *p)
 	while (!p->quit) {
 		(void)poll(pfds, 2, bl_mqtt_timeout_ms(p->mqtt));
 		bl_mqtt_step(p->mqtt);
-		flood_more(p);
 		if (pfds[1].revents != 0)
 			read_commands(p);
+		flood_more(p);
 	}
 	bl_mqtt_free(p->mqtt);
 	free(p->flood_state);
