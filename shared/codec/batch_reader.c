@@ -20,9 +20,9 @@ read_times(struct bl_batch_reader *r, struct bl_rd *rd)
 		struct bl_time_column *t = &r->times[i];
 
 		t->p = rd->p;
-		if ((t->end = codec_times_end(rd->p, rd->end, &t->n)) == NULL)
+		t->limit = rd->end;
+		if ((rd->p = codec_times_end(rd->p, rd->end, &t->n)) == NULL)
 			return "time column is ill-formed";
-		rd->p = t->end;
 	}
 	if (rd->failed || rd->p != rd->end)
 		return "section TIMES is ill-formed";

@@ -42,11 +42,11 @@ verify_columns(struct bl_batch_reader *r, int64_t *scratch, struct bl_err *err)
 	int rc;
 
 	for (uint32_t i = 0; i < r->n_times; i++)
-		if (!verify_times(r, r->times[i].p, r->times[i].end, scratch))
+		if (!verify_times(r, r->times[i].p, r->times[i].limit, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: time column %u descends or passes the header's range", i);
 	while ((rc = bl_batch_next_column(r, &c, err)) > 0) {
-		if (c.time_index < 0 && !verify_times(r, c.times, c.times_end, scratch))
+		if (c.time_index < 0 && !verify_times(r, c.times, c.times_limit, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: series %u: times descend or pass the range", c.series_id);
 		if (!verify_values(&c))

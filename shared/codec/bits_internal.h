@@ -58,11 +58,21 @@ bits_peek(const struct bits_r *r)
 	const size_t at = r->pos >> 3;
 	uint64_t w = 0;
 
-	if (at + 8 <= r->bytes)
+	if (__builtin_expect(at + 8 <= r->bytes, 1))
 		memcpy(&w, r->p + at, 8);
 	else if (at < r->bytes)
 		memcpy(&w, r->p + at, r->bytes - at);
 	return le64toh(w) >> (r->pos & 7);
+}
+
+/* n <= 56. */
+static inline uint64_t
+bits_get_few(struct bits_r *r, unsigned n)
+{
+	const uint64_t v = bits_peek(r) & ((UINT64_C(1) << n) - 1);
+
+	r->pos += n;
+	return v;
 }
 
 /* n <= 64. */
@@ -71,30 +81,36 @@ bits_get(struct bits_r *r, unsigned n)
 {
 	uint64_t v;
 
-	if (n > 56) {
-		v = bits_get(r, 32);
-		return v | bits_get(r, n - 32) << 32;
-	}
-	v = bits_peek(r) & ((UINT64_C(1) << n) - 1);
-	r->pos += n;
-	return v;
+	if (__builtin_expect(n <= 56, 1))
+		return bits_get_few(r, n);
+	v = bits_get_few(r, 32);
+	return v | bits_get_few(r, n - 32) << 32;
 }
 
 /* Ones before the next zero; the zero is taken, too. */
 static inline unsigned
 bits_unary(struct bits_r *r)
 {
-	const uint64_t zeros = ~bits_peek(r) & ((UINT64_C(1) << 56) - 1);
-	unsigned n;
+	uint64_t zeros = ~bits_peek(r) & ((UINT64_C(1) << 56) - 1);
+	unsigned n = 0;
 
-	if (zeros != 0) {
-		n = (unsigned)__builtin_ctzll(zeros);
-		r->pos += n + 1;
-		return n;
+	while (__builtin_expect(zeros == 0, 0)) {
+		n += 56;
+		r->pos += 56;
+		zeros = ~bits_peek(r) & ((UINT64_C(1) << 56) - 1);
 	}
-	for (n = 0; bits_get(r, 1) != 0; n++)
-		;
-	return n;
+	r->pos += (unsigned)__builtin_ctzll(zeros) + 1u;
+	return n + (unsigned)__builtin_ctzll(zeros);
+}
+
+/* Without -mpopcnt the compiler's own is a call into a table. */
+static inline unsigned
+bits_count(uint64_t v)
+{
+	v -= v >> 1 & 0x5555555555555555u;
+	v = (v & 0x3333333333333333u) + (v >> 2 & 0x3333333333333333u);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (unsigned)(v * 0x0101010101010101u >> 56);
 }
 
 /*
@@ -108,7 +124,7 @@ bits_skip_unary(struct bits_r *r, size_t count, size_t *ones)
 
 	while (count > 0) {
 		uint64_t zeros = ~bits_peek(r) & ((UINT64_C(1) << 56) - 1);
-		const unsigned n = (unsigned)__builtin_popcountll(zeros);
+		const unsigned n = bits_count(zeros);
 
 		if (n < count) {
 			count -= n;

@@ -116,7 +116,7 @@ codec_planes_next(struct codec_planes *pl, bool expg, unsigned k)
 	const unsigned q = bits_unary(&pl->unary);
 
 	if (!expg)
-		return ((uint64_t)q << k) + bits_get(&pl->rest, k);
+		return ((uint64_t)q << k) + bits_get_few(&pl->rest, k);
 	/* codec_code_end has seen that k + q <= 63. */
 	return (((UINT64_C(1) << (q & 63)) - 1) << k) + bits_get(&pl->rest, k + q);
 }

@@ -70,16 +70,15 @@ get_times(struct bl_batch_reader *r, struct bl_rd *rd, bool stated, struct bl_co
 	if (ref == 0) {
 		c->time_index = -1;
 		c->times = rd->p;
-		c->times_end = codec_times_end(rd->p, rd->end, &c->n);
-		if (c->times_end == NULL)
+		c->times_limit = rd->end;
+		if ((rd->p = codec_times_end(rd->p, rd->end, &c->n)) == NULL)
 			return "own times";
-		rd->p = c->times_end;
 		return NULL;
 	}
 	r->state.time_index = (uint32_t)ref - 1;
 	c->time_index = (int32_t)r->state.time_index;
 	c->times = r->times[ref - 1].p;
-	c->times_end = r->times[ref - 1].end;
+	c->times_limit = r->times[ref - 1].limit;
 	c->n = r->times[ref - 1].n;
 	return NULL;
 }
@@ -186,9 +185,9 @@ codec_column_get(
 	if (!get_params(r, &rd, long_form, c))
 		return "scale or parameters";
 	c->data = rd.p;
-	if ((c->data_end = values_end(c, &rd)) == NULL)
+	c->limit = end;
+	if ((*p = values_end(c, &rd)) == NULL)
 		return "values";
-	*p = c->data_end;
 	return NULL;
 }
 
@@ -200,16 +199,16 @@ codec_values_init(struct codec_values *v, const struct bl_column *c)
 
 	v->c = c;
 	v->constant = 0;
-	bl_rd_init(&rd, c->data, (size_t)(c->data_end - c->data));
+	bl_rd_init(&rd, c->data, (size_t)(c->limit - c->data));
 	if (c->encoding == ENC_XOR)
-		codec_xor_init(&v->floats, c->data, c->data_end);
+		codec_xor_init(&v->floats, c->data, c->limit);
 	else if (c->encoding == ENC_CONST_F64)
 		v->constant = bl_rd_f64(&rd);
 	else if (c->encoding == ENC_CONST_INT)
 		v->constant =
 		    c->n_known == 0 ? 0 : codec_scaled(bl_rd_zigzag(&rd), c->scale, c->shift);
 	else
-		codec_ints_init(&v->ints, choice, c->data, c->data_end, c->n_known);
+		codec_ints_init(&v->ints, choice, c->data, c->limit, c->n_known);
 }
 
 static void
@@ -294,7 +293,7 @@ bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int
 	struct codec_values v;
 	bool ok = true;
 
-	if (boot_ms != NULL && !codec_times_get(c->times, c->times_end, r->h->event_begin_ms,
+	if (boot_ms != NULL && !codec_times_get(c->times, c->times_limit, r->h->event_begin_ms,
 				   r->h->event_end_ms, boot_ms))
 		return bl_fail(err, BL_ECORRUPT,
 		    "batch: series %u: times descend or pass the range", c->series_id);

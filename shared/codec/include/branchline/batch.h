@@ -103,7 +103,8 @@ struct bl_column {
 	int32_t time_index; /* >= 0: columns with the same one share their times; -1: own times */
 	/* private to the codec: */
 	uint32_t n_known;
-	const uint8_t *times, *times_end, *unknown, *data, *data_end;
+	const uint8_t *times, *unknown, *data;
+	const uint8_t *times_limit, *limit; /* what may be read; the ends themselves lie before */
 	uint8_t encoding, k, predictor, scale, shift;
 };
 
@@ -127,7 +128,7 @@ struct bl_batch_reader {
 	struct bl_column_state state;
 	uint32_t n_times;
 	struct bl_time_column {
-		const uint8_t *p, *end;
+		const uint8_t *p, *limit;
 		uint32_t n;
 	} times[BL_BATCH_TIMES_MAX];
 };
