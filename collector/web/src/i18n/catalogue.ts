@@ -1,0 +1,7 @@
+// The shape both catalogues share.  Chinese has no singular of its own, so "_one" keys may be left out.
+
+import type { en } from "./en";
+
+type Texts<T> = { [K in keyof T as K extends `${string}_one` ? never : K]: T[K] extends string ? string : Texts<T[K]> };
+
+export type Catalogue = Texts<typeof en>;

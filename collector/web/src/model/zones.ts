@@ -1,0 +1,19 @@
+// The zones to choose from: what this browser knows, with the offset each has now.
+
+import { offsetName } from "./time";
+
+export interface ZoneChoice {
+  value: string;
+  label: string;
+}
+
+export function zoneChoices(nowMs: number): ZoneChoice[] {
+  const names = new Set(["UTC", ...Intl.supportedValuesOf("timeZone")]);
+  return [...names].map((value) => ({ value, label: `${value} (${offsetName(nowMs, value)})` }));
+}
+
+/** "new york" and "shanghai +8" find their zones: every word has to occur. */
+export function zoneMatches(typed: string, label: string): boolean {
+  const hay = label.toLowerCase().replaceAll("_", " ");
+  return typed.toLowerCase().replaceAll("_", " ").split(/\s+/).every((word) => hay.includes(word));
+}

@@ -1,0 +1,78 @@
+// The ledger: what will not arrive any more, and why.
+
+import { Select, Table, type TableColumnsType } from "antd";
+import type { ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+import { useSearchParams } from "wouter";
+
+import type { Gap, Gaps } from "../../api/ledger";
+import { reasonOf, REASONS } from "../../model/gaps";
+import { browserZone, formatDateTime } from "../../model/time";
+import { Age, spanText } from "../../ui/age";
+import { Empty } from "../../ui/view";
+
+export function streamText(stream: string, t: ReturnType<typeof useTranslation>["t"]): string {
+  return stream === "host" || stream === "probes" || stream === "events" ? t(`quality.stream_${stream}`) : stream;
+}
+
+function sequence(gap: Gap): string {
+  return gap.seq_first === null ? "–" : gap.seq_first === gap.seq_last ? String(gap.seq_first) : `${gap.seq_first}–${gap.seq_last ?? ""}`;
+}
+
+function GapTable({ gaps }: { gaps: Gap[] }): ReactElement {
+  const { t, i18n } = useTranslation();
+  const zone = browserZone();
+  const when = (ms: number | null): string => (ms === null ? t("time.unknown") : formatDateTime(ms, zone, i18n.language));
+  const columns: TableColumnsType<Gap> = [
+    {
+      key: "reason",
+      title: t("quality.reason"),
+      render: (_, g) => <span className="reason" title={t(`reason_help.${reasonOf(g.reason)}`)}>{t(`reason.${reasonOf(g.reason)}`)}</span>,
+    },
+    { key: "device", title: t("quality.device"), render: (_, g) => g.device },
+    { key: "stream", title: t("quality.stream"), width: 100, render: (_, g) => streamText(g.stream, t) },
+    { key: "from", title: t("quality.from"), width: 180, render: (_, g) => when(g.from_unix_ms) },
+    { key: "to", title: t("quality.to"), width: 180, render: (_, g) => when(g.to_unix_ms) },
+    { key: "length", title: t("quality.length"), width: 100, render: (_, g) => (g.from_unix_ms === null || g.to_unix_ms === null ? "–" : spanText(g.to_unix_ms - g.from_unix_ms, t)) },
+    { key: "samples", title: t("quality.samples"), width: 100, align: "right", render: (_, g) => (g.samples === null ? "–" : g.samples.toLocaleString(i18n.language)) },
+    { key: "seq", title: t("quality.sequence"), width: 120, align: "right", render: (_, g) => sequence(g) },
+    { key: "known", title: t("quality.known"), width: 140, render: (_, g) => <Age unixMs={g.known_unix_ms} zone={zone} /> },
+  ];
+  const rows = gaps.map((g, i) => ({ ...g, key: `${g.device}:${g.stream}:${g.seq_first ?? ""}:${g.from_unix_ms ?? ""}:${i}` }));
+  return <Table className="card-table" columns={columns} dataSource={rows} scroll={{ x: 1080 }} pagination={{ pageSize: 50, hideOnSinglePage: true, showSizeChanger: false }} />;
+}
+
+export function GapLedger({ gaps }: { gaps: Gaps }): ReactElement {
+  const { t } = useTranslation();
+  const [params, setParams] = useSearchParams();
+  const [device, reason] = [params.get("device"), params.get("reason")];
+  const set = (key: "device" | "reason", value: string | undefined): void => {
+    setParams((old) => {
+      const next = new URLSearchParams(old);
+      if (value === undefined) {
+        next.delete(key);
+      } else {
+        next.set(key, value);
+      }
+      return next;
+    }, { replace: true });
+  };
+  const devices = [...new Set(gaps.items.map((g) => g.device))].sort((a, b) => a.localeCompare(b));
+  const present = REASONS.filter((r) => gaps.items.some((g) => reasonOf(g.reason) === r));
+  const shown = gaps.items.filter((g) => (device === null || g.device === device) && (reason === null || reasonOf(g.reason) === reason));
+  if (gaps.items.length === 0) {
+    return <Empty title={t("quality.no_gaps")} />;
+  }
+  return (
+    <>
+      <div className="filters">
+        <Select className="filter-select" allowClear showSearch aria-label={t("quality.device")} placeholder={t("quality.all_devices")} value={device}
+          options={devices.map((value) => ({ value, label: value }))} onChange={(v: string | undefined) => set("device", v)} />
+        <Select className="filter-select" allowClear aria-label={t("quality.reason")} placeholder={t("quality.all_reasons")} value={reason}
+          options={present.map((value) => ({ value: value, label: t(`reason.${value}`) }))} onChange={(v: string | undefined) => set("reason", v)} />
+      </div>
+      {shown.length === 0 ? <Empty title={t("quality.no_gaps_filter")} /> : <GapTable gaps={shown} />}
+      {gaps.next !== null && <p className="list-note">{t("quality.more", { count: gaps.items.length })}</p>}
+    </>
+  );
+}

@@ -1,0 +1,81 @@
+// Below a chart: one entry a line with its value under the cursor (or the latest), and every reason for which data are missing.
+
+import { Tooltip } from "antd";
+import type { ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { Ink } from "../../chart/palette";
+import { gapAt, sumByReason } from "../../model/gaps";
+import type { PlotData } from "../../model/plot";
+import { formatTime } from "../../model/time";
+import { formatValue, type Unit } from "../../model/units";
+import { spanText } from "../../ui/age";
+
+interface Props {
+  data: PlotData;
+  names: string[];
+  unit: Unit;
+  zone: string;
+  ink: Ink;
+  cursor: number | null;
+  hidden: ReadonlySet<number>;
+  onToggle: (line: number) => void;
+}
+
+function cursorText(props: Props, line: number, at: number): { value: string; range: string | null } {
+  const { data, unit } = props;
+  const l = data.lines[line];
+  const [mean, min, max] = [l?.mean[at], l?.min[at], l?.max[at]];
+  const isSpread = typeof min === "number" && typeof max === "number" && formatValue(min, unit) !== formatValue(max, unit);
+  return { value: formatValue(mean, unit), range: isSpread ? `${formatValue(min, unit)} – ${formatValue(max, unit)}` : null };
+}
+
+function Entry({ props, line }: { props: Props; line: number }): ReactElement {
+  const { t } = useTranslation();
+  const { data, names, unit, ink, cursor, hidden } = props;
+  const name = names[line] ?? "";
+  const l = data.lines[line];
+  const { value, range } = cursor === null
+    ? { value: formatValue(l?.latest ?? null, unit), range: null }
+    : cursorText(props, line, cursor);
+  return (
+    <button type="button" className="legend-entry" aria-pressed={!hidden.has(line)} aria-label={t("chart.toggle", { name })} onClick={() => props.onToggle(line)}>
+      <i className="legend-swatch" style={{ background: ink.line(line) }} />
+      <span className="legend-name">{name}</span>
+      <span className="legend-value">{value}</span>
+      {range !== null && <span className="legend-range">{range}</span>}
+    </button>
+  );
+}
+
+export function Legend(props: Props): ReactElement {
+  const { t, i18n } = useTranslation();
+  const { data, cursor, zone } = props;
+  const atMs = cursor === null ? undefined : data.t[cursor];
+  const gap = atMs === undefined ? undefined : gapAt(data.gaps, atMs + data.stepMs / 2);
+  const sums = sumByReason(data.gaps);
+  return (
+    <div className="legend">
+      <p className="legend-at" aria-hidden="true">
+        {atMs === undefined ? t("chart.latest") : t("chart.at", { time: formatTime(atMs, zone, i18n.language) })}
+        {gap !== undefined && <strong> · {t(`reason.${gap.reason}`)}</strong>}
+      </p>
+      <div className="legend-entries">
+        {props.names.map((_, line) => <Entry key={line} props={props} line={line} />)}
+      </div>
+      {sums.length > 0 && (
+        <p className="legend-gaps">
+          <span>{t("chart.gaps")}</span>
+          {sums.map((s) => (
+            <Tooltip key={s.reason} title={t(`reason_help.${s.reason}`)} trigger={["hover", "focus"]}>
+              <span className="legend-gap" tabIndex={0}>
+                <i className={`swatch is-unknown${s.reason === "pending" ? " is-pending" : ""}`} />
+                {t("chart.gap_item", { reason: t(`reason.${s.reason}`), span: spanText(s.totalMs, t) })}
+              </span>
+            </Tooltip>
+          ))}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,160 @@
+// What surrounds every page: header with the navigation (a drawer on phones), language, account; and the routes.
+
+import "./shell.css";
+import "dayjs/locale/zh-cn";
+
+import { LogoutOutlined, MenuOutlined, UserOutlined } from "@ant-design/icons";
+import { App as AntApp, Button, ConfigProvider, Drawer, Dropdown } from "antd";
+import enUS from "antd/locale/en_US";
+import zhCN from "antd/locale/zh_CN";
+import dayjs from "dayjs";
+import { lazy, Suspense, useEffect, useRef, useState, type ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, Route, Switch, useLocation } from "wouter";
+
+import { asLanguage } from "./i18n";
+import { Boundary } from "./ui/boundary";
+import { Mark } from "./ui/brand";
+import { LanguageSwitch } from "./ui/language_switch";
+import { useSession } from "./ui/session";
+import { themeFor, useIsDark, useIsNarrow } from "./ui/theme";
+import { Loading } from "./ui/view";
+import { Overview } from "./pages/overview/overview";
+
+const SitePage = lazy(() => import("./pages/site/site"));
+const Fleet = lazy(() => import("./pages/fleet/fleet"));
+const Quality = lazy(() => import("./pages/quality/quality"));
+const Account = lazy(() => import("./pages/account/account"));
+const Users = lazy(() => import("./pages/users/users"));
+
+type Entry = "overview" | "fleet" | "quality" | "users";
+const PATHS: Record<Entry, string> = { overview: "/", fleet: "/fleet", quality: "/quality", users: "/users" };
+
+function isHere(entry: Entry, path: string): boolean {
+  return entry === "overview" ? path === "/" || path.startsWith("/sites/") : path.startsWith(PATHS[entry]);
+}
+
+function Nav({ onGo }: { onGo?: () => void }): ReactElement {
+  const { t } = useTranslation();
+  const { isAdministrator } = useSession();
+  const [path] = useLocation();
+  const entries: Entry[] = ["overview", "fleet", "quality", ...(isAdministrator ? (["users"] as const) : [])];
+  return (
+    <nav className="nav" aria-label={t("app.main_nav")}>
+      {entries.map((entry) => (
+        <Link key={entry} href={PATHS[entry]} className="nav-link" {...(onGo === undefined ? {} : { onClick: onGo })}
+          aria-current={isHere(entry, path) ? "page" : undefined}>
+          {t(`nav.${entry}`)}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function AccountMenu(): ReactElement {
+  const { t } = useTranslation();
+  const { me, signOut } = useSession();
+  const [, go] = useLocation();
+  const items = [
+    { key: "account", icon: <UserOutlined />, label: t("nav.account"), onClick: () => go("/account") },
+    { key: "out", icon: <LogoutOutlined />, label: t("app.sign_out"), onClick: signOut },
+  ];
+  return (
+    <Dropdown menu={{ items }} trigger={["click"]}>
+      <Button type="text" className="account-button" icon={<UserOutlined />} aria-label={`${t("app.account")}: ${me.display_name || me.name}`}>
+        <span className="account-name">{me.display_name || me.name}</span>
+      </Button>
+    </Dropdown>
+  );
+}
+
+function Header(): ReactElement {
+  const { t } = useTranslation();
+  const { chooseLanguage } = useSession();
+  const isNarrow = useIsNarrow();
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <header className="header">
+      <div className="header-inner">
+        {isNarrow && <Button type="text" icon={<MenuOutlined />} aria-label={t("app.open_menu")} onClick={() => setOpen(true)} />}
+        <Link href="/" className="header-brand">
+          <Mark size={28} />
+          <span>{t("app.name")}</span>
+        </Link>
+        {!isNarrow && <Nav />}
+        <span className="header-gap" />
+        {!isNarrow && <LanguageSwitch onSwitch={chooseLanguage} />}
+        <AccountMenu />
+      </div>
+      <Drawer open={isNarrow && isOpen} onClose={() => setOpen(false)} placement="left" size={280} title={t("app.menu")}>
+        <Nav onGo={() => setOpen(false)} />
+        <div className="drawer-language">
+          <LanguageSwitch onSwitch={chooseLanguage} />
+        </div>
+      </Drawer>
+    </header>
+  );
+}
+
+function NotFound(): ReactElement {
+  const { t } = useTranslation();
+  return (
+    <div className="view-empty">
+      <p className="view-empty-title">{t("app.not_found")}</p>
+      <Link href="/">{t("app.to_overview")}</Link>
+    </div>
+  );
+}
+
+function Pages(): ReactElement {
+  const { t } = useTranslation();
+  const [path] = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const broken = (
+    <div className="view-error" role="alert">
+      <p>{t("app.broken")}</p>
+      <Button onClick={() => window.location.reload()}>{t("app.reload")}</Button>
+    </div>
+  );
+  // A new page begins at its top.
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [path]);
+  return (
+    <main id="content" className="content" ref={main} tabIndex={-1}>
+      <Boundary resetKey={path} fallback={broken}>
+        <Suspense fallback={<Loading />}>
+          <Switch>
+            <Route path="/"><Overview /></Route>
+            <Route path="/sites/:id">{(params) => <SitePage key={params.id} id={params.id} />}</Route>
+            <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
+            <Route path="/quality"><Quality /></Route>
+            <Route path="/account"><Account /></Route>
+            <Route path="/users"><Users /></Route>
+            <Route><NotFound /></Route>
+          </Switch>
+        </Suspense>
+      </Boundary>
+    </main>
+  );
+}
+
+export default function Shell(): ReactElement {
+  const { t, i18n } = useTranslation();
+  const isChinese = asLanguage(i18n.language) === "zh-CN";
+  const isDark = useIsDark();
+  dayjs.locale(isChinese ? "zh-cn" : "en");
+  const skip = (event: React.MouseEvent): void => {
+    event.preventDefault();
+    document.getElementById("content")?.focus();
+  };
+  return (
+    <ConfigProvider locale={isChinese ? zhCN : enUS} theme={themeFor(isDark)}>
+      <AntApp component={false}>
+        <a className="skip-link" href="#content" onClick={skip}>{t("app.skip")}</a>
+        <Header />
+        <Pages />
+      </AntApp>
+    </ConfigProvider>
+  );
+}

@@ -1,0 +1,47 @@
+// Relative time that keeps counting; the absolute time with its zone on hover or focus.
+
+import { Tooltip } from "antd";
+import type { TFunction } from "i18next";
+import type { ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+
+import { formatAbsolute, spanOf } from "../model/time";
+import { useNowMs } from "./now";
+
+export function agoText(ageMs: number, t: TFunction): string {
+  // A device's clock may be a little ahead of the collector's.
+  if (ageMs < 5_000) {
+    return t("time.now");
+  }
+  const { unit, count } = spanOf(ageMs);
+  return t(`time.ago_${unit}`, { count });
+}
+
+export function spanText(ms: number, t: TFunction): string {
+  const { unit, count } = spanOf(ms);
+  return t(`time.for_${unit}`, { count });
+}
+
+interface Props {
+  unixMs: number | null;
+  zone: string;
+  /** What stands there when there is no time: "never" or "not known". */
+  none?: "never" | "unknown";
+}
+
+export function Age({ unixMs, zone, none = "unknown" }: Props): ReactElement {
+  const { t, i18n } = useTranslation();
+  const nowMs = useNowMs(1_000);
+  if (unixMs === null) {
+    return <span className="is-faint">{t(`time.${none}`)}</span>;
+  }
+  const absolute = formatAbsolute(unixMs, zone, i18n.language);
+  return (
+    <Tooltip title={absolute} trigger={["hover", "focus"]}>
+      <time className="age" dateTime={new Date(unixMs).toISOString()} tabIndex={0}>
+        {agoText(nowMs - unixMs, t)}
+        <span className="visually-hidden"> ({absolute})</span>
+      </time>
+    </Tooltip>
+  );
+}
