@@ -68,7 +68,7 @@ CREATE TABLE stream (
   samples            INTEGER NOT NULL DEFAULT 0,
   last_arrival_unix_ms INTEGER,
   until_unix_ms      INTEGER,                    -- end of the newest placed collection interval
-  span_max_ms        INTEGER NOT NULL DEFAULT 0, -- longest event-time span of a batch
+  span_max_ms        INTEGER NOT NULL DEFAULT 0, -- longest span of a batch: bounds range scans
   PRIMARY KEY (spool_id, stream)
 ) WITHOUT ROWID;
 
@@ -169,6 +169,8 @@ CREATE TABLE series (
   interval_ms   INTEGER NOT NULL,
   UNIQUE (device_id, name, labels)
 );
+
+CREATE INDEX series_name ON series (name, device_id);
 
 CREATE TABLE dict (
   spool_id  INTEGER NOT NULL,

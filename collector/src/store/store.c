@@ -1,0 +1,299 @@
+/*
+ * Opening, closing, transactions and the epoch of the telemetry store.
+ *
+ * One writer, one thread.  What changes in memory during a transaction is
+ * written by store_commit just before COMMIT; when that fails, the memory is
+ * thrown away and read again from the database, which is the truth.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_internal.h"
+
+#include "branchline/log.h"
+
+static int
+load_totals(struct store *s, struct bl_err *err)
+{
+	static const char *const sql[] = { "SELECT lsn FROM total", "SELECT batches FROM total",
+		"SELECT samples FROM total", "SELECT events FROM total",
+		"SELECT duplicates FROM total", "SELECT conflicts FROM total",
+		"SELECT aside_bytes FROM total", "SELECT aside_refused FROM total",
+		"SELECT count(*) FROM aside", "SELECT count(*) FROM placing" };
+	struct store_totals_memory *t = &s->total;
+	int64_t placing = 0;
+	int64_t *const out[] = { &t->lsn, &t->batches, &t->samples, &t->events, &t->duplicates,
+		&t->conflicts, &t->aside_bytes, &t->aside_refused, &t->aside_rows, &placing };
+	sqlite3_stmt *st;
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)
+		if ((rc = store_pragma_int(s->db, sql[i], out[i], err)) < 0)
+			return rc;
+	s->placing = placing > 0;
+	if (sqlite3_prepare_v2(s->db, "SELECT reason, n FROM aside_count", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return store_sql_fail(s->db, err, "read aside_count");
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const int reason = sqlite3_column_int(st, 0);
+
+		if (reason >= 1 && reason <= STORE_ASIDE_REASONS)
+			t->aside_by[reason - 1] = sqlite3_column_int64(st, 1);
+	}
+	if (sqlite3_finalize(st) != SQLITE_OK || rc != SQLITE_DONE)
+		return store_sql_fail(s->db, err, "read aside_count");
+	s->total_committed = *t;
+	return BL_OK;
+}
+
+static int
+write_epoch(struct store *s, const struct bl_id *epoch, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc = BL_OK;
+
+	if (sqlite3_prepare_v2(s->db, "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", -1,
+		&st, NULL) != SQLITE_OK)
+		return store_sql_fail(s->db, err, "write the epoch");
+	if (sqlite3_bind_text(st, 1, "epoch", -1, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_bind_blob(st, 2, epoch->b, BL_ID_BYTES, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_DONE)
+		rc = store_sql_fail(s->db, err, "write the epoch");
+	(void)sqlite3_finalize(st);
+	if (rc == BL_OK) {
+		s->epoch = *epoch;
+		store_mark_write(s);
+	}
+	return rc;
+}
+
+static int
+load_epoch(struct store *s, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sqlite3_prepare_v2(s->db, "SELECT value FROM meta WHERE key='epoch'", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return store_sql_fail(s->db, err, "read the epoch");
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		store_column_id(st, 0, &s->epoch);
+	if (sqlite3_finalize(st) != SQLITE_OK || (rc != SQLITE_ROW && rc != SQLITE_DONE))
+		return store_sql_fail(s->db, err, "read the epoch");
+	return BL_OK;
+}
+
+int
+store_new_epoch(struct store *s, struct bl_err *err)
+{
+	const struct bl_id epoch = bl_id_random(s->clock);
+
+	if (s->in_tx)
+		return bl_fail(err, BL_EBUSY, "new epoch: a transaction is open");
+	return write_epoch(s, &epoch, err);
+}
+
+/* Made, gone on with, or set back to an older copy: see store_mark.c. */
+static int
+settle_epoch(struct store *s, bool created, struct bl_err *err)
+{
+	struct bl_id marked;
+	int64_t lsn;
+	int rc;
+
+	if (created || bl_id_is_zero(&s->epoch)) {
+		rc = store_new_epoch(s, err);
+		return rc < 0 ? rc : created ? STORE_CREATED : STORE_OPENED;
+	}
+	if (store_mark_read(s, &marked, &lsn) && bl_id_equal(&marked, &s->epoch) &&
+	    lsn > s->total.lsn) {
+		bl_warn("store",
+		    "the database is an older copy of itself: commit %lld is there, %lld had been"
+		    " reached; it gets a new epoch and agents are asked for what is missing",
+		    (long long)s->total.lsn, (long long)lsn);
+		rc = store_new_epoch(s, err);
+		return rc < 0 ? rc : STORE_SET_BACK;
+	}
+	store_mark_write(s);
+	return STORE_OPENED;
+}
+
+static int
+open_database(struct store *s, bool *created, struct bl_err *err)
+{
+	int rc;
+
+	if (sqlite3_open_v2(s->path, &s->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		NULL) != SQLITE_OK)
+		return bl_fail(err, BL_EDENIED, "open telemetry store %s: %s", s->path,
+		    s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
+	if (sqlite3_extended_result_codes(s->db, 1) != SQLITE_OK ||
+	    sqlite3_busy_timeout(s->db, 5000) != SQLITE_OK)
+		return store_sql_fail(s->db, err, "open");
+	s->sql = (struct sql_set){ s->db, store_sql_text, s->stmt };
+	if ((rc = store_migrate(s->db, s->path, created, err)) < 0)
+		return rc;
+	/*
+	 * FULL: a receipt follows the commit, so the commit must be on disk.
+	 * 32 MiB of cache hold the inner pages of the indexes of thousands of
+	 * devices.  The log is checkpointed at 16 MiB and cut back to 64 MiB.
+	 */
+	return store_exec(s->db,
+	    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
+	    "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"
+	    "PRAGMA trusted_schema = OFF",
+	    err);
+}
+
+int
+store_open(struct store **out, const struct store_opts *opts, struct bl_err *err)
+{
+	struct store *s;
+	bool created = false;
+	int rc;
+
+	*out = NULL;
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "open telemetry store: out of memory");
+	s->mark_fd = -1;
+	s->clock = opts->clock;
+	s->opts = *opts;
+	if (s->opts.aside_bytes == 0)
+		s->opts.aside_bytes = 64 << 20;
+	if (s->opts.aside_rows == 0)
+		s->opts.aside_rows = 100000;
+	if (s->opts.spools_in_memory == 0)
+		s->opts.spools_in_memory = STORE_DEFAULT_SPOOLS;
+	if (s->opts.spools_per_device == 0)
+		s->opts.spools_per_device = 1000;
+	s->n_buckets = 4096;
+	s->path = strdup(opts->path);
+	s->opts.path = s->path;
+	s->bucket = calloc(s->n_buckets, sizeof(struct store_spool *));
+	if (s->path == NULL || s->bucket == NULL) {
+		rc = bl_fail(err, BL_ENOMEM, "open telemetry store: out of memory");
+		goto fail;
+	}
+	if ((rc = store_mark_open(s, err)) < 0 || (rc = open_database(s, &created, err)) < 0 ||
+	    (rc = load_totals(s, err)) < 0 || (rc = load_epoch(s, err)) < 0 ||
+	    (rc = settle_epoch(s, created, err)) < 0)
+		goto fail;
+	*out = s;
+	return rc;
+
+fail:
+	store_close(s);
+	return rc;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->in_tx)
+		store_rollback(s);
+	store_forget_spools(s);
+	for (int i = 0; i < SQL_COUNT; i++)
+		(void)sqlite3_finalize(s->stmt[i]); /* repeats the last step's code */
+	if (s->db != NULL && sqlite3_close(s->db) != SQLITE_OK)
+		bl_error("store", "close %s: %s", s->path, sqlite3_errmsg(s->db));
+	if (s->mark_fd >= 0)
+		(void)close(s->mark_fd);
+	free(s->bucket);
+	free(s->path);
+	free(s);
+}
+
+const struct bl_id *
+store_epoch(const struct store *s)
+{
+	return &s->epoch;
+}
+
+bool
+store_in_transaction(const struct store *s)
+{
+	return s->in_tx;
+}
+
+int
+store_begin(struct store *s, struct bl_err *err)
+{
+	int rc;
+
+	if (s->in_tx)
+		return bl_fail(err, BL_EBUSY, "begin: a transaction is open");
+	if ((rc = store_run(s, SQL_BEGIN, err, "")) < 0)
+		return rc;
+	s->in_tx = true;
+	s->now_unix_ms = bl_unix_ms(s->clock);
+	s->total.lsn++; /* what this transaction writes carries it */
+	return BL_OK;
+}
+
+static int
+flush_totals(struct store *s, struct bl_err *err)
+{
+	struct store_totals_memory *t = &s->total;
+	int rc;
+
+	rc = store_run(s, SQL_TOTAL_SET, err, "iiiiiiiii", t->lsn, s->now_unix_ms, t->batches,
+	    t->samples, t->events, t->duplicates, t->conflicts, t->aside_bytes, t->aside_refused);
+	for (int64_t i = 0; rc == BL_OK && t->aside_dirty && i < STORE_ASIDE_REASONS; i++)
+		rc = store_run(s, SQL_ASIDE_COUNT_SET, err, "ii", i + 1, t->aside_by[i]);
+	return rc;
+}
+
+int
+store_commit(struct store *s, struct bl_err *err)
+{
+	int rc;
+
+	if (!s->in_tx)
+		return bl_fail(err, BL_EINVAL, "commit: no transaction is open");
+	if ((rc = store_flush_spools(s, err)) < 0 || (rc = flush_totals(s, err)) < 0 ||
+	    (rc = store_run(s, SQL_COMMIT, err, "")) < 0) {
+		store_rollback(s);
+		return rc;
+	}
+	s->in_tx = false;
+	s->total.aside_dirty = false;
+	s->total_committed = s->total;
+	s->stats.commits++;
+	s->stats.last_commit_mono_ms = bl_mono_ms(s->clock);
+	store_mark_write(s);
+	store_shrink_spools(s);
+	return BL_OK;
+}
+
+void
+store_rollback(struct store *s)
+{
+	struct bl_err err = { 0 };
+
+	if (!s->in_tx)
+		return;
+	/* A statement in the middle of its rows would keep the transaction open. */
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (s->stmt[i] != NULL)
+			(void)sqlite3_reset(s->stmt[i]);
+	/* Some failures roll back by themselves; then there is nothing left to do. */
+	if (sqlite3_get_autocommit(s->db) == 0 && store_run(s, SQL_ROLLBACK, &err, "") < 0)
+		bl_error("store", "%s", err.msg);
+	s->in_tx = false;
+	s->total = s->total_committed;
+	s->placing = true; /* ask again */
+	store_forget_spools(s);
+}
+
+void
+store_stats(const struct store *s, struct store_stats *out)
+{
+	*out = s->stats;
+	out->spools_in_memory = s->n_spools;
+}

@@ -1,0 +1,143 @@
+/*
+ * What could not be taken in: kept once per distinct message, counted always.
+ *
+ * The list and the payloads in it are capped; beyond that only the counters
+ * move.  Where it is known which batch of the sender's own spool a message was,
+ * its seq is settled, so that it is not sent for ever.
+ */
+#include <string.h>
+
+#include "store_internal.h"
+
+#define ASIDE_TEXT_MAX 192
+
+const char *
+store_aside_reason_name(enum store_aside_reason reason)
+{
+	static const char *const names[STORE_ASIDE_REASONS] = { "not_ours", "undecodable",
+		"foreign_identity", "wrong_part", "retained", "oversized", "conflict",
+		"unknown_device", "retired" };
+
+	return (int)reason >= 1 && (int)reason <= STORE_ASIDE_REASONS ? names[reason - 1] : "other";
+}
+
+/* Two 64-bit sums with different mixing: 128 bits to tell messages apart, not to prove anything. */
+static void
+digest(struct bl_id *out, const char *topic, const uint8_t *p, size_t len)
+{
+	uint64_t a = 14695981039346656037u, b = 0x9e3779b97f4a7c15u;
+
+	for (const char *c = topic; *c != '\0'; c++) {
+		a = (a ^ (uint8_t)*c) * 1099511628211u;
+		b = (b + (uint8_t)*c) * 0xff51afd7ed558ccdu;
+		b ^= b >> 32;
+	}
+	for (size_t i = 0; i < len; i++) {
+		a = (a ^ p[i]) * 1099511628211u;
+		b = (b + p[i]) * 0xff51afd7ed558ccdu;
+		b ^= b >> 32;
+	}
+	a ^= len;
+	memcpy(out->b, &a, 8);
+	memcpy(out->b + 8, &b, 8);
+}
+
+/* Topics come from outside: what is not printable becomes '?', what is long is cut. */
+static void
+printable(char *out, size_t size, const char *in)
+{
+	size_t n = 0;
+
+	for (; in != NULL && in[n] != '\0' && n + 1 < size; n++)
+		out[n] = in[n] >= 0x20 && in[n] < 0x7f ? in[n] : '?';
+	out[n] = '\0';
+}
+
+static int
+settle(struct store *s, const struct store_aside *a, struct bl_err *err)
+{
+	struct store_spool *sp = a->spool;
+	struct store_stream *m;
+
+	if (sp == NULL)
+		return BL_OK;
+	if (a->reason == STORE_ASIDE_CONFLICT && !sp->conflict)
+		sp->conflict = sp->dirty = sp->row_dirty = true;
+	if (a->stream < 1 || (int)a->stream > BL_STREAMS || a->seq < 1 || a->seq > STORE_SEQ_MAX)
+		return BL_OK;
+	m = &sp->stream[a->stream - 1];
+	/* Beyond the caps nothing is settled: it may come again when there is room. */
+	if (m->settled.n >= STORE_RANGES_MAX || m->aside.n >= STORE_RANGES_MAX) {
+		s->stats.holes_refused++;
+		return BL_OK;
+	}
+	if (seqs_add(&m->aside, a->seq, a->seq, STORE_RANGES_MAX) < 0 ||
+	    store_settle(sp, a->stream, a->seq, a->seq) < 0)
+		return bl_fail(err, BL_ENOMEM, "set aside: out of memory");
+	m->ranges_dirty = true;
+	return BL_OK;
+}
+
+static int
+keep(struct store *s, const struct store_aside *a, const struct bl_id *sum, struct bl_err *err)
+{
+	const bool fits = s->total.aside_bytes + (int64_t)a->len <= s->opts.aside_bytes;
+	const bool known = a->spool != NULL && a->seq != 0;
+	char topic[ASIDE_TEXT_MAX], device[BL_DEVICE_ID_MAX + 1], detail[256];
+	sqlite3_stmt *st;
+	int rc;
+
+	printable(topic, sizeof(topic), a->topic);
+	printable(device, sizeof(device), a->device);
+	printable(detail, sizeof(detail), a->detail);
+	if (fits)
+		s->total.aside_bytes += (int64_t)a->len;
+	else
+		s->total.aside_refused++;
+	st = store_bind(s, SQL_ASIDE_ADD, err, fits ? "dittoitdooub" : "dittoitdoou", sum,
+	    s->now_unix_ms, topic, a->device != NULL ? device : NULL,
+	    a->part >= 0 ? (int64_t)a->part : STORE_TIME_NONE, (int64_t)a->reason, detail,
+	    a->spool != NULL ? &a->spool->uuid : &(struct bl_id){ { 0 } },
+	    known ? (int64_t)a->stream : STORE_TIME_NONE, known ? (int64_t)a->seq : STORE_TIME_NONE,
+	    (uint64_t)a->len, a->payload, a->len);
+	if (st != NULL && !fits && sqlite3_bind_null(st, 12) != SQLITE_OK)
+		return store_sql_fail(s->db, err, "set aside");
+	if ((rc = store_step(s, st, err)) < 0)
+		return rc;
+	s->total.aside_rows++;
+	return STORE_ASIDE_NEW;
+}
+
+int
+store_aside(struct store *s, const struct store_aside *a, struct bl_err *err)
+{
+	struct bl_id sum;
+	sqlite3_stmt *st;
+	int64_t id;
+	int rc;
+
+	if ((int)a->reason < 1 || (int)a->reason > STORE_ASIDE_REASONS)
+		return bl_fail(err, BL_EINVAL, "set aside: no such reason");
+	s->total.aside_by[a->reason - 1]++;
+	s->total.aside_dirty = true;
+	s->stats.aside++;
+	if ((rc = settle(s, a, err)) < 0)
+		return rc;
+	digest(&sum, a->topic, a->payload, a->len);
+	st = store_bind(s, SQL_ASIDE_GET, err, "d", &sum);
+	if ((rc = store_step(s, st, err)) < 0)
+		return rc;
+	if (rc == 1) {
+		id = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+		rc = store_run(s, SQL_ASIDE_AGAIN, err, "ii", s->now_unix_ms, id);
+		return rc < 0 ? rc : STORE_ASIDE_AGAIN;
+	}
+	if (a->reason == STORE_ASIDE_CONFLICT)
+		s->total.conflicts++;
+	if (s->total.aside_rows >= s->opts.aside_rows) {
+		s->total.aside_refused++;
+		return STORE_ASIDE_REFUSED;
+	}
+	return keep(s, a, &sum, err);
+}

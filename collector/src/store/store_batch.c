@@ -1,0 +1,229 @@
+/*
+ * Batches: known or new by their header, then stored as they came.
+ *
+ * "Settled" (stream ranges in memory) answers most questions without touching
+ * the database; only a seq that is settled already needs its row.  Stored with
+ * a batch, in the same transaction: its range, its coverage, its gaps.
+ */
+#include <string.h>
+
+#include "store_internal.h"
+
+static bool
+header_fits(const struct bl_batch_header *h)
+{
+	return h->stream >= 1 && (int)h->stream <= BL_STREAMS && h->seq >= 1 &&
+	       h->seq <= STORE_SEQ_MAX && h->next_seq <= STORE_SEQ_MAX &&
+	       h->lowest_held <= STORE_SEQ_MAX && h->supersedes_last <= STORE_SEQ_MAX &&
+	       h->collect_end_ms >= h->collect_begin_ms && h->event_end_ms >= h->event_begin_ms;
+}
+
+/* A row in the answer, and whether it is this batch. */
+static int
+stored_as(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, bool *same,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    store_bind(s, SQL_BATCH_GET, err, "iiu", sp->id, (int64_t)h->stream, h->seq);
+	int64_t boot_id, row_boot;
+	int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc;
+	*same = (uint32_t)sqlite3_column_int64(st, 0) == h->crc32 &&
+		(uint32_t)sqlite3_column_int64(st, 1) == h->raw_bytes &&
+		sqlite3_column_int64(st, 3) == h->collect_begin_ms &&
+		sqlite3_column_int64(st, 4) == h->collect_end_ms;
+	row_boot = sqlite3_column_int64(st, 2);
+	(void)sqlite3_reset(st);
+	if (*same) {
+		if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0)
+			return rc;
+		*same = row_boot == boot_id;
+	}
+	return 1;
+}
+
+/* Is any batch of [first, last] stored? */
+static int
+any_stored(struct store *s, const struct store_spool *sp, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    store_bind(s, SQL_BATCH_ANY, err, "iiuu", sp->id, (int64_t)stream, first, last);
+	int rc = store_step(s, st, err);
+
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return rc;
+}
+
+static int
+superseded(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(
+	    s, SQL_BATCH_SUPERSEDED, err, "iiuu", sp->id, (int64_t)h->stream, h->seq, h->seq);
+	int rc = store_step(s, st, err);
+
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return rc;
+}
+
+int
+store_batch_peek(
+    struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct bl_err *err)
+{
+	const struct store_stream *m;
+	bool same = false;
+	int rc;
+
+	if (!header_fits(h))
+		return bl_fail(err, BL_EINVAL, "batch: a number in its header is impossible");
+	m = &sp->stream[h->stream - 1];
+	if (seqs_has(&m->settled, h->seq)) {
+		if ((rc = stored_as(s, sp, h, &same, err)) < 0)
+			return rc;
+		if (rc == 1)
+			return same ? STORE_DUPLICATE : STORE_CONFLICT;
+		if (seqs_has(&m->aside, h->seq))
+			return STORE_DUPLICATE;
+		if ((rc = superseded(s, sp, h, err)) != 0)
+			return rc < 0 ? rc : STORE_SUPERSEDED;
+		/* Settled as gone, and here it is after all. */
+	} else if (sp->closed && h->seq >= m->next_seq) {
+		return STORE_CONFLICT;
+	}
+	if (h->kind == BL_BATCH_SUPERSEDES) {
+		rc = any_stored(s, sp, h->stream, h->supersedes_first, h->supersedes_last, err);
+		if (rc != 0)
+			return rc < 0 ? rc : STORE_SUPERSEDED;
+	}
+	return STORE_NEW;
+}
+
+/* ---- storing ---- */
+
+static int
+insert(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
+    int64_t boot_id, const void *body, size_t body_len, struct bl_err *err)
+{
+	return store_run(s, SQL_BATCH_ADD, err, "iiuiiiiiiooiiiiiiiuuiib", sp->id,
+	    (int64_t)h->stream, h->seq, (int64_t)h->crc32, sp->device_id, boot_id, (int64_t)h->kind,
+	    h->event_begin_ms, h->event_end_ms, store_place_time(sp, &h->boot, h->event_begin_ms),
+	    store_place_time(sp, &h->boot, h->event_end_ms), h->collect_begin_ms, h->collect_end_ms,
+	    (int64_t)h->dict_version, (int64_t)h->n_samples, (int64_t)h->n_events,
+	    (int64_t)h->n_gaps, (int64_t)h->raw_bytes, h->supersedes_first, h->supersedes_last,
+	    s->now_unix_ms, s->total.lsn, body, body_len);
+}
+
+static int
+take_gaps(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, const void *raw,
+    size_t raw_len, struct bl_err *err)
+{
+	struct bl_batch_reader rd;
+	struct bl_gap g;
+	int rc;
+
+	if (h->n_gaps == 0)
+		return BL_OK;
+	if ((rc = bl_batch_reader_init(&rd, h, raw, raw_len, err)) < 0)
+		return rc;
+	while ((rc = bl_batch_next_gap(&rd, &g, err)) == 1)
+		if ((rc = store_gap_add(s, sp, &g, err)) < 0)
+			return rc;
+	return rc;
+}
+
+static void
+note_figures(struct store *s, struct store_spool *sp, const struct bl_batch_header *h)
+{
+	struct store_stream *m = &sp->stream[h->stream - 1];
+	const int64_t until = store_place_time(sp, &h->boot, h->collect_end_ms);
+	/* Of both: a later segment of the clock map may stretch what this one says. */
+	const int64_t begin = store_place_time(sp, &h->boot, h->event_begin_ms);
+	const int64_t end = store_place_time(sp, &h->boot, h->event_end_ms);
+
+	m->batches++;
+	m->samples += h->n_samples;
+	m->last_arrival_unix_ms = s->now_unix_ms;
+	if (until != STORE_TIME_NONE && until > m->until_unix_ms)
+		m->until_unix_ms = until;
+	if (h->event_end_ms - h->event_begin_ms > m->span_max_ms)
+		m->span_max_ms = h->event_end_ms - h->event_begin_ms;
+	if (h->collect_end_ms - h->collect_begin_ms > m->span_max_ms)
+		m->span_max_ms = h->collect_end_ms - h->collect_begin_ms;
+	if (begin != STORE_TIME_NONE && end - begin > m->span_max_ms)
+		m->span_max_ms = end - begin;
+	s->total.batches++;
+	s->total.samples += h->n_samples;
+	s->total.events += h->n_events;
+	s->stats.stored++;
+}
+
+/* What a header says of its stream, whatever becomes of the batch. */
+static void
+note_stream(struct store_spool *sp, const struct bl_batch_header *h)
+{
+	struct store_stream *m = &sp->stream[h->stream - 1];
+	const uint64_t held = h->lowest_held < h->next_seq ? h->lowest_held : h->next_seq;
+
+	if (sp->closed)
+		return;
+	if (h->next_seq > m->next_seq)
+		m->next_seq = h->next_seq;
+	if (held > m->lowest_held)
+		m->lowest_held = held;
+	m->dirty = sp->dirty = true;
+}
+
+static int
+settle_batch(
+    struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct bl_err *err)
+{
+	int rc = store_settle(sp, h->stream, h->seq, h->seq);
+
+	if (rc == BL_OK && h->kind == BL_BATCH_SUPERSEDES && h->supersedes_first >= 1 &&
+	    h->supersedes_last >= h->supersedes_first)
+		rc = store_settle(sp, h->stream, h->supersedes_first, h->supersedes_last);
+	if (rc == BL_EFULL)
+		s->stats.holes_refused++;
+	return rc < 0 ? bl_fail(err, rc,
+			    "stream %d of a spool of %s has too many holes to keep track of",
+			    (int)h->stream, sp->device)
+		      : BL_OK;
+}
+
+int
+store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err)
+{
+	const bool late = header_fits(h) && seqs_has(&sp->stream[h->stream - 1].settled, h->seq);
+	int put = store_batch_peek(s, sp, h, err);
+	int64_t boot_id;
+	int rc;
+
+	if (put == STORE_DUPLICATE) {
+		s->total.duplicates++;
+		s->stats.duplicates++;
+		note_stream(sp, h);
+	}
+	if (put == STORE_SUPERSEDED) {
+		s->stats.superseded++;
+		rc = settle_batch(s, sp, h, err);
+		return rc < 0 ? rc : put;
+	}
+	if (put != STORE_NEW)
+		return put;
+	if ((rc = settle_batch(s, sp, h, err)) < 0 ||
+	    (rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
+	    (rc = insert(s, sp, h, boot_id, body, body_len, err)) < 0 ||
+	    (rc = store_cover(s, sp, h, boot_id, err)) < 0 ||
+	    (late && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
+	    (rc = take_gaps(s, sp, h, raw, raw_len, err)) < 0)
+		return rc;
+	note_stream(sp, h);
+	note_figures(s, sp, h);
+	return STORE_NEW;
+}

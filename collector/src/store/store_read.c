@@ -1,0 +1,437 @@
+/*
+ * Read-only connections: opening, statements, devices and totals.
+ *
+ * Owned by one thread at a time.  Every statement is short and reset before
+ * the caller sees what it read, so no read transaction outlives a call's slice.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store_read_internal.h"
+
+#define BATCH_COLUMNS                                                                              \
+	"id, spool_id, boot_id, seq, crc32, kind, event_begin_ms, event_end_ms, begin_unix_ms,"    \
+	" end_unix_ms, collect_begin_ms, collect_end_ms, dict_version, n_samples, n_events,"       \
+	" n_gaps, raw_bytes, supersedes_first, supersedes_last, arrived_unix_ms, body"
+#define SERIES_SELECT                                                                              \
+	"SELECT s.id, d.name, s.name, s.unit, s.labels, s.kind, s.stream, s.interval_ms,"          \
+	" s.device_id FROM series s JOIN device d ON d.id = s.device_id"
+#define GAP_SELECT                                                                                 \
+	"SELECT g.id, d.name, g.stream, g.reason, g.seq_first, g.seq_last, g.begin_unix_ms,"       \
+	" g.end_unix_ms, g.samples, g.known_unix_ms FROM gap g JOIN device d ON d.id = "           \
+	"g.device_id"
+/* A gap without times is in every range. */
+#define GAP_RANGE                                                                                  \
+	" (?1 IS NULL OR g.end_unix_ms IS NULL OR g.end_unix_ms > ?1)"                             \
+	" AND (?2 IS NULL OR g.begin_unix_ms IS NULL OR g.begin_unix_ms < ?2)"                     \
+	" AND g.id < ?3"
+#define ASIDE_SELECT                                                                               \
+	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
+	" payload IS NOT NULL FROM aside WHERE id < ?1"
+
+static const char *const read_text[READ_COUNT] = {
+	[READ_DEVICES] = "SELECT id, name, presence, presence_since_unix_ms, software FROM device"
+			 " WHERE name > ? ORDER BY name LIMIT 256",
+	[READ_DEVICE] = "SELECT id, name, presence, presence_since_unix_ms, software FROM device"
+			" WHERE name = ?",
+	[READ_DEVICE_SPOOLS] =
+	    "SELECT s.id, s.uuid, s.closed, s.conflict, s.software, s.config_hash, s.boot_uuid,"
+	    " t.stream, t.batches, t.samples, t.last_arrival_unix_ms, t.until_unix_ms,"
+	    " t.unexplained, coalesce(s.hello_unix_ms, s.made_unix_ms)"
+	    " FROM spool s LEFT JOIN stream t ON t.spool_id = s.id WHERE s.device_id = ?"
+	    " ORDER BY s.closed DESC, 14, s.id",
+	[READ_DEVICE_GAPS] = "SELECT count(*) FROM gap WHERE device_id = ?",
+	[READ_DEVICE_ASIDE] = "SELECT count(*) FROM aside WHERE device = ?",
+	[READ_SPOOL_CLOCK] = "SELECT 1 FROM clock_segment c WHERE c.spool_id = ?1 AND c.source > 0"
+			     " AND c.boot_uuid = coalesce((SELECT b.uuid FROM batch JOIN boot b"
+			     " ON b.id = batch.boot_id WHERE batch.spool_id = ?1"
+			     " ORDER BY batch.stream DESC, batch.seq DESC LIMIT 1), ?2) LIMIT 1",
+	[READ_DEVICE_ID] = "SELECT id FROM device WHERE name = ?",
+	[READ_SERIES] = SERIES_SELECT " WHERE s.device_id = ? ORDER BY s.name, s.labels",
+	[READ_SERIES_ID] = SERIES_SELECT " WHERE s.id = ?",
+	[READ_SERIES_ENTRIES] = "SELECT spool_id, entry FROM dict WHERE series_id = ?",
+	[READ_SERIES_NAMED] =
+	    "SELECT s.device_id, s.stream, v.name, s.id, s.labels, d.spool_id, d.entry"
+	    " FROM series s JOIN dict d ON d.series_id = s.id"
+	    " JOIN device v ON v.id = s.device_id WHERE s.name = ?",
+	[READ_SPAN_MAX] =
+	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
+	    " WHERE s.device_id = ? AND t.stream = ?",
+	[READ_SEGMENTS] = "SELECT entry, from_ms, offset_ms, uncertainty_ms, source"
+			  " FROM clock_segment WHERE spool_id = ? AND boot_uuid = ? ORDER BY entry",
+	[READ_BOOT] = "SELECT uuid FROM boot WHERE id = ?",
+	[READ_BATCHES_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE device_id = ?1"
+			    " AND stream = ?2 AND (end_unix_ms, id) > (?3, ?4)"
+			    " AND end_unix_ms <= ?5 ORDER BY end_unix_ms, id LIMIT ?6",
+	[READ_BATCHES_DOWN] = "SELECT " BATCH_COLUMNS " FROM batch WHERE device_id = ?1"
+			      " AND stream = ?2 AND (end_unix_ms, id) < (?3, ?4)"
+			      " AND end_unix_ms >= ?5 ORDER BY end_unix_ms DESC, id DESC LIMIT ?6",
+	[READ_BATCHES_UNPLACED] =
+	    "SELECT " BATCH_COLUMNS " FROM batch WHERE end_unix_ms IS NULL AND device_id = ?1"
+	    " AND stream = ?2 AND id < ?4 AND arrived_unix_ms BETWEEN ?5 AND ?3"
+	    " ORDER BY id DESC LIMIT ?6",
+	[READ_COVERAGE] =
+	    "SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, begin_unix_ms,"
+	    " end_unix_ms, arrived_unix_ms, id FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND (end_unix_ms, id) > (?3, ?4) AND end_unix_ms <= ?5"
+	    " ORDER BY end_unix_ms, id LIMIT 1024",
+	[READ_GAPS_DEVICE] =
+	    GAP_SELECT " WHERE" GAP_RANGE " AND g.device_id = ?4 ORDER BY g.id DESC LIMIT 256",
+	[READ_GAPS_ALL] = GAP_SELECT " WHERE" GAP_RANGE " ORDER BY g.id DESC LIMIT 256",
+	[READ_GAPS_STREAM] =
+	    "SELECT id, reason, spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms FROM gap"
+	    " WHERE device_id = ?1 AND stream = ?2 AND id > ?3 AND (end_unix_ms IS NULL OR"
+	    " begin_unix_ms IS NULL OR (end_unix_ms > ?4 AND begin_unix_ms < ?5))"
+	    " ORDER BY id LIMIT 1024",
+	[READ_UNEXPLAINED_DEVICE] =
+	    "SELECT coalesce(sum(t.unexplained), 0) FROM stream t JOIN spool s ON s.id = t.spool_id"
+	    " JOIN device d ON d.id = s.device_id WHERE d.name = ?",
+	[READ_UNEXPLAINED] = "SELECT coalesce(sum(unexplained), 0) FROM stream",
+	[READ_ASIDE] = ASIDE_SELECT " ORDER BY id DESC LIMIT 256",
+	[READ_ASIDE_DEVICE] = ASIDE_SELECT " AND device = ?2 ORDER BY id DESC LIMIT 256",
+	[READ_TOTAL] = "SELECT lsn, last_commit_unix_ms, batches, samples, events, duplicates,"
+		       " conflicts, aside_refused FROM total",
+	[READ_ASIDE_COUNT] = "SELECT reason, n FROM aside_count",
+	[READ_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
+	[READ_COUNTS] = "SELECT (SELECT count(*) FROM gap), (SELECT count(*) FROM aside),"
+			" (SELECT count(*) FROM batch WHERE end_unix_ms IS NULL),"
+			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
+			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
+};
+
+static int
+check_version(struct store_reader *r, struct bl_err *err)
+{
+	int64_t version = 0;
+	int rc;
+
+	if ((rc = store_pragma_int(r->db, "PRAGMA user_version", &version, err)) < 0)
+		return rc;
+	if (version > store_schema_version())
+		return bl_fail(err, BL_ENEWER,
+		    "%s has schema version %lld; this program knows versions up to %d", r->path,
+		    (long long)version, store_schema_version());
+	if (version < store_schema_version())
+		return bl_fail(err, BL_EINVAL,
+		    "%s has schema version %lld, older than this program's; the collector brings it"
+		    " up to date when it starts",
+		    r->path, (long long)version);
+	return BL_OK;
+}
+
+int
+store_read_open(
+    struct store_reader **out, const char *path, const struct bl_clock *clock, struct bl_err *err)
+{
+	struct store_reader *r;
+	int rc;
+
+	*out = NULL;
+	if ((r = calloc(1, sizeof(*r))) == NULL || (r->path = strdup(path)) == NULL) {
+		free(r);
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	}
+	r->clock = clock;
+	bl_buf_init(&r->raw, BL_BATCH_RAW_MAX);
+	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK) {
+		rc = bl_fail(err, BL_ENOTFOUND, "read telemetry store %s: %s", path,
+		    r->db != NULL ? sqlite3_errmsg(r->db) : "out of memory");
+		goto fail;
+	}
+	r->sql = (struct sql_set){ r->db, read_text, r->stmt };
+	if (sqlite3_busy_timeout(r->db, 2000) != SQLITE_OK) {
+		rc = store_sql_fail(r->db, err, "open for reading");
+		goto fail;
+	}
+	if ((rc = check_version(r, err)) < 0 ||
+	    (rc = store_exec(r->db, "PRAGMA query_only = ON; PRAGMA cache_size = -8192", err)) < 0)
+		goto fail;
+	*out = r;
+	return BL_OK;
+
+fail:
+	store_read_close(r);
+	return rc;
+}
+
+void
+store_read_close(struct store_reader *r)
+{
+	if (r == NULL)
+		return;
+	for (int i = 0; i < READ_COUNT; i++)
+		(void)sqlite3_finalize(r->stmt[i]); /* repeats the last step's code */
+	(void)sqlite3_close(r->db);                 /* read only: nothing can be lost */
+	bl_buf_free(&r->raw);
+	free(r->boot_ms);
+	free(r->value);
+	free(r->unknown);
+	free(r->path);
+	free(r);
+}
+
+sqlite3_stmt *
+read_bind(struct store_reader *r, enum read_sql which, struct bl_err *err, const char *types, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+
+	va_start(ap, types);
+	st = sql_bind_va(&r->sql, (int)which, err, types, ap);
+	va_end(ap);
+	return st;
+}
+
+int
+read_step(struct store_reader *r, sqlite3_stmt *st, struct bl_err *err)
+{
+	return sql_step(&r->sql, st, err);
+}
+
+int
+read_device_id(struct store_reader *r, const char *device, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_DEVICE_ID, err, "t", device);
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*out = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc;
+}
+
+int
+read_scratch(struct store_reader *r, struct bl_err *err)
+{
+	if (r->boot_ms == NULL)
+		r->boot_ms = malloc(BL_BATCH_SAMPLES_MAX * sizeof(*r->boot_ms));
+	if (r->value == NULL)
+		r->value = malloc(BL_BATCH_SAMPLES_MAX * sizeof(*r->value));
+	if (r->unknown == NULL)
+		r->unknown = malloc(BL_BATCH_SAMPLES_MAX);
+	if (r->boot_ms == NULL || r->value == NULL || r->unknown == NULL)
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	return BL_OK;
+}
+
+/* ---- devices ---- */
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b; /* STORE_TIME_NONE is the smallest */
+}
+
+static int
+count_of(struct store_reader *r, sqlite3_stmt *st, uint64_t *out, struct bl_err *err)
+{
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*out = (uint64_t)sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Rows are ordered so that the spool in use comes last: what it says stands. */
+static int
+device_spools(struct store_reader *r, int64_t id, struct store_device *d, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_DEVICE_SPOOLS, err, "i", id);
+	int64_t spool_id = 0;
+	struct bl_id boot = { { 0 } };
+	int rc;
+
+	while ((rc = read_step(r, st, err)) == 1) {
+		const int64_t stream = sqlite3_column_int64(st, 7);
+		int64_t *until;
+
+		spool_id = sqlite3_column_int64(st, 0);
+		d->has_spool = true;
+		store_column_id(st, 1, &d->spool);
+		d->conflict = d->conflict || sqlite3_column_int(st, 3) != 0;
+		if (sqlite3_column_bytes(st, 4) > 0)
+			store_column_text(st, 4, d->software, sizeof(d->software));
+		store_column_text(st, 5, d->config_hash, sizeof(d->config_hash));
+		store_column_id(st, 6, &boot);
+		if (stream < 1 || stream > BL_STREAMS)
+			continue;
+		d->batches += (uint64_t)sqlite3_column_int64(st, 8);
+		d->samples += (uint64_t)sqlite3_column_int64(st, 9);
+		d->last_arrival_unix_ms = later(d->last_arrival_unix_ms, store_column_time(st, 10));
+		until = &d->stream_until_unix_ms[stream - 1];
+		*until = later(*until, store_column_time(st, 11));
+		d->data_until_unix_ms = later(d->data_until_unix_ms, *until);
+		d->unexplained += (uint64_t)sqlite3_column_int64(st, 12);
+	}
+	if (rc < 0 || spool_id == 0)
+		return rc;
+	st = read_bind(r, READ_SPOOL_CLOCK, err, "id", spool_id, &boot);
+	if ((rc = read_step(r, st, err)) == 1) {
+		d->clock_trusted = true;
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Takes the row that st stands on, then asks for the rest. */
+static void
+device_row(sqlite3_stmt *st, int64_t *id, struct store_device *d)
+{
+	memset(d, 0, sizeof(*d));
+	*id = sqlite3_column_int64(st, 0);
+	store_column_text(st, 1, d->device, sizeof(d->device));
+	d->presence = (enum store_presence)sqlite3_column_int(st, 2);
+	d->presence_since_unix_ms = store_column_time(st, 3);
+	store_column_text(st, 4, d->software, sizeof(d->software));
+	d->last_arrival_unix_ms = d->data_until_unix_ms = STORE_TIME_NONE;
+	for (int i = 0; i < BL_STREAMS; i++)
+		d->stream_until_unix_ms[i] = STORE_TIME_NONE;
+}
+
+static int
+device_rest(struct store_reader *r, int64_t id, struct store_device *d, struct bl_err *err)
+{
+	int rc;
+
+	if ((rc = device_spools(r, id, d, err)) < 0)
+		return rc;
+	if ((rc = count_of(r, read_bind(r, READ_DEVICE_GAPS, err, "i", id), &d->gaps, err)) < 0)
+		return rc;
+	return count_of(
+	    r, read_bind(r, READ_DEVICE_ASIDE, err, "t", d->device), &d->set_aside, err);
+}
+
+int
+store_read_devices(struct store_reader *r, store_device_cb cb, void *ctx, struct bl_err *err)
+{
+	struct store_device *page;
+	int64_t *id;
+	char after[BL_DEVICE_ID_MAX + 1] = "";
+	size_t n;
+	int rc;
+
+	page = malloc(256 * sizeof(*page));
+	id = malloc(256 * sizeof(*id));
+	if (page == NULL || id == NULL) {
+		rc = bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+		goto done;
+	}
+	do {
+		sqlite3_stmt *st = read_bind(r, READ_DEVICES, err, "t", after);
+
+		for (n = 0; n < 256 && (rc = read_step(r, st, err)) == 1; n++)
+			device_row(st, &id[n], &page[n]);
+		if (n < 256 && rc < 0)
+			goto done;
+		if (n == 256)
+			(void)sqlite3_reset(st);
+		rc = BL_OK;
+		for (size_t i = 0; i < n; i++) {
+			if ((rc = device_rest(r, id[i], &page[i], err)) < 0 || !cb(ctx, &page[i]))
+				goto done;
+		}
+		if (n > 0)
+			memcpy(after, page[n - 1].device, sizeof(after));
+	} while (n == 256);
+done:
+	free(page);
+	free(id);
+	return rc;
+}
+
+int
+store_read_device(
+    struct store_reader *r, const char *device, struct store_device *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_DEVICE, err, "t", device);
+	int rc = read_step(r, st, err);
+	int64_t id;
+
+	if (rc <= 0)
+		return rc < 0 ? rc : BL_ENOTFOUND;
+	device_row(st, &id, out);
+	(void)sqlite3_reset(st);
+	return device_rest(r, id, out, err);
+}
+
+/* ---- totals ---- */
+
+static int64_t
+file_bytes(const char *path, const char *suffix)
+{
+	char name[4096];
+	struct stat sb;
+	const size_t len = strlen(path), more = strlen(suffix) + 1;
+
+	if (len + more > sizeof(name))
+		return 0;
+	memcpy(name, path, len);
+	memcpy(name + len, suffix, more);
+	return stat(name, &sb) == 0 ? (int64_t)sb.st_size : 0;
+}
+
+static int
+aside_counts(struct store_reader *r, struct store_totals *t, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_ASIDE_COUNT, err, "");
+	int rc;
+
+	while ((rc = read_step(r, st, err)) == 1) {
+		const int reason = sqlite3_column_int(st, 0);
+
+		if (reason >= 1 && reason <= STORE_ASIDE_REASONS)
+			t->set_aside_by[reason - 1] = (uint64_t)sqlite3_column_int64(st, 1);
+	}
+	return rc;
+}
+
+int
+store_read_totals(struct store_reader *r, struct store_totals *t, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_TOTAL, err, "");
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->created_unix_ms = t->last_commit_unix_ms = STORE_TIME_NONE;
+	if ((rc = read_step(r, st, err)) < 0)
+		return rc;
+	if (rc == 1) {
+		t->lsn = sqlite3_column_int64(st, 0);
+		t->last_commit_unix_ms = store_column_time(st, 1);
+		t->batches = (uint64_t)sqlite3_column_int64(st, 2);
+		t->samples = (uint64_t)sqlite3_column_int64(st, 3);
+		t->events = (uint64_t)sqlite3_column_int64(st, 4);
+		t->duplicates = (uint64_t)sqlite3_column_int64(st, 5);
+		t->conflicts = (uint64_t)sqlite3_column_int64(st, 6);
+		t->set_aside_refused = (uint64_t)sqlite3_column_int64(st, 7);
+		(void)sqlite3_reset(st);
+	}
+	st = read_bind(r, READ_EPOCH, err, "");
+	if ((rc = read_step(r, st, err)) == 1) {
+		store_column_id(st, 0, &t->epoch);
+		(void)sqlite3_reset(st);
+	}
+	if (rc < 0)
+		return rc;
+	st = read_bind(r, READ_COUNTS, err, "");
+	if ((rc = read_step(r, st, err)) == 1) {
+		t->gaps = (uint64_t)sqlite3_column_int64(st, 0);
+		t->set_aside = (uint64_t)sqlite3_column_int64(st, 1);
+		t->unplaced_batches = (uint64_t)sqlite3_column_int64(st, 2);
+		t->devices = (uint64_t)sqlite3_column_int64(st, 3);
+		t->spools = (uint64_t)sqlite3_column_int64(st, 4);
+		t->series = (uint64_t)sqlite3_column_int64(st, 5);
+		t->created_unix_ms = store_column_time(st, 6);
+		(void)sqlite3_reset(st);
+	}
+	if (rc < 0 || (rc = aside_counts(r, t, err)) < 0 ||
+	    (rc = store_read_unexplained(r, NULL, &t->unexplained, err)) < 0)
+		return rc;
+	t->store_bytes = file_bytes(r->path, "") + file_bytes(r->path, "-wal");
+	return BL_OK;
+}

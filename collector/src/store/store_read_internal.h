@@ -1,0 +1,139 @@
+/*
+ * Inside the reading side: one connection, its statements, and the walk over a
+ * device's batches that queries, events and latest values share.
+ */
+#ifndef STORE_READ_INTERNAL_H
+#define STORE_READ_INTERNAL_H
+
+#include "branchline/batch.h"
+
+#include "store_internal.h"
+
+enum read_sql {
+	READ_DEVICES,
+	READ_DEVICE,
+	READ_DEVICE_SPOOLS,
+	READ_DEVICE_GAPS,
+	READ_DEVICE_ASIDE,
+	READ_SPOOL_CLOCK,
+	READ_DEVICE_ID,
+	READ_SERIES,
+	READ_SERIES_ID,
+	READ_SERIES_ENTRIES,
+	READ_SERIES_NAMED,
+	READ_SPAN_MAX,
+	READ_SEGMENTS,
+	READ_BOOT,
+	READ_BATCHES_UP,
+	READ_BATCHES_DOWN,
+	READ_BATCHES_UNPLACED,
+	READ_COVERAGE,
+	READ_GAPS_DEVICE,
+	READ_GAPS_ALL,
+	READ_GAPS_STREAM,
+	READ_UNEXPLAINED_DEVICE,
+	READ_UNEXPLAINED,
+	READ_ASIDE,
+	READ_ASIDE_DEVICE,
+	READ_TOTAL,
+	READ_ASIDE_COUNT,
+	READ_EPOCH,
+	READ_COUNTS,
+	READ_COUNT
+};
+
+struct store_reader {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[READ_COUNT];
+	struct sql_set sql;
+	char *path;
+	const struct bl_clock *clock;
+	struct bl_buf raw; /* the inflated body of one batch */
+	/* one decoded column; made when first needed */
+	int64_t *boot_ms;
+	double *value;
+	uint8_t *unknown;
+};
+
+sqlite3_stmt *read_bind(
+    struct store_reader *r, enum read_sql which, struct bl_err *err, const char *types, ...);
+int read_step(struct store_reader *r, sqlite3_stmt *st, struct bl_err *err);
+/* 1 and *out, 0: not known, negative. */
+int read_device_id(struct store_reader *r, const char *device, int64_t *out, struct bl_err *err);
+int read_scratch(struct store_reader *r, struct bl_err *err);
+
+/* ---- store_read_scan.c ---- */
+
+/* One batch out of the store; valid until the next one. */
+struct scan_batch {
+	int64_t id, spool_id, boot_id;
+	int64_t begin_unix_ms, end_unix_ms, arrived_unix_ms;
+	struct bl_batch_header h;
+	const uint8_t *body;
+	size_t body_len;
+};
+
+enum scan_order { SCAN_UP, SCAN_DOWN, SCAN_UNPLACED_DOWN };
+
+/*
+ * Walks batches of one stream of one device by their end.  A slice of rows is
+ * copied at a time; no transaction is open between slices.
+ */
+struct scan {
+	struct store_reader *r;
+	enum scan_order order;
+	int64_t device_id;
+	enum bl_stream stream;
+	int64_t from_unix_ms, to_unix_ms; /* of the ends */
+	int64_t at_end, at_id;            /* the last row of the slice before */
+	bool finished;
+	unsigned slice; /* rows at a time */
+	struct scan_batch *rows;
+	size_t n, next;
+	struct bl_buf bodies;
+	/* the clock map that places the present batch */
+	int64_t seg_spool_id;
+	struct bl_id seg_boot;
+	struct bl_clock_segment *seg;
+	size_t n_segs, size_segs;
+	/* the last boot looked up */
+	int64_t boot_id;
+	struct bl_id boot;
+	int64_t deadline_mono_ms;
+	uint64_t n_read;
+};
+
+int scan_begin(struct scan *sc, struct store_reader *r, enum scan_order order, int64_t device_id,
+    enum bl_stream stream, int64_t from_unix_ms, int64_t to_unix_ms, int64_t deadline_mono_ms,
+    struct bl_err *err);
+/* The oldest (SCAN_UP) or newest (SCAN_DOWN) placed batch alone. */
+int scan_begin_one(struct scan *sc, struct store_reader *r, enum scan_order order,
+    int64_t device_id, enum bl_stream stream, struct bl_err *err);
+/* 1: *b filled; 0: no more; BL_ETIMEDOUT. */
+int scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err);
+/* Inflates b into r->raw and sets up a reader over it. */
+int scan_open(
+    struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err);
+/* The clock map of b's boot is loaded. */
+int scan_segments(struct scan *sc, const struct scan_batch *b, struct bl_err *err);
+/* After scan_segments.  STORE_TIME_NONE: clock unknown. */
+int64_t scan_place(const struct scan *sc, const struct scan_batch *b, int64_t boot_ms);
+void scan_end(struct scan *sc);
+/* How far a batch's begin may lie before its end. */
+int read_span_max(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t *out,
+    struct bl_err *err);
+
+/* ---- store_read_spans.c ---- */
+
+struct spans {
+	struct store_span *s;
+	size_t n, size;
+};
+
+/* Merges with the last one when it has the same reason and is not more than join_ms away. */
+int spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms);
+/* What of [from, to) a device's stream did not deliver, with the ledger's reasons. */
+int read_holes(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct spans *out, struct bl_err *err);
+
+#endif

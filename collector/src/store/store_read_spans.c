@@ -1,0 +1,254 @@
+/*
+ * Holes: what of a span of time a device's stream did not deliver, and why.
+ *
+ * Coverage says what came; the rest is a hole.  The ledger gives a hole its
+ * reason: by time where an entry has times, else by the seqs that are missing
+ * between the hole's two neighbours.  What remains is "not arrived".
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_read_internal.h"
+
+/* Shorter holes come from placing neighbours by different segments of a clock map. */
+#define HOLE_MIN_MS 1000
+/* What is left over beside a reason this near its edge belongs to it: a tick. */
+#define EDGE_MS   2000
+#define COVER_MAX 200000 /* rows of one question */
+
+struct cover {
+	int64_t begin, end, spool_id;
+	uint64_t seq_first, seq_last;
+};
+
+struct ledger {
+	int64_t begin, end, spool_id;
+	uint64_t seq_first, seq_last;
+	int reason;
+};
+
+struct holes {
+	struct cover *c;
+	size_t n_c, size_c;
+	struct ledger *g;
+	size_t n_g, size_g;
+};
+
+static void *
+grow(void *p, size_t *size, size_t item)
+{
+	const size_t n = *size == 0 ? 64 : *size * 2;
+	void *q = realloc(p, n * item);
+
+	if (q != NULL)
+		*size = n;
+	return q;
+}
+
+int
+spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms)
+{
+	struct store_span *last = l->n > 0 ? &l->s[l->n - 1] : NULL, *s;
+
+	if (to <= from)
+		return BL_OK;
+	if (last != NULL && last->reason == reason && from - last->to_unix_ms <= join_ms) {
+		if (to > last->to_unix_ms)
+			last->to_unix_ms = to;
+		return BL_OK;
+	}
+	if (l->n == l->size) {
+		if ((s = grow(l->s, &l->size, sizeof(*s))) == NULL)
+			return BL_ENOMEM;
+		l->s = s;
+	}
+	l->s[l->n++] = (struct store_span){ from, to, reason };
+	return BL_OK;
+}
+
+static int
+load_coverage(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct holes *h, struct bl_err *err)
+{
+	int64_t at_end = from, at_id = 0, reach;
+	size_t page;
+	int rc;
+
+	if ((rc = read_span_max(r, device_id, stream, &reach, err)) < 0)
+		return rc;
+	if (reach < STORE_COVERAGE_SPAN_MS)
+		reach = STORE_COVERAGE_SPAN_MS;
+	do {
+		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiii", device_id,
+		    (int64_t)stream, at_end, at_id, to + reach);
+
+		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
+			struct cover *c = h->c;
+
+			at_end = sqlite3_column_int64(st, 7);
+			at_id = sqlite3_column_int64(st, 9);
+			if (sqlite3_column_int64(st, 6) >= to)
+				continue;
+			if (h->n_c == h->size_c &&
+			    (h->n_c >= COVER_MAX ||
+				(c = grow(h->c, &h->size_c, sizeof(*c))) == NULL)) {
+				(void)sqlite3_reset(st);
+				return bl_fail(err, BL_EFULL,
+				    "the range has too many coverage rows: ask for a shorter one");
+			}
+			h->c = c;
+			h->c[h->n_c++] = (struct cover){
+				.begin = sqlite3_column_int64(st, 6),
+				.end = at_end,
+				.spool_id = sqlite3_column_int64(st, 0),
+				.seq_first = (uint64_t)sqlite3_column_int64(st, 2),
+				.seq_last = (uint64_t)sqlite3_column_int64(st, 3),
+			};
+		}
+		if (rc < 0)
+			return rc;
+	} while (page == 1024);
+	return BL_OK;
+}
+
+static int
+load_ledger(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct holes *h, struct bl_err *err)
+{
+	int64_t at_id = 0;
+	size_t page;
+	int rc;
+
+	do {
+		sqlite3_stmt *st = read_bind(
+		    r, READ_GAPS_STREAM, err, "iiiii", device_id, (int64_t)stream, at_id, from, to);
+
+		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
+			struct ledger *g = h->g;
+
+			at_id = sqlite3_column_int64(st, 0);
+			if (h->n_g == h->size_g &&
+			    (h->n_g >= COVER_MAX ||
+				(g = grow(h->g, &h->size_g, sizeof(*g))) == NULL)) {
+				(void)sqlite3_reset(st);
+				return bl_fail(err, BL_EFULL,
+				    "the range has too many ledger entries: ask for a shorter one");
+			}
+			h->g = g;
+			h->g[h->n_g++] = (struct ledger){
+				.reason = sqlite3_column_int(st, 1),
+				.spool_id = sqlite3_column_int64(st, 2),
+				.seq_first = (uint64_t)sqlite3_column_int64(st, 3),
+				.seq_last = (uint64_t)sqlite3_column_int64(st, 4),
+				.begin = store_column_time(st, 5),
+				.end = store_column_time(st, 6),
+			};
+		}
+		if (rc < 0)
+			return rc;
+	} while (page == 1024);
+	return BL_OK;
+}
+
+static int
+by_begin(const void *a, const void *b)
+{
+	const struct cover *x = a, *y = b;
+
+	return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+static int
+ledger_by_begin(const void *a, const void *b)
+{
+	const struct ledger *x = a, *y = b;
+
+	return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* The reason that the ledger gives for seqs missing between two neighbours; 0: none. */
+static int
+reason_by_seqs(const struct holes *h, const struct cover *before, const struct cover *after)
+{
+	for (size_t i = 0; i < h->n_g; i++) {
+		const struct ledger *g = &h->g[i];
+
+		if (g->seq_first == 0 || (g->begin != STORE_TIME_NONE && g->end != STORE_TIME_NONE))
+			continue;
+		if (before != NULL && g->spool_id == before->spool_id &&
+		    g->seq_first <= before->seq_last + 1 && g->seq_last > before->seq_last)
+			return g->reason;
+		if (after != NULL && g->spool_id == after->spool_id &&
+		    g->seq_last + 1 >= after->seq_first && g->seq_first < after->seq_first)
+			return g->reason;
+	}
+	return 0;
+}
+
+static int
+explain(const struct holes *h, int64_t from, int64_t to, const struct cover *before,
+    const struct cover *after, struct spans *out)
+{
+	const int by_seqs = reason_by_seqs(h, before, after);
+	const int rest = by_seqs != 0 ? by_seqs : STORE_GAP_NOT_ARRIVED;
+	int64_t at = from;
+
+	for (size_t i = 0; i < h->n_g && at < to; i++) {
+		const struct ledger *g = &h->g[i];
+		int64_t a = g->begin, b = g->end;
+
+		if (a == STORE_TIME_NONE || b == STORE_TIME_NONE || b <= at || a >= to)
+			continue;
+		if (a - at < EDGE_MS)
+			a = at;
+		if (to - b < EDGE_MS)
+			b = to;
+		if (spans_add(out, at, a, rest, 0) < 0 || spans_add(out, a, b, g->reason, 0) < 0)
+			return BL_ENOMEM;
+		at = b;
+	}
+	return spans_add(out, at, to, rest, 0);
+}
+
+static int
+make_holes(const struct holes *h, int64_t from, int64_t to, struct spans *out)
+{
+	const struct cover *before = NULL;
+	int64_t at = from;
+	int rc;
+
+	for (size_t i = 0; i < h->n_c; i++) {
+		const struct cover *c = &h->c[i];
+
+		if (c->begin - at >= HOLE_MIN_MS &&
+		    (rc = explain(h, at, c->begin < to ? c->begin : to, before, c, out)) < 0)
+			return rc;
+		if (before == NULL || c->end > at)
+			before = c;
+		if (c->end > at)
+			at = c->end;
+	}
+	return at < to ? explain(h, at, to, before, NULL, out) : BL_OK;
+}
+
+int
+read_holes(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct spans *out, struct bl_err *err)
+{
+	struct holes h = { 0 };
+	int rc;
+
+	if ((rc = load_coverage(r, device_id, stream, from, to, &h, err)) < 0 ||
+	    (rc = load_ledger(r, device_id, stream, from, to, &h, err)) < 0)
+		goto done;
+	if (h.n_c > 1)
+		qsort(h.c, h.n_c, sizeof(*h.c), by_begin);
+	if (h.n_g > 1)
+		qsort(h.g, h.n_g, sizeof(*h.g), ledger_by_begin);
+	if ((rc = make_holes(&h, from, to, out)) < 0)
+		rc = bl_fail(err, rc, "read telemetry store: out of memory");
+done:
+	free(h.c);
+	free(h.g);
+	return rc;
+}

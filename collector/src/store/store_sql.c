@@ -1,0 +1,328 @@
+/*
+ * The one place that talks to SQLite's statement interface on the writer's
+ * side: every statement, binding by a type string, and what its codes mean.
+ *
+ * Statements are prepared when first used and kept.  Every return code is
+ * looked at; a failing one becomes one of ours with SQLite's own words.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+const char *const store_sql_text[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_TOTAL_SET] =
+	    "UPDATE total SET lsn=?, last_commit_unix_ms=?, batches=?, samples=?, events=?,"
+	    " duplicates=?, conflicts=?, aside_bytes=?, aside_refused=? WHERE id=1",
+	[SQL_ASIDE_COUNT_SET] = "INSERT OR REPLACE INTO aside_count (reason, n) VALUES (?,?)",
+	[SQL_DEVICE_GET] = "SELECT id FROM device WHERE name=?",
+	[SQL_DEVICE_ADD] = "INSERT INTO device (name) VALUES (?)",
+	[SQL_BOOT_GET] = "SELECT id FROM boot WHERE uuid=?",
+	[SQL_BOOT_ADD] = "INSERT INTO boot (uuid) VALUES (?)",
+	[SQL_SPOOL_GET] =
+	    "SELECT s.id, s.device_id, d.name, s.closed, s.conflict, s.dict_version,"
+	    " s.clock_version FROM spool s JOIN device d ON d.id = s.device_id WHERE s.uuid=?",
+	[SQL_SPOOL_COUNT] = "SELECT count(*) FROM spool WHERE device_id=?",
+	[SQL_SPOOL_ADD] = "INSERT INTO spool (uuid, device_id, made_unix_ms) VALUES (?,?,?)",
+	[SQL_SPOOL_SET] =
+	    "UPDATE spool SET closed=?, conflict=?, dict_version=?, clock_version=? WHERE id=?",
+	[SQL_SPOOL_HELLO] =
+	    "UPDATE spool SET predecessor=?, hello_unix_ms=?, boot_uuid=?, software=?,"
+	    " config_hash=? WHERE id=?",
+	[SQL_STREAM_GET] =
+	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
+	    " last_arrival_unix_ms, until_unix_ms, span_max_ms FROM stream WHERE spool_id=?",
+	[SQL_STREAM_SET] =
+	    "INSERT OR REPLACE INTO stream (spool_id, stream, contiguous, next_seq, lowest_held,"
+	    " unexplained, batches, samples, last_arrival_unix_ms, until_unix_ms, span_max_ms)"
+	    " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_RANGE_GET] = "SELECT stream, kind, first, last FROM seq_range WHERE spool_id=?",
+	[SQL_RANGE_CLEAR] = "DELETE FROM seq_range WHERE spool_id=? AND stream=?",
+	[SQL_RANGE_ADD] =
+	    "INSERT INTO seq_range (spool_id, stream, kind, first, last) VALUES (?,?,?,?,?)",
+	[SQL_SEGMENT_GET] = "SELECT entry, boot_uuid, from_ms, offset_ms, uncertainty_ms, source"
+			    " FROM clock_segment WHERE spool_id=? ORDER BY entry",
+	[SQL_SEGMENT_ADD] =
+	    "INSERT INTO clock_segment (spool_id, entry, boot_uuid, from_ms, offset_ms,"
+	    " uncertainty_ms, source) VALUES (?,?,?,?,?,?,?)",
+	[SQL_BATCH_GET] = "SELECT crc32, raw_bytes, boot_id, collect_begin_ms, collect_end_ms"
+			  " FROM batch WHERE spool_id=? AND stream=? AND seq=?",
+	[SQL_BATCH_ADD] =
+	    "INSERT INTO batch (spool_id, stream, seq, crc32, device_id, boot_id, kind,"
+	    " event_begin_ms, event_end_ms, begin_unix_ms, end_unix_ms, collect_begin_ms,"
+	    " collect_end_ms, dict_version, n_samples, n_events, n_gaps, raw_bytes,"
+	    " supersedes_first, supersedes_last, arrived_unix_ms, lsn, body)"
+	    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_BATCH_ANY] =
+	    "SELECT 1 FROM batch WHERE spool_id=? AND stream=? AND seq BETWEEN ? AND ? LIMIT 1",
+	[SQL_BATCH_SEQS] = "SELECT seq FROM batch WHERE spool_id=? AND stream=?"
+			   " AND seq BETWEEN ? AND ? ORDER BY seq",
+	[SQL_BATCH_SUPERSEDED] = "SELECT 1 FROM batch WHERE spool_id=? AND stream=? AND kind=1"
+				 " AND supersedes_last >= ? AND supersedes_first <= ? LIMIT 1",
+	[SQL_COVERAGE_ADD] =
+	    "INSERT INTO coverage (spool_id, device_id, stream, seq_first, seq_last, boot_id,"
+	    " begin_ms, end_ms, begin_unix_ms, end_unix_ms, first_arrived_unix_ms,"
+	    " arrived_unix_ms, lsn) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_COVERAGE_SET] =
+	    "UPDATE coverage SET seq_first=?, seq_last=?, begin_ms=?, end_ms=?, begin_unix_ms=?,"
+	    " end_unix_ms=?, arrived_unix_ms=?, lsn=? WHERE id=?",
+	[SQL_GAP_ADD] =
+	    "INSERT OR IGNORE INTO gap (spool_id, device_id, stream, reason, seq_first, seq_last,"
+	    " begin_boot, begin_ms, end_boot, end_ms, begin_unix_ms, end_unix_ms, samples,"
+	    " known_unix_ms, lsn) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_GAP_OVERLAP] =
+	    "SELECT id, reason, seq_first, seq_last, begin_boot, begin_ms, end_boot, end_ms,"
+	    " begin_unix_ms, end_unix_ms, known_unix_ms FROM gap WHERE spool_id=? AND stream=?"
+	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ?",
+	[SQL_GAP_REMOVE] = "DELETE FROM gap WHERE id=?",
+	[SQL_GAP_OF_BOOT] = "SELECT id, begin_boot, begin_ms, end_boot, end_ms FROM gap"
+			    " WHERE spool_id=? AND (begin_boot=? OR end_boot=?)",
+	[SQL_GAP_PLACE] = "UPDATE gap SET begin_unix_ms=coalesce(?, begin_unix_ms),"
+			  " end_unix_ms=coalesce(?, end_unix_ms) WHERE id=?",
+	[SQL_SERIES_GET] = "SELECT id FROM series WHERE device_id=? AND name=? AND labels=?",
+	[SQL_SERIES_ADD] = "INSERT INTO series (device_id, name, labels, unit, kind, stream,"
+			   " interval_ms) VALUES (?,?,?,?,?,?,?)",
+	[SQL_SERIES_SET] = "UPDATE series SET unit=?, kind=?, stream=?, interval_ms=? WHERE id=?",
+	[SQL_DICT_GET] = "SELECT series_id FROM dict WHERE spool_id=? AND entry=?",
+	[SQL_DICT_ADD] = "INSERT INTO dict (spool_id, entry, series_id) VALUES (?,?,?)",
+	[SQL_PLACING_ADD] = "INSERT OR IGNORE INTO placing (spool_id, entry) VALUES (?,?)",
+	[SQL_PLACING_GET] = "SELECT p.spool_id, p.entry, s.uuid FROM placing p"
+			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
+	[SQL_PLACING_DONE] = "DELETE FROM placing WHERE spool_id=? AND entry=?",
+	[SQL_UNPLACED_BATCH] = "SELECT id, stream, event_begin_ms, event_end_ms FROM batch"
+			       " WHERE spool_id=? AND boot_id=? AND end_unix_ms IS NULL LIMIT ?",
+	[SQL_UNPLACED_COVERAGE] = "SELECT id, stream, begin_ms, end_ms FROM coverage"
+				  " WHERE spool_id=? AND boot_id=? AND end_unix_ms IS NULL LIMIT ?",
+	[SQL_PLACED_BATCH] =
+	    "SELECT id, stream, event_begin_ms, event_end_ms FROM batch WHERE device_id=?"
+	    " AND stream=? AND end_unix_ms >= ? AND spool_id=? AND boot_id=?"
+	    " AND event_end_ms >= ?",
+	[SQL_PLACED_COVERAGE] =
+	    "SELECT id, stream, begin_ms, end_ms FROM coverage WHERE device_id=? AND stream=?"
+	    " AND end_unix_ms >= ? AND spool_id=? AND boot_id=? AND end_ms >= ?",
+	[SQL_BATCH_PLACE] = "UPDATE batch SET begin_unix_ms=?, end_unix_ms=? WHERE id=?",
+	[SQL_COVERAGE_PLACE] = "UPDATE coverage SET begin_unix_ms=?, end_unix_ms=? WHERE id=?",
+	[SQL_PRESENCE_GET] = "SELECT presence, presence_boot, connections FROM device WHERE id=?",
+	[SQL_PRESENCE_SET] =
+	    "UPDATE device SET presence=?, presence_since_unix_ms=CASE WHEN ? THEN ?"
+	    " ELSE presence_since_unix_ms END, presence_boot=?, connections=?, software=?"
+	    " WHERE id=?",
+	[SQL_ASIDE_GET] = "SELECT id FROM aside WHERE digest=?",
+	[SQL_ASIDE_ADD] =
+	    "INSERT INTO aside (digest, arrived_unix_ms, topic, device, part, reason, detail,"
+	    " spool, stream, seq, bytes, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_ASIDE_AGAIN] = "UPDATE aside SET repeats=repeats+1, again_unix_ms=? WHERE id=?",
+};
+
+int
+store_sql_fail(sqlite3 *db, struct bl_err *err, const char *doing)
+{
+	int code = BL_EIO;
+
+	switch (sqlite3_errcode(db)) {
+	case SQLITE_FULL:
+	case SQLITE_TOOBIG:
+		code = BL_EFULL;
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		code = BL_ECORRUPT;
+		break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		code = BL_EBUSY;
+		break;
+	case SQLITE_NOMEM:
+		code = BL_ENOMEM;
+		break;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+	case SQLITE_CANTOPEN:
+		code = BL_EDENIED;
+		break;
+	default:
+		break;
+	}
+	return bl_fail(err, code, "telemetry store: %s: %s (SQLite %d)", doing, sqlite3_errmsg(db),
+	    sqlite3_extended_errcode(db));
+}
+
+int
+store_exec(sqlite3 *db, const char *sql, struct bl_err *err)
+{
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return store_sql_fail(db, err, "execute");
+	return BL_OK;
+}
+
+int
+store_pragma_int(sqlite3 *db, const char *sql, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return store_sql_fail(db, err, sql);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*out = sqlite3_column_int64(st, 0);
+	if (sqlite3_finalize(st) != SQLITE_OK || rc != SQLITE_ROW)
+		return store_sql_fail(db, err, sql);
+	return BL_OK;
+}
+
+static int
+bind_values(sqlite3_stmt *st, const char *types, va_list ap)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 1; *types != '\0' && rc == SQLITE_OK; types++, i++) {
+		switch (*types) {
+		case 'i':
+			rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		case 'u':
+			rc = sqlite3_bind_int64(st, i, (int64_t)va_arg(ap, uint64_t));
+			break;
+		case 'o': {
+			const int64_t v = va_arg(ap, int64_t);
+
+			rc = v == STORE_TIME_NONE ? sqlite3_bind_null(st, i)
+						  : sqlite3_bind_int64(st, i, v);
+			break;
+		}
+		case 't':
+			rc = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+			break;
+		case 'b': {
+			const void *p = va_arg(ap, const void *);
+			const size_t len = va_arg(ap, size_t);
+
+			/* A NULL pointer would bind null; an empty body is an empty blob. */
+			rc = sqlite3_bind_blob64(st, i, p == NULL ? "" : p, len, SQLITE_STATIC);
+			break;
+		}
+		case 'd': {
+			const struct bl_id *id = va_arg(ap, const struct bl_id *);
+
+			rc = bl_id_is_zero(id)
+				 ? sqlite3_bind_blob64(st, i, "", 0, SQLITE_STATIC)
+				 : sqlite3_bind_blob64(st, i, id->b, BL_ID_BYTES, SQLITE_STATIC);
+			break;
+		}
+		default:
+			rc = sqlite3_bind_null(st, i);
+			break;
+		}
+	}
+	return rc;
+}
+
+sqlite3_stmt *
+sql_bind_va(struct sql_set *set, int which, struct bl_err *err, const char *types, va_list ap)
+{
+	sqlite3_stmt *st = set->stmt[which];
+
+	if (st == NULL) {
+		if (sqlite3_prepare_v3(set->db, set->text[which], -1, SQLITE_PREPARE_PERSISTENT,
+			&set->stmt[which], NULL) != SQLITE_OK) {
+			(void)store_sql_fail(set->db, err, set->text[which]);
+			return NULL;
+		}
+		st = set->stmt[which];
+	}
+	/* What reset returns is the last step's failure, which was reported then. */
+	(void)sqlite3_reset(st);
+	if (bind_values(st, types, ap) != SQLITE_OK) {
+		(void)store_sql_fail(set->db, err, set->text[which]);
+		return NULL;
+	}
+	return st;
+}
+
+int
+sql_step(struct sql_set *set, sqlite3_stmt *st, struct bl_err *err)
+{
+	int rc;
+
+	if (st == NULL) /* binding failed and said why */
+		return err != NULL && err->code < 0 ? err->code : BL_EIO;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc == SQLITE_DONE) {
+		(void)sqlite3_reset(st);
+		return 0;
+	}
+	rc = store_sql_fail(set->db, err, sqlite3_sql(st));
+	(void)sqlite3_reset(st);
+	return rc;
+}
+
+sqlite3_stmt *
+store_bind(struct store *s, enum store_sql which, struct bl_err *err, const char *types, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+
+	va_start(ap, types);
+	st = sql_bind_va(&s->sql, (int)which, err, types, ap);
+	va_end(ap);
+	return st;
+}
+
+int
+store_step(struct store *s, sqlite3_stmt *st, struct bl_err *err)
+{
+	return sql_step(&s->sql, st, err);
+}
+
+int
+store_run(struct store *s, enum store_sql which, struct bl_err *err, const char *types, ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int rc;
+
+	va_start(ap, types);
+	st = sql_bind_va(&s->sql, (int)which, err, types, ap);
+	va_end(ap);
+	rc = sql_step(&s->sql, st, err);
+	if (rc == 1) {
+		(void)sqlite3_reset(st);
+		rc = 0;
+	}
+	return rc;
+}
+
+int64_t
+store_column_time(sqlite3_stmt *st, int i)
+{
+	return sqlite3_column_type(st, i) == SQLITE_NULL ? STORE_TIME_NONE
+							 : sqlite3_column_int64(st, i);
+}
+
+void
+store_column_id(sqlite3_stmt *st, int i, struct bl_id *out)
+{
+	const void *p = sqlite3_column_blob(st, i);
+
+	memset(out, 0, sizeof(*out));
+	if (p != NULL && sqlite3_column_bytes(st, i) == BL_ID_BYTES)
+		memcpy(out->b, p, BL_ID_BYTES);
+}
+
+void
+store_column_text(sqlite3_stmt *st, int i, char *out, size_t size)
+{
+	const char *p = (const char *)sqlite3_column_text(st, i);
+	const size_t len = p == NULL ? 0 : strlen(p);
+	const size_t n = len < size ? len : size - 1;
+
+	if (n > 0)
+		memcpy(out, p, n);
+	out[n] = '\0';
+}

@@ -1,0 +1,150 @@
+/*
+ * What is settled of one stream, and its row: loaded with its spool, written
+ * back at commit.
+ *
+ * The row holds 1..contiguous; table seq_range holds what lies beyond, and what
+ * was set aside.  In order, nothing but the row changes.
+ */
+#include <string.h>
+
+#include "store_internal.h"
+
+enum { RANGE_BEYOND = 1, RANGE_ASIDE = 2 };
+
+static int
+load_ranges(struct store *s, struct store_spool *sp, struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(s, SQL_RANGE_GET, err, "i", sp->id);
+	int rc;
+
+	while ((rc = store_step(s, st, err)) == 1) {
+		const int64_t n = sqlite3_column_int64(st, 0);
+		struct store_stream *m;
+		int added;
+
+		if (n < 1 || n > BL_STREAMS)
+			continue;
+		m = &sp->stream[n - 1];
+		added = seqs_add(sqlite3_column_int(st, 1) == RANGE_ASIDE ? &m->aside : &m->settled,
+		    (uint64_t)sqlite3_column_int64(st, 2), (uint64_t)sqlite3_column_int64(st, 3),
+		    STORE_RANGES_MAX * 2);
+		if (added < 0) {
+			(void)sqlite3_reset(st);
+			return bl_fail(err, added, "telemetry store: ranges of a stream");
+		}
+	}
+	return rc;
+}
+
+int
+store_stream_load(struct store *s, struct store_spool *sp, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	for (int i = 0; i < BL_STREAMS; i++) {
+		sp->stream[i].next_seq = 1;
+		sp->stream[i].lowest_held = 1;
+		sp->stream[i].last_arrival_unix_ms = STORE_TIME_NONE;
+		sp->stream[i].until_unix_ms = STORE_TIME_NONE;
+	}
+	st = store_bind(s, SQL_STREAM_GET, err, "i", sp->id);
+	while ((rc = store_step(s, st, err)) == 1) {
+		const int64_t n = sqlite3_column_int64(st, 0);
+		struct store_stream *m;
+		uint64_t contiguous;
+
+		if (n < 1 || n > BL_STREAMS)
+			continue;
+		m = &sp->stream[n - 1];
+		contiguous = (uint64_t)sqlite3_column_int64(st, 1);
+		if (contiguous > 0 && seqs_add(&m->settled, 1, contiguous, 1) < 0) {
+			(void)sqlite3_reset(st);
+			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+		}
+		m->next_seq = (uint64_t)sqlite3_column_int64(st, 2);
+		m->lowest_held = (uint64_t)sqlite3_column_int64(st, 3);
+		m->unexplained = (uint64_t)sqlite3_column_int64(st, 4);
+		m->batches = (uint64_t)sqlite3_column_int64(st, 5);
+		m->samples = (uint64_t)sqlite3_column_int64(st, 6);
+		m->last_arrival_unix_ms = store_column_time(st, 7);
+		m->until_unix_ms = store_column_time(st, 8);
+		m->span_max_ms = sqlite3_column_int64(st, 9);
+		m->exists = true;
+	}
+	return rc < 0 ? rc : load_ranges(s, sp, err);
+}
+
+static int
+flush_ranges(struct store *s, const struct store_spool *sp, struct store_stream *m, int64_t stream,
+    struct bl_err *err)
+{
+	const size_t beyond = seqs_contiguous(&m->settled) > 0 ? 1 : 0;
+	int rc = store_run(s, SQL_RANGE_CLEAR, err, "ii", sp->id, stream);
+
+	for (size_t i = beyond; rc == BL_OK && i < m->settled.n; i++)
+		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream,
+		    (int64_t)RANGE_BEYOND, m->settled.r[i].first, m->settled.r[i].last);
+	for (size_t i = 0; rc == BL_OK && i < m->aside.n; i++)
+		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream, (int64_t)RANGE_ASIDE,
+		    m->aside.r[i].first, m->aside.r[i].last);
+	return rc;
+}
+
+/*
+ * Missing for good as far as we know: below what the agent still holds (or,
+ * of a closed spool, below what it ever cut) and not settled.
+ */
+static uint64_t
+unexplained(const struct store_spool *sp, const struct store_stream *m)
+{
+	const uint64_t bound = sp->closed ? m->next_seq : m->lowest_held;
+
+	return bound > 1 ? seqs_missing(&m->settled, 1, bound - 1) : 0;
+}
+
+int
+store_stream_flush(
+    struct store *s, const struct store_spool *sp, enum bl_stream stream, struct bl_err *err)
+{
+	struct store_stream *m = (struct store_stream *)&sp->stream[stream - 1];
+	int rc;
+
+	for (int i = 0; i < 2; i++)
+		if (m->cover[i].dirty &&
+		    (rc = store_cover_flush(s, sp, stream, &m->cover[i], err)) < 0)
+			return rc;
+	if (!m->dirty)
+		return BL_OK;
+	if (m->ranges_dirty && (rc = flush_ranges(s, sp, m, stream, err)) < 0)
+		return rc;
+	m->unexplained = unexplained(sp, m);
+	if ((rc = store_run(s, SQL_STREAM_SET, err, "iiuuuuuuooi", sp->id, (int64_t)stream,
+		 seqs_contiguous(&m->settled), m->next_seq, m->lowest_held, m->unexplained,
+		 m->batches, m->samples, m->last_arrival_unix_ms, m->until_unix_ms,
+		 m->span_max_ms)) < 0)
+		return rc;
+	m->exists = true;
+	m->dirty = m->ranges_dirty = false;
+	return BL_OK;
+}
+
+int
+store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, uint64_t last)
+{
+	struct store_stream *m = &sp->stream[stream - 1];
+	const size_t n = m->settled.n;
+	const uint64_t contiguous = seqs_contiguous(&m->settled);
+	int rc;
+
+	if ((rc = seqs_add(&m->settled, first, last, STORE_RANGES_MAX)) < 0)
+		return rc;
+	/* Only the contiguous one grew: it stands in the stream's own row. */
+	if (n != m->settled.n || contiguous == seqs_contiguous(&m->settled))
+		m->ranges_dirty = true;
+	if (last >= m->next_seq)
+		m->next_seq = last + 1;
+	m->dirty = true;
+	sp->dirty = true;
+	return BL_OK;
+}

@@ -1,0 +1,172 @@
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_fixture.h"
+
+static int64_t
+fake_boot(void *ctx)
+{
+	return ((struct fixture_clock *)ctx)->mono_ms;
+}
+
+static int64_t
+fake_mono(void *ctx)
+{
+	return ((struct fixture_clock *)ctx)->mono_ms;
+}
+
+static int64_t
+fake_unix(void *ctx)
+{
+	return ((struct fixture_clock *)ctx)->unix_ms;
+}
+
+static void
+fake_random(void *ctx, void *out, size_t len)
+{
+	struct fixture_clock *c = ctx;
+
+	for (size_t i = 0; i < len; i++) {
+		c->random = c->random * 6364136223846793005u + 1442695040888963407u;
+		((uint8_t *)out)[i] = (uint8_t)(c->random >> 56);
+	}
+}
+
+static bool
+fake_synced(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+void
+fixture_clock_init(struct fixture_clock *c)
+{
+	*c = (struct fixture_clock){
+		.clock = { c, fake_boot, fake_mono, fake_unix, fake_random, fake_synced },
+		.mono_ms = 1000000,
+		.unix_ms = 1790000000000,
+		.random = 42,
+	};
+}
+
+double
+fixture_value(uint32_t series, uint64_t n)
+{
+	return (double)series * 1000.0 + (double)((n * 7919u + series) % 1000u) / 10.0;
+}
+
+struct bl_id
+fixture_id(uint8_t fill)
+{
+	struct bl_id id;
+
+	memset(id.b, fill, sizeof(id.b));
+	return id;
+}
+
+void
+fixture_encode(const struct fixture_batch *b, struct bl_buf *out, struct bl_batch_header *h)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_err err = { 0 };
+	struct bl_batch_header decoded;
+	const uint8_t *body;
+	size_t body_len;
+	int rc;
+
+	assert(e != NULL);
+	for (uint32_t s = 1; s <= b->n_series; s++)
+		for (int64_t t = b->begin_ms; t < b->end_ms; t += b->interval_ms) {
+			rc = bl_batch_enc_sample(e, s, t,
+			    fixture_value(s, (uint64_t)(t / b->interval_ms)) + b->twist, BL_KNOWN);
+			assert(rc == BL_OK);
+		}
+	if (b->gap != NULL) {
+		rc = bl_batch_enc_gap(e, b->gap);
+		assert(rc == BL_OK);
+	}
+	if (b->event != NULL) {
+		rc = bl_batch_enc_event(e, b->event);
+		assert(rc == BL_OK);
+	}
+	memset(h, 0, sizeof(*h));
+	h->spool = b->spool;
+	h->boot = b->boot;
+	h->stream = b->stream;
+	h->seq = b->seq;
+	h->collect_begin_ms = b->begin_ms;
+	h->collect_end_ms = b->end_ms;
+	h->next_seq = b->next_seq != 0 ? b->next_seq : b->seq + 1;
+	h->lowest_held = b->lowest_held != 0 ? b->lowest_held : 1;
+	if (b->supersedes_first != 0) {
+		h->kind = BL_BATCH_SUPERSEDES;
+		h->supersedes_first = b->supersedes_first;
+		h->supersedes_last = b->supersedes_last;
+	}
+	bl_buf_reset(out);
+	rc = bl_batch_enc_finish(e, h, out, &err);
+	if (rc != BL_OK)
+		fprintf(stderr, "fixture: %s\n", err.msg);
+	assert(rc == BL_OK);
+	rc = bl_batch_header_decode(out->data, out->len, &decoded, &body, &body_len, &err);
+	assert(rc == BL_OK);
+	(void)rc;
+	*h = decoded;
+	bl_batch_enc_free(e);
+}
+
+void
+fixture_series(
+    struct bl_series_def *def, char name[16], char value[16], uint32_t id, enum bl_stream stream)
+{
+	(void)snprintf(name, 16, "m%u", id);
+	(void)snprintf(value, 16, "%u", id);
+	memset(def, 0, sizeof(*def));
+	def->id = id;
+	def->stream = stream;
+	def->kind = BL_GAUGE;
+	def->interval_ms = 10000;
+	def->name = (struct bl_str){ name, strlen(name) };
+	def->unit = (struct bl_str){ "1", 1 };
+	def->n_labels = 1;
+	def->label[0].key = (struct bl_str){ "n", 1 };
+	def->label[0].value = (struct bl_str){ value, strlen(value) };
+}
+
+char *
+fixture_folder(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/branchline-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(path) == NULL) {
+		perror("mkdtemp");
+		abort();
+	}
+	return strdup(path);
+}
+
+void
+fixture_folder_remove(char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	char file[1024];
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+		(void)unlink(file);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	(void)rmdir(path);
+	free(path);
+}
