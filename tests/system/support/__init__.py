@@ -9,6 +9,9 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     pki.py       Pki: an organisation's CA made with the openssl program; certificates that are
                  good, expired, not yet valid, revoked, for another host; a second CA is a second Pki
     broker.py    Broker: Mosquitto with the listener, the certificates and the ACL of a real set-up
+    proxy.py     Proxy: a TCP relay that can be slow, stall or cut
+    peers.py     servers that are not what they should be: silent, full, plain HTTP, a scripted broker
+    org.py       Organisation: everything together, made by the public tools
     builds.py    program(name): the path of something that was built
     fixtures.py  the pytest fixtures `pki`, `broker`, `brokers`, `processes` (loaded by conftest.py)
 

@@ -52,12 +52,15 @@ class Broker:
     """One Mosquitto.  `port` stays the same over stop() and start()."""
 
     def __init__(self, folder: Path, pki: Pki, server: Cert = None, crl: bool = True,
-                 collector_users=COLLECTOR_USERS, extra: str = "", port: int = None):
-        """`extra`: further lines of the listener (e.g. "max_packet_size 20000")."""
+                 collector_users=COLLECTOR_USERS, extra: str = "", port: int = None,
+                 prefix=()):
+        """`extra`: further lines of the listener (e.g. "max_packet_size 20000").
+        `prefix`: what to put before the command (e.g. ["ip", "netns", "exec", NAME])."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self.process = None
+        self.prefix = list(prefix)
         server = server or pki.server()
         self._config = self.folder / "mosquitto.conf"
         self._config.write_text(_CONFIG.format(
@@ -73,7 +76,7 @@ class Broker:
 
     def start(self) -> "Broker":
         running_before = self.log().count("running\n")
-        self.process = Process("mosquitto", [MOSQUITTO, "-c", self._config],
+        self.process = Process("mosquitto", [*self.prefix, MOSQUITTO, "-c", self._config],
                                self.folder / "mosquitto.log")
         self.process.wait_log("running\n", 10, running_before + 1)
         return self

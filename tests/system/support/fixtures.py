@@ -3,6 +3,7 @@
 import pytest
 
 from .broker import Broker
+from .org import Organisation
 from .pki import Pki
 from .process import Processes
 
@@ -49,3 +50,9 @@ def processes(tmp_path):
     all_of_them = Processes(tmp_path)
     yield all_of_them
     all_of_them.end_all()
+
+
+@pytest.fixture
+def organisation(tmp_path, processes) -> Organisation:
+    """A whole organisation, made but not started: see Organisation."""
+    return Organisation(tmp_path, processes)

@@ -11,6 +11,13 @@ from pathlib import Path
 from .wait import wait_for
 
 
+def clean_environment(**more) -> dict:
+    """Our environment without proxies, which must not decide what a test sees."""
+    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    env.update(more)
+    return env
+
+
 class Process:
     """One running program.  Standard output and error go to `log_path`."""
 
@@ -22,7 +29,7 @@ class Process:
         with open(self.log_path, "ab") as log:
             self._popen = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=env, cwd=cwd)
+                env=env if env is not None else clean_environment(), cwd=cwd)
 
     @property
     def pid(self) -> int:
