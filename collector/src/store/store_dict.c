@@ -51,9 +51,10 @@ labels_json(struct bl_buf *b, const struct bl_series_def *def)
 	bl_buf_u8(b, '\0');
 }
 
+/* *id is 0 when there is none and none is to be made. */
 static int
 series_id(struct store *s, const struct store_spool *sp, const struct bl_series_def *def,
-    int64_t *id, struct bl_err *err)
+    bool create, int64_t *id, struct bl_err *err)
 {
 	char name[BL_NAME_MAX + 1], unit[BL_NAME_MAX + 1];
 	struct bl_buf labels;
@@ -77,13 +78,14 @@ series_id(struct store *s, const struct store_spool *sp, const struct bl_series_
 	st = store_bind(
 	    s, SQL_SERIES_GET, err, "itt", sp->device_id, name, (const char *)labels.data);
 	rc = store_step(s, st, err);
+	*id = 0;
 	if (rc == 1) {
 		*id = sqlite3_column_int64(st, 0);
 		(void)sqlite3_reset(st);
 		/* The newest definition counts. */
 		rc = store_run(s, SQL_SERIES_SET, err, "tiiii", unit, (int64_t)def->kind,
 		    (int64_t)def->stream, (int64_t)def->interval_ms, *id);
-	} else if (rc == 0) {
+	} else if (rc == 0 && create) {
 		rc = store_run(s, SQL_SERIES_ADD, err, "itttiii", sp->device_id, name,
 		    (const char *)labels.data, unit, (int64_t)def->kind, (int64_t)def->stream,
 		    (int64_t)def->interval_ms);
@@ -105,7 +107,7 @@ store_dict(
 		return bl_fail(err, BL_EINVAL, "a dictionary entry's number is impossible");
 	if (def->id > sp->dict_version + 1)
 		return STORE_ENTRY_EARLY;
-	if ((rc = series_id(s, sp, def, &id, err)) < 0)
+	if ((rc = series_id(s, sp, def, def->id > sp->dict_version, &id, err)) < 0)
 		return rc;
 	if (def->id <= sp->dict_version) {
 		st = store_bind(s, SQL_DICT_GET, err, "ii", sp->id, (int64_t)def->id);
@@ -115,7 +117,7 @@ store_dict(
 			known = sqlite3_column_int64(st, 0);
 			(void)sqlite3_reset(st);
 		}
-		return known == id ? STORE_ENTRY_KNOWN : STORE_ENTRY_CONFLICT;
+		return known == id && id != 0 ? STORE_ENTRY_KNOWN : STORE_ENTRY_CONFLICT;
 	}
 	if ((rc = store_run(s, SQL_DICT_ADD, err, "iii", sp->id, (int64_t)def->id, id)) < 0)
 		return rc;
