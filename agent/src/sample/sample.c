@@ -10,5 +10,6 @@ const struct sampler_ops *const samplers[] = {
 	&sampler_network,
 	&sampler_uptime,
 	&sampler_self,
+	&sampler_synthetic,
 	NULL,
 };

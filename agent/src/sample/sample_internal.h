@@ -22,6 +22,7 @@ extern const struct sampler_ops sampler_disk;
 extern const struct sampler_ops sampler_network;
 extern const struct sampler_ops sampler_uptime;
 extern const struct sampler_ops sampler_self;
+extern const struct sampler_ops sampler_synthetic;
 
 /* ---- files (sample_file.c) ---- */
 

@@ -53,4 +53,9 @@ struct sample_self_conf {
 	bool enabled;
 };
 
+struct sample_synthetic_conf {
+	bool enabled;
+	int64_t series; /* 1..1000 */
+};
+
 #endif
