@@ -1,0 +1,147 @@
+/*
+ * The configuration of a probe, as data, and its checks.  Pure.
+ */
+#include "probe_internal.h"
+
+#include <string.h>
+
+static const char *const methods[] = { "GET", "HEAD", NULL };
+
+/* The type's own checks have passed: value points at the struct's member. */
+static const char *
+check_name(const void *value)
+{
+	const char *name = *(char *const *)value;
+
+	for (const unsigned char *p = (const unsigned char *)name; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f)
+			return "a name without control characters";
+	return NULL;
+}
+
+static const char *
+check_url(const void *value)
+{
+	struct probe_url url;
+
+	return probe_url_parse(*(char *const *)value, &url);
+}
+
+static const char *
+check_status(const void *value)
+{
+	return probe_status_check(*(char *const *)value);
+}
+
+/* RFC 9110, 5.6.2 */
+static bool
+is_token(const char *s)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	if (*s == '\0' || strlen(s) > 64)
+		return false;
+	for (; *s != '\0'; s++) {
+		const bool alnum = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
+				   (*s >= 'A' && *s <= 'Z');
+
+		if (!alnum && strchr(others, *s) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_header_value(const char *s)
+{
+	if (strlen(s) > 1024)
+		return false;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static const char *
+check_headers(const void *value)
+{
+	static const char *const ours[] = { "Connection", "Content-Length", "Transfer-Encoding",
+		"Upgrade", "Expect", "TE", "Trailer" };
+	const struct bl_conf_strmap *map = value;
+
+	for (size_t i = 0; i < map->n; i++) {
+		if (!is_token(map->key[i]))
+			return "header names of letters, digits and hyphens, at most 64 bytes";
+		if (!is_header_value(map->value[i]))
+			return "header values of one line, at most 1024 bytes";
+		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
+			if (strcasecmp(map->key[i], ours[k]) == 0)
+				return "other headers than those that the probe sets itself "
+				       "(Connection, Content-Length, Transfer-Encoding ...)";
+	}
+	return NULL;
+}
+
+static const char *
+check_probe(const void *section, const char **key_out)
+{
+	const struct probe_conf *c = section;
+
+	if (c->timeout_ms > c->interval_ms) {
+		*key_out = "timeout";
+		return "a timeout that is not longer than the interval";
+	}
+	if (c->method == PROBE_HEAD && c->expect_body != NULL && c->expect_body[0] != '\0') {
+		*key_out = "expect_body";
+		return "no expect_body with method HEAD: its answer has no body";
+	}
+	return NULL;
+}
+
+const char *
+probe_list_check(const void *list)
+{
+	const struct bl_conf_list *l = list;
+	const struct probe_conf *c = l->item;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(c[i].name, c[k].name) == 0)
+				return "probes with distinct names";
+	return NULL;
+}
+
+#define AT(member) offsetof(struct probe_conf, member)
+
+static const struct bl_conf_key keys[] = {
+	{ "name", BL_CONF_STR, NULL, AT(name), 1, PROBE_NAME_MAX, "its name in series and events",
+	    NULL, NULL, check_name },
+	{ "url", BL_CONF_STR, NULL, AT(url), 1, 2048, "http:// or https:// address to ask", NULL,
+	    NULL, check_url },
+	{ "interval", BL_CONF_DURATION, "30s", AT(interval_ms), 1000, 86400e3, "time between runs",
+	    NULL, NULL, NULL },
+	{ "timeout", BL_CONF_DURATION, "5s", AT(timeout_ms), 100, 60e3,
+	    "most time for each phase (look-up, connect, TLS, first byte, transfer)", NULL, NULL,
+	    NULL },
+	{ "method", BL_CONF_ENUM, "GET", AT(method), 0, 0, "GET or HEAD", methods, NULL, NULL },
+	{ "headers", BL_CONF_MAP, "", AT(headers), 0, 16, "further request headers", NULL, NULL,
+	    check_headers },
+	{ "expect_status", BL_CONF_STR, "200-399", AT(expect_status), 3, 128,
+	    "status codes that are fine, such as \"200, 204, 300-399\"", NULL, NULL, check_status },
+	{ "expect_body", BL_CONF_STR, "", AT(expect_body), 0, PROBE_NEEDLE_MAX,
+	    "text that must occur in the body; empty: any body is fine", NULL, NULL, NULL },
+	{ "body_max", BL_CONF_SIZE, "64KiB", AT(body_max_bytes), 1024, 4194304,
+	    "reading a body stops here", NULL, NULL, NULL },
+	{ "keep_alive", BL_CONF_BOOL, "false", AT(keep_alive), 0, 0,
+	    "keep the connection for the next run (look-up, connect and TLS then happen once)",
+	    NULL, NULL, NULL },
+	{ "ca_file", BL_CONF_STR, "", AT(ca_file), 0, 4096,
+	    "PEM file of trusted CAs; empty: the system's", NULL, NULL, NULL },
+	{ "verify", BL_CONF_BOOL, "true", AT(verify), 0, 0,
+	    "a bad certificate makes the run fail (it is measured all the same)", NULL, NULL,
+	    NULL },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_conf_section = { "probe", sizeof(struct probe_conf), keys,
+	check_probe };

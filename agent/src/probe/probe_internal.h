@@ -1,0 +1,246 @@
+/*
+ * What the files of the prober share.  Everything here is used by the prober
+ * thread alone, but for a look-up job, which it shares with one detached thread.
+ */
+#ifndef PROBE_INTERNAL_H
+#define PROBE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "probe.h"
+
+/* ---- addresses in text (probe_url.c); pure ---- */
+
+#define PROBE_HOST_MAX   253u
+#define PROBE_TARGET_MAX 1024u
+
+struct probe_url {
+	bool tls;
+	bool literal; /* host is an IP address: nothing to look up, no SNI */
+	uint16_t port;
+	char host[PROBE_HOST_MAX + 1]; /* without brackets */
+	char authority[PROBE_HOST_MAX +
+		       10]; /* for Host: brackets and a port that is not the usual one */
+	char target[PROBE_TARGET_MAX + 1]; /* path and query, begins with "/" */
+};
+
+/* NULL, or what was expected (*out is then undefined). */
+const char *probe_url_parse(const char *text, struct probe_url *out);
+/* "200-399", "200, 204, 300-399"; NULL, or what was expected. */
+const char *probe_status_check(const char *set);
+bool probe_status_in(const char *set, int status);
+
+/* ---- answers (probe_http.c); pure ---- */
+
+#define PROBE_HTTP_LINE  512u          /* of a line that we read; others may be longer */
+#define PROBE_HTTP_HEAD  (16u * 1024u) /* status line and headers, or trailers, together */
+#define PROBE_NEEDLE_MAX 256u
+
+/* Finds one string in a stream, without keeping the stream (Knuth, Morris, Pratt). */
+struct probe_needle {
+	char text[PROBE_NEEDLE_MAX];
+	uint16_t len; /* 0: nothing is sought */
+	uint16_t fall[PROBE_NEEDLE_MAX];
+};
+
+/* text of at most PROBE_NEEDLE_MAX bytes; the rest is cut off (the configuration refuses it). */
+void probe_needle_init(struct probe_needle *n, const char *text);
+
+enum probe_http_verdict {
+	PROBE_HTTP_MORE,  /* wants more bytes */
+	PROBE_HTTP_DONE,  /* whole; what follows in the stream is not part of it */
+	PROBE_HTTP_CUT,   /* body_max bytes are read and there is more: enough for us */
+	PROBE_HTTP_WRONG, /* not HTTP, or malformed; error says what */
+};
+
+enum probe_http_at {
+	AT_STATUS,
+	AT_HEADER,
+	AT_BODY_LENGTH,
+	AT_BODY_END,
+	AT_CHUNK_SIZE,
+	AT_CHUNK_DATA,
+	AT_CHUNK_END,
+	AT_TRAILER,
+	AT_DONE,
+	AT_CUT,
+	AT_WRONG,
+};
+
+struct probe_http {
+	/* of the request */
+	bool head;
+	uint64_t body_max;
+	const struct probe_needle *needle;
+	/* what is known so far */
+	int status; /* 0: not yet; of the last, final answer */
+	bool reusable;
+	bool matched;
+	uint64_t body_bytes;
+	const char *error;
+	/* where we are */
+	enum probe_http_at at;
+	bool minor_0; /* HTTP/1.0 */
+	bool has_length, chunked, close, keep;
+	uint64_t left; /* of the body or of the chunk */
+	unsigned interim;
+	uint32_t head_bytes;
+	uint16_t match;
+	uint16_t line_len;
+	bool line_long;
+	char line[PROBE_HTTP_LINE];
+};
+
+/* Keeps needle. */
+void probe_http_init(
+    struct probe_http *h, bool head, uint64_t body_max, const struct probe_needle *needle);
+/* *used: how many bytes were taken; all of them while the verdict is MORE. */
+enum probe_http_verdict probe_http_feed(
+    struct probe_http *h, const char *data, size_t len, size_t *used);
+/* The server closed its side. */
+enum probe_http_verdict probe_http_end(struct probe_http *h);
+
+/* ---- name look-ups (probe_resolve.c) ---- */
+
+#define PROBE_ADDRS_MAX   4u
+#define PROBE_LOOKUPS_MAX 8u /* threads at once, the hung ones included */
+
+struct probe_addr {
+	struct sockaddr_storage ss;
+	socklen_t len;
+};
+
+/* Blocks.  0 and *n >= 1, or an EAI_* code.  On a detached thread. */
+typedef int (*probe_lookup_fn)(
+    const char *host, uint16_t port, struct probe_addr *out, unsigned max, unsigned *n);
+
+struct probe_resolver;
+struct probe_job;
+
+/* lookup NULL: getaddrinfo. */
+int probe_resolver_create(struct probe_resolver **out, probe_lookup_fn lookup, struct bl_err *err);
+/* Threads that hang keep what they need until they end. */
+void probe_resolver_free(struct probe_resolver *r);
+int probe_resolver_fd(const struct probe_resolver *r); /* readable when a job may be done */
+void probe_resolver_drain(struct probe_resolver *r);
+/* NULL: as many as may be run already, or no thread could be made. */
+struct probe_job *probe_job_start(struct probe_resolver *r, const char *host, uint16_t port);
+/* False: not done.  True: *rc is 0 or an EAI_* code. */
+bool probe_job_done(
+    struct probe_job *j, int *rc, struct probe_addr out[PROBE_ADDRS_MAX], unsigned *n);
+/* Done or not: we do not wait for it any more.  NULL is fine. */
+void probe_job_drop(struct probe_job *j);
+
+/* ---- TLS (probe_tls.c) ---- */
+
+struct probe_tls_env; /* randomness and trusted certificates, loaded when first needed */
+struct probe_tls;
+
+enum probe_io {
+	PROBE_IO_OK,
+	PROBE_IO_AGAIN,
+	PROBE_IO_END, /* the peer closed */
+	PROBE_IO_FAIL,
+};
+
+struct probe_tls_peer {
+	int64_t not_after_unix_s; /* of the server's certificate */
+	bool bad;                 /* would not be accepted; why says what is wrong */
+	char why[160];
+};
+
+int probe_tls_env_create(struct probe_tls_env **out, struct bl_err *err);
+void probe_tls_env_free(struct probe_tls_env *e);
+/*
+ * A client over fd (not owned).  verify false: the certificate is not judged.
+ * A CA file that cannot be read makes every certificate untrusted, and says so.
+ */
+int probe_tls_create(struct probe_tls **out, struct probe_tls_env *e, int fd,
+    const struct probe_url *url, const char *ca_file, bool verify, struct bl_err *err);
+void probe_tls_free(struct probe_tls *t);
+/* The handshake: OK when up. */
+enum probe_io probe_tls_step(struct probe_tls *t, struct bl_err *err);
+void probe_tls_peer(const struct probe_tls *t, struct probe_tls_peer *out);
+enum probe_io probe_tls_send(
+    struct probe_tls *t, const char *data, size_t len, size_t *n, struct bl_err *err);
+enum probe_io probe_tls_recv(
+    struct probe_tls *t, char *data, size_t size, size_t *n, struct bl_err *err);
+
+/* ---- one probe and its runs (probe_run.c) ---- */
+
+enum probe_phase {
+	PHASE_IDLE,
+	PHASE_DNS,
+	PHASE_CONNECT,
+	PHASE_TLS,
+	PHASE_FIRST_BYTE, /* sending the request included */
+	PHASE_TRANSFER,
+};
+
+#define PROBE_BUF_BYTES (16u * 1024u)
+
+/* What all probes of a prober use. */
+struct probe_env {
+	const struct bl_clock *clock;
+	int epoll_fd;
+	struct probe_resolver *resolver;
+	struct probe_tls_env *tls; /* NULL: no https probe */
+	prober_result_cb result;
+	void *ctx;
+	char buf[PROBE_BUF_BYTES];
+};
+
+struct probe_run {
+	struct probe_env *env;
+	const struct probe_conf *conf;
+	struct probe_url url;
+	unsigned index;
+	char *request; /* owned; the same bytes every time */
+	size_t request_len;
+	struct probe_needle needle;
+
+	int64_t due_mono_ms; /* the next run begins */
+	enum probe_phase phase;
+	int64_t deadline_mono_ms;  /* of the phase; never later than due_mono_ms */
+	uint64_t run_ns, phase_ns; /* CLOCK_MONOTONIC when they began */
+	bool again;                /* more to read at once */
+
+	struct probe_job *job;
+	struct probe_addr addr[PROBE_ADDRS_MAX];
+	unsigned n_addrs, addr_at;
+	int64_t connect_end_mono_ms; /* of the phase; deadline_mono_ms is that of one address */
+
+	int fd;              /* -1: none */
+	uint32_t generation; /* of fd, to tell late events */
+	struct probe_tls *tls;
+	struct probe_tls_peer peer;
+	size_t sent;
+	struct probe_http http;
+
+	uint32_t due_values; /* bit per enum probe_series */
+	struct probe_result result;
+};
+
+int probe_run_init(struct probe_run *r, struct probe_env *env, const struct probe_conf *conf,
+    unsigned index, struct bl_err *err);
+void probe_run_release(struct probe_run *r);
+/* Begins a run (phase is IDLE). */
+void probe_run_begin(struct probe_run *r);
+/* Something may have changed: goes on as far as it can without waiting. */
+void probe_run_step(struct probe_run *r);
+/* The deadline passed. */
+void probe_run_timeout(struct probe_run *r);
+/* The kept connection has news while nothing runs: it is closed. */
+void probe_run_idle_event(struct probe_run *r);
+
+/* ---- the thread (prober.c) ---- */
+
+/* prober_start with another look-up function (tests). */
+int prober_start_with(struct prober **out, const struct bl_conf_list *probes,
+    const struct bl_clock *clock, probe_lookup_fn lookup, prober_result_cb result, void *ctx,
+    struct bl_err *err);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * A result as samples and events.  Pure but for the sink; the sink's thread.
+ */
+#include "probe_internal.h"
+
+#include <string.h>
+
+#include "sample.h"
+
+#define NEW     (-1) /* a handle: to be declared when first put */
+#define REFUSED (-2) /* the sink did not take it: not asked again */
+
+static const struct {
+	const char *name;
+	const char *unit;
+} series[PROBE_SERIES] = {
+	[PROBE_UP] = { "probe_up", "1" },
+	[PROBE_DNS_MS] = { "probe_dns_ms", "ms" },
+	[PROBE_CONNECT_MS] = { "probe_connect_ms", "ms" },
+	[PROBE_TLS_MS] = { "probe_tls_ms", "ms" },
+	[PROBE_FIRST_BYTE_MS] = { "probe_first_byte_ms", "ms" },
+	[PROBE_TRANSFER_MS] = { "probe_transfer_ms", "ms" },
+	[PROBE_TOTAL_MS] = { "probe_total_ms", "ms" },
+	[PROBE_STATUS_CODE] = { "probe_status_code", "1" },
+	[PROBE_BODY_BYTES] = { "probe_body_bytes", "bytes" },
+	[PROBE_BODY_MATCH] = { "probe_body_match", "1" },
+	[PROBE_CERTIFICATE_DAYS] = { "probe_certificate_days", "days" },
+};
+
+const char *
+probe_reason_name(enum probe_reason r)
+{
+	static const char *const name[] = {
+		[PROBE_OK] = "ok",
+		[PROBE_FAIL_DNS] = "dns",
+		[PROBE_FAIL_REFUSED] = "refused",
+		[PROBE_FAIL_UNREACHABLE] = "unreachable",
+		[PROBE_FAIL_TIMEOUT] = "timeout",
+		[PROBE_FAIL_TLS] = "tls",
+		[PROBE_FAIL_CERTIFICATE] = "certificate",
+		[PROBE_FAIL_STATUS] = "status",
+		[PROBE_FAIL_BODY] = "body",
+		[PROBE_FAIL_HTTP] = "http",
+		[PROBE_FAIL_INTERNAL] = "internal",
+	};
+
+	return (unsigned)r < sizeof(name) / sizeof(name[0]) ? name[r] : "internal";
+}
+
+void
+probe_state_init(struct probe_state *s, const struct probe_conf *conf)
+{
+	s->conf = conf;
+	s->last_up = -1;
+	for (unsigned i = 0; i < PROBE_SERIES; i++)
+		s->handle[i] = NEW;
+}
+
+static struct bl_str
+str(const char *text)
+{
+	return (struct bl_str){ text, strlen(text) };
+}
+
+static bool
+declared(struct probe_state *s, unsigned i, struct sample_sink *sink)
+{
+	struct bl_series_def def;
+
+	if (s->handle[i] >= 0 || s->handle[i] == REFUSED)
+		return s->handle[i] >= 0;
+	memset(&def, 0, sizeof(def));
+	def.stream = BL_STREAM_PROBES;
+	def.kind = BL_GAUGE;
+	def.interval_ms = (uint32_t)s->conf->interval_ms;
+	def.name = str(series[i].name);
+	def.unit = str(series[i].unit);
+	def.n_labels = 1;
+	def.label[0].key = str("probe");
+	def.label[0].value = str(s->conf->name);
+	s->handle[i] = sink->declare(sink->ctx, &def);
+	if (s->handle[i] < 0)
+		s->handle[i] = REFUSED;
+	return s->handle[i] >= 0;
+}
+
+static void
+value_put(const struct probe_value *v, struct probe_state *s, unsigned i, struct sample_sink *sink)
+{
+	if (v->got == PROBE_ABSENT || !declared(s, i, sink))
+		return;
+	if (v->got == PROBE_HAVE)
+		sink->put(sink->ctx, s->handle[i], v->v);
+	else
+		sink->unknown(sink->ctx, s->handle[i],
+		    v->got == PROBE_LATE ? BL_UNKNOWN_TIMEOUT : BL_UNKNOWN_UNREADABLE);
+}
+
+static struct bl_attr
+text_attr(const char *key, const char *text)
+{
+	return (struct bl_attr){ .key = str(key), .type = BL_ATTR_TEXT, .text = str(text) };
+}
+
+static void
+state_event(const struct probe_result *r, const struct probe_state *s, struct sample_sink *sink)
+{
+	struct bl_event ev;
+
+	memset(&ev, 0, sizeof(ev));
+	ev.boot_ms = r->boot_ms;
+	ev.type = str("probe.state");
+	ev.attr[ev.n_attrs++] = text_attr("probe", s->conf->name);
+	ev.attr[ev.n_attrs++] = (struct bl_attr){
+		.key = str("up"), .type = BL_ATTR_BOOL, .boolean = r->reason == PROBE_OK
+	};
+	ev.attr[ev.n_attrs++] = text_attr("reason", probe_reason_name(r->reason));
+	ev.attr[ev.n_attrs++] = text_attr("detail", r->detail);
+	sink->event(sink->ctx, &ev);
+}
+
+void
+probe_result_put(const struct probe_result *r, struct probe_state *s, struct sample_sink *sink)
+{
+	const int up = r->reason == PROBE_OK ? 1 : 0;
+
+	for (unsigned i = 0; i < PROBE_SERIES; i++)
+		value_put(&r->value[i], s, i, sink);
+
+	/* What we could not try changes nothing that is known. */
+	if (r->reason == PROBE_FAIL_INTERNAL || up == s->last_up)
+		return;
+	s->last_up = up;
+	state_event(r, s, sink);
+}
