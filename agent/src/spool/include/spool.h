@@ -79,11 +79,35 @@ int spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 int spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
 
 /*
- * Makes everything since the last commit durable (one fsync).  On failure the
- * transaction is kept open when it can be retried (BL_EFULL: disk full), or
- * rolled back and reported (BL_EIO): *lost tells how many samples went with it.
+ * Everything that happened up to this boot time has been appended: where
+ * collection intervals may end.  Never called: the time of the commit.
+ */
+void spool_covered(struct spool *s, int64_t boot_ms);
+/* Counts one connection (durable with the next commit); see spool_status. */
+void spool_connected(struct spool *s);
+
+/*
+ * Makes everything since the last commit durable (one fsync).  On failure
+ * (BL_EFULL: disk full; BL_EIO, BL_EDENIED: read-only or broken; BL_EBUSY)
+ * everything stays in memory and the next call tries again.  BL_ECORRUPT:
+ * spool_replace.  *lost: samples that memory had no room for since the last call;
+ * they are named in the ledger.
  */
 int spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err);
+
+/* Waiting in memory for a commit. */
+size_t spool_memory_bytes(const struct spool *s);
+
+/* The file was found damaged: every call says BL_ECORRUPT until spool_replace. */
+bool spool_damaged(const struct spool *s);
+/*
+ * Sets the damaged file aside and begins a new one that names it as its
+ * predecessor; what waits in memory goes into it, what the old one still holds
+ * without a receipt is recovered as far as it can be read, the rest is a gap
+ * "damaged".  All series ids are void: ask spool_series again.
+ * SPOOL_REPLACED, or negative: try again later.
+ */
+int spool_replace(struct spool *s, struct bl_err *err);
 
 /* ---- cutting ---- */
 
@@ -99,14 +123,18 @@ int spool_cut_all(struct spool *s, unsigned *cut, struct bl_err *err);
 
 /* ---- what goes out ---- */
 
-/* Fills all but nonce and config_hash. */
+/*
+ * Fills all but nonce and config_hash.  After damage it first speaks for the
+ * former spool id, so that the centre says what it has of it; the answer to
+ * that is SPOOL_ANSWER_ROLLED_BACK.
+ */
 int spool_hello(struct spool *s, struct bl_hello *out, struct bl_err *err);
 
 enum spool_answer {
 	SPOOL_ANSWER_OK = 0,
-	SPOOL_ANSWER_ROLLED_BACK =
-	    1, /* the centre knew more than this file: a new spool id began; say hello again */
-	SPOOL_ANSWER_OTHER = 2, /* about another spool id: ignored */
+	SPOOL_ANSWER_ROLLED_BACK = 1, /* the file is an older copy: a new spool id began (or a
+					 former one is settled); say hello again */
+	SPOOL_ANSWER_OTHER = 2,       /* about another spool id: ignored */
 };
 
 /*
@@ -143,7 +171,10 @@ struct spool_want {
  */
 int spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *frames,
     unsigned *n, struct bl_err *err);
-/* No receipt came in time, or the connection ended: these (or all) may be offered again. */
+/*
+ * No receipt came in time, or the connection ended: these (or all) may be
+ * offered again.  Stream 0: dictionary and clock map.
+ */
 void spool_outstanding_clear(struct spool *s, enum bl_stream stream, uint64_t seq);
 void spool_outstanding_clear_all(struct spool *s);
 /* From now on what is cut is live; what was cut before is past. */
@@ -177,10 +208,13 @@ struct spool_stream_status {
 struct spool_status {
 	struct bl_id spool, predecessor, epoch;
 	char device[BL_DEVICE_ID_MAX + 1];
-	int64_t file_bytes, max_bytes;
+	int64_t file_bytes;                                /* with its log */
+	int64_t max_bytes;                                 /* 0: not known (read from a file) */
 	uint64_t accepted_samples, accepted_events;        /* since the file was made */
 	int64_t last_commit_unix_ms, last_receipt_unix_ms; /* 0: never */
 	uint64_t gaps;                                     /* ledger entries, ever */
+	uint64_t gaps_forgotten; /* of them no longer in the file: its ledger has a cap */
+	uint64_t connections;    /* ever */
 	uint32_t dict_version, clock_version;
 	bool clock_trusted;
 	struct spool_stream_status stream[BL_STREAMS];

@@ -63,7 +63,7 @@ struct spool_calls {
 	/*
 	 * An event posted with this token: SPOOL_ACCEPTED or SPOOL_REPEATED once it
 	 * is on disk; BL_EFULL: not accepted (disk and memory are full);
-	 * BL_EINVAL: not a valid event.
+	 * BL_EINVAL: not a valid event; another negative code: not accepted.
 	 */
 	void (*event_done)(void *ctx, uint64_t token, int rc);
 	/*

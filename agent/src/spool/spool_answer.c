@@ -1,0 +1,464 @@
+/*
+ * The handshake: hello, the answer to it, receipts, questions.
+ *
+ * The answer's word decides alone what is safe at the centre: held batches
+ * that it does not settle are offered again, receipted before or not.
+ *
+ * An answer that knows what this file has not cut, or never offered, talks of
+ * another life of the file: an older copy was put back (a snapshot, a disk
+ * image, a lost log).  Then a new spool id begins in the same file, and what is
+ * held without a receipt is cut again under it (spool_recut.c).  Of a batch
+ * that the centre knows under our seq:
+ *   - offered by us, or cut before the copy came to life: it is there;
+ *   - cut by a run since then: the centre's is another one, ours is new.
+ * "Since then" is fork_seq: the first run after the last answer that agreed.
+ */
+#include <string.h>
+
+#include "spool_internal.h"
+
+#define WALK_ROWS 256 /* of one transaction */
+
+/* What a receipt says about one stream. */
+static bool
+settles(const struct bl_receipt_stream *r, uint64_t seq)
+{
+	return seq <= r->contiguous || bl_ranges_has(&r->beyond, seq) ||
+	       bl_ranges_has(&r->aside, seq);
+}
+
+static uint64_t
+highest(const struct bl_receipt_stream *r)
+{
+	uint64_t top = r->contiguous;
+
+	if (r->beyond.n > 0 && r->beyond.r[r->beyond.n - 1].last > top)
+		top = r->beyond.r[r->beyond.n - 1].last;
+	if (r->aside.n > 0 && r->aside.r[r->aside.n - 1].last > top)
+		top = r->aside.r[r->aside.n - 1].last;
+	return top;
+}
+
+static bool
+knows_uncut(const struct spool *s, const struct bl_receipt *r)
+{
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if (highest(&r->stream[i]) >= (uint64_t)s->d.stream[i].next_seq)
+			return true;
+	return r->dict_version > s->d.dict || r->clock_version > s->d.clock;
+}
+
+/* ---- marking ---- */
+
+struct mark {
+	int64_t id, bytes;
+	bool receipted;
+};
+
+/*
+ * Applies marks in one transaction.  Only what changes is in the list.
+ */
+static int
+apply_marks(struct spool *s, const struct mark *m, unsigned n, struct bl_err *err)
+{
+	const int64_t now = bl_unix_ms(s->clock);
+	int rc = BL_OK;
+
+	if (n == 0)
+		return BL_OK;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < n && rc == BL_OK; i++) {
+		struct spool_stream *st = &s->d.stream[stream_index(batch_stream(m[i].id))];
+		const int64_t sign = m[i].receipted ? -1 : 1;
+
+		rc = m[i].receipted ? db_run(s, Q_BATCH_RECEIPT, err, "ii", m[i].id, now)
+				    : db_run(s, Q_BATCH_RECEIPT, err, "in", m[i].id);
+		st->waiting += sign;
+		st->waiting_bytes += sign * m[i].bytes;
+	}
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	if ((rc = txn_commit(s, err)) == BL_OK)
+		for (unsigned i = 0; i < n; i++)
+			outstanding_forget(s, m[i].id);
+	return rc;
+}
+
+/* Whether a held batch of a rolled-back file is at the centre. */
+static bool
+is_copy(const struct spool *s, int64_t id, bool offered)
+{
+	const struct spool_stream *m = &s->d.stream[stream_index(batch_stream(id))];
+
+	return offered || batch_seq(id) < (uint64_t)m->fork_seq;
+}
+
+enum walk_mode {
+	WALK_MORE,  /* a receipt: marks more, takes nothing back */
+	WALK_EXACT, /* an answer: marks exactly */
+	WALK_FORKED /* an answer to a rolled-back file */
+};
+
+/*
+ * Goes over the batches of one stream and generation and marks what differs
+ * from the receipt's word; in slices, so that the log stays small.  A crash
+ * between two is mended by the next answer.
+ */
+static int
+walk_stream(struct spool *s, int64_t gen, enum bl_stream stream, const struct bl_receipt_stream *r,
+    enum walk_mode mode, unsigned *changed, struct bl_err *err)
+{
+	struct mark marks[WALK_ROWS];
+	int64_t at = batch_id(gen, stream, 0);
+	const int64_t end = batch_id(gen, stream, mode == WALK_MORE ? highest(r) : UINT64_MAX);
+	int rc = 1;
+
+	while (rc == 1) {
+		sqlite3_stmt *st;
+		unsigned n = 0;
+
+		st = db_select(
+		    s, mode == WALK_MORE ? Q_WAITING_UP : Q_BATCH_WALK, err, "ii", at, end);
+		if (st == NULL)
+			return err->code;
+		while (n < WALK_ROWS && (rc = db_step(s, st, err)) == 1) {
+			const int64_t id = sqlite3_column_int64(st, 0);
+			const bool was = sqlite3_column_type(st, 10) != SQLITE_NULL;
+			bool is = settles(r, batch_seq(id));
+
+			if (mode == WALK_FORKED && is && !was)
+				is = is_copy(s, id, sqlite3_column_int(st, 9) != 0);
+			at = id + 1;
+			if (is == was || (mode == WALK_MORE && !is))
+				continue;
+			marks[n++] = (struct mark){ id, sqlite3_column_int64(st, 7), is };
+		}
+		db_done(st);
+		*changed += n;
+		if (rc < 0 || apply_marks(s, marks, n, err) < 0)
+			return rc < 0 ? rc : err->code;
+	}
+	return rc;
+}
+
+/* True: the centre knows a batch that we hold and never offered. */
+static int
+knows_unoffered(struct spool *s, const struct bl_receipt *r, bool *found, struct bl_err *err)
+{
+	int rc = 0;
+
+	*found = false;
+	for (unsigned i = 0; i < BL_STREAMS && rc >= 0 && !*found; i++) {
+		const enum bl_stream stream = (enum bl_stream)(i + 1);
+		sqlite3_stmt *st =
+		    db_select(s, Q_WAITING_UP, err, "ii", batch_id(s->d.gen, stream, 0),
+			batch_id(s->d.gen, stream, highest(&r->stream[i])));
+
+		if (st == NULL)
+			return err->code;
+		while (!*found && (rc = db_step(s, st, err)) == 1)
+			*found = sqlite3_column_int(st, 9) == 0 &&
+				 settles(&r->stream[i], batch_seq(sqlite3_column_int64(st, 0)));
+		db_done(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* ---- rolled back ---- */
+
+/* The end of the settled run that holds seq; 0: it is not settled. */
+static uint64_t
+settled_to(const struct bl_receipt_stream *r, uint64_t seq)
+{
+	const struct bl_ranges *const lists[] = { &r->beyond, &r->aside };
+
+	if (seq <= r->contiguous)
+		return r->contiguous;
+	for (unsigned l = 0; l < 2; l++)
+		for (unsigned k = 0; k < lists[l]->n; k++)
+			if (lists[l]->r[k].first <= seq && seq <= lists[l]->r[k].last)
+				return lists[l]->r[k].last;
+	return 0;
+}
+
+/* The first settled seq after seq, or beyond. */
+static uint64_t
+settled_from(const struct bl_receipt_stream *r, uint64_t seq, uint64_t beyond)
+{
+	const struct bl_ranges *const lists[] = { &r->beyond, &r->aside };
+	uint64_t first = beyond;
+
+	for (unsigned l = 0; l < 2; l++)
+		for (unsigned k = 0; k < lists[l]->n; k++)
+			if (lists[l]->r[k].first > seq && lists[l]->r[k].first < first)
+				first = lists[l]->r[k].first;
+	return first;
+}
+
+/*
+ * Names the seqs first..last of a former id, none of them settled: what is held
+ * moves to the new id (rolled back), the rest is lost for the given reason.
+ */
+static int
+name_run(struct spool *s, int64_t gen, struct bl_gap *gap, uint64_t first, uint64_t last,
+    enum bl_gap_reason not_held, struct bl_err *err)
+{
+	while (first <= last) {
+		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii",
+		    batch_id(gen, gap->stream, first), batch_id(gen, gap->stream, last));
+		uint64_t held = 0, end;
+		int rc;
+
+		if (st == NULL)
+			return err->code;
+		if ((rc = db_step(s, st, err)) == 1)
+			held = batch_seq(sqlite3_column_int64(st, 0));
+		/* A run of held ones, or of missing ones up to the next held one. */
+		end = held == first ? first : held == 0 ? last : held - 1;
+		while (held == first && end < last && rc == 1 && (rc = db_step(s, st, err)) == 1 &&
+		       batch_seq(sqlite3_column_int64(st, 0)) == end + 1)
+			end++;
+		db_done(st);
+		if (rc < 0)
+			return rc;
+		gap->reason = held == first ? BL_GAP_ROLLED_BACK : not_held;
+		gap->seq_first = first;
+		gap->seq_last = end;
+		if ((rc = ledger_add(s, gap, err)) < 0)
+			return rc;
+		first = end + 1;
+	}
+	return BL_OK;
+}
+
+/* Names the seqs of a former id that will not come under it any more. */
+static int
+name_old_seqs(struct spool *s, int64_t gen, const struct bl_id *spool, enum bl_stream stream,
+    uint64_t next_seq, const struct bl_receipt_stream *r, enum bl_gap_reason not_held,
+    struct bl_err *err)
+{
+	struct bl_gap gap = { .spool = *spool, .stream = stream };
+	const uint64_t top = highest(r) + 1 > next_seq ? highest(r) : next_seq - 1;
+	uint64_t at = 1, next;
+	int rc = BL_OK;
+
+	for (; at <= top && rc == BL_OK; at = next) {
+		if ((next = settled_to(r, at)) != 0) {
+			next++;
+			continue;
+		}
+		next = settled_from(r, at, top + 1);
+		rc = name_run(s, gen, &gap, at, next - 1, not_held, err);
+	}
+	return rc;
+}
+
+/* In a transaction: another id from here on. */
+static int
+new_identity(struct spool *s, struct bl_err *err)
+{
+	s->d.predecessor = s->d.spool;
+	s->d.spool = bl_id_random(s->clock);
+	s->d.gen++;
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		s->d.stream[i].next_seq = 1;
+		s->d.stream[i].contiguous = 0;
+		s->d.stream[i].fork_seq = INT64_MAX;
+	}
+	return db_run(s, Q_GEN_ADD, err, "idiiii", s->d.gen, &s->d.spool, INT64_C(1), INT64_C(0),
+	    INT64_C(0), INT64_C(0));
+}
+
+static int
+roll_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
+{
+	char old[BL_ID_HEX_SIZE], fresh[BL_ID_HEX_SIZE];
+	unsigned changed = 0;
+	bool more = true;
+	int64_t started;
+	int rc;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = walk_stream(s, s->d.gen, (enum bl_stream)(i + 1), &r->stream[i],
+			 WALK_FORKED, &changed, err)) < 0)
+			return rc;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	bl_id_hex(&s->d.spool, old);
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
+		rc = name_old_seqs(s, s->d.gen, &s->d.spool, (enum bl_stream)(i + 1),
+		    (uint64_t)s->d.stream[i].next_seq, &r->stream[i], BL_GAP_ROLLED_BACK, err);
+	if (rc < 0 || (rc = new_identity(s, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	s->d.epoch = r->epoch;
+	if ((rc = txn_commit(s, err)) < 0)
+		return rc;
+	spool_outstanding_clear_all(s);
+	file_note_identity(s);
+	bl_id_hex(&s->d.spool, fresh);
+	bl_warn("spool",
+	    "the centre knows more of this spool than its file: an older copy was put back; "
+	    "going on under a new id old=%s new=%s",
+	    old, fresh);
+
+	/* Most of it now; what is left follows in slices with trimming. */
+	started = bl_mono_ms(s->clock);
+	while (more && bl_mono_ms(s->clock) - started < 2000)
+		if ((rc = recut_slice(s, 8, &more, err)) < 0)
+			return rc;
+	if (s->live_from[0] != INT64_MAX)
+		spool_live_begins(s);
+	return BL_OK;
+}
+
+/* ---- answers about a former id that was salvaged ---- */
+
+/* Where a former id had come to. */
+struct former {
+	int64_t gen; /* 0: not one of ours */
+	bool asked;
+	uint64_t next_seq[BL_STREAMS];
+};
+
+static int
+former_of(struct spool *s, const struct bl_id *spool, struct former *f, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	memset(f, 0, sizeof(*f));
+	if ((st = db_select(s, Q_GEN_OF_SPOOL, err, "d", spool)) == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1) {
+		f->gen = sqlite3_column_int64(st, 0);
+		f->asked = sqlite3_column_int(st, 2) != 0;
+		for (int i = 0; i < BL_STREAMS; i++)
+			f->next_seq[i] = (uint64_t)sqlite3_column_int64(st, 3 + i);
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+static int
+answer_for_former(
+    struct spool *s, const struct former *f, const struct bl_receipt *r, struct bl_err *err)
+{
+	unsigned changed = 0;
+	bool more = true;
+	int rc;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = walk_stream(s, f->gen, (enum bl_stream)(i + 1), &r->stream[i], WALK_EXACT,
+			 &changed, err)) < 0)
+			return rc;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
+		rc = name_old_seqs(s, f->gen, &r->spool, (enum bl_stream)(i + 1), f->next_seq[i],
+		    &r->stream[i], BL_GAP_DAMAGED, err);
+	if (rc < 0 || (rc = db_run(s, Q_GEN_ASKED, err, "i", f->gen)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	if ((rc = txn_commit(s, err)) < 0)
+		return rc;
+	while (more && rc == BL_OK)
+		rc = recut_slice(s, 8, &more, err);
+	return rc;
+}
+
+/* ---- answer, receipt ---- */
+
+static int
+remember_receipt(struct spool *s, const struct bl_receipt *r, bool agreed, struct bl_err *err)
+{
+	bool news = agreed || !bl_id_equal(&s->d.epoch, &r->epoch);
+	int rc;
+
+	s->receipt_mono_ms = bl_mono_ms(s->clock);
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		news = news || s->d.stream[i].contiguous != (int64_t)r->stream[i].contiguous;
+	/* A receipt that says nothing new moves only the time, with the next commit. */
+	s->d.receipt_unix_ms = bl_unix_ms(s->clock);
+	if (!news)
+		return BL_OK;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	s->d.epoch = r->epoch;
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		s->d.stream[i].contiguous = (int64_t)r->stream[i].contiguous;
+		if (agreed)
+			s->d.stream[i].fork_seq = INT64_MAX;
+	}
+	return txn_commit(s, err);
+}
+
+int
+spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
+{
+	struct bl_err local = { 0 };
+	unsigned changed = 0;
+	bool unoffered = false;
+	struct former former;
+	uint64_t lost;
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	if (r->verdict != BL_VERDICT_OK)
+		return SPOOL_ANSWER_OTHER;
+	if (!bl_id_equal(&r->spool, &s->d.spool)) {
+		if ((rc = former_of(s, &r->spool, &former, err)) < 0)
+			return rc;
+		if (former.gen == 0 || former.asked)
+			return SPOOL_ANSWER_OTHER;
+		rc = answer_for_former(s, &former, r, err);
+		return rc < 0 ? rc : SPOOL_ANSWER_ROLLED_BACK;
+	}
+	if ((rc = spool_commit(s, &lost, err)) < 0 && !s->begun)
+		return rc; /* the run has not begun in the file: fork_seq is not set */
+	if ((rc = knows_unoffered(s, r, &unoffered, err)) < 0)
+		return rc;
+	if (unoffered || knows_uncut(s, r)) {
+		rc = roll_back(s, r, err);
+		return rc < 0 ? rc : SPOOL_ANSWER_ROLLED_BACK;
+	}
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = walk_stream(s, s->d.gen, (enum bl_stream)(i + 1), &r->stream[i],
+			 WALK_EXACT, &changed, err)) < 0)
+			return rc;
+	spool_outstanding_clear_all(s);
+	rc = remember_receipt(s, r, true, err);
+	return rc < 0 ? rc : SPOOL_ANSWER_OK;
+}
+
+int
+spool_on_receipt(struct spool *s, const struct bl_receipt *r, bool *say_hello, struct bl_err *err)
+{
+	struct bl_err local = { 0 };
+	unsigned changed = 0;
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	*say_hello = false;
+	if (!bl_id_equal(&r->spool, &s->d.spool))
+		return SPOOL_ANSWER_OTHER;
+	*say_hello = !bl_id_equal(&r->epoch, &s->d.epoch) || knows_uncut(s, r);
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		*say_hello =
+		    *say_hello || (int64_t)r->stream[i].contiguous < s->d.stream[i].contiguous;
+	if (*say_hello)
+		return SPOOL_ANSWER_OK; /* the answer will say exactly */
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = walk_stream(s, s->d.gen, (enum bl_stream)(i + 1), &r->stream[i],
+			 WALK_MORE, &changed, err)) < 0)
+			return rc;
+	rc = remember_receipt(s, r, false, err);
+	return rc < 0 ? rc : SPOOL_ANSWER_OK;
+}

@@ -1,0 +1,347 @@
+/*
+ * Cutting: what is open becomes a batch, in one transaction that inserts the
+ * batch, deletes its rows and moves the stream's counters.
+ *
+ * Every sample goes through an open row first, so a crash before the
+ * transaction leaves the rows and one after it the batch, never both.
+ */
+#include <string.h>
+
+#include "spool_internal.h"
+
+/* What went into an encoder. */
+struct feed {
+	int64_t last_row, rows, samples, bytes;
+	int64_t next_ms; /* boot time of the first row left out */
+	int64_t last_gap;
+	uint32_t skipped; /* time went backwards */
+	int64_t damaged;  /* samples of rows that are not what was written */
+	unsigned gaps;
+	bool left; /* rows were left for another batch */
+};
+
+static bool
+fits(const struct bl_batch_enc *enc, int64_t samples)
+{
+	return bl_batch_enc_raw_guess(enc) < BL_CUT_RAW_BYTES &&
+	       bl_batch_enc_samples(enc) + samples <= BL_BATCH_SAMPLES_MAX;
+}
+
+static int
+feed_row(struct spool *s, sqlite3_stmt *st, struct bl_batch_enc *enc, struct feed *f)
+{
+	const void *data = sqlite3_column_blob(st, 5);
+	const size_t len = (size_t)sqlite3_column_bytes(st, 5);
+	const int64_t samples = sqlite3_column_int64(st, 3);
+	int rc = BL_ECORRUPT;
+
+	if (crc_bytes(data, len) == (uint32_t)sqlite3_column_int64(st, 4))
+		rc = row_encode(data, len, (enum spool_row_kind)sqlite3_column_int(st, 1),
+		    sqlite3_column_int64(st, 2), enc, &f->skipped);
+	if (rc == BL_EFULL || rc == BL_ENOMEM)
+		return rc;
+	if (rc < 0) {
+		f->damaged += samples;
+		s->crc_bad_rows++;
+	}
+	f->last_row = sqlite3_column_int64(st, 0);
+	f->rows++;
+	f->samples += samples;
+	f->bytes += (int64_t)len;
+	return BL_OK;
+}
+
+/* At most max_rows rows. */
+static int
+feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_batch_enc *enc,
+    struct feed *f, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc, fed = BL_OK;
+
+	if ((st = db_select(s, Q_OPEN_READ, err, "i", (int64_t)stream)) == NULL)
+		return err->code;
+	while ((rc = db_step(s, st, err)) == 1) {
+		f->left = f->rows == max_rows ||
+			  (f->rows > 0 && !fits(enc, sqlite3_column_int64(st, 3))) ||
+			  (fed = feed_row(s, st, enc, f)) == BL_EFULL;
+		if (f->left)
+			f->next_ms = sqlite3_column_int64(st, 2);
+		if (f->left || fed < 0)
+			break;
+	}
+	db_done(st);
+	if (rc < 0)
+		return rc;
+	if (fed < 0 && fed != BL_EFULL)
+		return bl_fail(err, fed, "spool %s: cut: %s", s->path, bl_code_name(fed));
+	return BL_OK;
+}
+
+int64_t
+lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err)
+{
+	const struct spool_stream *m = &s->d.stream[stream_index(stream)];
+	int64_t lowest = m->next_seq;
+	sqlite3_stmt *st;
+	int rc;
+
+	st = db_select(s, Q_BATCH_WALK, err, "ii", batch_id(s->d.gen, stream, 0),
+	    batch_id(s->d.gen, stream, UINT64_MAX));
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1)
+		lowest = (int64_t)batch_seq(sqlite3_column_int64(st, 0));
+	db_done(st);
+	return rc < 0 ? rc : lowest;
+}
+
+int
+batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
+    size_t len, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(batch_stream(id))];
+	int rc;
+
+	rc = db_run(s, Q_BATCH_ADD, err, "idiiiiiii", id, &h->boot, h->collect_begin_ms,
+	    h->collect_end_ms, (int64_t)h->n_samples, (int64_t)h->n_events, (int64_t)h->n_gaps,
+	    (int64_t)len, (int64_t)crc_bytes(msg, len));
+	if (rc == BL_OK)
+		rc = db_run(s, Q_BODY_ADD, err, "ib", id, msg, len);
+	m->held++;
+	m->held_bytes += (int64_t)len;
+	m->waiting++;
+	m->waiting_bytes += (int64_t)len;
+	return rc;
+}
+
+int
+batch_delete(struct spool *s, int64_t id, bool waiting, int64_t bytes, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(batch_stream(id))];
+	int rc;
+
+	if ((rc = db_run(s, Q_BATCH_DROP, err, "i", id)) < 0 ||
+	    (rc = db_run(s, Q_BODY_DROP, err, "i", id)) < 0)
+		return rc;
+	m->held--;
+	m->held_bytes -= bytes;
+	if (waiting) {
+		m->waiting--;
+		m->waiting_bytes -= bytes;
+	}
+	return BL_OK;
+}
+
+/* What the encoder could not take is named. */
+static int
+name_losses(
+    struct spool *s, const struct bl_batch_header *h, const struct feed *f, struct bl_err *err)
+{
+	struct bl_gap gap = {
+		.stream = h->stream,
+		.begin_boot = h->boot,
+		.begin_boot_ms = h->collect_begin_ms,
+		.end_boot = h->boot,
+		.end_boot_ms = h->collect_end_ms,
+	};
+	int rc = BL_OK;
+
+	if (f->skipped > 0) {
+		gap.reason = BL_GAP_CLOCK;
+		gap.samples = f->skipped;
+		rc = ledger_add(s, &gap, err);
+	}
+	if (rc == BL_OK && f->damaged > 0) {
+		gap.reason = BL_GAP_DAMAGED;
+		gap.samples = (uint64_t)f->damaged;
+		rc = ledger_add(s, &gap, err);
+	}
+	return rc;
+}
+
+static int
+store(struct spool *s, const struct bl_batch_header *h, const struct bl_buf *msg,
+    const struct feed *f, int64_t upto_ms, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(h->stream)];
+	const int64_t id = batch_id(s->d.gen, h->stream, h->seq);
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = batch_insert(s, id, h, msg->data, msg->len, err)) < 0 ||
+	    (rc = db_run(s, Q_OPEN_DROP, err, "ii", (int64_t)h->stream, f->last_row)) < 0 ||
+	    (f->last_gap > 0 &&
+		(rc = db_run(s, Q_LEDGER_TRAVELLED, err, "ii", f->last_gap, id)) < 0) ||
+	    (rc = name_losses(s, h, f, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	m->next_seq++;
+	m->begin_ms = h->collect_end_ms;
+	m->open_rows -= f->rows;
+	m->open_samples -= f->samples;
+	m->open_bytes -= f->bytes;
+	if (upto_ms > s->d.covered_ms)
+		s->d.covered_ms = upto_ms;
+	return txn_commit(s, err);
+}
+
+static void
+header_fill(struct spool *s, enum bl_stream stream, const struct feed *f, int64_t upto_ms,
+    struct bl_batch_header *h)
+{
+	const struct spool_stream *m = &s->d.stream[stream_index(stream)];
+	int64_t end = upto_ms;
+
+	if (f->left && f->next_ms < end)
+		end = f->next_ms;
+	memset(h, 0, sizeof(*h));
+	h->spool = s->d.spool;
+	h->boot = s->d.boot;
+	h->stream = stream;
+	h->kind = BL_BATCH_NORMAL;
+	h->seq = (uint64_t)m->next_seq;
+	h->next_seq = (uint64_t)m->next_seq + 1;
+	h->lowest_held = (uint64_t)m->next_seq;
+	h->collect_begin_ms = m->begin_ms;
+	h->collect_end_ms = end > m->begin_ms ? end : m->begin_ms;
+}
+
+static void
+learn(struct spool *s, enum bl_stream stream, const struct bl_batch_header *h, const struct feed *f)
+{
+	/* Only long spans teach: a short one is mostly frame. */
+	if (f->bytes < 8 * 1024)
+		return;
+	s->raw_per_open_pct[stream_index(stream)] = 100 * (int64_t)h->raw_bytes / f->bytes + 1;
+}
+
+/* One batch of at most max_rows rows.  BL_EFULL with *too_big: fewer rows, please. */
+static int
+cut_one(struct spool *s, enum bl_stream stream, int64_t max_rows, int64_t upto_ms, bool *left,
+    bool *too_big, struct bl_err *err)
+{
+	struct bl_batch_enc *enc;
+	struct bl_batch_header h;
+	struct feed f = { 0 };
+	struct bl_buf msg;
+	int rc;
+
+	*left = false;
+	*too_big = false;
+	if ((enc = bl_batch_enc_create()) == NULL)
+		return bl_fail(err, BL_ENOMEM, "spool %s: cut: out of memory", s->path);
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	if ((rc = feed_rows(s, stream, max_rows, enc, &f, err)) < 0)
+		goto out;
+	if (stream == BL_STREAM_EVENTS &&
+	    (rc = ledger_encode(s, enc, &f.last_gap, &f.gaps, err)) < 0)
+		goto out;
+	header_fill(s, stream, &f, upto_ms, &h);
+	if ((rc = bl_batch_enc_finish(enc, &h, &msg, err)) < 0) {
+		*too_big = rc == BL_EFULL && f.rows > 1;
+		goto out;
+	}
+	if ((rc = store(s, &h, &msg, &f, upto_ms, err)) == BL_OK) {
+		learn(s, stream, &h, &f);
+		*left = f.left;
+	}
+out:
+	bl_buf_free(&msg);
+	bl_batch_enc_free(enc);
+	return rc;
+}
+
+int
+cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err *err)
+{
+	const unsigned i = stream_index(stream);
+	int64_t upto = s->d.covered_ms, max_rows = INT64_MAX;
+	bool left = true, too_big = false;
+	unsigned freed = 0;
+	int rc;
+
+	if (s->begun && pending_empty(s) && s->covered_ms > upto)
+		upto = s->covered_ms;
+	if (s->d.stream[i].open_rows == 0 && upto <= s->d.stream[i].begin_ms)
+		return BL_OK;
+	while (left) {
+		rc = cut_one(s, stream, max_rows, upto, &left, &too_big, err);
+		if (rc == BL_OK) {
+			(*cut)++;
+			continue;
+		}
+		left = true;
+		if (too_big)
+			max_rows = max_rows > 2048 ? 1024 : max_rows / 2;
+		else if (rc != BL_EFULL || trim_for_room(s, &freed, err) < 0 || freed == 0)
+			return rc;
+		if (max_rows == 0)
+			return rc;
+	}
+	s->cut_mono_ms[i] = bl_mono_ms(s->clock);
+	return BL_OK;
+}
+
+/* ---- policy ---- */
+
+/* In how many ms this stream is due; <= 0: now. */
+static int64_t
+due_in(const struct spool *s, unsigned i, int64_t now, int64_t period)
+{
+	const struct spool_stream *m = &s->d.stream[i];
+	const int64_t raw = m->open_bytes * s->raw_per_open_pct[i] / 100;
+
+	if (raw >= BL_CUT_RAW_BYTES || m->open_samples >= BL_BATCH_SAMPLES_MAX)
+		return 0;
+	return s->cut_mono_ms[i] + period - now;
+}
+
+int
+spool_cut_due(struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(s->clock);
+	bool committed = false;
+	uint64_t lost;
+	int64_t period;
+	int rc;
+
+	*cut = 0;
+	if (link_up && !s->link_was_up)
+		s->receipt_mono_ms = now; /* five minutes to get the first receipt */
+	s->link_was_up = link_up;
+	period = now - s->receipt_mono_ms < SPOOL_ALONE_MS ? SPOOL_CUT_LINK_MS : SPOOL_CUT_ALONE_MS;
+	*next_ms = period;
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		int64_t in = due_in(s, i, now, period);
+
+		if (in <= 0) {
+			if (!committed && (rc = spool_commit(s, &lost, err)) < 0)
+				return rc;
+			committed = true;
+			if ((rc = cut_stream(s, (enum bl_stream)(i + 1), cut, err)) < 0)
+				return rc;
+			s->cut_mono_ms[i] = now;
+			in = period;
+		}
+		if (in < *next_ms)
+			*next_ms = in;
+	}
+	return BL_OK;
+}
+
+int
+spool_cut_all(struct spool *s, unsigned *cut, struct bl_err *err)
+{
+	uint64_t lost;
+	int rc;
+
+	*cut = 0;
+	if ((rc = spool_commit(s, &lost, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
+		rc = cut_stream(s, (enum bl_stream)(i + 1), cut, err);
+	return rc;
+}

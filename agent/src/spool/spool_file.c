@@ -1,0 +1,147 @@
+/*
+ * Around the spool's file: the lock that keeps a second daemon out, the note
+ * of its identity, and setting a file aside.
+ *
+ * The lock is flock(2) on "<path>.lock" and not SQLite's exclusive mode, which
+ * would shut out readers of the status, too.  The lock file also says which
+ * spool lies beside it, for the day when its first page cannot be read.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spool_internal.h"
+
+#define ASIDE_KEPT 3 /* files set aside; each may be as big as the spool */
+
+int
+file_lock(struct spool *s, struct bl_err *err)
+{
+	char path[4096];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s.lock", s->path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return bl_fail_errno(err, errno == EACCES || errno == EPERM ? BL_EDENIED : BL_EIO,
+		    "open spool %s: lock", s->path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		const int code = errno == EWOULDBLOCK ? BL_EBUSY : BL_EIO;
+
+		if (code == BL_EBUSY)
+			(void)bl_fail(err, code,
+			    "open spool %s: another agent is running on it; stop it first",
+			    s->path);
+		else
+			(void)bl_fail_errno(err, code, "open spool %s: lock", s->path);
+		(void)close(fd); /* nothing was written */
+		return code;
+	}
+	s->lock_fd = fd;
+	return BL_OK;
+}
+
+void
+file_note_identity(struct spool *s)
+{
+	char text[BL_ID_HEX_SIZE + 1];
+
+	bl_id_hex(&s->d.spool, text);
+	text[BL_ID_HEX_SIZE - 1] = '\n';
+	text[BL_ID_HEX_SIZE] = '\0';
+	/* A help for damage, not a promise: without it the predecessor is unknown. */
+	if (pwrite(s->lock_fd, text, BL_ID_HEX_SIZE, 0) != (ssize_t)BL_ID_HEX_SIZE)
+		bl_debug("spool", "%s.lock: could not note the identity", s->path);
+}
+
+bool
+file_noted_identity(struct spool *s, struct bl_id *id)
+{
+	char hex[BL_ID_HEX_SIZE];
+
+	if (pread(s->lock_fd, hex, sizeof(hex), 0) != (ssize_t)sizeof(hex))
+		return false;
+	hex[BL_ID_HEX_SIZE - 1] = '\0';
+	return bl_id_parse(hex, id) && !bl_id_is_zero(id);
+}
+
+int64_t
+file_bytes(const char *path, const char *suffix)
+{
+	char name[4096];
+	struct stat sb;
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return stat(name, &sb) == 0 ? (int64_t)sb.st_size : 0;
+}
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Removes the oldest files set aside beyond the number that is kept. */
+static void
+forget_old_ones(const char *path)
+{
+	char dir_buf[4096], base_buf[4096], name[8192], prefix[4200];
+	const char *dir, *base;
+	struct dirent **list;
+	int n, total = 0, seen = 0;
+
+	(void)snprintf(dir_buf, sizeof(dir_buf), "%s", path);
+	(void)snprintf(base_buf, sizeof(base_buf), "%s", path);
+	dir = dirname(dir_buf);
+	base = basename(base_buf);
+	(void)snprintf(prefix, sizeof(prefix), "%s.aside-", base);
+	if ((n = scandir(dir, &list, NULL, by_name)) < 0)
+		return;
+	for (int i = 0; i < n; i++)
+		total += strncmp(list[i]->d_name, prefix, strlen(prefix)) == 0 &&
+			 strstr(list[i]->d_name, "-wal") == NULL;
+	for (int i = 0; i < n; i++) {
+		const bool ours = strncmp(list[i]->d_name, prefix, strlen(prefix)) == 0;
+
+		if (ours && total - seen > ASIDE_KEPT) {
+			(void)snprintf(name, sizeof(name), "%s/%s", dir, list[i]->d_name);
+			if (unlink(name) == 0)
+				bl_warn("spool", "removed an old spool that was set aside file=%s",
+				    name);
+		}
+		/* "x" sorts before "x-wal": both go in one turn of seen. */
+		if (ours && (i + 1 == n || strncmp(list[i + 1]->d_name, list[i]->d_name,
+					       strlen(list[i]->d_name)) != 0))
+			seen++;
+		free(list[i]);
+	}
+	free(list);
+}
+
+int
+file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err)
+{
+	char from_name[4096], to_name[4096];
+	const int64_t now = bl_unix_ms(s->clock);
+
+	(void)snprintf(to, to_size, "%s.aside-%013lld-%s", s->path, (long long)now, why);
+	/* The WAL first: a database without its WAL would be taken for an older one. */
+	(void)snprintf(from_name, sizeof(from_name), "%s-wal", s->path);
+	(void)snprintf(to_name, sizeof(to_name), "%s-wal", to);
+	if (rename(from_name, to_name) < 0 && errno != ENOENT)
+		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, to_name);
+	if (rename(s->path, to) < 0 && errno != ENOENT)
+		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, to);
+	(void)snprintf(from_name, sizeof(from_name), "%s-shm", s->path);
+	if (unlink(from_name) < 0 && errno != ENOENT)
+		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, from_name);
+	forget_old_ones(s->path);
+	return BL_OK;
+}

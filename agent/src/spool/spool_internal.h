@@ -1,0 +1,379 @@
+/*
+ * Inside the spool: its state and what its files offer each other.
+ *
+ * Every change of state is one transaction: txn_begin, statements, txn_commit.
+ * The durable counters live in struct spool_durable; they are copied at
+ * txn_begin, written by txn_commit and put back by txn_rollback, so that
+ * memory never says more than the file.
+ *
+ * What has been appended but not committed waits in memory (struct
+ * spool_pending) and not in an open transaction: SQLite may roll one back by
+ * itself when the disk is full, memory does not forget.
+ */
+#ifndef SPOOL_INTERNAL_H
+#define SPOOL_INTERNAL_H
+
+#include <stdio.h>
+
+#include <sqlite3.h>
+
+#include "branchline/batch.h"
+#include "branchline/log.h"
+#include "spool.h"
+
+#define SPOOL_SCHEMA         1
+#define SPOOL_APPLICATION_ID 0x424c5350 /* "BLSP" */
+#define SPOOL_PAGE_BYTES     4096
+#define SPOOL_MEMORY_BYTES   (512u * 1024u)
+#define SPOOL_TXN_BYTES      (64u * 1024u) /* of pending data in one transaction */
+#define SPOOL_TXN_WAL_BYTES  (192 * 1024)  /* what one transaction may add to the WAL */
+#define SPOOL_WAL_FRAMES     48            /* checkpoint when the WAL has that many */
+#define SPOOL_LEDGER_ROWS    4096
+#define SPOOL_SEEN_ROWS      65536
+#define SPOOL_SEEN_MS        (24 * 3600 * (int64_t)1000)
+#define SPOOL_OUTSTANDING    256
+#define SPOOL_PENDING_GAPS   64
+#define SPOOL_PENDING_CLOCKS 16
+#define SPOOL_ROW_SAMPLES    4096 /* a longer tick becomes several rows */
+#define SPOOL_CUT_LINK_MS    (60 * (int64_t)1000)
+#define SPOOL_CUT_ALONE_MS   (3600 * (int64_t)1000)
+#define SPOOL_ALONE_MS       (5 * 60 * (int64_t)1000) /* without a receipt: alone */
+
+/* Row ids of batches: generation of the spool id, stream, seq. */
+#define BATCH_SEQ_BITS 48
+#define BATCH_GEN_BITS 50
+#define BATCH_SEQ_MAX  ((INT64_C(1) << BATCH_SEQ_BITS) - 1)
+
+static inline int64_t
+batch_id(int64_t gen, enum bl_stream stream, uint64_t seq)
+{
+	const uint64_t capped = seq > (uint64_t)BATCH_SEQ_MAX ? (uint64_t)BATCH_SEQ_MAX : seq;
+
+	return gen << BATCH_GEN_BITS | (int64_t)stream << BATCH_SEQ_BITS | (int64_t)capped;
+}
+
+static inline uint64_t
+batch_seq(int64_t id)
+{
+	return (uint64_t)(id & BATCH_SEQ_MAX);
+}
+
+static inline enum bl_stream
+batch_stream(int64_t id)
+{
+	return (enum bl_stream)(id >> BATCH_SEQ_BITS & 3);
+}
+
+/* One stream's durable counters: a row of table stream. */
+struct spool_stream {
+	int64_t next_seq;
+	int64_t contiguous; /* receipted 1..contiguous */
+	int64_t begin_ms;   /* of the open collection interval, boot time of durable.boot */
+	int64_t held, held_bytes;
+	int64_t waiting, waiting_bytes;
+	int64_t open_rows, open_samples, open_bytes;
+	int64_t dropped_batches, dropped_samples;
+	/*
+	 * The first seq of the first run since an answer agreed with this file.
+	 * Where an older copy of the file was put back, what was cut before it is
+	 * a copy of what the centre has, what was cut from it on is new.
+	 */
+	int64_t fork_seq;
+};
+
+/* The durable state: the one row of table state, and the rows of table stream. */
+struct spool_durable {
+	struct bl_id spool, predecessor, epoch, boot;
+	int64_t gen;
+	int64_t commit_no;
+	int64_t covered_ms; /* boot time up to which everything has been committed */
+	int64_t commit_unix_ms, receipt_unix_ms;
+	int64_t samples, events, gaps, forgotten, connections;
+	int64_t dict, clock; /* versions */
+	struct spool_stream stream[BL_STREAMS];
+};
+
+enum spool_row_kind { ROW_TICK = 1, ROW_EVENT = 2 };
+
+/* A row that waits for its commit. */
+struct spool_row {
+	struct spool_row *next;
+	enum bl_stream stream;
+	enum spool_row_kind kind;
+	int64_t boot_ms;
+	uint32_t n;
+	char id[BL_EVENT_ID_MAX + 1]; /* events: the caller's */
+	size_t len;
+	uint8_t data[];
+};
+
+struct spool_def {
+	struct spool_def *next; /* in the list of pending ones */
+	uint32_t id;
+	int64_t hash;
+	size_t len;
+	uint8_t data[];
+};
+
+struct spool_pending {
+	struct spool_row *head, **tail;
+	size_t bytes;
+	struct spool_def *defs, **defs_tail;
+	uint32_t n_defs;
+	unsigned n_gaps;
+	struct bl_gap gap[SPOOL_PENDING_GAPS];
+	unsigned n_clocks;
+	struct bl_clock_segment clock[SPOOL_PENDING_CLOCKS];
+	unsigned connections;
+	uint64_t lost; /* samples dropped since the last commit that worked */
+	/*
+	 * A commit failed on its way to the disk and could not be looked at yet:
+	 * it carried this chunk, which must neither change nor go before the
+	 * file says whether transaction doubt_no is in it.
+	 */
+	int64_t doubt_no; /* 0: none */
+	struct pending_chunk {
+		unsigned rows, gaps, clocks, defs, connections;
+	} doubt;
+};
+
+#define SPOOL_STATEMENTS(X)                                                                        \
+	X(Q_STATE_SAVE)                                                                            \
+	X(Q_STREAM_SAVE)                                                                           \
+	X(Q_OPEN_ADD)                                                                              \
+	X(Q_OPEN_READ)                                                                             \
+	X(Q_OPEN_DROP)                                                                             \
+	X(Q_DICT_ADD)                                                                              \
+	X(Q_DICT_FIND)                                                                             \
+	X(Q_DICT_READ)                                                                             \
+	X(Q_CLOCK_ADD)                                                                             \
+	X(Q_CLOCK_READ)                                                                            \
+	X(Q_CLOCK_OF_BOOT)                                                                         \
+	X(Q_SEEN_ADD)                                                                              \
+	X(Q_SEEN_FIND)                                                                             \
+	X(Q_SEEN_PRUNE)                                                                            \
+	X(Q_BATCH_ADD)                                                                             \
+	X(Q_BODY_ADD)                                                                              \
+	X(Q_BATCH_GET)                                                                             \
+	X(Q_BODY_GET)                                                                              \
+	X(Q_BATCH_DROP)                                                                            \
+	X(Q_BODY_DROP)                                                                             \
+	X(Q_BATCH_WALK)                                                                            \
+	X(Q_BATCH_WALK_DOWN)                                                                       \
+	X(Q_BATCH_RECEIPT)                                                                         \
+	X(Q_BATCH_OFFERED)                                                                         \
+	X(Q_WAITING_UP)                                                                            \
+	X(Q_WAITING_DOWN)                                                                          \
+	X(Q_RECEIPTED_UP)                                                                          \
+	X(Q_LEDGER_ADD)                                                                            \
+	X(Q_LEDGER_TOUCHING)                                                                       \
+	X(Q_LEDGER_EXTEND)                                                                         \
+	X(Q_LEDGER_TRAVEL)                                                                         \
+	X(Q_LEDGER_TRAVELLED)                                                                      \
+	X(Q_LEDGER_RESET)                                                                          \
+	X(Q_LEDGER_COUNT)                                                                          \
+	X(Q_LEDGER_FORGET)                                                                         \
+	X(Q_LEDGER_ABOUT)                                                                          \
+	X(Q_GEN_ADD)                                                                               \
+	X(Q_GEN_DROP)                                                                              \
+	X(Q_GEN_ASKED)                                                                             \
+	X(Q_GEN_UNASKED)                                                                           \
+	X(Q_GEN_OF_SPOOL)                                                                          \
+	X(Q_GEN_GET)
+
+#define SPOOL_ENUM(name) name,
+enum spool_query { SPOOL_STATEMENTS(SPOOL_ENUM) Q_COUNT };
+
+struct spool {
+	char *path, *device, *software;
+	int64_t max_bytes, keep_receipted_ms;
+	size_t memory_bytes;
+	struct bl_id boot; /* of this run; durable.boot follows it in spool_begin_boot */
+	const struct bl_clock *clock;
+	int lock_fd;
+
+	sqlite3 *db; /* NULL: could not be opened again after an error; retried */
+	sqlite3_stmt *stmt[Q_COUNT];
+	int wal_frames;
+	int64_t max_pages, wal_max_bytes;
+	bool in_txn;
+	bool suspect; /* an I/O error: close, open, look again before the next write */
+	bool damaged; /* SQLite says corrupt: spool_replace */
+	bool begun;   /* this run's boot and off gap are in the file */
+
+	struct spool_durable d, saved;
+	struct spool_pending p;
+	int64_t opened_ms;  /* boot time: this run's first collection intervals begin here */
+	int64_t covered_ms; /* what the next commit will say */
+	bool covered_told;  /* by spool_covered; else it is the time of the commit */
+	int64_t last_append_ms[BL_STREAMS];
+	uint64_t crc_bad_rows;
+
+	/* dictionary of this process's life, by id; NULL: not declared in it */
+	struct spool_def **defs;
+	size_t defs_size;
+
+	/* cutting */
+	int64_t cut_mono_ms[BL_STREAMS];
+	int64_t receipt_mono_ms;
+	bool link_was_up;
+	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
+
+	/* offering; in memory only */
+	int64_t outstanding[SPOOL_OUTSTANDING];
+	unsigned n_outstanding;
+	int64_t live_from[BL_STREAMS]; /* seq; INT64_MAX: nothing is live */
+	uint32_t dict_sent, clock_sent;
+	struct bl_log_limit too_big;
+};
+
+/* ---- spool_db.c: the file through SQLite ---- */
+
+/* Opens or makes the file at s->path and loads the durable state.  *created. */
+int db_open(struct spool *s, bool *created, struct bl_err *err);
+void db_close(struct spool *s);
+/* Translates an SQLite code; remembers damage and suspicion. */
+int db_fail(struct spool *s, int sqlite_rc, struct bl_err *err, const char *what);
+/* quick_check.  BL_ECORRUPT with its first complaint. */
+int db_check(struct spool *s, struct bl_err *err);
+
+/*
+ * A statement with its values bound: i int64_t, b (const void *, size_t), t
+ * (const char *), d const struct bl_id * (NULL when zero), n nothing.
+ * db_select leaves it ready for db_step (1 row, 0 end, negative); db_run steps
+ * to the end.  db_done resets.
+ */
+sqlite3_stmt *db_select(
+    struct spool *s, enum spool_query q, struct bl_err *err, const char *kinds, ...);
+int db_step(struct spool *s, sqlite3_stmt *st, struct bl_err *err);
+void db_done(sqlite3_stmt *st);
+int db_run(struct spool *s, enum spool_query q, struct bl_err *err, const char *kinds, ...);
+struct bl_id db_column_id(sqlite3_stmt *st, int column);
+/* One number from a statement that is not kept. */
+int db_number(struct spool *s, const char *sql, int64_t *out, struct bl_err *err);
+
+int txn_begin(struct spool *s, struct bl_err *err);
+int txn_commit(struct spool *s, struct bl_err *err);
+void txn_rollback(struct spool *s);
+/*
+ * Copies the log into the main file, which writes and syncs it anew: after a
+ * failed sync the kernel may hold pages as clean that never reached the disk.
+ */
+int db_rewrite_log(struct spool *s, struct bl_err *err);
+/* Pages that could still be used under the cap. */
+int db_free_pages(struct spool *s, int64_t *out, struct bl_err *err);
+
+/* ---- spool_read.c: from outside the daemon ---- */
+/* Opens a file that may be in use, read-only; refuses what is newer. */
+int db_open_to_read(sqlite3 **db, const char *path, struct bl_err *err);
+int db_code_plain(int sqlite_rc);
+
+/* ---- spool_schema.c ---- */
+int schema_make(struct spool *s, struct bl_err *err);
+int durable_load(sqlite3 *db, struct spool_durable *d, char *device, size_t device_size);
+int durable_save(struct spool *s, struct bl_err *err);
+
+/* ---- spool_file.c: lock, set aside ---- */
+int file_lock(struct spool *s, struct bl_err *err);
+/* Who the spool is, beside it, for the day its first page is damaged. */
+void file_note_identity(struct spool *s);
+bool file_noted_identity(struct spool *s, struct bl_id *id);
+/* Renames the file with its WAL; to (>= path + 64) gets the new name. */
+int file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err);
+int64_t file_bytes(const char *path, const char *suffix);
+
+/* ---- spool_row.c: the bytes of open rows and of dictionary entries ---- */
+struct spool_row *row_of_samples(
+    enum bl_stream stream, int64_t boot_ms, const struct spool_sample *samples, uint32_t n);
+struct spool_row *row_of_event(const struct bl_event *ev, struct bl_err *err);
+/* Feeds a row to an encoder; skipped: samples it refused.  BL_ECORRUPT, BL_EFULL, BL_ENOMEM. */
+int row_encode(const void *data, size_t len, enum spool_row_kind kind, int64_t boot_ms,
+    struct bl_batch_enc *enc, uint32_t *skipped);
+/* Gives the samples of a row other series ids (a replaced spool). */
+struct spool_row *row_renumber(
+    const struct spool_row *row, uint32_t (*map)(void *ctx, uint32_t id), void *ctx);
+int def_encode(const struct bl_series_def *def, struct bl_buf *out, struct bl_err *err);
+int def_decode(const void *data, size_t len, struct bl_series_def *def);
+int64_t hash_bytes(const void *data, size_t len);
+uint32_t crc_bytes(const void *data, size_t len);
+
+/* ---- spool_pending.c ---- */
+void pending_init(struct spool_pending *p);
+void pending_free(struct spool_pending *p);
+bool pending_empty(const struct spool *s);
+/* The next part that one transaction can carry, and letting go of it. */
+struct pending_chunk pending_chunk(const struct spool_pending *p);
+void pending_release(struct spool_pending *p, const struct pending_chunk *c);
+/* Names rows that memory had no room for. */
+void pending_drop_gap(struct spool *s, enum bl_gap_reason reason, const struct spool_row *row);
+/* Other series ids for everything that waits (a replaced spool). */
+int pending_renumber(struct spool *s, struct bl_err *err);
+
+/* ---- spool_dict.c ---- */
+void defs_free(struct spool *s);
+int clock_read(
+    struct spool *s, uint32_t from, struct bl_clock_segment *out, unsigned max, struct bl_err *err);
+/* The segments of a boot, ascending. */
+int clock_of_boot(struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out,
+    unsigned max, struct bl_err *err);
+
+/* ---- spool_commit.c ---- */
+/* Commits and, on the first call of a run, writes the off gaps and begins the boot. */
+int commit_all(struct spool *s, struct bl_err *err);
+int begin_boot(struct spool *s, struct bl_err *err);
+
+/* ---- spool_ledger.c ---- */
+int ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
+/* A row of LEDGER_COLUMNS. */
+void ledger_row(sqlite3_stmt *st, int64_t *id, struct bl_gap *gap);
+/* Adds what has not travelled to an events batch: n entries up to row last_id. */
+int ledger_encode(
+    struct spool *s, struct bl_batch_enc *enc, int64_t *last_id, unsigned *n, struct bl_err *err);
+
+/* ---- spool_cut.c ---- */
+/* Cuts one stream up to s->d.covered_ms; *cut grows by the batches made. */
+int cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err *err);
+/* Inserts an encoded batch under its header and counts it; inside a transaction. */
+int batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
+    size_t len, struct bl_err *err);
+/* Deletes one batch and uncounts it; inside a transaction. */
+int batch_delete(struct spool *s, int64_t id, bool waiting, int64_t bytes, struct bl_err *err);
+int64_t lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err);
+
+/* ---- spool_recut.c: what a former spool id left behind ---- */
+/* Up to max batches of former ids: dropped when receipted, else cut again.  *more. */
+int recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err);
+/*
+ * Encodes msg again under to->spool and to->seq; series go through map (NULL:
+ * stay; 0 from it: BL_ECORRUPT).  Fills the rest of *to.
+ */
+int recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
+    struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err);
+
+/* ---- spool_offer.c ---- */
+void outstanding_forget(struct spool *s, int64_t id);
+bool outstanding_has(const struct spool *s, int64_t id);
+
+/* ---- spool_trim.c ---- */
+/* Makes room: one slice.  *freed: batches that went. */
+int trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err);
+/* A batch that does not carry its bytes any more: named in the ledger, deleted. */
+int batch_lost(struct spool *s, int64_t id, enum bl_gap_reason reason, struct bl_err *err);
+
+/* ---- spool_salvage.c ---- */
+/* What a set-aside file still has and the centre may not: into generation gen. */
+int salvage(struct spool *s, const char *from, struct bl_err *err);
+
+static inline unsigned
+stream_index(enum bl_stream stream)
+{
+	return (unsigned)stream - 1;
+}
+
+static inline bool
+stream_valid(enum bl_stream stream)
+{
+	return stream >= BL_STREAM_EVENTS && stream <= BL_STREAM_HOST;
+}
+
+#endif

@@ -1,0 +1,409 @@
+/*
+ * Offering: which frames go out next.
+ *
+ * Dictionary and clock map first, so that what follows can be placed; then
+ * live, the newest first; then past, oldest first, events before probes before
+ * host, within the credit.  What is out is remembered in memory only: after a
+ * crash everything without a receipt is offered again.
+ *
+ * "offered" is written, and on the disk, before a batch leaves.  A centre that
+ * knows a batch which this file never offered talks of another life of the
+ * file: that is how a copy that was put back is found out (spool_answer.c).
+ */
+#include <string.h>
+
+#include "spool_internal.h"
+
+bool
+outstanding_has(const struct spool *s, int64_t id)
+{
+	for (unsigned i = 0; i < s->n_outstanding; i++)
+		if (s->outstanding[i] == id)
+			return true;
+	return false;
+}
+
+void
+outstanding_forget(struct spool *s, int64_t id)
+{
+	for (unsigned i = 0; i < s->n_outstanding; i++)
+		if (s->outstanding[i] == id) {
+			s->outstanding[i] = s->outstanding[--s->n_outstanding];
+			return;
+		}
+}
+
+void
+spool_outstanding_clear(struct spool *s, enum bl_stream stream, uint64_t seq)
+{
+	if (stream_valid(stream)) {
+		outstanding_forget(s, batch_id(s->d.gen, stream, seq));
+	} else {
+		s->dict_sent = 0;
+		s->clock_sent = 0;
+	}
+}
+
+void
+spool_outstanding_clear_all(struct spool *s)
+{
+	s->n_outstanding = 0;
+	s->dict_sent = 0;
+	s->clock_sent = 0;
+}
+
+void
+spool_live_begins(struct spool *s)
+{
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		s->live_from[i] = s->d.stream[i].next_seq;
+}
+
+/* ---- one frame ---- */
+
+/*
+ * Reads a batch into a frame.  0: the stored bytes are not what was written;
+ * the batch is named as damaged and gone.
+ */
+static int
+frame_fill(struct spool *s, int64_t id, uint32_t crc, struct spool_frame *f, struct bl_err *err)
+{
+	const enum bl_stream stream = batch_stream(id);
+	const int64_t low = lowest_held(s, stream, err);
+	sqlite3_stmt *st;
+	bool good = false;
+	int rc;
+
+	if (low < 0)
+		return (int)low;
+	if ((st = db_select(s, Q_BODY_GET, err, "i", id)) == NULL)
+		return err->code;
+	bl_buf_init(&f->msg, BL_BATCH_WIRE_MAX + 1024);
+	if ((rc = db_step(s, st, err)) == 1) {
+		const void *msg = sqlite3_column_blob(st, 0);
+		const size_t len = (size_t)sqlite3_column_bytes(st, 0);
+
+		good = crc_bytes(msg, len) == crc;
+		if (good)
+			rc = bl_batch_reoffer(msg, len,
+			    (uint64_t)s->d.stream[stream_index(stream)].next_seq, (uint64_t)low,
+			    &f->msg, err);
+		good = good && rc != BL_ECORRUPT;
+	}
+	db_done(st);
+	if (rc < 0 && rc != BL_ECORRUPT) {
+		bl_buf_free(&f->msg);
+		return rc;
+	}
+	if (s->damaged)
+		rc = BL_ECORRUPT;
+	else if (!good)
+		rc = batch_lost(s, id, BL_GAP_DAMAGED, err);
+	else
+		rc = 1;
+	if (rc <= 0)
+		bl_buf_free(&f->msg);
+	f->type = BL_MSG_BATCH;
+	f->stream = stream;
+	f->seq = batch_seq(id);
+	return rc;
+}
+
+static int
+frame_dict(
+    struct spool *s, uint32_t from, struct spool_frame *f, uint32_t *upto, struct bl_err *err)
+{
+	struct bl_series_def def[64];
+	struct bl_buf held;
+	sqlite3_stmt *st;
+	uint32_t n = 0, encoded = 0;
+	int rc;
+
+	/* The definitions point into bytes that must outlive the statement. */
+	bl_buf_init(&held, 64 * 2048);
+	if ((st = db_select(s, Q_DICT_READ, err, "i", (int64_t)from)) == NULL)
+		return err->code;
+	bl_buf_bytes(&held, "", 1);
+	while (n < 64 && !held.failed && held.len < 32 * 1024 && (rc = db_step(s, st, err)) == 1) {
+		bl_buf_u16(&held, (uint16_t)sqlite3_column_bytes(st, 1));
+		bl_buf_bytes(
+		    &held, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
+		n++;
+	}
+	db_done(st);
+	rc = held.failed ? bl_fail(err, BL_ENOMEM, "spool: dictionary: out of memory") : BL_OK;
+	for (uint32_t i = 0, at = 1; i < n && rc == BL_OK; i++) {
+		const size_t len = (size_t)(held.data[at] | held.data[at + 1] << 8);
+
+		rc = def_decode(held.data + at + 2, len, &def[i]);
+		def[i].id = from + i;
+		at += 2 + (uint32_t)len;
+		if (rc < 0) {
+			s->damaged = true;
+			rc = bl_fail(
+			    err, rc, "spool %s: dictionary entry %u is damaged", s->path, from + i);
+		}
+	}
+	bl_buf_init(&f->msg, BL_BATCH_WIRE_MAX);
+	if (rc == BL_OK && n > 0)
+		rc = bl_dict_encode(&s->d.spool, def, n, &f->msg, &encoded, err);
+	bl_buf_free(&held);
+	if (rc < 0 || encoded == 0) {
+		bl_buf_free(&f->msg);
+		return rc < 0 ? rc : 0;
+	}
+	f->type = BL_MSG_DICT;
+	*upto = from + encoded - 1;
+	return 1;
+}
+
+static int
+frame_clock(
+    struct spool *s, uint32_t from, struct spool_frame *f, uint32_t *upto, struct bl_err *err)
+{
+	struct bl_clock_segment seg[64];
+	uint32_t encoded = 0;
+	int n, rc;
+
+	if ((n = clock_read(s, from, seg, 64, err)) <= 0)
+		return n;
+	bl_buf_init(&f->msg, BL_BATCH_WIRE_MAX);
+	rc = bl_clockmap_encode(&s->d.spool, seg, (uint32_t)n, &f->msg, &encoded, err);
+	if (rc < 0 || encoded == 0) {
+		bl_buf_free(&f->msg);
+		return rc < 0 ? rc : 0;
+	}
+	f->type = BL_MSG_CLOCK;
+	*upto = from + encoded - 1;
+	return 1;
+}
+
+/* ---- choosing ---- */
+
+struct candidate {
+	int64_t id; /* 0: none */
+	int64_t end_ms, bytes;
+	uint32_t crc;
+	bool offered; /* once, and that is on the disk */
+};
+
+/* The first batch in [lo, hi] that waits, is not out and is small enough; newest or oldest. */
+static int
+pick(struct spool *s, bool newest, int64_t lo, int64_t hi, size_t max_packet, struct candidate *c,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	unsigned swallowed;
+	int rc;
+
+	c->id = 0;
+	if (hi < lo)
+		return BL_OK;
+	st = db_select(s, newest ? Q_WAITING_DOWN : Q_WAITING_UP, err, "ii", lo, hi);
+	if (st == NULL)
+		return err->code;
+	while ((rc = db_step(s, st, err)) == 1) {
+		const int64_t id = sqlite3_column_int64(st, 0);
+
+		c->bytes = sqlite3_column_int64(st, 7);
+		if (outstanding_has(s, id))
+			continue;
+		if ((size_t)c->bytes > max_packet) {
+			if (bl_log_allow(&s->too_big, bl_mono_ms(s->clock), 600000, &swallowed))
+				bl_warn("spool",
+				    "a batch is larger than the broker takes; it waits until the "
+				    "broker's limit is raised stream=%d seq=%llu bytes=%lld "
+				    "limit=%zu",
+				    (int)batch_stream(id), (unsigned long long)batch_seq(id),
+				    (long long)c->bytes, max_packet);
+			continue;
+		}
+		c->id = id;
+		c->end_ms = sqlite3_column_int64(st, 3);
+		c->crc = (uint32_t)sqlite3_column_int64(st, 8);
+		c->offered = sqlite3_column_int(st, 9) != 0;
+		break;
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* The newest live one of all streams; on a tie the stream that outranks. */
+static int
+pick_live(struct spool *s, size_t max_packet, struct candidate *best, struct bl_err *err)
+{
+	struct candidate c;
+	int rc;
+
+	best->id = 0;
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		const enum bl_stream stream = (enum bl_stream)(i + 1);
+
+		if (s->live_from[i] == INT64_MAX)
+			continue;
+		rc = pick(s, true, batch_id(s->d.gen, stream, (uint64_t)s->live_from[i]),
+		    batch_id(s->d.gen, stream, UINT64_MAX), max_packet, &c, err);
+		if (rc < 0)
+			return rc;
+		if (c.id != 0 && (best->id == 0 || c.end_ms > best->end_ms))
+			*best = c;
+	}
+	return BL_OK;
+}
+
+static int
+pick_past(struct spool *s, size_t max_packet, struct candidate *c, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	c->id = 0;
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK && c->id == 0; i++) {
+		const enum bl_stream stream = (enum bl_stream)(i + 1);
+		const uint64_t below =
+		    s->live_from[i] == INT64_MAX ? UINT64_MAX : (uint64_t)s->live_from[i] - 1;
+
+		rc = pick(s, false, batch_id(s->d.gen, stream, 0),
+		    batch_id(s->d.gen, stream, below), max_packet, c, err);
+	}
+	return rc;
+}
+
+struct offering {
+	const struct spool_want *want;
+	struct spool_frame *frames;
+	unsigned n;
+	size_t max_packet;
+	size_t past_bytes;
+	unsigned n_fresh; /* offered for the first time */
+	int64_t fresh[SPOOL_OUTSTANDING];
+};
+
+static bool
+room(const struct spool *s, const struct offering *o)
+{
+	return o->n < o->want->max_frames && s->n_outstanding < SPOOL_OUTSTANDING;
+}
+
+static int
+offer_maps(struct spool *s, struct offering *o, struct bl_err *err)
+{
+	uint32_t at;
+	int rc = 1;
+
+	at = o->want->dict_known > s->dict_sent ? o->want->dict_known : s->dict_sent;
+	while (rc == 1 && at < s->d.dict && room(s, o)) {
+		memset(&o->frames[o->n], 0, sizeof(o->frames[0]));
+		if ((rc = frame_dict(s, at + 1, &o->frames[o->n], &at, err)) == 1)
+			o->n++;
+		s->dict_sent = at;
+	}
+	if (rc < 0)
+		return rc;
+	rc = 1;
+	at = o->want->clock_known > s->clock_sent ? o->want->clock_known : s->clock_sent;
+	while (rc == 1 && at < s->d.clock && room(s, o)) {
+		memset(&o->frames[o->n], 0, sizeof(o->frames[0]));
+		if ((rc = frame_clock(s, at + 1, &o->frames[o->n], &at, err)) == 1)
+			o->n++;
+		s->clock_sent = at;
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+static int
+offer_batch(
+    struct spool *s, struct offering *o, const struct candidate *c, bool past, struct bl_err *err)
+{
+	struct spool_frame *f = &o->frames[o->n];
+	int rc;
+
+	memset(f, 0, sizeof(*f));
+	if ((rc = frame_fill(s, c->id, c->crc, f, err)) <= 0)
+		return rc; /* 0: it was damaged and is gone; the next one, please */
+	f->past = past;
+	o->n++;
+	s->outstanding[s->n_outstanding++] = c->id;
+	if (!c->offered)
+		o->fresh[o->n_fresh++] = c->id;
+	return BL_OK;
+}
+
+static int
+offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
+{
+	struct candidate c;
+	bool any_past = false;
+	int rc;
+
+	while (o->want->live && room(s, o)) {
+		if ((rc = pick_live(s, o->max_packet, &c, err)) < 0)
+			return rc;
+		if (c.id == 0)
+			break;
+		if ((rc = offer_batch(s, o, &c, false, err)) < 0)
+			return rc;
+	}
+	while (o->past_bytes > 0 && room(s, o)) {
+		if ((rc = pick_past(s, o->max_packet, &c, err)) < 0)
+			return rc;
+		if (c.id == 0 || (any_past && (size_t)c.bytes > o->past_bytes))
+			break;
+		if ((rc = offer_batch(s, o, &c, true, err)) < 0)
+			return rc;
+		any_past = true;
+		o->past_bytes -= (size_t)c.bytes < o->past_bytes ? (size_t)c.bytes : o->past_bytes;
+	}
+	return BL_OK;
+}
+
+/* Durable before the first of them leaves. */
+static int
+mark_offered(struct spool *s, const struct offering *o, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	if (o->n_fresh == 0)
+		return BL_OK;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < o->n_fresh && rc == BL_OK; i++)
+		rc = db_run(s, Q_BATCH_OFFERED, err, "i", o->fresh[i]);
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
+int
+spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *frames, unsigned *n,
+    struct bl_err *err)
+{
+	struct bl_err local = { 0 };
+	struct offering o = {
+		.want = want,
+		.frames = frames,
+		.max_packet = want->max_packet == 0 ? BL_BATCH_WIRE_MAX : want->max_packet,
+		.past_bytes = want->past_bytes,
+	};
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	*n = 0;
+	if ((rc = offer_maps(s, &o, err)) == BL_OK && (rc = offer_batches(s, &o, err)) == BL_OK)
+		rc = mark_offered(s, &o, err);
+	if (rc < 0) {
+		for (unsigned i = 0; i < o.n; i++) {
+			if (frames[i].type == BL_MSG_BATCH)
+				outstanding_forget(
+				    s, batch_id(s->d.gen, frames[i].stream, frames[i].seq));
+			bl_buf_free(&frames[i].msg);
+		}
+		s->dict_sent = 0;
+		s->clock_sent = 0;
+		return rc;
+	}
+	*n = o.n;
+	return BL_OK;
+}

@@ -1,0 +1,608 @@
+/*
+ * The outer half of the spool thread: posting requests, series handles, and
+ * dispatching results on the loop's thread.
+ *
+ * Nothing here waits for the disk: the mutex is held for pointer work and
+ * copies only.  What the queue refuses is counted, and samples among it are
+ * named in the ledger by the thread.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "spool_thread_internal.h"
+
+#define STACK_BYTES (1024 * 1024)
+
+/* ---- posting ---- */
+
+static struct post *
+post_new(enum post_kind kind, size_t data_bytes)
+{
+	struct post *p = malloc(sizeof(*p) + data_bytes);
+
+	if (p == NULL)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	p->kind = kind;
+	return p;
+}
+
+static bool
+has_room(const struct spool_thread *t, const struct post *p)
+{
+	if (p->bytes == 0)
+		return t->requests < SPOOL_THREAD_REQUESTS;
+	return t->queue_bytes + p->bytes <= t->queue_max;
+}
+
+static void
+enqueue_locked(struct spool_thread *t, struct post *p)
+{
+	*t->tail = p;
+	t->tail = &p->next;
+	t->queue_bytes += p->bytes;
+	t->requests += p->bytes == 0;
+	(void)pthread_cond_signal(&t->wake); /* cannot fail on a good condition */
+}
+
+static void
+refuse_locked(struct spool_thread *t, const struct post *p)
+{
+	struct refused *r = &t->refused[stream_index(p->stream)];
+
+	if (p->kind == POST_EVENT)
+		t->refused_events++;
+	else
+		t->refused_samples += p->n;
+	/* An event with a token is not accepted, and its giver knows. */
+	if (p->kind == POST_EVENT && p->token != 0)
+		return;
+	if (r->samples == 0 || p->boot_ms < r->first_ms)
+		r->first_ms = p->boot_ms;
+	if (r->samples == 0 || p->boot_ms > r->last_ms)
+		r->last_ms = p->boot_ms;
+	r->samples += p->n;
+}
+
+/* Takes p, NULL included. */
+static int
+post(struct spool_thread *t, struct post *p)
+{
+	int rc = BL_OK;
+
+	if (p == NULL)
+		return BL_ENOMEM;
+	pthread_mutex_lock(&t->mtx);
+	if (has_room(t, p) && !t->stopping) {
+		enqueue_locked(t, p);
+		p = NULL;
+	} else {
+		rc = BL_EFULL;
+		if (p->kind == POST_TICK || p->kind == POST_EVENT)
+			refuse_locked(t, p);
+		else
+			t->refused_requests++;
+	}
+	pthread_mutex_unlock(&t->mtx);
+	free(p);
+	return rc;
+}
+
+static int
+post_plain(struct spool_thread *t, enum post_kind kind)
+{
+	return post(t, post_new(kind, 0));
+}
+
+static int
+post_copy(struct spool_thread *t, enum post_kind kind, const void *data, size_t len)
+{
+	struct post *p = post_new(kind, len);
+
+	if (p != NULL)
+		memcpy(p->data, data, len);
+	return post(t, p);
+}
+
+/* ---- series ---- */
+
+static struct handle *
+handle_find_locked(const struct spool_thread *t, int64_t hash, const struct bl_buf *b)
+{
+	struct handle *h = t->bucket[(uint64_t)hash % HANDLE_BUCKETS];
+
+	while (h != NULL &&
+	       (h->hash != hash || h->len != b->len || memcmp(h->def, b->data, b->len) != 0))
+		h = h->next;
+	return h;
+}
+
+static int32_t
+handle_add_locked(struct spool_thread *t, struct handle *h)
+{
+	struct handle **bucket = &t->bucket[(uint64_t)h->hash % HANDLE_BUCKETS];
+
+	if (t->n_handles >= (int32_t)BL_DICT_ENTRIES_MAX)
+		return BL_EFULL;
+	if (t->n_handles == t->handles_size) {
+		const int32_t size = t->handles_size * 2 + 64;
+		struct handle **more = realloc(t->handles, (size_t)size * sizeof(struct handle *));
+
+		if (more == NULL)
+			return BL_ENOMEM;
+		t->handles = more;
+		t->handles_size = size;
+	}
+	h->number = t->n_handles;
+	h->next = *bucket;
+	*bucket = h;
+	t->handles[t->n_handles++] = h;
+	return h->number;
+}
+
+static int32_t
+handle_of_buf(struct spool_thread *t, enum bl_stream stream, const struct bl_buf *b)
+{
+	const int64_t hash = hash_bytes(b->data, b->len);
+	struct handle *h, *fresh = malloc(sizeof(*fresh) + b->len);
+	int32_t number;
+
+	if (fresh == NULL)
+		return BL_ENOMEM;
+	memset(fresh, 0, sizeof(*fresh));
+	fresh->stream = stream;
+	fresh->hash = hash;
+	fresh->len = b->len;
+	memcpy(fresh->def, b->data, b->len);
+	pthread_mutex_lock(&t->mtx);
+	h = handle_find_locked(t, hash, b);
+	number = h != NULL ? h->number : handle_add_locked(t, fresh);
+	pthread_mutex_unlock(&t->mtx);
+	if (h != NULL || number < 0)
+		free(fresh);
+	return number;
+}
+
+int32_t
+spool_thread_series(struct spool_thread *t, const struct bl_series_def *def)
+{
+	struct bl_err err = { 0 };
+	struct bl_buf b;
+	int32_t rc;
+
+	if (!stream_valid(def->stream))
+		return BL_EINVAL;
+	bl_buf_init(&b, 8192);
+	if ((rc = def_encode(def, &b, &err)) == BL_OK)
+		rc = handle_of_buf(t, def->stream, &b);
+	else
+		bl_warn("spool", "a series was refused: %s", err.msg);
+	bl_buf_free(&b);
+	return rc;
+}
+
+/* ---- data ---- */
+
+static bool
+handles_ok(struct spool_thread *t, enum bl_stream stream, const struct spool_thread_sample *samples,
+    uint32_t n)
+{
+	bool ok = true;
+
+	pthread_mutex_lock(&t->mtx);
+	for (uint32_t i = 0; i < n && ok; i++)
+		ok = samples[i].handle >= 0 && samples[i].handle < t->n_handles &&
+		     t->handles[samples[i].handle]->stream == stream;
+	pthread_mutex_unlock(&t->mtx);
+	return ok;
+}
+
+int
+spool_thread_append(struct spool_thread *t, enum bl_stream stream, int64_t boot_ms,
+    const struct spool_thread_sample *samples, uint32_t n)
+{
+	struct post *p;
+
+	if (n == 0)
+		return BL_OK;
+	if (!stream_valid(stream) || n > BL_BATCH_SAMPLES_MAX || !handles_ok(t, stream, samples, n))
+		return BL_EINVAL;
+	if ((p = post_new(POST_TICK, n * sizeof(*samples))) == NULL)
+		return BL_ENOMEM;
+	p->stream = stream;
+	p->boot_ms = boot_ms;
+	p->n = n;
+	p->bytes = sizeof(*p) + n * sizeof(*samples);
+	memcpy(p->data, samples, n * sizeof(*samples));
+	return post(t, p);
+}
+
+static size_t
+event_text_bytes(const struct bl_event *ev)
+{
+	size_t n = ev->type.len + ev->id.len;
+
+	for (uint32_t i = 0; i < ev->n_attrs; i++)
+		n += ev->attr[i].key.len +
+		     (ev->attr[i].type == BL_ATTR_TEXT ? ev->attr[i].text.len : 0);
+	return n;
+}
+
+static void
+move_text(struct bl_str *s, char **at)
+{
+	if (s->len > 0)
+		memcpy(*at, s->p, s->len);
+	s->p = *at;
+	*at += s->len;
+}
+
+int
+spool_thread_event(struct spool_thread *t, const struct bl_event *ev, uint64_t token)
+{
+	struct bl_event *copy;
+	struct post *p;
+	size_t bytes;
+	char *text;
+
+	if (ev->n_attrs > BL_ATTRS_MAX || (bytes = event_text_bytes(ev)) > BL_BATCH_WIRE_MAX / 2)
+		return BL_EINVAL;
+	if ((p = post_new(POST_EVENT, sizeof(*copy) + bytes)) == NULL)
+		return BL_ENOMEM;
+	copy = (struct bl_event *)p->data;
+	text = (char *)(copy + 1);
+	*copy = *ev;
+	move_text(&copy->type, &text);
+	move_text(&copy->id, &text);
+	for (uint32_t i = 0; i < copy->n_attrs; i++) {
+		move_text(&copy->attr[i].key, &text);
+		if (copy->attr[i].type == BL_ATTR_TEXT)
+			move_text(&copy->attr[i].text, &text);
+	}
+	if (copy->boot_ms == 0)
+		copy->boot_ms = bl_boot_ms(t->clock);
+	p->stream = BL_STREAM_EVENTS;
+	p->boot_ms = copy->boot_ms;
+	p->token = token;
+	p->n = 1;
+	p->bytes = sizeof(*p) + sizeof(*copy) + bytes;
+	return post(t, p);
+}
+
+int
+spool_thread_gap(struct spool_thread *t, const struct bl_gap *gap)
+{
+	struct post *p = post_new(POST_GAP, 0);
+
+	if (p != NULL)
+		p->u.gap = *gap;
+	return post(t, p);
+}
+
+int
+spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *seg)
+{
+	struct post *p = post_new(POST_CLOCK, 0);
+
+	if (p != NULL)
+		p->u.clock = *seg;
+	return post(t, p);
+}
+
+int
+spool_thread_commit(struct spool_thread *t, int64_t boot_ms)
+{
+	struct post *p = post_new(POST_COMMIT, 0);
+
+	if (p != NULL)
+		p->boot_ms = boot_ms;
+	return post(t, p);
+}
+
+/* ---- link ---- */
+
+int
+spool_thread_link_up(struct spool_thread *t)
+{
+	return post_plain(t, POST_LINK_UP);
+}
+
+int
+spool_thread_link_down(struct spool_thread *t)
+{
+	return post_plain(t, POST_LINK_DOWN);
+}
+
+int
+spool_thread_hello(struct spool_thread *t)
+{
+	return post_plain(t, POST_HELLO);
+}
+
+int
+spool_thread_answer(struct spool_thread *t, const struct bl_receipt *r)
+{
+	return post_copy(t, POST_ANSWER, r, sizeof(*r));
+}
+
+int
+spool_thread_receipt(struct spool_thread *t, const struct bl_receipt *r)
+{
+	return post_copy(t, POST_RECEIPT, r, sizeof(*r));
+}
+
+int
+spool_thread_question(struct spool_thread *t, const struct bl_question *q)
+{
+	return post_copy(t, POST_QUESTION, q, sizeof(*q));
+}
+
+int
+spool_thread_offer(struct spool_thread *t, const struct spool_want *want)
+{
+	struct post *p = post_new(POST_OFFER, 0);
+
+	if (p != NULL)
+		p->u.want = *want;
+	return post(t, p);
+}
+
+int
+spool_thread_clear(struct spool_thread *t, enum bl_stream stream, uint64_t seq)
+{
+	struct post *p = post_new(POST_CLEAR, 0);
+
+	if (p != NULL) {
+		p->stream = stream;
+		p->token = seq;
+	}
+	return post(t, p);
+}
+
+int
+spool_thread_clear_all(struct spool_thread *t)
+{
+	return post_plain(t, POST_CLEAR_ALL);
+}
+
+int
+spool_thread_status(struct spool_thread *t, uint64_t token)
+{
+	struct post *p = post_new(POST_STATUS, 0);
+
+	if (p != NULL)
+		p->token = token;
+	return post(t, p);
+}
+
+/* ---- results ---- */
+
+struct result *
+result_new(enum result_kind kind, size_t data_bytes)
+{
+	struct result *r = calloc(1, sizeof(*r) + data_bytes);
+
+	if (r == NULL)
+		bl_error(
+		    "spool", "out of memory: a result for the loop is dropped kind=%d", (int)kind);
+	else
+		r->kind = kind;
+	return r;
+}
+
+void
+result_post(struct spool_thread *t, struct result *r)
+{
+	const uint64_t one = 1;
+
+	if (r == NULL)
+		return;
+	pthread_mutex_lock(&t->mtx);
+	*t->results_tail = r;
+	t->results_tail = &r->next;
+	pthread_mutex_unlock(&t->mtx);
+	(void)!write(t->event_fd, &one, sizeof(one)); /* full means that it is readable already */
+}
+
+int
+spool_thread_fd(const struct spool_thread *t)
+{
+	return t->event_fd;
+}
+
+static void
+call(const struct spool_calls *c, struct result *r)
+{
+	struct spool_frame *frames;
+
+	switch (r->kind) {
+	case RESULT_EVENT:
+		if (c->event_done != NULL)
+			c->event_done(c->ctx, r->token, r->rc);
+		break;
+	case RESULT_HELLO:
+		if (c->hello != NULL)
+			c->hello(c->ctx, (struct bl_hello *)r->data, r->token);
+		break;
+	case RESULT_FRAMES:
+		frames = (struct spool_frame *)r->data;
+		if (c->frames != NULL)
+			c->frames(c->ctx, frames, r->n);
+		else
+			for (unsigned i = 0; i < r->n; i++)
+				bl_buf_free(&frames[i].msg);
+		break;
+	case RESULT_ANSWER:
+		if (c->answered != NULL)
+			c->answered(c->ctx, (struct spool_outcome *)r->data);
+		break;
+	case RESULT_RECEIPT:
+		if (c->receipted != NULL)
+			c->receipted(c->ctx, (struct spool_outcome *)r->data);
+		break;
+	case RESULT_QUESTION:
+		if (c->questioned != NULL)
+			c->questioned(c->ctx, &((struct question_result *)r->data)->outcome,
+			    &((struct question_result *)r->data)->gone);
+		break;
+	case RESULT_CUT:
+		if (c->cut != NULL)
+			c->cut(c->ctx, r->n);
+		break;
+	case RESULT_STATUS:
+		if (c->status != NULL)
+			c->status(c->ctx, r->token, (struct spool_thread_status *)r->data);
+		break;
+	case RESULT_REPLACED:
+		if (c->replaced != NULL)
+			c->replaced(c->ctx);
+		break;
+	}
+}
+
+void
+spool_thread_dispatch(struct spool_thread *t)
+{
+	struct result *r, *next;
+	uint64_t count;
+
+	(void)!read(t->event_fd, &count, sizeof(count)); /* EAGAIN: nothing new; look anyway */
+	pthread_mutex_lock(&t->mtx);
+	r = t->results;
+	t->results = NULL;
+	t->results_tail = &t->results;
+	pthread_mutex_unlock(&t->mtx);
+	for (; r != NULL; r = next) {
+		next = r->next;
+		call(&t->calls, r);
+		free(r);
+	}
+}
+
+int64_t
+spool_thread_turned_mono_ms(const struct spool_thread *t)
+{
+	return atomic_load(&t->turned_mono_ms);
+}
+
+/* ---- life ---- */
+
+static void
+thread_free(struct spool_thread *t)
+{
+	struct post *p, *next;
+
+	for (p = t->head; p != NULL; p = next) {
+		next = p->next;
+		free(p);
+	}
+	for (int32_t i = 0; i < t->n_handles; i++)
+		free(t->handles[i]);
+	free(t->handles);
+	spool_close(t->spool);
+	if (t->event_fd >= 0)
+		(void)close(t->event_fd); /* a counter: nothing to lose */
+	(void)pthread_cond_destroy(&t->wake);
+	(void)pthread_mutex_destroy(&t->mtx);
+	free(t);
+}
+
+static int
+thread_alloc(struct spool_thread **out, const struct spool_thread_opts *opts,
+    const struct spool_calls *calls, struct bl_err *err)
+{
+	struct spool_thread *t = calloc(1, sizeof(*t));
+	pthread_condattr_t attr;
+
+	if (t == NULL)
+		return bl_fail(err, BL_ENOMEM, "spool thread: out of memory");
+	/* None of these can fail with these arguments on Linux. */
+	(void)pthread_mutex_init(&t->mtx, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&t->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	t->tail = &t->head;
+	t->results_tail = &t->results;
+	t->clock = opts->spool.clock;
+	t->boot = opts->spool.boot;
+	t->calls = *calls;
+	t->queue_max = opts->queue_bytes != 0 ? opts->queue_bytes : SPOOL_THREAD_QUEUE_BYTES;
+	t->committing = true;
+	t->cut_mono_ms = t->trim_mono_ms = bl_mono_ms(t->clock);
+	atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));
+	t->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (t->event_fd < 0) {
+		const int rc = bl_fail_errno(err, BL_EIO, "spool thread: eventfd");
+
+		thread_free(t);
+		return rc;
+	}
+	*out = t;
+	return BL_OK;
+}
+
+/* Signals are for the loop's thread. */
+static int
+thread_create(struct spool_thread *t)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int rc;
+
+	(void)sigfillset(&all);
+	if ((rc = pthread_attr_init(&attr)) != 0)
+		return rc;
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else the default: only bigger */
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&t->thread, &attr, spool_thread_run, t);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
+	if (rc == 0)
+		(void)pthread_setname_np(t->thread, "spool"); /* a help in top */
+	return rc;
+}
+
+int
+spool_thread_start(struct spool_thread **out, const struct spool_thread_opts *opts,
+    const struct spool_calls *calls, int *opened, struct bl_err *err)
+{
+	struct spool_thread *t = NULL;
+	int rc;
+
+	*out = NULL;
+	*opened = 0;
+	if ((rc = thread_alloc(&t, opts, calls, err)) < 0)
+		return rc;
+	if ((rc = spool_open(&t->spool, &opts->spool, err)) < 0) {
+		thread_free(t);
+		return rc;
+	}
+	*opened = rc;
+	if ((rc = thread_create(t)) != 0) {
+		errno = rc;
+		rc = bl_fail_errno(err, BL_ENOMEM, "start the spool thread");
+		thread_free(t);
+		return rc;
+	}
+	*out = t;
+	return BL_OK;
+}
+
+void
+spool_thread_stop(struct spool_thread *t)
+{
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->mtx);
+	t->stopping = true;
+	(void)pthread_cond_signal(&t->wake); /* cannot fail on a good condition */
+	pthread_mutex_unlock(&t->mtx);
+	(void)pthread_join(t->thread, NULL); /* it was created and is joined once */
+	spool_thread_dispatch(t);
+	thread_free(t);
+}

@@ -1,0 +1,217 @@
+/*
+ * What a former spool id of this file left behind: batches of an older
+ * generation.  Receipted ones go; the others are decoded and encoded again
+ * under the id and the next seq of now, one transaction each, so that a crash
+ * leaves a batch under exactly one of the two.  They keep their collection
+ * intervals and their boot.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool_internal.h"
+
+static int
+copy_columns(struct bl_batch_reader *r, struct bl_batch_enc *enc,
+    uint32_t (*map)(void *ctx, uint32_t id), void *ctx, struct bl_err *err)
+{
+	struct bl_column c;
+	int rc;
+
+	while ((rc = bl_batch_next_column(r, &c, err)) == 1) {
+		const uint32_t id = map != NULL ? map(ctx, c.series_id) : c.series_id;
+		int64_t *ms = calloc(c.n + 1, sizeof(*ms));
+		double *value = calloc(c.n + 1, sizeof(*value));
+		uint8_t *unknown = calloc(c.n + 1, 1);
+
+		rc = ms == NULL || value == NULL || unknown == NULL
+			 ? bl_fail(err, BL_ENOMEM, "cut again: out of memory")
+			 : bl_column_decode(r, &c, ms, value, unknown, err);
+		if (rc >= 0 && id == 0)
+			rc = bl_fail(
+			    err, BL_ECORRUPT, "cut again: series %u has no name", c.series_id);
+		for (uint32_t i = 0; i < c.n && rc >= 0; i++)
+			rc = bl_batch_enc_sample(
+			    enc, id, ms[i], value[i], (enum bl_unknown)unknown[i]);
+		free(ms);
+		free(value);
+		free(unknown);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+static int
+copy_events(struct bl_batch_reader *r, const struct bl_id *from, struct bl_batch_enc *enc,
+    struct bl_err *err)
+{
+	struct bl_event ev;
+	struct bl_gap gap;
+	int rc;
+
+	while ((rc = bl_batch_next_event(r, &ev, err)) == 1)
+		if ((rc = bl_batch_enc_event(enc, &ev)) < 0)
+			return rc;
+	if (rc < 0)
+		return rc;
+	while ((rc = bl_batch_next_gap(r, &gap, err)) == 1) {
+		if (bl_id_is_zero(&gap.spool))
+			gap.spool = *from; /* it spoke of its own spool */
+		if ((rc = bl_batch_enc_gap(enc, &gap)) < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int
+recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
+    struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err)
+{
+	struct bl_batch_reader r;
+	struct bl_batch_header h;
+	struct bl_batch_enc *enc;
+	const uint8_t *body;
+	size_t body_len;
+	struct bl_buf raw;
+	int rc;
+
+	if ((rc = bl_batch_header_decode(msg, len, &h, &body, &body_len, err)) < 0)
+		return rc;
+	if ((enc = bl_batch_enc_create()) == NULL)
+		return bl_fail(err, BL_ENOMEM, "cut again: out of memory");
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	if ((rc = bl_batch_inflate(&h, body, body_len, &raw, err)) < 0 ||
+	    (rc = bl_batch_reader_init(&r, &h, raw.data, raw.len, err)) < 0 ||
+	    (rc = copy_columns(&r, enc, map, ctx, err)) < 0 ||
+	    (rc = copy_events(&r, &h.spool, enc, err)) < 0)
+		goto out;
+	to->boot = h.boot;
+	to->stream = h.stream;
+	to->kind = BL_BATCH_NORMAL;
+	to->collect_begin_ms = h.collect_begin_ms;
+	to->collect_end_ms = h.collect_end_ms;
+	to->next_seq = to->seq + 1;
+	to->lowest_held = to->seq;
+	rc = bl_batch_enc_finish(enc, to, out, err);
+out:
+	bl_buf_free(&raw);
+	bl_batch_enc_free(enc);
+	return rc;
+}
+
+static int
+move_batch(struct spool *s, int64_t id, int64_t bytes, const struct bl_batch_header *h,
+    const struct bl_buf *msg, struct bl_err *err)
+{
+	const int64_t to = batch_id(s->d.gen, h->stream, h->seq);
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = batch_delete(s, id, true, bytes, err)) < 0 ||
+	    (rc = batch_insert(s, to, h, msg->data, msg->len, err)) < 0 ||
+	    (rc = db_run(s, Q_LEDGER_RESET, err, "ii", id, to)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	s->d.stream[stream_index(h->stream)].next_seq++;
+	return txn_commit(s, err);
+}
+
+static int
+recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
+{
+	struct bl_batch_header to = { .spool = s->d.spool };
+	struct bl_buf msg, out;
+	sqlite3_stmt *st;
+	int rc;
+
+	to.seq = (uint64_t)s->d.stream[stream_index(batch_stream(id))].next_seq;
+	if ((st = db_select(s, Q_BODY_GET, err, "i", id)) == NULL)
+		return err->code;
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX + 1024);
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	if ((rc = db_step(s, st, err)) == 1)
+		bl_buf_bytes(&msg, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+	db_done(st);
+	if (rc >= 0)
+		rc = recode(msg.data, msg.len, NULL, NULL, &to, &out, err);
+	if (rc == BL_OK)
+		rc = move_batch(s, id, bytes, &to, &out, err);
+	else if ((rc == BL_ECORRUPT || rc == BL_EFULL || rc == BL_EINVAL) && !s->damaged)
+		rc = batch_lost(s, id, BL_GAP_DAMAGED, err);
+	bl_buf_free(&msg);
+	bl_buf_free(&out);
+	return rc;
+}
+
+static int
+drop_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
+{
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = batch_delete(s, id, false, bytes, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
+/* The first batch of a former generation that the centre has had its say about. */
+static int
+next_former(struct spool *s, int64_t *id, int64_t *bytes, bool *receipted, struct bl_err *err)
+{
+	int64_t skip = 0;
+	sqlite3_stmt *st;
+	int rc;
+
+	*id = 0;
+	if ((st = db_select(s, Q_GEN_UNASKED, err, "")) == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1)
+		skip = sqlite3_column_int64(st, 0);
+	db_done(st);
+	if (rc < 0)
+		return rc;
+	st = db_select(s, Q_BATCH_WALK, err, "ii", INT64_C(0), batch_id(s->d.gen, 0, 0) - 1);
+	if (st == NULL)
+		return err->code;
+	while ((rc = db_step(s, st, err)) == 1) {
+		if (sqlite3_column_int64(st, 0) >> BATCH_GEN_BITS == skip)
+			continue;
+		*id = sqlite3_column_int64(st, 0);
+		*bytes = sqlite3_column_int64(st, 7);
+		*receipted = sqlite3_column_type(st, 10) != SQLITE_NULL;
+		break;
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err)
+{
+	unsigned freed;
+	bool receipted;
+	int64_t id, bytes;
+	int rc;
+
+	*more = false;
+	if (s->d.gen <= 1)
+		return BL_OK;
+	for (unsigned i = 0; i < max; i++) {
+		if ((rc = next_former(s, &id, &bytes, &receipted, err)) < 0)
+			return rc;
+		if (id == 0)
+			return BL_OK;
+		rc = receipted ? drop_one(s, id, bytes, err) : recut_one(s, id, bytes, err);
+		if (rc == BL_EFULL && trim_for_room(s, &freed, err) == BL_OK && freed > 0)
+			continue;
+		if (rc < 0)
+			return rc;
+	}
+	*more = true;
+	return BL_OK;
+}

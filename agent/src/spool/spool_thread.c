@@ -1,0 +1,556 @@
+/*
+ * The inner half of the spool thread: works off what was posted, in order,
+ * then what is due by time: commit, cut, trim, replace.
+ *
+ * Failures end here: they are logged (rate limited), shown in the status and
+ * tried again; the thread itself ends only when it is told to.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "spool_thread_internal.h"
+
+#define TURN_MS      5000 /* at the latest, for the watchdog */
+#define TRIM_MS      30000
+#define TRIM_SLICES  8 /* in one turn; the queue comes first */
+#define AFTER_ERR_MS 5000
+
+/* ---- failures ---- */
+
+static void
+trouble(struct spool_thread *t, const struct bl_err *err, const char *then)
+{
+	unsigned swallowed = 0;
+
+	(void)snprintf(t->problem, sizeof(t->problem), "%s; %s", err->msg, then);
+	if (bl_log_allow(&t->problem_log, bl_mono_ms(t->clock), 60000, &swallowed))
+		bl_error("spool", "%s (%u more like it)", t->problem, swallowed);
+}
+
+/* A damaged file is replaced; handles ask for their series again. */
+static void
+replace_if_damaged(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+
+	if (!spool_damaged(t->spool))
+		return;
+	if (spool_replace(t->spool, &err) < 0) {
+		trouble(t, &err, "will try again");
+		return;
+	}
+	t->replaced++;
+	pthread_mutex_lock(&t->mtx);
+	for (int32_t i = 0; i < t->n_handles; i++)
+		t->handles[i]->id = 0;
+	pthread_mutex_unlock(&t->mtx);
+	result_post(t, result_new(RESULT_REPLACED, 0));
+}
+
+/* ---- commit ---- */
+
+static void
+commit_failed(struct spool_thread *t, int rc, const struct bl_err *err)
+{
+	if (t->committing) {
+		t->committing = false;
+		t->failing_since_unix_ms = bl_unix_ms(t->clock);
+	}
+	if (rc != BL_ECORRUPT)
+		trouble(t, err, "samples wait in memory, will try again");
+	t->dirty = true;
+	t->dirty_mono_ms = bl_mono_ms(t->clock) + AFTER_ERR_MS - SPOOL_THREAD_COMMIT_MS;
+}
+
+static void
+tokens_done(struct spool_thread *t)
+{
+	for (unsigned i = 0; i < t->n_tokens; i++) {
+		struct result *r = result_new(RESULT_EVENT, 0);
+
+		if (r == NULL)
+			continue;
+		r->token = t->tokens[i];
+		r->rc = t->token_rc[i];
+		result_post(t, r);
+	}
+	t->n_tokens = 0;
+}
+
+static void
+commit(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+	uint64_t lost = 0;
+	int rc;
+
+	rc = spool_commit(t->spool, &lost, &err);
+	if (lost > 0)
+		bl_warn("spool", "samples had no room in memory and are named in the ledger n=%llu",
+		    (unsigned long long)lost);
+	if (rc < 0) {
+		commit_failed(t, rc, &err);
+		return;
+	}
+	if (!t->committing)
+		bl_info("spool", "commits work again");
+	t->committing = true;
+	t->failing_since_unix_ms = 0;
+	t->problem[0] = '\0';
+	t->dirty = false;
+	tokens_done(t);
+}
+
+static void
+made_dirty(struct spool_thread *t)
+{
+	if (t->dirty)
+		return;
+	t->dirty = true;
+	t->dirty_mono_ms = bl_mono_ms(t->clock);
+}
+
+/* ---- data ---- */
+
+static uint32_t
+series_of(struct spool_thread *t, int32_t number, struct bl_err *err)
+{
+	struct bl_series_def def;
+	struct handle *h;
+	uint32_t id = 0;
+
+	pthread_mutex_lock(&t->mtx);
+	h = t->handles[number]; /* was checked when it was posted */
+	pthread_mutex_unlock(&t->mtx);
+	if (h->id == 0 && def_decode(h->def, h->len, &def) == BL_OK &&
+	    spool_series(t->spool, &def, &id, err) == BL_OK)
+		h->id = id;
+	return h->id;
+}
+
+static void
+lost_tick(struct spool_thread *t, enum bl_gap_reason reason, enum bl_stream stream,
+    int64_t first_ms, int64_t last_ms, uint64_t samples)
+{
+	const struct bl_gap gap = {
+		.reason = reason,
+		.stream = stream,
+		.begin_boot = t->boot,
+		.begin_boot_ms = first_ms,
+		.end_boot = t->boot,
+		.end_boot_ms = last_ms,
+		.samples = samples,
+	};
+	struct bl_err err = { 0 };
+
+	if (spool_gap(t->spool, &gap, &err) < 0)
+		trouble(t, &err, "a loss is not named");
+	made_dirty(t);
+}
+
+static void
+do_tick(struct spool_thread *t, const struct post *p)
+{
+	const struct spool_thread_sample *in = (const struct spool_thread_sample *)p->data;
+	struct spool_sample *out = calloc(p->n, sizeof(*out));
+	struct bl_err err = { 0 };
+	uint32_t n = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < p->n && out != NULL; i++) {
+		out[n].series_id = series_of(t, in[i].handle, &err);
+		out[n].unknown = in[i].unknown;
+		out[n].value = in[i].value;
+		n += out[n].series_id != 0;
+	}
+	if (n < p->n) {
+		if (out != NULL)
+			trouble(t, &err, "samples without a series are named in the ledger");
+		lost_tick(t, BL_GAP_OVERLOAD, p->stream, p->boot_ms, p->boot_ms, p->n - n);
+	}
+	if (n > 0 && (rc = spool_append(t->spool, p->stream, p->boot_ms, out, n, &err)) < 0 &&
+	    rc != BL_EFULL) {
+		trouble(t, &err, "the tick is named in the ledger");
+		lost_tick(t, BL_GAP_OVERLOAD, p->stream, p->boot_ms, p->boot_ms, n);
+	}
+	free(out);
+	made_dirty(t);
+}
+
+static void
+do_event(struct spool_thread *t, const struct post *p)
+{
+	struct bl_err err = { 0 };
+	struct result *r;
+	int rc = BL_EFULL;
+
+	/* Refusing is better than accepting what nobody could be told about. */
+	if (p->token == 0 || t->n_tokens < TOKENS_MAX)
+		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
+	if (rc >= 0)
+		made_dirty(t);
+	else if (p->token == 0)
+		lost_tick(t, rc == BL_EFULL ? BL_GAP_DISK_FULL : BL_GAP_OVERLOAD, BL_STREAM_EVENTS,
+		    p->boot_ms, p->boot_ms, 1);
+	if (rc < 0)
+		trouble(t, &err, "the event was not accepted");
+	if (p->token == 0)
+		return;
+	if (rc >= 0) {
+		t->tokens[t->n_tokens] = p->token;
+		t->token_rc[t->n_tokens++] = rc;
+	} else if ((r = result_new(RESULT_EVENT, 0)) != NULL) {
+		r->token = p->token;
+		r->rc = rc;
+		result_post(t, r);
+	}
+}
+
+/* What the queue refused since the last turn. */
+static void
+name_refused(struct spool_thread *t)
+{
+	struct refused r[BL_STREAMS];
+
+	pthread_mutex_lock(&t->mtx);
+	memcpy(r, t->refused, sizeof(r));
+	memset(t->refused, 0, sizeof(t->refused));
+	pthread_mutex_unlock(&t->mtx);
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if (r[i].samples > 0)
+			lost_tick(t, BL_GAP_OVERLOAD, (enum bl_stream)(i + 1), r[i].first_ms,
+			    r[i].last_ms, r[i].samples);
+}
+
+/* ---- cutting ---- */
+
+static void
+tell_cut(struct spool_thread *t, unsigned cut)
+{
+	struct result *r;
+
+	if (cut == 0 || !t->link_up || (r = result_new(RESULT_CUT, 0)) == NULL)
+		return;
+	r->n = cut;
+	result_post(t, r);
+}
+
+static void
+cut_due(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+	unsigned cut = 0;
+	int64_t next_ms = 0;
+
+	if (spool_cut_due(t->spool, t->link_up, &cut, &next_ms, &err) < 0) {
+		trouble(t, &err, "will try again");
+		next_ms = AFTER_ERR_MS;
+	}
+	t->cut_mono_ms = bl_mono_ms(t->clock) + (next_ms > 0 ? next_ms : 0);
+	tell_cut(t, cut);
+}
+
+static void
+trim(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+	bool more = true;
+
+	for (unsigned i = 0; i < TRIM_SLICES && more; i++)
+		if (spool_trim(t->spool, &more, &err) < 0) {
+			trouble(t, &err, "will try again");
+			more = false;
+		}
+	t->trim_mono_ms = bl_mono_ms(t->clock) + (more ? 0 : TRIM_MS);
+}
+
+/* ---- link ---- */
+
+static void
+do_link_up(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+	unsigned cut = 0;
+
+	spool_outstanding_clear_all(t->spool);
+	spool_live_begins(t->spool);
+	spool_connected(t->spool);
+	made_dirty(t);
+	t->link_up = true;
+	if (spool_cut_all(t->spool, &cut, &err) < 0)
+		trouble(t, &err, "the open span is cut later");
+	cut_due(t); /* another period from here on */
+	tell_cut(t, cut);
+}
+
+static void
+do_hello(struct spool_thread *t)
+{
+	struct result *r = result_new(RESULT_HELLO, sizeof(struct bl_hello));
+	struct spool_status st;
+	struct bl_err err = { 0 };
+
+	if (r == NULL)
+		return;
+	if (spool_hello(t->spool, (struct bl_hello *)r->data, &err) < 0) {
+		/* The uplink asks again when it hears nothing. */
+		trouble(t, &err, "no hello can be said");
+		free(r);
+		return;
+	}
+	r->token = spool_status(t->spool, &st, &err) == BL_OK ? st.connections : 0;
+	result_post(t, r);
+}
+
+static void
+do_answer(struct spool_thread *t, const struct post *p, enum result_kind kind)
+{
+	struct result *r = result_new(kind, sizeof(struct spool_outcome));
+	struct spool_outcome *o;
+	struct bl_err err = { 0 };
+
+	if (r == NULL)
+		return;
+	o = (struct spool_outcome *)r->data;
+	memcpy(&o->r, p->data, sizeof(o->r));
+	if (kind == RESULT_ANSWER) {
+		o->rc = spool_on_answer(t->spool, &o->r, &err);
+		o->say_hello = o->rc == SPOOL_ANSWER_ROLLED_BACK;
+	} else {
+		o->rc = spool_on_receipt(t->spool, &o->r, &o->say_hello, &err);
+	}
+	o->more = o->rc == SPOOL_ANSWER_OK && !o->say_hello;
+	if (o->rc < 0)
+		trouble(t, &err, "the receipt was not taken, another follows");
+	result_post(t, r);
+}
+
+static void
+do_question(struct spool_thread *t, const struct post *p)
+{
+	struct result *r = result_new(RESULT_QUESTION, sizeof(struct question_result));
+	struct question_result *q;
+	struct bl_err err = { 0 };
+
+	if (r == NULL)
+		return;
+	q = (struct question_result *)r->data;
+	q->outcome.rc =
+	    spool_on_question(t->spool, (const struct bl_question *)p->data, &q->gone, &err);
+	q->outcome.more = q->outcome.rc == SPOOL_ANSWER_OK;
+	if (q->outcome.rc < 0)
+		trouble(t, &err, "the question stays unanswered, it will come again");
+	result_post(t, r);
+}
+
+static void
+do_offer(struct spool_thread *t, const struct post *p)
+{
+	struct result *r =
+	    result_new(RESULT_FRAMES, SPOOL_THREAD_FRAMES_MAX * sizeof(struct spool_frame));
+	struct spool_want want = p->u.want;
+	struct bl_err err = { 0 };
+
+	if (r == NULL)
+		return;
+	if (want.max_frames > SPOOL_THREAD_FRAMES_MAX)
+		want.max_frames = SPOOL_THREAD_FRAMES_MAX;
+	if (spool_offer(t->spool, &want, (struct spool_frame *)r->data, &r->n, &err) < 0) {
+		r->n = 0;
+		trouble(t, &err, "nothing can be offered");
+	}
+	result_post(t, r);
+}
+
+/* ---- status ---- */
+
+static void
+do_status(struct spool_thread *t, uint64_t token)
+{
+	struct result *r = result_new(RESULT_STATUS, sizeof(struct spool_thread_status));
+	struct spool_thread_status *st;
+	struct bl_err err = { 0 };
+	int n;
+
+	if (r == NULL)
+		return;
+	st = (struct spool_thread_status *)r->data;
+	r->token = token;
+	st->spool_valid = spool_status(t->spool, &st->spool, &err) == BL_OK;
+	n = spool_recent_gaps(t->spool, st->gap, SPOOL_THREAD_GAPS, &err);
+	st->n_gaps = n > 0 ? (unsigned)n : 0;
+	st->committing = t->committing;
+	st->failing_since_unix_ms = t->failing_since_unix_ms;
+	st->memory_bytes = spool_memory_bytes(t->spool);
+	st->replaced = t->replaced;
+	(void)snprintf(
+	    st->problem, sizeof(st->problem), "%s", t->problem[0] != '\0' ? t->problem : err.msg);
+	pthread_mutex_lock(&t->mtx);
+	st->refused_samples = t->refused_samples;
+	st->refused_events = t->refused_events;
+	st->refused_requests = t->refused_requests;
+	pthread_mutex_unlock(&t->mtx);
+	result_post(t, r);
+}
+
+/* ---- the turn ---- */
+
+static void
+work(struct spool_thread *t, const struct post *p)
+{
+	struct bl_err err = { 0 };
+
+	switch (p->kind) {
+	case POST_TICK:
+		do_tick(t, p);
+		break;
+	case POST_EVENT:
+		do_event(t, p);
+		break;
+	case POST_GAP:
+		if (spool_gap(t->spool, &p->u.gap, &err) < 0)
+			trouble(t, &err, "a gap is not in the ledger");
+		made_dirty(t);
+		break;
+	case POST_CLOCK:
+		if (spool_clock(t->spool, &p->u.clock, &err) < 0)
+			trouble(t, &err, "a clock segment is not stored");
+		made_dirty(t);
+		break;
+	case POST_COMMIT:
+		name_refused(t);
+		spool_covered(t->spool, p->boot_ms);
+		commit(t);
+		break;
+	case POST_LINK_UP:
+		do_link_up(t);
+		break;
+	case POST_LINK_DOWN:
+		t->link_up = false;
+		spool_outstanding_clear_all(t->spool);
+		break;
+	case POST_HELLO:
+		do_hello(t);
+		break;
+	case POST_ANSWER:
+		do_answer(t, p, RESULT_ANSWER);
+		break;
+	case POST_RECEIPT:
+		do_answer(t, p, RESULT_RECEIPT);
+		break;
+	case POST_QUESTION:
+		do_question(t, p);
+		break;
+	case POST_OFFER:
+		do_offer(t, p);
+		break;
+	case POST_CLEAR:
+		spool_outstanding_clear(t->spool, p->stream, p->token);
+		break;
+	case POST_CLEAR_ALL:
+		spool_outstanding_clear_all(t->spool);
+		break;
+	case POST_STATUS:
+		do_status(t, p->token);
+		break;
+	}
+	replace_if_damaged(t);
+}
+
+/* In how long something is due. */
+static int64_t
+due_ms(const struct spool_thread *t)
+{
+	const int64_t now = bl_mono_ms(t->clock);
+	int64_t in = TURN_MS;
+
+	if (t->dirty && t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now < in)
+		in = t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now;
+	if (t->cut_mono_ms - now < in)
+		in = t->cut_mono_ms - now;
+	if (t->trim_mono_ms - now < in)
+		in = t->trim_mono_ms - now;
+	return in > 0 ? in : 0;
+}
+
+static void
+upkeep(struct spool_thread *t)
+{
+	const int64_t now = bl_mono_ms(t->clock);
+
+	name_refused(t);
+	if (t->dirty && now - t->dirty_mono_ms >= SPOOL_THREAD_COMMIT_MS)
+		commit(t);
+	if (now >= t->cut_mono_ms)
+		cut_due(t);
+	if (now >= t->trim_mono_ms)
+		trim(t);
+	replace_if_damaged(t);
+}
+
+/* Waits for posts or the time; everything posted so far. */
+static struct post *
+take(struct spool_thread *t, int64_t wait_ms, bool *stopping)
+{
+	struct timespec until;
+	struct post *list;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* exists on every kernel we run on */
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += wait_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&t->mtx);
+	while (t->head == NULL && !t->stopping)
+		if (pthread_cond_timedwait(&t->wake, &t->mtx, &until) != 0)
+			break; /* the time has come */
+	list = t->head;
+	t->head = NULL;
+	t->tail = &t->head;
+	t->queue_bytes = 0;
+	t->requests = 0;
+	*stopping = t->stopping && list == NULL;
+	pthread_mutex_unlock(&t->mtx);
+	return list;
+}
+
+static void
+finish(struct spool_thread *t)
+{
+	struct bl_err err = { 0 };
+	unsigned cut = 0;
+
+	name_refused(t);
+	commit(t);
+	if (spool_cut_all(t->spool, &cut, &err) < 0)
+		bl_warn("spool", "the open span stays open: %s", err.msg);
+	/* Events that could not be committed were never accepted. */
+	for (unsigned i = 0; i < t->n_tokens; i++)
+		t->token_rc[i] = BL_EIO;
+	tokens_done(t);
+	spool_close(t->spool);
+	t->spool = NULL;
+}
+
+void *
+spool_thread_run(void *arg)
+{
+	struct spool_thread *t = arg;
+	struct post *p, *next;
+	bool stopping = false;
+
+	while (!stopping) {
+		for (p = take(t, due_ms(t), &stopping); p != NULL; p = next) {
+			next = p->next;
+			work(t, p);
+			free(p);
+		}
+		upkeep(t);
+		atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));
+	}
+	finish(t);
+	return NULL;
+}

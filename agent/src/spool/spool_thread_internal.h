@@ -1,0 +1,143 @@
+/*
+ * Between the two halves of the spool thread: spool_post.c runs on everybody
+ * else's threads (posting, handles, dispatch), spool_thread.c on its own.
+ * What both touch is under t->mtx; what is marked "own" belongs to the thread.
+ */
+#ifndef SPOOL_THREAD_INTERNAL_H
+#define SPOOL_THREAD_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "spool_internal.h"
+#include "spool_thread.h"
+
+#define HANDLE_BUCKETS 256
+#define TOKENS_MAX     4096 /* events whose commit is waited for */
+
+enum post_kind {
+	POST_TICK,
+	POST_EVENT,
+	POST_GAP,
+	POST_CLOCK,
+	POST_COMMIT,
+	POST_LINK_UP,
+	POST_LINK_DOWN,
+	POST_HELLO,
+	POST_ANSWER,
+	POST_RECEIPT,
+	POST_QUESTION,
+	POST_OFFER,
+	POST_CLEAR,
+	POST_CLEAR_ALL,
+	POST_STATUS,
+};
+
+/* One request; what follows it in memory depends on its kind. */
+struct post {
+	struct post *next;
+	enum post_kind kind;
+	size_t bytes; /* counted against the queue; 0: counted as a request */
+	enum bl_stream stream;
+	int64_t boot_ms;
+	uint64_t token; /* or seq */
+	uint32_t n;
+	union {
+		struct bl_gap gap;
+		struct bl_clock_segment clock;
+		struct spool_want want;
+	} u;
+	max_align_t data[]; /* samples, an event with its texts, a receipt, a question */
+};
+
+enum result_kind {
+	RESULT_EVENT,
+	RESULT_HELLO,
+	RESULT_FRAMES,
+	RESULT_ANSWER,
+	RESULT_RECEIPT,
+	RESULT_QUESTION,
+	RESULT_CUT,
+	RESULT_STATUS,
+	RESULT_REPLACED,
+};
+
+struct result {
+	struct result *next;
+	enum result_kind kind;
+	uint64_t token; /* or connections */
+	int rc;
+	unsigned n;
+	max_align_t data[]; /* the struct of its kind */
+};
+
+struct question_result {
+	struct spool_outcome outcome;
+	struct bl_gone gone;
+};
+
+/* A series as its users know it.  All but id is fixed when it is made. */
+struct handle {
+	struct handle *next; /* of its bucket */
+	int32_t number;
+	enum bl_stream stream;
+	int64_t hash;
+	uint32_t id; /* own: in the spool's dictionary; 0: not asked yet */
+	size_t len;
+	uint8_t def[];
+};
+
+/* What the queue refused of one stream, until the thread names it. */
+struct refused {
+	uint64_t samples;
+	int64_t first_ms, last_ms;
+};
+
+struct spool_thread {
+	pthread_t thread;
+	pthread_mutex_t mtx;
+	pthread_cond_t wake;
+	int event_fd;
+	const struct bl_clock *clock;
+	struct bl_id boot;
+	struct spool_calls calls;
+	size_t queue_max;
+	_Atomic int64_t turned_mono_ms;
+
+	/* under mtx */
+	struct post *head, **tail;
+	size_t queue_bytes;
+	unsigned requests;
+	bool stopping;
+	struct result *results, **results_tail;
+	struct handle *bucket[HANDLE_BUCKETS];
+	struct handle **handles;
+	int32_t n_handles, handles_size;
+	struct refused refused[BL_STREAMS];
+	uint64_t refused_samples, refused_events, refused_requests;
+
+	/* own */
+	struct spool *spool;
+	bool link_up;
+	bool dirty; /* something waits for a commit, since: */
+	int64_t dirty_mono_ms;
+	int64_t cut_mono_ms; /* ask the spool for cutting at the latest then */
+	int64_t trim_mono_ms;
+	uint64_t tokens[TOKENS_MAX];
+	int token_rc[TOKENS_MAX];
+	unsigned n_tokens;
+	bool committing;
+	int64_t failing_since_unix_ms;
+	char problem[256];
+	uint64_t replaced;
+	struct bl_log_limit problem_log;
+};
+
+/* The thread's body. */
+void *spool_thread_run(void *arg);
+
+/* Hands a result to the loop; takes it. */
+void result_post(struct spool_thread *t, struct result *r);
+struct result *result_new(enum result_kind kind, size_t data_bytes);
+
+#endif

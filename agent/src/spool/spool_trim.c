@@ -1,0 +1,230 @@
+/*
+ * Trimming: what may go, in which order.
+ *
+ *   1. receipted batches older than keep_receipted_ms
+ *   2. when room is short: receipted batches, oldest first
+ *   3. when it still is: batches without a receipt, host before probes before
+ *      events, oldest first, each named in the ledger ("evicted")
+ *
+ * Never what is outstanding: its receipt may be on the way.  One slice is one
+ * transaction of at most SLICE batches, so that the log stays small.
+ */
+#include <string.h>
+
+#include "spool_internal.h"
+
+#define SLICE 16
+
+struct victim {
+	int64_t id, bytes, samples, begin_ms, end_ms, gaps;
+	struct bl_id boot;
+	bool waiting;
+};
+
+static void
+victim_read(sqlite3_stmt *st, struct victim *v)
+{
+	v->id = sqlite3_column_int64(st, 0);
+	v->boot = db_column_id(st, 1);
+	v->begin_ms = sqlite3_column_int64(st, 2);
+	v->end_ms = sqlite3_column_int64(st, 3);
+	v->samples = sqlite3_column_int64(st, 4) + sqlite3_column_int64(st, 5);
+	v->gaps = sqlite3_column_int64(st, 6);
+	v->bytes = sqlite3_column_int64(st, 7);
+	v->waiting = sqlite3_column_type(st, 10) == SQLITE_NULL;
+}
+
+/* Pages that should be free: a cut and the commits around it. */
+static int64_t
+pages_wanted(const struct spool *s)
+{
+	const int64_t wanted = s->max_pages / 8;
+
+	return wanted > 96 ? 96 : wanted;
+}
+
+/* ---- dropping with a name ---- */
+
+static int
+spool_of_gen(struct spool *s, int64_t gen, struct bl_id *spool, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	*spool = s->d.spool;
+	if (gen == s->d.gen)
+		return BL_OK;
+	if ((st = db_select(s, Q_GEN_GET, err, "i", gen)) == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1)
+		*spool = db_column_id(st, 1);
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Inside a transaction. */
+static int
+drop_named(struct spool *s, const struct victim *v, enum bl_gap_reason reason, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(batch_stream(v->id))];
+	struct bl_gap gap = {
+		.reason = reason,
+		.stream = batch_stream(v->id),
+		.seq_first = batch_seq(v->id),
+		.seq_last = batch_seq(v->id),
+		.begin_boot = v->boot,
+		.begin_boot_ms = v->begin_ms,
+		.end_boot = v->boot,
+		.end_boot_ms = v->end_ms,
+		.samples = (uint64_t)v->samples,
+	};
+	int rc;
+
+	if ((rc = spool_of_gen(s, v->id >> BATCH_GEN_BITS, &gap.spool, err)) < 0 ||
+	    (rc = batch_delete(s, v->id, v->waiting, v->bytes, err)) < 0 ||
+	    (rc = ledger_add(s, &gap, err)) < 0)
+		return rc;
+	m->dropped_batches++;
+	m->dropped_samples += v->samples;
+	/* What this batch was to tell is told by another. */
+	return v->gaps > 0 ? db_run(s, Q_LEDGER_RESET, err, "in", v->id) : BL_OK;
+}
+
+int
+batch_lost(struct spool *s, int64_t id, enum bl_gap_reason reason, struct bl_err *err)
+{
+	struct victim v = { 0 };
+	sqlite3_stmt *st;
+	int rc;
+
+	if ((st = db_select(s, Q_BATCH_GET, err, "i", id)) == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1)
+		victim_read(st, &v);
+	db_done(st);
+	if (rc <= 0)
+		return rc;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = drop_named(s, &v, reason, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	bl_warn("spool",
+	    "a stored batch is damaged and was dropped stream=%d seq=%llu samples=%lld",
+	    (int)batch_stream(id), (unsigned long long)batch_seq(id), (long long)v.samples);
+	return txn_commit(s, err);
+}
+
+/* ---- one slice ---- */
+
+/* Receipted before a time, oldest first, of every generation. */
+static int
+find_receipted(
+    struct spool *s, int64_t before_unix_ms, struct victim *v, unsigned *n, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	/* The lowest stream last: what matters most stays longest. */
+	for (unsigned i = BL_STREAMS; i > 0 && *n < SLICE && rc >= 0; i--) {
+		sqlite3_stmt *st = db_select(s, Q_RECEIPTED_UP, err, "iiii",
+		    batch_id(s->d.gen, (enum bl_stream)i, 0),
+		    batch_id(s->d.gen, (enum bl_stream)i, UINT64_MAX), before_unix_ms,
+		    (int64_t)SLICE);
+
+		if (st == NULL)
+			return err->code;
+		while (*n < SLICE && (rc = db_step(s, st, err)) == 1)
+			victim_read(st, &v[(*n)++]);
+		db_done(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Without a receipt: former generations go first within their stream. */
+static int
+find_waiting(struct spool *s, struct victim *v, unsigned *n, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (unsigned i = BL_STREAMS; i > 0 && *n == 0 && rc >= 0; i--) {
+		sqlite3_stmt *st = db_select(
+		    s, Q_WAITING_UP, err, "ii", INT64_C(0), batch_id(s->d.gen, 3, UINT64_MAX));
+
+		if (st == NULL)
+			return err->code;
+		while (*n < SLICE / 4 && (rc = db_step(s, st, err)) == 1) {
+			const int64_t id = sqlite3_column_int64(st, 0);
+
+			if (batch_stream(id) == (enum bl_stream)i && !outstanding_has(s, id))
+				victim_read(st, &v[(*n)++]);
+		}
+		db_done(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+static int
+drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err)
+{
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < n && rc == BL_OK; i++)
+		rc = v[i].waiting ? drop_named(s, &v[i], BL_GAP_EVICTED, err)
+				  : batch_delete(s, v[i].id, false, v[i].bytes, err);
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
+int
+trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
+{
+	struct victim v[SLICE];
+	struct bl_err inner = { 0 };
+	int64_t free_pages = 0;
+	unsigned n = 0;
+	int rc;
+
+	(void)err; /* the caller's message stays: this is a second attempt */
+	*freed = 0;
+	if (s->db == NULL || s->damaged || s->suspect)
+		return BL_EIO;
+	/* The disk is full, not the file: dropping would not help. */
+	if ((rc = db_free_pages(s, &free_pages, &inner)) < 0 || free_pages >= pages_wanted(s))
+		return rc;
+	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0)
+		rc = find_waiting(s, v, &n, &inner);
+	if (rc == BL_OK && n > 0)
+		rc = drop_all(s, v, n, &inner);
+	if (rc == BL_OK)
+		*freed = n;
+	return rc;
+}
+
+int
+spool_trim(struct spool *s, bool *more, struct bl_err *err)
+{
+	struct bl_err local = { 0 };
+	struct victim v[SLICE];
+	bool former = false;
+	unsigned n = 0;
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	*more = false;
+	if ((rc = recut_slice(s, 4, &former, err)) < 0)
+		return rc;
+	rc = find_receipted(s, bl_unix_ms(s->clock) - s->keep_receipted_ms, v, &n, err);
+	if (rc == BL_OK && n > 0)
+		rc = drop_all(s, v, n, err);
+	else if (rc == BL_OK)
+		rc = trim_for_room(s, &n, err);
+	*more = former || n > 0;
+	return rc;
+}
