@@ -12,6 +12,9 @@
 
 #include <mbedtls/error.h>
 
+/* What mbedtls_ssl_get_verify_result gives before there was a certificate. */
+#define VERIFY_NOT_DONE UINT32_MAX
+
 static const struct {
 	int alert;
 	bool own; /* it is our certificate that the server does not want */
@@ -120,9 +123,15 @@ static void
 fail_not_tls(struct bl_link *l)
 {
 	char target[LINK_HOST_MAX + 80], quote[LINK_HEAD_BYTES + 1];
+	ssize_t more;
 	size_t len = 0;
 	bool web;
 
+	/* mbedTLS asked for a record's header and no more; the rest tells people who it is. */
+	more =
+	    recv(l->outer_fd, l->head + l->head_len, sizeof(l->head) - l->head_len, MSG_DONTWAIT);
+	if (more > 0)
+		l->head_len += (size_t)more;
 	while (len < l->head_len && l->head[len] >= 0x20 && l->head[len] < 0x7f) {
 		quote[len] = (char)l->head[len];
 		len++;
@@ -142,7 +151,8 @@ link_fail_handshake(struct bl_link *l, int rc)
 
 	if (rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
 		fail_alert(l);
-	} else if (rc == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || l->verify_flags != 0) {
+	} else if (rc == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || l->verify_flags != 0 ||
+		   (flags != 0 && flags != VERIFY_NOT_DONE)) {
 		fail_certificate(l, flags);
 	} else if (!peer_speaks_tls(l)) {
 		fail_not_tls(l);

@@ -122,7 +122,7 @@ static void
 append_details(
     const struct bl_link *l, const mbedtls_x509_crt *crt, uint32_t flags, char *out, size_t size)
 {
-	char names[160], now[BL_TIME_SIZE];
+	char names[160], now[BL_TIME_SIZE], ours[96];
 
 	if (flags & DATE_FLAGS) {
 		bl_time_utc(bl_unix_ms(l->clock), now);
@@ -134,6 +134,9 @@ append_details(
 		if (append_names(crt, names, sizeof(names)) == 0)
 			link_common_name(crt, names, sizeof(names));
 		(void)snprintf(out, size, " (it names %s; expected %s)", names, l->verify_name);
+	} else if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
+		link_common_name(&l->creds->ca, ours, sizeof(ours));
+		(void)snprintf(out, size, " (we trust \"%s\")", ours);
 	}
 }
 

@@ -241,6 +241,18 @@ note_subscribed(struct bl_mqtt *m, int code)
 	mqtt_give_up(m, BL_FAULT_BROKER, why);
 }
 
+/* After the broker's DISCONNECT it is for us to close; Paho only passes the word on. */
+static void
+note_disconnect(struct bl_mqtt *m, int reason)
+{
+	m->reason = reason;
+	m->reason_at_connect = false;
+	if (!has_connection(m) || m->stage == MQTT_ENDING)
+		return;
+	bl_link_stop(m->link, "the broker sent DISCONNECT");
+	stage_enter(m, MQTT_ENDING, PAHO_END_MS);
+}
+
 static void
 note_take(struct bl_mqtt *m, const struct mqtt_note *note)
 {
@@ -268,8 +280,7 @@ note_take(struct bl_mqtt *m, const struct mqtt_note *note)
 			mqtt_window_ack(m, note->slot, note->code);
 		break;
 	case MQTT_NOTE_DISCONNECT:
-		m->reason = note->code;
-		m->reason_at_connect = false;
+		note_disconnect(m, note->code);
 		break;
 	case MQTT_NOTE_LOST:
 	case MQTT_NOTE_DISCONNECTED:

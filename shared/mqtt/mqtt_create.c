@@ -75,6 +75,23 @@ options_copy(struct bl_mqtt *m, const struct bl_mqtt_opts *opts, struct bl_err *
 	return BL_OK;
 }
 
+int
+bl_mqtt_set_will(struct bl_mqtt *m, const void *will, size_t len, struct bl_err *err)
+{
+	void *copy;
+
+	if (m->will_topic == NULL || len > 65535)
+		return bl_fail(err, BL_EINVAL, "mqtt: no will of %zu bytes can be set", len);
+	if ((copy = malloc(len + 1)) == NULL)
+		return bl_fail(err, BL_ENOMEM, "mqtt: out of memory");
+	if (len > 0)
+		memcpy(copy, will, len);
+	free(m->will);
+	m->will = copy;
+	m->will_len = len;
+	return BL_OK;
+}
+
 static void
 options_free(struct bl_mqtt *m)
 {

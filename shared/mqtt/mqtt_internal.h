@@ -72,6 +72,8 @@ void mqtt_mailbox_note(struct mqtt_mailbox *box, const struct mqtt_note *note);
 /* Copies; drops and counts what does not fit. */
 void mqtt_mailbox_letter(
     struct mqtt_mailbox *box, const char *topic, const void *payload, size_t len, bool retained);
+/* A message that is not even worth a place: only counted. */
+void mqtt_mailbox_refuse(struct mqtt_mailbox *box);
 enum mqtt_mail { MQTT_MAIL_NONE, MQTT_MAIL_NOTE, MQTT_MAIL_LETTER };
 /* The oldest of both kinds; the caller frees *letter. */
 enum mqtt_mail mqtt_mailbox_take(

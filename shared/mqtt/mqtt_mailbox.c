@@ -104,6 +104,14 @@ mqtt_mailbox_letter(
 	mqtt_mailbox_wake(box);
 }
 
+void
+mqtt_mailbox_refuse(struct mqtt_mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	box->dropped++;
+	pthread_mutex_unlock(&box->lock);
+}
+
 static struct mqtt_letter *
 letter_take_locked(struct mqtt_mailbox *box)
 {

@@ -161,10 +161,13 @@ message_cb(void *context, char *topic, int topic_len, MQTTAsync_message *message
 
 	pthread_mutex_lock(&live_lock);
 	m = live_find_locked(context);
-	/* topic_len tells of a NUL inside the topic, which none of ours has. */
-	if (m != NULL && topic_len == 0 && message->payloadlen >= 0)
+	/* Paho gives the length or 0; a NUL inside a topic is none of ours. */
+	if (m != NULL && (topic_len > 0 && memchr(topic, 0, (size_t)topic_len) != NULL))
+		mqtt_mailbox_refuse(&m->mailbox);
+	else if (m != NULL)
 		mqtt_mailbox_letter(&m->mailbox, topic, message->payload,
-		    (size_t)message->payloadlen, message->retained != 0);
+		    message->payloadlen > 0 ? (size_t)message->payloadlen : 0,
+		    message->retained != 0);
 	pthread_mutex_unlock(&live_lock);
 	MQTTAsync_freeMessage(&message);
 	MQTTAsync_free(topic);

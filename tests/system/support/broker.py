@@ -37,11 +37,12 @@ tls_version tlsv1.2
 {extra}
 """
 
+# "pattern" throughout: a "topic" line above the first user holds for anonymous clients only.
 # The collector's connections may do everything below bl/1; devices only what is theirs.
 _ACL = """
 pattern write bl/1/up/+/%u/#
 pattern read bl/1/down/%u/#
-topic read bl/1/centre
+pattern read bl/1/centre
 {collectors}
 """
 

@@ -115,6 +115,9 @@ void bl_mqtt_set_reconnect_floor(struct bl_mqtt *m, unsigned floor_ms);
 /* New certificate files, used from the next attempt; on error the old ones stay in force. */
 int bl_mqtt_reload(struct bl_mqtt *m, const struct bl_link_cfg *cfg, struct bl_err *err);
 
+/* Another last will (same topic, copied), used from the next connection on. */
+int bl_mqtt_set_will(struct bl_mqtt *m, const void *will, size_t len, struct bl_err *err);
+
 /* Passed on to the link: see bl_link_clock_untrusted. */
 void bl_mqtt_clock_untrusted(struct bl_mqtt *m, bool untrusted);
 /* Of the current or last connection; never NULL. */
