@@ -3,3 +3,8 @@ add_executable(link_probe ${CMAKE_CURRENT_SOURCE_DIR}/system/link_probe.c)
 target_link_libraries(link_probe PRIVATE bl_mqtt bl_options bl_sanitize)
 add_executable(link_pair ${CMAKE_CURRENT_SOURCE_DIR}/system/link_pair.c)
 target_link_libraries(link_pair PRIVATE bl_mqtt Threads::Threads bl_options bl_sanitize)
+
+bl_unit_test(test_link LINK bl_link)
+bl_unit_test(test_mqtt LINK bl_mqtt)
+# Back-off and mailbox are pure or nearly so, and seen from outside only by their effects.
+target_include_directories(test_mqtt PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../shared/mqtt)
