@@ -229,3 +229,9 @@ store_place(struct store *s, unsigned max_rows, struct bl_err *err)
 	}
 	return s->placing ? (int)(p.changed > 0 ? p.changed : 1) : (int)p.changed;
 }
+
+bool
+store_placing(const struct store *s)
+{
+	return s->placing;
+}

@@ -270,6 +270,28 @@ store_spool(struct store *s, const struct bl_id *uuid, const char *device, struc
 }
 
 int
+store_spool_known(struct store *s, const struct bl_id *uuid, const char *device,
+    struct store_spool **out, struct bl_err *err)
+{
+	int rc = store_spool_find(s, uuid, out, err);
+
+	if (rc < 0 || *out == NULL)
+		return rc < 0 ? rc : BL_ENOTFOUND;
+	return strcmp((*out)->device, device) == 0 ? STORE_SPOOL_OK : STORE_SPOOL_FOREIGN;
+}
+
+uint64_t
+store_spool_missing(const struct store_spool *sp)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BL_STREAMS; i++)
+		if (sp->stream[i].lowest_held > 1)
+			n += seqs_missing(&sp->stream[i].settled, 1, sp->stream[i].lowest_held - 1);
+	return n;
+}
+
+int
 store_flush_spools(struct store *s, struct bl_err *err)
 {
 	int rc;

@@ -76,7 +76,12 @@ enum store_spool_found {
 /* BL_EFULL: this device has too many spools; nothing was made. */
 int store_spool(struct store *s, const struct bl_id *spool, const char *device,
     struct store_spool **out, struct bl_err *err);
+/* The same for one that exists; BL_ENOTFOUND (err left alone): there is none, and none is made. */
+int store_spool_known(struct store *s, const struct bl_id *spool, const char *device,
+    struct store_spool **out, struct bl_err *err);
 bool store_spool_closed(const struct store_spool *sp);
+/* Batches below the lowest held that are not settled. */
+uint64_t store_spool_missing(const struct store_spool *sp);
 /* Entries known: 1..version. */
 uint32_t store_spool_dict_version(const struct store_spool *sp);
 uint32_t store_spool_clock_version(const struct store_spool *sp);
@@ -152,6 +157,9 @@ int store_clock(struct store *s, struct store_spool *sp, const struct bl_clock_s
  * Returns how many rows changed; 0: nothing waits.
  */
 int store_place(struct store *s, unsigned max_rows, struct bl_err *err);
+
+/* Something may wait for store_place. */
+bool store_placing(const struct store *s);
 
 /* ---- presence ---- */
 

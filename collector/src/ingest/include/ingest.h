@@ -1,0 +1,68 @@
+/*
+ * Ingest: from the broker into the telemetry store, and the receipts back.
+ *
+ * Three threads: two that each pump one connection (live: hello, live,
+ * presence, and all that goes out; past: backlog alone, so that the broker's
+ * queues do not mix them), and the writer, which owns the store.  Between them
+ * bounded queues; what does not fit is dropped, counted and not receipted, so
+ * it comes again.
+ */
+#ifndef INGEST_H
+#define INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "branchline/link.h"
+
+#include "ingest_core.h"
+
+struct ingest;
+
+struct ingest_connection {
+	struct bl_link_cfg link; /* strings are borrowed for the call */
+	const char *client_id;   /* the certificate's common name */
+};
+
+struct ingest_opts {
+	struct ingest_connection live, past;
+	struct store *store; /* keeps; used by the writer thread alone from now on */
+	const struct bl_clock *clock;
+	ingest_lookup_fn lookup; /* called on the writer thread */
+	void *lookup_ctx;
+	int64_t queue_bytes; /* of each of the two queues; 0: 32 MiB */
+	unsigned queue_messages;
+	int64_t credit_bytes_per_s;
+	int64_t reconnect_floor_ms;
+	const char *marker_path;
+};
+
+/* Starts the threads; connecting goes on in them.  BL_EINVAL names a bad certificate file. */
+int ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err *err);
+/*
+ * Disconnects, commits what is queued, joins the threads.  The store is the
+ * caller's again.  NULL is fine.
+ */
+void ingest_stop(struct ingest *in);
+
+/* Sites or devices changed: look them up anew.  Any thread. */
+void ingest_devices_changed(struct ingest *in);
+
+struct ingest_status {
+	bool live_up, past_up;
+	char why[256]; /* why one is down; empty: none is */
+	bool store_ok; /* the last commit went well */
+	char store_why[256];
+	int64_t last_commit_mono_ms; /* 0: none yet */
+	int64_t since_progress_ms;   /* since the writer last went round its loop */
+	uint64_t queued_messages, queued_bytes, queue_dropped;
+	uint64_t mailbox_dropped;
+	struct ingest_core_stats core;
+};
+
+/* Any thread. */
+void ingest_status(struct ingest *in, struct ingest_status *out);
+
+#endif

@@ -1,0 +1,146 @@
+/* Inside ingest: the core's memory, the queues, the decode marker. */
+#ifndef INGEST_INTERNAL_H
+#define INGEST_INTERNAL_H
+
+#include "branchline/batch.h"
+#include "branchline/message.h"
+#include "branchline/topic.h"
+
+#include "ingest.h"
+#include "ingest_core.h"
+#include "store.h"
+
+#define RECEIPT_EVERY_MS    1000  /* at most one a device */
+#define ANSWER_EVERY_MS     200   /* answers to hello: at once, but no flood */
+#define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
+#define ENTRIES_PATIENCE_MS 2000  /* dictionary entries travel on the other connection */
+#define PAST_ACTIVE_MS      10000
+#define OWED_MAX            4 /* spools of one device with something to say */
+
+/* What is owed to one spool of a device. */
+struct owed {
+	struct bl_id spool;
+	bool receipt;
+	bool answer;
+	uint32_t nonce;
+	enum bl_verdict verdict;
+	/* to ask for, when still missing then */
+	bool want_dict, want_clock, want_batches;
+	int64_t want_since_mono_ms;
+	struct bl_ranges *need; /* of the last hello; NULL: none */
+};
+
+struct device {
+	struct device *next; /* hash chain */
+	char name[BL_ID_TEXT_MAX + 1];
+	uint64_t generation; /* of the look-up */
+	bool known;
+	struct ingest_device info;
+	int64_t last_receipt_mono_ms, last_answer_mono_ms, last_question_mono_ms;
+	int64_t last_past_mono_ms;
+	bool backlog; /* counted among those that share the credit */
+	bool waiting; /* in the core's list of those that are owed something */
+	unsigned n_owed;
+	struct owed owed[OWED_MAX];
+};
+
+struct marker;
+
+struct ingest_core {
+	struct ingest_core_opts opts;
+	struct store *store;
+	const struct bl_clock *clock;
+	struct bl_id start; /* of this run */
+	uint64_t generation;
+	struct device **bucket;
+	unsigned n_buckets, n_devices;
+	/* those with something owed; may hold stale ones */
+	struct device **waiting;
+	size_t n_waiting, size_waiting;
+	unsigned n_backlog;
+	int64_t next_sweep_mono_ms;
+	struct bl_buf raw; /* an inflated body */
+	struct bl_buf out; /* a message to publish */
+	struct marker *marker;
+	struct ingest_core_stats stats, before; /* before: of the last commit */
+};
+
+/* One message on its way through take. */
+struct arrival {
+	const struct ingest_msg *m;
+	struct bl_topic topic;
+	struct device *dev; /* NULL: unknown */
+};
+
+/* ---- ingest_core.c ---- */
+
+/* Sets m aside; spool NULL: no seq is settled.  err: only the store's failure. */
+int ingest_aside(struct ingest_core *c, const struct arrival *a, enum store_aside_reason reason,
+    const char *detail, struct store_spool *spool, enum bl_stream stream, uint64_t seq,
+    struct bl_err *err);
+/*
+ * The spool a message is about, when it is the sender's own: 1.  0: it is not,
+ * and the message has been set aside.
+ */
+int ingest_own_spool(struct ingest_core *c, const struct arrival *a, const struct bl_id *uuid,
+    struct store_spool **out, struct bl_err *err);
+/* The message is at fault, not the store: err is about it. */
+bool ingest_bad_message(int rc);
+
+/* ---- handlers ---- */
+
+int ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_gone(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+
+/* ---- ingest_devices.c ---- */
+
+/* 1: *out, also for a retired one; 0: no such device; negative: cannot tell. */
+int ingest_device(struct ingest_core *c, const char *name, struct device **out, struct bl_err *err);
+void ingest_devices_free(struct ingest_core *c);
+/* A sign of backlog: shares the credit from now on. */
+void ingest_backlog_seen(struct ingest_core *c, struct device *d);
+void ingest_backlog_sweep(struct ingest_core *c);
+uint32_t ingest_credit(const struct ingest_core *c);
+
+/* ---- ingest_receipt.c ---- */
+
+/* What is owed to a spool of d; makes the entry.  NULL: too many at once. */
+struct owed *ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool);
+void ingest_owed_clear(struct owed *o);
+
+/* ---- ingest_marker.c ---- */
+
+int marker_open(struct marker **out, const char *path, struct bl_err *err);
+void marker_close(struct marker *m);
+/* About to decode this: returns how often the process has died of it.  m NULL: 0. */
+unsigned marker_enter(struct marker *m, uint64_t sum);
+void marker_leave(struct marker *m, uint64_t sum);
+#define MARKER_STRIKES 3
+
+/* ---- ingest_queue.c ---- */
+
+struct queue_item {
+	char *topic; /* owned, as is payload; one block */
+	void *payload;
+	size_t len;
+	bool retained;
+};
+
+struct queue;
+
+int queue_create(struct queue **out, size_t max_messages, size_t max_bytes, struct bl_err *err);
+void queue_free(struct queue *q);
+/* Any thread.  Copies.  False: full (counted), or out of memory. */
+bool queue_push(struct queue *q, const char *topic, const void *payload, size_t len, bool retained);
+/* False: empty. */
+bool queue_pop(struct queue *q, struct queue_item *out);
+void queue_item_free(struct queue_item *it);
+/* Puts it back in front; only what was just popped. */
+void queue_unpop(struct queue *q, const struct queue_item *it);
+void queue_figures(struct queue *q, uint64_t *messages, uint64_t *bytes, uint64_t *dropped);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * What goes out: answers, receipts, questions, and the centre's message.
+ *
+ * Only ingest_core_due publishes, and only after a commit.  Each device that
+ * is owed something is in one list; an entry leaves it when all is said.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/log.h"
+
+#include "ingest_internal.h"
+
+#define NEVER_MS 60000
+
+void
+ingest_owed_clear(struct owed *o)
+{
+	free(o->need);
+	memset(o, 0, sizeof(*o));
+}
+
+struct owed *
+ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool)
+{
+	struct device **more;
+	struct owed *o;
+
+	for (unsigned i = 0; i < d->n_owed; i++)
+		if (bl_id_equal(&d->owed[i].spool, spool))
+			return &d->owed[i];
+	if (d->n_owed == OWED_MAX)
+		return NULL;
+	if (!d->waiting) {
+		if (c->n_waiting == c->size_waiting) {
+			const size_t size = c->size_waiting == 0 ? 64 : c->size_waiting * 2;
+
+			if ((more = realloc(c->waiting, size * sizeof(*more))) == NULL)
+				return NULL;
+			c->waiting = more;
+			c->size_waiting = size;
+		}
+		c->waiting[c->n_waiting++] = d;
+		d->waiting = true;
+	}
+	o = &d->owed[d->n_owed++];
+	memset(o, 0, sizeof(*o));
+	o->spool = *spool;
+	return o;
+}
+
+static bool
+publish(struct ingest_core *c, enum bl_topic_kind kind, const char *device, bool retained)
+{
+	char topic[BL_TOPIC_MAX];
+
+	if (c->out.failed || !bl_topic_format(topic, sizeof(topic), kind, 0, device)) {
+		bl_error("ingest", "a message could not be made device=%s",
+		    device != NULL ? device : "-");
+		return true; /* trying again would not help */
+	}
+	return c->opts.publish(c->opts.publish_ctx, topic, c->out.data, c->out.len, retained);
+}
+
+/* The spool when it is this device's own; NULL: say nothing about its content. */
+static struct store_spool *
+own_spool(struct ingest_core *c, const struct device *d, const struct bl_id *uuid)
+{
+	struct store_spool *sp;
+	struct bl_err err = { 0 };
+	int rc = store_spool_known(c->store, uuid, d->name, &sp, &err);
+
+	if (rc < 0)
+		bl_warn("ingest", "receipt: %s", err.msg);
+	return rc == STORE_SPOOL_OK ? sp : NULL;
+}
+
+static bool
+say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now)
+{
+	struct store_spool *sp = own_spool(c, d, &o->spool);
+	struct bl_receipt r = { .is_answer = o->answer, .nonce = o->nonce, .verdict = o->verdict };
+
+	if (sp != NULL && o->verdict != BL_VERDICT_RETIRED)
+		store_receipt(c->store, sp, &r);
+	else if (!o->answer)
+		return true;
+	r.spool = o->spool;
+	r.epoch = *store_epoch(c->store);
+	r.server_unix_ms = bl_unix_ms(c->clock);
+	r.credit_bytes_per_s = o->verdict == BL_VERDICT_OK ? ingest_credit(c) : 0;
+	bl_buf_reset(&c->out);
+	if (bl_receipt_encode(&r, &c->out) < 0)
+		c->out.failed = true;
+	if (!publish(c, BL_TOPIC_RECEIPT, d->name, false))
+		return false;
+	if (o->answer) {
+		d->last_answer_mono_ms = now;
+		c->stats.answers++;
+	}
+	d->last_receipt_mono_ms = now;
+	c->stats.receipts++;
+	o->answer = o->receipt = false;
+	o->verdict = BL_VERDICT_OK;
+	return true;
+}
+
+static bool
+fill_question(struct ingest_core *c, const struct device *d, struct owed *o, struct bl_question *q)
+{
+	struct store_spool *sp = own_spool(c, d, &o->spool);
+	bool any = false;
+
+	if (sp == NULL)
+		return false;
+	memset(q, 0, sizeof(*q));
+	q->spool = o->spool;
+	if (o->need != NULL)
+		memcpy(q->need, o->need, sizeof(q->need));
+	else if (o->want_batches)
+		store_missing(sp, q->need);
+	q->need_dict = o->want_dict;
+	q->dict_from = store_spool_dict_version(sp) + 1;
+	q->need_clock = o->want_clock;
+	q->clock_from = store_spool_clock_version(sp) + 1;
+	for (int i = 0; i < BL_STREAMS; i++)
+		any = any || q->need[i].n > 0;
+	return any || q->need_dict || q->need_clock;
+}
+
+static bool
+say_question(struct ingest_core *c, struct device *d, struct owed *o, int64_t now)
+{
+	struct bl_question q;
+
+	if (fill_question(c, d, o, &q)) {
+		bl_buf_reset(&c->out);
+		if (bl_question_encode(&q, &c->out) < 0)
+			c->out.failed = true;
+		if (!publish(c, BL_TOPIC_RECEIPT, d->name, false))
+			return false;
+		d->last_question_mono_ms = now;
+		c->stats.questions++;
+	}
+	free(o->need);
+	o->need = NULL;
+	o->want_dict = o->want_clock = o->want_batches = false;
+	return true;
+}
+
+/* What came meanwhile needs no question. */
+static void
+drop_answered(struct ingest_core *c, const struct device *d, struct owed *o)
+{
+	struct store_spool *sp;
+
+	if (!o->want_batches || (sp = own_spool(c, d, &o->spool)) == NULL)
+		return;
+	if (store_spool_missing(sp) == 0)
+		o->want_batches = false;
+}
+
+static bool
+wants(const struct owed *o)
+{
+	return o->need != NULL || o->want_dict || o->want_clock || o->want_batches;
+}
+
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One spool of one device.  Returns in how many ms there is more to say; 0: at once did not work.
+ */
+static int64_t
+serve(struct ingest_core *c, struct device *d, struct owed *o, int64_t now)
+{
+	const int64_t answer_in = d->last_answer_mono_ms + ANSWER_EVERY_MS - now;
+	const int64_t receipt_in = d->last_receipt_mono_ms + RECEIPT_EVERY_MS - now;
+	int64_t question_at, next = NEVER_MS;
+
+	if (o->answer && answer_in <= 0 && !say_receipt(c, d, o, now))
+		return 0;
+	if (o->receipt && !o->answer && receipt_in <= 0 && !say_receipt(c, d, o, now))
+		return 0;
+	if (o->answer)
+		next = smaller(next, answer_in);
+	else if (o->receipt)
+		next = smaller(next, receipt_in);
+	/* The answer first: the agent sends nothing before it. */
+	if (!o->answer && wants(o)) {
+		drop_answered(c, d, o);
+		question_at = d->last_question_mono_ms + QUESTION_EVERY_MS;
+		/* Entries may be on their way on the other connection. */
+		if (o->need == NULL && question_at < o->want_since_mono_ms + ENTRIES_PATIENCE_MS)
+			question_at = o->want_since_mono_ms + ENTRIES_PATIENCE_MS;
+		if (question_at > now)
+			next = smaller(next, question_at - now);
+		else if (!say_question(c, d, o, now))
+			return 0;
+	}
+	return next;
+}
+
+int64_t
+ingest_core_due(struct ingest_core *c)
+{
+	const int64_t now = bl_mono_ms(c->clock);
+	int64_t next = NEVER_MS;
+	size_t kept = 0;
+	bool stuck = false;
+
+	ingest_backlog_sweep(c);
+	for (size_t i = 0; i < c->n_waiting; i++) {
+		struct device *d = c->waiting[i];
+		unsigned n = 0;
+
+		for (unsigned k = 0; k < d->n_owed; k++) {
+			struct owed *o = &d->owed[k];
+
+			if (!stuck) {
+				const int64_t in = serve(c, d, o, now);
+
+				/* The way out is full: the rest waits its turn. */
+				stuck = in == 0;
+				next = smaller(next, stuck ? 100 : in);
+			}
+			if (o->answer || o->receipt || wants(o))
+				d->owed[n++] = *o;
+			else
+				ingest_owed_clear(o);
+		}
+		d->n_owed = n;
+		d->waiting = n > 0;
+		if (n > 0)
+			c->waiting[kept++] = d;
+	}
+	c->n_waiting = kept;
+	return next;
+}
+
+bool
+ingest_core_centre(struct ingest_core *c)
+{
+	struct bl_centre m = {
+		.epoch = *store_epoch(c->store),
+		.start = c->start,
+		.server_unix_ms = bl_unix_ms(c->clock),
+	};
+	/* A core does about 350 full handshakes a second; 200 leave it room for the rest. */
+	int64_t floor_ms = c->n_devices * 5;
+
+	if (floor_ms < c->opts.reconnect_floor_ms)
+		floor_ms = c->opts.reconnect_floor_ms;
+	m.reconnect_floor_ms = floor_ms > 300000 ? 300000 : (uint32_t)floor_ms;
+	bl_buf_reset(&c->out);
+	if (bl_centre_encode(&m, &c->out) < 0)
+		c->out.failed = true;
+	return publish(c, BL_TOPIC_CENTRE, NULL, true);
+}
