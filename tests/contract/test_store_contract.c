@@ -32,7 +32,7 @@ struct ctx {
 	char path[600];
 	struct fixture_clock clock;
 	struct store *s;
-	struct store_reader *r;
+	struct store_read *r;
 	struct bl_id spool, boot;
 };
 

@@ -101,7 +101,7 @@ static const char *const read_text[READ_COUNT] = {
 };
 
 static int
-check_version(struct store_reader *r, struct bl_err *err)
+check_version(struct store_read *r, struct bl_err *err)
 {
 	int64_t version = 0;
 	int rc;
@@ -122,9 +122,9 @@ check_version(struct store_reader *r, struct bl_err *err)
 
 int
 store_read_open(
-    struct store_reader **out, const char *path, const struct bl_clock *clock, struct bl_err *err)
+    struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err)
 {
-	struct store_reader *r;
+	struct store_read *r;
 	int rc;
 
 	*out = NULL;
@@ -157,7 +157,7 @@ fail:
 }
 
 void
-store_read_close(struct store_reader *r)
+store_read_close(struct store_read *r)
 {
 	if (r == NULL)
 		return;
@@ -173,7 +173,7 @@ store_read_close(struct store_reader *r)
 }
 
 sqlite3_stmt *
-read_bind(struct store_reader *r, enum read_sql which, struct bl_err *err, const char *types, ...)
+read_bind(struct store_read *r, enum read_sql which, struct bl_err *err, const char *types, ...)
 {
 	sqlite3_stmt *st;
 	va_list ap;
@@ -185,13 +185,13 @@ read_bind(struct store_reader *r, enum read_sql which, struct bl_err *err, const
 }
 
 int
-read_step(struct store_reader *r, sqlite3_stmt *st, struct bl_err *err)
+read_step(struct store_read *r, sqlite3_stmt *st, struct bl_err *err)
 {
 	return sql_step(&r->sql, st, err);
 }
 
 int
-read_device_id(struct store_reader *r, const char *device, int64_t *out, struct bl_err *err)
+read_device_id(struct store_read *r, const char *device, int64_t *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_DEVICE_ID, err, "t", device);
 	int rc = read_step(r, st, err);
@@ -204,7 +204,7 @@ read_device_id(struct store_reader *r, const char *device, int64_t *out, struct 
 }
 
 int
-read_scratch(struct store_reader *r, struct bl_err *err)
+read_scratch(struct store_read *r, struct bl_err *err)
 {
 	if (r->boot_ms == NULL)
 		r->boot_ms = malloc(BL_BATCH_SAMPLES_MAX * sizeof(*r->boot_ms));
@@ -226,7 +226,7 @@ later(int64_t a, int64_t b)
 }
 
 static int
-count_of(struct store_reader *r, sqlite3_stmt *st, uint64_t *out, struct bl_err *err)
+count_of(struct store_read *r, sqlite3_stmt *st, uint64_t *out, struct bl_err *err)
 {
 	int rc = read_step(r, st, err);
 
@@ -239,7 +239,7 @@ count_of(struct store_reader *r, sqlite3_stmt *st, uint64_t *out, struct bl_err 
 
 /* Rows are ordered so that the spool in use comes last: what it says stands. */
 static int
-device_spools(struct store_reader *r, int64_t id, struct store_device *d, struct bl_err *err)
+device_spools(struct store_read *r, int64_t id, struct store_device *d, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_DEVICE_SPOOLS, err, "i", id);
 	int64_t spool_id = 0;
@@ -294,7 +294,7 @@ device_row(sqlite3_stmt *st, int64_t *id, struct store_device *d)
 }
 
 static int
-device_rest(struct store_reader *r, int64_t id, struct store_device *d, struct bl_err *err)
+device_rest(struct store_read *r, int64_t id, struct store_device *d, struct bl_err *err)
 {
 	int rc;
 
@@ -307,7 +307,7 @@ device_rest(struct store_reader *r, int64_t id, struct store_device *d, struct b
 }
 
 int
-store_read_devices(struct store_reader *r, store_device_cb cb, void *ctx, struct bl_err *err)
+store_read_devices(struct store_read *r, store_device_cb cb, void *ctx, struct bl_err *err)
 {
 	struct store_device *page;
 	int64_t *id;
@@ -346,7 +346,7 @@ done:
 
 int
 store_read_device(
-    struct store_reader *r, const char *device, struct store_device *out, struct bl_err *err)
+    struct store_read *r, const char *device, struct store_device *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_DEVICE, err, "t", device);
 	int rc = read_step(r, st, err);
@@ -376,7 +376,7 @@ file_bytes(const char *path, const char *suffix)
 }
 
 static int
-aside_counts(struct store_reader *r, struct store_totals *t, struct bl_err *err)
+aside_counts(struct store_read *r, struct store_totals *t, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_ASIDE_COUNT, err, "");
 	int rc;
@@ -391,7 +391,7 @@ aside_counts(struct store_reader *r, struct store_totals *t, struct bl_err *err)
 }
 
 int
-store_read_totals(struct store_reader *r, struct store_totals *t, struct bl_err *err)
+store_read_totals(struct store_read *r, struct store_totals *t, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_TOTAL, err, "");
 	int rc;

@@ -120,7 +120,7 @@ take_batch(struct scan *sc, const struct scan_batch *b, struct keep *l, struct b
 }
 
 static int
-walk(struct store_reader *r, int64_t device_id, enum scan_order order, int64_t from, int64_t to,
+walk(struct store_read *r, int64_t device_id, enum scan_order order, int64_t from, int64_t to,
     struct keep *l, struct bl_err *err)
 {
 	struct scan_batch *b;
@@ -144,7 +144,7 @@ walk(struct store_reader *r, int64_t device_id, enum scan_order order, int64_t f
 }
 
 int
-store_read_events(struct store_reader *r, const char *device, int64_t from_unix_ms,
+store_read_events(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, size_t limit, store_event_cb cb, void *ctx, struct bl_err *err)
 {
 	struct keep l = { .limit = limit, .from = from_unix_ms, .to = to_unix_ms };

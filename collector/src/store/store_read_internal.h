@@ -42,7 +42,7 @@ enum read_sql {
 	READ_COUNT
 };
 
-struct store_reader {
+struct store_read {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[READ_COUNT];
 	struct sql_set sql;
@@ -56,11 +56,11 @@ struct store_reader {
 };
 
 sqlite3_stmt *read_bind(
-    struct store_reader *r, enum read_sql which, struct bl_err *err, const char *types, ...);
-int read_step(struct store_reader *r, sqlite3_stmt *st, struct bl_err *err);
+    struct store_read *r, enum read_sql which, struct bl_err *err, const char *types, ...);
+int read_step(struct store_read *r, sqlite3_stmt *st, struct bl_err *err);
 /* 1 and *out, 0: not known, negative. */
-int read_device_id(struct store_reader *r, const char *device, int64_t *out, struct bl_err *err);
-int read_scratch(struct store_reader *r, struct bl_err *err);
+int read_device_id(struct store_read *r, const char *device, int64_t *out, struct bl_err *err);
+int read_scratch(struct store_read *r, struct bl_err *err);
 
 /* ---- store_read_scan.c ---- */
 
@@ -80,7 +80,7 @@ enum scan_order { SCAN_UP, SCAN_DOWN, SCAN_UNPLACED_DOWN };
  * copied at a time; no transaction is open between slices.
  */
 struct scan {
-	struct store_reader *r;
+	struct store_read *r;
 	enum scan_order order;
 	int64_t device_id;
 	enum bl_stream stream;
@@ -103,12 +103,12 @@ struct scan {
 	uint64_t n_read;
 };
 
-int scan_begin(struct scan *sc, struct store_reader *r, enum scan_order order, int64_t device_id,
+int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
     enum bl_stream stream, int64_t from_unix_ms, int64_t to_unix_ms, int64_t deadline_mono_ms,
     struct bl_err *err);
 /* The oldest (SCAN_UP) or newest (SCAN_DOWN) placed batch alone. */
-int scan_begin_one(struct scan *sc, struct store_reader *r, enum scan_order order,
-    int64_t device_id, enum bl_stream stream, struct bl_err *err);
+int scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
+    enum bl_stream stream, struct bl_err *err);
 /* 1: *b filled; 0: no more; BL_ETIMEDOUT. */
 int scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err);
 /* Inflates b into r->raw and sets up a reader over it. */
@@ -120,7 +120,7 @@ int scan_segments(struct scan *sc, const struct scan_batch *b, struct bl_err *er
 int64_t scan_place(const struct scan *sc, const struct scan_batch *b, int64_t boot_ms);
 void scan_end(struct scan *sc);
 /* How far a batch's begin may lie before its end. */
-int read_span_max(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t *out,
+int read_span_max(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err);
 
 /* ---- store_read_spans.c ---- */
@@ -133,7 +133,7 @@ struct spans {
 /* Merges with the last one when it has the same reason and is not more than join_ms away. */
 int spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms);
 /* What of [from, to) a device's stream did not deliver, with the ledger's reasons. */
-int read_holes(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+int read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct spans *out, struct bl_err *err);
 
 #endif

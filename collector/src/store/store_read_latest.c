@@ -58,7 +58,7 @@ take_row(struct rows *l, sqlite3_stmt *st, const char *name)
 }
 
 static int
-load(struct store_reader *r, const char *name, struct rows *l, struct bl_err *err)
+load(struct store_read *r, const char *name, struct rows *l, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SERIES_NAMED, err, "t", name);
 	int rc;
@@ -96,7 +96,7 @@ find(const struct latest_row *row, size_t n, int64_t spool_id, uint32_t number)
 
 /* rows: all of one device and stream.  1: go on, 0: the visitor stopped. */
 static int
-group(struct store_reader *r, const struct latest_row *row, size_t n, store_latest_cb cb, void *ctx,
+group(struct store_read *r, const struct latest_row *row, size_t n, store_latest_cb cb, void *ctx,
     struct bl_err *err)
 {
 	struct bl_batch_reader rd;
@@ -137,7 +137,7 @@ done:
 }
 
 int
-store_read_latest(struct store_reader *r, const char *const *names, size_t n, store_latest_cb cb,
+store_read_latest(struct store_read *r, const char *const *names, size_t n, store_latest_cb cb,
     void *ctx, struct bl_err *err)
 {
 	struct rows l = { 0 };

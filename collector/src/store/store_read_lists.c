@@ -62,8 +62,8 @@ cover_add(struct cover_list *l, sqlite3_stmt *st, enum bl_stream stream)
 }
 
 static int
-cover_load(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
-    int64_t to, struct cover_list *l, struct bl_err *err)
+cover_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
+    struct cover_list *l, struct bl_err *err)
 {
 	int64_t at_end = from, at_id = 0, reach;
 	size_t page;
@@ -93,7 +93,7 @@ cover_load(struct store_reader *r, int64_t device_id, enum bl_stream stream, int
 }
 
 int
-store_read_coverage(struct store_reader *r, const char *device, int64_t from_unix_ms,
+store_read_coverage(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, store_coverage_cb cb, void *ctx, struct bl_err *err)
 {
 	struct cover_list l = { 0 };
@@ -149,8 +149,8 @@ gap_row(sqlite3_stmt *st, struct gap_copy *c)
 }
 
 int
-store_read_gaps(struct store_reader *r, const struct store_gap_filter *f, store_gap_cb cb,
-    void *ctx, struct bl_err *err)
+store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_gap_cb cb, void *ctx,
+    struct bl_err *err)
 {
 	int64_t before = f->before_id > 0 ? f->before_id : INT64_MAX, device_id = 0;
 	size_t left = f->limit, n;
@@ -186,8 +186,7 @@ done:
 }
 
 int
-store_read_unexplained(
-    struct store_reader *r, const char *device, uint64_t *out, struct bl_err *err)
+store_read_unexplained(struct store_read *r, const char *device, uint64_t *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = device != NULL ? read_bind(r, READ_UNEXPLAINED_DEVICE, err, "t", device)
 					  : read_bind(r, READ_UNEXPLAINED, err, "");
@@ -225,7 +224,7 @@ aside_row(sqlite3_stmt *st, struct aside_copy *c)
 }
 
 int
-store_read_aside(struct store_reader *r, const char *device, int64_t before_id, size_t limit,
+store_read_aside(struct store_read *r, const char *device, int64_t before_id, size_t limit,
     store_aside_cb cb, void *ctx, struct bl_err *err)
 {
 	int64_t before = before_id > 0 ? before_id : INT64_MAX;

@@ -43,7 +43,7 @@ struct query {
 /* ---- looking up what is asked for ---- */
 
 static int
-find_entries(struct store_reader *r, struct wanted *w, struct bl_err *err)
+find_entries(struct store_read *r, struct wanted *w, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SERIES_ENTRIES, err, "i", w->out->id);
 	size_t size = 0;
@@ -69,7 +69,7 @@ find_entries(struct store_reader *r, struct wanted *w, struct bl_err *err)
 }
 
 static int
-find_series(struct store_reader *r, struct wanted *w, struct bl_err *err)
+find_series(struct store_read *r, struct wanted *w, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SERIES_ID, err, "i", w->out->id);
 	int rc = read_step(r, st, err);
@@ -146,7 +146,7 @@ take_column(struct query *y, struct scan *sc, const struct scan_batch *b,
     const struct bl_batch_reader *rd, const struct bl_column *c, struct wanted *w,
     struct bl_err *err)
 {
-	struct store_reader *r = sc->r;
+	struct store_read *r = sc->r;
 	const bool rate = y->q->rate && w->kind == BL_COUNTER;
 	int rc;
 
@@ -214,7 +214,7 @@ take_batch(struct query *y, struct scan *sc, const struct scan_batch *b, struct 
 }
 
 static int
-walk_group(struct store_reader *r, struct query *y, struct wanted *group, int64_t deadline_mono_ms,
+walk_group(struct store_read *r, struct query *y, struct wanted *group, int64_t deadline_mono_ms,
     struct bl_err *err)
 {
 	const struct store_query *q = y->q;
@@ -278,7 +278,7 @@ finish_gaps(struct wanted *w, const struct spans *holes, struct bl_err *err)
 
 /* Walks the samples and the holes of w's device and stream, for all that share them. */
 static int
-answer_group(struct store_reader *r, struct query *y, struct wanted *w, int64_t deadline_mono_ms,
+answer_group(struct store_read *r, struct query *y, struct wanted *w, int64_t deadline_mono_ms,
     struct bl_err *err)
 {
 	const int64_t now = bl_unix_ms(r->clock);
@@ -363,8 +363,8 @@ check(const struct store_query *q, struct bl_err *err)
 }
 
 int
-store_read_query(struct store_reader *r, const struct store_query *q,
-    struct store_query_result **out, struct bl_err *err)
+store_read_query(struct store_read *r, const struct store_query *q, struct store_query_result **out,
+    struct bl_err *err)
 {
 	const int64_t deadline =
 	    bl_mono_ms(r->clock) + (q->deadline_ms > 0 ? q->deadline_ms : STORE_QUERY_DEADLINE);

@@ -14,7 +14,7 @@
 #define SLICE_BYTES (1u << 20) /* a slice of the largest batches ends sooner */
 
 int
-read_span_max(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t *out,
+read_span_max(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SPAN_MAX, err, "ii", device_id, (int64_t)stream);
@@ -29,7 +29,7 @@ read_span_max(struct store_reader *r, int64_t device_id, enum bl_stream stream, 
 }
 
 int
-scan_begin(struct scan *sc, struct store_reader *r, enum scan_order order, int64_t device_id,
+scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
     enum bl_stream stream, int64_t from_unix_ms, int64_t to_unix_ms, int64_t deadline_mono_ms,
     struct bl_err *err)
 {
@@ -56,7 +56,7 @@ scan_begin(struct scan *sc, struct store_reader *r, enum scan_order order, int64
 }
 
 int
-scan_begin_one(struct scan *sc, struct store_reader *r, enum scan_order order, int64_t device_id,
+scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
     enum bl_stream stream, struct bl_err *err)
 {
 	const int rc = scan_begin(

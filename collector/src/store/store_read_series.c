@@ -26,7 +26,7 @@ by_number(const void *a, const void *b)
 }
 
 static int
-see(struct store_reader *r, int64_t device_id, enum bl_stream stream, enum scan_order order,
+see(struct store_read *r, int64_t device_id, enum bl_stream stream, enum scan_order order,
     struct seen *out, struct bl_err *err)
 {
 	struct bl_batch_reader rd;
@@ -111,7 +111,7 @@ has(const struct seen *seen, int64_t spool_id, uint32_t number)
 }
 
 static int
-find_first_last(struct store_reader *r, struct store_series *s, const struct seen *oldest,
+find_first_last(struct store_read *r, struct store_series *s, const struct seen *oldest,
     const struct seen *newest, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SERIES_ENTRIES, err, "i", s->id);
@@ -138,7 +138,7 @@ rows_free(struct series_row *row, size_t n)
 }
 
 static int
-load_rows(struct store_reader *r, sqlite3_stmt *st, struct series_row **out, size_t *n,
+load_rows(struct store_read *r, sqlite3_stmt *st, struct series_row **out, size_t *n,
     int64_t *device_id, struct bl_err *err)
 {
 	struct series_row *row = NULL, *more;
@@ -175,7 +175,7 @@ too_many:
 }
 
 static int
-answer(struct store_reader *r, struct series_row *row, size_t n, int64_t device_id,
+answer(struct store_read *r, struct series_row *row, size_t n, int64_t device_id,
     store_series_cb cb, void *ctx, struct bl_err *err)
 {
 	struct seen oldest[BL_STREAMS] = { { 0 } }, newest[BL_STREAMS] = { { 0 } };
@@ -203,7 +203,7 @@ answer(struct store_reader *r, struct series_row *row, size_t n, int64_t device_
 
 int
 store_read_series(
-    struct store_reader *r, const char *device, store_series_cb cb, void *ctx, struct bl_err *err)
+    struct store_read *r, const char *device, store_series_cb cb, void *ctx, struct bl_err *err)
 {
 	struct series_row *row;
 	int64_t device_id;
@@ -223,7 +223,7 @@ store_read_series(
 
 int
 store_read_series_by_id(
-    struct store_reader *r, int64_t id, store_series_cb cb, void *ctx, struct bl_err *err)
+    struct store_read *r, int64_t id, store_series_cb cb, void *ctx, struct bl_err *err)
 {
 	struct series_row *row;
 	int64_t device_id = 0;

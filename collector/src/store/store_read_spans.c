@@ -67,7 +67,7 @@ spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms
 }
 
 static int
-load_coverage(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct holes *h, struct bl_err *err)
 {
 	int64_t at_end = from, at_id = 0, reach;
@@ -112,7 +112,7 @@ load_coverage(struct store_reader *r, int64_t device_id, enum bl_stream stream, 
 }
 
 static int
-load_ledger(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
+load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct holes *h, struct bl_err *err)
 {
 	int64_t at_id = 0;
@@ -232,8 +232,8 @@ make_holes(const struct holes *h, int64_t from, int64_t to, struct spans *out)
 }
 
 int
-read_holes(struct store_reader *r, int64_t device_id, enum bl_stream stream, int64_t from,
-    int64_t to, struct spans *out, struct bl_err *err)
+read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
+    struct spans *out, struct bl_err *err)
 {
 	struct holes h = { 0 };
 	int rc;

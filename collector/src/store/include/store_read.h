@@ -1,7 +1,7 @@
 /*
  * Reading the telemetry store: read-only connections beside the one writer.
  *
- * Each thread of the API opens its own struct store_reader and keeps it; one
+ * Each thread of the API opens its own struct store_read and keeps it; one
  * object is used by one thread at a time.  No call holds a read transaction
  * for longer than a slice (a few hundred rows): long readers would let the
  * write-ahead log grow.  So one answer may mix two neighbouring commits; rows
@@ -31,13 +31,13 @@
 #define STORE_QUERY_STEPS    5000u
 #define STORE_QUERY_DEADLINE 10000 /* ms, when none is given */
 
-struct store_reader;
+struct store_read;
 
 /* path: the telemetry database that store_open made.  Keeps clock. */
 int store_read_open(
-    struct store_reader **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
+    struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
 /* NULL is fine. */
-void store_read_close(struct store_reader *r);
+void store_read_close(struct store_read *r);
 
 /* ---- devices ---- */
 
@@ -66,10 +66,10 @@ struct store_device {
 typedef bool (*store_device_cb)(void *ctx, const struct store_device *d);
 
 /* Every device that the store has heard of (registered or not), ordered by id. */
-int store_read_devices(struct store_reader *r, store_device_cb cb, void *ctx, struct bl_err *err);
+int store_read_devices(struct store_read *r, store_device_cb cb, void *ctx, struct bl_err *err);
 /* BL_ENOTFOUND: never heard of; err is then left alone. */
 int store_read_device(
-    struct store_reader *r, const char *device, struct store_device *out, struct bl_err *err);
+    struct store_read *r, const char *device, struct store_device *out, struct bl_err *err);
 
 /* ---- series ---- */
 
@@ -92,10 +92,10 @@ typedef bool (*store_series_cb)(void *ctx, const struct store_series *s);
 
 /* Series of a device, ordered by name, labels. */
 int store_read_series(
-    struct store_reader *r, const char *device, store_series_cb cb, void *ctx, struct bl_err *err);
+    struct store_read *r, const char *device, store_series_cb cb, void *ctx, struct bl_err *err);
 /* One series by its id; cb is called once.  BL_ENOTFOUND: none; err is then left alone. */
 int store_read_series_by_id(
-    struct store_reader *r, int64_t id, store_series_cb cb, void *ctx, struct bl_err *err);
+    struct store_read *r, int64_t id, store_series_cb cb, void *ctx, struct bl_err *err);
 
 /* ---- query ---- */
 
@@ -150,7 +150,7 @@ struct store_query_result {
 };
 
 /* BL_ENOTFOUND: a series does not exist (err names it).  *out is freed by store_query_free. */
-int store_read_query(struct store_reader *r, const struct store_query *q,
+int store_read_query(struct store_read *r, const struct store_query *q,
     struct store_query_result **out, struct bl_err *err);
 void store_query_free(struct store_query_result *res); /* NULL is fine */
 
@@ -168,8 +168,8 @@ struct store_latest {
 typedef bool (*store_latest_cb)(void *ctx, const struct store_latest *l);
 
 /* Looks at the newest batch of each stream only: a metric missing there is not reported. */
-int store_read_latest(struct store_reader *r, const char *const *names, size_t n,
-    store_latest_cb cb, void *ctx, struct bl_err *err);
+int store_read_latest(struct store_read *r, const char *const *names, size_t n, store_latest_cb cb,
+    void *ctx, struct bl_err *err);
 
 /* ---- events, coverage, gaps, set aside ---- */
 
@@ -182,7 +182,7 @@ struct store_event {
 typedef bool (*store_event_cb)(void *ctx, const struct store_event *e);
 
 /* Newest first, at most limit (1..1000).  Events without a placed time stand by their arrival. */
-int store_read_events(struct store_reader *r, const char *device, int64_t from_unix_ms,
+int store_read_events(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, size_t limit, store_event_cb cb, void *ctx, struct bl_err *err);
 
 struct store_coverage {
@@ -196,7 +196,7 @@ struct store_coverage {
 typedef bool (*store_coverage_cb)(void *ctx, const struct store_coverage *c);
 
 /* Placed rows that touch the range, ordered by stream, begin. */
-int store_read_coverage(struct store_reader *r, const char *device, int64_t from_unix_ms,
+int store_read_coverage(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, store_coverage_cb cb, void *ctx, struct bl_err *err);
 
 struct store_gap {
@@ -222,11 +222,11 @@ struct store_gap_filter {
 };
 
 /* Newest first. */
-int store_read_gaps(struct store_reader *r, const struct store_gap_filter *f, store_gap_cb cb,
+int store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_gap_cb cb,
     void *ctx, struct bl_err *err);
 /* Batches that are missing with no ledger entry; device NULL: all. */
 int store_read_unexplained(
-    struct store_reader *r, const char *device, uint64_t *out, struct bl_err *err);
+    struct store_read *r, const char *device, uint64_t *out, struct bl_err *err);
 
 struct store_aside_row {
 	int64_t id;
@@ -244,7 +244,7 @@ struct store_aside_row {
 typedef bool (*store_aside_cb)(void *ctx, const struct store_aside_row *a);
 
 /* Newest first; before_id 0: from the newest; limit 1..1000; device NULL: all. */
-int store_read_aside(struct store_reader *r, const char *device, int64_t before_id, size_t limit,
+int store_read_aside(struct store_read *r, const char *device, int64_t before_id, size_t limit,
     store_aside_cb cb, void *ctx, struct bl_err *err);
 
 /* ---- totals ---- */
@@ -269,6 +269,6 @@ struct store_totals {
 	int64_t store_bytes; /* database and write-ahead log */
 };
 
-int store_read_totals(struct store_reader *r, struct store_totals *out, struct bl_err *err);
+int store_read_totals(struct store_read *r, struct store_totals *out, struct bl_err *err);
 
 #endif
