@@ -1,0 +1,206 @@
+/*
+ * The control socket: STATE/agent.sock, mode 0600.  A client writes "status"
+ * and a newline and gets one JSON object, then the end of the stream.  At most
+ * AGENT_CLIENTS at a time, each with a deadline; root and the agent's own user
+ * are let in.
+ */
+#include "agent_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define CLIENT_MS 5000
+
+int
+agent_control_open(struct agent *a, struct bl_err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = -1, dir_fd, rc;
+	mode_t mask;
+
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
+		a->client[i].fd = -1;
+	rc = status_socket_path(
+	    a->config->v->state_dir, sa.sun_path, sizeof(sa.sun_path), &dir_fd, err);
+	if (rc < 0)
+		return rc;
+	/* What lies there is of an agent that died: the spool's lock says that none lives. */
+	(void)unlink(sa.sun_path);
+	mask = umask(0177);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(fd, AGENT_CLIENTS) != 0)
+		rc = bl_fail_errno(err, BL_EIO, "open the control socket %s/%s",
+		    a->config->v->state_dir, STATUS_SOCKET);
+	(void)umask(mask);
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	if (rc == BL_OK)
+		rc = agent_watch(a, fd, err);
+	if (rc < 0 && fd >= 0) {
+		(void)close(fd);
+		fd = -1;
+	}
+	a->control_fd = fd;
+	return rc;
+}
+
+static void
+drop_client(struct agent_client *c)
+{
+	if (c->fd >= 0)
+		(void)close(c->fd);
+	free(c->out);
+	*c = (struct agent_client){ .fd = -1 };
+}
+
+void
+agent_control_close(struct agent *a)
+{
+	char path[CONFIG_PATH_MAX];
+
+	if (a->control_fd < 0)
+		return;
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
+		drop_client(&a->client[i]);
+	(void)close(a->control_fd);
+	a->control_fd = -1;
+	config_state_path(a->config, STATUS_SOCKET, path);
+	(void)unlink(path);
+}
+
+static bool
+allowed(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+void
+agent_control_accept(struct agent *a)
+{
+	struct bl_err err = { 0 };
+	int fd;
+
+	while ((fd = accept4(a->control_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		struct agent_client *c = NULL;
+
+		for (unsigned i = 0; i < AGENT_CLIENTS && c == NULL; i++)
+			if (a->client[i].fd < 0)
+				c = &a->client[i];
+		if (c == NULL || !allowed(fd) || agent_watch(a, fd, &err) < 0) {
+			(void)close(fd);
+			continue;
+		}
+		c->fd = fd;
+		c->deadline_mono_ms = bl_mono_ms(a->clock) + CLIENT_MS;
+	}
+}
+
+static void
+send_more(struct agent *a, struct agent_client *c)
+{
+	struct epoll_event e = { .events = EPOLLOUT, .data.fd = c->fd };
+	ssize_t n;
+
+	while (c->out_sent < c->out_len) {
+		n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (epoll_ctl(a->epoll_fd, EPOLL_CTL_MOD, c->fd, &e) != 0)
+				break;
+			return;
+		}
+		if (n <= 0)
+			break;
+		c->out_sent += (size_t)n;
+	}
+	drop_client(c);
+}
+
+static void
+read_question(struct agent *a, unsigned place)
+{
+	struct agent_client *c = &a->client[place];
+	char text[64];
+	const ssize_t n = recv(c->fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || c->asked) {
+		drop_client(c);
+		return;
+	}
+	text[n] = '\0';
+	if (strcmp(text, "status\n") != 0 || spool_thread_status(a->spool, place) != BL_OK) {
+		drop_client(c);
+		return;
+	}
+	c->asked = true;
+}
+
+bool
+agent_control_serve(struct agent *a, int fd, uint32_t events)
+{
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++) {
+		if (a->client[i].fd != fd)
+			continue;
+		if ((events & EPOLLOUT) != 0)
+			send_more(a, &a->client[i]);
+		else
+			read_question(a, i);
+		return true;
+	}
+	return false;
+}
+
+void
+agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_status *st)
+{
+	struct agent_client *c;
+
+	if (token >= AGENT_CLIENTS)
+		return;
+	c = &a->client[token];
+	/* The one who asked may have gone, and another may sit in its place, not yet asking. */
+	if (c->fd < 0 || !c->asked || c->out != NULL)
+		return;
+	if ((c->out = agent_status_text(a, st)) == NULL) {
+		drop_client(c);
+		return;
+	}
+	c->out_len = strlen(c->out);
+	send_more(a, c);
+}
+
+int64_t
+agent_control_deadline(const struct agent *a)
+{
+	int64_t at = INT64_MAX;
+
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
+		if (a->client[i].fd >= 0 && a->client[i].deadline_mono_ms < at)
+			at = a->client[i].deadline_mono_ms;
+	return at;
+}
+
+void
+agent_control_tick(struct agent *a)
+{
+	const int64_t now = bl_mono_ms(a->clock);
+
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
+		if (a->client[i].fd >= 0 && a->client[i].deadline_mono_ms <= now)
+			drop_client(&a->client[i]);
+}

@@ -1,0 +1,175 @@
+/*
+ * The agent's state and what its files do for each other.  Everything here
+ * belongs to the loop's thread except `results`, which the prober's thread
+ * fills under its lock.
+ */
+#ifndef AGENT_INTERNAL_H
+#define AGENT_INTERNAL_H
+
+#include <pthread.h>
+
+#include "branchline/log.h"
+#include "branchline/mqtt.h"
+#include "branchline/topic.h"
+
+#include "agent.h"
+#include "clockmap.h"
+#include "config.h"
+#include "probe.h"
+#include "sample.h"
+#include "spool_thread.h"
+#include "uplink.h"
+
+#define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
+#define AGENT_RESULTS       256u   /* probe results waiting for the loop */
+#define AGENT_CLIENTS       8u     /* control connections at a time */
+#define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
+#define AGENT_CLOCK_SAVE_MS 3600000
+
+/* Tokens of spool_thread_status beyond the control clients' places. */
+#define AGENT_TOKEN_SELF 1000u
+
+struct agent_sink {
+	struct sample_sink sink; /* what samplers see */
+	enum bl_stream stream;   /* of what is being collected */
+	struct spool_thread_sample *sample;
+	uint32_t n, size;
+	uint64_t refused; /* beyond AGENT_SAMPLES_MAX, or out of memory */
+	struct agent *agent;
+};
+
+struct agent_results {
+	pthread_mutex_t lock;
+	int fd; /* eventfd */
+	unsigned head, n;
+	uint64_t dropped;
+	struct probe_result *ring; /* AGENT_RESULTS */
+};
+
+struct agent_client {
+	int fd; /* -1: free */
+	bool asked;
+	int64_t deadline_mono_ms;
+	char *out; /* answer under way; owned */
+	size_t out_len, out_sent;
+};
+
+struct agent {
+	const struct bl_clock *clock;
+	struct config *config;
+	struct bl_id boot;
+	int64_t started_unix_ms, started_mono_ms, config_loaded_unix_ms;
+	int epoll_fd, signal_fd;
+	bool stopping;
+
+	/* sampling */
+	struct sampler *sampler[CONFIG_SAMPLERS_MAX];
+	struct bl_log_limit sampler_log[CONFIG_SAMPLERS_MAX];
+	uint64_t sampler_failures;
+	char sampler_problem[256]; /* of the last tick; empty: all read */
+	struct agent_sink sink;
+	int64_t next_tick_mono_ms;
+	int64_t last_tick_boot_ms;
+	uint64_t ticks, missed_ticks;
+	int32_t own_handle[2]; /* agent_spool_bytes, agent_waiting_batches */
+
+	/* probes */
+	struct prober *prober;
+	struct probe_state *probe_state;
+	size_t n_probes;
+	struct agent_results results;
+
+	/* spool */
+	struct spool_thread *spool;
+	struct spool_thread_status spool_status; /* as of status_mono_ms */
+	bool spool_status_known;
+	int64_t next_status_mono_ms;
+
+	/* link */
+	struct bl_mqtt *mqtt;   /* NULL while its files cannot be used */
+	char mqtt_problem[320]; /* why there is none */
+	int64_t mqtt_retry_mono_ms;
+	struct uplink *uplink;
+	struct agent_frame {
+		struct bl_buf msg;
+		bool past;
+	} kept[UPLINK_SLOTS]; /* frames that wait for room */
+	uint32_t hello_nonce;
+	bool hello_wanted;
+	uint64_t connections; /* since the spool was made */
+	bool connections_known;
+	bool birth_sent;
+	bool link_up;
+	char topic[BL_TOPIC_CENTRE + 1][BL_TOPIC_MAX]; /* by enum bl_topic_kind */
+	char down_why[320];
+	int64_t retry_at_mono_ms; /* of the next attempt; -1: none */
+	uint64_t bad_messages;
+	struct bl_log_limit link_log, bad_log;
+	bool goodbye_done;
+
+	/* clock */
+	struct clockmap clockmap;
+	int64_t next_clock_mono_ms, next_save_mono_ms;
+	bool clock_floor_broken; /* the wall clock stands before the build or the last saved time */
+
+	/* control */
+	int control_fd;
+	struct agent_client client[AGENT_CLIENTS];
+};
+
+/* ---- agent.c ---- */
+int agent_watch(struct agent *a, int fd, struct bl_err *err);
+
+/* ---- agent_tick.c: samplers, probes, the sink ---- */
+int agent_samplers_open(struct agent *a, struct bl_err *err);
+void agent_samplers_close(struct agent *a);
+int agent_probes_start(struct agent *a, struct bl_err *err);
+void agent_probes_stop(struct agent *a);
+void agent_probe_results(struct agent *a);
+int agent_sink_init(struct agent *a);
+/* When the next tick is due, and doing it. */
+void agent_tick_align(struct agent *a);
+void agent_tick(struct agent *a);
+/* An event with up to three attributes; NULL key ends them. */
+struct agent_attr {
+	const char *key;
+	const char *text; /* or NULL: number */
+	double number;
+};
+void agent_event(struct agent *a, const char *type, const struct agent_attr *attrs);
+
+/* ---- agent_link.c: MQTT and uplink ---- */
+int agent_link_init(struct agent *a, struct bl_err *err);
+/* Makes and starts the connection; a failure is kept in mqtt_problem and tried again later. */
+void agent_link_open(struct agent *a);
+void agent_link_close(struct agent *a);
+void agent_link_tick(struct agent *a);
+int64_t agent_link_deadline(const struct agent *a);
+/* Says presence "offline"; true: under way, goodbye_done follows. */
+bool agent_link_goodbye(struct agent *a);
+void agent_link_calls(struct agent *a, struct spool_calls *calls);
+
+/* ---- agent_clock.c ---- */
+void agent_clock_init(struct agent *a);
+void agent_clock_look(struct agent *a);
+void agent_clock_centre(struct agent *a, int64_t server_unix_ms, int64_t rtt_ms);
+void agent_clock_save(struct agent *a);
+
+/* ---- agent_control.c ---- */
+int agent_control_open(struct agent *a, struct bl_err *err);
+void agent_control_close(struct agent *a);
+void agent_control_accept(struct agent *a);
+/* True when fd was one of its connections. */
+bool agent_control_serve(struct agent *a, int fd, uint32_t events);
+void agent_control_tick(struct agent *a);
+int64_t agent_control_deadline(const struct agent *a);
+void agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_status *st);
+
+/* ---- agent_status.c ---- */
+/* The JSON text, malloced; NULL: out of memory. */
+char *agent_status_text(const struct agent *a, const struct spool_thread_status *st);
+
+/* ---- agent_reload.c ---- */
+void agent_reload(struct agent *a);
+
+#endif

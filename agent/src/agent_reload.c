@@ -1,0 +1,111 @@
+/*
+ * SIGHUP: a new configuration is read and checked beside the running one, then
+ * swapped in.  What cannot change in a running agent (its identity, where its
+ * state lies) makes the whole new one be refused, with the reason; nothing is
+ * half applied.
+ */
+#include "agent_internal.h"
+
+#include <string.h>
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* NULL, or the key that needs a restart. */
+static const char *
+needs_restart(const struct config_values *old, const struct config_values *new)
+{
+	if (!same(old->device.id, new->device.id))
+		return "device.id";
+	if (old->device.part != new->device.part)
+		return "device.part";
+	if (!same(old->state_dir, new->state_dir))
+		return "state_dir";
+	if (old->spool.max_bytes != new->spool.max_bytes ||
+	    old->spool.keep_receipted_ms != new->spool.keep_receipted_ms)
+		return "spool";
+	return NULL;
+}
+
+static bool
+address_changed(const struct config_values *old, const struct config_values *new)
+{
+	return !same(old->broker.host, new->broker.host) || old->broker.port != new->broker.port ||
+	       !same(old->broker.verify_name, new->broker.verify_name);
+}
+
+/* Reads and checks; NULL when the running one stays. */
+static struct config *
+read_new(struct agent *a)
+{
+	struct bl_conf_errors errors;
+	struct bl_err err = { 0 };
+	struct config *c;
+	const char *key;
+
+	if (config_load(&c, a->config->path, &errors, &err) < 0) {
+		for (size_t i = 0; i < errors.n_kept; i++)
+			bl_error("config", "%s", errors.line[i]);
+		bl_error("config", "reload refused, the running configuration stays: %s", err.msg);
+		bl_conf_errors_free(&errors);
+		return NULL;
+	}
+	bl_conf_errors_free(&errors);
+	if ((key = needs_restart(a->config->v, c->v)) != NULL) {
+		bl_error("config",
+		    "reload refused, the running configuration stays: %s can only change with a "
+		    "restart",
+		    key);
+		config_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void
+apply_link(struct agent *a, const struct config *new)
+{
+	struct bl_link_cfg link;
+	struct bl_err err = { 0 };
+
+	if (a->mqtt == NULL) {
+		a->mqtt_retry_mono_ms = bl_mono_ms(a->clock); /* the files may be good now */
+		return;
+	}
+	config_link(new, &link);
+	if (bl_mqtt_reload(a->mqtt, &link, &err) < 0)
+		bl_error("link", "the certificates in force stay: %s", err.msg);
+	else if (address_changed(a->config->v, new->v))
+		bl_mqtt_drop(a->mqtt, "the broker's address was changed in the configuration");
+}
+
+void
+agent_reload(struct agent *a)
+{
+	static const enum bl_log_level levels[] = { BL_LOG_ERROR, BL_LOG_WARN, BL_LOG_INFO,
+		BL_LOG_DEBUG };
+	struct agent_attr attrs[] = { { "hash", NULL, 0 }, { NULL, NULL, 0 } };
+	struct config *old = a->config, *new = read_new(a);
+	struct bl_err err = { 0 };
+
+	if (new == NULL)
+		return;
+	apply_link(a, new);
+	agent_probes_stop(a);
+	agent_samplers_close(a);
+	a->config = new;
+	a->config_loaded_unix_ms = bl_unix_ms(a->clock);
+	bl_log_level_set(levels[new->v->log_level]);
+	(void)agent_samplers_open(a, &err); /* logs what does not start, never fails as a whole */
+	if (agent_probes_start(a, &err) < 0)
+		bl_error("probe", "probes do not run, the rest goes on: %s", err.msg);
+	agent_tick_align(a);
+	attrs[0].text = new->hash;
+	agent_event(a, "config.loaded", attrs);
+	bl_info("config", "reloaded changed=%s hash=%.12s",
+	    strcmp(old->hash, new->hash) != 0 ? "yes" : "no", new->hash);
+	config_free(old);
+}

@@ -1,0 +1,229 @@
+/*
+ * What the daemon says of itself: one JSON object.  Health is judged here, by
+ * what a person who is responsible for this machine would want to act on.
+ */
+#include "agent_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define QUIET_MS 180000 /* no receipt for so long, with data waiting, is worth a word */
+
+static void reason(json_t *reasons, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+reason(json_t *reasons, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)json_array_append_new(reasons, json_string(text));
+}
+
+static json_t *
+text_or_null(const char *text)
+{
+	/* Reasons come from other machines, too: not always UTF-8. */
+	json_t *s = text[0] != '\0' ? json_string(text) : json_null();
+
+	return s != NULL ? s : json_string("(a reason that is no text)");
+}
+
+static const char *
+link_state(const struct agent *a, const struct bl_mqtt_stats *st)
+{
+	if (a->mqtt == NULL)
+		return "unusable";
+	switch (st->state) {
+	case BL_MQTT_UP:
+		return "up";
+	case BL_MQTT_CONNECTING:
+		return "connecting";
+	case BL_MQTT_WAITING:
+		return "waiting";
+	case BL_MQTT_STOPPED:
+		break;
+	}
+	return "stopped";
+}
+
+static json_t *
+link_json(const struct agent *a, const struct bl_mqtt_stats *st)
+{
+	const struct config_broker *b = &a->config->v->broker;
+	const int64_t now = bl_mono_ms(a->clock);
+	const bool up = a->mqtt != NULL && st->state == BL_MQTT_UP;
+	const char *why = a->mqtt == NULL ? a->mqtt_problem : up ? "" : st->why;
+	const int64_t retry = a->mqtt == NULL ? a->mqtt_retry_mono_ms : a->retry_at_mono_ms;
+	const struct bl_link_report *r = a->mqtt != NULL ? bl_mqtt_link_report(a->mqtt) : NULL;
+
+	return json_pack("{s:s,s:o,s:s,s:I,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I}", "state",
+	    link_state(a, st), "since_unix_ms",
+	    a->mqtt != NULL ? json_integer(bl_unix_ms(a->clock) - (now - st->since_mono_ms))
+			    : json_null(),
+	    "host", b->host, "port", (json_int_t)b->port, "address",
+	    text_or_null(up && r != NULL ? r->peer : ""), "why", text_or_null(why), "fault",
+	    a->mqtt == NULL ? "files" : bl_link_fault_name(up ? BL_FAULT_NONE : st->fault),
+	    "retry_in_ms",
+	    !up && retry >= 0 ? json_integer(retry > now ? retry - now : 0) : json_null(),
+	    "connects", (json_int_t)st->connects, "attempts", (json_int_t)st->attempts,
+	    "sent_bytes", (json_int_t)st->wire_out_bytes, "received_bytes",
+	    (json_int_t)st->wire_in_bytes, "mailbox_dropped", (json_int_t)st->mailbox_dropped,
+	    "bad_messages", (json_int_t)a->bad_messages);
+}
+
+static json_t *
+uplink_json(const struct agent *a, const struct uplink_status *u)
+{
+	static const char *const verdicts[] = { "ok", "conflict", "retired" };
+	const int64_t wall = bl_unix_ms(a->clock) - bl_mono_ms(a->clock);
+
+	return json_pack("{s:s,s:I,s:s,s:i,s:i,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:o}", "state",
+	    uplink_state_name(u->state), "since_unix_ms", (json_int_t)(u->since_mono_ms + wall),
+	    "verdict", verdicts[u->verdict < 3 ? u->verdict : 0], "window", (int)u->window,
+	    "in_flight", (int)u->in_flight, "in_flight_bytes", (json_int_t)u->in_flight_bytes,
+	    "credit_bytes_per_s", (json_int_t)u->credit_bytes_per_s, "rate_bytes_per_s",
+	    (json_int_t)u->rate_bytes_per_s, "last_receipt_unix_ms",
+	    u->last_receipt_mono_ms >= 0 ? json_integer(u->last_receipt_mono_ms + wall)
+					 : json_null(),
+	    "published", (json_int_t)u->published, "receipted", (json_int_t)u->receipted, "overdue",
+	    (json_int_t)u->overdue, "hellos", (json_int_t)u->hellos, "refused_reason",
+	    u->refused_reason != 0 ? json_integer(u->refused_reason) : json_null());
+}
+
+static json_t *
+clock_json(const struct agent *a)
+{
+	const struct bl_clock_segment *s = &a->clockmap.newest;
+
+	return json_pack("{s:b,s:s,s:o,s:b,s:b}", "trusted", clockmap_trusted(&a->clockmap),
+	    "source", clockmap_source_name(s->source), "uncertainty_ms",
+	    s->source != BL_CLOCK_UNTRUSTED ? json_integer(s->uncertainty_ms) : json_null(),
+	    "kernel_synced", a->clock->synced(a->clock->ctx), "before_known_time",
+	    a->clock_floor_broken);
+}
+
+static json_t *
+sampling_json(const struct agent *a)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I}", "interval_ms",
+	    (json_int_t)a->config->v->interval_ms, "ticks", (json_int_t)a->ticks, "missed_ticks",
+	    (json_int_t)a->missed_ticks, "failures", (json_int_t)a->sampler_failures, "problem",
+	    text_or_null(a->sampler_problem), "probes", (json_int_t)a->n_probes,
+	    "probe_results_dropped", (json_int_t)a->results.dropped, "refused_samples",
+	    (json_int_t)a->sink.refused);
+}
+
+static void
+judge_link(const struct agent *a, const struct bl_mqtt_stats *st, const struct uplink_status *u,
+    json_t *reasons)
+{
+	if (a->mqtt == NULL)
+		reason(reasons, "no connection can be made: %s",
+		    a->mqtt_problem[0] != '\0' ? a->mqtt_problem : "just started");
+	else if (st->state != BL_MQTT_UP)
+		reason(reasons, "not connected to the broker: %s",
+		    st->why[0] != '\0' ? st->why : "the first attempt is under way");
+	else if (u->state == UPLINK_REFUSED && u->verdict == BL_VERDICT_RETIRED)
+		reason(reasons, "the collector takes nothing: this device was retired");
+	else if (u->state == UPLINK_REFUSED)
+		reason(reasons, "the collector takes nothing: this spool belongs to another device "
+				"(a copied disk image?)");
+	else if (u->state != UPLINK_READY)
+		reason(reasons, "connected to the broker, but the collector has not answered yet");
+	if (u->refused_reason != 0)
+		reason(reasons,
+		    "the broker refuses messages of this device (MQTT reason %d): part or id "
+		    "differ "
+		    "from its certificate",
+		    u->refused_reason);
+}
+
+static void
+judge_spool(const struct agent *a, const struct spool_thread_status *st,
+    const struct uplink_status *u, json_t *reasons)
+{
+	const int64_t quiet = bl_mono_ms(a->clock) - u->last_receipt_mono_ms;
+	uint64_t waiting = 0;
+
+	if (st->problem[0] != '\0')
+		reason(reasons, "the spool: %s", st->problem);
+	if (!st->spool_valid)
+		return;
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		waiting += st->spool.stream[i].waiting_batches;
+	if (u->state == UPLINK_READY && waiting > 0 && quiet > QUIET_MS)
+		reason(reasons, "no receipt for %" PRId64 " s, %" PRIu64 " batches wait",
+		    quiet / 1000, waiting);
+	if (st->spool.file_bytes * 10 > st->spool.max_bytes * 9 && waiting > 0)
+		reason(reasons, "the spool is over 90 %% full: the oldest data will be dropped");
+	if (st->refused_events > 0 || st->refused_samples > 0)
+		reason(reasons,
+		    "the disk is too slow: %" PRIu64 " samples, %" PRIu64
+		    " events were refused (in the ledger)",
+		    st->refused_samples, st->refused_events);
+}
+
+static json_t *
+health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct uplink_status *u,
+    const struct spool_thread_status *st)
+{
+	json_t *reasons = json_array();
+
+	judge_link(a, m, u, reasons);
+	judge_spool(a, st, u, reasons);
+	if (!clockmap_trusted(&a->clockmap))
+		reason(reasons, "the clock is not known: no time synchronisation, and no answer "
+				"of the collector yet");
+	if (a->sampler_problem[0] != '\0')
+		reason(reasons, "a sample is unknown: %s", a->sampler_problem);
+	return json_pack("{s:s,s:o}", "state",
+	    json_array_size(reasons) == 0 ? "healthy" : "degraded", "reasons", reasons);
+}
+
+static json_t *
+spool_json(const struct spool_thread_status *st)
+{
+	json_t *spool = st->spool_valid ? status_spool_json(&st->spool) : json_object();
+	json_t *more = json_pack("{s:b,s:o,s:o,s:I,s:I,s:I,s:I}", "committing", st->committing,
+	    "problem", text_or_null(st->problem), "failing_since_unix_ms",
+	    st->failing_since_unix_ms > 0 ? json_integer(st->failing_since_unix_ms) : json_null(),
+	    "memory_bytes", (json_int_t)st->memory_bytes, "refused_samples",
+	    (json_int_t)st->refused_samples, "refused_events", (json_int_t)st->refused_events,
+	    "replaced", (json_int_t)st->replaced);
+
+	(void)json_object_update(spool, more);
+	json_decref(more);
+	return spool;
+}
+
+char *
+agent_status_text(const struct agent *a, const struct spool_thread_status *st)
+{
+	struct bl_mqtt_stats m = { 0 };
+	struct uplink_status u;
+	json_t *all;
+	char *text;
+
+	if (a->mqtt != NULL)
+		bl_mqtt_stats(a->mqtt, &m);
+	uplink_status(a->uplink, &u);
+	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
+	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms",
+	    (json_int_t)a->started_unix_ms, "now_unix_ms", (json_int_t)bl_unix_ms(a->clock),
+	    "config_file", a->config->path, "config_hash", a->config->hash, "config_loaded_unix_ms",
+	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
+	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
+	    sampling_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps), "health",
+	    health_json(a, &m, &u, st));
+	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+	json_decref(all);
+	return text;
+}

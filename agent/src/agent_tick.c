@@ -1,0 +1,319 @@
+/*
+ * Sampling: the tick, the sink between samplers and spool, and the results
+ * that the prober's thread hands over.
+ *
+ * Ticks stand on the monotonic clock, aligned to whole intervals; a late loop
+ * leaves ticks out and never makes up for them in a burst.  What was left out
+ * (suspend, SIGSTOP, a stalled machine) becomes a ledger entry "off".
+ */
+#include "agent_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* ---- the sink ---- */
+
+static int32_t
+sink_declare(void *ctx, const struct bl_series_def *def)
+{
+	struct agent_sink *s = ctx;
+
+	return spool_thread_series(s->agent->spool, def);
+}
+
+static void
+sink_add(struct agent_sink *s, int32_t handle, double value, enum bl_unknown unknown)
+{
+	struct spool_thread_sample *grown;
+
+	if (s->n == s->size) {
+		const uint32_t size = s->size == 0 ? 256 : s->size * 2;
+
+		grown = size > AGENT_SAMPLES_MAX ? NULL : realloc(s->sample, size * sizeof(*grown));
+		if (grown == NULL) {
+			s->refused++;
+			return;
+		}
+		s->sample = grown;
+		s->size = size;
+	}
+	s->sample[s->n++] = (struct spool_thread_sample){
+		.handle = handle, .unknown = (uint8_t)unknown, .value = value
+	};
+}
+
+static void
+sink_put(void *ctx, int32_t handle, double value)
+{
+	sink_add(ctx, handle, value, BL_KNOWN);
+}
+
+static void
+sink_unknown(void *ctx, int32_t handle, enum bl_unknown reason)
+{
+	sink_add(ctx, handle, 0, reason);
+}
+
+static void
+sink_event(void *ctx, const struct bl_event *ev)
+{
+	struct agent_sink *s = ctx;
+
+	/* A full queue is counted and named in the ledger by the spool thread. */
+	(void)spool_thread_event(s->agent->spool, ev, 0);
+}
+
+int
+agent_sink_init(struct agent *a)
+{
+	a->sink.agent = a;
+	a->sink.sink = (struct sample_sink){ .ctx = &a->sink,
+		.declare = sink_declare,
+		.put = sink_put,
+		.unknown = sink_unknown,
+		.event = sink_event };
+	return BL_OK;
+}
+
+/* Hands what was collected to the spool, as of one instant. */
+static void
+sink_flush(struct agent *a, enum bl_stream stream, int64_t boot_ms)
+{
+	if (a->sink.n > 0)
+		(void)spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n);
+	a->sink.n = 0;
+}
+
+static struct bl_str
+str(const char *s)
+{
+	return (struct bl_str){ s, strlen(s) };
+}
+
+void
+agent_event(struct agent *a, const char *type, const struct agent_attr *attrs)
+{
+	struct bl_event ev = { .boot_ms = bl_boot_ms(a->clock), .type = str(type) };
+
+	for (; attrs != NULL && attrs->key != NULL && ev.n_attrs < BL_ATTRS_MAX; attrs++) {
+		struct bl_attr *attr = &ev.attr[ev.n_attrs++];
+
+		attr->key = str(attrs->key);
+		attr->type = attrs->text != NULL ? BL_ATTR_TEXT : BL_ATTR_NUMBER;
+		if (attrs->text != NULL)
+			attr->text = str(attrs->text);
+		attr->number = attrs->number;
+	}
+	(void)spool_thread_event(a->spool, &ev, 0);
+}
+
+/* ---- samplers ---- */
+
+int
+agent_samplers_open(struct agent *a, struct bl_err *err)
+{
+	int rc;
+
+	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
+		rc = samplers[i]->open(&a->sampler[i], config_sampler(a->config, i), "",
+		    (uint32_t)a->config->v->interval_ms, err);
+		if (rc < 0) {
+			/* One that cannot begin does not keep the others from it. */
+			bl_error("agent", "%s sampler does not start, the others go on: %s",
+			    samplers[i]->kind, err->msg);
+			a->sampler[i] = NULL;
+		}
+	}
+	return BL_OK;
+}
+
+void
+agent_samplers_close(struct agent *a)
+{
+	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
+		samplers[i]->close(a->sampler[i]);
+		a->sampler[i] = NULL;
+	}
+}
+
+static void
+sample_all(struct agent *a, int64_t boot_ms)
+{
+	const int64_t mono = bl_mono_ms(a->clock);
+	unsigned swallowed;
+
+	a->sampler_problem[0] = '\0';
+	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
+		struct bl_err err = { 0 };
+
+		if (a->sampler[i] == NULL ||
+		    samplers[i]->sample(a->sampler[i], boot_ms, &a->sink.sink, &err) >= 0)
+			continue;
+		a->sampler_failures++;
+		(void)snprintf(a->sampler_problem, sizeof(a->sampler_problem), "%s", err.msg);
+		if (bl_log_allow(&a->sampler_log[i], mono, 600000, &swallowed))
+			bl_warn(
+			    "agent", "a sample is unknown: %s suppressed=%u", err.msg, swallowed);
+	}
+}
+
+/* What only the agent as a whole knows of itself. */
+static void
+sample_own(struct agent *a)
+{
+	static const struct {
+		const char *name, *unit;
+	} own[2] = { { "agent_spool_bytes", "bytes" }, { "agent_waiting_batches", "1" } };
+	const struct spool_status *s = &a->spool_status.spool;
+	double value[2] = { (double)s->file_bytes, 0 };
+
+	if (!a->spool_status_known || !a->spool_status.spool_valid)
+		return;
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		value[1] += (double)s->stream[i].waiting_batches;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct bl_series_def def = { .stream = BL_STREAM_HOST,
+			.kind = BL_GAUGE,
+			.interval_ms = (uint32_t)a->config->v->interval_ms,
+			.name = str(own[i].name),
+			.unit = str(own[i].unit) };
+
+		a->own_handle[i] = sink_declare(&a->sink, &def);
+		if (a->own_handle[i] >= 0)
+			sink_put(&a->sink, a->own_handle[i], value[i]);
+	}
+}
+
+/* ---- the tick ---- */
+
+void
+agent_tick_align(struct agent *a)
+{
+	const int64_t interval = a->config->v->interval_ms;
+
+	a->next_tick_mono_ms = (bl_mono_ms(a->clock) / interval + 1) * interval;
+}
+
+/* The time in which nobody sampled, for both streams that tick. */
+static void
+name_missed(struct agent *a, int64_t from_boot_ms, int64_t to_boot_ms)
+{
+	static const enum bl_stream streams[] = { BL_STREAM_HOST, BL_STREAM_PROBES };
+	struct bl_gap gap = { .reason = BL_GAP_OFF,
+		.begin_boot = a->boot,
+		.begin_boot_ms = from_boot_ms,
+		.end_boot = a->boot,
+		.end_boot_ms = to_boot_ms };
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		gap.stream = streams[i];
+		(void)spool_thread_gap(a->spool, &gap);
+	}
+	bl_warn("agent",
+	    "nothing was sampled for a while (suspended, stopped or overloaded) ms=%lld",
+	    (long long)(to_boot_ms - from_boot_ms));
+}
+
+void
+agent_tick(struct agent *a)
+{
+	const int64_t interval = a->config->v->interval_ms;
+	const int64_t boot_ms = bl_boot_ms(a->clock);
+
+	/* Boot time goes on in suspend, when the monotonic clock of the schedule stands. */
+	if (a->last_tick_boot_ms != 0 && boot_ms - a->last_tick_boot_ms >= 2 * interval + 1000) {
+		a->missed_ticks += (uint64_t)((boot_ms - a->last_tick_boot_ms) / interval) - 1;
+		name_missed(a, a->last_tick_boot_ms, boot_ms - interval);
+	}
+	a->last_tick_boot_ms = boot_ms;
+	a->ticks++;
+	a->sink.n = 0;
+	sample_all(a, boot_ms);
+	sample_own(a);
+	sink_flush(a, BL_STREAM_HOST, boot_ms);
+	(void)spool_thread_commit(
+	    a->spool, boot_ms); /* full: it commits by itself within a second */
+	agent_tick_align(a);
+}
+
+/* ---- probes ---- */
+
+/* On the prober's thread. */
+static void
+on_result(void *ctx, const struct probe_result *r)
+{
+	struct agent_results *q = ctx;
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->n == AGENT_RESULTS)
+		q->dropped++;
+	else
+		q->ring[(q->head + q->n++) % AGENT_RESULTS] = *r;
+	pthread_mutex_unlock(&q->lock);
+	(void)!write(q->fd, &one, sizeof(one)); /* fails only when it is readable anyway */
+}
+
+int
+agent_probes_start(struct agent *a, struct bl_err *err)
+{
+	const struct bl_conf_list *probes = &a->config->v->probes;
+
+	a->n_probes = probes->n;
+	if (probes->n == 0)
+		return BL_OK;
+	if (a->results.ring == NULL)
+		a->results.ring = calloc(AGENT_RESULTS, sizeof(*a->results.ring));
+	a->probe_state = calloc(probes->n, sizeof(*a->probe_state));
+	if (a->results.ring == NULL || a->probe_state == NULL)
+		return bl_fail(err, BL_ENOMEM, "start probes: out of memory");
+	for (size_t i = 0; i < probes->n; i++)
+		probe_state_init(&a->probe_state[i], &((const struct probe_conf *)probes->item)[i]);
+	return prober_start(&a->prober, probes, a->clock, on_result, &a->results, err);
+}
+
+void
+agent_probes_stop(struct agent *a)
+{
+	prober_stop(a->prober);
+	a->prober = NULL;
+	agent_probe_results(a);
+	free(a->probe_state);
+	a->probe_state = NULL;
+	a->n_probes = 0;
+}
+
+static bool
+take_result(struct agent_results *q, struct probe_result *out)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->n > 0) {
+		*out = q->ring[q->head];
+		q->head = (q->head + 1) % AGENT_RESULTS;
+		q->n--;
+		got = true;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return got;
+}
+
+void
+agent_probe_results(struct agent *a)
+{
+	struct probe_result r;
+	uint64_t count;
+
+	(void)!read(a->results.fd, &count, sizeof(count)); /* EAGAIN: nothing was counted */
+	while (take_result(&a->results, &r)) {
+		if (r.probe >= a->n_probes)
+			continue; /* of a list that a reload replaced */
+		a->sink.n = 0;
+		probe_result_put(&r, &a->probe_state[r.probe], &a->sink.sink);
+		sink_flush(a, BL_STREAM_PROBES, r.boot_ms);
+	}
+}

@@ -1,0 +1,144 @@
+/* What the subcommands share, and the small ones about the configuration. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+/* The option of this name, or NULL; *value points behind "=" when the word has one. */
+static const struct cmd_option *
+find(const struct cmd_option *options, const char *word, const char **value)
+{
+	const size_t len = strcspn(word, "=");
+
+	*value = word[len] == '=' ? word + len + 1 : NULL;
+	for (; options->name != NULL; options++)
+		if (strlen(options->name) == len && strncmp(options->name, word, len) == 0)
+			return options;
+	return NULL;
+}
+
+static int
+mistake(const char *what, const char *word)
+{
+	(void)fprintf(
+	    stderr, "branchline-agent: %s \"%s\"; --help tells what there is\n", what, word);
+	return 2;
+}
+
+int
+cmd_options_read(int argc, char **argv, const struct cmd_option *options, const char **words,
+    int max_words, const char *help)
+{
+	const struct cmd_option *o;
+	const char *value;
+	int n = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			(void)fputs(help, stdout);
+			return 1;
+		}
+		if (argv[i][0] != '-') {
+			if (n == max_words)
+				return mistake("unexpected argument", argv[i]);
+			words[n++] = argv[i];
+			continue;
+		}
+		if ((o = find(options, argv[i], &value)) == NULL)
+			return mistake("unknown option", argv[i]);
+		if (o->flag != NULL && value != NULL)
+			return mistake("no value belongs to option", argv[i]);
+		if (o->flag != NULL) {
+			*o->flag = 1;
+			continue;
+		}
+		if (value == NULL && ++i == argc)
+			return mistake("a value is missing after option", argv[i - 1]);
+		*o->value = value != NULL ? value : argv[i];
+	}
+	return 0;
+}
+
+struct config *
+cmd_config(const char *path, int *exit_code)
+{
+	struct bl_conf_errors errors;
+	struct bl_err err = { 0 };
+	struct config *c;
+	const int rc = config_load(&c, path, &errors, &err);
+
+	for (size_t i = 0; i < errors.n_kept; i++)
+		(void)fprintf(stderr, "%s\n", errors.line[i]);
+	if (errors.n > errors.n_kept)
+		(void)fprintf(stderr, "%s: and %zu more\n", path, errors.n - errors.n_kept);
+	if (rc < 0)
+		(void)fprintf(stderr, "branchline-agent: %s\n", err.msg);
+	bl_conf_errors_free(&errors);
+	/* A file that is missing or unreadable is a configuration error, too: a restart is in vain.
+	 */
+	*exit_code = rc == BL_OK ? 0 : rc == BL_ENOMEM ? 1 : CONFIG_EXIT_REFUSED;
+	return rc == BL_OK ? c : NULL;
+}
+
+static int
+read_config_option(int argc, char **argv, const char **path, const char *help)
+{
+	const struct cmd_option options[] = { { "--config", path, NULL }, { NULL, NULL, NULL } };
+
+	*path = CONFIG_FILE_DEFAULT;
+	return cmd_options_read(argc, argv, options, path, 1, help);
+}
+
+int
+cmd_check_config(int argc, char **argv)
+{
+	const char *path;
+	struct config *c;
+	int code = read_config_option(argc, argv, &path,
+	    "usage: branchline-agent check-config [--config FILE]\n\n"
+	    "Reads the configuration and prints every error with file, line, column, what was\n"
+	    "expected and what stands there. Exit code 0: it is good; 78: it is not.\n");
+
+	if (code != 0)
+		return code == 1 ? 0 : CMD_EXIT_USAGE;
+	if ((c = cmd_config(path, &code)) == NULL)
+		return code;
+	(void)printf("%s: good (device %s, site %s, %zu probes)\n", path, c->v->device.id,
+	    c->v->device.site, c->v->probes.n);
+	config_free(c);
+	return 0;
+}
+
+int
+cmd_print_config(int argc, char **argv)
+{
+	const char *path;
+	struct config *c;
+	int code = read_config_option(argc, argv, &path,
+	    "usage: branchline-agent print-config [--config FILE]\n\n"
+	    "Prints the configuration in force as YAML, with every default and with file names\n"
+	    "made absolute. What it prints can be read back.\n");
+
+	if (code != 0)
+		return code == 1 ? 0 : CMD_EXIT_USAGE;
+	if ((c = cmd_config(path, &code)) == NULL)
+		return code;
+	code = config_print(c, stdout) == BL_OK ? 0 : 1;
+	config_free(c);
+	return code;
+}
+
+int
+cmd_options(int argc, char **argv)
+{
+	static const struct cmd_option none[] = { { NULL, NULL, NULL } };
+	const int code = cmd_options_read(argc, argv, none, NULL, 0,
+	    "usage: branchline-agent options\n\n"
+	    "Prints every key of the configuration with its meaning, bounds and default.\n");
+
+	if (code != 0)
+		return code == 1 ? 0 : CMD_EXIT_USAGE;
+	return config_print_options(stdout) == BL_OK ? 0 : 1;
+}

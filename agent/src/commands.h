@@ -1,0 +1,35 @@
+/* The subcommands: each takes what follows its name and returns the exit code. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+int cmd_run(int argc, char **argv);
+int cmd_check_config(int argc, char **argv);
+int cmd_print_config(int argc, char **argv);
+int cmd_options(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_diagnose(int argc, char **argv);
+int cmd_setup(int argc, char **argv);
+
+/* ---- shared by them ---- */
+
+struct config;
+
+/* One option of a subcommand; value NULL: a flag. */
+struct cmd_option {
+	const char *name; /* "--config"; NULL ends the list */
+	const char **value;
+	int *flag;
+};
+
+/*
+ * Reads options and up to max_words other words.  0: go on; 1: --help was
+ * printed; 2: a mistake was told, exit with 64.
+ */
+int cmd_options_read(int argc, char **argv, const struct cmd_option *options, const char **words,
+    int max_words, const char *help);
+/* Loads a configuration or says every error on stderr; *exit_code is then 78 or 1. */
+struct config *cmd_config(const char *path, int *exit_code);
+
+#define CMD_EXIT_USAGE 64 /* EX_USAGE of sysexits.h */
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * The agent's configuration.
+ *
+ * The table of the section `samplers` is put together at run time from the
+ * samplers there are, each bringing its own; so a new sampler needs no change
+ * here.  Their structs lie behind struct config_values in one allocation.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mbedtls/sha256.h>
+
+#include "branchline/topic.h"
+
+#include "probe.h"
+#include "sample.h"
+
+struct config_schema {
+	struct bl_conf_key samplers[CONFIG_SAMPLERS_MAX + 1];
+	struct bl_conf_section samplers_section;
+	struct bl_conf_key root[16];
+	struct bl_conf_section root_section;
+	size_t sampler_offset[CONFIG_SAMPLERS_MAX]; /* from the start of struct config_values */
+	size_t sampler_of[CONFIG_SAMPLERS_MAX];     /* table's place -> samplers[] */
+};
+
+static const char *
+check_id(const void *value)
+{
+	return bl_id_text_valid(*(char *const *)value)
+		   ? NULL
+		   : "an id of lower-case letters, digits and hyphens, at most 63";
+}
+
+static const struct bl_conf_key device_keys[] = {
+	{ .name = "id",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_device, id),
+	    .help = "the device's id, the common name of its certificate",
+	    .check = check_id },
+	{ .name = "site",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_device, site),
+	    .help = "the id of the site where it stands",
+	    .check = check_id },
+	{ .name = "part",
+	    .type = BL_CONF_INT,
+	    .offset = offsetof(struct config_device, part),
+	    .min = 0,
+	    .max = BL_PARTS - 1,
+	    .help = "the site's part of the fleet, as `branchline device add` wrote it" },
+	{ 0 },
+};
+
+static const struct bl_conf_section device_section = { "device", sizeof(struct config_device),
+	device_keys, NULL };
+
+static const struct bl_conf_key broker_keys[] = {
+	{ .name = "host",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_broker, host),
+	    .min = 1,
+	    .max = 253,
+	    .help = "name or address of the broker" },
+	{ .name = "port",
+	    .type = BL_CONF_INT,
+	    .dflt = "8883",
+	    .offset = offsetof(struct config_broker, port),
+	    .min = 1,
+	    .max = 65535,
+	    .help = "its TLS port" },
+	{ .name = "verify_name",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_broker, verify_name),
+	    .max = 253,
+	    .help = "the name that its certificate must carry; none: host" },
+	{ .name = "ca",
+	    .type = BL_CONF_STR,
+	    .dflt = "ca.pem",
+	    .offset = offsetof(struct config_broker, ca),
+	    .min = 1,
+	    .max = 4000,
+	    .help = "certificate of the organisation's CA (PEM)" },
+	{ .name = "certificate",
+	    .type = BL_CONF_STR,
+	    .dflt = "certificate.pem",
+	    .offset = offsetof(struct config_broker, certificate),
+	    .min = 1,
+	    .max = 4000,
+	    .help = "this device's certificate (PEM)" },
+	{ .name = "key",
+	    .type = BL_CONF_STR,
+	    .dflt = "key.pem",
+	    .offset = offsetof(struct config_broker, key),
+	    .min = 1,
+	    .max = 4000,
+	    .help = "its private key (PEM), readable by the agent alone" },
+	{ .name = "crl",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_broker, crl),
+	    .max = 4000,
+	    .help = "list of revoked certificates (PEM) to check the broker's against" },
+	{ 0 },
+};
+
+static const struct bl_conf_section broker_section = { "broker", sizeof(struct config_broker),
+	broker_keys, NULL };
+
+static const struct bl_conf_key spool_keys[] = {
+	{ .name = "max_bytes",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "64MiB",
+	    .offset = offsetof(struct config_spool, max_bytes),
+	    .min = 1 << 20,
+	    .max = 1ll << 40,
+	    .help = "the spool file with its log never grows beyond" },
+	{ .name = "keep_receipted",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "72h",
+	    .offset = offsetof(struct config_spool, keep_receipted_ms),
+	    .min = 0,
+	    .max = 365ll * 86400000,
+	    .help = "how long delivered data stays while there is room; longer than the centre's "
+		    "backup interval" },
+	{ 0 },
+};
+
+static const struct bl_conf_section spool_section = { "spool", sizeof(struct config_spool),
+	spool_keys, NULL };
+
+static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
+
+static const struct bl_conf_key root_keys[] = {
+	{ .name = "device",
+	    .type = BL_CONF_SECTION,
+	    .offset = offsetof(struct config_values, device),
+	    .help = "who this is",
+	    .section = &device_section },
+	{ .name = "broker",
+	    .type = BL_CONF_SECTION,
+	    .offset = offsetof(struct config_values, broker),
+	    .help = "where data goes, and with which identity",
+	    .section = &broker_section },
+	{ .name = "state_dir",
+	    .type = BL_CONF_STR,
+	    .dflt = CONFIG_STATE_DEFAULT,
+	    .offset = offsetof(struct config_values, state_dir),
+	    .min = 1,
+	    .max = 4000,
+	    .help = "folder of the spool, the saved time and the control socket" },
+	{ .name = "spool",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_values, spool),
+	    .help = "the durable queue",
+	    .section = &spool_section },
+	{ .name = "interval",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "10s",
+	    .offset = offsetof(struct config_values, interval_ms),
+	    .min = 1000,
+	    .max = 3600000,
+	    .help = "time between samples of this machine" },
+	{ .name = "log_level",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "info",
+	    .offset = offsetof(struct config_values, log_level),
+	    .help = "what goes to standard error",
+	    .choices = log_levels },
+	{ .name = "probes",
+	    .type = BL_CONF_LIST,
+	    .dflt = "",
+	    .offset = offsetof(struct config_values, probes),
+	    .max = PROBES_MAX,
+	    .help = "HTTP and HTTPS services to check",
+	    .section = &probe_conf_section,
+	    .check = probe_list_check },
+	{ 0 },
+};
+
+static size_t
+aligned(size_t n)
+{
+	const size_t to = _Alignof(max_align_t);
+
+	return (n + to - 1) / to * to;
+}
+
+/* The tables: the fixed keys, and one section of the samplers' own. */
+static struct config_schema *
+schema_create(void)
+{
+	struct config_schema *s = calloc(1, sizeof(*s));
+	const size_t n_root = sizeof(root_keys) / sizeof(root_keys[0]) - 1;
+	size_t at = 0, n = 0;
+
+	if (s == NULL)
+		return NULL;
+	for (size_t i = 0; samplers[i] != NULL && n < CONFIG_SAMPLERS_MAX; i++) {
+		if (samplers[i]->options == NULL)
+			continue;
+		s->samplers[n] = (struct bl_conf_key){ .name = samplers[i]->kind,
+			.type = BL_CONF_SECTION,
+			.dflt = "",
+			.offset = at,
+			.section = samplers[i]->options };
+		s->sampler_of[n] = i;
+		s->sampler_offset[n] = aligned(sizeof(struct config_values)) + at;
+		at += aligned(samplers[i]->options->size);
+		n++;
+	}
+	s->samplers_section =
+	    (struct bl_conf_section){ "samplers", at == 0 ? 1 : at, s->samplers, NULL };
+	memcpy(s->root, root_keys, n_root * sizeof(root_keys[0]));
+	s->root[n_root] = (struct bl_conf_key){ .name = "samplers",
+		.type = BL_CONF_SECTION,
+		.dflt = "",
+		.offset = aligned(sizeof(struct config_values)),
+		.help = "what is sampled of this machine",
+		.section = &s->samplers_section };
+	s->root_section = (struct bl_conf_section){ "agent",
+		aligned(sizeof(struct config_values)) + s->samplers_section.size, s->root, NULL };
+	return s;
+}
+
+const void *
+config_sampler(const struct config *c, size_t i)
+{
+	for (size_t n = 0; n < CONFIG_SAMPLERS_MAX && c->schema->samplers[n].name != NULL; n++)
+		if (c->schema->sampler_of[n] == i)
+			return (const char *)c->v + c->schema->sampler_offset[n];
+	return NULL;
+}
+
+/* ---- paths ---- */
+
+static int
+make_absolute(char **path, const char *base)
+{
+	char *full;
+
+	if (*path == NULL || (*path)[0] == '/')
+		return 0;
+	if (asprintf(&full, "%s/%s", base, *path) < 0)
+		return -1;
+	free(*path);
+	*path = full;
+	return 0;
+}
+
+/* The folder of the file, absolute; relative paths inside it start there. */
+static char *
+base_of(const char *path)
+{
+	char cwd[CONFIG_PATH_MAX] = "", *base;
+	const char *slash = strrchr(path, '/');
+	const int len = slash == NULL ? 0 : (int)(slash - path);
+
+	if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return NULL;
+	if (path[0] == '/' && len == 0)
+		return strdup("/");
+	if (asprintf(&base, "%s%s%.*s", cwd, cwd[0] != '\0' && len > 0 ? "/" : "", len, path) < 0)
+		return NULL;
+	return base;
+}
+
+static int
+resolve(struct config *c, struct config_values *v, const char *path, struct bl_err *err)
+{
+	char *base = base_of(path);
+	const char *slash = strrchr(path, '/');
+	int rc = BL_OK;
+
+	if (base == NULL)
+		return bl_fail_errno(err, BL_EIO, "find the folder of %s", path);
+	if (asprintf(&c->path, "%s/%s", base, slash != NULL ? slash + 1 : path) < 0) {
+		c->path = NULL;
+		rc = BL_ENOMEM;
+	}
+	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
+	    make_absolute(&v->broker.certificate, base) < 0 ||
+	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0)
+		rc = BL_ENOMEM;
+	for (size_t i = 0; i < v->probes.n; i++) {
+		char **file = &((struct probe_conf *)v->probes.item)[i].ca_file;
+
+		if (*file != NULL && (*file)[0] != '\0' && make_absolute(file, base) < 0)
+			rc = BL_ENOMEM;
+	}
+	free(base);
+	return rc < 0 ? bl_fail(err, rc, "read %s: out of memory", path) : BL_OK;
+}
+
+static int
+hash(struct config *c, struct bl_err *err)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char sum[32];
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int rc;
+
+	if (f == NULL)
+		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", c->path);
+	rc = config_print(c, f);
+	if (fclose(f) != 0)
+		rc = BL_ENOMEM;
+	if (rc == BL_OK && mbedtls_sha256_ret((const unsigned char *)text, len, sum, 0) != 0)
+		rc = BL_EIO;
+	free(text);
+	if (rc < 0)
+		return bl_fail(err, rc, "read %s: its hash could not be computed", c->path);
+	for (size_t i = 0; i < sizeof(sum); i++) {
+		c->hash[2 * i] = digits[sum[i] >> 4];
+		c->hash[2 * i + 1] = digits[sum[i] & 15];
+	}
+	return BL_OK;
+}
+
+/* ---- loading ---- */
+
+static int
+load(struct config **out, const char *path, const char *text, size_t len,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	struct config_values *v = NULL;
+	int rc;
+
+	*out = NULL;
+	memset(errors, 0, sizeof(*errors));
+	if (c == NULL || (c->schema = schema_create()) == NULL ||
+	    (v = calloc(1, c->schema->root_section.size)) == NULL) {
+		config_free(c);
+		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", path);
+	}
+	c->v = v;
+	if (text == NULL)
+		rc = bl_conf_load(path, &c->schema->root_section, v, errors, err);
+	else
+		rc = bl_conf_parse(path, text, len, &c->schema->root_section, v, errors, err);
+	if (rc == BL_OK)
+		rc = resolve(c, v, path, err);
+	if (rc == BL_OK)
+		rc = hash(c, err);
+	if (rc < 0) {
+		config_free(c);
+		return rc;
+	}
+	*out = c;
+	return BL_OK;
+}
+
+int
+config_load(
+    struct config **out, const char *path, struct bl_conf_errors *errors, struct bl_err *err)
+{
+	return load(out, path, NULL, 0, errors, err);
+}
+
+int
+config_parse(struct config **out, const char *name, const char *text, size_t len,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	return load(out, name, text, len, errors, err);
+}
+
+void
+config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	if (c->v != NULL) {
+		/* const for its readers; we made it */
+		void *v = (void *)(uintptr_t)c->v;
+
+		bl_conf_release(&c->schema->root_section, v);
+		free(v);
+	}
+	free(c->schema);
+	free(c->path);
+	free(c);
+}
+
+void
+config_link(const struct config *c, struct bl_link_cfg *out)
+{
+	const struct config_broker *b = &c->v->broker;
+
+	memset(out, 0, sizeof(*out));
+	out->host = b->host;
+	out->port = (uint16_t)b->port;
+	out->verify_name = b->verify_name;
+	out->ca_file = b->ca;
+	out->cert_file = b->certificate;
+	out->key_file = b->key;
+	out->crl_file = b->crl;
+	out->resume = true;
+	out->handover = true;
+}
+
+void
+config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH_MAX])
+{
+	const int n = snprintf(out, CONFIG_PATH_MAX, "%s/%s", c->v->state_dir, name);
+
+	if (n < 0 || (size_t)n >= CONFIG_PATH_MAX)
+		out[0] = '\0';
+}
+
+int
+config_print(const struct config *c, FILE *to)
+{
+	return bl_conf_print(&c->schema->root_section, c->v, to);
+}
+
+int
+config_print_options(FILE *to)
+{
+	struct config_schema *s = schema_create();
+
+	if (s == NULL)
+		return BL_ENOMEM;
+	bl_conf_print_options(&s->root_section, to);
+	free(s);
+	return BL_OK;
+}

@@ -1,0 +1,81 @@
+/*
+ * The agent's configuration: tables, loading, and the paths in it made
+ * absolute.  Plain data afterwards; a reload makes a second object beside the
+ * first.  Any thread may read a struct config that nobody frees.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "branchline/conf.h"
+#include "branchline/err.h"
+#include "branchline/link.h"
+
+#define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
+#define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
+#define CONFIG_SAMPLERS_MAX  16u
+#define CONFIG_EXIT_REFUSED  78 /* EX_CONFIG of sysexits.h */
+
+struct config_device {
+	char *id;
+	char *site;
+	int64_t part;
+};
+
+struct config_broker {
+	char *host;
+	int64_t port;
+	char *verify_name; /* NULL: host */
+	char *ca, *certificate, *key;
+	char *crl; /* or NULL */
+};
+
+struct config_spool {
+	int64_t max_bytes;
+	int64_t keep_receipted_ms;
+};
+
+/* The values as the tables fill them; the samplers' own structs lie behind. */
+struct config_values {
+	struct config_device device;
+	struct config_broker broker;
+	char *state_dir;
+	struct config_spool spool;
+	int64_t interval_ms;
+	int log_level;              /* index: error, warn, info, debug */
+	struct bl_conf_list probes; /* of struct probe_conf */
+};
+
+struct config {
+	const struct config_values *v; /* owned */
+	char *path;                    /* of the file, absolute */
+	char hash[65];                 /* SHA-256 of the effective configuration, hex */
+	struct config_schema *schema;
+};
+
+/*
+ * Reads and checks a file.  errors is always filled (bl_conf_errors_free); the
+ * codes are those of bl_conf_load.
+ */
+int config_load(
+    struct config **out, const char *path, struct bl_conf_errors *errors, struct bl_err *err);
+/* The same from text; name stands for the file, its folder is the base of relative paths. */
+int config_parse(struct config **out, const char *name, const char *text, size_t len,
+    struct bl_conf_errors *errors, struct bl_err *err);
+void config_free(struct config *c);
+
+/* The struct that belongs to samplers[i]. */
+const void *config_sampler(const struct config *c, size_t i);
+/* What the link needs; borrows c's strings. */
+void config_link(const struct config *c, struct bl_link_cfg *out);
+
+/* STATE/name; out is empty when that is too long. */
+#define CONFIG_PATH_MAX 4096u
+void config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH_MAX]);
+
+int config_print(const struct config *c, FILE *to);
+int config_print_options(FILE *to);
+
+#endif
