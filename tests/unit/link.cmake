@@ -8,3 +8,11 @@ bl_unit_test(test_link LINK bl_link)
 bl_unit_test(test_mqtt LINK bl_mqtt)
 # Back-off and mailbox are pure or nearly so, and seen from outside only by their effects.
 target_include_directories(test_mqtt PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../shared/mqtt)
+
+# The guard on Paho's copy: a rename that did not happen must stop the build.
+add_test(NAME paho_guard_refuses_an_unrenamed_archive
+  COMMAND ${CMAKE_COMMAND} -DFROM=${PAHO_ARCHIVE} -DTO=${CMAKE_CURRENT_BINARY_DIR}/unrenamed.a
+    -DOBJCOPY=/bin/true -DNM=${BL_NM}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/../shared/mqtt/paho_link.cmake)
+set_tests_properties(paho_guard_refuses_an_unrenamed_archive PROPERTIES
+  PASS_REGULAR_EXPRESSION "found 0 led[ \n]+and[ \n]+1[ \n]+left")
