@@ -233,7 +233,7 @@ void probe_run_begin(struct probe_run *r);
 void probe_run_step(struct probe_run *r);
 /* The deadline passed. */
 void probe_run_timeout(struct probe_run *r);
-/* The kept connection has news while nothing runs: it is closed. */
+/* The kept connection has an event while nothing runs: closed by the server, or unasked bytes. */
 void probe_run_idle_event(struct probe_run *r);
 
 /* ---- the thread (prober.c) ---- */

@@ -705,5 +705,11 @@ probe_run_timeout(struct probe_run *r)
 void
 probe_run_idle_event(struct probe_run *r)
 {
+	char byte;
+	const ssize_t n = recv(r->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	/* An event of bytes that the run itself has read already says nothing. */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
 	connection_close(r);
 }

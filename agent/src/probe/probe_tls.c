@@ -40,8 +40,7 @@ struct trust {
 	unsigned refs;
 	char *path;        /* owned; as configured */
 	char problem[128]; /* why it could not be read; empty: it could */
-	struct timespec changed;
-	off_t size;
+	struct stat file;
 	mbedtls_x509_crt chain;
 };
 
@@ -98,8 +97,7 @@ trust_load(const char *path, const struct stat *st)
 	if (t == NULL)
 		return NULL;
 	t->refs = 1;
-	t->changed = st->st_mtim;
-	t->size = st->st_size;
+	t->file = *st;
 	mbedtls_x509_crt_init(&t->chain);
 	if ((t->path = strdup(path)) == NULL) {
 		trust_drop(t);
@@ -110,6 +108,13 @@ trust_load(const char *path, const struct stat *st)
 	if (rc < 0 || t->chain.version == 0)
 		snprintf(t->problem, sizeof(t->problem), "CA file %.80s cannot be read", path);
 	return t;
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 /* The certificates of this path as they are now, with a reference; NULL: out of memory. */
@@ -123,8 +128,7 @@ trust_take(struct probe_tls_env *e, const char *configured)
 	(void)stat(path, &st);
 	while (*at != NULL && strcmp((*at)->path, path) != 0)
 		at = &(*at)->next;
-	if (*at == NULL || (*at)->problem[0] != '\0' || (*at)->size != st.st_size ||
-	    memcmp(&(*at)->changed, &st.st_mtim, sizeof(st.st_mtim)) != 0) {
+	if (*at == NULL || (*at)->problem[0] != '\0' || !same_file(&(*at)->file, &st)) {
 		struct trust *fresh = trust_load(path, &st);
 		struct trust *old = *at;
 
