@@ -1,0 +1,65 @@
+"""HTTPS servers for test_prober: one a certificate, all in one process.
+
+    tls_server.py CERT KEY [CERT KEY ...]
+
+Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
+Paths: /ok, /connections (how many connections this server has had), /status/NNN.
+"""
+import socketserver
+import ssl
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        self.server.connections += 1
+        super().setup()
+
+    def do_GET(self):
+        status, body = 200, b"hello"
+        if self.path == "/connections":
+            body = str(self.server.connections).encode()
+        elif self.path.startswith("/status/"):
+            status = int(self.path[8:])
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    connections = 0
+
+    def __init__(self, cert, key):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+
+    def finish_request(self, request, client_address):
+        # The handshake belongs to the connection's own thread.
+        with self.context.wrap_socket(request, server_side=True) as tls:
+            super().finish_request(tls, client_address)
+
+    def handle_error(self, request, client_address):
+        pass  # clients that refuse us are part of the test
+
+
+def main():
+    files = sys.argv[1:]
+    for cert, key in zip(files[::2], files[1::2]):
+        server = Server(cert, key)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print("port", server.server_address[1])
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+main()
