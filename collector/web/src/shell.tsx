@@ -149,7 +149,7 @@ export default function Shell(): ReactElement {
     document.getElementById("content")?.focus();
   };
   return (
-    <ConfigProvider locale={isChinese ? zhCN : enUS} theme={themeFor(isDark)}>
+    <ConfigProvider locale={isChinese ? zhCN : enUS} theme={themeFor(isDark)} button={{ autoInsertSpace: false }}>
       <AntApp component={false}>
         <a className="skip-link" href="#content" onClick={skip}>{t("app.skip")}</a>
         <Header />

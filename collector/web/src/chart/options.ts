@@ -126,6 +126,12 @@ function yRange(input: PlotInput): uPlot.Range.Function {
   };
 }
 
+/** Bytes are marked in steps of 1, 2, 4 ... 512 of their unit: in tens they would read 3.73 GiB. */
+function increments(unit: Unit): Pick<uPlot.Axis, "incrs"> {
+  const isBytes = unit === "bytes" || unit === "bytes_per_s";
+  return isBytes ? { incrs: Array.from({ length: 56 }, (_, n) => 2 ** n) } : {};
+}
+
 export interface Callbacks {
   onCursor: (index: number | null) => void;
   onZoom: (fromMs: number, toMs: number) => void;
@@ -156,10 +162,11 @@ export function options(get: () => PlotInput, size: { width: number; height: num
     axes: [
       {
         ...axis,
+        size: 30,
         splits: (u) => timeTicks(get().data.fromMs, get().data.toMs, zone, u.bbox.width / devicePixelRatio).map((t) => t / 1000),
         values: (_u, splits) => tickLabels(splits.map((s) => s * 1000), zone),
       },
-      { ...axis, size: AXIS_PX, values: (_u, splits) => splits.map((v) => formatValue(v, input.unit)) },
+      { ...axis, size: AXIS_PX, ...increments(input.unit), values: (_u, splits) => splits.map((v) => formatValue(v, input.unit)) },
     ],
     cursor: {
       sync: { key: "site", setSeries: false },

@@ -8,7 +8,7 @@ import { formatDateTime } from "../model/time";
 import { formatValue } from "../model/units";
 
 export function Strip({ data, zone }: { data: PlotData; zone: string }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const segments = stripSegments(data);
   const { upPct, unknownPct } = availability(data);
   const range = Math.max(1, data.toMs - data.fromMs);
@@ -17,7 +17,7 @@ export function Strip({ data, zone }: { data: PlotData; zone: string }): ReactEl
     <div className="strip">
       <div className="strip-bar" role="img" aria-label={summary}>
         {segments.map((s) => {
-          const when = `${formatDateTime(s.fromMs, zone, i18n.language)} – ${formatDateTime(s.toMs, zone, i18n.language)}`;
+          const when = `${formatDateTime(s.fromMs, zone)} – ${formatDateTime(s.toMs, zone)}`;
           const what = s.reason === null ? t(`chart.strip_${s.state}`) : `${t("chart.strip_unknown")}: ${t(`reason.${s.reason}`)}`;
           const left = (100 * (s.fromMs - data.fromMs)) / range;
           const width = (100 * (s.toMs - s.fromMs)) / range;

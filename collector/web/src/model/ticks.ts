@@ -10,7 +10,7 @@ const D = 24 * H;
 const STEPS_MS = [5 * S, 10 * S, 15 * S, 30 * S, M, 2 * M, 5 * M, 10 * M, 15 * M, 30 * M, H, 2 * H, 3 * H, 6 * H, 12 * H, D, 2 * D, 7 * D, 14 * D, 28 * D];
 
 export function tickStepMs(rangeMs: number, widthPx: number): number {
-  const want = Math.max(2, Math.floor(widthPx / 90));
+  const want = Math.max(2, Math.floor(widthPx / 64));
   return STEPS_MS.find((step) => rangeMs / step <= want) ?? 28 * D;
 }
 

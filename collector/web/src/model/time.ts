@@ -4,12 +4,20 @@ const DAY_MS = 86_400_000;
 
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
-function formatter(locale: string, zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale}|${zone}|${JSON.stringify(options)}`;
-  let f = formatters.get(key);
+function formatter(zone: string): Intl.DateTimeFormat {
+  let f = formatters.get(zone);
   if (f === undefined) {
-    f = new Intl.DateTimeFormat(locale, { ...options, timeZone: validZone(zone) });
-    formatters.set(key, f);
+    f = new Intl.DateTimeFormat("en-US", {
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+      hourCycle: "h23",
+      timeZone: validZone(zone),
+    });
+    formatters.set(zone, f);
   }
   return f;
 }
@@ -46,15 +54,7 @@ export interface Wall {
 
 /** What a clock on the wall in `zone` shows at that moment. */
 export function wallOf(unixMs: number, zone: string): Wall {
-  const parts = formatter("en-US", zone, {
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-    hourCycle: "h23",
-  }).formatToParts(unixMs);
+  const parts = formatter(zone).formatToParts(unixMs);
   const get = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.find((p) => p.type === type)?.value ?? "0");
   return { year: get("year"), month: get("month"), day: get("day"), hour: get("hour"), minute: get("minute"), second: get("second") };
 }
@@ -91,32 +91,28 @@ export function offsetName(unixMs: number, zone: string): string {
   return `UTC${minutes < 0 ? "-" : "+"}${Math.floor(abs / 60)}${rest}`;
 }
 
-/** Date and time with seconds, in the zone, without naming it. */
-export function formatDateTime(unixMs: number, zone: string, locale: string): string {
-  return formatter(locale, zone, {
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  }).format(unixMs);
+const two = (n: number): string => String(n).padStart(2, "0");
+
+/** "2026-11-22 18:43:13": the same in both languages, and never taken for another order of day and month. */
+export function formatDateTime(unixMs: number, zone: string): string {
+  return `${formatDate(unixMs, zone)} ${formatTime(unixMs, zone)}`;
 }
 
-export function formatTime(unixMs: number, zone: string, locale: string): string {
-  return formatter(locale, zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(unixMs);
+export function formatTime(unixMs: number, zone: string): string {
+  const w = wallOf(unixMs, zone);
+  return `${two(w.hour)}:${two(w.minute)}:${two(w.second)}`;
 }
 
-export function formatDate(unixMs: number, zone: string, locale: string): string {
-  return formatter(locale, zone, { year: "numeric", month: "2-digit", day: "2-digit" }).format(unixMs);
+export function formatDate(unixMs: number, zone: string): string {
+  const w = wallOf(unixMs, zone);
+  return `${w.year}-${two(w.month)}-${two(w.day)}`;
 }
 
 /** Date, time and the zone's name: what stands on hover or focus wherever a relative time is shown. */
-export function formatAbsolute(unixMs: number, zone: string, locale: string): string {
+export function formatAbsolute(unixMs: number, zone: string): string {
   const known = validZone(zone);
   const offset = offsetName(unixMs, known);
-  return `${formatDateTime(unixMs, known, locale)} ${known === offset ? known : `${known} (${offset})`}`;
+  return `${formatDateTime(unixMs, known)} ${known === offset ? known : `${known} (${offset})`}`;
 }
 
 export interface Span {

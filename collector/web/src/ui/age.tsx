@@ -30,12 +30,12 @@ interface Props {
 }
 
 export function Age({ unixMs, zone, none = "unknown" }: Props): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const nowMs = useNowMs(1_000);
   if (unixMs === null) {
     return <span className="is-faint">{t(`time.${none}`)}</span>;
   }
-  const absolute = formatAbsolute(unixMs, zone, i18n.language);
+  const absolute = formatAbsolute(unixMs, zone);
   return (
     <Tooltip title={absolute} trigger={["hover", "focus"]}>
       <time className="age" dateTime={new Date(unixMs).toISOString()} tabIndex={0}>

@@ -64,6 +64,7 @@ export function themeFor(isDark: boolean): ThemeConfig {
     algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
     token: { ...(isDark ? dark : light), borderRadius: 8, fontFamily: FONT, fontSize: 14 },
     components: {
+      Segmented: { trackBg: isDark ? "#252e3b" : "#e2e7ef" },
       Table: { headerBg: isDark ? "#1e2733" : "#f8fafc", headerColor: isDark ? "#a7b3c7" : "#51607a", cellPaddingBlock: 11 },
     },
   };

@@ -49,12 +49,12 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 }
 
 export function StaleBanner<T>({ polled }: { polled: Polled<T> }): ReactElement | null {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   if (polled.kind !== "stale") {
     return null;
   }
   const zone = browserZone();
-  const say = (ms: number | undefined): string => (ms === undefined ? t("time.unknown") : formatDateTime(ms, zone, i18n.language));
+  const say = (ms: number | undefined): string => (ms === undefined ? t("time.unknown") : formatDateTime(ms, zone));
   const at = polled.poll.atMs;
   return (
     <div className="stale-banner" role="alert">

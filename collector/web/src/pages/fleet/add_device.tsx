@@ -25,13 +25,13 @@ export function AddDevice({ sites, onClose }: { sites: readonly Site[]; onClose:
           <Input id="how-name" maxLength={128} value={name} onChange={(e) => setName(e.target.value)} />
         </Form.Item>
       </Form>
-      <h3>{t("fleet.how_step1")}</h3>
+      <h3 className="how-step">{t("fleet.how_step1")}</h3>
       <Command text={deviceAddCommand(site.trim() || "SITE", name.trim() || "NAME")} />
       <p className="is-faint">{t("fleet.how_step1_text")}</p>
-      <h3>{t("fleet.how_step2")}</h3>
+      <h3 className="how-step">{t("fleet.how_step2")}</h3>
       <Command text={agentSetupCommand(t("fleet.how_file"))} />
       <p className="is-faint">{t("fleet.how_step2_text")}</p>
-      <p>{t("fleet.how_step3")}</p>
+      <p className="how-step">{t("fleet.how_step3")}</p>
     </Drawer>
   );
 }

@@ -1,7 +1,7 @@
 // The list of devices, for looking up and for administration.
 
 import { PlusOutlined } from "@ant-design/icons";
-import { App, Button, Dropdown, Input, Switch, Table, type TableColumnsType } from "antd";
+import { App, Button, Dropdown, Input, Switch } from "antd";
 import { useState, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -11,6 +11,7 @@ import type { Result } from "../../api/http";
 import { listSites, type Site } from "../../api/sites";
 import { browserZone, formatDate } from "../../model/time";
 import { Age } from "../../ui/age";
+import { DataTable, type Column } from "../../ui/data_table";
 import { useSession } from "../../ui/session";
 import { StateBadge } from "../../ui/state_badge";
 import { useChange } from "../../ui/use_change";
@@ -63,39 +64,39 @@ function Actions({ device, onDialog, onChanged }: { device: Device } & Pick<Tabl
 }
 
 function DeviceTable({ devices, sites, text, onDialog, onChanged }: TableProps): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const { isAdministrator } = useSession();
   const siteOf = (d: Device): Site | undefined => sites.find((s) => s.id === d.site);
   const hay = (d: Device): string => [d.id, d.name, siteOf(d)?.name ?? "", d.site].join(" ").toLowerCase();
   const zoneOf = (d: Device): string => siteOf(d)?.zone ?? "UTC";
-  const columns: TableColumnsType<Device> = [
+  const columns: Column<Device>[] = [
     {
       key: "device",
       title: t("fleet.device"),
       sorter: (a, b) => a.name.localeCompare(b.name),
-      render: (_, d) => (
+      render: (d) => (
         <div className="site-name">
           <Link href={`/sites/${encodeURIComponent(d.site)}?device=${encodeURIComponent(d.id)}`}>{d.name}</Link>
           <div className="site-sub"><code>{d.id}</code></div>
         </div>
       ),
     },
-    { key: "state", title: t("fleet.state"), width: 130, render: (_, d) => <StateBadge state={d.state} /> },
-    { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (_, d) => siteOf(d)?.name ?? d.site },
-    { key: "data", title: t("fleet.data_until"), width: 140, render: (_, d) => <Age unixMs={d.data_until_unix_ms} zone={zoneOf(d)} none="never" /> },
+    { key: "state", title: t("fleet.state"), width: 130, render: (d) => <StateBadge state={d.state} /> },
+    { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (d) => siteOf(d)?.name ?? d.site },
+    { key: "data", title: t("fleet.data_until"), width: 140, render: (d) => <Age unixMs={d.data_until_unix_ms} zone={zoneOf(d)} none="never" /> },
     {
       key: "certificate",
       title: t("fleet.certificate"),
       width: 160,
-      render: (_, d) => (d.certificate === null ? <span className="is-faint">{t("fleet.no_certificate")}</span> : formatDate(d.certificate.not_after_unix_ms, browserZone(), i18n.language)),
+      render: (d) => (d.certificate === null ? <span className="is-faint">{t("fleet.no_certificate")}</span> : formatDate(d.certificate.not_after_unix_ms, browserZone())),
     },
-    { key: "gaps", title: t("fleet.gaps"), width: 80, render: (_, d) => (d.gaps === 0 ? 0 : <Link href={`/quality?device=${encodeURIComponent(d.id)}`}>{d.gaps}</Link>) },
+    { key: "gaps", title: t("fleet.gaps"), width: 80, render: (d) => (d.gaps === 0 ? 0 : <Link href={`/quality?device=${encodeURIComponent(d.id)}`}>{d.gaps}</Link>) },
   ];
   if (isAdministrator) {
-    columns.push({ key: "actions", title: t("fleet.actions"), width: 100, render: (_, d) => <Actions device={d} onDialog={onDialog} onChanged={onChanged} /> });
+    columns.push({ key: "actions", title: t("fleet.actions"), width: 100, render: (d) => <Actions device={d} onDialog={onDialog} onChanged={onChanged} /> });
   }
   const shown = devices.filter((d) => hay(d).includes(text.toLowerCase()));
-  return <Table className="card-table" rowKey="id" columns={columns} dataSource={shown} scroll={{ x: 900 }} pagination={{ pageSize: 50, hideOnSinglePage: true, showSizeChanger: false }} />;
+  return <DataTable keyOf={(row) => row.id} columns={columns} rows={shown} minWidth={900} />;
 }
 
 export function Devices(): ReactElement {

@@ -1,7 +1,7 @@
 // The list of sites, for looking up and for administration.
 
 import { PlusOutlined } from "@ant-design/icons";
-import { App, Button, Input, Switch, Table, type TableColumnsType } from "antd";
+import { App, Button, Input, Switch } from "antd";
 import { useState, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -9,6 +9,7 @@ import { Link } from "wouter";
 import { listSites, updateSite, type Site } from "../../api/sites";
 import { tagText } from "../../model/overview";
 import { browserZone, formatDate } from "../../model/time";
+import { DataTable, type Column } from "../../ui/data_table";
 import { useSession } from "../../ui/session";
 import { StateBadge } from "../../ui/state_badge";
 import { useChange } from "../../ui/use_change";
@@ -22,7 +23,7 @@ function matches(site: Site, text: string): boolean {
 }
 
 function SiteTable({ sites, onEdit, onChanged }: { sites: Site[]; onEdit: (site: Site) => void; onChanged: () => void }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const { isAdministrator } = useSession();
   const { modal } = App.useApp();
   const { run } = useChange();
@@ -34,30 +35,30 @@ function SiteTable({ sites, onEdit, onChanged }: { sites: Site[]; onEdit: (site:
     }
     modal.confirm({ title: t("fleet.retire_site", { name: site.name }), content: t("fleet.retire_text"), okText: t("fleet.retire"), onOk: change });
   };
-  const columns: TableColumnsType<Site> = [
+  const columns: Column<Site>[] = [
     {
       key: "name",
       title: t("fleet.name"),
       sorter: (a, b) => a.name.localeCompare(b.name),
       defaultSortOrder: "ascend",
-      render: (_, s) => (
+      render: (s) => (
         <div className="site-name">
           <Link href={`/sites/${encodeURIComponent(s.id)}`}>{s.name}</Link> {s.retired && <StateBadge state="retired" />}
           <div className="site-sub"><code>{s.id}</code></div>
         </div>
       ),
     },
-    { key: "region", title: t("fleet.region"), sorter: (a, b) => a.region.localeCompare(b.region), render: (_, s) => s.region },
-    { key: "zone", title: t("fleet.zone"), render: (_, s) => s.zone },
-    { key: "tags", title: t("fleet.tags"), render: (_, s) => Object.entries(s.tags).map(([k, v]) => <span key={k} className="tag">{tagText(k, v)}</span>) },
-    { key: "created", title: t("fleet.created"), width: 130, render: (_, s) => formatDate(s.created_unix_ms, browserZone(), i18n.language) },
+    { key: "region", title: t("fleet.region"), sorter: (a, b) => a.region.localeCompare(b.region), render: (s) => s.region },
+    { key: "zone", title: t("fleet.zone"), render: (s) => s.zone },
+    { key: "tags", isWide: true, title: t("fleet.tags"), render: (s) => Object.entries(s.tags).map(([k, v]) => <span key={k} className="tag">{tagText(k, v)}</span>) },
+    { key: "created", title: t("fleet.created"), width: 130, render: (s) => formatDate(s.created_unix_ms, browserZone()) },
   ];
   if (isAdministrator) {
     columns.push({
       key: "actions",
       title: t("fleet.actions"),
       width: 170,
-      render: (_, s) => (
+      render: (s) => (
         <span className="actions">
           <Button size="small" onClick={() => onEdit(s)}>{t("fleet.edit")}</Button>
           <Button size="small" danger={!s.retired} onClick={() => retire(s)}>{s.retired ? t("fleet.unretire") : t("fleet.retire")}</Button>
@@ -65,7 +66,7 @@ function SiteTable({ sites, onEdit, onChanged }: { sites: Site[]; onEdit: (site:
       ),
     });
   }
-  return <Table className="card-table" rowKey="id" columns={columns} dataSource={sites} scroll={{ x: 900 }} pagination={{ pageSize: 50, hideOnSinglePage: true, showSizeChanger: false }} />;
+  return <DataTable keyOf={(row) => row.id} columns={columns} rows={sites} minWidth={900} />;
 }
 
 export function Sites(): ReactElement {

@@ -80,7 +80,7 @@ function SiteTable({ sites, nowMs }: ListProps): ReactElement {
   const columns: TableColumnsType<OverviewSite> = [
     { key: "state", title: t("overview.col_state"), width: 170, render: (_, s) => <SiteStateCell site={s} nowMs={nowMs} /> },
     { key: "site", title: t("overview.col_site"), sorter: (a, b) => a.name.localeCompare(b.name), render: (_, s) => <SiteName site={s} /> },
-    { key: "matter", title: t("overview.col_matter"), render: (_, s) => <Matter site={s} nowMs={nowMs} /> },
+    { key: "matter", title: t("overview.col_matter"), width: 210, render: (_, s) => <Matter site={s} nowMs={nowMs} /> },
     {
       key: "data",
       title: t("overview.col_data"),
@@ -151,7 +151,7 @@ function SiteCards({ sites, nowMs }: ListProps): ReactElement {
 }
 
 function Sites({ overview, atMs }: { overview: OverviewData; atMs: number | undefined }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const isNarrow = useIsNarrow();
   const nowMs = Math.max(useNowMs(5_000), overview.now_unix_ms);
   const [params, setParams] = useSearchParams();
@@ -168,7 +168,7 @@ function Sites({ overview, atMs }: { overview: OverviewData; atMs: number | unde
         <span>{t("overview.shown", { shown: shown.length, all: overview.sites.length })}</span>
         {" · "}
         <span>{t("overview.worst_first")}</span>
-        {atMs !== undefined && <span>{" · "}{t("view.refreshed", { time: formatTime(atMs, browserZone(), i18n.language) })}</span>}
+        {atMs !== undefined && <span>{" · "}{t("view.refreshed", { time: formatTime(atMs, browserZone()) })}</span>}
       </p>
       {shown.length === 0 ? <Empty title={t("overview.none_match")} /> : isNarrow ? <SiteCards sites={shown} nowMs={nowMs} /> : <SiteTable sites={shown} nowMs={nowMs} />}
     </>

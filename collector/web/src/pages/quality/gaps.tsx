@@ -1,6 +1,6 @@
 // The ledger: what will not arrive any more, and why.
 
-import { Select, Table, type TableColumnsType } from "antd";
+import { Select } from "antd";
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "wouter";
@@ -9,6 +9,7 @@ import type { Gap, Gaps } from "../../api/ledger";
 import { reasonOf, REASONS } from "../../model/gaps";
 import { browserZone, formatDateTime } from "../../model/time";
 import { Age, spanText } from "../../ui/age";
+import { DataTable, type Column } from "../../ui/data_table";
 import { Empty } from "../../ui/view";
 
 export function streamText(stream: string, t: ReturnType<typeof useTranslation>["t"]): string {
@@ -19,27 +20,30 @@ function sequence(gap: Gap): string {
   return gap.seq_first === null ? "–" : gap.seq_first === gap.seq_last ? String(gap.seq_first) : `${gap.seq_first}–${gap.seq_last ?? ""}`;
 }
 
+function gapKey(gap: Gap): string {
+  return [gap.device, gap.stream, gap.seq_first, gap.seq_last, gap.from_unix_ms, gap.to_unix_ms, gap.reason, gap.known_unix_ms].join(":");
+}
+
 function GapTable({ gaps }: { gaps: Gap[] }): ReactElement {
   const { t, i18n } = useTranslation();
   const zone = browserZone();
-  const when = (ms: number | null): string => (ms === null ? t("time.unknown") : formatDateTime(ms, zone, i18n.language));
-  const columns: TableColumnsType<Gap> = [
+  const when = (ms: number | null): string => (ms === null ? t("time.unknown") : formatDateTime(ms, zone));
+  const columns: Column<Gap>[] = [
     {
       key: "reason",
       title: t("quality.reason"),
-      render: (_, g) => <span className="reason" title={t(`reason_help.${reasonOf(g.reason)}`)}>{t(`reason.${reasonOf(g.reason)}`)}</span>,
+      render: (g) => <span className="reason" title={t(`reason_help.${reasonOf(g.reason)}`)}>{t(`reason.${reasonOf(g.reason)}`)}</span>,
     },
-    { key: "device", title: t("quality.device"), render: (_, g) => g.device },
-    { key: "stream", title: t("quality.stream"), width: 100, render: (_, g) => streamText(g.stream, t) },
-    { key: "from", title: t("quality.from"), width: 180, render: (_, g) => when(g.from_unix_ms) },
-    { key: "to", title: t("quality.to"), width: 180, render: (_, g) => when(g.to_unix_ms) },
-    { key: "length", title: t("quality.length"), width: 100, render: (_, g) => (g.from_unix_ms === null || g.to_unix_ms === null ? "–" : spanText(g.to_unix_ms - g.from_unix_ms, t)) },
-    { key: "samples", title: t("quality.samples"), width: 100, align: "right", render: (_, g) => (g.samples === null ? "–" : g.samples.toLocaleString(i18n.language)) },
-    { key: "seq", title: t("quality.sequence"), width: 120, align: "right", render: (_, g) => sequence(g) },
-    { key: "known", title: t("quality.known"), width: 140, render: (_, g) => <Age unixMs={g.known_unix_ms} zone={zone} /> },
+    { key: "device", title: t("quality.device"), render: (g) => g.device },
+    { key: "stream", title: t("quality.stream"), width: 100, render: (g) => streamText(g.stream, t) },
+    { key: "from", title: t("quality.from"), width: 180, render: (g) => when(g.from_unix_ms) },
+    { key: "to", title: t("quality.to"), width: 180, render: (g) => when(g.to_unix_ms) },
+    { key: "length", title: t("quality.length"), width: 100, render: (g) => (g.from_unix_ms === null || g.to_unix_ms === null ? "–" : spanText(g.to_unix_ms - g.from_unix_ms, t)) },
+    { key: "samples", title: t("quality.samples"), width: 100, align: "right", render: (g) => (g.samples === null ? "–" : g.samples.toLocaleString(i18n.language)) },
+    { key: "seq", title: t("quality.sequence"), width: 120, align: "right", render: (g) => sequence(g) },
+    { key: "known", title: t("quality.known"), width: 140, render: (g) => <Age unixMs={g.known_unix_ms} zone={zone} /> },
   ];
-  const rows = gaps.map((g, i) => ({ ...g, key: `${g.device}:${g.stream}:${g.seq_first ?? ""}:${g.from_unix_ms ?? ""}:${i}` }));
-  return <Table className="card-table" columns={columns} dataSource={rows} scroll={{ x: 1080 }} pagination={{ pageSize: 50, hideOnSinglePage: true, showSizeChanger: false }} />;
+  return <DataTable keyOf={gapKey} columns={columns} rows={gaps} minWidth={1080} />;
 }
 
 export function GapLedger({ gaps }: { gaps: Gaps }): ReactElement {

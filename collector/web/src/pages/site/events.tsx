@@ -35,10 +35,10 @@ function detailText(attrs: Record<string, unknown>): string {
 }
 
 function Row({ event, zone }: { event: DeviceEvent; zone: string }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   return (
     <li className="event">
-      <span className="event-time">{event.unix_ms === null ? t("time.unknown") : formatDateTime(event.unix_ms, zone, i18n.language)}</span>
+      <span className="event-time">{event.unix_ms === null ? t("time.unknown") : formatDateTime(event.unix_ms, zone)}</span>
       <span className="event-name">{eventName(event.type, t)}</span>
       <span className="event-detail">{detailText(event.attrs)}</span>
       {event.arrived_unix_ms !== null && <span className="event-arrived is-faint">{t("event.arrived")} <Age unixMs={event.arrived_unix_ms} zone={zone} /></span>}

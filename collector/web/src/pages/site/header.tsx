@@ -20,7 +20,7 @@ export function worstState(devices: readonly Device[]): BadgeState {
 }
 
 export function SiteHeader({ site, state }: { site: Site; state: BadgeState }): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const nowMs = useNowMs(1_000);
   const zone = validZone(site.zone);
   return (
@@ -33,7 +33,7 @@ export function SiteHeader({ site, state }: { site: Site; state: BadgeState }): 
       <dl className="facts is-inline">
         {site.region !== "" && <div><dt>{t("site.region")}</dt><dd>{site.region}</dd></div>}
         <div><dt>{t("site.zone")}</dt><dd>{zone} ({offsetName(nowMs, zone)})</dd></div>
-        <div><dt>{t("site.local_time")}</dt><dd className="is-tabular">{formatDateTime(nowMs, zone, i18n.language)}</dd></div>
+        <div><dt>{t("site.local_time")}</dt><dd className="is-tabular">{formatDateTime(nowMs, zone)}</dd></div>
         {Object.keys(site.tags).length > 0 && (
           <div>
             <dt>{t("site.tags")}</dt>
@@ -53,7 +53,7 @@ interface DevicesProps {
 }
 
 export function DeviceCards({ devices, zone, chosen, onChoose }: DevicesProps): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   return (
     <div className="devices" role="group" aria-label={t("site.devices")}>
       {devices.map((d) => (
@@ -70,8 +70,8 @@ export function DeviceCards({ devices, zone, chosen, onChoose }: DevicesProps): 
               <div>
                 <dt>{t("site.certificate_until")}</dt>
                 <dd>
-                  <Tooltip title={formatAbsolute(d.certificate.not_after_unix_ms, zone, i18n.language)} trigger={["hover", "focus"]}>
-                    <span tabIndex={0}>{formatDate(d.certificate.not_after_unix_ms, zone, i18n.language)}</span>
+                  <Tooltip title={formatAbsolute(d.certificate.not_after_unix_ms, zone)} trigger={["hover", "focus"]}>
+                    <span tabIndex={0}>{formatDate(d.certificate.not_after_unix_ms, zone)}</span>
                   </Tooltip>
                 </dd>
               </div>

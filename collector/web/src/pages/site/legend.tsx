@@ -49,18 +49,18 @@ function Entry({ props, line }: { props: Props; line: number }): ReactElement {
 }
 
 export function Legend(props: Props): ReactElement {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const { data, cursor, zone } = props;
   const atMs = cursor === null ? undefined : data.t[cursor];
   const gap = atMs === undefined ? undefined : gapAt(data.gaps, atMs + data.stepMs / 2);
   const sums = sumByReason(data.gaps);
   return (
     <div className="legend">
-      <p className="legend-at" aria-hidden="true">
-        {atMs === undefined ? t("chart.latest") : t("chart.at", { time: formatTime(atMs, zone, i18n.language) })}
-        {gap !== undefined && <strong> · {t(`reason.${gap.reason}`)}</strong>}
-      </p>
       <div className="legend-entries">
+        <span className="legend-at" aria-hidden="true">
+          {atMs === undefined ? t("chart.latest") : t("chart.at", { time: formatTime(atMs, zone) })}
+          {gap !== undefined && <strong> · {t(`reason.${gap.reason}`)}</strong>}
+        </span>
         {props.names.map((_, line) => <Entry key={line} props={props} line={line} />)}
       </div>
       {sums.length > 0 && (

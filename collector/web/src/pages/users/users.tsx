@@ -1,13 +1,14 @@
 // Users, for administrators.
 
 import { PlusOutlined } from "@ant-design/icons";
-import { App, Button, Dropdown, Modal, Table, type TableColumnsType } from "antd";
+import { App, Button, Dropdown, Modal } from "antd";
 import { useState, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
 import { deleteUser, listUsers, updateUser, type User } from "../../api/users";
 import { LANGUAGE_NAMES } from "../../i18n";
 import { Command } from "../../ui/command";
+import { DataTable, type Column } from "../../ui/data_table";
 import { useSession } from "../../ui/session";
 import { useChange } from "../../ui/use_change";
 import { usePoll } from "../../ui/use_poll";
@@ -44,15 +45,15 @@ function Actions({ user, onEdit, onChanged }: { user: User; onEdit: (user: User)
 function UserTable({ users, onEdit, onChanged }: { users: User[]; onEdit: (user: User) => void; onChanged: () => void }): ReactElement {
   const { t } = useTranslation();
   const { me } = useSession();
-  const columns: TableColumnsType<User> = [
-    { key: "name", title: t("users.name"), render: (_, u) => <span>{u.name} {u.name === me.name && <span className="tag">{t("users.you")}</span>}</span> },
-    { key: "display", title: t("users.display_name"), render: (_, u) => u.display_name },
-    { key: "role", title: t("users.role"), render: (_, u) => t(`role.${u.role}`) },
-    { key: "language", title: t("users.language"), render: (_, u) => (u.language === null ? t("users.browser_language") : LANGUAGE_NAMES[u.language]) },
-    { key: "state", title: t("users.state"), render: (_, u) => (u.disabled ? <span className="is-bad">{t("users.disabled")}</span> : t("users.active")) },
-    { key: "actions", title: t("users.actions"), width: 110, render: (_, u) => <Actions user={u} onEdit={onEdit} onChanged={onChanged} /> },
+  const columns: Column<User>[] = [
+    { key: "name", title: t("users.name"), render: (u) => <span>{u.name} {u.name === me.name && <span className="tag">{t("users.you")}</span>}</span> },
+    { key: "display", title: t("users.display_name"), render: (u) => u.display_name },
+    { key: "role", title: t("users.role"), render: (u) => t(`role.${u.role}`) },
+    { key: "language", title: t("users.language"), render: (u) => (u.language === null ? t("users.browser_language") : LANGUAGE_NAMES[u.language]) },
+    { key: "state", title: t("users.state"), render: (u) => (u.disabled ? <span className="is-bad">{t("users.disabled")}</span> : t("users.active")) },
+    { key: "actions", title: t("users.actions"), width: 110, render: (u) => <Actions user={u} onEdit={onEdit} onChanged={onChanged} /> },
   ];
-  return <Table className="card-table" rowKey="name" columns={columns} dataSource={users} scroll={{ x: 700 }} pagination={{ pageSize: 50, hideOnSinglePage: true }} />;
+  return <DataTable keyOf={(row) => row.name} columns={columns} rows={users} minWidth={700} />;
 }
 
 export default function Users(): ReactElement {
