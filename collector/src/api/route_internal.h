@@ -1,0 +1,113 @@
+/*
+ * The route table: one row a verb and pattern.  It drives routing, "method not
+ * allowed", the permission check, the validation of bodies and queries, and the
+ * test of the OpenAPI document.  A route that is not in it does not exist, and
+ * a row without a class of permission does not compile into anything useful:
+ * 0 is "nobody".
+ */
+#ifndef ROUTE_INTERNAL_H
+#define ROUTE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "schema_internal.h"
+
+#define ROUTE_PARAMS_MAX 1
+#define ROUTE_PARAM_SIZE 64
+
+struct api_req;
+
+enum permission {
+	PERMIT_NOBODY = 0, /* not classified */
+	PERMIT_ANYONE,     /* no session needed */
+	PERMIT_SESSION,    /* a signed-in person, about oneself */
+	PERMIT_ROLE,       /* by role: verb and resource, see access.c */
+	PERMIT_INSIDE,     /* a session, the local socket or a loopback address */
+};
+
+enum verb { VERB_GET, VERB_POST, VERB_PUT, VERB_PATCH, VERB_DELETE, VERBS };
+
+/* What a permission is about. */
+enum resource { ON_SELF, ON_USERS, ON_SITES, ON_DEVICES, ON_TELEMETRY, ON_SYSTEM };
+
+typedef int (*route_handler)(struct api_req *r, struct bl_err *err);
+
+struct route {
+	enum verb verb;
+	const char *pattern; /* "/api/v1/sites/{id}" */
+	enum permission permission;
+	enum resource resource;
+	route_handler handler;      /* 0: answered; negative: failed, err says why */
+	const struct schema *body;  /* NULL: takes none */
+	const struct schema *query; /* NULL: takes none */
+	bool if_match;              /* looks at If-Match */
+};
+
+extern const struct route api_routes[];
+extern const size_t api_n_routes;
+
+const char *verb_name(enum verb v);
+/* HEAD counts as GET.  False: a verb that no route has. */
+bool verb_parse(const char *method, enum verb *out);
+
+enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_VERB };
+
+/*
+ * Finds the row.  ROUTE_NO_VERB: others exist for this path; allow gets their
+ * verbs ("GET, HEAD, PATCH").  Pure.
+ */
+enum route_match route_find(const struct route *routes, size_t n, const char *method,
+    const char *path, const struct route **out, char param[ROUTE_PARAMS_MAX][ROUTE_PARAM_SIZE],
+    char *allow, size_t allow_size);
+
+/* handlers, one file a resource */
+int get_session(struct api_req *r, struct bl_err *err);
+int post_session(struct api_req *r, struct bl_err *err);
+int delete_session(struct api_req *r, struct bl_err *err);
+int patch_session(struct api_req *r, struct bl_err *err);
+int post_session_password(struct api_req *r, struct bl_err *err);
+int get_sessions(struct api_req *r, struct bl_err *err);
+int delete_sessions_id(struct api_req *r, struct bl_err *err);
+int get_users(struct api_req *r, struct bl_err *err);
+int post_users(struct api_req *r, struct bl_err *err);
+int patch_users_name(struct api_req *r, struct bl_err *err);
+int delete_users_name(struct api_req *r, struct bl_err *err);
+int get_sites(struct api_req *r, struct bl_err *err);
+int post_sites(struct api_req *r, struct bl_err *err);
+int get_sites_id(struct api_req *r, struct bl_err *err);
+int patch_sites_id(struct api_req *r, struct bl_err *err);
+int get_devices(struct api_req *r, struct bl_err *err);
+int post_devices(struct api_req *r, struct bl_err *err);
+int get_devices_id(struct api_req *r, struct bl_err *err);
+int patch_devices_id(struct api_req *r, struct bl_err *err);
+int post_devices_id_move(struct api_req *r, struct bl_err *err);
+int get_devices_id_service(struct api_req *r, struct bl_err *err);
+int put_devices_id_certificate(struct api_req *r, struct bl_err *err);
+int get_overview(struct api_req *r, struct bl_err *err);
+int get_devices_id_series(struct api_req *r, struct bl_err *err);
+int get_query(struct api_req *r, struct bl_err *err);
+int get_devices_id_events(struct api_req *r, struct bl_err *err);
+int get_devices_id_coverage(struct api_req *r, struct bl_err *err);
+int get_gaps(struct api_req *r, struct bl_err *err);
+int get_set_aside(struct api_req *r, struct bl_err *err);
+int get_status(struct api_req *r, struct bl_err *err);
+int get_openapi(struct api_req *r, struct bl_err *err);
+int get_livez(struct api_req *r, struct bl_err *err);
+int get_readyz(struct api_req *r, struct bl_err *err);
+int get_metrics(struct api_req *r, struct bl_err *err);
+
+/* bodies, beside their handlers */
+extern const struct schema body_sign_in, body_session_patch, body_password, body_user_new,
+    body_user_patch, body_site_new, body_site_patch, body_device_new, body_device_patch,
+    body_device_move, body_certificate;
+extern const struct schema query_page, query_sites, query_devices, query_query, query_range,
+    query_events, query_gaps, query_verbose;
+
+/* Of every list: limit and after stand first, so that handlers can share a reader. */
+struct page_query {
+	struct given_int limit;
+	struct given_str after;
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* Every route there is; see route_internal.h. */
+#include "route_internal.h"
+
+#define V1 "/api/v1"
+
+/* clang-format off */
+const struct route api_routes[] = {
+	/* verb, pattern, who, about, handler, body, query, if_match */
+	{ VERB_GET,    V1 "/session", PERMIT_SESSION, ON_SELF, get_session, NULL, NULL, false },
+	{ VERB_POST,   V1 "/session", PERMIT_ANYONE, ON_SELF, post_session, &body_sign_in, NULL, false },
+	{ VERB_DELETE, V1 "/session", PERMIT_SESSION, ON_SELF, delete_session, NULL, NULL, false },
+	{ VERB_PATCH,  V1 "/session", PERMIT_SESSION, ON_SELF, patch_session, &body_session_patch, NULL, false },
+	{ VERB_POST,   V1 "/session/password", PERMIT_SESSION, ON_SELF, post_session_password, &body_password, NULL, false },
+	{ VERB_GET,    V1 "/sessions", PERMIT_SESSION, ON_SELF, get_sessions, NULL, NULL, false },
+	{ VERB_DELETE, V1 "/sessions/{id}", PERMIT_SESSION, ON_SELF, delete_sessions_id, NULL, NULL, false },
+
+	{ VERB_GET,    V1 "/users", PERMIT_ROLE, ON_USERS, get_users, NULL, &query_page, false },
+	{ VERB_POST,   V1 "/users", PERMIT_ROLE, ON_USERS, post_users, &body_user_new, NULL, false },
+	{ VERB_PATCH,  V1 "/users/{name}", PERMIT_ROLE, ON_USERS, patch_users_name, &body_user_patch, NULL, true },
+	{ VERB_DELETE, V1 "/users/{name}", PERMIT_ROLE, ON_USERS, delete_users_name, NULL, NULL, true },
+
+	{ VERB_GET,    V1 "/sites", PERMIT_ROLE, ON_SITES, get_sites, NULL, &query_sites, false },
+	{ VERB_POST,   V1 "/sites", PERMIT_ROLE, ON_SITES, post_sites, &body_site_new, NULL, false },
+	{ VERB_GET,    V1 "/sites/{id}", PERMIT_ROLE, ON_SITES, get_sites_id, NULL, NULL, false },
+	{ VERB_PATCH,  V1 "/sites/{id}", PERMIT_ROLE, ON_SITES, patch_sites_id, &body_site_patch, NULL, true },
+
+	{ VERB_GET,    V1 "/devices", PERMIT_ROLE, ON_DEVICES, get_devices, NULL, &query_devices, false },
+	{ VERB_POST,   V1 "/devices", PERMIT_ROLE, ON_DEVICES, post_devices, &body_device_new, NULL, false },
+	{ VERB_GET,    V1 "/devices/{id}", PERMIT_ROLE, ON_DEVICES, get_devices_id, NULL, NULL, false },
+	{ VERB_PATCH,  V1 "/devices/{id}", PERMIT_ROLE, ON_DEVICES, patch_devices_id, &body_device_patch, NULL, true },
+	{ VERB_POST,   V1 "/devices/{id}/move", PERMIT_ROLE, ON_DEVICES, post_devices_id_move, &body_device_move, NULL, true },
+	{ VERB_GET,    V1 "/devices/{id}/service", PERMIT_ROLE, ON_DEVICES, get_devices_id_service, NULL, NULL, false },
+	{ VERB_PUT,    V1 "/devices/{id}/certificate", PERMIT_ROLE, ON_DEVICES, put_devices_id_certificate, &body_certificate, NULL, false },
+
+	{ VERB_GET,    V1 "/overview", PERMIT_ROLE, ON_TELEMETRY, get_overview, NULL, NULL, false },
+	{ VERB_GET,    V1 "/devices/{id}/series", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_series, NULL, NULL, false },
+	{ VERB_GET,    V1 "/devices/{id}/events", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_events, NULL, &query_events, false },
+	{ VERB_GET,    V1 "/devices/{id}/coverage", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_coverage, NULL, &query_range, false },
+	{ VERB_GET,    V1 "/query", PERMIT_ROLE, ON_TELEMETRY, get_query, NULL, &query_query, false },
+	{ VERB_GET,    V1 "/gaps", PERMIT_ROLE, ON_TELEMETRY, get_gaps, NULL, &query_gaps, false },
+	{ VERB_GET,    V1 "/set-aside", PERMIT_ROLE, ON_TELEMETRY, get_set_aside, NULL, &query_page, false },
+	{ VERB_GET,    V1 "/status", PERMIT_ROLE, ON_SYSTEM, get_status, NULL, NULL, false },
+
+	{ VERB_GET,    V1 "/openapi.json", PERMIT_ANYONE, ON_SYSTEM, get_openapi, NULL, NULL, false },
+	{ VERB_GET,    "/livez", PERMIT_ANYONE, ON_SYSTEM, get_livez, NULL, NULL, false },
+	{ VERB_GET,    "/readyz", PERMIT_ANYONE, ON_SYSTEM, get_readyz, NULL, &query_verbose, false },
+	{ VERB_GET,    "/metrics", PERMIT_INSIDE, ON_SYSTEM, get_metrics, NULL, NULL, false },
+};
+/* clang-format on */
+
+const size_t api_n_routes = sizeof(api_routes) / sizeof(api_routes[0]);

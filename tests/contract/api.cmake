@@ -1,0 +1,4 @@
+# What test_api.py talks to.
+add_executable(api_server contract/api_server.c)
+target_link_libraries(api_server PRIVATE
+  collector_api collector_store collector_control bl_codec bl_log bl_options bl_sanitize)

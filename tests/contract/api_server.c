@@ -1,0 +1,354 @@
+/*
+ * The API on a store and a control database in a folder, for test_api.py.
+ *
+ *   api_server FOLDER CERT KEY [WEB_ROOT]
+ *
+ * Prints "port N" and then takes one command a line on standard input, each
+ * answered by one line:
+ *   seed DEVICE       two hours of telemetry with a gap, events, presence online
+ *   probe DEVICE 0|1  one more batch, in which the probe fails or not
+ *   offline DEVICE    its last will
+ *   aside DEVICE      one message set aside
+ *   broker up|down    what the status callback says
+ *   idle              nothing; a sign of life
+ * Ends at the end of its input.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/batch.h"
+#include "branchline/log.h"
+
+#include "api.h"
+#include "store.h"
+#include "store_read.h"
+
+#define HOUR_MS  INT64_C(3600000)
+#define BATCH_MS 60000
+
+static const struct {
+	const char *name, *unit, *key, *value;
+	enum bl_stream stream;
+	enum bl_series_kind kind;
+	uint32_t interval_ms;
+} metrics[] = {
+	{ "cpu_used_pct", "pct", NULL, NULL, BL_STREAM_HOST, BL_GAUGE, 10000 },
+	{ "memory_used_pct", "pct", NULL, NULL, BL_STREAM_HOST, BL_GAUGE, 10000 },
+	{ "net_received_bytes_total", "bytes", "interface", "eth0", BL_STREAM_HOST, BL_COUNTER,
+	    10000 },
+	{ "probe_up", "1", "probe", "shop", BL_STREAM_PROBES, BL_GAUGE, 60000 },
+};
+
+#define N_METRICS ((uint32_t)(sizeof(metrics) / sizeof(metrics[0])))
+
+struct server {
+	char store_path[512], control_path[512], socket_path[512];
+	struct store *store;
+	struct control *control;
+	struct api *api;
+	bool broker_up;
+	uint8_t spools;
+	uint64_t next_seq[BL_STREAMS];
+	char last_device[64];
+	struct bl_id last_spool;
+	int64_t last_end_ms;
+};
+
+static void
+die(const char *what, const struct bl_err *err)
+{
+	(void)fprintf(stderr, "api_server: %s: %s\n", what, err->msg);
+	exit(1);
+}
+
+static void
+check(int rc, const char *what, const struct bl_err *err)
+{
+	if (rc < 0)
+		die(what, err);
+}
+
+/* ---- what the collector would supply ----------------------------------- */
+
+static int
+reader_open(void *ctx, struct store_read **out, struct bl_err *err)
+{
+	return store_read_open(out, ((struct server *)ctx)->store_path, bl_clock_real(), err);
+}
+
+static void
+reader_close(void *ctx, struct store_read *r)
+{
+	(void)ctx;
+	store_read_close(r);
+}
+
+static void
+status(void *ctx, struct api_status *out)
+{
+	const struct server *s = ctx;
+
+	out->live_up = out->past_up = s->broker_up;
+	out->store_ok = true;
+	if (!s->broker_up)
+		(void)snprintf(out->broker_why, sizeof(out->broker_why), "connection refused");
+}
+
+static void
+extra_metrics(void *ctx, struct api_metrics *m)
+{
+	(void)ctx;
+	api_metric(m, "branchline_ingest_queue_bytes", API_GAUGE, "Bytes waiting.", NULL, 0);
+}
+
+/* ---- telemetry --------------------------------------------------------- */
+
+static struct bl_str
+str(const char *s)
+{
+	return (struct bl_str){ s, s != NULL ? strlen(s) : 0 };
+}
+
+static double
+value_of(uint32_t series, int64_t boot_ms)
+{
+	if (metrics[series - 1].kind == BL_COUNTER)
+		return (double)boot_ms;
+	return series == 4 ? 1 : (double)(series * 10 + (uint32_t)(boot_ms / 10000 % 7));
+}
+
+static void
+put_batch(struct server *s, const char *device, const struct bl_id *spool, enum bl_stream stream,
+    int64_t begin_ms, int64_t end_ms, double probe, const struct bl_gap *gap,
+    const struct bl_event *event)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = { .spool = *spool, .boot = *spool, .stream = stream };
+	struct bl_err err = { 0 };
+	struct store_spool *sp;
+	struct bl_buf out, raw;
+	const uint8_t *body;
+	size_t body_len;
+
+	for (uint32_t i = 1; i <= N_METRICS; i++)
+		for (int64_t t = begin_ms; metrics[i - 1].stream == stream && t < end_ms;
+		     t += metrics[i - 1].interval_ms)
+			check(
+			    bl_batch_enc_sample(e, i, t, i == 4 ? probe : value_of(i, t), BL_KNOWN),
+			    "sample", &err);
+	if (gap != NULL)
+		check(bl_batch_enc_gap(e, gap), "gap", &err);
+	if (event != NULL)
+		check(bl_batch_enc_event(e, event), "event", &err);
+	h.seq = ++s->next_seq[stream - 1];
+	h.collect_begin_ms = begin_ms;
+	h.collect_end_ms = end_ms;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	check(bl_batch_enc_finish(e, &h, &out, &err), "encode", &err);
+	check(
+	    bl_batch_header_decode(out.data, out.len, &h, &body, &body_len, &err), "header", &err);
+	check(bl_batch_inflate(&h, body, body_len, &raw, &err), "inflate", &err);
+	check(store_spool(s->store, spool, device, &sp, &err), "spool", &err);
+	check(store_batch_put(s->store, sp, &h, body, body_len, raw.data, raw.len, &err), "put",
+	    &err);
+	bl_buf_free(&out);
+	bl_buf_free(&raw);
+	bl_batch_enc_free(e);
+}
+
+static void
+put_dictionary(struct server *s, struct store_spool *sp)
+{
+	struct bl_err err = { 0 };
+
+	for (uint32_t i = 0; i < N_METRICS; i++) {
+		struct bl_series_def def = {
+			.id = i + 1,
+			.stream = metrics[i].stream,
+			.kind = metrics[i].kind,
+			.interval_ms = metrics[i].interval_ms,
+			.name = str(metrics[i].name),
+			.unit = str(metrics[i].unit),
+		};
+		if (metrics[i].key != NULL) {
+			def.n_labels = 1;
+			def.label[0] =
+			    (struct bl_label){ str(metrics[i].key), str(metrics[i].value) };
+		}
+		check(store_dict(s->store, sp, &def, &err), "dictionary", &err);
+	}
+}
+
+static void
+put_presence(struct server *s, const char *device, bool online)
+{
+	struct bl_presence p = { .online = online, .connections = 1, .software = "0.1.0" };
+	struct bl_err err = { 0 };
+
+	p.boot = s->last_spool;
+	check(store_presence(s->store, device, &p, &err), "presence", &err);
+}
+
+static void
+put_events(struct server *s, const char *device, const struct bl_id *spool)
+{
+	struct bl_event ev = { .boot_ms = HOUR_MS, .type = str("probe.state"), .n_attrs = 3 };
+
+	ev.attr[0] = (struct bl_attr){
+		.key = str("probe"), .type = BL_ATTR_TEXT, .text = str("<script>alert(1)</script>")
+	};
+	ev.attr[1] = (struct bl_attr){ .key = str("up"), .type = BL_ATTR_BOOL };
+	ev.attr[2] = (struct bl_attr){ .key = str("n"), .type = BL_ATTR_NUMBER, .number = 1.5 };
+	put_batch(s, device, spool, BL_STREAM_EVENTS, 0, 2 * HOUR_MS, 1, NULL, &ev);
+}
+
+/* Two hours until now, without the minutes 60 to 70, which the ledger explains for "host". */
+static void
+seed(struct server *s, const char *device)
+{
+	const int64_t now = bl_unix_ms(bl_clock_real());
+	struct bl_clock_segment seg = {
+		.id = 1, .offset_ms = now - 2 * HOUR_MS, .source = BL_CLOCK_NTP
+	};
+	struct bl_gap gap = { .reason = BL_GAP_OFF, .stream = BL_STREAM_HOST };
+	struct store_spool *sp;
+	struct bl_id spool;
+	struct bl_err err = { 0 };
+
+	memset(spool.b, ++s->spools, sizeof(spool.b));
+	memset(s->next_seq, 0, sizeof(s->next_seq));
+	s->last_spool = spool;
+	seg.boot = gap.begin_boot = gap.end_boot = spool;
+	gap.begin_boot_ms = HOUR_MS;
+	gap.end_boot_ms = HOUR_MS + 10 * BATCH_MS;
+	check(store_begin(s->store, &err), "begin", &err);
+	check(store_spool(s->store, &spool, device, &sp, &err), "spool", &err);
+	put_dictionary(s, sp);
+	check(store_clock(s->store, sp, &seg, &err), "clock", &err);
+	for (int64_t t = 0; t < 2 * HOUR_MS; t += BATCH_MS) {
+		if (t >= gap.begin_boot_ms && t < gap.end_boot_ms)
+			continue;
+		put_batch(s, device, &spool, BL_STREAM_HOST, t, t + BATCH_MS, 1,
+		    t == gap.end_boot_ms ? &gap : NULL, NULL);
+		put_batch(s, device, &spool, BL_STREAM_PROBES, t, t + BATCH_MS, 1, NULL, NULL);
+	}
+	put_events(s, device, &spool);
+	put_presence(s, device, true);
+	check(store_commit(s->store, &err), "commit", &err);
+	s->last_end_ms = 2 * HOUR_MS;
+	(void)snprintf(s->last_device, sizeof(s->last_device), "%s", device);
+}
+
+static void
+probe(struct server *s, const char *device, bool up)
+{
+	struct bl_err err = { 0 };
+
+	check(store_begin(s->store, &err), "begin", &err);
+	put_batch(s, device, &s->last_spool, BL_STREAM_PROBES, s->last_end_ms,
+	    s->last_end_ms + BATCH_MS, up ? 1 : 0, NULL, NULL);
+	check(store_commit(s->store, &err), "commit", &err);
+	s->last_end_ms += BATCH_MS;
+}
+
+static void
+offline(struct server *s, const char *device)
+{
+	struct bl_err err = { 0 };
+
+	check(store_begin(s->store, &err), "begin", &err);
+	put_presence(s, device, false);
+	check(store_commit(s->store, &err), "commit", &err);
+}
+
+static void
+aside(struct server *s, const char *device)
+{
+	const struct store_aside a = {
+		.reason = STORE_ASIDE_UNDECODABLE,
+		.topic = "bl/1/up/07/x/live\x01\xff",
+		.device = device,
+		.part = 7,
+		.detail = "no magic",
+		.payload = "rubbish",
+		.len = 7,
+	};
+	struct bl_err err = { 0 };
+
+	check(store_begin(s->store, &err), "begin", &err);
+	check(store_aside(s->store, &a, &err), "aside", &err);
+	check(store_commit(s->store, &err), "commit", &err);
+}
+
+static void
+obey(struct server *s, char *line)
+{
+	char word[16] = "", device[64] = "", value[8] = "";
+
+	(void)sscanf(line, "%15s %63s %7s", word, device, value);
+	if (strcmp(word, "seed") == 0)
+		seed(s, device);
+	else if (strcmp(word, "probe") == 0)
+		probe(s, device, value[0] == '1');
+	else if (strcmp(word, "offline") == 0)
+		offline(s, device);
+	else if (strcmp(word, "aside") == 0)
+		aside(s, device);
+	else if (strcmp(word, "broker") == 0)
+		s->broker_up = strcmp(device, "up") == 0;
+	(void)printf("done\n");
+	(void)fflush(stdout);
+}
+
+/* ---- main -------------------------------------------------------------- */
+
+static void
+open_all(struct server *s, char **argv)
+{
+	struct store_opts store = { .path = s->store_path, .clock = bl_clock_real() };
+	struct control_opts control = { .path = s->control_path, .clock = bl_clock_real() };
+	struct api_opts opts = {
+		.listen_address = "127.0.0.1",
+		.cert_file = argv[2],
+		.key_file = argv[3],
+		.web_root = argv[4],
+		.admin_socket = s->socket_path,
+		.default_zone = "Asia/Shanghai",
+		.idle_timeout_s = 3,
+		.password_memory_kib = 64, /* the strength is tested elsewhere */
+		.clock = bl_clock_real(),
+		.hooks = { s, reader_open, reader_close, status, extra_metrics, NULL },
+	};
+	struct bl_err err = { 0 };
+
+	check(store_open(&s->store, &store, &err), "store", &err);
+	check(control_open(&s->control, &control, &err), "control", &err);
+	opts.control = s->control;
+	check(api_start(&s->api, &opts, &err), "api", &err);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct server s = { .broker_up = true };
+	char line[256];
+
+	if (argc < 4) {
+		(void)fprintf(stderr, "usage: api_server FOLDER CERT KEY [WEB_ROOT]\n");
+		return 2;
+	}
+	(void)snprintf(s.store_path, sizeof(s.store_path), "%s/telemetry.db", argv[1]);
+	(void)snprintf(s.control_path, sizeof(s.control_path), "%s/control.db", argv[1]);
+	(void)snprintf(s.socket_path, sizeof(s.socket_path), "%s/admin.sock", argv[1]);
+	open_all(&s, argv);
+	(void)printf("port %u\n", api_port(s.api));
+	(void)fflush(stdout);
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		obey(&s, line);
+	api_stop(s.api);
+	control_close(s.control);
+	store_close(s.store);
+	return 0;
+}
