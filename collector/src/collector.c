@@ -1,0 +1,211 @@
+/*
+ * Puts the parts together: store, control, fleet, ingest, API; and takes them
+ * apart in the opposite order, so that nobody calls what is gone.
+ *
+ * The telemetry store belongs to ingest's writer thread while ingest runs;
+ * the API reads through connections of its own.
+ */
+#include "collector_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "branchline/buf.h"
+#include "branchline/log.h"
+#include "branchline/pki.h"
+
+char *
+collector_path(const struct config *cfg, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", cfg->state_dir, name) < 0 ? NULL : path;
+}
+
+/* The client id is the certificate's common name: the broker's rules are about that name. */
+static int
+common_name(const char *path, char out[65], struct bl_err *err)
+{
+	struct bl_pki_info info;
+	struct bl_buf pem;
+	char chunk[4096];
+	size_t n;
+	FILE *f;
+	int rc;
+
+	if ((f = fopen(path, "re")) == NULL)
+		return bl_fail_errno(
+		    err, errno == EACCES ? BL_EDENIED : BL_ENOTFOUND, "read certificate %s", path);
+	bl_buf_init(&pem, 1 << 20);
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		bl_buf_bytes(&pem, chunk, n);
+	bl_buf_u8(&pem, 0); /* the parser wants its end; more than the cap is cut and refused */
+	pem.len = pem.len > 0 ? pem.len - 1 : 0;
+	(void)fclose(f);
+	rc = bl_pki_info(&pem, &info, err);
+	bl_buf_free(&pem);
+	if (rc < 0) {
+		bl_err_prefix(err, "read certificate %s", path);
+		return rc;
+	}
+	memcpy(out, info.common_name, sizeof(info.common_name));
+	return BL_OK;
+}
+
+static int
+lookup(void *ctx, const char *device, struct ingest_device *out, struct bl_err *err)
+{
+	struct collector *c = ctx;
+	struct fleet_place place;
+	int rc = fleet_device_lookup(c->lookup, device, &place, err);
+
+	if (rc != FLEET_KNOWN)
+		return rc < 0 ? rc : 0;
+	out->part = place.part;
+	out->retired = place.retired;
+	return 1;
+}
+
+static int
+start_ingest(struct collector *c, struct bl_err *err)
+{
+	const struct config_broker *b = &c->cfg->broker;
+	struct bl_link_cfg link = {
+		.host = b->host,
+		.port = (uint16_t)b->port,
+		.verify_name = b->verify_name,
+		.ca_file = b->ca,
+		.crl_file = b->crl,
+		.resume = true,
+		.handover = true,
+	};
+	struct ingest_opts opts = {
+		.store = c->store,
+		.clock = c->clock,
+		.lookup = lookup,
+		.lookup_ctx = c,
+		.queue_bytes = c->cfg->ingest.queue_bytes,
+		.queue_messages = (unsigned)c->cfg->ingest.queue_messages,
+		.credit_bytes_per_s = c->cfg->ingest.credit_bytes_per_s,
+		.reconnect_floor_ms = c->cfg->ingest.reconnect_floor_ms,
+		.marker_path = c->marker_path,
+	};
+	int rc;
+
+	if ((rc = common_name(b->live.certificate, c->live_id, err)) < 0 ||
+	    (rc = common_name(b->past.certificate, c->past_id, err)) < 0)
+		return rc;
+	opts.live.link = opts.past.link = link;
+	opts.live.link.cert_file = b->live.certificate;
+	opts.live.link.key_file = b->live.key;
+	opts.live.client_id = c->live_id;
+	opts.past.link.cert_file = b->past.certificate;
+	opts.past.link.key_file = b->past.key;
+	opts.past.client_id = c->past_id;
+	/* Two connections under one client id would throw each other out. */
+	if (strcmp(c->live_id, c->past_id) == 0)
+		return bl_fail(err, BL_EINVAL,
+		    "broker.live and broker.past need certificates of different names, both say"
+		    " \"%s\"",
+		    c->live_id);
+	return ingest_start(&c->ingest, &opts, err);
+}
+
+static int
+open_store(struct collector *c, struct bl_err *err)
+{
+	const struct store_opts opts = {
+		.path = c->telemetry_path,
+		.clock = c->clock,
+		.aside_bytes = c->cfg->store.set_aside_bytes,
+		.aside_rows = c->cfg->store.set_aside_messages,
+	};
+	char epoch[BL_ID_HEX_SIZE];
+	int rc = store_open(&c->store, &opts, err);
+
+	if (rc < 0)
+		return rc;
+	bl_id_hex(store_epoch(c->store), epoch);
+	bl_info("collector", "telemetry store %s path=%s epoch=%s",
+	    rc == STORE_CREATED    ? "made"
+	    : rc == STORE_SET_BACK ? "set back to an older copy"
+				   : "open",
+	    c->telemetry_path, epoch);
+	return BL_OK;
+}
+
+static int
+check_state_dir(const struct config *cfg, struct bl_err *err)
+{
+	struct stat sb;
+
+	if (stat(cfg->state_dir, &sb) != 0)
+		return bl_fail_errno(err, errno == EACCES ? BL_EDENIED : BL_ENOTFOUND,
+		    "state_dir %s", cfg->state_dir);
+	if (!S_ISDIR(sb.st_mode))
+		return bl_fail(err, BL_EINVAL, "state_dir %s is not a folder", cfg->state_dir);
+	return BL_OK;
+}
+
+static bool
+make_paths(struct collector *c)
+{
+	c->telemetry_path = collector_path(c->cfg, "telemetry.db");
+	c->control_path = collector_path(c->cfg, "control.db");
+	c->marker_path = collector_path(c->cfg, "decode.marker");
+	c->socket_path = c->cfg->web.admin_socket != NULL ? strdup(c->cfg->web.admin_socket)
+							  : collector_path(c->cfg, "admin.sock");
+	return c->telemetry_path != NULL && c->control_path != NULL && c->marker_path != NULL &&
+	       c->socket_path != NULL;
+}
+
+int
+collector_start(struct collector **out, const struct config *cfg, const struct bl_clock *clock,
+    struct bl_err *err)
+{
+	struct control_opts control = { .clock = clock };
+	struct collector *c;
+	int rc;
+
+	*out = NULL;
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "out of memory");
+	c->cfg = cfg;
+	c->clock = clock;
+	if (!make_paths(c)) {
+		rc = bl_fail(err, BL_ENOMEM, "out of memory");
+		goto fail;
+	}
+	control.path = c->control_path;
+	if ((rc = check_state_dir(cfg, err)) < 0 || (rc = open_store(c, err)) < 0 ||
+	    (rc = control_open(&c->control, &control, err)) < 0 ||
+	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
+	    (rc = start_ingest(c, err)) < 0 || (rc = collector_api_start(c, err)) < 0)
+		goto fail;
+	*out = c;
+	return BL_OK;
+
+fail:
+	collector_stop(c);
+	return rc;
+}
+
+void
+collector_stop(struct collector *c)
+{
+	if (c == NULL)
+		return;
+	collector_api_stop(c);
+	ingest_stop(c->ingest);
+	fleet_lookup_close(c->lookup);
+	control_close(c->control);
+	store_close(c->store);
+	free(c->telemetry_path);
+	free(c->control_path);
+	free(c->marker_path);
+	free(c->socket_path);
+	free(c);
+}

@@ -1,0 +1,158 @@
+/*
+ * What the API asks of the rest: readers of the store, how it goes, figures.
+ * Called on the API's threads.
+ */
+#include "collector_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "branchline/log.h"
+
+#ifdef COLLECTOR_HAS_API
+#include "api.h"
+
+/* A writer that has not gone round its loop for this long is stuck. */
+#define WRITER_STUCK_MS 30000
+
+static int
+open_reader(void *ctx, struct store_read **out, struct bl_err *err)
+{
+	const struct collector *c = ctx;
+
+	return store_read_open(out, c->telemetry_path, c->clock, err);
+}
+
+static void
+close_reader(void *ctx, struct store_read *r)
+{
+	(void)ctx;
+	store_read_close(r);
+}
+
+static void
+status(void *ctx, struct api_status *out)
+{
+	const struct collector *c = ctx;
+	struct ingest_status s;
+
+	ingest_status(c->ingest, &s);
+	out->live_up = s.live_up;
+	out->past_up = s.past_up;
+	(void)snprintf(out->broker_why, sizeof(out->broker_why), "%s", s.why);
+	out->store_ok = s.store_ok && s.since_progress_ms < WRITER_STUCK_MS;
+	if (!s.store_ok)
+		(void)snprintf(out->store_why, sizeof(out->store_why), "%s", s.store_why);
+	else if (!out->store_ok)
+		(void)snprintf(out->store_why, sizeof(out->store_why),
+		    "the writer has not moved for %lld s", (long long)s.since_progress_ms / 1000);
+	if (s.last_commit_mono_ms > 0)
+		out->last_commit_unix_ms =
+		    bl_unix_ms(c->clock) - (bl_mono_ms(c->clock) - s.last_commit_mono_ms);
+	out->batches = s.core.batches;
+	out->samples = s.core.samples;
+}
+
+static void
+metrics(void *ctx, struct api_metrics *m)
+{
+	const struct collector *c = ctx;
+	struct ingest_status s;
+
+	ingest_status(c->ingest, &s);
+#define COUNT(name, help, value)                                                                   \
+	api_metric(m, "branchline_ingest_" name, API_COUNTER, help, NULL, (double)(value))
+#define GAUGE(name, help, value)                                                                   \
+	api_metric(m, "branchline_ingest_" name, API_GAUGE, help, NULL, (double)(value))
+	COUNT("batches_total", "Batches stored since the start.", s.core.batches);
+	COUNT("samples_total", "Samples stored since the start.", s.core.samples);
+	COUNT("duplicates_total", "Batches that were stored already.", s.core.duplicates);
+	COUNT("set_aside_total", "Messages set aside, repeats too.", s.core.set_aside);
+	COUNT("hellos_total", "Handshakes begun by agents.", s.core.hellos);
+	COUNT("receipts_total", "Receipts sent.", s.core.receipts);
+	COUNT("questions_total", "Questions sent for what is missing.", s.core.questions);
+	COUNT("queue_dropped_total", "Messages dropped because a queue was full; they come again.",
+	    s.queue_dropped + s.mailbox_dropped);
+	COUNT("lookup_failures_total", "Messages dropped because devices could not be looked up.",
+	    s.core.lookup_failures);
+	COUNT("holes_refused_total", "Batches dropped because a stream has too many holes.",
+	    s.core.refused_holes);
+	GAUGE("queue_messages", "Messages waiting for the writer.", s.queued_messages);
+	GAUGE("queue_bytes", "Their bytes.", s.queued_bytes);
+	GAUGE("devices", "Devices heard of since the start.", s.core.devices);
+	GAUGE("devices_with_backlog", "Devices that are catching up.", s.core.with_backlog);
+	GAUGE("broker_live_up", "1: the connection for live data is up.", s.live_up);
+	GAUGE("broker_past_up", "1: the connection for backlog is up.", s.past_up);
+	GAUGE("store_ok", "1: the last commit went well.", s.store_ok);
+#undef COUNT
+#undef GAUGE
+}
+
+static void
+devices_changed(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	ingest_devices_changed(c->ingest);
+}
+
+int
+collector_api_start(struct collector *c, struct bl_err *err)
+{
+	const struct config_web *w = &c->cfg->web;
+	const char *origins[17] = { NULL };
+	struct api_opts opts = {
+		.listen_address = w->certificate != NULL ? w->listen : NULL,
+		.port = (uint16_t)w->port,
+		.cert_file = w->certificate,
+		.key_file = w->key,
+		.web_root = w->root,
+		.admin_socket = c->socket_path,
+		.default_zone = c->cfg->zone,
+		.control = c->control,
+		.clock = c->clock,
+		.hooks = { .ctx = c,
+		    .store_open = open_reader,
+		    .store_close = close_reader,
+		    .status = status,
+		    .metrics = metrics,
+		    .devices_changed = devices_changed },
+	};
+	int rc;
+
+	for (size_t i = 0; i < w->origins.n && i < 16; i++)
+		origins[i] = w->origins.item[i];
+	opts.origins = origins;
+	if ((rc = api_start(&c->api, &opts, err)) < 0)
+		return rc;
+	if (opts.listen_address != NULL)
+		bl_info("collector", "board and API answer address=https://%s:%u",
+		    opts.listen_address, (unsigned)api_port(c->api));
+	return BL_OK;
+}
+
+void
+collector_api_stop(struct collector *c)
+{
+	api_stop(c->api);
+	c->api = NULL;
+}
+
+#else
+
+int
+collector_api_start(struct collector *c, struct bl_err *err)
+{
+	(void)c;
+	(void)err;
+	bl_warn("collector", "this build has no API");
+	return BL_OK;
+}
+
+void
+collector_api_stop(struct collector *c)
+{
+	(void)c;
+}
+
+#endif

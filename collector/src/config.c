@@ -1,0 +1,237 @@
+/* The configuration as tables: what is read, checked, printed and documented. */
+#include "config.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct bl_conf_key identity_keys[] = {
+	{ .name = "certificate",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_identity, certificate),
+	    .help = "PEM file; its common name is the client id" },
+	{ .name = "key",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_identity, key),
+	    .help = "PEM file of its private key" },
+	{ 0 },
+};
+
+static const struct bl_conf_section identity_section = { "identity", sizeof(struct config_identity),
+	identity_keys, NULL };
+
+static const struct bl_conf_key broker_keys[] = {
+	{ .name = "host",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_broker, host),
+	    .help = "name or address of the MQTT broker" },
+	{ .name = "port",
+	    .type = BL_CONF_INT,
+	    .dflt = "8883",
+	    .offset = offsetof(struct config_broker, port),
+	    .min = 1,
+	    .max = 65535,
+	    .help = "its port for MQTT over TLS" },
+	{ .name = "verify_name",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_broker, verify_name),
+	    .help = "name in its certificate; absent: host" },
+	{ .name = "ca",
+	    .type = BL_CONF_STR,
+	    .offset = offsetof(struct config_broker, ca),
+	    .help = "PEM file of the certificates that its certificate is checked against" },
+	{ .name = "crl",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_broker, crl),
+	    .help = "PEM file of the revocation list; absent: none" },
+	{ .name = "live",
+	    .type = BL_CONF_SECTION,
+	    .offset = offsetof(struct config_broker, live),
+	    .section = &identity_section,
+	    .help = "identity of the connection for live data and answers" },
+	{ .name = "past",
+	    .type = BL_CONF_SECTION,
+	    .offset = offsetof(struct config_broker, past),
+	    .section = &identity_section,
+	    .help = "identity of the connection for backlog" },
+	{ 0 },
+};
+
+static const struct bl_conf_section broker_section = { "broker", sizeof(struct config_broker),
+	broker_keys, NULL };
+
+static const struct bl_conf_key web_keys[] = {
+	{ .name = "listen",
+	    .type = BL_CONF_STR,
+	    .dflt = "127.0.0.1",
+	    .offset = offsetof(struct config_web, listen),
+	    .help = "numeric address for HTTPS; \"\": none" },
+	{ .name = "port",
+	    .type = BL_CONF_INT,
+	    .dflt = "8443",
+	    .offset = offsetof(struct config_web, port),
+	    .min = 0,
+	    .max = 65535,
+	    .help = "port for HTTPS; 0: any free one" },
+	{ .name = "certificate",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_web, certificate),
+	    .help = "PEM file of the board's certificate; absent: no HTTPS" },
+	{ .name = "key",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_web, key),
+	    .help = "PEM file of its private key" },
+	{ .name = "root",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_web, root),
+	    .help = "folder of the web app's built files; absent: none" },
+	{ .name = "admin_socket",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_web, admin_socket),
+	    .help = "path of the local administrator's socket; absent: admin.sock in state_dir" },
+	{ .name = "origins",
+	    .type = BL_CONF_STRLIST,
+	    .dflt = "",
+	    .offset = offsetof(struct config_web, origins),
+	    .max = 16,
+	    .help = "further origins of the board, behind a proxy: https://board.example" },
+	{ 0 },
+};
+
+static const char *
+check_web(const void *section, const char **key_out)
+{
+	const struct config_web *w = section;
+
+	if ((w->certificate == NULL) == (w->key == NULL))
+		return NULL;
+	*key_out = w->certificate == NULL ? "key" : "certificate";
+	return "certificate and key belong together: give both or none";
+}
+
+static const struct bl_conf_section web_section = { "web", sizeof(struct config_web), web_keys,
+	check_web };
+
+static const struct bl_conf_key ingest_keys[] = {
+	{ .name = "queue_bytes",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "32MiB",
+	    .offset = offsetof(struct config_ingest, queue_bytes),
+	    .min = 1 << 20,
+	    .max = 4294967296.0,
+	    .help = "messages waiting for the writer, of each connection; more is dropped and comes"
+		    " again" },
+	{ .name = "queue_messages",
+	    .type = BL_CONF_INT,
+	    .dflt = "10000",
+	    .offset = offsetof(struct config_ingest, queue_messages),
+	    .min = 100,
+	    .max = 1000000,
+	    .help = "and how many messages" },
+	{ .name = "credit",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "4MiB",
+	    .offset = offsetof(struct config_ingest, credit_bytes_per_s),
+	    .min = 4096,
+	    .max = 4294967296.0,
+	    .help = "backlog taken in a second, shared by the devices that have one" },
+	{ .name = "reconnect_floor",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "0ms",
+	    .offset = offsetof(struct config_ingest, reconnect_floor_ms),
+	    .min = 0,
+	    .max = 300000,
+	    .help = "agents reconnect no sooner than this; grows by itself with the fleet" },
+	{ 0 },
+};
+
+static const struct bl_conf_section ingest_section = { "ingest", sizeof(struct config_ingest),
+	ingest_keys, NULL };
+
+static const struct bl_conf_key store_keys[] = {
+	{ .name = "set_aside",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "64MiB",
+	    .offset = offsetof(struct config_store, set_aside_bytes),
+	    .min = 65536,
+	    .max = 68719476736.0,
+	    .help = "messages that could not be taken in, kept for a look; more are only counted" },
+	{ .name = "set_aside_messages",
+	    .type = BL_CONF_INT,
+	    .dflt = "100000",
+	    .offset = offsetof(struct config_store, set_aside_messages),
+	    .min = 100,
+	    .max = 10000000,
+	    .help = "and how many of them" },
+	{ 0 },
+};
+
+static const struct bl_conf_section store_section = { "store", sizeof(struct config_store),
+	store_keys, NULL };
+
+/* The order of log_levels in collector.c. */
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+
+static const struct bl_conf_key root_keys[] = {
+	{ .name = "state_dir",
+	    .type = BL_CONF_STR,
+	    .dflt = "/var/lib/branchline/collector",
+	    .offset = offsetof(struct config, state_dir),
+	    .help = "folder of the databases; it must exist" },
+	{ .name = "zone",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config, zone),
+	    .help = "IANA time zone of new sites; absent: the system's" },
+	{ .name = "log_level",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "info",
+	    .offset = offsetof(struct config, log_level),
+	    .choices = levels,
+	    .help = "how much is logged" },
+	{ .name = "broker",
+	    .type = BL_CONF_SECTION,
+	    .offset = offsetof(struct config, broker),
+	    .section = &broker_section,
+	    .help = "where the data come from" },
+	{ .name = "web",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, web),
+	    .section = &web_section,
+	    .help = "board and API" },
+	{ .name = "ingest",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, ingest),
+	    .section = &ingest_section,
+	    .help = "limits of what is taken in" },
+	{ .name = "store",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, store),
+	    .section = &store_section,
+	    .help = "limits of what is kept" },
+	{ 0 },
+};
+
+const struct bl_conf_section config_section = { "collector", sizeof(struct config), root_keys,
+	NULL };
+
+int
+config_load(struct config *out, const char *path, struct bl_conf_errors *errors, struct bl_err *err)
+{
+	memset(out, 0, sizeof(*out));
+	return bl_conf_load(path, &config_section, out, errors, err);
+}
+
+void
+config_release(struct config *c)
+{
+	bl_conf_release(&config_section, c);
+}
