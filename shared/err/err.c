@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+static void err_format(struct bl_err *err, int code, int os_errno, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
 static void
 err_format(struct bl_err *err, int code, int os_errno, const char *fmt, va_list ap)
 {
