@@ -28,7 +28,8 @@ bl_buf_reset(struct bl_buf *b)
 static bool
 reserve(struct bl_buf *b, size_t len)
 {
-	size_t size = b->size != 0 ? b->size : 64;
+	const size_t least = b->cap < 64 ? b->cap : 64;
+	size_t size = b->size != 0 ? b->size : least;
 	uint8_t *data;
 
 	if (b->failed)

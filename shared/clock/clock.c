@@ -1,6 +1,7 @@
 /* The machine's clocks and ids; see the header. */
 #include "branchline/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,8 @@ real_random(void *ctx, void *out, size_t len)
 	(void)ctx;
 	while (len > 0) {
 		const ssize_t n = getrandom(p, len, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			abort(); /* ids and keys without randomness would be worse */
 		p += n;

@@ -50,7 +50,8 @@ level_name(enum bl_log_level level)
 static bool
 wants_prefix(void)
 {
-	return getenv("JOURNAL_STREAM") != NULL || getenv("BL_LOG_PREFIX") != NULL;
+	return (getenv("JOURNAL_STREAM") != NULL || getenv("BL_LOG_PREFIX") != NULL) &&
+	       isatty(STDERR_FILENO) == 0;
 }
 
 /* Control characters from outside must not forge a second line or move the cursor. */
