@@ -188,6 +188,7 @@ static int
 stream_edges(sqlite3 *db, int64_t gen, enum bl_stream stream, struct spool_stream_status *out)
 {
 	struct bl_clock_segment seg[64];
+	uint32_t uncertainty_ms;
 	struct bl_id boot;
 	sqlite3_stmt *st = NULL;
 	int rc;
@@ -217,7 +218,7 @@ stream_edges(sqlite3 *db, int64_t gen, enum bl_stream stream, struct spool_strea
 	if (rc == SQLITE_ROW) {
 		boot = db_column_id(st, 0);
 		if (!bl_clock_place(seg, segments_of(db, &boot, seg, 64), &boot,
-			sqlite3_column_int64(st, 1), &out->oldest_waiting_unix_ms, NULL))
+			sqlite3_column_int64(st, 1), &out->oldest_waiting_unix_ms, &uncertainty_ms))
 			out->oldest_waiting_unix_ms = 0;
 	}
 	(void)sqlite3_finalize(st); /* repeats the code above */

@@ -149,20 +149,33 @@ lost_tick(struct spool_thread *t, enum bl_gap_reason reason, enum bl_stream stre
 	made_dirty(t);
 }
 
+/* The samples whose series have an id; how many. */
+static uint32_t
+resolve(struct spool_thread *t, const struct post *p, struct spool_sample *out, struct bl_err *err)
+{
+	const struct spool_thread_sample *in = (const struct spool_thread_sample *)p->data;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		out[n].series_id = series_of(t, in[i].handle, err);
+		out[n].unknown = in[i].unknown;
+		out[n].value = in[i].value;
+		n += out[n].series_id != 0;
+	}
+	return n;
+}
+
 static void
 do_tick(struct spool_thread *t, const struct post *p)
 {
-	const struct spool_thread_sample *in = (const struct spool_thread_sample *)p->data;
 	struct spool_sample *out = calloc(p->n, sizeof(*out));
 	struct bl_err err = { 0 };
 	uint32_t n = 0;
 	int rc;
 
-	for (uint32_t i = 0; i < p->n && out != NULL; i++) {
-		out[n].series_id = series_of(t, in[i].handle, &err);
-		out[n].unknown = in[i].unknown;
-		out[n].value = in[i].value;
-		n += out[n].series_id != 0;
+	if (out != NULL && (n = resolve(t, p, out, &err)) < p->n && spool_damaged(t->spool)) {
+		replace_if_damaged(t); /* the tick goes into the new one */
+		n = resolve(t, p, out, &err);
 	}
 	if (n < p->n) {
 		if (out != NULL)
@@ -188,6 +201,10 @@ do_event(struct spool_thread *t, const struct post *p)
 	/* Refusing is better than accepting what nobody could be told about. */
 	if (p->token == 0 || t->n_tokens < TOKENS_MAX)
 		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
+	if (rc == BL_ECORRUPT) {
+		replace_if_damaged(t);
+		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
+	}
 	if (rc >= 0)
 		made_dirty(t);
 	else if (p->token == 0)
@@ -419,7 +436,6 @@ work(struct spool_thread *t, const struct post *p)
 		made_dirty(t);
 		break;
 	case POST_COMMIT:
-		name_refused(t);
 		spool_covered(t->spool, p->boot_ms);
 		commit(t);
 		break;
@@ -543,7 +559,9 @@ spool_thread_run(void *arg)
 	bool stopping = false;
 
 	while (!stopping) {
-		for (p = take(t, due_ms(t), &stopping); p != NULL; p = next) {
+		p = take(t, due_ms(t), &stopping);
+		name_refused(t); /* before what was posted after it is worked off */
+		for (; p != NULL; p = next) {
 			next = p->next;
 			work(t, p);
 			free(p);

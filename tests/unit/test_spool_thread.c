@@ -1,0 +1,395 @@
+/* The spool thread: posts never wait, results come on the caller's thread, nothing is lost
+ * silently. */
+#include "spool_kit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "spool_thread.h"
+
+struct seen {
+	struct spool_thread *t;
+	struct centre *c;
+	unsigned events_ok, events_repeated, events_refused;
+	unsigned hellos, frames_calls, frames, answers, receipts, questions, cuts, statuses;
+	uint64_t connections;
+	struct bl_hello hello;
+	struct spool_outcome outcome;
+	struct bl_gone gone;
+	struct spool_thread_status status;
+};
+
+static void
+on_event(void *ctx, uint64_t token, int rc)
+{
+	struct seen *s = ctx;
+
+	assert_true(token > 0);
+	s->events_ok += rc == SPOOL_ACCEPTED;
+	s->events_repeated += rc == SPOOL_REPEATED;
+	s->events_refused += rc < 0;
+}
+
+static void
+on_hello(void *ctx, const struct bl_hello *hello, uint64_t connections)
+{
+	struct seen *s = ctx;
+
+	s->hellos++;
+	s->hello = *hello;
+	s->connections = connections;
+}
+
+static void
+on_frames(void *ctx, struct spool_frame *frames, unsigned n)
+{
+	struct seen *s = ctx;
+
+	s->frames_calls++;
+	for (unsigned i = 0; i < n; i++) {
+		s->frames++;
+		centre_take(s->c, &frames[i]);
+		bl_buf_free(&frames[i].msg);
+	}
+}
+
+static void
+on_answered(void *ctx, const struct spool_outcome *o)
+{
+	struct seen *s = ctx;
+
+	s->answers++;
+	s->outcome = *o;
+}
+
+static void
+on_receipted(void *ctx, const struct spool_outcome *o)
+{
+	struct seen *s = ctx;
+
+	s->receipts++;
+	s->outcome = *o;
+}
+
+static void
+on_questioned(void *ctx, const struct spool_outcome *o, const struct bl_gone *gone)
+{
+	struct seen *s = ctx;
+
+	s->questions++;
+	s->outcome = *o;
+	s->gone = *gone;
+}
+
+static void
+on_cut(void *ctx, unsigned n)
+{
+	((struct seen *)ctx)->cuts += n;
+}
+
+static void
+on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
+{
+	struct seen *s = ctx;
+
+	assert_int_equal(token, 77);
+	s->statuses++;
+	s->status = *st;
+}
+
+static void
+start(struct kit *k, struct seen *s, size_t queue_bytes)
+{
+	const struct spool_calls calls = { s, on_event, on_hello, on_frames, on_answered,
+		on_receipted, on_questioned, on_cut, on_status, NULL };
+	struct spool_thread_opts opts = { .spool = k->opts, .queue_bytes = queue_bytes };
+	struct bl_err err = { 0 };
+	int opened;
+
+	/* Several threads read this clock; it stands still while they run. */
+	opts.spool.clock = bl_clock_real();
+	if (spool_thread_start(&s->t, &opts, &calls, &opened, &err) != BL_OK)
+		fail_msg("start: %s", err.msg);
+}
+
+/* Dispatches until *what reaches n; a condition with a deadline, not a sleep. */
+static void
+await(struct seen *s, const unsigned *what, unsigned n)
+{
+	struct pollfd p = { spool_thread_fd(s->t), POLLIN, 0 };
+
+	while (*what < n) {
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		spool_thread_dispatch(s->t);
+	}
+}
+
+static int32_t
+series(struct seen *s, enum bl_stream stream, unsigned j)
+{
+	char label[2] = { (char)('0' + j), '\0' };
+	struct bl_series_def def = { .stream = stream,
+		.kind = BL_GAUGE,
+		.interval_ms = 10000,
+		.name = { "x", 1 },
+		.unit = { "1", 1 },
+		.n_labels = 1 };
+
+	def.label[0].key = (struct bl_str){ "k", 1 };
+	def.label[0].value = (struct bl_str){ label, 1 };
+	return spool_thread_series(s->t, &def);
+}
+
+static int
+tick(struct seen *s, enum bl_stream stream, int64_t n)
+{
+	struct spool_thread_sample sm[KIT_SERIES];
+
+	for (unsigned j = 0; j < KIT_SERIES; j++)
+		sm[j] =
+		    (struct spool_thread_sample){ series(s, stream, j), BL_KNOWN, kit_value(j, n) };
+	return spool_thread_append(s->t, stream, bl_boot_ms(bl_clock_real()), sm, KIT_SERIES);
+}
+
+static void
+ask_status(struct seen *s)
+{
+	assert_int_equal(spool_thread_status(s->t, 77), BL_OK);
+	await(s, &s->statuses, s->statuses + 1);
+}
+
+static void
+the_whole_way_from_tick_to_receipt(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 99 };
+	struct bl_receipt r;
+
+	start(k, &s, 0);
+	for (int n = 1; n <= 20; n++) {
+		assert_int_equal(tick(&s, BL_STREAM_HOST, n), BL_OK);
+		assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+	}
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	assert_int_equal(spool_thread_hello(s.t), BL_OK);
+	await(&s, &s.hellos, 1);
+	assert_int_equal(s.connections, 1);
+	assert_int_equal(s.hello.stream[2].next_seq, 2); /* the open span was cut */
+	centre_receipt(s.c, &s.hello.spool, true, &r);
+	assert_int_equal(spool_thread_answer(s.t, &r), BL_OK);
+	await(&s, &s.answers, 1);
+	assert_int_equal(s.outcome.rc, SPOOL_ANSWER_OK);
+	assert_true(s.outcome.more);
+	assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
+	await(&s, &s.frames_calls, 1);
+	assert_true(s.frames >= 2);
+	centre_assert_exact(s.c, BL_STREAM_HOST, 20);
+	centre_receipt(s.c, &s.hello.spool, false, &r);
+	assert_int_equal(spool_thread_receipt(s.t, &r), BL_OK);
+	await(&s, &s.receipts, 1);
+	want.dict_known = r.dict_version;
+	assert_int_equal(spool_thread_offer(s.t, &want), BL_OK); /* answered with nothing */
+	await(&s, &s.frames_calls, 2);
+	ask_status(&s);
+	assert_true(s.status.spool_valid && s.status.committing);
+	assert_int_equal(s.status.spool.stream[2].waiting_batches, 0);
+	assert_int_equal(s.status.spool.accepted_samples, 20 * KIT_SERIES);
+	assert_int_equal(s.c->duplicates, 0);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+static struct bl_event
+event(const char *id)
+{
+	return (struct bl_event){ .type = { "step.end", 8 }, .id = { id, strlen(id) } };
+}
+
+/* "ok" comes after the commit, within its second, without anybody asking for one. */
+static void
+an_event_is_answered_after_its_commit(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct spool_status st;
+	struct bl_err err = { 0 };
+	struct bl_event ev = event("a-1"), bad = event("");
+
+	start(k, &s, 0);
+	assert_int_equal(spool_thread_event(s.t, &ev, 1), BL_OK);
+	assert_int_equal(spool_thread_event(s.t, &ev, 2), BL_OK);
+	bad.type.len = 0;
+	assert_int_equal(spool_thread_event(s.t, &bad, 3), BL_OK);
+	await(&s, &s.events_refused, 1);
+	assert_int_equal(s.events_ok, 0);
+	await(&s, &s.events_ok, 1);
+	await(&s, &s.events_repeated, 1);
+	/* On the disk: another process sees it. */
+	assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
+	assert_int_equal(st.accepted_events, 1);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+static void
+stopping_commits_and_cuts_and_answers(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct bl_event ev = event("a-1");
+	struct spool_status st;
+	struct bl_err err = { 0 };
+
+	start(k, &s, 0);
+	for (int n = 1; n <= 5; n++)
+		assert_int_equal(tick(&s, BL_STREAM_PROBES, n), BL_OK);
+	assert_int_equal(spool_thread_event(s.t, &ev, 9), BL_OK);
+	spool_thread_stop(s.t);
+	assert_int_equal(s.events_ok, 1);
+	assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
+	assert_int_equal(st.accepted_samples, 5 * KIT_SERIES);
+	assert_int_equal(st.stream[1].open_samples, 0);
+	assert_int_equal(st.stream[1].waiting_batches, 1);
+	free(s.c);
+}
+
+static void
+a_full_queue_refuses_counts_and_names(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct bl_receipt r;
+	struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 32 };
+	uint64_t refused = 0, taken = 0;
+
+	start(k, &s, 2000); /* a few ticks */
+	for (int n = 1; n <= 5000; n++) {
+		const int rc = tick(&s, BL_STREAM_HOST, n);
+
+		assert_true(rc == BL_OK || rc == BL_EFULL);
+		refused += rc == BL_EFULL ? KIT_SERIES : 0;
+		taken += rc == BL_OK ? KIT_SERIES : 0;
+	}
+	assert_true(refused > 0 && taken > 0);
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	assert_int_equal(spool_thread_hello(s.t), BL_OK);
+	await(&s, &s.hellos, 1);
+	ask_status(&s);
+	assert_int_equal(s.status.refused_samples, refused);
+	centre_receipt(s.c, &s.hello.spool, true, &r);
+	assert_int_equal(spool_thread_answer(s.t, &r), BL_OK);
+	assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
+	await(&s, &s.frames_calls, 1);
+	/* What came and what is named is all there was. */
+	assert_int_equal(s.status.spool.accepted_samples, taken);
+	assert_int_equal(centre_lost(s.c, BL_STREAM_HOST, BL_GAP_OVERLOAD), refused);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+static void
+handles_are_stable_and_checked(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct bl_series_def bad = { .stream = BL_STREAM_HOST, .kind = BL_GAUGE };
+	struct spool_thread_sample sm = { 0, BL_KNOWN, 1 };
+	int32_t a, b;
+
+	start(k, &s, 0);
+	a = series(&s, BL_STREAM_HOST, 0);
+	b = series(&s, BL_STREAM_PROBES, 0);
+	assert_true(a >= 0 && b >= 0 && a != b);
+	assert_int_equal(series(&s, BL_STREAM_HOST, 0), a);
+	assert_int_equal(spool_thread_series(s.t, &bad), BL_EINVAL);
+	sm.handle = b;
+	assert_int_equal(spool_thread_append(s.t, BL_STREAM_HOST, 1, &sm, 1), BL_EINVAL);
+	sm.handle = 99;
+	assert_int_equal(spool_thread_append(s.t, BL_STREAM_HOST, 1, &sm, 1), BL_EINVAL);
+	sm.handle = -1;
+	assert_int_equal(spool_thread_append(s.t, BL_STREAM_HOST, 1, &sm, 1), BL_EINVAL);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+/* Events of about 1 KiB that do not compress, so that the file outgrows the page cache. */
+static void
+post_bulk(struct kit *k, struct seen *s, unsigned n)
+{
+	char text[1000];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct bl_event ev = event("");
+
+		for (size_t j = 0; j < sizeof(text); j++)
+			text[j] = (char)('0' + kit_random(&k->time, 75));
+		ev.n_attrs = 1;
+		ev.attr[0] = (struct bl_attr){ .key = { "t", 1 }, .type = BL_ATTR_TEXT };
+		ev.attr[0].text = (struct bl_str){ text, sizeof(text) };
+		assert_int_equal(spool_thread_event(s->t, &ev, i + 1), BL_OK);
+		if (i % 40 == 39 || i + 1 == n)
+			await(s, &s->events_ok, i + 1);
+	}
+}
+
+/* The file is overwritten under the running thread: it is replaced, and sampling goes on. */
+static void
+damage_while_running_is_survived(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	char junk[65536];
+	int64_t n = 0, at;
+	int fd;
+
+	start(k, &s, 0);
+	post_bulk(k, &s, 800);
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	ask_status(&s);
+	memset(junk, 0x5a, sizeof(junk));
+	fd = open(k->path, O_WRONLY);
+	assert_true(fd >= 0);
+	for (at = 0; at < 2 * 1024 * 1024; at += (int64_t)sizeof(junk))
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
+	(void)snprintf(junk, sizeof(junk), "%s-wal", k->path);
+	assert_int_equal(truncate(junk, 0), 0);
+	while (s.status.replaced == 0 && n < 200) {
+		const struct spool_want want = { .past_bytes = 1u << 20, .max_frames = 32 };
+
+		assert_int_equal(tick(&s, BL_STREAM_HOST, ++n), BL_OK);
+		assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+		assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
+		assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+		ask_status(&s);
+	}
+	assert_int_equal(s.status.replaced, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(tick(&s, BL_STREAM_HOST, ++n), BL_OK);
+	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+	ask_status(&s);
+	assert_true(s.status.committing);
+	assert_true(s.status.spool.accepted_samples >= 3 * KIT_SERIES);
+	assert_true(s.status.n_gaps >= 3);
+	assert_int_equal(s.status.gap[0].reason, BL_GAP_DAMAGED);
+	assert_int_equal(close(fd), 0);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+		T(the_whole_way_from_tick_to_receipt),
+		T(an_event_is_answered_after_its_commit),
+		T(stopping_commits_and_cuts_and_answers),
+		T(a_full_queue_refuses_counts_and_names),
+		T(handles_are_stable_and_checked),
+		T(damage_while_running_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
