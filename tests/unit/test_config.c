@@ -1,0 +1,179 @@
+/* The agent's own tables: defaults, paths, errors, and the hash that hello carries. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "probe.h"
+#include "sample.h"
+#include "sample_conf.h"
+
+static const char least[] = "device: {id: dev-1, site: shop, part: 3}\n"
+			    "broker: {host: broker.example}\n";
+
+static struct config *
+good(const char *name, const char *text)
+{
+	struct bl_conf_errors errors;
+	struct bl_err err = { 0 };
+	struct config *c;
+
+	if (config_parse(&c, name, text, strlen(text), &errors, &err) != BL_OK)
+		fail_msg("%s: %s", err.msg, errors.n_kept > 0 ? errors.line[0] : "");
+	return c;
+}
+
+static void
+defaults_make_a_complete_configuration(void **state)
+{
+	struct config *c = good("/etc/x/agent.yaml", least);
+	struct bl_link_cfg link;
+
+	(void)state;
+	assert_int_equal(c->v->interval_ms, 10000);
+	assert_int_equal(c->v->spool.keep_receipted_ms, 72 * 3600000);
+	assert_string_equal(c->v->broker.ca, "/etc/x/ca.pem");
+	assert_string_equal(c->v->broker.key, "/etc/x/key.pem");
+	assert_string_equal(c->v->state_dir, CONFIG_STATE_DEFAULT);
+	assert_int_equal(strlen(c->hash), 64);
+	config_link(c, &link);
+	assert_int_equal(link.port, 8883);
+	assert_null(link.verify_name);
+	assert_null(link.crl_file);
+	for (size_t i = 0; samplers[i] != NULL; i++)
+		if (samplers[i]->options != NULL)
+			assert_non_null(config_sampler(c, i));
+	config_free(c);
+}
+
+static void
+samplers_get_their_own_options(void **state)
+{
+	char text[512];
+	struct config *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%ssamplers:\n  cpu: {enabled: no}\n  disk: {max_mounts: 3}\n",
+	    least);
+	c = good("agent.yaml", text);
+	for (size_t i = 0; samplers[i] != NULL; i++) {
+		const void *conf = config_sampler(c, i);
+
+		if (strcmp(samplers[i]->kind, "cpu") == 0)
+			assert_false(((const struct sample_cpu_conf *)conf)->enabled);
+		if (strcmp(samplers[i]->kind, "memory") == 0)
+			assert_true(((const struct sample_memory_conf *)conf)->enabled);
+		if (strcmp(samplers[i]->kind, "disk") == 0)
+			assert_int_equal(((const struct sample_disk_conf *)conf)->max_mounts, 3);
+	}
+	config_free(c);
+}
+
+static void
+relative_paths_begin_at_the_file(void **state)
+{
+	static const char more[] = "state_dir: var/state\n"
+				   "probes:\n"
+				   "  - {name: shop, url: 'https://a.test/', ca_file: a.pem}\n"
+				   "  - {name: api, url: 'https://b.test/', ca_file: /b.pem}\n";
+	const struct probe_conf *p;
+	char text[512];
+	struct config *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", least, more);
+	c = good("/srv/agent/agent.yaml", text);
+	p = c->v->probes.item;
+	assert_string_equal(c->v->state_dir, "/srv/agent/var/state");
+	assert_string_equal(p[0].ca_file, "/srv/agent/a.pem");
+	assert_string_equal(p[1].ca_file, "/b.pem");
+	config_free(c);
+}
+
+static void
+what_is_printed_reads_back_as_the_same(void **state)
+{
+	struct config *c = good("/srv/agent.yaml", least), *again;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_int_equal(config_print(c, f), BL_OK);
+	fclose(f);
+	again = good("/elsewhere/x.yaml", text);
+	assert_string_equal(again->hash, c->hash);
+	config_free(again);
+	config_free(c);
+	free(text);
+}
+
+static void
+the_hash_follows_the_values_not_the_text(void **state)
+{
+	struct config *a = good("/x/agent.yaml", least), *b, *c;
+	char text[512];
+
+	(void)state;
+	snprintf(text, sizeof(text), "# a remark\n%sinterval: 10s\n", least);
+	b = good("/x/agent.yaml", text);
+	snprintf(text, sizeof(text), "%sinterval: 20s\n", least);
+	c = good("/x/agent.yaml", text);
+	assert_string_equal(a->hash, b->hash);
+	assert_string_not_equal(a->hash, c->hash);
+	config_free(a);
+	config_free(b);
+	config_free(c);
+}
+
+static void
+mistakes_are_named_all_at_once(void **state)
+{
+	static const char text[] = "device: {id: Dev_1, site: shop, part: 64}\n"
+				   "brokr: {host: x}\n"
+				   "interval: 100ms\n"
+				   "samplers: {cpuu: {}}\n";
+	static const char *const wanted[] = { "f.yaml:1:14: device.id: expected an id",
+		"f.yaml:1:39: device.part: expected a number from 0 to 63",
+		"f.yaml:2:1: brokr: unknown key; did you mean \"broker\"?",
+		"f.yaml:3:11: interval: expected a duration from 1s to 1h",
+		"f.yaml:4:12: samplers.cpuu: unknown key; did you mean \"cpu\"?",
+		"broker.host: required key is missing" };
+	struct bl_conf_errors errors;
+	struct bl_err err = { 0 };
+	struct config *c;
+
+	(void)state;
+	assert_int_equal(
+	    config_parse(&c, "f.yaml", text, sizeof(text) - 1, &errors, &err), BL_EINVAL);
+	assert_null(c);
+	for (size_t w = 0; w < sizeof(wanted) / sizeof(wanted[0]); w++) {
+		bool found = false;
+
+		for (size_t i = 0; i < errors.n_kept; i++)
+			found = found || strstr(errors.line[i], wanted[w]) != NULL;
+		if (!found)
+			fail_msg("no \"%s\"", wanted[w]);
+	}
+	bl_conf_errors_free(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_make_a_complete_configuration),
+		cmocka_unit_test(samplers_get_their_own_options),
+		cmocka_unit_test(relative_paths_begin_at_the_file),
+		cmocka_unit_test(what_is_printed_reads_back_as_the_same),
+		cmocka_unit_test(the_hash_follows_the_values_not_the_text),
+		cmocka_unit_test(mistakes_are_named_all_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
