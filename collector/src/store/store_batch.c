@@ -87,7 +87,8 @@ store_batch_peek(
 			return rc;
 		if (rc == 1)
 			return same ? STORE_DUPLICATE : STORE_CONFLICT;
-		if (seqs_has(&m->aside, h->seq))
+		/* A whole one may still take the place of one that did not decode. */
+		if (sp->closed && seqs_has(&m->aside, h->seq))
 			return STORE_DUPLICATE;
 		if ((rc = superseded(s, sp, h, err)) != 0)
 			return rc < 0 ? rc : STORE_SUPERSEDED;
@@ -223,6 +224,11 @@ store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_h
 	    (late && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
 	    (rc = take_gaps(s, sp, h, raw, raw_len, err)) < 0)
 		return rc;
+	if (late && seqs_has(&sp->stream[h->stream - 1].aside, h->seq)) {
+		if (seqs_remove(&sp->stream[h->stream - 1].aside, h->seq, h->seq) < 0)
+			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+		sp->stream[h->stream - 1].ranges_dirty = true;
+	}
 	note_stream(sp, h);
 	note_figures(s, sp, h);
 	return STORE_NEW;

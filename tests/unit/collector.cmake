@@ -1,0 +1,6 @@
+bl_unit_test(test_ingest SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
+target_include_directories(test_ingest PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+# A decoder that dies, for the poison test.
+target_link_options(test_ingest PRIVATE -Wl,--wrap=bl_batch_verify)
+bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
+target_include_directories(test_ingest_crash PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)

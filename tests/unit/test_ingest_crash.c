@@ -1,0 +1,300 @@
+/*
+ * Kill -9 of the collector's writer, again and again, in the middle of whatever
+ * it does: nothing that was receipted is lost, nothing is stored twice, and
+ * every value is the oracle's f(series, n).
+ *
+ * The child is a collector and an agent in one: it begins where the store says
+ * it is, feeds batches out of order and some twice, and tells through a pipe
+ * each receipt that goes out.  The parent kills it at a random moment.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "branchline/log.h"
+#include "branchline/topic.h"
+
+#include "ingest_core.h"
+#include "store.h"
+#include "store_fixture.h"
+#include "store_read.h"
+
+#define KILLS    40
+#define MINUTE   60000
+#define INTERVAL 10000
+#define SERIES   3
+#define OFFSET   1700000000000
+
+struct child {
+	struct fixture_clock clock;
+	struct store *s;
+	struct ingest_core *core;
+	struct bl_buf msg;
+	int pipe_fd;
+	uint64_t random;
+};
+
+static int
+lookup(void *ctx, const char *device, struct ingest_device *out, struct bl_err *err)
+{
+	(void)ctx;
+	(void)device;
+	(void)err;
+	out->part = 7;
+	out->retired = false;
+	return 1;
+}
+
+static bool
+publish(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
+{
+	const struct child *c = ctx;
+	struct bl_receipt r;
+	struct bl_err err = { 0 };
+
+	(void)topic;
+	(void)retained;
+	if (bl_receipt_decode(payload, len, &r, &err) == BL_OK)
+		(void)!write(c->pipe_fd, &r.stream[2].contiguous, sizeof(uint64_t));
+	return true;
+}
+
+static uint64_t
+next_random(struct child *c)
+{
+	c->random = c->random * 6364136223846793005u + 1442695040888963407u;
+	return c->random >> 33;
+}
+
+static void
+feed(struct child *c, uint64_t seq)
+{
+	const struct fixture_batch b = { .spool = fixture_id(0x11),
+		.boot = fixture_id(0xb0),
+		.stream = BL_STREAM_HOST,
+		.seq = seq,
+		.begin_ms = (int64_t)(seq - 1) * MINUTE,
+		.end_ms = (int64_t)seq * MINUTE,
+		.interval_ms = INTERVAL,
+		.n_series = SERIES };
+	struct bl_batch_header h;
+	struct bl_err err = { 0 };
+	struct ingest_msg m = { "bl/1/up/07/kiosk-1/past", NULL, 0, false };
+
+	fixture_encode(&b, &c->msg, &h);
+	m.payload = c->msg.data;
+	m.len = c->msg.len;
+	if (ingest_core_take(c->core, &m, &err) < 0)
+		_exit(3);
+}
+
+static void
+feed_maps(struct child *c)
+{
+	const struct bl_id spool = fixture_id(0x11);
+	const struct bl_clock_segment seg = {
+		.id = 1, .boot = fixture_id(0xb0), .offset_ms = OFFSET, .source = BL_CLOCK_NTP
+	};
+	struct ingest_msg m = { "bl/1/up/07/kiosk-1/live", NULL, 0, false };
+	struct bl_series_def def[SERIES];
+	char name[SERIES][16], value[SERIES][16];
+	struct bl_err err = { 0 };
+	uint32_t encoded;
+
+	for (uint32_t i = 0; i < SERIES; i++)
+		fixture_series(&def[i], name[i], value[i], i + 1, BL_STREAM_HOST);
+	bl_buf_reset(&c->msg);
+	(void)bl_dict_encode(&spool, def, SERIES, &c->msg, &encoded, &err);
+	m.payload = c->msg.data;
+	m.len = c->msg.len;
+	if (ingest_core_take(c->core, &m, &err) < 0)
+		_exit(3);
+	bl_buf_reset(&c->msg);
+	(void)bl_clockmap_encode(&spool, &seg, 1, &c->msg, &encoded, &err);
+	m.payload = c->msg.data;
+	m.len = c->msg.len;
+	if (ingest_core_take(c->core, &m, &err) < 0)
+		_exit(3);
+}
+
+static uint64_t
+contiguous(struct child *c)
+{
+	struct bl_receipt r = { 0 };
+	struct store_spool *sp;
+	struct bl_err err = { 0 };
+	const struct bl_id spool = fixture_id(0x11);
+
+	if (store_spool_known(c->s, &spool, "kiosk-1", &sp, &err) != STORE_SPOOL_OK)
+		return 0;
+	store_receipt(c->s, sp, &r);
+	return r.stream[2].contiguous;
+}
+
+/* Runs until it is killed. */
+static void
+run_child(const char *path, const char *marker, int pipe_fd, uint64_t seed)
+{
+	struct child c = { .pipe_fd = pipe_fd, .random = seed };
+	struct store_opts opts = { .path = path, .clock = &c.clock.clock };
+	struct ingest_core_opts core = { .clock = &c.clock.clock,
+		.lookup = lookup,
+		.publish = publish,
+		.publish_ctx = &c,
+		.marker_path = marker };
+	struct bl_err err = { 0 };
+
+	fixture_clock_init(&c.clock);
+	bl_buf_init(&c.msg, 1 << 20);
+	if (store_open(&c.s, &opts, &err) < 0)
+		_exit(4);
+	core.store = c.s;
+	if (ingest_core_create(&c.core, &core, &err) < 0)
+		_exit(5);
+	for (;;) {
+		const uint64_t next = contiguous(&c) + 1;
+
+		if (ingest_core_begin(c.core, &err) < 0)
+			_exit(6);
+		feed_maps(&c);
+		/* Out of order, some twice, some known already. */
+		for (int i = 0; i < 6; i++)
+			feed(&c, next + next_random(&c) % 8);
+		if (next > 3)
+			feed(&c, next - 2);
+		feed(&c, next);
+		if (ingest_core_commit(c.core, &err) < 0)
+			_exit(7);
+		c.clock.mono_ms += 1000;
+		c.clock.unix_ms += 1000;
+		(void)ingest_core_due(c.core);
+	}
+}
+
+static uint64_t
+run_and_kill(const char *path, const char *marker, uint64_t seed)
+{
+	const struct timespec wait = { 0, (long)(2000000 + seed * 7919 % 30000000) };
+	uint64_t told = 0, n;
+	int fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)close(fds[0]);
+		run_child(path, marker, fds[1], seed);
+		_exit(1);
+	}
+	(void)close(fds[1]);
+	/* The moment of the kill is what varies; what is checked does not depend on it. */
+	(void)nanosleep(&wait, NULL);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
+		told = n > told ? n : told;
+	(void)close(fds[0]);
+	return told;
+}
+
+struct found {
+	int64_t id[SERIES];
+	int n;
+};
+
+static bool
+see_series(void *ctx, const struct store_series *s)
+{
+	struct found *f = ctx;
+
+	if (f->n < SERIES)
+		f->id[f->n++] = s->id;
+	return true;
+}
+
+/* Every sample of 1..last exactly once, with its value. */
+static void
+check_values(const char *path, const struct bl_clock *clock, uint64_t last)
+{
+	struct store_read *r;
+	struct found f = { 0 };
+	struct bl_err err = { 0 };
+	const uint64_t total = last * MINUTE / INTERVAL;
+
+	assert_int_equal(store_read_open(&r, path, clock, &err), BL_OK);
+	assert_int_equal(store_read_series(r, "kiosk-1", see_series, &f, &err), BL_OK);
+	assert_int_equal(f.n, SERIES);
+	for (uint64_t at = 0; at < total; at += 5000) {
+		const uint64_t n = total - at < 5000 ? total - at : 5000;
+		const struct store_query q = { .series = f.id,
+			.n_series = SERIES,
+			.from_unix_ms = OFFSET + (int64_t)at * INTERVAL,
+			.to_unix_ms = OFFSET + (int64_t)(at + n) * INTERVAL,
+			.step_ms = INTERVAL,
+			.deadline_ms = 60000 };
+		struct store_query_result *res;
+
+		assert_int_equal(store_read_query(r, &q, &res, &err), BL_OK);
+		for (uint32_t k = 0; k < SERIES; k++)
+			for (uint64_t i = 0; i < n; i++) {
+				assert_int_equal(res->series[k].n[i], 1);
+				assert_true(fabs(res->series[k].mean[i] -
+						 fixture_value(k + 1, at + i)) < 1e-9);
+			}
+		store_query_free(res);
+	}
+	store_read_close(r);
+}
+
+static void
+nothing_receipted_is_lost_and_nothing_is_stored_twice(void **state)
+{
+	char path[600], marker[600];
+	char *folder = fixture_folder();
+	struct child c = { .random = 0 };
+	struct store_opts opts = { .path = path, .clock = &c.clock.clock };
+	struct bl_err err = { 0 };
+	uint64_t told = 0, have;
+
+	(void)state;
+	fixture_clock_init(&c.clock);
+	(void)snprintf(path, sizeof(path), "%s/telemetry.db", folder);
+	(void)snprintf(marker, sizeof(marker), "%s/marker", folder);
+	for (uint64_t i = 1; i <= KILLS; i++) {
+		const uint64_t n = run_and_kill(path, marker, i * 1000003);
+
+		told = n > told ? n : told;
+		assert_true(store_open(&c.s, &opts, &err) >= 0);
+		have = contiguous(&c);
+		assert_true(have >= told);
+		store_close(c.s);
+	}
+	/* The test is worth something only when the child came to do something. */
+	assert_true(told > 20);
+	check_values(path, &c.clock.clock, have);
+	fixture_folder_remove(folder);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_receipted_is_lost_and_nothing_is_stored_twice),
+	};
+
+	bl_log_level_set(BL_LOG_ERROR);
+	return cmocka_run_group_tests_name("ingest crash", tests, NULL, NULL);
+}
