@@ -10,9 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mbedtls/error.h>
+
+#include "branchline/log.h"
 
 /* The kernel's generator through the owner's clock: no pool of our own to seed, share or wipe. */
 static int
@@ -38,6 +41,16 @@ file_failed(int rc, const char *what, const char *path, struct bl_err *err)
 	return bl_fail(err, BL_EINVAL, "%s %s: %s", what, path, reason);
 }
 
+static void
+warn_of_open_key(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		bl_warn("link", "key %s can be read by others (mode %03o); make it 0600", path,
+		    (unsigned)st.st_mode & 0777);
+}
+
 static int
 creds_read(struct link_creds *c, const struct bl_link_cfg *cfg, struct bl_err *err)
 {
@@ -51,6 +64,7 @@ creds_read(struct link_creds *c, const struct bl_link_cfg *cfg, struct bl_err *e
 		return file_failed(rc, "certificate", cfg->cert_file, err);
 	if ((rc = mbedtls_pk_parse_keyfile(&c->key, cfg->key_file, NULL)) != 0)
 		return file_failed(rc, "key", cfg->key_file, err);
+	warn_of_open_key(cfg->key_file);
 	if (mbedtls_pk_check_pair(&c->own.pk, &c->key) != 0)
 		return bl_fail(err, BL_EINVAL, "certificate and key do not belong together: %s, %s",
 		    cfg->cert_file, cfg->key_file);

@@ -22,9 +22,11 @@
 /* A connection that held this long ends a row of failures. */
 #define STEADY_MS 30000
 /* Two machines with one identity must not throw each other out all the time. */
-#define TAKEN_OVER_MS     300000
-#define REASON_TAKEN_OVER 0x8e
-#define MAIL_PER_STEP     256
+#define TAKEN_OVER_MS      300000
+#define REASON_TAKEN_OVER  0x8e
+#define EVICTIONS_MAX      4
+#define EVICTION_WITHIN_MS 900000
+#define MAIL_PER_STEP      256
 
 static void
 stage_enter(struct bl_mqtt *m, enum mqtt_stage stage, int64_t limit_ms)
@@ -85,14 +87,20 @@ why_ended(struct bl_mqtt *m)
 	if (m->why_ours[0] != '\0') {
 		m->stats.fault = m->fault_ours;
 		(void)snprintf(why, size, "%s", m->why_ours);
+	} else if (!m->wanted) {
+		m->stats.fault = BL_FAULT_STOPPED;
+		(void)snprintf(why, size, "stopped");
 	} else if (m->reason >= 0x80) {
 		m->stats.fault = BL_FAULT_BROKER;
 		(void)snprintf(why, size, "the broker %s: %s (MQTT reason %d)",
 		    m->reason_at_connect ? "refused the connection" : "ended the session",
 		    mqtt_reason_text(m->reason), m->reason);
-	} else if (!m->wanted) {
-		m->stats.fault = BL_FAULT_STOPPED;
-		(void)snprintf(why, size, "stopped");
+	} else if (m->evictions >= EVICTIONS_MAX) {
+		m->stats.fault = BL_FAULT_BROKER;
+		(void)snprintf(why, size,
+		    "another client with our id \"%s\" keeps connecting: has this machine been "
+		    "copied?",
+		    m->client_id);
 	} else if (report->fault == BL_FAULT_CLIENT_CLOSED || report->fault == BL_FAULT_STOPPED) {
 		/* Paho closed by itself, and only says that it did. */
 		m->stats.fault = BL_FAULT_LOST;
@@ -124,6 +132,26 @@ retry_after(struct bl_mqtt *m)
 	return wait;
 }
 
+/*
+ * Mosquitto before 2.1 does not say that a session was taken over: it closes.
+ * So does a broker that is stopped, but the one that comes after it cannot
+ * resume the sessions of the one before.  Several orderly ends of resumed,
+ * short connections in a row are another client with our id.
+ */
+static void
+evictions_count(struct bl_mqtt *m, int64_t held_ms)
+{
+	const struct bl_link_report *report = bl_link_report(m->link);
+
+	if (m->up_mono_ms == 0)
+		return;
+	if (m->wanted && m->why_ours[0] == '\0' && report->fault == BL_FAULT_PEER_CLOSED &&
+	    report->resumed && held_ms < EVICTION_WITHIN_MS)
+		m->evictions++;
+	else
+		m->evictions = 0;
+}
+
 /* Link and Paho are both done with it (or Paho is not, in which case it is replaced later). */
 static void
 connection_ended(struct bl_mqtt *m)
@@ -132,6 +160,7 @@ connection_ended(struct bl_mqtt *m)
 	const int64_t now = bl_mono_ms(m->clock);
 	int64_t wait = -1;
 
+	evictions_count(m, now - m->up_mono_ms);
 	why_ended(m);
 	m->wire_in_before += report->wire_in_bytes;
 	m->wire_out_before += report->wire_out_bytes;
@@ -140,7 +169,7 @@ connection_ended(struct bl_mqtt *m)
 	if (m->up_mono_ms != 0 && now - m->up_mono_ms >= STEADY_MS)
 		m->failures = 0;
 	m->up_mono_ms = 0;
-	if (m->reason == REASON_TAKEN_OVER)
+	if (m->reason == REASON_TAKEN_OVER || m->evictions >= EVICTIONS_MAX)
 		m->penalty_ms = TAKEN_OVER_MS;
 	if (m->wanted)
 		wait = retry_after(m);

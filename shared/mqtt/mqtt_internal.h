@@ -131,7 +131,8 @@ struct bl_mqtt {
 	int64_t stage_mono_ms;
 	int64_t deadline_mono_ms; /* of the stage; 0: none */
 	int64_t up_mono_ms;
-	unsigned failures; /* in a row, for the back-off */
+	unsigned evictions; /* in a row: see evictions_count */
+	unsigned failures;  /* in a row, for the back-off */
 	unsigned reconnect_floor_ms;
 	unsigned penalty_ms; /* floor for the next attempt only */
 

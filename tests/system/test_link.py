@@ -58,6 +58,13 @@ class Probe:
             if event["event"] == kind:
                 return event
 
+    def drain(self):
+        """Moves what has come to `seen`."""
+        while not self._events.empty():
+            event = self._events.get()
+            if event is not None:
+                self.seen.append(event)
+
     def stats(self) -> dict:
         self.send("stats")
         return self.event("stats")
@@ -542,6 +549,35 @@ def test_second_client_with_our_identity_is_hinted_at(pki, broker, probes):
     assert "another client" in down["why"]
     second.quit()
     first.quit()
+
+
+def test_two_machines_with_one_identity_stop_fighting(pki, broker, probes):
+    cert = pki.device("link-clone")
+    pair = [probes(pki, cert, broker.port, "resume=1", "backoff_ms=20,100") for _ in range(2)]
+    seen = []
+
+    def somebody_waits():
+        for probe in pair:
+            probe.drain()
+            seen.extend(e for e in probe.seen if e["event"] == "down" and e["retry_ms"] >= 300000)
+        return seen
+
+    wait_for(somebody_waits, 20, "one of the two steps back")
+    assert "another client with our id" in seen[0]["why"]
+    assert seen[0]["fault"] == "broker"
+    for probe in pair:
+        probe.quit()
+
+
+def test_broker_restarted_again_and_again_is_not_taken_for_a_rival(pki, broker, probes):
+    device = probes(pki, pki.device("link-a"), broker.port, "resume=1")
+    for _ in range(7):
+        device.event("up")
+        broker.stop()
+        assert device.event("down")["retry_ms"] < 1000
+        broker.start()
+    device.event("up")
+    device.quit()
 
 
 def test_refused_subscription_becomes_a_sentence(pki, probes):

@@ -125,6 +125,8 @@ struct seen {
 	unsigned downs;
 	int64_t retry_ms[16];
 	char why[320];
+	struct bl_mqtt *mqtt;
+	struct bl_mqtt_stats stats; /* as they were in the handler: the next attempt may be near */
 };
 
 static void
@@ -136,6 +138,7 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 		seen->retry_ms[seen->downs] = retry_ms;
 	seen->downs++;
 	(void)snprintf(seen->why, sizeof(seen->why), "%s", why);
+	bl_mqtt_stats(seen->mqtt, &seen->stats);
 }
 
 static void
@@ -161,6 +164,7 @@ refused_connections_are_retried_with_reasons(void **state)
 
 	(void)state;
 	assert_int_equal(bl_mqtt_create(&m, &o, bl_clock_real(), &handlers, &seen, &err), BL_OK);
+	seen.mqtt = m;
 	assert_int_equal(bl_mqtt_publish(m, "t", "", 0, false, 1, &err), BL_ENET);
 	assert_int_equal(bl_mqtt_timeout_ms(m), -1);
 	assert_int_equal(bl_mqtt_start(m, &err), BL_OK);
@@ -168,12 +172,11 @@ refused_connections_are_retried_with_reasons(void **state)
 	assert_non_null(strstr(seen.why, "TCP connect to 127.0.0.1:1: Connection refused"));
 	for (unsigned i = 0; i < 5; i++)
 		assert_in_range(seen.retry_ms[i], 0, i == 0 ? 10 : i == 1 ? 20 : 40);
-	bl_mqtt_stats(m, &stats);
-	assert_int_equal(stats.state, BL_MQTT_WAITING);
-	assert_int_equal(stats.attempts, 5);
-	assert_int_equal(stats.connects, 0);
-	assert_int_equal(stats.fault, BL_FAULT_REFUSED);
-	assert_string_equal(stats.why, seen.why);
+	assert_int_equal(seen.stats.state, BL_MQTT_WAITING);
+	assert_int_equal(seen.stats.attempts, 5);
+	assert_int_equal(seen.stats.connects, 0);
+	assert_int_equal(seen.stats.fault, BL_FAULT_REFUSED);
+	assert_string_equal(seen.stats.why, seen.why);
 
 	bl_mqtt_set_reconnect_floor(m, 60);
 	run_until_downs(m, &seen, 6);
@@ -198,6 +201,7 @@ dropping_an_attempt_names_our_reason(void **state)
 	(void)state;
 	o.link.host = "no-such-host.invalid"; /* so that the attempt is still under way */
 	assert_int_equal(bl_mqtt_create(&m, &o, bl_clock_real(), &handlers, &seen, &err), BL_OK);
+	seen.mqtt = m;
 	assert_int_equal(bl_mqtt_start(m, &err), BL_OK);
 	bl_mqtt_step(m);
 	bl_mqtt_drop(m, "new certificate");
