@@ -182,6 +182,9 @@ enum probe_phase {
 
 #define PROBE_BUF_BYTES (16u * 1024u)
 
+/* A kept connection is given up after this, so that a new address or certificate is seen. */
+#define PROBE_KEEP_MAX_MS (60 * 60 * 1000)
+
 /* What all probes of a prober use. */
 struct probe_env {
 	const struct bl_clock *clock;
@@ -213,7 +216,8 @@ struct probe_run {
 	unsigned n_addrs, addr_at;
 	int64_t connect_end_mono_ms; /* of the phase; deadline_mono_ms is that of one address */
 
-	int fd;              /* -1: none */
+	int fd; /* -1: none */
+	int64_t connected_mono_ms;
 	uint32_t generation; /* of fd, to tell late events */
 	struct probe_tls *tls;
 	struct probe_tls_peer peer;
@@ -235,6 +239,33 @@ void probe_run_step(struct probe_run *r);
 void probe_run_timeout(struct probe_run *r);
 /* The kept connection has an event while nothing runs: closed by the server, or unasked bytes. */
 void probe_run_idle_event(struct probe_run *r);
+
+/* ---- its steps towards the server (probe_connect.c), called by probe_run.c ---- */
+
+/* A new connection: the look-up, or for an address the connect, begins. */
+void probe_connect_begin(struct probe_run *r);
+/* The look-up may be done, the connect through, the handshake further. */
+void probe_connect_dns(struct probe_run *r);
+void probe_connect_tcp(struct probe_run *r);
+void probe_connect_tls(struct probe_run *r);
+/* Tries the address at addr_at, and those after it when it fails at once. */
+void probe_connect_next(struct probe_run *r);
+/* Sets the days that the certificate is still valid. */
+void probe_connect_certificate(struct probe_run *r);
+
+/* ---- what both files use (probe_run.c) ---- */
+
+/* To 10 microseconds. */
+double probe_run_ms_since(uint64_t from_ns);
+void probe_run_have(struct probe_run *r, enum probe_series s, double v);
+/* What a run is to find out, given how it goes; a bit per enum probe_series. */
+uint32_t probe_run_due(const struct probe_run *r, bool reused);
+/* Begins a phase and its deadline. */
+void probe_run_phase(struct probe_run *r, enum probe_phase phase);
+void probe_run_close(struct probe_run *r);
+/* Ends the run: gives up the connection and delivers. */
+void probe_run_fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- the thread (prober.c) ---- */
 

@@ -1,5 +1,6 @@
 /*
- * One run of one probe: look-up, connect, TLS, request, answer, verdict.
+ * One run of one probe: its phases, the request, the answer, the verdict (the
+ * way to the server is probe_connect.c's).
  *
  * A state machine that goes as far as it can without waiting; prober.c calls
  * it when its descriptor, its look-up or its deadline says so.  Each phase has
@@ -12,18 +13,13 @@
  */
 #include "probe_internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,22 +36,16 @@ now_ns(void)
 }
 
 /* To 10 microseconds: below that it is noise, and every digit costs bytes on the wire. */
-static double
-ms_since(uint64_t from_ns)
+double
+probe_run_ms_since(uint64_t from_ns)
 {
 	return round((double)(now_ns() - from_ns) / 1e4) / 100.0;
 }
 
-static bool
-is_set(const char *text)
-{
-	return text != NULL && text[0] != '\0';
-}
-
 /* ---- values ---- */
 
-static void
-have(struct probe_run *r, enum probe_series s, double v)
+void
+probe_run_have(struct probe_run *r, enum probe_series s, double v)
 {
 	r->result.value[s] = (struct probe_value){ PROBE_HAVE, v };
 }
@@ -66,9 +56,8 @@ bit(enum probe_series s)
 	return 1u << s;
 }
 
-/* What this run is to find out, given how it goes. */
-static uint32_t
-values_due(const struct probe_run *r, bool reused)
+uint32_t
+probe_run_due(const struct probe_run *r, bool reused)
 {
 	uint32_t due = bit(PROBE_UP) | bit(PROBE_FIRST_BYTE_MS) | bit(PROBE_TRANSFER_MS) |
 		       bit(PROBE_TOTAL_MS) | bit(PROBE_STATUS_CODE);
@@ -90,8 +79,8 @@ values_due(const struct probe_run *r, bool reused)
 
 /* ---- phases and ends ---- */
 
-static void
-connection_close(struct probe_run *r)
+void
+probe_run_close(struct probe_run *r)
 {
 	probe_tls_free(r->tls);
 	r->tls = NULL;
@@ -101,8 +90,8 @@ connection_close(struct probe_run *r)
 	r->generation++;
 }
 
-static void
-phase_begin(struct probe_run *r, enum probe_phase phase)
+void
+probe_run_phase(struct probe_run *r, enum probe_phase phase)
 {
 	const int64_t deadline = bl_mono_ms(r->env->clock) + r->conf->timeout_ms;
 
@@ -137,17 +126,14 @@ deliver(struct probe_run *r, enum probe_reason reason)
 	if (reason == PROBE_FAIL_INTERNAL)
 		res->value[PROBE_UP].got = PROBE_MISSING;
 	else
-		have(r, PROBE_UP, reason == PROBE_OK ? 1 : 0);
+		probe_run_have(r, PROBE_UP, reason == PROBE_OK ? 1 : 0);
 	r->phase = PHASE_IDLE;
 	r->again = false;
 	r->env->result(r->env->ctx, res);
 }
 
-static void fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
-fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
+void
+probe_run_fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -156,7 +142,7 @@ fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
 	va_end(ap);
 	probe_job_drop(r->job);
 	r->job = NULL;
-	connection_close(r);
+	probe_run_close(r);
 	deliver(r, reason);
 }
 
@@ -169,14 +155,14 @@ answered(struct probe_run *r)
 	const size_t size = sizeof(r->result.detail);
 	enum probe_reason reason = PROBE_OK;
 
-	have(r, PROBE_TRANSFER_MS, ms_since(r->phase_ns));
-	have(r, PROBE_TOTAL_MS, ms_since(r->run_ns));
+	probe_run_have(r, PROBE_TRANSFER_MS, probe_run_ms_since(r->phase_ns));
+	probe_run_have(r, PROBE_TOTAL_MS, probe_run_ms_since(r->run_ns));
 	if (r->due_values & bit(PROBE_BODY_BYTES))
-		have(r, PROBE_BODY_BYTES, (double)h->body_bytes);
+		probe_run_have(r, PROBE_BODY_BYTES, (double)h->body_bytes);
 	if (r->needle.len > 0)
-		have(r, PROBE_BODY_MATCH, h->matched ? 1 : 0);
+		probe_run_have(r, PROBE_BODY_MATCH, h->matched ? 1 : 0);
 	if (!h->reusable || !r->conf->keep_alive)
-		connection_close(r);
+		probe_run_close(r);
 
 	if (r->url.tls && r->peer.bad) {
 		reason = PROBE_FAIL_CERTIFICATE;
@@ -261,231 +247,9 @@ probe_run_release(struct probe_run *r)
 {
 	probe_job_drop(r->job);
 	r->job = NULL;
-	connection_close(r);
+	probe_run_close(r);
 	free(r->request);
 	r->request = NULL;
-}
-
-/* ---- the way to the server ---- */
-
-static void
-address_text(const struct probe_addr *a, char *out, size_t size)
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (a->ss.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->ss;
-
-		(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
-	} else {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)&a->ss;
-
-		(void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
-	}
-}
-
-static enum probe_reason
-reason_of_errno(int error)
-{
-	switch (error) {
-	case ECONNREFUSED:
-		return PROBE_FAIL_REFUSED;
-	case ETIMEDOUT:
-		return PROBE_FAIL_TIMEOUT;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		return PROBE_FAIL_INTERNAL;
-	default: /* ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EACCES of a firewall ... */
-		return PROBE_FAIL_UNREACHABLE;
-	}
-}
-
-/* Starts connecting to one address.  0: begun; else errno. */
-static int
-dial(struct probe_run *r, const struct probe_addr *a)
-{
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-	};
-	const int one = 1;
-	int error = 0;
-
-	connection_close(r);
-	r->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (r->fd < 0)
-		return errno;
-	/* A request and a TLS flight each leave in one piece: nothing to wait for. */
-	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	ev.data.u64 = (uint64_t)r->generation << 32 | r->index;
-	if (epoll_ctl(r->env->epoll_fd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
-		return errno;
-	if (connect(r->fd, (const struct sockaddr *)&a->ss, a->len) < 0 && errno != EINPROGRESS)
-		error = errno;
-	return error;
-}
-
-/*
- * The current address, or when it fails at once the next one.  Those left
- * share what is left of the phase, so that a silent one leaves time for others.
- */
-static void
-connect_next(struct probe_run *r)
-{
-	int error = EHOSTUNREACH;
-	char text[80];
-
-	for (; r->addr_at < r->n_addrs; r->addr_at++) {
-		const int64_t now = bl_mono_ms(r->env->clock);
-		const int64_t left = r->connect_end_mono_ms - now;
-
-		r->deadline_mono_ms = now + left / (int64_t)(r->n_addrs - r->addr_at);
-		if ((error = dial(r, &r->addr[r->addr_at])) == 0)
-			return;
-	}
-	address_text(&r->addr[r->n_addrs - 1], text, sizeof(text));
-	fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
-}
-
-static void
-connect_begin(struct probe_run *r)
-{
-	phase_begin(r, PHASE_CONNECT);
-	r->connect_end_mono_ms = r->deadline_mono_ms;
-	r->addr_at = 0;
-	connect_next(r);
-}
-
-static void
-connect_step(struct probe_run *r)
-{
-	int error = 0;
-	socklen_t len = sizeof(error);
-	struct sockaddr_storage peer;
-	socklen_t peer_len = sizeof(peer);
-
-	if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	if (error == 0 && getpeername(r->fd, (struct sockaddr *)&peer, &peer_len) < 0)
-		return; /* still under way */
-	if (error != 0) {
-		char text[80];
-
-		address_text(&r->addr[r->addr_at], text, sizeof(text));
-		if (++r->addr_at < r->n_addrs)
-			connect_next(r);
-		else
-			fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
-		return;
-	}
-	have(r, PROBE_CONNECT_MS, ms_since(r->phase_ns));
-	if (r->url.tls) {
-		struct bl_err err = { 0 };
-
-		phase_begin(r, PHASE_TLS);
-		if (probe_tls_create(&r->tls, r->env->tls, r->fd, &r->url,
-			is_set(r->conf->ca_file) ? r->conf->ca_file : "", r->conf->verify,
-			&err) < 0)
-			fail(r, PROBE_FAIL_INTERNAL, "%s", err.msg);
-	} else {
-		phase_begin(r, PHASE_FIRST_BYTE);
-	}
-}
-
-static void
-literal_address(struct probe_run *r)
-{
-	struct probe_addr *a = &r->addr[0];
-
-	memset(a, 0, sizeof(*a));
-	if (strchr(r->url.host, ':') != NULL) {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->ss;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(r->url.port);
-		(void)inet_pton(AF_INET6, r->url.host, &in6->sin6_addr);
-		a->len = sizeof(*in6);
-	} else {
-		struct sockaddr_in *in = (struct sockaddr_in *)&a->ss;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(r->url.port);
-		(void)inet_pton(AF_INET, r->url.host, &in->sin_addr);
-		a->len = sizeof(*in);
-	}
-	r->n_addrs = 1;
-}
-
-static void
-fresh_begin(struct probe_run *r)
-{
-	connection_close(r);
-	r->sent = 0;
-	r->result.reused = false;
-	r->due_values = values_due(r, false);
-	if (r->url.literal) {
-		literal_address(r);
-		connect_begin(r);
-		return;
-	}
-	phase_begin(r, PHASE_DNS);
-	r->job = probe_job_start(r->env->resolver, r->url.host, r->url.port);
-	if (r->job == NULL)
-		fail(r, PROBE_FAIL_DNS, "look up %.100s: too many look-ups hang already",
-		    r->url.host);
-}
-
-static void
-dns_step(struct probe_run *r)
-{
-	int rc;
-
-	if (!probe_job_done(r->job, &rc, r->addr, &r->n_addrs))
-		return;
-	probe_job_drop(r->job);
-	r->job = NULL;
-	if (rc != 0) {
-		const bool ours = rc == EAI_MEMORY || rc == EAI_SYSTEM;
-
-		fail(r, ours ? PROBE_FAIL_INTERNAL : PROBE_FAIL_DNS, "look up %.100s: %s",
-		    r->url.host, gai_strerror(rc));
-		return;
-	}
-	have(r, PROBE_DNS_MS, ms_since(r->phase_ns));
-	connect_begin(r);
-}
-
-static void
-certificate_put(struct probe_run *r)
-{
-	const double left_s =
-	    (double)r->peer.not_after_unix_s - (double)bl_unix_ms(r->env->clock) / 1e3;
-
-	/* A tenth of a day: it changes ten times a day, not with every sample. */
-	if (r->peer.not_after_unix_s != 0)
-		have(r, PROBE_CERTIFICATE_DAYS, floor(left_s / 8640.0) / 10.0);
-}
-
-static void
-tls_step(struct probe_run *r)
-{
-	struct bl_err err = { 0 };
-
-	switch (probe_tls_step(r->tls, &err)) {
-	case PROBE_IO_AGAIN:
-		return;
-	case PROBE_IO_OK:
-		have(r, PROBE_TLS_MS, ms_since(r->phase_ns));
-		probe_tls_peer(r->tls, &r->peer);
-		certificate_put(r);
-		phase_begin(r, PHASE_FIRST_BYTE);
-		return;
-	default:
-		fail(r, PROBE_FAIL_TLS, "%s", err.msg);
-	}
 }
 
 /* ---- talking ---- */
@@ -526,10 +290,10 @@ lost(struct probe_run *r, const char *why)
 {
 	if (r->result.reused) {
 		memset(r->result.value, 0, sizeof(r->result.value));
-		fresh_begin(r);
+		probe_connect_begin(r);
 		return;
 	}
-	fail(r, PROBE_FAIL_HTTP, "%s", why);
+	probe_run_fail(r, PROBE_FAIL_HTTP, "%s", why);
 }
 
 /* False: the run is elsewhere now. */
@@ -562,16 +326,16 @@ take(struct probe_run *r, size_t n)
 	size_t used;
 
 	if (r->phase == PHASE_FIRST_BYTE) {
-		have(r, PROBE_FIRST_BYTE_MS, ms_since(r->phase_ns));
-		phase_begin(r, PHASE_TRANSFER);
+		probe_run_have(r, PROBE_FIRST_BYTE_MS, probe_run_ms_since(r->phase_ns));
+		probe_run_phase(r, PHASE_TRANSFER);
 	}
 	v = probe_http_feed(h, r->env->buf, n, &used);
 	if (h->status >= 200)
-		have(r, PROBE_STATUS_CODE, h->status);
+		probe_run_have(r, PROBE_STATUS_CODE, h->status);
 	if (v == PROBE_HTTP_MORE)
 		return true;
 	if (v == PROBE_HTTP_WRONG) {
-		fail(r, PROBE_FAIL_HTTP, "%s", h->error);
+		probe_run_fail(r, PROBE_FAIL_HTTP, "%s", h->error);
 		return false;
 	}
 	if (used < n)
@@ -590,7 +354,7 @@ stream_end(struct probe_run *r)
 	if (probe_http_end(&r->http) == PROBE_HTTP_DONE)
 		answered(r);
 	else
-		fail(r, PROBE_FAIL_HTTP, "%s", r->http.error);
+		probe_run_fail(r, PROBE_FAIL_HTTP, "%s", r->http.error);
 }
 
 static void
@@ -616,7 +380,7 @@ talk_step(struct probe_run *r)
 			if (r->phase == PHASE_FIRST_BYTE)
 				lost(r, err.msg);
 			else
-				fail(r, PROBE_FAIL_HTTP, "%s", err.msg);
+				probe_run_fail(r, PROBE_FAIL_HTTP, "%s", err.msg);
 			return;
 		}
 	}
@@ -628,7 +392,8 @@ talk_step(struct probe_run *r)
 void
 probe_run_begin(struct probe_run *r)
 {
-	const bool reused = r->fd >= 0;
+	const bool reused =
+	    r->fd >= 0 && bl_mono_ms(r->env->clock) - r->connected_mono_ms < PROBE_KEEP_MAX_MS;
 
 	memset(&r->result, 0, sizeof(r->result));
 	r->result.probe = r->index;
@@ -638,13 +403,13 @@ probe_run_begin(struct probe_run *r)
 	probe_http_init(
 	    &r->http, r->conf->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &r->needle);
 	if (!reused) {
-		fresh_begin(r);
+		probe_connect_begin(r);
 	} else {
 		r->result.reused = true;
-		r->due_values = values_due(r, true);
+		r->due_values = probe_run_due(r, true);
 		if (r->url.tls)
-			certificate_put(r);
-		phase_begin(r, PHASE_FIRST_BYTE);
+			probe_connect_certificate(r);
+		probe_run_phase(r, PHASE_FIRST_BYTE);
 	}
 	probe_run_step(r);
 }
@@ -664,13 +429,13 @@ probe_run_step(struct probe_run *r)
 		case PHASE_IDLE:
 			return;
 		case PHASE_DNS:
-			dns_step(r);
+			probe_connect_dns(r);
 			break;
 		case PHASE_CONNECT:
-			connect_step(r);
+			probe_connect_tcp(r);
 			break;
 		case PHASE_TLS:
-			tls_step(r);
+			probe_connect_tls(r);
 			break;
 		case PHASE_FIRST_BYTE:
 		case PHASE_TRANSFER:
@@ -695,11 +460,12 @@ probe_run_timeout(struct probe_run *r)
 
 	if (r->phase == PHASE_CONNECT && r->addr_at + 1 < r->n_addrs) {
 		r->addr_at++;
-		connect_next(r);
+		probe_connect_next(r);
 		probe_run_step(r);
 		return;
 	}
-	fail(r, PROBE_FAIL_TIMEOUT, "%s took longer than %.0f ms", what, ms_since(r->phase_ns));
+	probe_run_fail(r, PROBE_FAIL_TIMEOUT, "%s took longer than %.0f ms", what,
+	    probe_run_ms_since(r->phase_ns));
 }
 
 void
@@ -711,5 +477,5 @@ probe_run_idle_event(struct probe_run *r)
 	/* An event of bytes that the run itself has read already says nothing. */
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	connection_close(r);
+	probe_run_close(r);
 }

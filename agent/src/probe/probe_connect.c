@@ -1,0 +1,244 @@
+/*
+ * The way to the server, as a run takes it: look-up, TCP to one address after
+ * another, TLS.  Each step goes as far as it can without waiting, sets its
+ * value when it is through and begins the next phase, or ends the run.
+ */
+#include "probe_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static bool
+is_set(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static void
+address_text(const struct probe_addr *a, char *out, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (a->ss.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->ss;
+
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&a->ss;
+
+		(void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+	}
+}
+
+static enum probe_reason
+reason_of_errno(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return PROBE_FAIL_REFUSED;
+	case ETIMEDOUT:
+		return PROBE_FAIL_TIMEOUT;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return PROBE_FAIL_INTERNAL;
+	default: /* ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL, EACCES of a firewall ... */
+		return PROBE_FAIL_UNREACHABLE;
+	}
+}
+
+/* Starts connecting to one address.  0: begun; else errno. */
+static int
+dial(struct probe_run *r, const struct probe_addr *a)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+	};
+	const int one = 1;
+	int error = 0;
+
+	probe_run_close(r);
+	r->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (r->fd < 0)
+		return errno;
+	/* A request and a TLS flight each leave in one piece: nothing to wait for. */
+	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	ev.data.u64 = (uint64_t)r->generation << 32 | r->index;
+	if (epoll_ctl(r->env->epoll_fd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
+		return errno;
+	if (connect(r->fd, (const struct sockaddr *)&a->ss, a->len) < 0 && errno != EINPROGRESS)
+		error = errno;
+	return error;
+}
+
+/*
+ * The current address, or when it fails at once the next one.  Those left
+ * share what is left of the phase, so that a silent one leaves time for others.
+ */
+void
+probe_connect_next(struct probe_run *r)
+{
+	int error = EHOSTUNREACH;
+	char text[80];
+
+	for (; r->addr_at < r->n_addrs; r->addr_at++) {
+		const int64_t now = bl_mono_ms(r->env->clock);
+		const int64_t left = r->connect_end_mono_ms - now;
+
+		r->deadline_mono_ms = now + left / (int64_t)(r->n_addrs - r->addr_at);
+		if ((error = dial(r, &r->addr[r->addr_at])) == 0)
+			return;
+	}
+	address_text(&r->addr[r->n_addrs - 1], text, sizeof(text));
+	probe_run_fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
+}
+
+static void
+tcp_begin(struct probe_run *r)
+{
+	probe_run_phase(r, PHASE_CONNECT);
+	r->connect_end_mono_ms = r->deadline_mono_ms;
+	r->addr_at = 0;
+	probe_connect_next(r);
+}
+
+void
+probe_connect_tcp(struct probe_run *r)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	struct sockaddr_storage peer;
+	socklen_t peer_len = sizeof(peer);
+
+	if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error == 0 && getpeername(r->fd, (struct sockaddr *)&peer, &peer_len) < 0)
+		return; /* still under way */
+	if (error != 0) {
+		char text[80];
+
+		address_text(&r->addr[r->addr_at], text, sizeof(text));
+		if (++r->addr_at < r->n_addrs)
+			probe_connect_next(r);
+		else
+			probe_run_fail(
+			    r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
+		return;
+	}
+	probe_run_have(r, PROBE_CONNECT_MS, probe_run_ms_since(r->phase_ns));
+	r->connected_mono_ms = bl_mono_ms(r->env->clock);
+	if (r->url.tls) {
+		struct bl_err err = { 0 };
+
+		probe_run_phase(r, PHASE_TLS);
+		if (probe_tls_create(&r->tls, r->env->tls, r->fd, &r->url,
+			is_set(r->conf->ca_file) ? r->conf->ca_file : "", r->conf->verify,
+			&err) < 0)
+			probe_run_fail(r, PROBE_FAIL_INTERNAL, "%s", err.msg);
+	} else {
+		probe_run_phase(r, PHASE_FIRST_BYTE);
+	}
+}
+
+static void
+literal_address(struct probe_run *r)
+{
+	struct probe_addr *a = &r->addr[0];
+
+	memset(a, 0, sizeof(*a));
+	if (strchr(r->url.host, ':') != NULL) {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->ss;
+
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(r->url.port);
+		(void)inet_pton(AF_INET6, r->url.host, &in6->sin6_addr);
+		a->len = sizeof(*in6);
+	} else {
+		struct sockaddr_in *in = (struct sockaddr_in *)&a->ss;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons(r->url.port);
+		(void)inet_pton(AF_INET, r->url.host, &in->sin_addr);
+		a->len = sizeof(*in);
+	}
+	r->n_addrs = 1;
+}
+
+void
+probe_connect_begin(struct probe_run *r)
+{
+	probe_run_close(r);
+	r->sent = 0;
+	r->result.reused = false;
+	r->due_values = probe_run_due(r, false);
+	if (r->url.literal) {
+		literal_address(r);
+		tcp_begin(r);
+		return;
+	}
+	probe_run_phase(r, PHASE_DNS);
+	r->job = probe_job_start(r->env->resolver, r->url.host, r->url.port);
+	if (r->job == NULL)
+		probe_run_fail(r, PROBE_FAIL_DNS, "look up %.100s: too many look-ups hang already",
+		    r->url.host);
+}
+
+void
+probe_connect_dns(struct probe_run *r)
+{
+	int rc;
+
+	if (!probe_job_done(r->job, &rc, r->addr, &r->n_addrs))
+		return;
+	probe_job_drop(r->job);
+	r->job = NULL;
+	if (rc != 0) {
+		const bool ours = rc == EAI_MEMORY || rc == EAI_SYSTEM;
+
+		probe_run_fail(r, ours ? PROBE_FAIL_INTERNAL : PROBE_FAIL_DNS, "look up %.100s: %s",
+		    r->url.host, gai_strerror(rc));
+		return;
+	}
+	probe_run_have(r, PROBE_DNS_MS, probe_run_ms_since(r->phase_ns));
+	tcp_begin(r);
+}
+
+void
+probe_connect_certificate(struct probe_run *r)
+{
+	const double left_s =
+	    (double)r->peer.not_after_unix_s - (double)bl_unix_ms(r->env->clock) / 1e3;
+
+	/* A tenth of a day: it changes ten times a day, not with every sample. */
+	if (r->peer.not_after_unix_s != 0)
+		probe_run_have(r, PROBE_CERTIFICATE_DAYS, floor(left_s / 8640.0) / 10.0);
+}
+
+void
+probe_connect_tls(struct probe_run *r)
+{
+	struct bl_err err = { 0 };
+
+	switch (probe_tls_step(r->tls, &err)) {
+	case PROBE_IO_AGAIN:
+		return;
+	case PROBE_IO_OK:
+		probe_run_have(r, PROBE_TLS_MS, probe_run_ms_since(r->phase_ns));
+		probe_tls_peer(r->tls, &r->peer);
+		probe_connect_certificate(r);
+		probe_run_phase(r, PHASE_FIRST_BYTE);
+		return;
+	default:
+		probe_run_fail(r, PROBE_FAIL_TLS, "%s", err.msg);
+	}
+}
