@@ -1,0 +1,278 @@
+/*
+ * HTTPS probes against servers with good and bad certificates, made for the
+ * test and served by another TLS library (tests/data/probe).
+ */
+#include "probe_harness.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const certificates[] = { "good", "expired", "future", "other-ca", "other-host",
+	"self-signed" };
+
+static struct {
+	char dir[128];
+	uint16_t port[COUNT(certificates)];
+	pid_t pid;
+	int to; /* its standard input: closing ends it */
+	FILE *from;
+} tls;
+
+static void
+tls_exec(int in, int out)
+{
+	static char files[2 * COUNT(certificates)][200];
+	char *argv[3 + 2 * COUNT(certificates)] = { "/usr/bin/python3",
+		BL_TEST_DATA "/probe/tls_server.py" };
+
+	for (size_t i = 0; i < COUNT(certificates); i++) {
+		snprintf(files[2 * i], sizeof(files[0]), "%s/%s.pem", tls.dir, certificates[i]);
+		snprintf(files[2 * i + 1], sizeof(files[0]), "%s/%s.key", tls.dir, certificates[i]);
+		argv[2 + 2 * i] = files[2 * i];
+		argv[3 + 2 * i] = files[2 * i + 1];
+	}
+	dup2(in, 0);
+	dup2(out, 1);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+static int
+start(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	char text[300];
+	int in[2];
+	int out[2];
+	unsigned n = 0;
+
+	(void)state;
+	snprintf(tls.dir, sizeof(tls.dir), "%s/bl-probe-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(tls.dir) == NULL || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return -1;
+	snprintf(text, sizeof(text), BL_TEST_DATA "/probe/make_certificates.sh %s", tls.dir);
+	if (system(text) != 0)
+		return -1;
+	if ((tls.pid = fork()) == 0)
+		tls_exec(in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	tls.to = in[1];
+	tls.from = fdopen(out[0], "r");
+	while (fgets(text, sizeof(text), tls.from) != NULL && strcmp(text, "ready\n") != 0)
+		tls.port[n++] = (uint16_t)strtoul(text + 5, NULL, 10);
+	return n == COUNT(certificates) ? 0 : -1;
+}
+
+static int
+stop(void **state)
+{
+	DIR *dir = opendir(tls.dir);
+	struct dirent *e;
+	char path[500];
+
+	(void)state;
+	close(tls.to);
+	waitpid(tls.pid, NULL, 0);
+	fclose(tls.from);
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", tls.dir, e->d_name);
+		(void)unlink(path);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return rmdir(tls.dir);
+}
+
+static void
+probe_tls(struct probe *p, const char *certificate, const char *host, const char *path)
+{
+	char url[300];
+
+	for (size_t i = 0; i < COUNT(certificates); i++)
+		if (strcmp(certificates[i], certificate) == 0)
+			snprintf(url, sizeof(url), "https://%s:%u%s", host, tls.port[i], path);
+	probe_set(p, url);
+	snprintf(p->ca, sizeof(p->ca), "%s/trusted.pem", tls.dir);
+}
+
+static void
+each_certificate_gets_its_verdict(void **state)
+{
+	static const struct {
+		const char *certificate, *host;
+		enum probe_reason reason;
+		const char *detail;
+		double days_from, days_to;
+	} c[] = {
+		{ "good", "localhost", PROBE_OK, "", 99, 100 },
+		{ "good", "127.0.0.1", PROBE_OK, "", 99, 100 },
+		{ "good", "elsewhere.test", PROBE_FAIL_CERTIFICATE, "another host", 99, 100 },
+		{ "other-host", "localhost", PROBE_FAIL_CERTIFICATE,
+		    "\"other-host\" is for another host than localhost", 99, 100 },
+		{ "other-host", "127.0.0.1", PROBE_FAIL_CERTIFICATE, "another host", 99, 100 },
+		{ "expired", "localhost", PROBE_FAIL_CERTIFICATE,
+		    "has expired (valid until 2020-02-01)", -1e5, -1 },
+		{ "future", "localhost", PROBE_FAIL_CERTIFICATE, "not valid yet (from 2090-01-01)",
+		    1000, 1e5 },
+		{ "other-ca", "localhost", PROBE_FAIL_CERTIFICATE,
+		    "not signed by a trusted CA (issuer \"stranger\")", 99, 100 },
+		{ "self-signed", "localhost", PROBE_FAIL_CERTIFICATE, "trusted CA", 99, 100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(c); i++) {
+		struct probe p;
+		struct probe_result r;
+		const bool literal = c[i].host[0] == '1';
+
+		probe_tls(&p, c[i].certificate, c[i].host, "/ok");
+		r = run(&p, 1);
+		/* Good or bad, everything is measured. */
+		if (r.reason != c[i].reason || strstr(r.detail, c[i].detail) == NULL ||
+		    strcmp(got(&r), literal ? "H-HHHHHHH-H" : "HHHHHHHHH-H") != 0)
+			fail_msg("%s %s: %s %s \"%s\"", c[i].certificate, c[i].host,
+			    probe_reason_name(r.reason), got(&r), r.detail);
+		assert_true(r.value[PROBE_TLS_MS].v > 0);
+		assert_true(r.value[PROBE_STATUS_CODE].v == 200);
+		assert_true(r.value[PROBE_CERTIFICATE_DAYS].v >= c[i].days_from &&
+			    r.value[PROBE_CERTIFICATE_DAYS].v <= c[i].days_to);
+	}
+}
+
+static void
+without_verify_a_bad_certificate_is_fine(void **state)
+{
+	struct probe p;
+	struct probe_result r;
+
+	(void)state;
+	probe_tls(&p, "expired", "localhost", "/ok");
+	p.conf.verify = false;
+	strcpy(p.ca, "/does/not/exist"); /* and is not even looked for */
+	r = run(&p, 1);
+	assert_int_equal(r.reason, PROBE_OK);
+	assert_true(r.value[PROBE_CERTIFICATE_DAYS].v < 0);
+}
+
+static void
+a_missing_ca_file_is_named(void **state)
+{
+	struct probe p;
+	struct probe_result r;
+
+	(void)state;
+	probe_tls(&p, "good", "localhost", "/ok");
+	strcpy(p.ca, "/does/not/exist");
+	r = run(&p, 1);
+	assert_int_equal(r.reason, PROBE_FAIL_CERTIFICATE);
+	assert_non_null(strstr(r.detail, "/does/not/exist"));
+}
+
+static void
+a_changed_ca_file_is_read_again(void **state)
+{
+	static struct results all;
+	struct prober *pr;
+	struct probe p;
+	char other[300];
+
+	(void)state;
+	probe_tls(&p, "good", "localhost", "/ok");
+	p.conf.interval_ms = 400;
+	snprintf(p.ca, sizeof(p.ca), "%s/changing.pem", tls.dir);
+	snprintf(other, sizeof(other), "%s/stranger.pem", tls.dir);
+	assert_int_equal(symlink(other, p.ca), 0);
+	results_init(&all);
+	pr = prober_of(&p.conf, 1, &all);
+	results_wait(&all, 1);
+	assert_int_equal(unlink(p.ca), 0);
+	snprintf(other, sizeof(other), "%s/trusted.pem", tls.dir);
+	assert_int_equal(symlink(other, p.ca), 0);
+	results_wait(&all, all.n + 2);
+	prober_stop(pr);
+	assert_int_equal(all.r[0].reason, PROBE_FAIL_CERTIFICATE);
+	assert_int_equal(all.r[all.n - 1].reason, PROBE_OK);
+}
+
+static void
+a_kept_tls_connection_is_used_again(void **state)
+{
+	static struct results all;
+	struct prober *pr;
+	struct probe p;
+
+	(void)state;
+	probe_tls(&p, "good", "127.0.0.1", "/connections");
+	p.conf.keep_alive = true;
+	p.conf.interval_ms = 300;
+	results_init(&all);
+	pr = prober_of(&p.conf, 1, &all);
+	results_wait(&all, 4);
+	prober_stop(pr);
+	assert_string_equal(got(&all.r[0]), "H-HHHHHHH-H");
+	for (unsigned i = 1; i < 4; i++) {
+		assert_true(all.r[i].reused);
+		assert_string_equal(got(&all.r[i]), "H---HHHHH-H");
+	}
+}
+
+static void
+tls_against_a_plain_server_is_said_so(void **state)
+{
+	struct probe p;
+	struct probe_result r;
+	char url[300];
+
+	(void)state;
+	/* Our server waits for the end of a request that never comes in TLS; this one talks first.
+	 */
+	static const char banner[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+	uint16_t port = 0;
+	const int fd = listen_on("127.0.0.1", 4, &port);
+	static struct results all;
+	struct prober *pr;
+	int c;
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
+	probe_set(&p, url);
+	results_init(&all);
+	pr = prober_of(&p.conf, 1, &all);
+	c = accept(fd, NULL, NULL);
+	assert_true(c >= 0);
+	assert_int_equal(send(c, banner, sizeof(banner) - 1, 0), sizeof(banner) - 1);
+	results_wait(&all, 1);
+	prober_stop(pr);
+	close(c);
+	close(fd);
+	r = all.r[0];
+	assert_int_equal(r.reason, PROBE_FAIL_TLS);
+	assert_non_null(strstr(r.detail, "plain HTTP"));
+	assert_string_equal(got(&r), "H-Hmmmmmm-m");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_certificate_gets_its_verdict),
+		cmocka_unit_test(without_verify_a_bad_certificate_is_fine),
+		cmocka_unit_test(a_missing_ca_file_is_named),
+		cmocka_unit_test(a_changed_ca_file_is_read_again),
+		cmocka_unit_test(a_kept_tls_connection_is_used_again),
+		cmocka_unit_test(tls_against_a_plain_server_is_said_so),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
