@@ -230,11 +230,331 @@ samples_come_back_bit_for_bit(void **state)
 	bl_buf_free(&out);
 }
 
+static void
+what_the_encoder_refuses(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_event ev = { .boot_ms = 1, .type = { "t", 1 } };
+	struct bl_gap gap = { .reason = BL_GAP_OFF, .stream = BL_STREAM_HOST };
+
+	(void)state;
+	assert_int_equal(bl_batch_enc_sample(e, 0, 1, 1, BL_KNOWN), BL_EINVAL);
+	assert_int_equal(
+	    bl_batch_enc_sample(e, BL_DICT_ENTRIES_MAX + 1, 1, 1, BL_KNOWN), BL_EINVAL);
+	assert_int_equal(bl_batch_enc_sample(e, 1, INT64_MAX, 1, BL_KNOWN), BL_EINVAL);
+	assert_int_equal(bl_batch_enc_sample(e, 1, 1, 1, (enum bl_unknown)9), BL_EINVAL);
+	assert_int_equal(bl_batch_enc_sample(e, 1, 10, 1, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_sample(e, 1, 9, 1, BL_KNOWN), BL_EINVAL);
+	assert_int_equal(bl_batch_enc_sample(e, 2, 9, 1, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_sample(e, 1, 10, 1, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_samples(e), 3);
+
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_OK);
+	ev.type.len = 0;
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_EINVAL);
+	ev.type = (struct bl_str){ "\xff", 1 };
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_EINVAL);
+	ev.type = (struct bl_str){ "a\0b", 3 };
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_EINVAL);
+	ev.type = (struct bl_str){ "t", 1 };
+	ev.n_attrs = 1;
+	ev.attr[0] = (struct bl_attr){ .key = { "k", 1 }, .type = BL_ATTR_NUMBER, .number = NAN };
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_EINVAL);
+	ev.n_attrs = BL_ATTRS_MAX + 1;
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_EINVAL);
+
+	assert_int_equal(bl_batch_enc_gap(e, &gap), BL_OK);
+	gap.reason = (enum bl_gap_reason)0;
+	assert_int_equal(bl_batch_enc_gap(e, &gap), BL_EINVAL);
+	gap = (struct bl_gap){
+		.reason = BL_GAP_OFF, .stream = BL_STREAM_HOST, .seq_first = 5, .seq_last = 4
+	};
+	assert_int_equal(bl_batch_enc_gap(e, &gap), BL_EINVAL);
+	bl_batch_enc_free(e);
+	bl_batch_enc_free(NULL);
+}
+
+static void
+values_that_are_no_numbers_are_unreadable(void **state)
+{
+	static const double odd[] = { NAN, INFINITY, -INFINITY };
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct model_sample model[3];
+	struct bl_batch_header h = header();
+	struct bl_buf out;
+
+	(void)state;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	for (unsigned i = 0; i < 3; i++) {
+		model[i] = (struct model_sample){ 1, 2000 + i, 0, BL_UNKNOWN_UNREADABLE };
+		assert_int_equal(bl_batch_enc_sample(e, 1, 2000 + i, odd[i], BL_KNOWN), BL_OK);
+	}
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
+	compare(&out, model, 3);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+static void
+the_header_says_what_is_inside(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_event ev = { .boot_ms = 70000, .type = { "t", 1 } };
+	struct bl_batch_header h = header(), got;
+	const uint8_t *body;
+	struct bl_buf out;
+	size_t len;
+
+	(void)state;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	h.next_seq = h.lowest_held = 0;
+	assert_int_equal(bl_batch_enc_sample(e, 9, 5000, 1, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_sample(e, 12, 900, 1, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_event(e, &ev), BL_OK);
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
+	assert_int_equal(bl_batch_header_decode(out.data, out.len, &got, &body, &len, NULL), BL_OK);
+	assert_true(bl_id_equal(&got.spool, &h.spool) && bl_id_equal(&got.boot, &h.boot));
+	assert_int_equal(got.stream, BL_STREAM_HOST);
+	assert_int_equal(got.kind, BL_BATCH_NORMAL);
+	assert_int_equal(got.seq, 7);
+	assert_int_equal(got.collect_begin_ms, 1000);
+	assert_int_equal(got.collect_end_ms, 61000);
+	assert_int_equal(got.event_begin_ms, 900);
+	assert_int_equal(got.event_end_ms, 70000);
+	assert_int_equal(got.dict_version, 12);
+	assert_int_equal(got.n_samples, 2);
+	assert_int_equal(got.n_events, 1);
+	assert_int_equal(got.n_gaps, 0);
+	assert_int_equal(got.next_seq, 8);
+	assert_int_equal(got.lowest_held, 7);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+static void
+headers_out_of_bounds_are_refused_with_a_name(void **state)
+{
+	static const struct {
+		const char *field;
+		struct bl_batch_header change; /* what is not zero replaces */
+	} cases[] = {
+		{ "stream", { .stream = (enum bl_stream)4 } },
+		{ "kind", { .kind = (enum bl_batch_kind)2 } },
+		{ "seq", { .seq = UINT64_MAX } },
+		{ "collection interval", { .collect_end_ms = 999 } },
+		{ "collection interval", { .collect_end_ms = INT64_MAX } },
+		{ "superseded range", { .kind = BL_BATCH_SUPERSEDES } },
+		{ "superseded range",
+		    { .kind = BL_BATCH_SUPERSEDES, .supersedes_first = 5, .supersedes_last = 4 } },
+		{ "superseded range",
+		    { .kind = BL_BATCH_SUPERSEDES, .supersedes_first = 5, .supersedes_last = 7 } },
+		{ "next seq", { .next_seq = 7 } },
+		{ "lowest held", { .lowest_held = 10 } },
+	};
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_buf out;
+
+	(void)state;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bl_batch_header *c = &cases[i].change;
+		struct bl_batch_header h = header();
+		struct bl_err err;
+
+		h.stream = c->stream != 0 ? c->stream : h.stream;
+		h.kind = c->kind;
+		h.seq = c->seq != 0 ? c->seq : h.seq;
+		h.collect_end_ms = c->collect_end_ms != 0 ? c->collect_end_ms : h.collect_end_ms;
+		h.supersedes_first = c->supersedes_first;
+		h.supersedes_last = c->supersedes_last;
+		h.next_seq = c->next_seq != 0 ? c->next_seq : h.next_seq;
+		h.lowest_held = c->lowest_held != 0 ? c->lowest_held : h.lowest_held;
+		assert_int_equal(bl_batch_enc_finish(e, &h, &out, &err), BL_EINVAL);
+		if (strstr(err.msg, cases[i].field) == NULL)
+			fail_msg("\"%s\" lacks \"%s\"", err.msg, cases[i].field);
+		assert_int_equal(out.len, 0);
+	}
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+static void
+another_offer_differs_in_two_fields_only(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = header(), got;
+	struct bl_buf first, again;
+	const uint8_t *body;
+	size_t len, differ = 0;
+
+	(void)state;
+	bl_buf_init(&first, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&again, BL_BATCH_WIRE_MAX);
+	for (unsigned i = 0; i < 300; i++)
+		assert_int_equal(bl_batch_enc_sample(e, 1 + i % 3, 1000 + i, i, BL_KNOWN), BL_OK);
+	assert_int_equal(bl_batch_enc_finish(e, &h, &first, NULL), BL_OK);
+	assert_int_equal(
+	    bl_batch_reoffer(first.data, first.len, UINT64_MAX, 8, &again, NULL), BL_OK);
+	assert_int_equal(again.len, first.len);
+	for (size_t i = 0; i < again.len; i++)
+		differ += again.data[i] != first.data[i];
+	assert_in_range(differ, 2, 16);
+	assert_int_equal(
+	    bl_batch_header_decode(again.data, again.len, &got, &body, &len, NULL), BL_OK);
+	assert_true(got.next_seq == UINT64_MAX && got.lowest_held == 8);
+	got.next_seq = h.next_seq;
+	got.lowest_held = h.lowest_held;
+	assert_memory_equal(&got, &h, sizeof(h));
+	bl_buf_reset(&again);
+	assert_int_equal(
+	    bl_batch_reoffer(first.data, first.len, h.seq, 1, &again, NULL), BL_EINVAL);
+	assert_int_equal(
+	    bl_batch_reoffer(first.data, first.len - 1, 9, 1, &again, NULL), BL_ECORRUPT);
+	assert_int_equal(again.len, 0);
+	bl_batch_enc_free(e);
+	bl_buf_free(&first);
+	bl_buf_free(&again);
+}
+
+static void
+caps_hold_and_leave_the_output_alone(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = header();
+	struct bl_buf out;
+	double v;
+
+	(void)state;
+	rng_state = 99;
+	bl_buf_init(&out, 2 * BL_BATCH_WIRE_MAX);
+	bl_buf_str(&out, "before");
+	for (uint32_t i = 0; i < BL_BATCH_SAMPLES_MAX; i++) {
+		double nothing = 0;
+
+		v = value_of(7, &nothing);
+		assert_int_equal(
+		    bl_batch_enc_sample(e, 1 + i % 100, 1000 + i / 100, v, BL_KNOWN), BL_OK);
+	}
+	assert_int_equal(bl_batch_enc_sample(e, 1, 999999, 1, BL_KNOWN), BL_EFULL);
+	assert_true(bl_batch_enc_raw_guess(e) > BL_CUT_RAW_BYTES);
+	/* Noise of 64 bits a sample fits no message. */
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_EFULL);
+	assert_int_equal(out.len, 7);
+	assert_false(out.failed);
+	bl_batch_enc_reset(e);
+	assert_int_equal(bl_batch_enc_samples(e), 0);
+	assert_int_equal(bl_batch_enc_raw_guess(e), 0);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+static void
+verify_body(const struct bl_buf *out)
+{
+	struct bl_batch_header h;
+	const uint8_t *body;
+	struct bl_buf raw;
+	size_t len;
+
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	assert_int_equal(bl_batch_header_decode(out->data, out->len, &h, &body, &len, NULL), BL_OK);
+	assert_int_equal(bl_batch_inflate(&h, body, len, &raw, NULL), BL_OK);
+	assert_int_equal(bl_batch_verify(&h, raw.data, raw.len, NULL), BL_OK);
+	bl_buf_free(&raw);
+}
+
+static void
+a_full_batch_of_ordinary_samples_fits(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = header();
+	struct bl_buf out;
+
+	(void)state;
+	rng_state = 5;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	for (uint32_t i = 0; i < BL_BATCH_SAMPLES_MAX; i++)
+		assert_int_equal(bl_batch_enc_sample(e, 1 + i % 200, 1000 + i / 200 * 10000,
+				     (double)below(10000) / 100, BL_KNOWN),
+		    BL_OK);
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
+	verify_body(&out);
+	/* 13.3 bits of noise each. */
+	assert_in_range(out.len, 65536 * 13 / 8, 65536 * 15 / 8);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+/* Nothing that the encoder writes may be what the decoder takes for a bomb. */
+static void
+what_compresses_too_well_is_still_taken(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = header();
+	char text[BL_ATTR_VALUE_MAX];
+	struct bl_event ev = { .boot_ms = 2000,
+		.type = { "t", 1 },
+		.n_attrs = 1,
+		.attr = { { .key = { "k", 1 }, .type = BL_ATTR_TEXT } } };
+	struct bl_buf out;
+	int rc;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	ev.attr[0].text = (struct bl_str){ text, sizeof(text) };
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(bl_batch_enc_event(e, &ev), BL_OK);
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
+	verify_body(&out);
+	while ((rc = bl_batch_enc_event(e, &ev)) == BL_OK)
+		;
+	assert_int_equal(rc, BL_EFULL);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
+static void
+series_that_share_no_times_have_their_own(void **state)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	static struct model_sample model[4000];
+	struct bl_batch_header h = header();
+	struct bl_buf out;
+	size_t n = 0;
+
+	(void)state;
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	/* 200 pairs: more shared patterns than the table holds. */
+	for (uint32_t s = 0; s < 400; s++)
+		for (uint32_t k = 0; k < 4; k++) {
+			model[n] =
+			    (struct model_sample){ 400 - s, 5000 + s / 2 * (k + 1), s * k, 0 };
+			assert_int_equal(bl_batch_enc_sample(e, model[n].series_id,
+					     model[n].boot_ms, model[n].value, BL_KNOWN),
+			    BL_OK);
+			n++;
+		}
+	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
+	compare(&out, model, n);
+	bl_batch_enc_free(e);
+	bl_buf_free(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_come_back_bit_for_bit),
+		cmocka_unit_test(what_the_encoder_refuses),
+		cmocka_unit_test(values_that_are_no_numbers_are_unreadable),
+		cmocka_unit_test(the_header_says_what_is_inside),
+		cmocka_unit_test(headers_out_of_bounds_are_refused_with_a_name),
+		cmocka_unit_test(another_offer_differs_in_two_fields_only),
+		cmocka_unit_test(caps_hold_and_leave_the_output_alone),
+		cmocka_unit_test(a_full_batch_of_ordinary_samples_fits),
+		cmocka_unit_test(what_compresses_too_well_is_still_taken),
+		cmocka_unit_test(series_that_share_no_times_have_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
