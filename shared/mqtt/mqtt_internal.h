@@ -99,8 +99,7 @@ enum mqtt_stage {
 struct mqtt_slot {
 	bool used;
 	uint64_t token;
-	size_t bytes;
-	int64_t sent_mono_ms;
+	size_t bytes; /* of the payload */
 };
 
 struct bl_mqtt {

@@ -15,7 +15,7 @@
 #define PUBLISH_OVERHEAD_BYTES (1 + 4 + 2 + 2 + 1)
 
 static bool
-window_takes(const struct bl_mqtt *m, size_t bytes)
+window_takes(const struct bl_mqtt *m, size_t len)
 {
 	unsigned most = m->window;
 
@@ -23,7 +23,7 @@ window_takes(const struct bl_mqtt *m, size_t bytes)
 		most = m->receive_max;
 	if (m->outstanding >= most)
 		return false;
-	return bytes <= m->window_bytes - m->outstanding_bytes;
+	return len <= m->window_bytes - m->outstanding_bytes;
 }
 
 static unsigned
@@ -51,11 +51,12 @@ bl_mqtt_publish(struct bl_mqtt *m, const char *topic, const void *payload, size_
 		return bl_fail(err, BL_EFULL,
 		    "mqtt: a message of %zu bytes is larger than the broker takes (%zu)", bytes,
 		    m->max_packet);
-	if (bytes > m->window_bytes)
+	/* The window counts payloads: a batch of exactly its size must go through. */
+	if (len > m->window_bytes)
 		return bl_fail(err, BL_EFULL,
-		    "mqtt: a message of %zu bytes is larger than the window (%zu)", bytes,
+		    "mqtt: a message of %zu bytes is larger than the window (%zu)", len,
 		    m->window_bytes);
-	if (!window_takes(m, bytes))
+	if (!window_takes(m, len))
 		return bl_fail(err, BL_EBUSY, "mqtt: %u publishes are outstanding", m->outstanding);
 	slot = slot_free(m);
 	if ((rc = mqtt_paho_publish(m, slot, topic, payload, len, retained, err)) < 0)
@@ -64,10 +65,9 @@ bl_mqtt_publish(struct bl_mqtt *m, const char *topic, const void *payload, size_
 		m->ack_mono_ms = now;
 		(void)bl_link_draining(m->link); /* from here on it tells of this publish */
 	}
-	m->slots[slot] =
-	    (struct mqtt_slot){ .used = true, .token = token, .bytes = bytes, .sent_mono_ms = now };
+	m->slots[slot] = (struct mqtt_slot){ .used = true, .token = token, .bytes = len };
 	m->outstanding++;
-	m->outstanding_bytes += bytes;
+	m->outstanding_bytes += len;
 	return BL_OK;
 }
 

@@ -378,14 +378,26 @@ def test_a_refused_publish_comes_back_with_its_reason(pki, broker, probes):
     device.quit()
 
 
-def test_oversize_is_refused_before_it_is_sent(pki, brokers, probes):
-    broker = brokers()
+def test_the_largest_batch_passes_and_one_byte_more_does_not(pki, broker, probes):
     device = probes(pki, pki.device("link-a"), broker.port)
     assert device.event("up")["max_packet"] == 300000
-    device.send("publish bl/1/up/07/link-a/live 262200 31")
-    assert device.event("error")["code"] == "full"
-    device.send("publish bl/1/up/07/link-a/live 262000 32")
+    device.send("publish bl/1/up/07/link-a/live 262145 31")
+    assert "larger than the window (262144)" in device.event("error")["text"]
+    device.send("publish bl/1/up/07/link-a/live 262144 32")
     assert device.event("published")["token"] == 32
+    device.quit()
+
+
+def test_what_the_broker_would_not_take_is_refused_before_it_is_sent(pki, brokers, probes):
+    broker = brokers(max_packet_size=20000)
+    device = probes(pki, pki.device("link-a"), broker.port)
+    assert device.event("up")["max_packet"] == 20000
+    device.send("publish bl/1/up/07/link-a/live 20000 31")
+    error = device.event("error")
+    assert error["code"] == "full" and "larger than the broker takes (20000)" in error["text"]
+    device.send("publish bl/1/up/07/link-a/live 19900 32")
+    assert device.event("published")["token"] == 32
+    assert device.stats()["connects"] == 1
     device.quit()
 
 

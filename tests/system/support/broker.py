@@ -26,7 +26,7 @@ max_queued_messages 1000
 max_inflight_messages 20
 
 listener {port} 127.0.0.1
-max_packet_size 300000
+max_packet_size {max_packet_size}
 require_certificate true
 use_identity_as_username true
 cafile {ca}
@@ -54,8 +54,8 @@ class Broker:
 
     def __init__(self, folder: Path, pki: Pki, server: Cert = None, crl: bool = True,
                  collector_users=COLLECTOR_USERS, extra: str = "", port: int = None,
-                 prefix=()):
-        """`extra`: further lines of the listener (e.g. "max_packet_size 20000").
+                 prefix=(), max_packet_size: int = 300000):
+        """`extra`: further lines of the listener (e.g. "max_connections 2").
         `prefix`: what to put before the command (e.g. ["ip", "netns", "exec", NAME])."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,8 @@ class Broker:
             # Mosquitto started as root would become another user, who may not read our folder.
             user="user root" if os.geteuid() == 0 else "",
             folder=self.folder, port=self.port, ca=pki.ca, cert=server.cert, key=server.key,
-            crl=f"crlfile {pki.crl}" if crl else "", extra=extra))
+            crl=f"crlfile {pki.crl}" if crl else "", extra=extra,
+            max_packet_size=max_packet_size))
         users = "".join(
             f"\nuser {name}\ntopic readwrite bl/1/#\ntopic read $SYS/#\n" for name in collector_users)
         acl = self.folder / "acl"
