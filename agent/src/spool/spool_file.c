@@ -88,14 +88,31 @@ by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* The length of a name without "-wal" or "-shm". */
+static size_t
+stem(const char *name)
+{
+	const size_t n = strlen(name);
+
+	return n > 4 && (strcmp(name + n - 4, "-wal") == 0 || strcmp(name + n - 4, "-shm") == 0)
+		   ? n - 4
+		   : n;
+}
+
+static bool
+same_stem(const char *a, const char *b)
+{
+	return stem(a) == stem(b) && strncmp(a, b, stem(a)) == 0;
+}
+
 /* Removes the oldest files set aside beyond the number that is kept. */
 static void
 forget_old_ones(const char *path)
 {
 	char dir_buf[4096], base_buf[4096], name[8192], prefix[4200];
-	const char *dir, *base;
+	const char *dir, *base, *last = "";
 	struct dirent **list;
-	int n, total = 0, seen = 0;
+	int n, left = 0;
 
 	(void)snprintf(dir_buf, sizeof(dir_buf), "%s", path);
 	(void)snprintf(base_buf, sizeof(base_buf), "%s", path);
@@ -104,24 +121,18 @@ forget_old_ones(const char *path)
 	(void)snprintf(prefix, sizeof(prefix), "%s.aside-", base);
 	if ((n = scandir(dir, &list, NULL, by_name)) < 0)
 		return;
-	for (int i = 0; i < n; i++)
-		total += strncmp(list[i]->d_name, prefix, strlen(prefix)) == 0 &&
-			 strstr(list[i]->d_name, "-wal") == NULL;
-	for (int i = 0; i < n; i++) {
-		const bool ours = strncmp(list[i]->d_name, prefix, strlen(prefix)) == 0;
-
-		if (ours && total - seen > ASIDE_KEPT) {
-			(void)snprintf(name, sizeof(name), "%s/%s", dir, list[i]->d_name);
-			if (unlink(name) == 0)
-				bl_warn("spool", "removed an old spool that was set aside file=%s",
-				    name);
-		}
-		/* "x" sorts before "x-wal": both go in one turn of seen. */
-		if (ours && (i + 1 == n || strncmp(list[i + 1]->d_name, list[i]->d_name,
-					       strlen(list[i]->d_name)) != 0))
-			seen++;
-		free(list[i]);
+	/* From the newest back: names carry the time, and a log sorts beside its file. */
+	for (int i = n - 1; i >= 0; i--) {
+		if (strncmp(list[i]->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		left += !same_stem(last, list[i]->d_name);
+		last = list[i]->d_name;
+		(void)snprintf(name, sizeof(name), "%s/%s", dir, list[i]->d_name);
+		if (left > ASIDE_KEPT && unlink(name) == 0)
+			bl_warn("spool", "removed an old spool that was set aside file=%s", name);
 	}
+	for (int i = 0; i < n; i++)
+		free(list[i]);
 	free(list);
 }
 

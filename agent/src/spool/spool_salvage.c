@@ -10,8 +10,10 @@
  *
  * Seqs of the old id between what was read stay named by the "damaged" gap.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "spool_internal.h"
 
@@ -111,24 +113,18 @@ take(struct spool *s, struct wreck *w, int64_t id, const void *msg, size_t len, 
 
 /* In one direction until the first failure.  *last: the last id seen. */
 static int
-sweep(
-    struct spool *s, struct wreck *w, bool down, int64_t beyond, int64_t *last, struct bl_err *err)
+sweep(struct spool *s, struct wreck *w, const char *sql, int64_t down_to, int64_t *last,
+    struct bl_err *err)
 {
-	static const char *const sql[] = {
-		"SELECT b.id,m.msg FROM batch b NOT INDEXED JOIN body m ON m.id=b.id"
-		" WHERE b.receipted_unix_ms IS NULL ORDER BY b.id",
-		"SELECT b.id,m.msg FROM batch b NOT INDEXED JOIN body m ON m.id=b.id"
-		" WHERE b.receipted_unix_ms IS NULL ORDER BY b.id DESC",
-	};
 	sqlite3_stmt *st = NULL;
 	int rc, taken = 0;
 
-	if ((rc = sqlite3_prepare_v2(w->db, sql[down], -1, &st, NULL)) != SQLITE_OK)
+	if ((rc = sqlite3_prepare_v2(w->db, sql, -1, &st, NULL)) != SQLITE_OK)
 		return rc;
 	while (taken >= 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		const int64_t id = sqlite3_column_int64(st, 0);
 
-		if (down && id <= beyond) {
+		if (id <= down_to) {
 			rc = SQLITE_DONE;
 			break;
 		}
@@ -142,14 +138,29 @@ sweep(
 	return taken < 0 ? SQLITE_DONE : rc; /* the new file is full: enough */
 }
 
-static int
-sweep_both(struct spool *s, struct wreck *w, struct bl_err *err)
+/* From the beginning to the damage, and from the end to the damage. */
+static void
+sweep_both(struct spool *s, struct wreck *w, const char *up, const char *down, struct bl_err *err)
 {
-	int64_t up = 0, down = 0;
+	int64_t reached = 0, ignored = 0;
 
-	if (sweep(s, w, false, 0, &up, err) != SQLITE_DONE)
-		(void)sweep(s, w, true, up, &down, err); /* the other side of the damage */
-	return BL_OK;
+	if (sweep(s, w, up, 0, &reached, err) != SQLITE_DONE)
+		(void)sweep(s, w, down, reached, &ignored, err); /* what fails is the damage */
+}
+
+static void
+sweep_all(struct spool *s, struct wreck *w, struct bl_err *err)
+{
+	sweep_both(s, w,
+	    "SELECT b.id,m.msg FROM batch b NOT INDEXED JOIN body m ON m.id=b.id"
+	    " WHERE b.receipted_unix_ms IS NULL ORDER BY b.id",
+	    "SELECT b.id,m.msg FROM batch b NOT INDEXED JOIN body m ON m.id=b.id"
+	    " WHERE b.receipted_unix_ms IS NULL ORDER BY b.id DESC",
+	    err);
+	/* Without the list of batches the bodies speak for themselves, receipted or not. */
+	if (w->kept == 0)
+		sweep_both(s, w, "SELECT id,msg FROM body ORDER BY id",
+		    "SELECT id,msg FROM body ORDER BY id DESC", err);
 }
 
 /* The former generation goes in below the new file's own. */
@@ -172,6 +183,17 @@ make_room_below(
 		return rc;
 	}
 	return txn_commit(s, err);
+}
+
+/* Reading made an index of the log; it can be made again. */
+static void
+forget_index(const char *from)
+{
+	char name[4096 + 8];
+
+	(void)snprintf(name, sizeof(name), "%s-shm", from);
+	if (unlink(name) < 0 && errno != ENOENT)
+		bl_debug("spool", "%s stays", name);
 }
 
 int
@@ -200,11 +222,12 @@ salvage(struct spool *s, const char *from, struct bl_err *err)
 	read_clock(s, &w);
 	/* The dictionary before the first batch that names it. */
 	if ((rc = commit_all(s, err)) == BL_OK)
-		rc = sweep_both(s, &w, err);
+		sweep_all(s, &w, err);
 	bl_warn(
 	    "spool", "recovered from the damaged spool batches=%u unreadable=%u", w.kept, w.lost);
 out:
 	free(w.series);
 	(void)sqlite3_close(w.db); /* only read */
+	forget_index(from);
 	return rc;
 }

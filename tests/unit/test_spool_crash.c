@@ -1,0 +1,146 @@
+/*
+ * kill -9: a child appends, commits, cuts and offers as fast as it can and says
+ * over a pipe what has been accepted; it is killed at any moment.  Nothing that
+ * was accepted is missing afterwards, nothing came twice.
+ */
+#include "spool_kit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KILLS 20
+
+/* Never returns.  Says the number of each accepted tick, and takes part in a handshake. */
+static void
+child(struct kit *k, int say)
+{
+	struct bl_err err = { 0 };
+	struct spool_frame f[4];
+	unsigned n;
+	uint64_t lost;
+
+	kit_declare(k);
+	for (;;) {
+		struct spool_want want = { .live = true, .past_bytes = 1u << 20, .max_frames = 4 };
+		struct spool_status st;
+		const int64_t now = k->appended[2] + 1;
+
+		kit_tick(k, BL_STREAM_HOST);
+		kit_tick(k, BL_STREAM_PROBES);
+		if (spool_commit(k->s, &lost, &err) != BL_OK)
+			_exit(3);
+		if (write(say, &now, sizeof(now)) != (ssize_t)sizeof(now))
+			_exit(4);
+		if (now % 3 == 0 && spool_cut_all(k->s, &n, &err) != BL_OK)
+			_exit(5);
+		if (now % 5 != 0)
+			continue;
+		/* Offered, but the frames are lost on the way. */
+		if (spool_status(k->s, &st, &err) != BL_OK ||
+		    spool_offer(k->s, &want, f, &n, &err) != BL_OK)
+			_exit(6);
+		for (unsigned i = 0; i < n; i++)
+			bl_buf_free(&f[i].msg);
+	}
+}
+
+/* Reads what was accepted until the child is dead.  Kills it after ms. */
+static int64_t
+run_and_kill(struct kit *k, int64_t ms)
+{
+	struct timespec begin, now;
+	struct bl_err err = { 0 };
+	struct pollfd p = { .events = POLLIN };
+	int64_t accepted = k->accepted[2], n, spent = 0;
+	int say[2], status = 0;
+	bool killed = false;
+	pid_t pid;
+
+	assert_int_equal(pipe(say), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)close(say[0]);
+		if (spool_open(&k->s, &k->opts, &err) < 0)
+			_exit(2);
+		child(k, say[1]);
+	}
+	(void)close(say[1]);
+	p.fd = say[0];
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (;;) {
+		assert_true(poll(&p, 1, killed ? 10000 : (int)(ms - spent)) >= 0);
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		spent =
+		    (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000;
+		if (!killed && spent >= ms) {
+			assert_int_equal(kill(pid, SIGKILL), 0);
+			killed = true;
+		}
+		if ((p.revents & (POLLIN | POLLHUP)) == 0)
+			continue;
+		if (read(say[0], &n, sizeof(n)) != (ssize_t)sizeof(n))
+			break;
+		accepted = n;
+	}
+	(void)close(say[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		fail_msg("the child ended by itself: %x", (unsigned)status);
+	return accepted;
+}
+
+static void
+nothing_accepted_is_lost_by_kill_9(void **state)
+{
+	const char *text = getenv("SPOOL_KILLS");
+	const int kills = text != NULL ? atoi(text) : KILLS;
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+
+	k->time.rng = (uint64_t)time(NULL);
+	print_message("seed %llu\n", (unsigned long long)k->time.rng);
+	for (int i = 0; i < kills; i++) {
+		const int64_t accepted = run_and_kill(k, 20 + (int64_t)kit_random(&k->time, 200));
+		int64_t top = 0;
+		struct spool_status st;
+
+		assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
+		kit_pass(&k->time, INT64_C(1000) * 3600); /* the child's clock went on, too */
+		assert_int_equal(spool_open(&k->s, &k->opts, &err), SPOOL_OPENED);
+		kit_declare(k);
+		kit_pass(&k->time, 1000);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		kit_close(k);
+		/* Accepted ones are all there; the one in doubt may be. */
+		for (int64_t n = 1; n < KIT_SAMPLES; n++)
+			if (c->seen[2][0][n] != 0)
+				top = n;
+		assert_true(top == accepted || top == accepted + 1);
+		centre_assert_exact(c, BL_STREAM_HOST, top);
+		centre_assert_exact(c, BL_STREAM_PROBES, top);
+		assert_int_equal(c->conflicts, 0);
+		for (unsigned s = 0; s < BL_STREAMS; s++)
+			k->appended[s] = k->accepted[s] = top;
+	}
+	print_message("ticks accepted over %d kills: %lld\n", kills, (long long)k->accepted[2]);
+	assert_true(k->accepted[2] > kills);
+	free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    nothing_accepted_is_lost_by_kill_9, kit_setup, kit_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
