@@ -100,11 +100,10 @@ read_pem(const char *path, struct bl_buf *out)
 
 /* Whether the certificate is this device's, and in force by this machine's clock. */
 static bool
-check_certificate(const struct config *c)
+check_certificate(const struct config *c, char date[BL_TIME_SIZE])
 {
 	const int64_t now = bl_unix_ms(bl_clock_real());
 	struct bl_pki_info info;
-	char date[BL_TIME_SIZE];
 	struct bl_err err = { 0 };
 	struct bl_buf pem;
 	bool ok = false;
@@ -130,9 +129,6 @@ check_certificate(const struct config *c)
 		    "%s: this device's certificate expired on %s", c->v->broker.certificate, date);
 	else
 		ok = true;
-	if (ok)
-		diagnose_ok(
-		    "files", -1, "certificate of \"%s\", valid until %s", info.common_name, date);
 	return ok;
 }
 
@@ -270,9 +266,10 @@ walk(const struct config *c)
 	struct bl_link *l = NULL;
 	struct bl_err err = { 0 };
 	json_t *status = NULL;
+	char date[BL_TIME_SIZE];
 	bool ok;
 
-	if (!check_certificate(c) || !check_key_mode(c))
+	if (!check_certificate(c, date) || !check_key_mode(c))
 		return 1;
 	config_link(c, &cfg);
 	cfg.handover = false;
@@ -282,6 +279,7 @@ walk(const struct config *c)
 		    err.msg);
 		return 1;
 	}
+	diagnose_ok("files", -1, "certificate of \"%s\", valid until %s", c->v->device.id, date);
 	ok = check_link(c, l);
 	bl_link_free(l);
 	if (!ok)

@@ -25,8 +25,10 @@ state_dir(const char *config_path, const char **dir, struct config **c)
 	*c = NULL;
 	if (*dir != NULL)
 		return 0;
-	if ((*c = cmd_config(config_path, &code)) == NULL)
+	if ((*c = cmd_config(config_path, &code)) == NULL) {
+		(void)fprintf(stderr, "  --state DIR asks the agent without its configuration\n");
 		return code;
+	}
 	*dir = (*c)->v->state_dir;
 	return 0;
 }
