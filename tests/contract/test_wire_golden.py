@@ -160,24 +160,129 @@ def test_both_agree_on_a_damaged_body_whose_checksum_is_right(name):
     assert 50 < refused < 1500, "the damage tests nothing"
 
 
-def test_bombs_are_refused_before_they_go_off():
-    def message(raw_size, body, crc=0):
-        return (bytes.fromhex("424c0103") + b"\x11" * 16 + b"\x22" * 16 + bytes([3, 0, 1]) +
-                bytes([0, 0, 0, 0, 0, 0, 0, 0]) + varint(raw_size) + struct.pack("<I", crc) +
-                struct.pack("<QQ", 2, 1) + varint(len(body)) + body)
+def varint(v):
+    out = bytearray()
+    while v >= 0x80:
+        out.append(v & 0x7F | 0x80)
+        v >>= 7
+    return bytes(out + bytes([v]))
 
+
+def batch(raw_size, body, crc=0, samples=0, event_ms=0, dict_version=0):
+    """A batch made by hand; its times begin at 0."""
+    return (b"BL\1\3" + b"\x11" * 16 + b"\x22" * 16 + bytes([3, 0, 1, 0, 0, 0]) + varint(event_ms) +
+            varint(dict_version) + varint(samples) + bytes([0, 0]) + varint(raw_size) +
+            struct.pack("<IQQ", crc, 2, 1) + varint(len(body)) + body)
+
+
+def stored_batch(sections, **header):
+    raw = b"".join(varint(tag) + varint(len(content)) + content for tag, content in sections)
+    return batch(len(raw), raw, zlib.crc32(raw), **header)
+
+
+def bits(text):
+    """"1 01": the bits as they come, lowest of a byte first, filled up with zeros."""
+    digits = text.replace(" ", "")
+    return bytes(int(digits[i : i + 8][::-1], 2) for i in range(0, len(digits), 8))
+
+
+THREE = bytes([1, 3, 0, 0, 5])  # one shared time column: 0, 5, 10
+NAN, INF = struct.pack("<d", float("nan")), struct.pack("<d", float("inf"))
+F64 = struct.pack("<d", 0.1)
+
+
+@pytest.mark.parametrize("fine, column", [
+    (True, b"\x80\x02"),  # constant 1
+    (True, b"\x00\x02" + bits("0 0")),  # short form, level, k 0
+    (True, b"\x40\x02\x02" + bits("0")),  # short form, slope
+    (False, b"\x00\x02" + bits("0 0 1")),  # filling is not zero
+    (False, b"\x00\x02"),  # no bits
+    (False, b"\x81" + NAN),
+    (False, b"\x81" + INF),
+    (True, b"\x81" + F64),
+    (False, b"\x89" + F64),  # XOR and constants have no scale
+    (False, b"\x86\x02"),  # no such encoding
+    (False, b"\x87\x02"),
+    (False, b"\xc0\x00\x02"),  # an extra byte of nothing
+    (False, b"\xc0\x08\x02"),  # a flag that is not in use
+    (False, b"\xc0\x01\x00\x02"),  # the same series again
+    (True, b"\xc0\x01\x05\x02"),
+    (False, b"\xc0\x01\x0b\x02"),  # series 11 of 10
+    (True, b"\xc0\x02\x01\x02"),  # times as before, said aloud
+    (False, b"\xc0\x02\x02\x02"),  # no such time column
+    (True, b"\xc0\x02\x00\x03\x00\x01\x02\x02"),  # own times: 1, 3, 5
+    (False, b"\xc0\x02\x00\x03\x00\x01\x05\x02"),  # 1, 6, 11 leaves the range
+    (True, b"\xc0\x02\x00\x03\x20\x01\x05" + bits("10") + b"\x02"),  # 1, 6, 10
+    (False, b"\xc0\x02\x00\x03\x22\x05\x00" + bits("0 10") + b"\x02"),  # 5, 5, 4 with k = 2
+    (False, b"\xc0\x02\x00\x03\x20\x05\x00" + bits("10") + b"\x02"),  # 5, 5, 4
+    (False, b"\xc0\x02\x00\x00\x00\x02"),  # no times
+    (True, b"\xc0\x04\x01\x19"),  # all three unknown: unreadable
+    (False, b"\xc0\x04\x01\x1d"),  # a reason that is not in use
+    (False, b"\xc0\x04\x01\x11"),  # two of three
+    (False, b"\xc0\x04\x02\x19\x01"),  # three and none
+    (False, b"\xc8\x04\x01\x19"),  # a scale of nothing
+    (True, b"\xc0\x04\x02\x11\x08\x02"),  # two unknown, one known
+    (False, b"\xc2\x04\x02\x11\x08\x00\x02"),  # one value is a constant
+    (True, b"\x83\x1f\x00" + bits("1" * 32 + "0 0" + "0" * 63 + "0" * 31)),  # k + q = 63
+    (False, b"\x83\x1f\x00" + bits("1" * 33 + "0 0" + "0" * 64 + "0" * 31)),  # k + q = 64
+    (True, b"\x84\x02\x02\x01\x02\x00"),  # runs: 1 1 2
+    (False, b"\x84\x02\x02\x01\x02\x01"),  # four
+    (False, b"\x84\x01\x02\x01"),  # two
+    (True, b"\x85\x09" + F64 + bits("0 0")),
+    (False, b"\x85\x08" + F64),  # no bits
+    (False, b"\x85\x0a" + F64 + bits("0 0 000000 00000000")),  # a byte too many
+    (False, b"\x85\x09" + F64 + bits("0 0 1")),
+    (False, b"\x85\x09" + F64 + bits("0 10")),  # no window yet
+    (True, b"\x85\x0a" + F64 + bits("0 11 111111 000000 1")),
+    (False, b"\x85\x0b" + F64 + bits("0 11 111111 100000 11")),  # the window leaves the number
+    (False, b"\x85\x0b" + F64 + bits("0 11 100000 110100 1111")),
+    (True, b"\xb8\x3f\x02"),  # 2^63
+    (False, b"\xb8\x40\x02"),  # no such shift
+])
+def test_columns_made_by_hand(fine, column):
+    n = 3
+    message = stored_batch([(1, THREE), (2, b"\x01" + column)], samples=n, event_ms=10,
+                           dict_version=10)
+    assert agree([message]) == (not fine), by_page(message)
+
+
+@pytest.mark.parametrize("fine, sections, samples", [
+    (True, [], 0),
+    (True, [(9, b"later")], 0),
+    (False, [(1, THREE)], 0),  # times without columns
+    (False, [(2, b"\x00")], 0),
+    (False, [], 3),  # announced and missing
+    (True, [(2, b"\x01\x80\x02"), (1, THREE)], 3),  # in any order
+    (False, [(2, b"\x01\x80\x02"), (1, THREE), (1, THREE)], 3),
+    (False, [(0, b""), (2, b"\x01\x80\x02"), (1, THREE)], 3),
+    (False, [(2, b"\x01\x80\x02"), (1, THREE)], 2),
+    (False, [(2, b"\x01\x80\x02"), (1, THREE)], 4),
+    (False, [(2, b"\x01\x80\x02\x00"), (1, THREE)], 3),
+    (False, [(2, b"\x00"), (1, THREE)], 3),
+    (False, [(2, b"\x01\x80\x02"), (1, THREE + b"\x00")], 3),
+    (False, [(2, b"\x01\x80\x02"), (1, THREE), (3, b"")], 3),  # not announced
+    (False, [(2, b"\x01\x80\x02"), (1, varint(65) + THREE[1:] * 65)], 3),
+    (True, [(2, b"\x01\x80\x02"), (1, varint(64) + THREE[1:] * 64)], 3),
+    (True, [(2, b"\x01\x80\x02"), (1, b"\x02" + THREE[1:] + b"\x01\x0a")], 3),
+])
+def test_bodies_made_by_hand(fine, sections, samples):
+    message = stored_batch(sections, samples=samples, event_ms=10 if samples else 0, dict_version=9)
+    assert agree([message]) == (not fine), by_page(message)
+
+
+def test_bombs_are_refused_before_they_go_off():
     zeros = zlib.compress(bytes(4 << 20), 9)
     nested = zlib.compress(zeros, 9)
     bombs = [
-        message(4 << 20, zeros, zlib.crc32(bytes(4 << 20))),  # ratio of a thousand
-        message(len(zeros), zeros, 0),  # stored, but the checksum is not its own
-        message((4 << 20) + 1, b"x" * 50000),  # above the cap
-        message(1 << 63, b"x" * 100),
-        message((1 << 64) - 1, b"x" * 100),
-        message(4096, zeros[:3000]),  # says less than what comes out
-        message(5000, zeros, 0),
-        message(len(zeros), nested, zlib.crc32(zeros)),  # inflates to a stream, which is no body
-        message(100, b"x" * 101),
+        batch(4 << 20, zeros, zlib.crc32(bytes(4 << 20))),  # ratio of a thousand
+        batch(len(zeros), zeros, 0),  # stored, but the checksum is not its own
+        batch((4 << 20) + 1, b"x" * 50000),  # above the cap
+        batch(1 << 63, b"x" * 100),
+        batch((1 << 64) - 1, b"x" * 100),
+        batch(4096, zeros[:3000]),  # says less than what comes out
+        batch(5000, zeros, 0),
+        batch(len(zeros), nested, zlib.crc32(zeros)),  # inflates to a stream, which is no body
+        batch(100, b"x" * 101),
     ]
     assert agree(bombs) == len(bombs)
 
@@ -188,14 +293,6 @@ def test_lengths_of_2_to_the_63_are_refused():
     messages = [bytes([0x42, 0x4C, 1, t]) + b"\x01" + varint(n) + b"x" * 40
                 for t in prefix.values() for n in big]
     assert agree(messages) == len(messages)
-
-
-def varint(v):
-    out = bytearray()
-    while v >= 0x80:
-        out.append(v & 0x7F | 0x80)
-        v >>= 7
-    return bytes(out + bytes([v]))
 
 
 def test_noise_is_refused():
