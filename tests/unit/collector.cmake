@@ -4,3 +4,7 @@ target_include_directories(test_ingest PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contr
 target_link_options(test_ingest PRIVATE -Wl,--wrap=bl_batch_verify)
 bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
 target_include_directories(test_ingest_crash PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+
+# Built with the tests, run by tests/perf/run.
+add_executable(bench_ingest perf/bench_ingest.c)
+target_link_libraries(bench_ingest PRIVATE collector_ingest m bl_options bl_sanitize)

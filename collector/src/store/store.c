@@ -140,11 +140,11 @@ open_database(struct store *s, bool *created, struct bl_err *err)
 	/*
 	 * FULL: a receipt follows the commit, so the commit must be on disk.
 	 * 32 MiB of cache hold the inner pages of the indexes of thousands of
-	 * devices.  The log is checkpointed at 16 MiB and cut back to 64 MiB.
+	 * devices.  The log is checkpointed at 48 MiB and cut back to 64 MiB.
 	 */
 	return store_exec(s->db,
 	    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
-	    "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"
+	    "PRAGMA wal_autocheckpoint = 6000; PRAGMA journal_size_limit = 67108864;"
 	    "PRAGMA trusted_schema = OFF",
 	    err);
 }

@@ -66,8 +66,11 @@ store_migrate(sqlite3 *db, const char *path, bool *created, struct bl_err *err)
 		    "%s has schema version %lld; this program knows versions up to %d: a newer"
 		    " Branchline made it, start that one; it was left as it is",
 		    path, (long long)version, store_schema_version());
-	/* WAL only now: the switch writes to the file. */
-	if ((rc = store_exec(db, "PRAGMA journal_mode = WAL", err)) < 0)
+	/*
+	 * WAL only now: the switch writes to the file.  8 KiB: batches of 1 to
+	 * 2 kB leave less of a page unused, and rows up to 8 kB need no second one.
+	 */
+	if ((rc = store_exec(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL", err)) < 0)
 		return rc;
 	if (*created && (rc = store_exec(db, "PRAGMA application_id = 1112298573", err)) < 0)
 		return rc;

@@ -35,10 +35,11 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
 	    " last_arrival_unix_ms, until_unix_ms, span_max_ms FROM stream WHERE spool_id=?",
+	[SQL_STREAM_ADD] = "INSERT INTO stream (spool_id, stream) VALUES (?,?)",
 	[SQL_STREAM_SET] =
-	    "INSERT OR REPLACE INTO stream (spool_id, stream, contiguous, next_seq, lowest_held,"
-	    " unexplained, batches, samples, last_arrival_unix_ms, until_unix_ms, span_max_ms)"
-	    " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+	    "UPDATE stream SET contiguous=?, next_seq=?, lowest_held=?, unexplained=?, batches=?,"
+	    " samples=?, last_arrival_unix_ms=?, until_unix_ms=?, span_max_ms=?"
+	    " WHERE spool_id=? AND stream=?",
 	[SQL_RANGE_GET] = "SELECT stream, kind, first, last FROM seq_range WHERE spool_id=?",
 	[SQL_RANGE_CLEAR] = "DELETE FROM seq_range WHERE spool_id=? AND stream=?",
 	[SQL_RANGE_ADD] =

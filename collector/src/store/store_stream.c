@@ -119,10 +119,13 @@ store_stream_flush(
 	if (m->ranges_dirty && (rc = flush_ranges(s, sp, m, stream, err)) < 0)
 		return rc;
 	m->unexplained = unexplained(sp, m);
-	if ((rc = store_run(s, SQL_STREAM_SET, err, "iiuuuuuuooi", sp->id, (int64_t)stream,
-		 seqs_contiguous(&m->settled), m->next_seq, m->lowest_held, m->unexplained,
-		 m->batches, m->samples, m->last_arrival_unix_ms, m->until_unix_ms,
-		 m->span_max_ms)) < 0)
+	if (!m->exists &&
+	    (rc = store_run(s, SQL_STREAM_ADD, err, "ii", sp->id, (int64_t)stream)) < 0)
+		return rc;
+	if ((rc = store_run(s, SQL_STREAM_SET, err, "uuuuuuooiii", seqs_contiguous(&m->settled),
+		 m->next_seq, m->lowest_held, m->unexplained, m->batches, m->samples,
+		 m->last_arrival_unix_ms, m->until_unix_ms, m->span_max_ms, sp->id,
+		 (int64_t)stream)) < 0)
 		return rc;
 	m->exists = true;
 	m->dirty = m->ranges_dirty = false;

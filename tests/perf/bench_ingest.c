@@ -1,0 +1,294 @@
+/*
+ * The collector's writer path without a network: header, dedupe, inflate,
+ * verify, store, commit with synchronous=FULL, receipts; groups of 100.
+ *
+ *   bench_ingest [FOLDER [AGENTS [MINUTES]]]
+ *
+ * Data of the mix that servers, probes and process steps have: 100 series every
+ * 10 s, one batch a minute and agent, made before the clock starts; so are
+ * dictionaries and clock maps.  Prints `name value unit` lines; samples per
+ * second of CPU time (user and system) of this process.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "branchline/batch.h"
+#include "branchline/message.h"
+
+#include "ingest_core.h"
+#include "store.h"
+
+#define SERIES 100u
+#define TICKS  6
+#define GROUP  100
+#define OFFSET 1700000000000
+
+static uint64_t rng_state = 88172645463325252u;
+static uint64_t receipts;
+
+static double
+uniform(void)
+{
+	rng_state ^= rng_state << 13;
+	rng_state ^= rng_state >> 7;
+	rng_state ^= rng_state << 17;
+	return (double)(rng_state >> 11) / 9007199254740992.0;
+}
+
+static double
+step(double state, double size)
+{
+	return state + (uniform() + uniform() + uniform() - 1.5) * size;
+}
+
+static double
+decimals(double v, double scale)
+{
+	return round(v * scale) / scale;
+}
+
+/* 12 CPU %, 3 load, 6 memory, 12 file system, 10 disk, 16 net (half constant), 5 process, 20
+ * probe, 12 steps, 4 others. */
+static double
+next_value(double *s, unsigned i)
+{
+	if (i < 12)
+		return decimals(*s = fabs(fmod(step(*s, 3), 100)), 100);
+	if (i < 15)
+		return decimals(*s = fabs(step(*s, 0.1)), 100);
+	if (i < 33)
+		return i % 3 != 0 ? floor(*s) : floor((*s = fabs(step(*s, 4e6))) / 4096) * 4096;
+	if (i < 43 || (i < 59 && i % 2 == 0))
+		return floor(*s += 50 + uniform() * 5000);
+	if (i < 59)
+		return floor(*s);
+	if (i < 64)
+		return i % 2 ? decimals(*s = fabs(step(*s, 0.5)), 10) : floor(*s);
+	if (i < 84)
+		return i % 4 == 0 ? 200 : decimals(20 * exp(uniform() - 0.5), 1000);
+	if (i < 96)
+		return i % 2 ? floor(uniform() * 9) : decimals(30 * exp(uniform() - 0.5), 100);
+	return decimals(*s = step(*s, 0.8), 10);
+}
+
+static void
+check(int rc, const struct bl_err *err)
+{
+	if (rc >= 0)
+		return;
+	(void)fprintf(stderr, "bench_ingest: %s\n", err->msg);
+	exit(1);
+}
+
+static int
+lookup(void *ctx, const char *device, struct ingest_device *out, struct bl_err *err)
+{
+	(void)ctx;
+	(void)device;
+	(void)err;
+	out->part = 1;
+	out->retired = false;
+	return 1;
+}
+
+static bool
+publish(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
+{
+	(void)ctx;
+	(void)topic;
+	(void)payload;
+	(void)len;
+	(void)retained;
+	receipts++;
+	return true;
+}
+
+static void
+spool_of(unsigned agent, struct bl_id *id)
+{
+	memset(id, 0x5a, sizeof(*id));
+	/* Spread like random ids. */
+	const uint64_t h = (agent + 1) * 0x9e3779b97f4a7c15u;
+
+	memcpy(id->b, &h, sizeof(h));
+}
+
+static void
+encode(struct bl_batch_enc *e, unsigned agent, uint64_t minute, double *state, struct bl_buf *msg)
+{
+	struct bl_batch_header h = { .stream = BL_STREAM_HOST,
+		.seq = minute + 1,
+		.next_seq = minute + 2,
+		.lowest_held = 1,
+		.collect_begin_ms = (int64_t)minute * 60000,
+		.collect_end_ms = (int64_t)(minute + 1) * 60000 };
+	struct bl_err err = { 0 };
+
+	spool_of(agent, &h.spool);
+	h.boot = h.spool;
+	bl_batch_enc_reset(e);
+	for (int t = 0; t < TICKS; t++) {
+		const int64_t at = h.collect_begin_ms + t * 10000 + (int64_t)(uniform() * 20);
+
+		for (unsigned i = 0; i < SERIES; i++)
+			check(bl_batch_enc_sample(e, i + 1, at, next_value(&state[i], i), BL_KNOWN),
+			    &err);
+	}
+	bl_buf_init(msg, BL_BATCH_WIRE_MAX);
+	check(bl_batch_enc_finish(e, &h, msg, &err), &err);
+}
+
+static void
+take(struct ingest_core *core, unsigned agent, const void *payload, size_t len)
+{
+	struct ingest_msg m = { NULL, payload, len, false };
+	struct bl_err err = { 0 };
+	char topic[64];
+
+	(void)snprintf(topic, sizeof(topic), "bl/1/up/01/agent-%u/live", agent);
+	m.topic = topic;
+	check(ingest_core_take(core, &m, &err), &err);
+}
+
+static void
+make_known(struct ingest_core *core, unsigned agents)
+{
+	struct bl_series_def def[SERIES];
+	char name[SERIES][16];
+	struct bl_buf msg;
+	struct bl_err err = { 0 };
+	uint32_t encoded;
+
+	memset(def, 0, sizeof(def));
+	for (uint32_t i = 0; i < SERIES; i++) {
+		const int n = snprintf(name[i], sizeof(name[i]), "metric_%u", i);
+
+		def[i].id = i + 1;
+		def[i].stream = BL_STREAM_HOST;
+		def[i].kind = BL_GAUGE;
+		def[i].interval_ms = 10000;
+		def[i].name = (struct bl_str){ name[i], (size_t)n };
+		def[i].unit = (struct bl_str){ "1", 1 };
+	}
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	check(ingest_core_begin(core, &err), &err);
+	for (unsigned a = 0; a < agents; a++) {
+		struct bl_clock_segment seg = {
+			.id = 1, .offset_ms = OFFSET, .source = BL_CLOCK_NTP
+		};
+		struct bl_id spool;
+
+		spool_of(a, &spool);
+		seg.boot = spool;
+		bl_buf_reset(&msg);
+		check(bl_dict_encode(&spool, def, SERIES, &msg, &encoded, &err), &err);
+		take(core, a, msg.data, msg.len);
+		bl_buf_reset(&msg);
+		check(bl_clockmap_encode(&spool, &seg, 1, &msg, &encoded, &err), &err);
+		take(core, a, msg.data, msg.len);
+	}
+	check(ingest_core_commit(core, &err), &err);
+	bl_buf_free(&msg);
+}
+
+static double
+seconds(clockid_t which)
+{
+	struct timespec t;
+
+	(void)clock_gettime(which, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+measure(struct ingest_core *core, struct bl_buf *msg, unsigned agents, unsigned minutes)
+{
+	const double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	const double samples = (double)agents * minutes * TICKS * SERIES;
+	struct bl_err err = { 0 };
+	double bytes = 0, cpu_s, wall_s;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < (size_t)agents * minutes; i++) {
+		if (n == 0)
+			check(ingest_core_begin(core, &err), &err);
+		take(core, (unsigned)(i % agents), msg[i].data, msg[i].len);
+		bytes += (double)msg[i].len;
+		if (++n == GROUP) {
+			check(ingest_core_commit(core, &err), &err);
+			(void)ingest_core_due(core);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		check(ingest_core_commit(core, &err), &err);
+	cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	wall_s = seconds(CLOCK_MONOTONIC) - wall;
+	printf("ingest_samples_per_cpu_s %.0f samples/s\n", samples / cpu_s);
+	printf("ingest_samples_per_wall_s %.0f samples/s\n", samples / wall_s);
+	printf("ingest_batches_per_cpu_s %.0f batches/s\n", (double)agents * minutes / cpu_s);
+	printf("ingest_wire_bytes_per_sample %.3f bytes\n", bytes / samples);
+	printf("ingest_receipts %.0f messages\n", (double)receipts);
+}
+
+static double
+file_bytes(const char *path, const char *suffix)
+{
+	char name[700];
+	struct stat sb;
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return stat(name, &sb) == 0 ? (double)sb.st_size : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *folder = argc > 1 ? argv[1] : ".";
+	const unsigned agents = argc > 2 ? (unsigned)atoi(argv[2]) : 1000;
+	const unsigned minutes = argc > 3 ? (unsigned)atoi(argv[3]) : 20;
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_buf *msg = calloc((size_t)agents * minutes, sizeof(*msg));
+	double *state = calloc((size_t)agents * SERIES, sizeof(*state));
+	struct store_opts sopts = { .clock = bl_clock_real() };
+	struct ingest_core_opts copts = {
+		.clock = bl_clock_real(), .lookup = lookup, .publish = publish
+	};
+	struct ingest_core *core;
+	struct bl_err err = { 0 };
+	struct store *s;
+	char path[600];
+
+	if (e == NULL || msg == NULL || state == NULL) {
+		(void)fprintf(stderr, "bench_ingest: out of memory\n");
+		return 1;
+	}
+	(void)snprintf(path, sizeof(path), "%s/telemetry.db", folder);
+	sopts.path = path;
+	for (size_t i = 0; i < (size_t)agents * SERIES; i++)
+		state[i] = uniform() * (i % SERIES < 15 ? 50 : 1e9);
+	for (unsigned m = 0; m < minutes; m++)
+		for (unsigned a = 0; a < agents; a++)
+			encode(e, a, m, &state[(size_t)a * SERIES], &msg[(size_t)m * agents + a]);
+	check(store_open(&s, &sopts, &err), &err);
+	copts.store = s;
+	check(ingest_core_create(&core, &copts, &err), &err);
+	make_known(core, agents);
+	measure(core, msg, agents, minutes);
+	ingest_core_free(core);
+	store_close(s);
+	printf("ingest_disk_bytes_per_sample %.3f bytes\n",
+	    (file_bytes(path, "") + file_bytes(path, "-wal")) /
+		((double)agents * minutes * TICKS * SERIES));
+	for (size_t i = 0; i < (size_t)agents * minutes; i++)
+		bl_buf_free(&msg[i]);
+	free(msg);
+	free(state);
+	bl_batch_enc_free(e);
+	return 0;
+}
