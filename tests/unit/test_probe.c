@@ -229,7 +229,7 @@ static const struct answer answers[] = {
 	    8 },
 	{ OK_HEAD "Content-Length: 12\r\n\r\na needle her", false, DONE, 200, 12, true, true, false,
 	    0 },
-	{ OK_HEAD "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", false, WRONG, 200, 0,
+	{ OK_HEAD "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", false, WRONG, 200, 0,
 	    false, false, false, 0 },
 	{ OK_HEAD "Content-Length: 5, 5\r\n\r\nhello", false, WRONG, 200, 0, false, false, false,
 	    0 },
@@ -272,8 +272,8 @@ static const struct answer answers[] = {
 	    false, false, 0 },
 	{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloo\r\n", false, WRONG, 200, 5, false,
 	    false, false, 0 },
-	{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\nx", false, WRONG, 200, 0,
-	    false, false, false, 0 },
+	{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n1000000000000000a\r\n0123456789\r\n0\r\n\r\n",
+	    false, WRONG, 200, 0, false, false, false, 0 },
 	{ OK_HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", false, WRONG, 200, 0, false,
 	    false, false, 0 },
 	{ OK_HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -511,6 +511,31 @@ the_needle_is_found_like_strstr_finds_it(void **state)
 	}
 }
 
+static void
+a_needle_that_overlaps_itself_is_found(void **state)
+{
+	static const struct {
+		const char *needle, *hay;
+	} c[] = {
+		{ "aabaaac", "aabaaabaaac" },
+		{ "aaab", "aaaaaab" },
+		{ "abcabcabd", "abcabcabcabcabd" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(c); i++) {
+		struct probe_needle n;
+		struct probe_http h;
+		size_t used;
+
+		probe_needle_init(&n, c[i].needle);
+		probe_http_init(&h, false, 1000, &n);
+		(void)feed(&h, OK_HEAD "\r\n", strlen(OK_HEAD "\r\n"), &used);
+		(void)feed(&h, c[i].hay, strlen(c[i].hay), &used);
+		assert_true(h.matched);
+	}
+}
+
 /* Mutations of the cases, a fixed seed: no crash, no verdict out of range, bounds kept. */
 static void
 mutated_answers_do_no_harm(void **state)
@@ -676,6 +701,7 @@ main(void)
 		cmocka_unit_test(endless_answers_come_to_an_end),
 		cmocka_unit_test(a_long_header_matters_only_when_it_rules_the_connection),
 		cmocka_unit_test(the_needle_is_found_like_strstr_finds_it),
+		cmocka_unit_test(a_needle_that_overlaps_itself_is_found),
 		cmocka_unit_test(mutated_answers_do_no_harm),
 		cmocka_unit_test(a_result_becomes_samples_and_an_event_when_up_changes),
 		cmocka_unit_test(every_reason_has_its_own_name),
