@@ -119,7 +119,7 @@ def test_a_message_that_ends_early_is_refused_by_both(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_both_agree_on_every_flipped_bit(name):
     whole = golden(name)
-    step = max(1, len(whole) * 8 // 1500)
+    step = max(1, len(whole) * 8 // 700)
     flipped = []
     for bit in range(0, len(whole) * 8, step):
         b = bytearray(whole)
@@ -151,13 +151,13 @@ def test_both_agree_on_a_damaged_body_whose_checksum_is_right(name):
     whole, body, checksum = stored(golden(name))
     assert exact(by_page(whole)) == exact(expected(name))
     damaged = []
-    for _ in range(1500):
+    for _ in range(600):
         b = bytearray(whole)
         for _ in range(rng.choice([1, 1, 1, 2, 5])):
             b[rng.randrange(body, len(b))] = rng.choice([rng.randrange(256), 0, 255, 128])
         damaged.append(with_checksum(bytes(b), body, checksum))
     refused = agree(damaged)
-    assert 50 < refused < 1500, "the damage tests nothing"
+    assert 20 < refused < 600, "the damage tests nothing"
 
 
 def varint(v):
