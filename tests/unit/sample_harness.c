@@ -45,7 +45,7 @@ rec_declare(void *ctx, const struct bl_series_def *def)
 		if (strcmp(r->key[i], key) == 0)
 			return i;
 	if (r->n == SERIES_MAX || (r->refuse_from > 0 && r->n >= r->refuse_from))
-		return -1;
+		return BL_EFULL;
 	memcpy(r->key[r->n], key, sizeof(key));
 	return r->n++;
 }

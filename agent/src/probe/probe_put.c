@@ -79,8 +79,8 @@ declared(struct probe_state *s, unsigned i, struct sample_sink *sink)
 	def.label[0].key = str("probe");
 	def.label[0].value = str(s->conf->name);
 	s->handle[i] = sink->declare(sink->ctx, &def);
-	if (s->handle[i] < 0)
-		s->handle[i] = REFUSED;
+	if (s->handle[i] < 0) /* memory may be there at the next run; a cap stays reached */
+		s->handle[i] = s->handle[i] == BL_ENOMEM ? NEW : REFUSED;
 	return s->handle[i] >= 0;
 }
 

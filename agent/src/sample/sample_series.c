@@ -36,8 +36,8 @@ declared(
 		def.label[0].value = str(label);
 	}
 	*handle = to->sink->declare(to->sink->ctx, &def);
-	if (*handle < 0)
-		*handle = SAMPLE_REFUSED;
+	if (*handle < 0) /* memory may be there at the next tick; a cap stays reached */
+		*handle = *handle == BL_ENOMEM ? SAMPLE_NEW : SAMPLE_REFUSED;
 	return *handle >= 0;
 }
 
