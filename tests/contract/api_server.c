@@ -47,7 +47,7 @@ struct server {
 	struct store *store;
 	struct control *control;
 	struct api *api;
-	bool broker_up;
+	_Atomic bool broker_up;
 	uint8_t spools;
 	uint64_t next_seq[BL_STREAMS];
 	char last_device[64];

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,9 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct control_opts opts = { .clock = bl_clock_real(), .readers_max = 2 };
+	struct control_opts opts = {
+		.clock = bl_clock_real(), .readers_max = 2, .write_wait_ms = 200
+	};
 	struct bl_err err = { 0 };
 
 	if (f == NULL)
@@ -140,6 +143,52 @@ readers_cannot_write_and_are_bounded(void **state)
 	assert_int_equal(control_read_begin(f->c, &three, &err), 0);
 	control_read_end(f->c, two);
 	control_read_end(f->c, three);
+}
+
+struct rival {
+	struct fixture *f;
+	int outcome;
+	struct bl_err err;
+};
+
+static void *
+rival_main(void *arg)
+{
+	struct rival *r = arg;
+	char id[] = "rival";
+
+	r->outcome = control_write(r->f->c, &actor, add_audited, id, &r->err);
+	return NULL;
+}
+
+/* Has the turn while a rival wants it. */
+static int
+hold_the_turn(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	pthread_t thread;
+
+	(void)tx;
+	(void)err;
+	assert_int_equal(pthread_create(&thread, NULL, rival_main, ctx), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	return 0;
+}
+
+static void
+who_gets_no_turn_hears_busy_and_nothing_is_changed(void **state)
+{
+	struct fixture *f = *state;
+	struct rival r = { .f = f };
+	struct bl_err err = { 0 };
+	uint64_t commits, busy;
+
+	assert_int_equal(control_write(f->c, &actor, hold_the_turn, &r, &err), 0);
+	assert_int_equal(r.outcome, BL_EBUSY);
+	control_counters(f->c, &commits, &busy);
+	assert_int_equal(busy, 1);
+	assert_int_equal(count(f, "SELECT count(*) FROM site"), 0);
+	(void)rival_main(&r);
+	assert_int_equal(r.outcome, 0);
 }
 
 static void
@@ -287,6 +336,8 @@ main(void)
 		    change_and_audit_commit_together_or_not_at_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    readers_cannot_write_and_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    who_gets_no_turn_hears_busy_and_nothing_is_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_sees_one_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    file_is_private_and_a_newer_one_is_refused, setup, teardown),

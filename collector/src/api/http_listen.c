@@ -33,6 +33,7 @@ parse_address(const char *text, uint16_t port, struct sockaddr_storage *ss, sock
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
 
 	memset(ss, 0, sizeof(*ss));
+	*len = 0;
 	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons(port);

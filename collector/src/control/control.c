@@ -1,8 +1,9 @@
 /*
  * The control database: opening, the one writer, the pool of readers.
  *
- * Threads: any.  write_lock is held for one transaction and nothing else;
- * pool_lock for moving a pointer.  FULL because a change that was confirmed to a
+ * Threads: any.  A turn lasts one transaction; the lock is held for moving a
+ * pointer.  (A condition, not pthread_mutex_clocklock, which gcc 12's thread
+ * sanitizer does not know.)  FULL because a change that was confirmed to a
  * person must survive the plug being pulled.
  */
 #include "control_internal.h"
@@ -29,10 +30,11 @@ struct control {
 	const struct bl_clock *clock;
 	int64_t write_wait_ms;
 
-	pthread_mutex_t write_lock;
-	sqlite3 *writer;
+	sqlite3 *writer; /* used by whoever has the turn */
 
-	pthread_mutex_t pool_lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below; held for moving a pointer */
+	pthread_cond_t turn;  /* writing became false; CLOCK_MONOTONIC */
+	bool writing;
 	sqlite3 **free_readers;
 	unsigned n_free, n_open, readers_max;
 	uint64_t commits, busy;
@@ -94,6 +96,20 @@ open_reader(struct control *c, sqlite3 **db, struct bl_err *err)
 	    "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;", err);
 }
 
+static bool
+init_locks(struct control *c)
+{
+	pthread_condattr_t attr;
+	bool ok;
+
+	if (pthread_condattr_init(&attr) != 0)
+		return false;
+	ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
+	     pthread_cond_init(&c->turn, &attr) == 0;
+	(void)pthread_condattr_destroy(&attr); /* cannot fail on Linux */
+	return ok && pthread_mutex_init(&c->lock, NULL) == 0;
+}
+
 int
 control_open(struct control **out, const struct control_opts *opts, struct bl_err *err)
 {
@@ -118,8 +134,7 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 		goto fail_memory;
 	if ((rc = control_migrate(c->writer, c->clock, err)) < 0)
 		goto fail_writer;
-	if (pthread_mutex_init(&c->write_lock, NULL) != 0 ||
-	    pthread_mutex_init(&c->pool_lock, NULL) != 0) {
+	if (!init_locks(c)) {
 		rc = bl_fail(err, BL_ENOMEM, "control database: no mutex");
 		goto fail_writer;
 	}
@@ -147,8 +162,8 @@ control_close(struct control *c)
 		bl_error("control", "%u readers were not given back", c->n_open - c->n_free);
 	if (sqlite3_close(c->writer) != SQLITE_OK)
 		bl_error("control", "the writer was closed with statements open");
-	(void)pthread_mutex_destroy(&c->pool_lock); /* nobody holds it any more */
-	(void)pthread_mutex_destroy(&c->write_lock);
+	(void)pthread_mutex_destroy(&c->lock); /* nobody holds it any more */
+	(void)pthread_cond_destroy(&c->turn);
 	free(c->free_readers);
 	free(c->path);
 	free(c);
@@ -163,7 +178,7 @@ pool_take(struct control *c, sqlite3 **db, struct bl_err *err)
 	int rc = BL_OK;
 
 	*db = NULL;
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	if (c->n_free > 0)
 		*db = c->free_readers[--c->n_free];
 	else if (c->n_open < c->readers_max)
@@ -171,7 +186,7 @@ pool_take(struct control *c, sqlite3 **db, struct bl_err *err)
 	else
 		rc = bl_fail(
 		    err, BL_EBUSY, "control database: all %u readers are in use", c->readers_max);
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 	return rc;
 }
 
@@ -180,9 +195,9 @@ pool_drop(struct control *c, sqlite3 *db)
 {
 	if (sqlite3_close(db) != SQLITE_OK)
 		bl_error("control", "a reader was given back with statements open");
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	c->n_open--;
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 int
@@ -217,9 +232,9 @@ control_read_end(struct control *c, sqlite3 *db)
 		pool_drop(c, db);
 		return;
 	}
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	c->free_readers[c->n_free++] = db;
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 int
@@ -240,20 +255,21 @@ control_reader_close(sqlite3 *db)
 static void
 note_outcome(struct control *c, int rc, const struct bl_err *err)
 {
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	if (rc >= 0) {
 		c->commits += rc == 0;
 		c->trouble[0] = '\0';
 	} else {
 		(void)snprintf(c->trouble, sizeof(c->trouble), "%s", err->msg);
 	}
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static int
 take_turn(struct control *c, struct bl_err *err)
 {
 	struct timespec until;
+	bool late = false;
 
 	if (clock_gettime(CLOCK_MONOTONIC, &until) != 0)
 		return bl_fail_errno(err, BL_EIO, "control database: monotonic clock");
@@ -263,13 +279,27 @@ take_turn(struct control *c, struct bl_err *err)
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
-	if (pthread_mutex_clocklock(&c->write_lock, CLOCK_MONOTONIC, &until) == 0)
+	pthread_mutex_lock(&c->lock);
+	while (c->writing && !late)
+		late = pthread_cond_timedwait(&c->turn, &c->lock, &until) == ETIMEDOUT;
+	if (!c->writing) {
+		c->writing = true;
+		pthread_mutex_unlock(&c->lock);
 		return BL_OK;
-	pthread_mutex_lock(&c->pool_lock);
+	}
 	c->busy++;
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 	return bl_fail(err, BL_EBUSY, "control database: no turn to write within %lld ms",
 	    (long long)c->write_wait_ms);
+}
+
+static void
+end_turn(struct control *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->writing = false;
+	pthread_cond_signal(&c->turn);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static int
@@ -318,7 +348,7 @@ control_write(struct control *c, const struct control_actor *actor, control_chan
 
 	if ((rc = take_turn(c, &local)) == BL_OK) {
 		rc = change_locked(c, actor, fn, ctx, &broken, &local);
-		pthread_mutex_unlock(&c->write_lock);
+		end_turn(c);
 		if (rc >= 0 || broken)
 			note_outcome(c, rc, &local);
 	}
@@ -368,18 +398,18 @@ control_healthy(struct control *c, char *why, size_t size)
 {
 	bool healthy;
 
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	healthy = c->trouble[0] == '\0';
 	(void)snprintf(why, size, "%s", c->trouble);
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 	return healthy;
 }
 
 void
 control_counters(struct control *c, uint64_t *commits, uint64_t *busy)
 {
-	pthread_mutex_lock(&c->pool_lock);
+	pthread_mutex_lock(&c->lock);
 	*commits = c->commits;
 	*busy = c->busy;
-	pthread_mutex_unlock(&c->pool_lock);
+	pthread_mutex_unlock(&c->lock);
 }
