@@ -4,3 +4,4 @@ bl_unit_test(test_spool_thread SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_ki
 bl_unit_test(test_spool_trim SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
 bl_unit_test(test_spool_damage SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
 bl_unit_test(test_spool_crash SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool)
+bl_unit_test(test_spool_fault SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "branchline/fault.h"
+
 #define KILLS 20
 
 /* Never returns.  Says the number of each accepted tick, and takes part in a handshake. */
@@ -48,9 +50,12 @@ child(struct kit *k, int say)
 	}
 }
 
-/* Reads what was accepted until the child is dead.  Kills it after ms. */
+/*
+ * Reads what was accepted until the child is dead.  Kills it after ms, or it
+ * dies by itself at the nth hit of a place.
+ */
 static int64_t
-run_and_kill(struct kit *k, int64_t ms)
+run_and_kill(struct kit *k, int64_t ms, const char *place, unsigned nth)
 {
 	struct timespec begin, now;
 	struct bl_err err = { 0 };
@@ -65,6 +70,8 @@ run_and_kill(struct kit *k, int64_t ms)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)close(say[0]);
+		if (place != NULL && !bl_fault_arm_action(place, nth, BL_FAULT_KILL))
+			_exit(7);
 		if (spool_open(&k->s, &k->opts, &err) < 0)
 			_exit(2);
 		child(k, say[1]);
@@ -94,6 +101,34 @@ run_and_kill(struct kit *k, int64_t ms)
 	return accepted;
 }
 
+/* After a death: what was accepted is there, the tick in doubt may be, nothing came twice. */
+static void
+check(struct kit *k, struct centre *c, int64_t accepted)
+{
+	struct bl_err err = { 0 };
+	int64_t top = 0;
+	int rc;
+
+	kit_pass(&k->time, INT64_C(1000) * 3600); /* the child's clock went on, too */
+	rc = spool_open(&k->s, &k->opts, &err);
+	if (rc != SPOOL_OPENED && rc != SPOOL_CREATED)
+		fail_msg("opened with %d: %s", rc, err.msg);
+	kit_declare(k);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	kit_close(k);
+	for (int64_t n = 1; n < KIT_SAMPLES; n++)
+		if (c->seen[2][0][n] != 0)
+			top = n;
+	assert_true(top == accepted || top == accepted + 1);
+	centre_assert_exact(c, BL_STREAM_HOST, top);
+	centre_assert_exact(c, BL_STREAM_PROBES, top);
+	assert_int_equal(c->conflicts, 0);
+	for (unsigned s = 0; s < BL_STREAMS; s++)
+		k->appended[s] = k->accepted[s] = top;
+}
+
 static void
 nothing_accepted_is_lost_by_kill_9(void **state)
 {
@@ -101,36 +136,28 @@ nothing_accepted_is_lost_by_kill_9(void **state)
 	const int kills = text != NULL ? atoi(text) : KILLS;
 	struct kit *k = *state;
 	struct centre *c = centre_new(k);
-	struct bl_err err = { 0 };
 
 	k->time.rng = (uint64_t)time(NULL);
 	print_message("seed %llu\n", (unsigned long long)k->time.rng);
-	for (int i = 0; i < kills; i++) {
-		const int64_t accepted = run_and_kill(k, 20 + (int64_t)kit_random(&k->time, 200));
-		int64_t top = 0;
-		struct spool_status st;
-
-		assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
-		kit_pass(&k->time, INT64_C(1000) * 3600); /* the child's clock went on, too */
-		assert_int_equal(spool_open(&k->s, &k->opts, &err), SPOOL_OPENED);
-		kit_declare(k);
-		kit_pass(&k->time, 1000);
-		kit_cut_all(k);
-		centre_drain(c, k);
-		kit_close(k);
-		/* Accepted ones are all there; the one in doubt may be. */
-		for (int64_t n = 1; n < KIT_SAMPLES; n++)
-			if (c->seen[2][0][n] != 0)
-				top = n;
-		assert_true(top == accepted || top == accepted + 1);
-		centre_assert_exact(c, BL_STREAM_HOST, top);
-		centre_assert_exact(c, BL_STREAM_PROBES, top);
-		assert_int_equal(c->conflicts, 0);
-		for (unsigned s = 0; s < BL_STREAMS; s++)
-			k->appended[s] = k->accepted[s] = top;
-	}
+	for (int i = 0; i < kills; i++)
+		check(k, c, run_and_kill(k, 20 + (int64_t)kit_random(&k->time, 200), NULL, 0));
 	print_message("ticks accepted over %d kills: %lld\n", kills, (long long)k->accepted[2]);
 	assert_true(k->accepted[2] > kills);
+	free(c);
+}
+
+/* Every transaction of a run, from its first: before and after its commit. */
+static void
+dying_at_any_transaction_loses_nothing(void **state)
+{
+	static const char *const places[] = { "spool.commit.before", "spool.commit.after" };
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+
+	for (unsigned nth = 1; nth <= 20; nth++)
+		for (unsigned i = 0; i < 2; i++)
+			check(k, c, run_and_kill(k, 60000, places[i], nth));
+	assert_true(k->accepted[2] > 50);
 	free(c);
 }
 
@@ -140,6 +167,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    nothing_accepted_is_lost_by_kill_9, kit_setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    dying_at_any_transaction_loses_nothing, kit_setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

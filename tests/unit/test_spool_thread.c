@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "spool_thread.h"
@@ -329,8 +331,10 @@ post_bulk(struct kit *k, struct seen *s, unsigned n)
 		ev.attr[0] = (struct bl_attr){ .key = { "t", 1 }, .type = BL_ATTR_TEXT };
 		ev.attr[0].text = (struct bl_str){ text, sizeof(text) };
 		assert_int_equal(spool_thread_event(s->t, &ev, i + 1), BL_OK);
-		if (i % 40 == 39 || i + 1 == n)
-			await(s, &s->events_ok, i + 1);
+		if (i % 40 != 39 && i + 1 != n)
+			continue;
+		assert_int_equal(spool_thread_commit(s->t, bl_boot_ms(bl_clock_real())), BL_OK);
+		await(s, &s->events_ok, i + 1);
 	}
 }
 
@@ -378,6 +382,54 @@ damage_while_running_is_survived(void **state)
 	free(s.c);
 }
 
+static void
+limit_file_size(rlim_t bytes)
+{
+	struct rlimit rl;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &rl), 0);
+	rl.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &rl), 0);
+}
+
+/* The disk is full for a while: the status says so, the event's "ok" waits, nothing is lost. */
+static void
+a_full_disk_is_shown_and_waited_out(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct bl_event ev = event("order-1");
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	start(k, &s, 0);
+	assert_int_equal(tick(&s, BL_STREAM_HOST, 1), BL_OK);
+	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+	ask_status(&s);
+	assert_true(s.status.committing);
+	limit_file_size(4096);
+	assert_int_equal(spool_thread_event(s.t, &ev, 5), BL_OK);
+	for (int n = 2; n <= 30; n++) {
+		assert_int_equal(tick(&s, BL_STREAM_HOST, n), BL_OK);
+		assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+	}
+	ask_status(&s);
+	assert_false(s.status.committing);
+	assert_true(s.status.failing_since_unix_ms > 0);
+	assert_true(s.status.memory_bytes > 0);
+	assert_true(s.status.problem[0] != '\0');
+	assert_int_equal(s.events_ok, 0);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
+	await(&s, &s.events_ok, 1);
+	ask_status(&s);
+	assert_true(s.status.committing);
+	assert_int_equal(s.status.memory_bytes, 0);
+	assert_int_equal(s.status.spool.accepted_samples, 30 * KIT_SERIES);
+	assert_int_equal(s.status.spool.gaps, 0);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
 int
 main(void)
 {
@@ -389,6 +441,7 @@ main(void)
 		T(a_full_queue_refuses_counts_and_names),
 		T(handles_are_stable_and_checked),
 		T(damage_while_running_is_survived),
+		T(a_full_disk_is_shown_and_waited_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,37 @@ answer_for_former(
 	return rc;
 }
 
+/*
+ * The centre will not hear of a former id: what was recovered of it can neither
+ * be delivered nor be sent under another id, for it may be there already.
+ */
+static int
+give_up_former(struct spool *s, const struct former *f, struct bl_err *err)
+{
+	int64_t id = 1;
+	int rc = BL_OK;
+
+	while (id != 0 && rc == BL_OK) {
+		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", batch_id(f->gen, 0, 0),
+		    batch_id(f->gen + 1, 0, 0) - 1);
+
+		if (st == NULL)
+			return err->code;
+		rc = db_step(s, st, err);
+		id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
+		db_done(st);
+		if (rc >= 0)
+			rc = id != 0 ? batch_lost(s, id, BL_GAP_DAMAGED, err) : BL_OK;
+	}
+	if (rc < 0 || (rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = db_run(s, Q_GEN_ASKED, err, "i", f->gen)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
 /* ---- answer, receipt ---- */
 
 static int
@@ -410,16 +441,19 @@ spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 
 	if (err == NULL)
 		err = &local;
-	if (r->verdict != BL_VERDICT_OK)
+	if (r->verdict == BL_VERDICT_RETIRED)
 		return SPOOL_ANSWER_OTHER;
 	if (!bl_id_equal(&r->spool, &s->d.spool)) {
 		if ((rc = former_of(s, &r->spool, &former, err)) < 0)
 			return rc;
 		if (former.gen == 0 || former.asked)
 			return SPOOL_ANSWER_OTHER;
-		rc = answer_for_former(s, &former, r, err);
+		rc = r->verdict == BL_VERDICT_OK ? answer_for_former(s, &former, r, err)
+						 : give_up_former(s, &former, err);
 		return rc < 0 ? rc : SPOOL_ANSWER_ROLLED_BACK;
 	}
+	if (r->verdict != BL_VERDICT_OK)
+		return SPOOL_ANSWER_OTHER;
 	if ((rc = spool_commit(s, &lost, err)) < 0 && !s->begun)
 		return rc; /* the run has not begun in the file: fork_seq is not set */
 	if ((rc = knows_unoffered(s, r, &unoffered, err)) < 0)

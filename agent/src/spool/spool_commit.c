@@ -76,7 +76,8 @@ write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 	}
 	if (rc == BL_OK && events)
 		rc = db_run(s, Q_SEEN_PRUNE, err, "ii", bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
-		    (int64_t)SPOOL_SEEN_ROWS);
+		    s->max_bytes / 1024 < SPOOL_SEEN_ROWS ? s->max_bytes / 1024
+							  : (int64_t)SPOOL_SEEN_ROWS);
 	s->d.connections += c->connections;
 	return rc;
 }

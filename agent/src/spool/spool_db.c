@@ -13,6 +13,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 #define BATCH_COLUMNS                                                                              \
@@ -345,9 +347,12 @@ look_at(struct spool *s, bool *empty, struct bl_err *err)
 	return BL_OK;
 }
 
+static int checkpoint(struct spool *s, int mode, struct bl_err *err);
+
 int
 db_open(struct spool *s, bool *created, struct bl_err *err)
 {
+	struct bl_err ignored = { 0 };
 	char device[BL_DEVICE_ID_MAX + 1];
 	bool empty = false;
 	int rc;
@@ -372,6 +377,9 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 		rc = db_fail(s, rc, err, "read the state");
 		goto fail;
 	}
+	/* A log that was left behind: only now is its length known. */
+	if (!empty && checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
+		bl_debug("spool", "%s", ignored.msg);
 	*created = empty;
 	s->suspect = false;
 	return BL_OK;
@@ -451,8 +459,8 @@ checkpoint(struct spool *s, int mode, struct bl_err *err)
 	/* Busy: a reader is in the way; the WAL waits. */
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
 		return db_fail(s, rc, err, "checkpoint");
-	if (log == moved)
-		s->wal_frames = 0;
+	if (rc == SQLITE_OK)
+		s->wal_frames = log == moved ? 0 : log;
 	return BL_OK;
 }
 
@@ -537,6 +545,10 @@ txn_commit(struct spool *s, struct bl_err *err)
 		txn_rollback(s);
 		return rc;
 	}
+	if (bl_fault_hit("spool.commit.before")) {
+		txn_rollback(s);
+		return bl_fail(err, BL_EIO, "spool %s: commit: made to fail", s->path);
+	}
 	sqlite_rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
 	if (sqlite_rc != SQLITE_OK) {
 		rc = db_fail(s, sqlite_rc, err, "commit");
@@ -544,6 +556,7 @@ txn_commit(struct spool *s, struct bl_err *err)
 		return s->suspect ? commit_doubtful(s, attempted, err) : rc;
 	}
 	s->in_txn = false;
+	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
 	if (s->wal_frames >= SPOOL_WAL_FRAMES &&
 	    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
 		bl_debug("spool", "%s", ignored.msg); /* tried again when the log needs room */
