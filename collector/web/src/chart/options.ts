@@ -169,7 +169,8 @@ export function options(get: () => PlotInput, size: { width: number; height: num
       { ...axis, size: AXIS_PX, ...increments(input.unit), values: (_u, splits) => splits.map((v) => formatValue(v, input.unit)) },
     ],
     cursor: {
-      sync: { key: "site", setSeries: false },
+      // The cursor is shared between charts; a drag is not, or each of them would zoom.
+      sync: { key: "site", setSeries: false, filters: { pub: (type) => type === "mousemove" || type === "mouseleave", sub: () => true } },
       drag: { x: true, y: false, setScale: false },
       points: { show: false },
       y: false,

@@ -1,24 +1,29 @@
-// What jsdom lacks.
+// What jsdom lacks; nothing in tests of pure code.
 
-import { cleanup } from "@testing-library/react";
 import { afterEach } from "vitest";
-
-window.matchMedia = (query: string): MediaQueryList => ({
-  matches: false,
-  media: query,
-  onchange: null,
-  addEventListener: () => undefined,
-  removeEventListener: () => undefined,
-  addListener: () => undefined,
-  removeListener: () => undefined,
-  dispatchEvent: () => false,
-});
 
 class NoObserver {
   observe(): void {}
   unobserve(): void {}
   disconnect(): void {}
 }
-Object.assign(globalThis, { ResizeObserver: NoObserver, IntersectionObserver: NoObserver });
 
-afterEach(cleanup);
+function noMedia(query: string): MediaQueryList {
+  return {
+    matches: false,
+    media: query,
+    onchange: null,
+    addEventListener: () => undefined,
+    removeEventListener: () => undefined,
+    addListener: () => undefined,
+    removeListener: () => undefined,
+    dispatchEvent: () => false,
+  };
+}
+
+if (typeof window !== "undefined") {
+  window.matchMedia = noMedia;
+  Object.assign(globalThis, { ResizeObserver: NoObserver, IntersectionObserver: NoObserver });
+  const { cleanup } = await import("@testing-library/react");
+  afterEach(cleanup);
+}

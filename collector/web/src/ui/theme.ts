@@ -47,7 +47,7 @@ export function themeFor(isDark: boolean): ThemeConfig {
     colorInfo: "#3873c0",
     colorLink: "#86b4f3",
     colorSuccess: "#37a868",
-    colorError: "#e0534c",
+    colorError: "#ff9d96",
     colorWarning: "#d99321",
     colorText: "#e7ecf4",
     colorTextSecondary: "#a7b3c7",
@@ -64,6 +64,8 @@ export function themeFor(isDark: boolean): ThemeConfig {
     algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
     token: { ...(isDark ? dark : light), borderRadius: 8, fontFamily: FONT, fontSize: 14 },
     components: {
+      // antd darkens its seeds on dark ground; these two would fall below 4.5:1 or lose their text.
+      ...(isDark ? { Tabs: { itemSelectedColor: "#86b4f3", itemHoverColor: "#a9caf8", inkBarColor: "#86b4f3" }, Button: { dangerColor: "#2a0c0b" } } : {}),
       Segmented: { trackBg: isDark ? "#252e3b" : "#e2e7ef" },
       Table: { headerBg: isDark ? "#1e2733" : "#f8fafc", headerColor: isDark ? "#a7b3c7" : "#51607a", cellPaddingBlock: 11 },
     },

@@ -43,8 +43,7 @@ export function Counters({ overview, nowMs, active, onPick }: Props): ReactEleme
           type="button"
           className={`counter is-${counter}${n[counter] === 0 ? " is-zero" : ""}`}
           aria-pressed={active === counter}
-          title={t(`state.${counter}_help`)}
-          aria-label={`${t("overview.filter_by", { state: t(`state.${counter}`) })}: ${n[counter]}`}
+          title={`${t(`state.${counter}_help`)} ${t("overview.filter_by", { state: t(`state.${counter}`) })}`}
           onClick={() => onPick(active === counter ? null : counter)}
         >
           <span className="counter-name"><StateIcon state={counter} /> {t(`state.${counter}`)}</span>

@@ -60,13 +60,15 @@ export function Events({ device, range, zone }: { device: string; range: TimeRan
   return (
     <section ref={section} className="panel" id="events">
       <h2>{t("site.events")}</h2>
-      <View polled={polled} isEmpty={(e) => e.length === 0} empty={<p className="is-faint">{t("site.no_events")}</p>}>
-        {(events) => (
-          <ul className="events">
-            {events.map((e, i) => <Row key={`${e.unix_ms ?? ""}:${e.type}:${i}`} event={e} zone={zone} />)}
-          </ul>
-        )}
-      </View>
+      {(isSeen || polled.value !== undefined) && (
+        <View polled={polled} isEmpty={(e) => e.length === 0} empty={<p className="is-faint">{t("site.no_events")}</p>}>
+          {(events) => (
+            <ul className="events">
+              {events.map((e, i) => <Row key={`${e.unix_ms ?? ""}:${e.type}:${i}`} event={e} zone={zone} />)}
+            </ul>
+          )}
+        </View>
+      )}
     </section>
   );
 }

@@ -39,7 +39,7 @@ function Entry({ props, line }: { props: Props; line: number }): ReactElement {
     ? { value: formatValue(l?.latest ?? null, unit), range: null }
     : cursorText(props, line, cursor);
   return (
-    <button type="button" className="legend-entry" aria-pressed={!hidden.has(line)} aria-label={t("chart.toggle", { name })} onClick={() => props.onToggle(line)}>
+    <button type="button" className="legend-entry" aria-pressed={!hidden.has(line)} title={t("chart.toggle", { name })} onClick={() => props.onToggle(line)}>
       <i className="legend-swatch" style={{ background: ink.line(line) }} />
       <span className="legend-name">{name}</span>
       <span className="legend-value">{value}</span>

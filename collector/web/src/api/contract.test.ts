@@ -1,0 +1,55 @@
+// The collector's own tests write these files; here they are decoded.  A field renamed on one side fails on the other.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, it } from "vitest";
+
+import type { Decoder } from "./decode";
+import { decodeDevice, decodeDevices } from "./devices";
+import { decodeGaps, decodeSetAside, decodeStatus } from "./ledger";
+import { decodeOverview } from "./overview";
+import { decodeOwnSessions, decodeSession } from "./session";
+import { decodeSite, decodeSites } from "./sites";
+import { decodeEvents, decodeQuery, decodeSeriesList } from "./telemetry";
+import { decodeUsers } from "./users";
+
+const FOLDER = join(import.meta.dirname, "../../../../tests/data/api");
+
+const DECODERS: Record<string, Decoder<unknown>> = {
+  "device.json": decodeDevice,
+  "devices.json": decodeDevices,
+  "events.json": decodeEvents,
+  "gaps.json": decodeGaps,
+  "overview.json": decodeOverview,
+  "query.json": decodeQuery,
+  "series.json": decodeSeriesList,
+  "session.json": decodeSession,
+  "sessions.json": decodeOwnSessions,
+  "set-aside.json": decodeSetAside,
+  "site.json": decodeSite,
+  "sites.json": decodeSites,
+  "status.json": decodeStatus,
+  "users.json": decodeUsers,
+};
+// What the app does not read (yet).
+const UNREAD = ["coverage.json", "service.json", "problem.json"];
+
+describe("contract with the collector", () => {
+  it.each(Object.entries(DECODERS))("%s decodes", (file, decode) => {
+    const raw: unknown = JSON.parse(readFileSync(join(FOLDER, file), "utf8"));
+    expect(() => decode(raw, file)).not.toThrow();
+  });
+
+  it("covers every file there is", () => {
+    const files = readdirSync(FOLDER).filter((f) => f.endsWith(".json"));
+    expect(files.filter((f) => DECODERS[f] === undefined && !UNREAD.includes(f))).toEqual([]);
+  });
+
+  it("finds a renamed field", () => {
+    const raw = JSON.parse(readFileSync(join(FOLDER, "overview.json"), "utf8")) as Record<string, unknown>;
+    raw["now_ms"] = raw["now_unix_ms"];
+    delete raw["now_unix_ms"];
+    expect(() => decodeOverview(raw, "overview")).toThrow("overview.now_unix_ms: expected number");
+  });
+});
