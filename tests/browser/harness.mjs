@@ -1,0 +1,111 @@
+// What the walk stands on: Debian's Chromium through playwright-core, counted checks, and watchers that fail the run when a page breaks
+// its Content-Security-Policy, throws, or logs an error.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+// playwright-core and axe-core come with the web app's own development packages; there is one lock file.
+const require = createRequire(new URL("../../collector/web/package.json", import.meta.url));
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+function chromiumPath() {
+  if (process.env.BRANCHLINE_CHROMIUM) {
+    return process.env.BRANCHLINE_CHROMIUM;
+  }
+  return execFileSync("sh", ["-c", "command -v chromium || command -v chromium-browser || command -v google-chrome"], { encoding: "utf8" }).trim();
+}
+
+export async function launch() {
+  const { chromium } = require("playwright-core");
+  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
+}
+
+export function axeSource() {
+  return require("axe-core").source;
+}
+
+/** Counts, prints a line each, and goes on after a failure: one broken thing should not hide the next. */
+export class Checks {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+
+  async check(name, body) {
+    const began = Date.now();
+    try {
+      const result = await body();
+      if (result === "skip") {
+        this.skipped++;
+        console.log(`skip  ${name}`);
+        return;
+      }
+      this.passed++;
+      console.log(`ok    ${name} (${Date.now() - began} ms)`);
+    } catch (e) {
+      this.failed++;
+      console.log(`FAIL  ${name}\n      ${String(e?.message ?? e).split("\n").slice(0, 12).join("\n      ")}`);
+    }
+  }
+
+  end() {
+    console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
+    return this.failed === 0 ? 0 : 1;
+  }
+}
+
+export function must(fact, otherwise) {
+  if (!fact) {
+    throw new Error(otherwise);
+  }
+}
+
+/**
+ * Watches a page.  `complaints` collects what must not happen; `allow` names answers that the walk provokes (a refused sign-in), which
+ * the browser itself logs as errors.
+ */
+export async function watch(page) {
+  const complaints = [];
+  const allowed = [];
+  page.on("console", (message) => {
+    if (message.type() !== "error") {
+      return;
+    }
+    const text = `${message.text()} ${message.location().url ?? ""}`;
+    if (!allowed.some((re) => re.test(text))) {
+      complaints.push(`console: ${text}`);
+    }
+  });
+  page.on("pageerror", (e) => complaints.push(`exception: ${e.message}`));
+  await page.exposeBinding("reportCsp", (_source, what) => complaints.push(`content security policy: ${what}`));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (e) => window.reportCsp(`${e.violatedDirective} ${e.blockedURI}`));
+  });
+  return { complaints, allow: (re) => allowed.push(re) };
+}
+
+export function shooter(page, prefix) {
+  const folder = process.env.BRANCHLINE_SHOTS;
+  if (folder) {
+    mkdirSync(folder, { recursive: true });
+  }
+  return async (name, fullPage = true) => {
+    if (folder) {
+      await page.screenshot({ path: join(folder, `${prefix}-${name}.png`), fullPage });
+    }
+  };
+}
+
+/** Serious findings of axe, as lines. */
+export async function accessibility(page) {
+  await page.evaluate(axeSource());
+  const found = await page.evaluate(async () => {
+    const result = await window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] });
+    return result.violations.map((v) => ({ id: v.id, impact: v.impact, nodes: v.nodes.map((n) => `${n.target.join(" ")}: ${n.any.map((a) => a.message).join("; ")}`).slice(0, 4) }));
+  });
+  return found.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id} (${v.nodes.join(" | ")})`);
+}

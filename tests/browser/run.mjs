@@ -1,0 +1,413 @@
+// Walks through the web app as a person would, in a real browser: against the collector named by the environment, or against the
+// stand-in of mock/ when none is.  Last line: "N passed, N failed, N skipped".
+//
+//   BRANCHLINE_URL       https://localhost:8443   (without it: the stand-in)
+//   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
+//   BRANCHLINE_SHOTS     folder for screenshots
+//   BRANCHLINE_CHROMIUM  path of the browser
+//   --only PART,...      some of: signin overview site language phone hostile pages stale a11y
+
+import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
+import { startMock } from "./mock/server.mjs";
+
+if (process.argv.includes("--help")) {
+  console.log("usage: node tests/browser/run.mjs [--only PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_CHROMIUM");
+  process.exit(0);
+}
+const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1].split(",") : null;
+const wants = (part) => only === null || only.includes(part);
+
+const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
+// A real agent's first batch comes within a minute or two.
+const DATA_MS = 150_000;
+
+const checks = new Checks();
+const mock = process.env.BRANCHLINE_URL ? null : await startMock();
+const target = mock ?? { url: process.env.BRANCHLINE_URL.replace(/\/$/, ""), user: process.env.BRANCHLINE_USER ?? "admin", password: process.env.BRANCHLINE_PASSWORD ?? "" };
+const browser = await launch();
+
+async function open(locale, width, extra = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: width < 500 ? 844 : 900 }, locale, ignoreHTTPSErrors: true, timezoneId: "America/New_York", reducedMotion: "reduce", ...extra,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const watcher = await watch(page);
+  // Asking who is signed in is answered with 401 until somebody is; the browser logs that by itself.
+  watcher.allow(/401.*\/api\/v1\/session/);
+  return { context, page, watcher, shot: shooter(page, `${locale}-${width}`) };
+}
+
+async function signIn(page) {
+  await page.goto(target.url);
+  await page.locator("#user").fill(target.user);
+  await page.locator("#password").fill(target.password);
+  await page.keyboard.press("Enter");
+  await page.locator(".header").waitFor();
+}
+
+/** The user's own setting wins over the browser's; the walk says which language it wants. */
+async function speak(page, language) {
+  const name = language === "en" ? "English" : "中文";
+  const isNarrow = (page.viewportSize()?.width ?? 1440) < 860;
+  if (isNarrow) {
+    await page.locator(".header-inner button").first().click();
+    await page.locator(".ant-drawer").getByRole("button", { name }).click();
+    await page.keyboard.press("Escape");
+    await page.locator(".ant-drawer-open").waitFor({ state: "detached" }).catch(() => undefined);
+  } else {
+    await page.locator(".header").getByRole("button", { name }).click();
+  }
+  await page.locator(`html[lang="${language}"]`).waitFor();
+}
+
+async function settled(page) {
+  await page.locator(".view-loading").first().waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.querySelectorAll(".bone").length === 0);
+}
+
+async function noOverflow(page) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  must(over <= 0, `the page is ${over} px wider than the screen`);
+}
+
+/** The first site that has data, by its link in the overview. */
+async function siteWithData(page) {
+  const res = await page.request.get(`${target.url}/api/v1/overview`);
+  const overview = await res.json();
+  const site = overview.sites.find((s) => s.state === "up" && s.name.indexOf("<") < 0) ?? overview.sites.find((s) => s.data_until_unix_ms !== null);
+  return site ?? null;
+}
+
+async function inked(page, selector) {
+  return page.locator(selector).first().evaluate((canvas) => {
+    const pen = canvas.getContext("2d");
+    const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Set();
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] > 200 && Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 60) {
+        colours.add(`${data[i] >> 4},${data[i + 1] >> 4},${data[i + 2] >> 4}`);
+      }
+    }
+    return colours.size;
+  });
+}
+
+// --- signing in ---
+
+if (wants("signin")) {
+  const { context, page, watcher, shot } = await open("en", 1440);
+  await checks.check("the sign-in page opens without a session", async () => {
+    await page.goto(`${target.url}/sites/anything`);
+    await page.getByRole("heading", { name: "Branchline" }).waitFor();
+    await shot("signin");
+  });
+  await checks.check("a wrong password is refused in words", async () => {
+    await page.locator("#user").fill(target.user);
+    await page.locator("#password").fill("not the password");
+    await page.keyboard.press("Enter");
+    await page.getByText("User name or password is not right.").waitFor();
+    must((await page.locator("#password").inputValue()) === "", "the wrong password still stands in the field");
+    await shot("signin-wrong");
+  });
+  await checks.check("the sign-in page speaks Chinese at a click", async () => {
+    await page.getByRole("button", { name: "中文" }).click();
+    await page.getByText("用户名或密码不正确。").waitFor();
+    await page.getByRole("button", { name: "English" }).click();
+  });
+  await checks.check("too many attempts are told with the wait", async () => {
+    if (mock === null) {
+      return "skip"; // would lock the real account's bucket for what follows
+    }
+    watcher.allow(/429.*\/api\/v1\/session/);
+    for (let n = 0; n < 5; n++) {
+      await page.locator("#password").fill(`wrong ${n}`);
+      await page.keyboard.press("Enter");
+      await page.locator("button[type=submit]:not([aria-busy])").waitFor();
+      await page.waitForFunction(() => document.querySelector("#password").value === "");
+    }
+    await page.getByText(/Too many attempts. Try again in \d+ s/).waitFor();
+    await page.locator("button[type=submit]:enabled").waitFor();
+    return undefined;
+  });
+  await checks.check("the right password opens the page asked for, and the session survives a reload", async () => {
+    await page.goto(target.url);
+    await signIn(page);
+    await page.locator("h1").waitFor();
+    await page.reload();
+    await page.locator(".header").waitFor();
+  });
+  await checks.check("signing out ends the session at the collector", async () => {
+    await page.locator(".account-button").click();
+    await page.getByRole("menuitem", { name: /Sign out|退出登录/ }).click();
+    await page.locator("#user").waitFor();
+    const res = await page.request.get(`${target.url}/api/v1/session`);
+    must(res.status() === 401, `GET /session answers ${res.status()} after signing out`);
+  });
+  await checks.check("signing in: no complaint of the browser", async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+  await context.close();
+}
+
+// --- one pass in each language and width ---
+
+async function pass(language, width) {
+  const tag = `${language} ${width}`;
+  const { context, page, watcher, shot } = await open(language, width);
+  await signIn(page);
+  await speak(page, language);
+  let site = null;
+
+  if (wants("overview")) {
+    await checks.check(`${tag}: the overview shows the sites with state and age`, async () => {
+      await page.locator(".counters").waitFor();
+      await page.waitForFunction(
+        async () => (await (await fetch("/api/v1/overview")).json()).sites.some((s) => s.data_until_unix_ms !== null),
+        undefined,
+        { timeout: DATA_MS, polling: 2_000 },
+      );
+      await page.locator(".state-badge").first().waitFor();
+      await page.locator("time.age").first().waitFor();
+      must((await page.locator(".state-badge svg").count()) > 0, "a state without a shape");
+      await noOverflow(page);
+      await shot("overview");
+    });
+    await checks.check(`${tag}: an age has its absolute time with zone on focus`, async () => {
+      await page.locator("time.age").first().focus();
+      await page.getByRole("tooltip").getByText(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S*(UTC|\/)/).waitFor();
+    });
+    await checks.check(`${tag}: filters live in the URL`, async () => {
+      await page.locator(".counter.is-up").click();
+      must(page.url().includes("state=up"), page.url());
+      await page.goBack().catch(() => undefined);
+      await page.goto(`${target.url}/?q=no-such-site-anywhere`);
+      await page.locator(".view-empty").waitFor();
+    });
+  }
+
+  if (wants("site")) {
+    await checks.check(`${tag}: a site opens from the overview`, async () => {
+      await page.goto(target.url);
+      await page.locator(".counters").waitFor();
+      site = await siteWithData(page);
+      must(site !== null, "no site has data");
+      await page.goto(`${target.url}/?q=${encodeURIComponent(site.id)}`);
+      await page.locator(`a[href="/sites/${site.id}"]`).first().click();
+      await page.getByRole("heading", { level: 1, name: site.name }).waitFor();
+    });
+    await checks.check(`${tag}: its charts show data`, async () => {
+      await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
+      await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: 30_000 });
+      must((await inked(page, ".plot canvas")) >= 1, "the first chart has no coloured line");
+      await noOverflow(page);
+      await shot("site", false);
+    });
+    await checks.check(`${tag}: what is not known yet is named`, async () => {
+      await page.locator(".legend-gap").first().waitFor();
+    });
+    await checks.check(`${tag}: charts below load when they come into view`, async () => {
+      const before = await page.locator(".plot canvas").count();
+      for (let n = 0; n < 12; n++) {
+        await page.mouse.wheel(0, 700);
+        await page.waitForTimeout(120); // scrolling is what is tested; what it causes is waited for below
+      }
+      await page.waitForFunction((n) => document.querySelectorAll(".plot canvas").length > n, before);
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await shot("site-full");
+    });
+    await checks.check(`${tag}: the range goes into the URL, and dragging zooms`, async () => {
+      await page.locator(".ant-segmented-item").nth(2).click();
+      await page.waitForURL(/last=6h/);
+      const plot = page.locator(".plot .u-over").first();
+      await plot.scrollIntoViewIfNeeded();
+      const box = await plot.boundingBox();
+      await page.mouse.move(box.x + box.width * 0.4, box.y + 40);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.7, box.y + 60, { steps: 6 });
+      await page.mouse.up();
+      await page.waitForURL(/from=\d+&to=\d+/);
+      await shot("site-zoomed", false);
+      await page.goBack();
+      await page.waitForURL(/last=6h/);
+    });
+  }
+
+  if (wants("pages")) {
+    const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"]];
+    for (const [name, path, sign] of pages) {
+      await checks.check(`${tag}: ${name} opens`, async () => {
+        await page.goto(target.url + path);
+        await page.locator(sign).first().waitFor();
+        await settled(page);
+        await noOverflow(page);
+        await shot(name);
+      });
+    }
+    await checks.check(`${tag}: adding a device is explained with commands to copy`, async () => {
+      await page.goto(`${target.url}/fleet/devices`);
+      await page.getByRole("button", { name: /Add a device|添加设备/ }).click();
+      await page.locator("#how-name").fill("it's a till");
+      await page.getByText("'it'\\''s a till'").waitFor();
+      await page.getByText(/branchline-agent setup/).waitFor();
+      await shot("add-device", false);
+      await page.keyboard.press("Escape");
+    });
+  }
+
+  if (wants("language")) {
+    await checks.check(`${tag}: the language switches at run time and no key shows through`, async () => {
+      const other = language === "en" ? "zh-CN" : "en";
+      await page.goto(target.url);
+      await page.locator(".counters").waitFor();
+      await speak(page, other);
+      await page.getByRole("heading", { level: 1, name: other === "en" ? "Overview" : "总览" }).waitFor();
+      await speak(page, language);
+      await page.getByRole("heading", { level: 1, name: language === "en" ? "Overview" : "总览" }).waitFor();
+      const text = await page.evaluate(() => document.body.innerText);
+      must(!/\b(overview|state|time|view|site|chart)\.[a-z_]+\b/.test(text), "a catalogue key is shown as text");
+    });
+  }
+
+  await checks.check(`${tag}: no complaint of the browser`, async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+  await context.close();
+}
+
+const PASSES = [["zh-CN", 1440], ["en", 1440], ["zh-CN", 390], ["en", 390]];
+if (["overview", "site", "pages", "language", "phone"].some(wants)) {
+  for (const [language, width] of PASSES) {
+    await pass(language, width);
+  }
+}
+
+// --- hostile names ---
+
+if (wants("hostile")) {
+  const { context, page, watcher } = await open("en", 1440);
+  await signIn(page);
+  await speak(page, "en");
+  const inert = async () => {
+    must(!(await page.evaluate(() => "__xss" in window)), "a name was executed as script");
+    must((await page.locator("img[src=x], svg[onload]").count()) === 0, "a name became an element");
+  };
+  let made = null;
+  await checks.check("hostile: a name with markup is accepted as text by the form", async () => {
+    await page.goto(`${target.url}/fleet`);
+    await page.getByRole("button", { name: "Add a site" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill(HOSTILE);
+    await page.getByRole("textbox", { name: "Region" }).fill(`"><svg onload=window.__xss=1>`);
+    const answer = page.waitForResponse((r) => r.url().endsWith("/api/v1/sites") && r.request().method() === "POST");
+    await page.getByRole("button", { name: "Save" }).click();
+    const res = await answer;
+    // A collector may refuse such names; then it must say so, and the page must show that as text.
+    if (res.ok()) {
+      made = await res.json();
+    } else {
+      watcher.allow(/(409|422).*\/api\/v1\/sites/);
+      await page.getByText("Not saved").waitFor();
+    }
+    await inert();
+  });
+  await checks.check("hostile: names from outside are inert on every page", async () => {
+    const id = made?.id ?? null;
+    const paths = ["/", "/fleet", "/fleet/devices", "/quality", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : ["/sites/hostile"])];
+    for (const path of paths) {
+      await page.goto(target.url + path);
+      await page.locator("h1").first().waitFor();
+      await settled(page);
+      await inert();
+    }
+    await page.goto(`${target.url}/?q=${encodeURIComponent(HOSTILE)}&region=${encodeURIComponent(HOSTILE)}&tag=${encodeURIComponent(HOSTILE)}&state=x`);
+    await page.locator(".counters").waitFor();
+    await inert();
+  });
+  await checks.check("hostile: the site made for this is retired again", async () => {
+    if (made === null) {
+      return "skip";
+    }
+    await page.goto(`${target.url}/fleet`);
+    await page.getByRole("row").filter({ hasText: made.id }).first().getByRole("button", { name: "Retire" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Retire" }).click();
+    await page.getByText("Saved").waitFor();
+    await inert();
+    return undefined;
+  });
+  await checks.check("hostile: no complaint of the browser", async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+  await context.close();
+}
+
+// --- a collector that stops answering ---
+
+if (wants("stale")) {
+  const { context, page, watcher, shot } = await open("en", 1440);
+  watcher.allow(/ERR_FAILED|Failed to fetch/);
+  await signIn(page);
+  await speak(page, "en");
+  await checks.check("stale: old data stay and are called old, then recover", async () => {
+    await page.locator(".counters").waitFor();
+    await page.route("**/api/v1/overview", (route) => route.abort());
+    await page.getByText(/has not answered since \d{4}-/).waitFor({ timeout: 20_000 });
+    must((await page.locator(".counters").count()) === 1, "the old data were taken away");
+    await shot("stale", false);
+    await page.unroute("**/api/v1/overview");
+    await page.getByRole("button", { name: "Try now" }).click();
+    await page.locator(".stale-banner").waitFor({ state: "detached" });
+  });
+  await checks.check("stale: with nothing to show, the error is told with a way to try again", async () => {
+    await page.route("**/api/v1/gaps*", (route) => route.abort());
+    await page.goto(`${target.url}/quality`);
+    await page.getByText("The collector does not answer.", { exact: false }).waitFor();
+    await shot("error", false);
+    await page.unroute("**/api/v1/gaps*");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(".figures").waitFor();
+  });
+  await context.close();
+}
+
+// --- accessibility ---
+
+if (wants("a11y")) {
+  for (const scheme of ["light", "dark"]) {
+    const { context, page, shot } = await open("en", 1440, { colorScheme: scheme });
+    await page.goto(target.url);
+    await page.locator("#user").waitFor();
+    await checks.check(`a11y ${scheme}: sign-in`, async () => {
+      const found = await accessibility(page);
+      must(found.length === 0, found.join("\n"));
+    });
+    await signIn(page);
+    await speak(page, "en");
+    const site = await siteWithData(page);
+    for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users"]) {
+      await checks.check(`a11y ${scheme}: ${path}`, async () => {
+        await page.goto(target.url + path);
+        await page.locator("h1").first().waitFor();
+        await settled(page);
+        if (path.startsWith("/sites/")) {
+          await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
+        }
+        if (scheme === "dark") {
+          await shot(`dark${path.replaceAll("/", "-")}`, false);
+        }
+        const found = await accessibility(page);
+        must(found.length === 0, found.join("\n"));
+      });
+    }
+    await context.close();
+  }
+  const { context, page } = await open("en", 1440);
+  await signIn(page);
+  await checks.check("a11y: the first Tab is the way to the content, and the overview is walked by keyboard", async () => {
+    await page.locator(".counters").waitFor();
+    await page.evaluate(() => { document.activeElement?.blur(); window.scrollTo(0, 0); });
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    must((await page.evaluate(() => document.activeElement?.id)) === "content", "the skip link did not lead to the content");
+    await page.keyboard.press("Tab");
+    must(await page.evaluate(() => document.activeElement?.classList.contains("counter")), "the first stop in the content is not a counter");
+  });
+  await context.close();
+}
+
+await browser.close();
+mock?.stop();
+process.exitCode = checks.end();
