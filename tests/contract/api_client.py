@@ -1,5 +1,6 @@
 """A small client of the API: every answer is held against the OpenAPI document."""
 
+import gzip
 import http.client
 import json
 import pathlib
@@ -74,7 +75,9 @@ def described(method, target):
 
 class Answer:
     def __init__(self, response, body, headers):
-        self.status, self.body, self.headers = response.status, body, headers
+        self.status, self.wire, self.headers = response.status, body, headers
+        self.body = gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
+        body = self.body
         self.type = headers.get("Content-Type", "")
         self.json = json.loads(body) if "json" in self.type and body else None
         self.code = self.json.get("code") if isinstance(self.json, dict) and self.status >= 400 else None

@@ -480,6 +480,17 @@ def test_query_has_every_step_and_names_the_gaps(fleet, viewer):
     assert [g["reason"] for g in before["series"][0]["gaps"]] == ["not_in_service"]
 
 
+def test_large_answer_is_compressed_when_accepted(fleet, viewer):
+    ids = ",".join(str(s["id"]) for s in viewer.ok("GET", "/devices/west-till/series")["items"])
+    target = f"/api/v1/query?series={ids}&from=1&to=1000000000&points=1000"
+    plain = viewer.raw("GET", target)
+    packed = viewer.raw("GET", target, headers={"Accept-Encoding": "gzip"})
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
+    assert packed.json == plain.json and len(packed.wire) < len(plain.wire) / 4
+    assert "Content-Encoding" not in viewer.raw("GET", "/api/v1/session", headers={"Accept-Encoding": "gzip"}).headers
+
+
 @pytest.mark.parametrize("query,status,code", [
     ("series=1", 422, "invalid_field"), ("series=x&from=1&to=2", 422, "invalid_field"),
     ("series=1,&from=1&to=2", 422, "invalid_field"), ("series=1&from=2&to=2", 422, "invalid_field"),

@@ -14,7 +14,7 @@
 
 #include "branchline/log.h"
 
-#define THREADS_DFLT     4u
+#define THREADS_DFLT     8u
 #define LOCAL_THREADS    2u
 #define CONNECTIONS_DFLT 512u
 #define PER_ADDRESS_DFLT 64u

@@ -23,6 +23,7 @@
 #define API_FRESH_MS    180000 /* data older than this are not current */
 #define API_LIMIT_DFLT  200
 #define API_LIMIT_MAX   1000
+#define API_QUERIES_MAX 4    /* at once: others must find a thread */
 #define API_OVERVIEW_MS 2000 /* an overview may be shown again for this long */
 
 /* Why requests were refused, for /metrics: one number a code of a problem. */
@@ -52,6 +53,7 @@ struct api {
 	unsigned n_readers;
 
 	struct overview_cache overview;
+	atomic_int queries;        /* running now */
 	atomic_ullong requests[6]; /* by hundreds of the status; [0] unused */
 	atomic_ullong problems[API_PROBLEM_CODES];
 };
@@ -92,6 +94,9 @@ void api_etag(struct api_req *r, int64_t version);
 /* The headers of every answer. */
 void api_common_headers(struct http_answer *a, const struct http_request *q, bool store);
 const char *api_problem_code(size_t i);
+
+/* Compresses a large body when the browser accepts it. */
+void api_compress(struct http_answer *a, const struct http_request *q);
 
 /* ---- dispatch.c */
 

@@ -232,6 +232,7 @@ finish(struct api *api, const struct http_request *q, struct http_answer *a)
 
 	for (size_t i = 0; i < a->n_headers; i++)
 		cached |= strcmp(a->header[i].name, "Cache-Control") == 0;
+	api_compress(a, q);
 	api_common_headers(a, q, cached);
 	atomic_fetch_add_explicit(&api->requests[a->status / 100 % 6], 1, memory_order_relaxed);
 }

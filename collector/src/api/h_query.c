@@ -295,13 +295,32 @@ plan(struct api_req *r, const struct query_query *p, struct store_query *q)
 	return false;
 }
 
+/* A query may take seconds of a thread; the others are kept for everybody else. */
+static int
+run_query(
+    struct api_req *r, struct store_read *reader, const struct store_query *q, struct bl_err *err)
+{
+	struct store_query_result *res;
+	int rc = BL_EBUSY;
+
+	if (atomic_fetch_add(&r->api->queries, 1) < API_QUERIES_MAX)
+		rc = store_read_query(reader, q, &res, err);
+	else
+		(void)bl_fail(err, BL_EBUSY, "%d queries are running", API_QUERIES_MAX);
+	if (rc == BL_OK) {
+		rc = write_result(r, reader, q, res, err);
+		store_query_free(res);
+	}
+	atomic_fetch_sub(&r->api->queries, 1);
+	return rc;
+}
+
 int
 get_query(struct api_req *r, struct bl_err *err)
 {
 	const struct query_query *p = r->query;
 	int64_t ids[STORE_QUERY_SERIES];
 	struct store_query q = { .series = ids, .n_series = parse_ids(p->series.v, ids) };
-	struct store_query_result *res;
 	struct store_read *reader;
 	int rc;
 
@@ -309,11 +328,7 @@ get_query(struct api_req *r, struct bl_err *err)
 		return 0;
 	if ((rc = api_reader_take(r->api, &reader, err)) < 0)
 		return rc;
-	rc = store_read_query(reader, &q, &res, err);
-	if (rc == BL_OK) {
-		rc = write_result(r, reader, &q, res, err);
-		store_query_free(res);
-	}
+	rc = run_query(r, reader, &q, err);
 	api_reader_give(r->api, reader);
 	if (rc == BL_ENOTFOUND) {
 		api_problem(r, 404, "not_found", "%s",

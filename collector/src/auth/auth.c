@@ -124,11 +124,16 @@ longest(int64_t x, int64_t y)
 	return x > y ? x : y;
 }
 
-/* 0: taken, go on; else how long to wait (ms), nothing taken. */
+/*
+ * 0: taken, go on; else how long to wait (ms), nothing taken.  The log names the
+ * address, never the user: people type passwords into the wrong field.
+ */
 static int64_t
-limits_take(struct auth *a, const struct limit_keys *k)
+limits_take(struct auth *a, const struct limit_keys *k, const char *address)
 {
 	const int64_t now = bl_mono_ms(a->clock);
+	unsigned more = 0;
+	bool tell = false;
 	int64_t wait;
 
 	pthread_mutex_lock(&a->lock);
@@ -146,8 +151,15 @@ limits_take(struct auth *a, const struct limit_keys *k)
 			auth_bucket_take(&a->global, GLOBAL_KEY, now);
 		}
 	}
-	a->counters.limited += wait != 0;
+	if (wait != 0) {
+		a->counters.limited++;
+		tell = bl_log_allow(&a->limited_log, now, 60000, &more);
+	}
 	pthread_mutex_unlock(&a->lock);
+	if (tell)
+		bl_warn("auth",
+		    "too many tries to sign in; not looked at address=%s more_like_it=%u", address,
+		    more);
 	return wait;
 }
 
@@ -320,7 +332,7 @@ auth_sign_in(
 		return AUTH_REFUSED; /* cannot exist: telling so early tells nothing */
 	if ((found = look_up(a, try, encoded, &k, err)) < 0)
 		return found;
-	if ((wait = limits_take(a, &k)) != 0) {
+	if ((wait = limits_take(a, &k, try->address)) != 0) {
 		out->retry_after_s = seconds_up(wait);
 		return AUTH_LIMITED;
 	}
@@ -357,7 +369,7 @@ auth_password_change(struct auth *a, const struct control_actor *who, const stru
 		return AUTH_REFUSED;
 	if ((rc = look_up(a, &try, encoded, &unused, err)) != AUTH_DONE)
 		return rc;
-	if ((wait = limits_take(a, &k)) != 0) {
+	if ((wait = limits_take(a, &k, s->address)) != 0) {
 		*retry_after_s = seconds_up(wait);
 		return AUTH_LIMITED;
 	}

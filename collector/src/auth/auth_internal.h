@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "branchline/log.h"
+
 #include "auth.h"
 #include "auth_bucket.h"
 
@@ -24,6 +26,7 @@ struct auth {
 	struct auth_buckets by_browser; /* known ones: apart from the others */
 	struct auth_buckets global;
 	struct auth_counters counters;
+	struct bl_log_limit limited_log;
 	uint64_t key_seed; /* so that nobody can aim at another's bucket */
 };
 

@@ -21,7 +21,7 @@
 
 #include "control_sql.h"
 
-#define READERS_DEFAULT       16u
+#define READERS_DEFAULT       32u
 #define WRITE_WAIT_DEFAULT_MS 5000
 #define BUSY_TIMEOUT_MS       2000 /* another process: a backup, a tool */
 

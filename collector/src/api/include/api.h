@@ -62,7 +62,7 @@ struct api_opts {
 	const char *const *origins; /* NULL-terminated */
 	const char *default_zone;   /* of new sites; NULL: the system's, else "UTC" */
 	const char *zoneinfo_dir;   /* NULL: /usr/share/zoneinfo */
-	unsigned threads;           /* 0: 4 */
+	unsigned threads;           /* 0: 8 */
 	unsigned connections_max;   /* 0: 512 */
 	unsigned per_address_max;   /* 0: 64 */
 	unsigned idle_timeout_s;    /* 0: 30; also ends a request that trickles in */

@@ -22,7 +22,7 @@ struct control_tx;
 
 struct control_opts {
 	const char *path;             /* the database file; its folder must exist */
-	unsigned readers_max;         /* read-only connections at most; 0: 16 */
+	unsigned readers_max;         /* read-only connections at most; 0: 32 */
 	int64_t write_wait_ms;        /* how long a change may wait for its turn; 0: 5000 */
 	const struct bl_clock *clock; /* keeps */
 };
