@@ -15,6 +15,7 @@ import zlib
 import pytest
 
 import wire_decoder
+from wire_decoder import MASK
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "wire"
@@ -197,6 +198,9 @@ F64 = struct.pack("<d", 0.1)
     (True, b"\x40\x02\x02" + bits("0")),  # short form, slope
     (False, b"\x00\x02" + bits("0 0 1")),  # filling is not zero
     (False, b"\x00\x02"),  # no bits
+    (False, b"\x05\x02" + bits("0 0")),  # no rests
+    (False, b"\x0f\x02" + bits("0 0 0000000000")),
+    (False, b"\xc0\x02\x00" + varint(2000) + b"\x00\x00\x00\x02"),  # more times than samples
     (False, b"\x81" + NAN),
     (False, b"\x81" + INF),
     (True, b"\x81" + F64),
@@ -270,10 +274,74 @@ def test_bodies_made_by_hand(fine, sections, samples):
     assert agree([message]) == (not fine), by_page(message)
 
 
+@pytest.mark.parametrize("fine, ranges", [
+    (True, [1, 5, 0]),  # 5
+    (True, [2, 1, 0, 0, 0]),  # 1, 3
+    (False, [0]),  # a question about nothing
+    (False, [1, 0, 0]),  # seq 0
+    (False, [1, MASK, 1]),  # past the last seq
+    (True, [1, MASK, 0]),
+    (True, [1, 1, MASK - 1]),
+    (False, [2, MASK, 0, 0, 0]),  # another one behind the last seq
+    (False, [2, MASK - 1, 0, 0, 0]),
+    (False, [2, 1, 0, MASK, 0]),
+    (False, [2, 1, 0]),
+    (False, [1, 1, 0, 0]),
+    (True, [64] + [1, 0] * 64),
+    (False, [65] + [1, 0] * 65),
+])
+def test_ranges_made_by_hand(fine, ranges):
+    content = b"\x01" + b"".join(varint(v) for v in ranges)
+    message = b"BL\x01\x0a\x01\x10" + b"\x11" * 16 + b"\x02" + varint(len(content)) + content
+    assert agree([message]) == (not fine), by_page(message)
+
+
+PRESENCE = b"\x01" + b"\x22" * 16 + b"\x03\x01x"
+
+
+@pytest.mark.parametrize("fine, sections", [
+    (True, [(1, PRESENCE)]),
+    (True, [(2, b""), (1, PRESENCE), (2, b"again")]),  # unknown ones may repeat
+    (False, []),
+    (False, [(2, PRESENCE)]),
+    (False, [(1, PRESENCE), (1, PRESENCE)]),
+    (False, [(1, PRESENCE + b"\0")]),
+    (False, [(1, PRESENCE[:-1])]),
+    (False, [(1, b"\x02" + PRESENCE[1:])]),  # neither online nor offline
+    (False, [(0, b""), (1, PRESENCE)]),
+])
+def test_sections_made_by_hand(fine, sections):
+    message = b"BL\x01\x07" + b"".join(varint(t) + varint(len(c)) + c for t, c in sections)
+    assert agree([message]) == (not fine), by_page(message)
+
+
+@pytest.mark.parametrize("fine, kind, value", [
+    (True, 0, b""), (False, 0, b"x"), (True, 1, b"\x02ab"), (False, 1, b"\x02\xffb"),
+    (False, 1, b"\x01\0"), (False, 1, varint(1025) + b"x" * 1025), (True, 2, F64), (False, 2, NAN),
+    (False, 2, INF), (True, 3, b""), (True, 4, b""), (False, 5, b""), (False, 7, b"\x02"),
+    (True, 8, b"\x02"), (True, 14, b"\x02"), (False, 15, b"\x02"),
+])
+def test_attributes_made_by_hand(fine, kind, value):
+    event = b"\x00\x01t\x00\x01\x01k" + bytes([kind]) + value
+    raw = b"\x03" + varint(len(event)) + event
+    message = bytearray(batch(len(raw), raw, zlib.crc32(raw)))
+    message[45] = 1  # one event
+    assert agree([bytes(message)]) == (not fine), by_page(bytes(message))
+
+
 def test_bombs_are_refused_before_they_go_off():
     zeros = zlib.compress(bytes(4 << 20), 9)
     nested = zlib.compress(zeros, 9)
+    # What is inside would be fine: a section that is not known.
+    section = b"\x09" + varint(1 << 20) + bytes(1 << 20)
+    small = b"\x09\x40" + bytes(64)
+    packed = zlib.compress(small)
+    assert agree([batch(len(small), packed, zlib.crc32(small))]) == 0
     bombs = [
+        batch(len(section), zlib.compress(section, 9), zlib.crc32(section)),
+        batch(len(small), packed + b"\0", zlib.crc32(small)),  # something behind the stream
+        batch(len(small), packed[:-1], zlib.crc32(small)),
+        batch(len(small), packed, zlib.crc32(small) ^ 1),
         batch(4 << 20, zeros, zlib.crc32(bytes(4 << 20))),  # ratio of a thousand
         batch(len(zeros), zeros, 0),  # stored, but the checksum is not its own
         batch((4 << 20) + 1, b"x" * 50000),  # above the cap

@@ -94,6 +94,55 @@ hello_refuses_what_cannot_be(void **state)
 }
 
 static void
+texts_are_utf8_in_its_shortest_form(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} cases[] = {
+		{ "", true },
+		{ "plain", true },
+		{ "\x7f\t\n", true },
+		{ "\xc2\x80 \xdf\xbf", true },
+		{ "\xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf", true },
+		{ "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf", true },
+		{ "\x80", false },
+		{ "\xc0\x80", false },     /* U+0000, made longer */
+		{ "\xc1\xbf", false },     /* "\x7f", made longer */
+		{ "\xc2", false },         /* cut off */
+		{ "\xc2 ", false },        /* no second byte */
+		{ "\xe0\x9f\xbf", false }, /* longer than need be */
+		{ "\xed\xa0\x80", false }, /* a surrogate */
+		{ "\xed\xbf\xbf", false },
+		{ "\xe4\xba", false },
+		{ "\xe4\xba\x41", false },
+		{ "\xf0\x8f\xbf\xbf", false }, /* longer than need be */
+		{ "\xf4\x90\x80\x80", false }, /* past U+10FFFF */
+		{ "\xf5\x80\x80\x80", false },
+		{ "\xf0\x9f\x93", false },
+		{ "\xff", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_presence p = { .online = true }, got;
+		struct bl_buf out;
+		int rc;
+
+		(void)snprintf(p.software, sizeof(p.software), "%s", cases[i].text);
+		bl_buf_init(&out, 4096);
+		rc = bl_presence_encode(&p, &out);
+		if (rc != (cases[i].ok ? BL_OK : BL_EINVAL))
+			fail_msg("case %zu: %d", i, rc);
+		if (rc == BL_OK) {
+			assert_int_equal(bl_presence_decode(out.data, out.len, &got, NULL), BL_OK);
+			assert_string_equal(got.software, cases[i].text);
+		}
+		bl_buf_free(&out);
+	}
+}
+
+static void
 a_full_output_is_left_as_it_was(void **state)
 {
 	const struct bl_hello h = hello();
@@ -405,6 +454,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hello_survives_the_wire),
 		cmocka_unit_test(hello_refuses_what_cannot_be),
+		cmocka_unit_test(texts_are_utf8_in_its_shortest_form),
 		cmocka_unit_test(a_full_output_is_left_as_it_was),
 		cmocka_unit_test(a_receipt_is_no_answer),
 		cmocka_unit_test(the_largest_receipt_fits),
