@@ -123,7 +123,8 @@ announce(struct agent *a)
 	bl_info("agent",
 	    "started device=%s site=%s interval_ms=%lld probes=%zu config=%s version=%s",
 	    a->config->v->device.id, a->config->v->device.site,
-	    (long long)a->config->v->interval_ms, a->n_probes, a->config->path, BL_VERSION);
+	    (long long)a->config->v->interval_ms, a->config->v->probes.n, a->config->path,
+	    BL_VERSION);
 }
 
 /* Memory is handed back, and threads share one arena: the footprint is a promise. */
@@ -154,6 +155,7 @@ start_parts(struct agent *a, struct bl_err *err)
 		bl_error(
 		    "agent", "`branchline-agent status` will not reach this agent: %s", minor.msg);
 	agent_tick_align(a);
+	a->last_tick_boot_ms = bl_boot_ms(a->clock); /* a pause before the first tick is one, too */
 	a->next_status_mono_ms = bl_mono_ms(a->clock);
 	/* The spool's word on how often this device connected comes first: the will tells it. */
 	a->mqtt_retry_mono_ms = bl_mono_ms(a->clock) + HELLO_WAIT_MS;
@@ -234,6 +236,7 @@ wait_ms(const struct agent *a)
 	int64_t at = a->next_tick_mono_ms, left;
 
 	at = earliest(at, a->next_status_mono_ms);
+	at = earliest(at, a->next_results_mono_ms);
 	at = earliest(at, agent_link_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
 	left = at - bl_mono_ms(a->clock);
@@ -253,6 +256,8 @@ do_what_is_due(struct agent *a)
 			agent_clock_save(a);
 		agent_tick(a);
 	}
+	if (now >= a->next_results_mono_ms)
+		agent_probe_results(a);
 	if (now >= a->next_status_mono_ms) {
 		a->next_status_mono_ms = now + AGENT_STATUS_MS;
 		(void)spool_thread_status(a->spool, AGENT_TOKEN_SELF);

@@ -22,6 +22,7 @@
 
 #define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
 #define AGENT_RESULTS       256u   /* probe results waiting for the loop */
+#define AGENT_RESULTS_MS    10500  /* over the usual interval: the tick comes first */
 #define AGENT_CLIENTS       8u     /* control connections at a time */
 #define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
 #define AGENT_CLOCK_SAVE_MS 3600000
@@ -78,6 +79,7 @@ struct agent {
 	struct probe_state *probe_state;
 	size_t n_probes;
 	struct agent_results results;
+	int64_t next_results_mono_ms;
 
 	/* spool */
 	struct spool_thread *spool;

@@ -224,12 +224,13 @@ agent_tick(struct agent *a)
 	const int64_t boot_ms = bl_boot_ms(a->clock);
 
 	/* Boot time goes on in suspend, when the monotonic clock of the schedule stands. */
-	if (a->last_tick_boot_ms != 0 && boot_ms - a->last_tick_boot_ms >= 2 * interval + 1000) {
+	if (boot_ms - a->last_tick_boot_ms >= 2 * interval + 1000) {
 		a->missed_ticks += (uint64_t)((boot_ms - a->last_tick_boot_ms) / interval) - 1;
 		name_missed(a, a->last_tick_boot_ms, boot_ms - interval);
 	}
 	a->last_tick_boot_ms = boot_ms;
 	a->ticks++;
+	agent_probe_results(a);
 	a->sink.n = 0;
 	sample_all(a, boot_ms);
 	sample_own(a);
@@ -247,14 +248,21 @@ on_result(void *ctx, const struct probe_result *r)
 {
 	struct agent_results *q = ctx;
 	const uint64_t one = 1;
+	bool urgent;
 
 	pthread_mutex_lock(&q->lock);
 	if (q->n == AGENT_RESULTS)
 		q->dropped++;
 	else
 		q->ring[(q->head + q->n++) % AGENT_RESULTS] = *r;
+	urgent = q->n >= AGENT_RESULTS / 2;
 	pthread_mutex_unlock(&q->lock);
-	(void)!write(q->fd, &one, sizeof(one)); /* fails only when it is readable anyway */
+	/*
+	 * They go to the spool with the next tick, in one commit: a wake-up and
+	 * an fsync for each would cost more than all samplers together.
+	 */
+	if (urgent)
+		(void)!write(q->fd, &one, sizeof(one)); /* fails only when it is readable anyway */
 }
 
 int
@@ -263,8 +271,10 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 	const struct bl_conf_list *probes = &a->config->v->probes;
 
 	a->n_probes = probes->n;
+	a->next_results_mono_ms = INT64_MAX;
 	if (probes->n == 0)
 		return BL_OK;
+	a->next_results_mono_ms = bl_mono_ms(a->clock) + AGENT_RESULTS_MS;
 	if (a->results.ring == NULL)
 		a->results.ring = calloc(AGENT_RESULTS, sizeof(*a->results.ring));
 	a->probe_state = calloc(probes->n, sizeof(*a->probe_state));
@@ -308,6 +318,8 @@ agent_probe_results(struct agent *a)
 	struct probe_result r;
 	uint64_t count;
 
+	a->next_results_mono_ms =
+	    a->n_probes > 0 ? bl_mono_ms(a->clock) + AGENT_RESULTS_MS : INT64_MAX;
 	(void)!read(a->results.fd, &count, sizeof(count)); /* EAGAIN: nothing was counted */
 	while (take_result(&a->results, &r)) {
 		if (r.probe >= a->n_probes)

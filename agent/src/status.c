@@ -205,7 +205,7 @@ status_ask(const char *state_dir, json_t **out, struct bl_err *err)
 	static const char question[] = "status\n";
 	char *text = NULL;
 	json_error_t why;
-	size_t len;
+	size_t len = 0;
 	int fd, rc;
 
 	*out = NULL;

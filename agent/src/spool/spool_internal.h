@@ -39,6 +39,8 @@
 #define SPOOL_CUT_ALONE_MS   (3600 * (int64_t)1000)
 #define SPOOL_ALONE_MS       (5 * 60 * (int64_t)1000) /* without a receipt: alone */
 
+#define SPOOL_AGE_MS (10 * 60 * (int64_t)1000) /* between looks for what is too old */
+
 /* Row ids of batches: generation of the spool id, stream, seq. */
 #define BATCH_SEQ_BITS 48
 #define BATCH_GEN_BITS 50
@@ -218,6 +220,8 @@ struct spool {
 	int64_t receipt_mono_ms;
 	bool link_was_up;
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
+
+	int64_t age_mono_ms; /* look for receipted batches past their time then */
 
 	/* offering; in memory only */
 	int64_t outstanding[SPOOL_OUTSTANDING];

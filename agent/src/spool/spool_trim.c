@@ -141,27 +141,41 @@ find_receipted(
 	return rc < 0 ? rc : BL_OK;
 }
 
-/* Without a receipt: former generations go first within their stream. */
+/* Of one stream in a range of ids, without a receipt and not out. */
+static int
+find_waiting_in(struct spool *s, enum bl_stream stream, int64_t lo, int64_t hi, struct victim *v,
+    unsigned *n, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc = BL_OK;
+
+	if ((st = db_select(s, Q_WAITING_UP, err, "ii", lo, hi)) == NULL)
+		return err->code;
+	while (*n < SLICE / 4 && (rc = db_step(s, st, err)) == 1) {
+		const int64_t id = sqlite3_column_int64(st, 0);
+
+		if (batch_stream(id) == stream && !outstanding_has(s, id))
+			victim_read(st, &v[(*n)++]);
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Host before probes before events; in each, former generations first. */
 static int
 find_waiting(struct spool *s, struct victim *v, unsigned *n, struct bl_err *err)
 {
 	int rc = BL_OK;
 
-	for (unsigned i = BL_STREAMS; i > 0 && *n == 0 && rc >= 0; i--) {
-		sqlite3_stmt *st = db_select(
-		    s, Q_WAITING_UP, err, "ii", INT64_C(0), batch_id(s->d.gen, 3, UINT64_MAX));
+	for (unsigned i = BL_STREAMS; i > 0 && *n == 0 && rc == BL_OK; i--) {
+		const enum bl_stream stream = (enum bl_stream)i;
 
-		if (st == NULL)
-			return err->code;
-		while (*n < SLICE / 4 && (rc = db_step(s, st, err)) == 1) {
-			const int64_t id = sqlite3_column_int64(st, 0);
-
-			if (batch_stream(id) == (enum bl_stream)i && !outstanding_has(s, id))
-				victim_read(st, &v[(*n)++]);
-		}
-		db_done(st);
+		rc = find_waiting_in(s, stream, 0, batch_id(s->d.gen, 0, 0) - 1, v, n, err);
+		if (rc == BL_OK)
+			rc = find_waiting_in(s, stream, batch_id(s->d.gen, stream, 0),
+			    batch_id(s->d.gen, stream, UINT64_MAX), v, n, err);
 	}
-	return rc < 0 ? rc : BL_OK;
+	return rc;
 }
 
 static int
@@ -206,11 +220,27 @@ trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 	return rc;
 }
 
+/* Receipted batches past their time.  Looking walks all batches: not at every turn. */
+static int
+drop_old(struct spool *s, unsigned *n, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(s->clock);
+	struct victim v[SLICE];
+	int rc;
+
+	*n = 0;
+	if (now < s->age_mono_ms)
+		return BL_OK;
+	rc = find_receipted(s, bl_unix_ms(s->clock) - s->keep_receipted_ms, v, n, err);
+	if (rc == BL_OK && *n == 0)
+		s->age_mono_ms = now + SPOOL_AGE_MS;
+	return rc == BL_OK && *n > 0 ? drop_all(s, v, *n, err) : rc;
+}
+
 int
 spool_trim(struct spool *s, bool *more, struct bl_err *err)
 {
 	struct bl_err local = { 0 };
-	struct victim v[SLICE];
 	bool former = false;
 	unsigned n = 0;
 	int rc;
@@ -218,12 +248,9 @@ spool_trim(struct spool *s, bool *more, struct bl_err *err)
 	if (err == NULL)
 		err = &local;
 	*more = false;
-	if ((rc = recut_slice(s, 4, &former, err)) < 0)
+	if ((rc = recut_slice(s, 4, &former, err)) < 0 || (rc = drop_old(s, &n, err)) < 0)
 		return rc;
-	rc = find_receipted(s, bl_unix_ms(s->clock) - s->keep_receipted_ms, v, &n, err);
-	if (rc == BL_OK && n > 0)
-		rc = drop_all(s, v, n, err);
-	else if (rc == BL_OK)
+	if (n == 0)
 		rc = trim_for_room(s, &n, err);
 	*more = former || n > 0;
 	return rc;
