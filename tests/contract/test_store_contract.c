@@ -854,6 +854,68 @@ a_query_gives_the_figures_of_the_samples(void **state)
 	}
 }
 
+struct event_seen {
+	int n;
+	int64_t unix_ms[8];
+	char type[8][32];
+};
+
+static bool
+see_event(void *ctx, const struct store_event *e)
+{
+	struct event_seen *s = ctx;
+
+	s->unix_ms[s->n] = e->unix_ms;
+	(void)snprintf(s->type[s->n++], 32, "%.*s", (int)e->ev->type.len, e->ev->type.p);
+	return s->n < 8;
+}
+
+/* More rows than one slice of a reader holds, of batches and of coverage. */
+static void
+a_long_range_is_read_in_slices_without_loss(void **state)
+{
+	struct ctx *c = *state;
+	struct event_seen events = { 0 };
+	struct store_query_result *res;
+	struct bl_event ev = { .type = { "tick", 4 } };
+	struct bl_err err = { 0 };
+
+	know_series(c, 3);
+	know_clock(c, 1, 0, OFFSET);
+	for (uint64_t i = 0; i < 300; i++) {
+		struct fixture_batch b = minute(c, i);
+
+		put_minutes(c, i, i + 1);
+		ev.boot_ms = b.begin_ms;
+		b.stream = BL_STREAM_EVENTS;
+		b.n_series = 0;
+		b.event = &ev;
+		begin(c);
+		assert_int_equal(put(c, &b), STORE_NEW);
+		commit(c);
+		c->clock.unix_ms += 61000;
+	}
+	put_minutes(c, 300, 900); /* and a backlog at once */
+	c->clock.unix_ms = OFFSET + 900 * MINUTE;
+	res = ask(c, series(c).id[2], OFFSET, OFFSET + 900 * MINUTE, MINUTE, false);
+	for (size_t i = 0; i < 900; i++)
+		assert_int_equal(res->series[0].n[i], 6);
+	assert_int_equal(res->series[0].n_gaps, 0);
+	assert_int_equal(res->batches_read, 900);
+	store_query_free(res);
+	/* A narrow range in the middle of the backlog reads what it needs. */
+	res = ask(c, series(c).id[2], OFFSET + 600 * MINUTE, OFFSET + 601 * MINUTE, MINUTE, false);
+	assert_int_equal(res->series[0].n[0], 6);
+	assert_true(res->batches_read <= 2);
+	store_query_free(res);
+	must(store_read_events(
+		 c->r, "kiosk-1", OFFSET, OFFSET + 900 * MINUTE, 7, see_event, &events, &err),
+	    &err);
+	assert_int_equal(events.n, 7);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(events.unix_ms[i], OFFSET + (299 - i) * MINUTE);
+}
+
 static void
 gaps_are_marked_at_both_edges_and_with_their_reason(void **state)
 {
@@ -1011,22 +1073,6 @@ impossible_questions_are_refused(void **state)
 }
 
 /* ---- events, latest, presence ---- */
-
-struct event_seen {
-	int n;
-	int64_t unix_ms[8];
-	char type[8][32];
-};
-
-static bool
-see_event(void *ctx, const struct store_event *e)
-{
-	struct event_seen *s = ctx;
-
-	s->unix_ms[s->n] = e->unix_ms;
-	(void)snprintf(s->type[s->n++], 32, "%.*s", (int)e->ev->type.len, e->ev->type.p);
-	return s->n < 8;
-}
 
 static void
 events_come_newest_first(void **state)
@@ -1340,6 +1386,7 @@ main(void)
 		T(coverage_is_merged_only_within_two_minutes_of_arrival),
 		T(the_dictionary_is_append_only),
 		T(a_query_gives_the_figures_of_the_samples),
+		T(a_long_range_is_read_in_slices_without_loss),
 		T(gaps_are_marked_at_both_edges_and_with_their_reason),
 		T(an_off_gap_has_its_own_times),
 		T(a_rate_knows_resets_and_boots),

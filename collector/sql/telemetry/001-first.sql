@@ -68,7 +68,7 @@ CREATE TABLE stream (
   samples            INTEGER NOT NULL DEFAULT 0,
   last_arrival_unix_ms INTEGER,
   until_unix_ms      INTEGER,                    -- end of the newest placed collection interval
-  span_max_ms        INTEGER NOT NULL DEFAULT 0, -- longest span of a batch: bounds range scans
+  span_max_ms        INTEGER NOT NULL DEFAULT 0, -- longest row of coverage: bounds range scans
   PRIMARY KEY (spool_id, stream)
 ) WITHOUT ROWID;
 
@@ -94,8 +94,6 @@ CREATE TABLE batch (
   kind             INTEGER NOT NULL,
   event_begin_ms   INTEGER NOT NULL,
   event_end_ms     INTEGER NOT NULL,
-  begin_unix_ms    INTEGER,          -- event_begin_ms placed; NULL: clock unknown
-  end_unix_ms      INTEGER,
   collect_begin_ms INTEGER NOT NULL,
   collect_end_ms   INTEGER NOT NULL,
   dict_version     INTEGER NOT NULL,
@@ -110,12 +108,11 @@ CREATE TABLE batch (
   body             BLOB NOT NULL
 );
 CREATE UNIQUE INDEX batch_seq ON batch (spool_id, stream, seq);
-CREATE INDEX batch_time ON batch (device_id, stream, end_unix_ms);
-CREATE INDEX batch_unplaced ON batch (spool_id, boot_id) WHERE end_unix_ms IS NULL;
 CREATE INDEX batch_supersedes ON batch (spool_id, stream, supersedes_last) WHERE kind = 1;
 
--- What has been seen, and when it came.  Outlives batches.  Neighbours that
--- touch are one row only when they came within two minutes of its first.
+-- What has been seen, and when it came.  Outlives batches, and is the way to
+-- them by time: a row names the seqs that it covers.  Neighbours that touch are
+-- one row only when they came within two minutes of its first.
 CREATE TABLE coverage (
   id              INTEGER PRIMARY KEY,
   spool_id        INTEGER NOT NULL,
@@ -126,14 +123,19 @@ CREATE TABLE coverage (
   boot_id         INTEGER NOT NULL,
   begin_ms        INTEGER NOT NULL,
   end_ms          INTEGER NOT NULL,
-  begin_unix_ms   INTEGER,
+  lo_ms           INTEGER NOT NULL, -- begin, or an earlier event in its batches
+  hi_ms           INTEGER NOT NULL,
+  begin_unix_ms   INTEGER,          -- the four placed; NULL: clock unknown
   end_unix_ms     INTEGER,
+  lo_unix_ms      INTEGER,
+  hi_unix_ms      INTEGER,
   first_arrived_unix_ms INTEGER NOT NULL,
   arrived_unix_ms INTEGER NOT NULL,
   lsn             INTEGER NOT NULL
 );
-CREATE INDEX coverage_time ON coverage (device_id, stream, end_unix_ms);
-CREATE INDEX coverage_unplaced ON coverage (spool_id, boot_id) WHERE end_unix_ms IS NULL;
+-- By its lower end, which a row that grows with its stream keeps.
+CREATE INDEX coverage_time ON coverage (device_id, stream, lo_unix_ms);
+CREATE INDEX coverage_unplaced ON coverage (device_id, stream) WHERE lo_unix_ms IS NULL;
 
 -- The ledger: what will never come, and why.
 CREATE TABLE gap (

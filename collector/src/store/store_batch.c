@@ -110,13 +110,11 @@ static int
 insert(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
     int64_t boot_id, const void *body, size_t body_len, struct bl_err *err)
 {
-	return store_run(s, SQL_BATCH_ADD, err, "iiuiiiiiiooiiiiiiiuuiib", sp->id,
-	    (int64_t)h->stream, h->seq, (int64_t)h->crc32, sp->device_id, boot_id, (int64_t)h->kind,
-	    h->event_begin_ms, h->event_end_ms, store_place_time(sp, &h->boot, h->event_begin_ms),
-	    store_place_time(sp, &h->boot, h->event_end_ms), h->collect_begin_ms, h->collect_end_ms,
-	    (int64_t)h->dict_version, (int64_t)h->n_samples, (int64_t)h->n_events,
-	    (int64_t)h->n_gaps, (int64_t)h->raw_bytes, h->supersedes_first, h->supersedes_last,
-	    s->now_unix_ms, s->total.lsn, body, body_len);
+	return store_run(s, SQL_BATCH_ADD, err, "iiuiiiiiiiiiiiiiuuiib", sp->id, (int64_t)h->stream,
+	    h->seq, (int64_t)h->crc32, sp->device_id, boot_id, (int64_t)h->kind, h->event_begin_ms,
+	    h->event_end_ms, h->collect_begin_ms, h->collect_end_ms, (int64_t)h->dict_version,
+	    (int64_t)h->n_samples, (int64_t)h->n_events, (int64_t)h->n_gaps, (int64_t)h->raw_bytes,
+	    h->supersedes_first, h->supersedes_last, s->now_unix_ms, s->total.lsn, body, body_len);
 }
 
 static int
@@ -141,22 +139,10 @@ static void
 note_figures(struct store *s, struct store_spool *sp, const struct bl_batch_header *h)
 {
 	struct store_stream *m = &sp->stream[h->stream - 1];
-	const int64_t until = store_place_time(sp, &h->boot, h->collect_end_ms);
-	/* Of both: a later segment of the clock map may stretch what this one says. */
-	const int64_t begin = store_place_time(sp, &h->boot, h->event_begin_ms);
-	const int64_t end = store_place_time(sp, &h->boot, h->event_end_ms);
 
 	m->batches++;
 	m->samples += h->n_samples;
 	m->last_arrival_unix_ms = s->now_unix_ms;
-	if (until != STORE_TIME_NONE && until > m->until_unix_ms)
-		m->until_unix_ms = until;
-	if (h->event_end_ms - h->event_begin_ms > m->span_max_ms)
-		m->span_max_ms = h->event_end_ms - h->event_begin_ms;
-	if (h->collect_end_ms - h->collect_begin_ms > m->span_max_ms)
-		m->span_max_ms = h->collect_end_ms - h->collect_begin_ms;
-	if (begin != STORE_TIME_NONE && end - begin > m->span_max_ms)
-		m->span_max_ms = end - begin;
 	s->total.batches++;
 	s->total.samples += h->n_samples;
 	s->total.events += h->n_events;

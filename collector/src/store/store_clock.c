@@ -1,10 +1,11 @@
 /*
  * Clock maps, and placing what came before them.
  *
- * A batch carries boot time.  Its wall time is worked out once, when it is
- * stored, by the segments known then.  A trusted segment that comes later is
- * noted in table placing; store_place then goes through the rows of that boot
- * in slices, so that a month of "clock unknown" does not hold up what is live.
+ * Batches carry boot time and keep it; readers place samples by the clock map.
+ * What is placed and stored is coverage, the way to batches by time.  A trusted
+ * segment that comes later is noted in table placing; store_place then goes
+ * through the rows of that boot in slices, so that a month of "clock unknown"
+ * does not hold up what is live.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,43 +85,44 @@ struct placing {
 	unsigned changed;
 };
 
-/* One row of: id, stream, begin, end (boot time). */
-static int
-place_row(struct placing *p, sqlite3_stmt *st, enum store_sql set, struct bl_err *err)
+/* A row of: id, begin, end, lo, hi (boot time). */
+static void
+row_of(sqlite3_stmt *st, struct coverage_row *c)
 {
-	const int64_t id = sqlite3_column_int64(st, 0);
-	const int64_t stream = sqlite3_column_int64(st, 1);
-	const int64_t begin = store_place_time(p->sp, &p->seg->boot, sqlite3_column_int64(st, 2));
-	const int64_t end = store_place_time(p->sp, &p->seg->boot, sqlite3_column_int64(st, 3));
-	struct store_stream *m;
+	c->id = sqlite3_column_int64(st, 0);
+	c->begin_ms = sqlite3_column_int64(st, 1);
+	c->end_ms = sqlite3_column_int64(st, 2);
+	c->lo_ms = sqlite3_column_int64(st, 3);
+	c->hi_ms = sqlite3_column_int64(st, 4);
+}
 
-	if (stream < 1 || stream > BL_STREAMS)
-		return BL_OK;
-	m = &p->sp->stream[stream - 1];
-	if (set == SQL_COVERAGE_PLACE && end > m->until_unix_ms)
-		m->until_unix_ms = end;
-	if (set == SQL_BATCH_PLACE && end != STORE_TIME_NONE && end - begin > m->span_max_ms)
-		m->span_max_ms = end - begin;
-	m->dirty = p->sp->dirty = true;
+static int
+place_row(
+    struct placing *p, enum bl_stream stream, const struct coverage_row *c, struct bl_err *err)
+{
+	struct coverage_times t;
+
+	store_cover_times(p->sp, stream, &p->seg->boot, c, &t);
 	p->changed++;
-	return store_run(p->s, set, err, "ooi", begin, end, id);
+	return store_run(p->s, SQL_COVERAGE_PLACE, err, "ooooi", t.begin, t.end, t.lo, t.hi, c->id);
 }
 
 /* Rows of this boot without a time; each placed row leaves the index that is walked. */
 static int
-place_waiting(struct placing *p, enum store_sql get, enum store_sql set, struct bl_err *err)
+place_waiting(struct placing *p, enum bl_stream stream, struct bl_err *err)
 {
 	while (p->left > 0) {
-		sqlite3_stmt *st =
-		    store_bind(p->s, get, err, "iii", p->sp->id, p->boot_id, (int64_t)1);
+		sqlite3_stmt *st = store_bind(p->s, SQL_UNPLACED_COVERAGE, err, "iiii",
+		    p->sp->device_id, (int64_t)stream, p->sp->id, p->boot_id);
+		struct coverage_row c;
 		int rc = store_step(p->s, st, err);
 
 		if (rc <= 0)
 			return rc;
-		p->left--;
-		rc = place_row(p, st, set, err);
+		row_of(st, &c);
 		(void)sqlite3_reset(st);
-		if (rc < 0)
+		p->left--;
+		if ((rc = place_row(p, stream, &c, err)) < 0)
 			return rc;
 	}
 	return BL_OK;
@@ -128,47 +130,36 @@ place_waiting(struct placing *p, enum store_sql get, enum store_sql set, struct 
 
 /* Rows that were placed by an earlier segment and reach into the new one. */
 static int
-place_again(struct placing *p, enum store_sql get, enum store_sql set, struct bl_err *err)
+place_again(struct placing *p, enum bl_stream stream, struct bl_err *err)
 {
-	const size_t before = p->seg->id - 1;
+	const int64_t reach = p->sp->stream[stream - 1].span_max_ms;
+	struct coverage_row rows[256];
 	uint32_t uncertainty;
+	sqlite3_stmt *st;
 	int64_t from;
+	size_t n = 0;
+	int rc;
 
-	if (!bl_clock_place(
-		p->sp->segs, before, &p->seg->boot, p->seg->from_boot_ms, &from, &uncertainty))
+	if (!bl_clock_place(p->sp->segs, p->seg->id - 1, &p->seg->boot, p->seg->from_boot_ms, &from,
+		&uncertainty))
 		return BL_OK;
-	for (int64_t stream = 1; stream <= BL_STREAMS; stream++) {
-		sqlite3_stmt *st = store_bind(p->s, get, err, "iiiiii", p->sp->device_id, stream,
-		    from, p->sp->id, p->boot_id, p->seg->from_boot_ms);
-		struct {
-			int64_t id, stream, begin, end;
-		} rows[256];
-		size_t n = 0;
-		int rc;
-
-		/*
-		 * Kept first, changed after: the change moves rows along the
-		 * index that is walked.  More than 256 cannot lie beyond a step
-		 * that just happened unless the map came hours late; those keep
-		 * the earlier segment's time, which is off by the step.
-		 */
-		while ((rc = store_step(p->s, st, err)) == 1 && n < 256) {
-			rows[n].id = sqlite3_column_int64(st, 0);
-			rows[n].stream = sqlite3_column_int64(st, 1);
-			rows[n].begin = sqlite3_column_int64(st, 2);
-			rows[n++].end = sqlite3_column_int64(st, 3);
-		}
-		if (rc == 1)
-			(void)sqlite3_reset(st);
-		for (size_t i = 0; rc >= 0 && i < n; i++) {
-			rc = store_run(p->s, set, err, "ooi",
-			    store_place_time(p->sp, &p->seg->boot, rows[i].begin),
-			    store_place_time(p->sp, &p->seg->boot, rows[i].end), rows[i].id);
-			p->changed++;
-		}
-		if (rc < 0)
+	st = store_bind(p->s, SQL_PLACED_COVERAGE, err, "iiiiii", p->sp->device_id, (int64_t)stream,
+	    from - reach, p->sp->id, p->boot_id, p->seg->from_boot_ms);
+	/*
+	 * Kept first, changed after: the change moves rows along the index that
+	 * is walked.  More than 256 rows, some hours of them, cannot lie beyond a
+	 * step that just happened; a map that comes later still leaves the rest
+	 * where the earlier segment put it, and samples are placed when they are read.
+	 */
+	while (n < 256 && (rc = store_step(p->s, st, err)) == 1)
+		row_of(st, &rows[n++]);
+	if (n == 256)
+		(void)sqlite3_reset(st);
+	else if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		if ((rc = place_row(p, stream, &rows[i], err)) < 0)
 			return rc;
-	}
 	return BL_OK;
 }
 
@@ -187,14 +178,15 @@ place_one(struct placing *p, uint32_t entry, struct bl_err *err)
 		if ((rc = store_stream_flush(p->s, p->sp, (enum bl_stream)i, err)) < 0)
 			return rc;
 	store_cover_forget(p->sp);
-	if ((rc = place_waiting(p, SQL_UNPLACED_COVERAGE, SQL_COVERAGE_PLACE, err)) < 0 ||
-	    (rc = place_waiting(p, SQL_UNPLACED_BATCH, SQL_BATCH_PLACE, err)) < 0)
-		return rc;
+	for (int i = 1; i <= BL_STREAMS; i++)
+		if ((rc = place_waiting(p, (enum bl_stream)i, err)) < 0)
+			return rc;
 	if (p->left == 0)
 		return BL_OK; /* goes on in the next slice */
-	if ((rc = place_again(p, SQL_PLACED_BATCH, SQL_BATCH_PLACE, err)) < 0 ||
-	    (rc = place_again(p, SQL_PLACED_COVERAGE, SQL_COVERAGE_PLACE, err)) < 0 ||
-	    (rc = store_gap_replace_boot(p->s, p->sp, &p->seg->boot, err)) < 0)
+	for (int i = 1; i <= BL_STREAMS; i++)
+		if ((rc = place_again(p, (enum bl_stream)i, err)) < 0)
+			return rc;
+	if ((rc = store_gap_replace_boot(p->s, p->sp, &p->seg->boot, err)) < 0)
 		return rc;
 	return store_run(p->s, SQL_PLACING_DONE, err, "ii", p->sp->id, (int64_t)entry);
 }

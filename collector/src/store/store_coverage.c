@@ -28,38 +28,73 @@ joins(const struct coverage_row *c, const struct bl_batch_header *h, int64_t boo
 	       now_unix_ms - c->first_arrived_unix_ms <= STORE_COVERAGE_MERGE_MS && touches(c, h);
 }
 
+/* A batch's whole extent: events may lie outside of the collection interval. */
 static void
-extend(struct store *s, const struct store_spool *sp, struct coverage_row *c,
-    const struct bl_batch_header *h)
+reach(struct coverage_row *c, const struct bl_batch_header *h)
+{
+	const int64_t lo =
+	    h->event_begin_ms < h->collect_begin_ms ? h->event_begin_ms : h->collect_begin_ms;
+	const int64_t hi =
+	    h->event_end_ms > h->collect_end_ms ? h->event_end_ms : h->collect_end_ms;
+
+	if (lo < c->lo_ms)
+		c->lo_ms = lo;
+	if (hi > c->hi_ms)
+		c->hi_ms = hi;
+}
+
+static void
+extend(struct store *s, struct coverage_row *c, const struct bl_batch_header *h)
 {
 	if (h->seq < c->seq_first) {
 		c->seq_first = h->seq;
 		c->begin_ms = h->collect_begin_ms;
-		c->begin_unix_ms = store_place_time(sp, &h->boot, c->begin_ms);
 	} else {
 		c->seq_last = h->seq;
 		c->end_ms = h->collect_end_ms;
-		c->end_unix_ms = store_place_time(sp, &h->boot, c->end_ms);
 	}
+	reach(c, h);
 	c->arrived_unix_ms = s->now_unix_ms;
 	c->dirty = true;
 }
 
+void
+store_cover_times(struct store_spool *sp, enum bl_stream stream, const struct bl_id *boot,
+    const struct coverage_row *c, struct coverage_times *t)
+{
+	struct store_stream *m = &sp->stream[stream - 1];
+
+	t->begin = store_place_time(sp, boot, c->begin_ms);
+	t->end = store_place_time(sp, boot, c->end_ms);
+	t->lo = store_place_time(sp, boot, c->lo_ms);
+	t->hi = store_place_time(sp, boot, c->hi_ms);
+	if (t->lo == STORE_TIME_NONE)
+		return;
+	if (t->end > m->until_unix_ms)
+		m->until_unix_ms = t->end;
+	/* Readers look this far before a range for rows that reach into it. */
+	if (t->hi - t->lo > m->span_max_ms)
+		m->span_max_ms = t->hi - t->lo;
+	m->dirty = sp->dirty = true;
+}
+
 int
-store_cover_flush(struct store *s, const struct store_spool *sp, enum bl_stream stream,
+store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream,
     struct coverage_row *c, struct bl_err *err)
 {
+	struct coverage_times t;
 	int rc;
 
+	store_cover_times(sp, stream, &c->boot, c, &t);
 	if (c->id != 0)
-		rc = store_run(s, SQL_COVERAGE_SET, err, "uuiiooiii", c->seq_first, c->seq_last,
-		    c->begin_ms, c->end_ms, c->begin_unix_ms, c->end_unix_ms, c->arrived_unix_ms,
-		    s->total.lsn, c->id);
+		rc = store_run(s, SQL_COVERAGE_SET, err, "uuiiiiooooiii", c->seq_first, c->seq_last,
+		    c->begin_ms, c->end_ms, c->lo_ms, c->hi_ms, t.begin, t.end, t.lo, t.hi,
+		    c->arrived_unix_ms, s->total.lsn, c->id);
 	else
-		rc = store_run(s, SQL_COVERAGE_ADD, err, "iiiuuiiiooiii", sp->id, sp->device_id,
+		rc = store_run(s, SQL_COVERAGE_ADD, err, "iiiuuiiiiiooooiii", sp->id, sp->device_id,
 		    (int64_t)stream, c->seq_first, c->seq_last, c->boot_id, c->begin_ms, c->end_ms,
-		    c->begin_unix_ms, c->end_unix_ms, c->first_arrived_unix_ms, c->arrived_unix_ms,
-		    s->total.lsn);
+		    c->lo_ms, c->hi_ms, t.begin, t.end, t.lo, t.hi, c->first_arrived_unix_ms,
+		    c->arrived_unix_ms, s->total.lsn);
 	if (rc < 0)
 		return rc;
 	if (c->id == 0)
@@ -78,7 +113,7 @@ store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_heade
 
 	for (unsigned i = 0; i < 2; i++)
 		if (joins(&m->cover[i], h, boot_id, s->now_unix_ms)) {
-			extend(s, sp, &m->cover[i], h);
+			extend(s, &m->cover[i], h);
 			m->cover_older = 1 - i;
 			return BL_OK;
 		}
@@ -90,14 +125,16 @@ store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_heade
 		.dirty = true,
 		.seq_first = h->seq,
 		.seq_last = h->seq,
+		.boot = h->boot,
 		.boot_id = boot_id,
 		.begin_ms = h->collect_begin_ms,
 		.end_ms = h->collect_end_ms,
-		.begin_unix_ms = store_place_time(sp, &h->boot, h->collect_begin_ms),
-		.end_unix_ms = store_place_time(sp, &h->boot, h->collect_end_ms),
+		.lo_ms = h->collect_begin_ms,
+		.hi_ms = h->collect_end_ms,
 		.first_arrived_unix_ms = s->now_unix_ms,
 		.arrived_unix_ms = s->now_unix_ms,
 	};
+	reach(c, h);
 	m->cover_older = 1 - m->cover_older;
 	return BL_OK;
 }

@@ -51,10 +51,16 @@ struct coverage_row {
 	int64_t id; /* 0: not in the database yet */
 	bool used, dirty;
 	uint64_t seq_first, seq_last;
+	struct bl_id boot;
 	int64_t boot_id;
-	int64_t begin_ms, end_ms;
-	int64_t begin_unix_ms, end_unix_ms; /* STORE_TIME_NONE: clock unknown */
+	int64_t begin_ms, end_ms; /* collection interval */
+	int64_t lo_ms, hi_ms;     /* and what lies outside of it */
 	int64_t first_arrived_unix_ms, arrived_unix_ms;
+};
+
+/* The four times of a row, placed; STORE_TIME_NONE: clock unknown. */
+struct coverage_times {
+	int64_t begin, end, lo, hi;
 };
 
 struct store_stream {
@@ -140,11 +146,8 @@ enum store_sql {
 	SQL_PLACING_ADD,
 	SQL_PLACING_GET,
 	SQL_PLACING_DONE,
-	SQL_UNPLACED_BATCH,
 	SQL_UNPLACED_COVERAGE,
-	SQL_PLACED_BATCH,
 	SQL_PLACED_COVERAGE,
-	SQL_BATCH_PLACE,
 	SQL_COVERAGE_PLACE,
 	SQL_PRESENCE_GET,
 	SQL_PRESENCE_SET,
@@ -248,7 +251,7 @@ int store_boot_id(struct store *s, struct store_spool *sp, const struct bl_id *b
 
 int store_stream_load(struct store *s, struct store_spool *sp, struct bl_err *err);
 int store_stream_flush(
-    struct store *s, const struct store_spool *sp, enum bl_stream stream, struct bl_err *err);
+    struct store *s, struct store_spool *sp, enum bl_stream stream, struct bl_err *err);
 /* BL_EFULL: too many holes. */
 int store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, uint64_t last);
 
@@ -256,7 +259,10 @@ int store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, 
 
 int store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     int64_t boot_id, struct bl_err *err);
-int store_cover_flush(struct store *s, const struct store_spool *sp, enum bl_stream stream,
+/* Places c, and notes in its stream what follows from that. */
+void store_cover_times(struct store_spool *sp, enum bl_stream stream, const struct bl_id *boot,
+    const struct coverage_row *c, struct coverage_times *t);
+int store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream,
     struct coverage_row *row, struct bl_err *err);
 /* Rows changed in the database behind the memory: start new ones. */
 void store_cover_forget(struct store_spool *sp);

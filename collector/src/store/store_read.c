@@ -11,9 +11,10 @@
 #include "store_read_internal.h"
 
 #define BATCH_COLUMNS                                                                              \
-	"id, spool_id, boot_id, seq, crc32, kind, event_begin_ms, event_end_ms, begin_unix_ms,"    \
-	" end_unix_ms, collect_begin_ms, collect_end_ms, dict_version, n_samples, n_events,"       \
-	" n_gaps, raw_bytes, supersedes_first, supersedes_last, arrived_unix_ms, body"
+	"id, seq, crc32, kind, event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms,"    \
+	" dict_version, n_samples, n_events, n_gaps, raw_bytes, supersedes_first,"                 \
+	" supersedes_last, arrived_unix_ms, body"
+#define COVER_COLUMNS "id, spool_id, boot_id, seq_first, seq_last, lo_unix_ms"
 #define SERIES_SELECT                                                                              \
 	"SELECT s.id, d.name, s.name, s.unit, s.labels, s.kind, s.stream, s.interval_ms,"          \
 	" s.device_id FROM series s JOIN device d ON d.id = s.device_id"
@@ -61,21 +62,27 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_SEGMENTS] = "SELECT entry, from_ms, offset_ms, uncertainty_ms, source"
 			  " FROM clock_segment WHERE spool_id = ? AND boot_uuid = ? ORDER BY entry",
 	[READ_BOOT] = "SELECT uuid FROM boot WHERE id = ?",
-	[READ_BATCHES_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE device_id = ?1"
-			    " AND stream = ?2 AND (end_unix_ms, id) > (?3, ?4)"
-			    " AND end_unix_ms <= ?5 ORDER BY end_unix_ms, id LIMIT ?6",
-	[READ_BATCHES_DOWN] = "SELECT " BATCH_COLUMNS " FROM batch WHERE device_id = ?1"
-			      " AND stream = ?2 AND (end_unix_ms, id) < (?3, ?4)"
-			      " AND end_unix_ms >= ?5 ORDER BY end_unix_ms DESC, id DESC LIMIT ?6",
-	[READ_BATCHES_UNPLACED] =
-	    "SELECT " BATCH_COLUMNS " FROM batch WHERE end_unix_ms IS NULL AND device_id = ?1"
-	    " AND stream = ?2 AND id < ?4 AND arrived_unix_ms BETWEEN ?5 AND ?3"
-	    " ORDER BY id DESC LIMIT ?6",
+	[READ_COVERS_UP] = "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1"
+			   " AND stream = ?2 AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+			   " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT ?7",
+	[READ_COVERS_DOWN] =
+	    "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND (lo_unix_ms, id) < (?3, ?4) AND lo_unix_ms >= ?5 AND hi_unix_ms >= ?6"
+	    " ORDER BY lo_unix_ms DESC, id DESC LIMIT ?7",
+	[READ_COVERS_UNPLACED] =
+	    "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND lo_unix_ms IS NULL AND id < ?4 AND first_arrived_unix_ms < ?3"
+	    " AND arrived_unix_ms >= ?6 AND ?5 IS NOT NULL ORDER BY id DESC LIMIT ?7",
+	[READ_BATCHES_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE spool_id = ? AND stream = ?"
+			    " AND seq BETWEEN ? AND ? ORDER BY seq",
+	[READ_BATCHES_DOWN] =
+	    "SELECT " BATCH_COLUMNS " FROM batch WHERE spool_id = ? AND stream = ?"
+	    " AND seq BETWEEN ? AND ? ORDER BY seq DESC",
 	[READ_COVERAGE] =
-	    "SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, begin_unix_ms,"
-	    " end_unix_ms, arrived_unix_ms, id FROM coverage WHERE device_id = ?1 AND stream = ?2"
-	    " AND (end_unix_ms, id) > (?3, ?4) AND end_unix_ms <= ?5"
-	    " ORDER BY end_unix_ms, id LIMIT 1024",
+	    "SELECT spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms, arrived_unix_ms,"
+	    " lo_unix_ms, id FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5 AND hi_unix_ms >= ?6"
+	    " ORDER BY lo_unix_ms, id LIMIT 1024",
 	[READ_GAPS_DEVICE] =
 	    GAP_SELECT " WHERE" GAP_RANGE " AND g.device_id = ?4 ORDER BY g.id DESC LIMIT 256",
 	[READ_GAPS_ALL] = GAP_SELECT " WHERE" GAP_RANGE " ORDER BY g.id DESC LIMIT 256",
@@ -95,7 +102,8 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_ASIDE_COUNT] = "SELECT reason, n FROM aside_count",
 	[READ_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[READ_COUNTS] = "SELECT (SELECT count(*) FROM gap), (SELECT count(*) FROM aside),"
-			" (SELECT count(*) FROM batch WHERE end_unix_ms IS NULL),"
+			" (SELECT coalesce(sum(seq_last - seq_first + 1), 0) FROM coverage"
+			" WHERE lo_unix_ms IS NULL),"
 			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
 			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
 };

@@ -2,8 +2,8 @@
  * Events of a device, newest first.
  *
  * Batches are walked from the newest end; once as many events are kept as are
- * wanted, and the next batch ends before the oldest of them, nothing older can
- * matter.  Events hold pointers into the inflated body, so what is kept is
+ * wanted, and nothing that is still to come can be newer than the oldest of
+ * them, the rest cannot matter.  Events hold pointers into the inflated body, so what is kept is
  * copied.
  */
 #include <stdlib.h>
@@ -111,10 +111,10 @@ take_batch(struct scan *sc, const struct scan_batch *b, struct keep *l, struct b
 
 	if (b->h.n_events == 0)
 		return BL_OK;
-	if ((rc = scan_segments(sc, b, err)) < 0 || (rc = scan_open(sc, b, &rd, err)) < 0)
+	if ((rc = scan_open(sc, b, &rd, err)) < 0)
 		return rc;
 	while ((rc = bl_batch_next_event(&rd, &ev, err)) == 1)
-		if (add_event(l, b, &ev, scan_place(sc, b, ev.boot_ms)) < 0)
+		if (add_event(l, b, &ev, scan_place(sc, ev.boot_ms)) < 0)
 			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	return rc;
 }
@@ -129,16 +129,17 @@ walk(struct store_read *r, int64_t device_id, enum scan_order order, int64_t fro
 
 	if ((rc = scan_begin(&sc, r, order, device_id, BL_STREAM_EVENTS, from, to,
 		 bl_mono_ms(r->clock) + STORE_QUERY_DEADLINE, err)) < 0)
-		return rc;
+		goto done;
 	while ((rc = scan_next(&sc, &b, err)) == 1) {
 		if (order == SCAN_DOWN && l->n >= l->limit) {
 			prune(l);
-			if (b->end_unix_ms < l->k[l->n - 1].order_unix_ms)
+			if (scan_bound(&sc) < l->k[l->n - 1].order_unix_ms)
 				break;
 		}
 		if ((rc = take_batch(&sc, b, l, err)) < 0)
 			break;
 	}
+done:
 	scan_end(&sc);
 	return rc < 0 ? rc : BL_OK;
 }
@@ -148,21 +149,15 @@ store_read_events(struct store_read *r, const char *device, int64_t from_unix_ms
     int64_t to_unix_ms, size_t limit, store_event_cb cb, void *ctx, struct bl_err *err)
 {
 	struct keep l = { .limit = limit, .from = from_unix_ms, .to = to_unix_ms };
-	int64_t device_id, reach;
+	int64_t device_id;
 	int rc;
 
 	if (limit < 1 || limit > 1000)
 		return bl_fail(err, BL_EINVAL, "events: a limit from 1 to 1000");
-	if (from_unix_ms < -INT64_MAX / 4)
-		from_unix_ms = -INT64_MAX / 4;
-	if (to_unix_ms > INT64_MAX / 4)
-		to_unix_ms = INT64_MAX / 4;
 	if ((rc = read_device_id(r, device, &device_id, err)) <= 0)
 		return rc; /* never heard of: no events */
-	if ((rc = read_span_max(r, device_id, BL_STREAM_EVENTS, &reach, err)) < 0)
-		return rc;
 	if ((rc = walk(r, device_id, SCAN_UNPLACED_DOWN, from_unix_ms, to_unix_ms, &l, err)) < 0 ||
-	    (rc = walk(r, device_id, SCAN_DOWN, from_unix_ms, to_unix_ms + reach, &l, err)) < 0)
+	    (rc = walk(r, device_id, SCAN_DOWN, from_unix_ms, to_unix_ms, &l, err)) < 0)
 		goto done;
 	if (l.n > 0)
 		prune(&l);

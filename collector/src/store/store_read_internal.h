@@ -24,9 +24,11 @@ enum read_sql {
 	READ_SPAN_MAX,
 	READ_SEGMENTS,
 	READ_BOOT,
+	READ_COVERS_UP,
+	READ_COVERS_DOWN,
+	READ_COVERS_UNPLACED,
 	READ_BATCHES_UP,
 	READ_BATCHES_DOWN,
-	READ_BATCHES_UNPLACED,
 	READ_COVERAGE,
 	READ_GAPS_DEVICE,
 	READ_GAPS_ALL,
@@ -67,40 +69,57 @@ int read_scratch(struct store_read *r, struct bl_err *err);
 /* One batch out of the store; valid until the next one. */
 struct scan_batch {
 	int64_t id, spool_id, boot_id;
-	int64_t begin_unix_ms, end_unix_ms, arrived_unix_ms;
+	/* Of its events and samples; STORE_TIME_NONE: clock unknown. */
+	int64_t begin_unix_ms, end_unix_ms;
+	int64_t arrived_unix_ms;
 	struct bl_batch_header h;
 	const uint8_t *body;
 	size_t body_len;
 };
 
+/* UNPLACED: what has no time yet, by arrival. */
 enum scan_order { SCAN_UP, SCAN_DOWN, SCAN_UNPLACED_DOWN };
 
+/* One row of coverage: the way to some batches. */
+struct scan_cover {
+	int64_t id, spool_id, boot_id;
+	uint64_t seq_first, seq_last;
+	int64_t lo_unix_ms;
+};
+
+#define SCAN_COVERS 64
+
 /*
- * Walks batches of one stream of one device by their end.  A slice of rows is
- * copied at a time; no transaction is open between slices.
+ * Walks the batches of one stream of one device that touch [from, to), by the
+ * coverage rows that lead to them.  Rows are copied in slices; no transaction is
+ * open between slices.
  */
 struct scan {
 	struct store_read *r;
 	enum scan_order order;
 	int64_t device_id;
 	enum bl_stream stream;
-	int64_t from_unix_ms, to_unix_ms; /* of the ends */
-	int64_t at_end, at_id;            /* the last row of the slice before */
-	bool finished;
-	unsigned slice; /* rows at a time */
-	struct scan_batch *rows;
-	size_t n, next;
-	struct bl_buf bodies;
-	/* the clock map that places the present batch */
-	int64_t seg_spool_id;
-	struct bl_id seg_boot;
-	struct bl_clock_segment *seg;
-	size_t n_segs, size_segs;
-	/* the last boot looked up */
-	int64_t boot_id;
-	struct bl_id boot;
+	int64_t from_unix_ms, to_unix_ms;
+	int64_t reach_ms; /* no row is longer */
 	int64_t deadline_mono_ms;
 	uint64_t n_read;
+	/* coverage */
+	struct scan_cover cover[SCAN_COVERS];
+	size_t n_covers, next_cover;
+	unsigned covers_at_a_time;
+	bool no_more_covers;
+	const struct scan_cover *at;  /* NULL: none yet */
+	uint64_t seq_first, seq_last; /* what is left of it */
+	/* a slice of its batches */
+	struct scan_batch *rows;
+	size_t n, next;
+	unsigned rows_at_a_time;
+	struct bl_buf bodies;
+	/* its boot and clock map */
+	struct bl_id boot;
+	int64_t boot_id, seg_spool_id;
+	struct bl_clock_segment *seg;
+	size_t n_segs, size_segs;
 };
 
 int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
@@ -111,16 +130,16 @@ int scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order,
     enum bl_stream stream, struct bl_err *err);
 /* 1: *b filled; 0: no more; BL_ETIMEDOUT. */
 int scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err);
+/* SCAN_DOWN: nothing that is still to come ends after this. */
+int64_t scan_bound(const struct scan *sc);
 /* Inflates b into r->raw and sets up a reader over it. */
 int scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err);
-/* The clock map of b's boot is loaded. */
-int scan_segments(struct scan *sc, const struct scan_batch *b, struct bl_err *err);
-/* After scan_segments.  STORE_TIME_NONE: clock unknown. */
-int64_t scan_place(const struct scan *sc, const struct scan_batch *b, int64_t boot_ms);
+/* Of the present batch's boot.  STORE_TIME_NONE: clock unknown. */
+int64_t scan_place(const struct scan *sc, int64_t boot_ms);
 void scan_end(struct scan *sc);
-/* How far a batch's begin may lie before its end. */
-int read_span_max(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
+/* How far a row of coverage may begin before its end. */
+int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err);
 
 /* ---- store_read_spans.c ---- */

@@ -112,7 +112,7 @@ group(struct store_read *r, const struct latest_row *row, size_t n, store_latest
 		scan_end(&sc);
 		return rc < 0 ? rc : 1;
 	}
-	if ((rc = scan_segments(&sc, b, err)) < 0 || (rc = scan_open(&sc, b, &rd, err)) < 0)
+	if ((rc = scan_open(&sc, b, &rd, err)) < 0)
 		goto done;
 	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
 		const struct latest_row *w = find(row, n, b->spool_id, c.series_id);
@@ -124,7 +124,7 @@ group(struct store_read *r, const struct latest_row *row, size_t n, store_latest
 		if ((rc = bl_column_decode(&rd, &c, r->boot_ms, r->value, r->unknown, err)) < 0)
 			goto done;
 		l = (struct store_latest){ w->device, w->series, w->name, w->labels,
-			scan_place(&sc, b, r->boot_ms[last]), r->unknown[last] == BL_KNOWN,
+			scan_place(&sc, r->boot_ms[last]), r->unknown[last] == BL_KNOWN,
 			r->value[last] };
 		if (!cb(ctx, &l))
 			goto done;

@@ -52,11 +52,11 @@ cover_add(struct cover_list *l, sqlite3_stmt *st, enum bl_stream stream)
 	}
 	l->c[l->n++] = (struct store_coverage){
 		.stream = stream,
-		.from_unix_ms = sqlite3_column_int64(st, 6),
-		.to_unix_ms = sqlite3_column_int64(st, 7),
-		.arrived_unix_ms = sqlite3_column_int64(st, 8),
-		.seq_first = (uint64_t)sqlite3_column_int64(st, 2),
-		.seq_last = (uint64_t)sqlite3_column_int64(st, 3),
+		.from_unix_ms = sqlite3_column_int64(st, 3),
+		.to_unix_ms = sqlite3_column_int64(st, 4),
+		.arrived_unix_ms = sqlite3_column_int64(st, 5),
+		.seq_first = (uint64_t)sqlite3_column_int64(st, 1),
+		.seq_last = (uint64_t)sqlite3_column_int64(st, 2),
 	};
 	return BL_OK;
 }
@@ -65,22 +65,22 @@ static int
 cover_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
     struct cover_list *l, struct bl_err *err)
 {
-	int64_t at_end = from, at_id = 0, reach;
+	int64_t at, at_id = 0, reach;
 	size_t page;
 	int rc;
 
-	if ((rc = read_span_max(r, device_id, stream, &reach, err)) < 0)
+	if ((rc = read_reach(r, device_id, stream, &reach, err)) < 0)
 		return rc;
-	if (reach < STORE_COVERAGE_SPAN_MS)
-		reach = STORE_COVERAGE_SPAN_MS;
+	at = from - reach;
 	do {
-		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiii", device_id,
-		    (int64_t)stream, at_end, at_id, to + reach);
+		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiiii", device_id,
+		    (int64_t)stream, at, at_id, to, from);
 
 		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
-			at_end = sqlite3_column_int64(st, 7);
-			at_id = sqlite3_column_int64(st, 9);
-			if (sqlite3_column_int64(st, 6) < to && cover_add(l, st, stream) < 0) {
+			at = sqlite3_column_int64(st, 6);
+			at_id = sqlite3_column_int64(st, 7);
+			if (sqlite3_column_int64(st, 3) < to &&
+			    sqlite3_column_int64(st, 4) > from && cover_add(l, st, stream) < 0) {
 				(void)sqlite3_reset(st);
 				return bl_fail(err, BL_EFULL,
 				    "the range has too many coverage rows: ask for a shorter one");

@@ -153,7 +153,7 @@ take_column(struct query *y, struct scan *sc, const struct scan_batch *b,
 	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < c->n; i++) {
-		const int64_t t = scan_place(sc, b, r->boot_ms[i]);
+		const int64_t t = scan_place(sc, r->boot_ms[i]);
 		double v = r->value[i];
 
 		if (r->unknown[i] != BL_KNOWN) {
@@ -202,7 +202,7 @@ take_batch(struct query *y, struct scan *sc, const struct scan_batch *b, struct 
 
 	if (b->h.n_samples == 0)
 		return BL_OK;
-	if ((rc = scan_segments(sc, b, err)) < 0 || (rc = scan_open(sc, b, &rd, err)) < 0)
+	if ((rc = scan_open(sc, b, &rd, err)) < 0)
 		return rc;
 	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
 		if ((w = who_wants(y, group, b->spool_id, c.series_id)) == NULL)
@@ -218,7 +218,7 @@ walk_group(struct store_read *r, struct query *y, struct wanted *group, int64_t 
     struct bl_err *err)
 {
 	const struct store_query *q = y->q;
-	int64_t reach, lead = 0;
+	int64_t lead = 0;
 	struct scan_batch *b;
 	struct scan sc;
 	int rc;
@@ -226,18 +226,13 @@ walk_group(struct store_read *r, struct query *y, struct wanted *group, int64_t 
 	for (size_t i = 0; i < q->n_series; i++)
 		if (same_group(&y->w[i], group) && q->rate && pair_max_ms(&y->w[i]) > lead)
 			lead = pair_max_ms(&y->w[i]);
-	if ((rc = read_span_max(r, group->device_id, group->stream, &reach, err)) < 0)
-		return rc;
-	/* Ends before the range's begin are of no use; a begin within it may end "reach" later. */
 	if ((rc = scan_begin(&sc, r, SCAN_UP, group->device_id, group->stream,
-		 q->from_unix_ms - lead - 1, q->to_unix_ms + reach, deadline_mono_ms, err)) < 0)
-		return rc;
-	while ((rc = scan_next(&sc, &b, err)) == 1) {
-		if (b->begin_unix_ms >= q->to_unix_ms)
-			continue;
+		 q->from_unix_ms - lead, q->to_unix_ms, deadline_mono_ms, err)) < 0)
+		goto done;
+	while ((rc = scan_next(&sc, &b, err)) == 1)
 		if ((rc = take_batch(y, &sc, b, group, err)) < 0)
 			break;
-	}
+done:
 	y->res->batches_read += sc.n_read;
 	scan_end(&sc);
 	return rc;

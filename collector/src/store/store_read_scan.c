@@ -1,9 +1,10 @@
 /*
  * The walk over stored batches.
  *
- * A slice of at most 64 rows is copied out, then the statement is reset: what
+ * Coverage rows lead to them: a row names a run of seqs of one spool and one
+ * boot.  A slice of rows is copied out, then the statement is reset: what
  * follows (inflating, decoding, the caller) happens outside any transaction.
- * The next slice begins after the last row's (end, id).
+ * A batch outside the range is passed over by its times, without its body.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +13,30 @@
 
 #define SLICE_ROWS  64
 #define SLICE_BYTES (1u << 20) /* a slice of the largest batches ends sooner */
+#define TIME_MAX    (INT64_MAX / 4)
 
 int
-read_span_max(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
+read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_SPAN_MAX, err, "ii", device_id, (int64_t)stream);
 	int rc = read_step(r, st, err);
 
-	*out = 0;
+	*out = STORE_COVERAGE_SPAN_MS;
 	if (rc == 1) {
-		*out = sqlite3_column_int64(st, 0);
+		const int64_t span = sqlite3_column_int64(st, 0);
+
+		if (span > *out)
+			*out = span < TIME_MAX ? span : TIME_MAX;
 		(void)sqlite3_reset(st);
 	}
 	return rc < 0 ? rc : BL_OK;
+}
+
+static int64_t
+clamp(int64_t t)
+{
+	return t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
 }
 
 int
@@ -38,31 +49,25 @@ scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t
 	sc->order = order;
 	sc->device_id = device_id;
 	sc->stream = stream;
-	sc->from_unix_ms = from_unix_ms;
-	sc->to_unix_ms = to_unix_ms;
+	sc->from_unix_ms = clamp(from_unix_ms);
+	sc->to_unix_ms = clamp(to_unix_ms);
 	sc->deadline_mono_ms = deadline_mono_ms;
-	sc->slice = SLICE_ROWS;
-	if (order == SCAN_UP) {
-		sc->at_end = from_unix_ms;
-		sc->at_id = 0;
-	} else {
-		sc->at_end = to_unix_ms;
-		sc->at_id = INT64_MAX;
-	}
+	sc->covers_at_a_time = SCAN_COVERS;
+	sc->rows_at_a_time = SLICE_ROWS;
 	bl_buf_init(&sc->bodies, SLICE_BYTES + BL_BATCH_WIRE_MAX);
 	if ((sc->rows = malloc(SLICE_ROWS * sizeof(*sc->rows))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
-	return BL_OK;
+	return read_reach(r, device_id, stream, &sc->reach_ms, err);
 }
 
 int
 scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
     enum bl_stream stream, struct bl_err *err)
 {
-	const int rc = scan_begin(
-	    sc, r, order, device_id, stream, -INT64_MAX / 2, INT64_MAX / 2, INT64_MAX, err);
+	const int rc =
+	    scan_begin(sc, r, order, device_id, stream, -TIME_MAX, TIME_MAX, INT64_MAX, err);
 
-	sc->slice = 1;
+	sc->covers_at_a_time = sc->rows_at_a_time = 1;
 	return rc;
 }
 
@@ -75,93 +80,240 @@ scan_end(struct scan *sc)
 	memset(sc, 0, sizeof(*sc));
 }
 
-static void
-take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
+int64_t
+scan_bound(const struct scan *sc)
 {
-	const size_t len = (size_t)sqlite3_column_bytes(st, 20);
+	return sc->at == NULL ? INT64_MAX : sc->at->lo_unix_ms + sc->reach_ms;
+}
 
-	memset(b, 0, sizeof(*b));
-	b->id = sqlite3_column_int64(st, 0);
-	b->spool_id = sqlite3_column_int64(st, 1);
-	b->boot_id = sqlite3_column_int64(st, 2);
-	b->h.stream = sc->stream;
-	b->h.seq = (uint64_t)sqlite3_column_int64(st, 3);
-	b->h.crc32 = (uint32_t)sqlite3_column_int64(st, 4);
-	b->h.kind = (enum bl_batch_kind)sqlite3_column_int(st, 5);
-	b->h.event_begin_ms = sqlite3_column_int64(st, 6);
-	b->h.event_end_ms = sqlite3_column_int64(st, 7);
-	b->begin_unix_ms = store_column_time(st, 8);
-	b->end_unix_ms = store_column_time(st, 9);
-	b->h.collect_begin_ms = sqlite3_column_int64(st, 10);
-	b->h.collect_end_ms = sqlite3_column_int64(st, 11);
-	b->h.dict_version = (uint32_t)sqlite3_column_int64(st, 12);
-	b->h.n_samples = (uint32_t)sqlite3_column_int64(st, 13);
-	b->h.n_events = (uint32_t)sqlite3_column_int64(st, 14);
-	b->h.n_gaps = (uint32_t)sqlite3_column_int64(st, 15);
-	b->h.raw_bytes = (uint32_t)sqlite3_column_int64(st, 16);
-	b->h.supersedes_first = (uint64_t)sqlite3_column_int64(st, 17);
-	b->h.supersedes_last = (uint64_t)sqlite3_column_int64(st, 18);
-	b->arrived_unix_ms = sqlite3_column_int64(st, 19);
-	b->body_len = len;
-	/* Where the body lies is known when the buffer has stopped moving. */
-	if (len > 0)
-		bl_buf_bytes(&sc->bodies, sqlite3_column_blob(st, 20), len);
+/* ---- coverage rows ---- */
+
+static sqlite3_stmt *
+bind_covers(struct scan *sc, struct bl_err *err)
+{
+	static const enum read_sql which[] = { READ_COVERS_UP, READ_COVERS_DOWN,
+		READ_COVERS_UNPLACED };
+	const struct scan_cover *last = sc->n_covers > 0 ? &sc->cover[sc->n_covers - 1] : NULL;
+	const int64_t lowest = sc->from_unix_ms - sc->reach_ms;
+	int64_t at, id, bound = lowest;
+
+	if (sc->order == SCAN_UP) {
+		at = last != NULL ? last->lo_unix_ms : lowest;
+		id = last != NULL ? last->id : 0;
+		bound = sc->to_unix_ms;
+	} else {
+		at = last != NULL && sc->order == SCAN_DOWN ? last->lo_unix_ms : sc->to_unix_ms;
+		id = last != NULL ? last->id : sc->order == SCAN_DOWN ? 0 : INT64_MAX;
+	}
+	return read_bind(sc->r, which[sc->order], err, "iiiiiii", sc->device_id,
+	    (int64_t)sc->stream, at, id, bound, sc->from_unix_ms, (int64_t)sc->covers_at_a_time);
 }
 
 static int
-fill(struct scan *sc, struct bl_err *err)
+more_covers(struct scan *sc, struct bl_err *err)
 {
-	static const enum read_sql which[] = { READ_BATCHES_UP, READ_BATCHES_DOWN,
-		READ_BATCHES_UNPLACED };
-	sqlite3_stmt *st = read_bind(sc->r, which[sc->order], err, "iiiiii", sc->device_id,
-	    (int64_t)sc->stream, sc->at_end, sc->at_id,
-	    sc->order == SCAN_UP ? sc->to_unix_ms : sc->from_unix_ms, (int64_t)sc->slice);
-	size_t at = 0;
-	int rc = 0;
+	sqlite3_stmt *st = bind_covers(sc, err);
+	size_t n = 0;
+	int rc;
 
-	sc->n = sc->next = 0;
-	bl_buf_reset(&sc->bodies);
-	while (sc->n < sc->slice && sc->bodies.len < SLICE_BYTES &&
-	       (rc = read_step(sc->r, st, err)) == 1)
-		take_row(sc, st, &sc->rows[sc->n++]);
+	while ((rc = read_step(sc->r, st, err)) == 1)
+		sc->cover[n++] = (struct scan_cover){
+			.id = sqlite3_column_int64(st, 0),
+			.spool_id = sqlite3_column_int64(st, 1),
+			.boot_id = sqlite3_column_int64(st, 2),
+			.seq_first = (uint64_t)sqlite3_column_int64(st, 3),
+			.seq_last = (uint64_t)sqlite3_column_int64(st, 4),
+			.lo_unix_ms = store_column_time(st, 5),
+		};
+	sc->n_covers = n;
+	sc->next_cover = 0;
+	sc->no_more_covers = n < sc->covers_at_a_time;
+	return rc;
+}
+
+/* ---- boot and clock map ---- */
+
+static int
+find_boot(struct scan *sc, int64_t boot_id, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(sc->r, READ_BOOT, err, "i", boot_id);
+	int rc = read_step(sc->r, st, err);
+
 	if (rc < 0)
 		return rc;
-	if (rc == 1)
-		(void)sqlite3_reset(st);
-	if (sc->n < sc->slice && rc == 0)
-		sc->finished = true;
-	if (sc->bodies.failed)
-		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
-	for (size_t i = 0; i < sc->n; i++) {
-		sc->rows[i].body = sc->bodies.data + at;
-		at += sc->rows[i].body_len;
-	}
-	if (sc->n > 0) {
-		if (sc->order != SCAN_UNPLACED_DOWN)
-			sc->at_end = sc->rows[sc->n - 1].end_unix_ms;
-		sc->at_id = sc->rows[sc->n - 1].id;
-	}
+	if (rc == 0)
+		return bl_fail(err, BL_ECORRUPT, "telemetry store: a batch names no boot");
+	store_column_id(st, 0, &sc->boot);
+	(void)sqlite3_reset(st);
+	sc->boot_id = boot_id;
 	return BL_OK;
 }
 
 static int
-find_boot(struct scan *sc, struct scan_batch *b, struct bl_err *err)
+add_segment(struct scan *sc, sqlite3_stmt *st)
+{
+	struct bl_clock_segment *seg;
+
+	if (sc->n_segs == sc->size_segs) {
+		const size_t size = sc->size_segs == 0 ? 8 : sc->size_segs * 2;
+
+		if ((seg = realloc(sc->seg, size * sizeof(*seg))) == NULL)
+			return BL_ENOMEM;
+		sc->seg = seg;
+		sc->size_segs = size;
+	}
+	sc->seg[sc->n_segs++] = (struct bl_clock_segment){
+		.id = (uint32_t)sqlite3_column_int64(st, 0),
+		.boot = sc->boot,
+		.from_boot_ms = sqlite3_column_int64(st, 1),
+		.offset_ms = sqlite3_column_int64(st, 2),
+		.uncertainty_ms = (uint32_t)sqlite3_column_int64(st, 3),
+		.source = (enum bl_clock_source)sqlite3_column_int(st, 4),
+	};
+	return BL_OK;
+}
+
+static int
+find_clock(struct scan *sc, const struct scan_cover *c, struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	int rc;
 
-	if (sc->boot_id != b->boot_id) {
-		st = read_bind(sc->r, READ_BOOT, err, "i", b->boot_id);
-		if ((rc = read_step(sc->r, st, err)) < 0)
-			return rc;
-		if (rc == 0)
-			return bl_fail(err, BL_ECORRUPT, "telemetry store: a batch names no boot");
-		store_column_id(st, 0, &sc->boot);
-		(void)sqlite3_reset(st);
-		sc->boot_id = b->boot_id;
-	}
+	if (sc->seg_spool_id == c->spool_id && sc->boot_id == c->boot_id)
+		return BL_OK;
+	if ((rc = find_boot(sc, c->boot_id, err)) < 0)
+		return rc;
+	sc->n_segs = 0;
+	sc->seg_spool_id = c->spool_id;
+	st = read_bind(sc->r, READ_SEGMENTS, err, "id", c->spool_id, &sc->boot);
+	while ((rc = read_step(sc->r, st, err)) == 1)
+		if (add_segment(sc, st) < 0) {
+			(void)sqlite3_reset(st);
+			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+		}
+	return rc;
+}
+
+int64_t
+scan_place(const struct scan *sc, int64_t boot_ms)
+{
+	uint32_t uncertainty;
+	int64_t unix_ms;
+
+	if (!bl_clock_place(sc->seg, sc->n_segs, &sc->boot, boot_ms, &unix_ms, &uncertainty))
+		return STORE_TIME_NONE;
+	return unix_ms;
+}
+
+/* ---- batches ---- */
+
+/* False: outside the range; the body was not touched. */
+static bool
+take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
+{
+	memset(b, 0, sizeof(*b));
+	b->h.event_begin_ms = sqlite3_column_int64(st, 4);
+	b->h.event_end_ms = sqlite3_column_int64(st, 5);
+	b->begin_unix_ms = scan_place(sc, b->h.event_begin_ms);
+	b->end_unix_ms = scan_place(sc, b->h.event_end_ms);
+	if (sc->order != SCAN_UNPLACED_DOWN &&
+	    (b->begin_unix_ms >= sc->to_unix_ms || b->end_unix_ms < sc->from_unix_ms))
+		return false;
+	b->id = sqlite3_column_int64(st, 0);
+	b->spool_id = sc->at->spool_id;
+	b->boot_id = sc->at->boot_id;
 	b->h.boot = sc->boot;
+	b->h.stream = sc->stream;
+	b->h.seq = (uint64_t)sqlite3_column_int64(st, 1);
+	b->h.crc32 = (uint32_t)sqlite3_column_int64(st, 2);
+	b->h.kind = (enum bl_batch_kind)sqlite3_column_int(st, 3);
+	b->h.collect_begin_ms = sqlite3_column_int64(st, 6);
+	b->h.collect_end_ms = sqlite3_column_int64(st, 7);
+	b->h.dict_version = (uint32_t)sqlite3_column_int64(st, 8);
+	b->h.n_samples = (uint32_t)sqlite3_column_int64(st, 9);
+	b->h.n_events = (uint32_t)sqlite3_column_int64(st, 10);
+	b->h.n_gaps = (uint32_t)sqlite3_column_int64(st, 11);
+	b->h.raw_bytes = (uint32_t)sqlite3_column_int64(st, 12);
+	b->h.supersedes_first = (uint64_t)sqlite3_column_int64(st, 13);
+	b->h.supersedes_last = (uint64_t)sqlite3_column_int64(st, 14);
+	b->arrived_unix_ms = sqlite3_column_int64(st, 15);
+	b->body_len = (size_t)sqlite3_column_bytes(st, 16);
+	/* Where the body lies is known when the buffer has stopped moving. */
+	if (b->body_len > 0)
+		bl_buf_bytes(&sc->bodies, sqlite3_column_blob(st, 16), b->body_len);
+	return true;
+}
+
+static void
+point_at_bodies(struct scan *sc)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < sc->n; i++) {
+		sc->rows[i].body = sc->bodies.data + at;
+		at += sc->rows[i].body_len;
+	}
+}
+
+/* The next slice of the present row of coverage; its seqs shrink by what was read. */
+static int
+more_batches(struct scan *sc, struct bl_err *err)
+{
+	const bool up = sc->order == SCAN_UP;
+	sqlite3_stmt *st;
+	unsigned seen = 0;
+	int rc = 0;
+
+	sc->n = sc->next = 0;
+	bl_buf_reset(&sc->bodies);
+	st = read_bind(sc->r, up ? READ_BATCHES_UP : READ_BATCHES_DOWN, err, "iiuu",
+	    sc->at->spool_id, (int64_t)sc->stream, sc->seq_first, sc->seq_last);
+	/* 512 rows passed over are a slice, too: no transaction for longer. */
+	while (sc->n < sc->rows_at_a_time && seen < 512 && sc->bodies.len < SLICE_BYTES &&
+	       (rc = read_step(sc->r, st, err)) == 1) {
+		const uint64_t seq = (uint64_t)sqlite3_column_int64(st, 1);
+
+		seen++;
+		if (take_row(sc, st, &sc->rows[sc->n]))
+			sc->n++;
+		if (up)
+			sc->seq_first = seq + 1;
+		else
+			sc->seq_last = seq - 1;
+	}
+	if (rc < 0)
+		return rc;
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	else
+		sc->seq_first = sc->seq_last + 1; /* all of it was read */
+	if (sc->bodies.failed)
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	point_at_bodies(sc);
 	return BL_OK;
+}
+
+/* 1: there is a row of coverage with batches left; 0: no more. */
+static int
+next_cover(struct scan *sc, struct bl_err *err)
+{
+	int rc;
+
+	if (sc->at != NULL && sc->seq_first <= sc->seq_last)
+		return 1;
+	if (sc->next_cover == sc->n_covers) {
+		if (sc->no_more_covers)
+			return 0;
+		if ((rc = more_covers(sc, err)) < 0)
+			return rc;
+		if (sc->n_covers == 0)
+			return 0;
+	}
+	sc->at = &sc->cover[sc->next_cover++];
+	sc->seq_first = sc->at->seq_first;
+	sc->seq_last = sc->at->seq_last;
+	rc = find_clock(sc, sc->at, err);
+	return rc < 0 ? rc : 1;
 }
 
 int
@@ -169,22 +321,18 @@ scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err)
 {
 	int rc;
 
-	if (sc->next == sc->n) {
-		if (sc->finished)
-			return 0;
-		if ((rc = fill(sc, err)) < 0)
+	while (sc->next == sc->n) {
+		if (bl_mono_ms(sc->r->clock) > sc->deadline_mono_ms)
+			return bl_fail(err, BL_ETIMEDOUT,
+			    "the question took too long: ask for a shorter range (%llu batches were"
+			    " read)",
+			    (unsigned long long)sc->n_read);
+		if ((rc = next_cover(sc, err)) <= 0 || (rc = more_batches(sc, err)) < 0)
 			return rc;
-		if (sc->n == 0)
-			return 0;
 	}
-	if (bl_mono_ms(sc->r->clock) > sc->deadline_mono_ms)
-		return bl_fail(err, BL_ETIMEDOUT,
-		    "the question took too long: ask for a shorter range (%llu batches were read)",
-		    (unsigned long long)sc->n_read);
 	*b = &sc->rows[sc->next++];
 	sc->n_read++;
-	rc = find_boot(sc, *b, err);
-	return rc < 0 ? rc : 1;
+	return 1;
 }
 
 int
@@ -196,52 +344,4 @@ scan_open(
 	if ((rc = bl_batch_inflate(&b->h, b->body, b->body_len, &sc->r->raw, err)) < 0)
 		return rc;
 	return bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
-}
-
-int
-scan_segments(struct scan *sc, const struct scan_batch *b, struct bl_err *err)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	if (sc->seg_spool_id == b->spool_id && bl_id_equal(&sc->seg_boot, &b->h.boot))
-		return BL_OK;
-	sc->n_segs = 0;
-	st = read_bind(sc->r, READ_SEGMENTS, err, "id", b->spool_id, &b->h.boot);
-	while ((rc = read_step(sc->r, st, err)) == 1) {
-		struct bl_clock_segment *seg;
-
-		if (sc->n_segs == sc->size_segs) {
-			const size_t size = sc->size_segs == 0 ? 8 : sc->size_segs * 2;
-
-			if ((seg = realloc(sc->seg, size * sizeof(*seg))) == NULL) {
-				(void)sqlite3_reset(st);
-				return bl_fail(
-				    err, BL_ENOMEM, "read telemetry store: out of memory");
-			}
-			sc->seg = seg;
-			sc->size_segs = size;
-		}
-		seg = &sc->seg[sc->n_segs++];
-		seg->id = (uint32_t)sqlite3_column_int64(st, 0);
-		seg->boot = b->h.boot;
-		seg->from_boot_ms = sqlite3_column_int64(st, 1);
-		seg->offset_ms = sqlite3_column_int64(st, 2);
-		seg->uncertainty_ms = (uint32_t)sqlite3_column_int64(st, 3);
-		seg->source = (enum bl_clock_source)sqlite3_column_int(st, 4);
-	}
-	sc->seg_spool_id = b->spool_id;
-	sc->seg_boot = b->h.boot;
-	return rc;
-}
-
-int64_t
-scan_place(const struct scan *sc, const struct scan_batch *b, int64_t boot_ms)
-{
-	uint32_t uncertainty;
-	int64_t unix_ms;
-
-	if (!bl_clock_place(sc->seg, sc->n_segs, &b->h.boot, boot_ms, &unix_ms, &uncertainty))
-		return STORE_TIME_NONE;
-	return unix_ms;
 }

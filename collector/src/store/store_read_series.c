@@ -37,7 +37,7 @@ see(struct store_read *r, int64_t device_id, enum bl_stream stream, enum scan_or
 
 	memset(out, 0, sizeof(*out));
 	if ((rc = scan_begin_one(&sc, r, order, device_id, stream, err)) < 0)
-		return rc;
+		goto done;
 	if ((rc = scan_next(&sc, &b, err)) <= 0 || b->h.n_samples == 0)
 		goto done;
 	out->spool_id = b->spool_id;

@@ -67,43 +67,50 @@ spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms
 }
 
 static int
+add_cover(struct holes *h, const struct cover *c)
+{
+	struct cover *more;
+
+	if (h->n_c == h->size_c) {
+		if (h->n_c >= COVER_MAX || (more = grow(h->c, &h->size_c, sizeof(*more))) == NULL)
+			return BL_EFULL;
+		h->c = more;
+	}
+	h->c[h->n_c++] = *c;
+	return BL_OK;
+}
+
+static int
 load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct holes *h, struct bl_err *err)
 {
-	int64_t at_end = from, at_id = 0, reach;
+	int64_t at, at_id = 0, reach;
 	size_t page;
 	int rc;
 
-	if ((rc = read_span_max(r, device_id, stream, &reach, err)) < 0)
+	if ((rc = read_reach(r, device_id, stream, &reach, err)) < 0)
 		return rc;
-	if (reach < STORE_COVERAGE_SPAN_MS)
-		reach = STORE_COVERAGE_SPAN_MS;
+	at = from - reach;
 	do {
-		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiii", device_id,
-		    (int64_t)stream, at_end, at_id, to + reach);
+		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiiii", device_id,
+		    (int64_t)stream, at, at_id, to, from);
 
 		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
-			struct cover *c = h->c;
+			const struct cover c = {
+				.spool_id = sqlite3_column_int64(st, 0),
+				.seq_first = (uint64_t)sqlite3_column_int64(st, 1),
+				.seq_last = (uint64_t)sqlite3_column_int64(st, 2),
+				.begin = sqlite3_column_int64(st, 3),
+				.end = sqlite3_column_int64(st, 4),
+			};
 
-			at_end = sqlite3_column_int64(st, 7);
-			at_id = sqlite3_column_int64(st, 9);
-			if (sqlite3_column_int64(st, 6) >= to)
-				continue;
-			if (h->n_c == h->size_c &&
-			    (h->n_c >= COVER_MAX ||
-				(c = grow(h->c, &h->size_c, sizeof(*c))) == NULL)) {
+			at = sqlite3_column_int64(st, 6);
+			at_id = sqlite3_column_int64(st, 7);
+			if (c.begin < to && c.end > from && add_cover(h, &c) < 0) {
 				(void)sqlite3_reset(st);
 				return bl_fail(err, BL_EFULL,
 				    "the range has too many coverage rows: ask for a shorter one");
 			}
-			h->c = c;
-			h->c[h->n_c++] = (struct cover){
-				.begin = sqlite3_column_int64(st, 6),
-				.end = at_end,
-				.spool_id = sqlite3_column_int64(st, 0),
-				.seq_first = (uint64_t)sqlite3_column_int64(st, 2),
-				.seq_last = (uint64_t)sqlite3_column_int64(st, 3),
-			};
 		}
 		if (rc < 0)
 			return rc;

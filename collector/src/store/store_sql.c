@@ -53,10 +53,9 @@ const char *const store_sql_text[SQL_COUNT] = {
 			  " FROM batch WHERE spool_id=? AND stream=? AND seq=?",
 	[SQL_BATCH_ADD] =
 	    "INSERT INTO batch (spool_id, stream, seq, crc32, device_id, boot_id, kind,"
-	    " event_begin_ms, event_end_ms, begin_unix_ms, end_unix_ms, collect_begin_ms,"
-	    " collect_end_ms, dict_version, n_samples, n_events, n_gaps, raw_bytes,"
-	    " supersedes_first, supersedes_last, arrived_unix_ms, lsn, body)"
-	    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	    " event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms, dict_version,"
+	    " n_samples, n_events, n_gaps, raw_bytes, supersedes_first, supersedes_last,"
+	    " arrived_unix_ms, lsn, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_BATCH_ANY] =
 	    "SELECT 1 FROM batch WHERE spool_id=? AND stream=? AND seq BETWEEN ? AND ? LIMIT 1",
 	[SQL_BATCH_SEQS] = "SELECT seq FROM batch WHERE spool_id=? AND stream=?"
@@ -65,11 +64,13 @@ const char *const store_sql_text[SQL_COUNT] = {
 				 " AND supersedes_last >= ? AND supersedes_first <= ? LIMIT 1",
 	[SQL_COVERAGE_ADD] =
 	    "INSERT INTO coverage (spool_id, device_id, stream, seq_first, seq_last, boot_id,"
-	    " begin_ms, end_ms, begin_unix_ms, end_unix_ms, first_arrived_unix_ms,"
-	    " arrived_unix_ms, lsn) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	    " begin_ms, end_ms, lo_ms, hi_ms, begin_unix_ms, end_unix_ms, lo_unix_ms, hi_unix_ms,"
+	    " first_arrived_unix_ms, arrived_unix_ms, lsn)"
+	    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_COVERAGE_SET] =
-	    "UPDATE coverage SET seq_first=?, seq_last=?, begin_ms=?, end_ms=?, begin_unix_ms=?,"
-	    " end_unix_ms=?, arrived_unix_ms=?, lsn=? WHERE id=?",
+	    "UPDATE coverage SET seq_first=?, seq_last=?, begin_ms=?, end_ms=?, lo_ms=?, hi_ms=?,"
+	    " begin_unix_ms=?, end_unix_ms=?, lo_unix_ms=?, hi_unix_ms=?, arrived_unix_ms=?,"
+	    " lsn=? WHERE id=?",
 	[SQL_GAP_ADD] =
 	    "INSERT OR IGNORE INTO gap (spool_id, device_id, stream, reason, seq_first, seq_last,"
 	    " begin_boot, begin_ms, end_boot, end_ms, begin_unix_ms, end_unix_ms, samples,"
@@ -93,19 +94,15 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_PLACING_GET] = "SELECT p.spool_id, p.entry, s.uuid FROM placing p"
 			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
 	[SQL_PLACING_DONE] = "DELETE FROM placing WHERE spool_id=? AND entry=?",
-	[SQL_UNPLACED_BATCH] = "SELECT id, stream, event_begin_ms, event_end_ms FROM batch"
-			       " WHERE spool_id=? AND boot_id=? AND end_unix_ms IS NULL LIMIT ?",
-	[SQL_UNPLACED_COVERAGE] = "SELECT id, stream, begin_ms, end_ms FROM coverage"
-				  " WHERE spool_id=? AND boot_id=? AND end_unix_ms IS NULL LIMIT ?",
-	[SQL_PLACED_BATCH] =
-	    "SELECT id, stream, event_begin_ms, event_end_ms FROM batch WHERE device_id=?"
-	    " AND stream=? AND end_unix_ms >= ? AND spool_id=? AND boot_id=?"
-	    " AND event_end_ms >= ?",
+	[SQL_UNPLACED_COVERAGE] =
+	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms FROM coverage WHERE device_id=? AND stream=?"
+	    " AND lo_unix_ms IS NULL AND spool_id=? AND boot_id=? LIMIT 1",
 	[SQL_PLACED_COVERAGE] =
-	    "SELECT id, stream, begin_ms, end_ms FROM coverage WHERE device_id=? AND stream=?"
-	    " AND end_unix_ms >= ? AND spool_id=? AND boot_id=? AND end_ms >= ?",
-	[SQL_BATCH_PLACE] = "UPDATE batch SET begin_unix_ms=?, end_unix_ms=? WHERE id=?",
-	[SQL_COVERAGE_PLACE] = "UPDATE coverage SET begin_unix_ms=?, end_unix_ms=? WHERE id=?",
+	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms FROM coverage WHERE device_id=? AND stream=?"
+	    " AND lo_unix_ms >= ? AND spool_id=? AND boot_id=? AND hi_ms >= ?",
+	[SQL_COVERAGE_PLACE] =
+	    "UPDATE coverage SET begin_unix_ms=?, end_unix_ms=?, lo_unix_ms=?, hi_unix_ms=?"
+	    " WHERE id=?",
 	[SQL_PRESENCE_GET] = "SELECT presence, presence_boot, connections FROM device WHERE id=?",
 	[SQL_PRESENCE_SET] =
 	    "UPDATE device SET presence=?, presence_since_unix_ms=CASE WHEN ? THEN ?"

@@ -105,9 +105,9 @@ unexplained(const struct store_spool *sp, const struct store_stream *m)
 
 int
 store_stream_flush(
-    struct store *s, const struct store_spool *sp, enum bl_stream stream, struct bl_err *err)
+    struct store *s, struct store_spool *sp, enum bl_stream stream, struct bl_err *err)
 {
-	struct store_stream *m = (struct store_stream *)&sp->stream[stream - 1];
+	struct store_stream *m = &sp->stream[stream - 1];
 	int rc;
 
 	for (int i = 0; i < 2; i++)
