@@ -131,7 +131,7 @@ export const en = {
     col_state: "State",
     col_matter: "What is the matter",
     col_data: "Data until",
-    col_devices: "Devices current",
+    col_devices: "Devices up",
     col_probes: "Probes failing",
     col_cpu: "CPU",
     col_memory: "Memory",

@@ -119,7 +119,7 @@ export const zhCN: Catalogue = {
     col_state: "状态",
     col_matter: "情况说明",
     col_data: "数据截至",
-    col_devices: "数据最新的设备",
+    col_devices: "在线设备",
     col_probes: "失败的探测",
     col_cpu: "CPU",
     col_memory: "内存",
