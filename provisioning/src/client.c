@@ -49,7 +49,7 @@ problem(const char *method, const char *path, long status, const json_t *p, stru
 		    err, code, "%s %s: the collector answered %ld", method, path, status);
 	if (first == NULL)
 		return bl_fail(err, code, "%s", detail);
-	return bl_fail(err, code, "%s (%s: expected %s, got \"%s\")", detail,
+	return bl_fail(err, code, "%s (%s: expected %s, got %s)", detail,
 	    client_text(first, "field"), client_text(first, "expected"), client_text(first, "got"));
 }
 

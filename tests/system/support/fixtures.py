@@ -54,5 +54,5 @@ def processes(tmp_path):
 
 @pytest.fixture
 def organisation(tmp_path, processes) -> Organisation:
-    """A whole organisation, made but not started: see Organisation."""
-    return Organisation(tmp_path, processes)
+    """A whole organisation whose broker and collector run: see Organisation."""
+    return Organisation(tmp_path, processes).start()

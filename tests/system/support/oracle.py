@@ -1,0 +1,184 @@
+"""The judge of delivery: reads the collector's store itself and checks every synthetic sample.
+
+The agent's synthetic sampler puts f(series, n) = n * 1000 + series with n growing by one a tick, so
+no record of what was sent is needed: what is missing or came twice shows in the values. Bodies are
+decoded by the independent reader in tests/contract, not by our own codec.
+"""
+
+import sqlite3
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from .wait import wait_for
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "contract"))
+import wire_decoder  # noqa: E402
+
+QUIET = """
+samplers:
+  cpu: { enabled: false }
+  memory: { enabled: false }
+  disk: { enabled: false }
+  network: { enabled: false }
+  uptime: { enabled: false }
+  self: { enabled: false }
+"""
+
+
+def load(series: int) -> str:
+    """Configuration: nothing but `series` synthetic series, every second."""
+    return "interval: 1s" + QUIET + f"  synthetic: {{ enabled: true, series: {series} }}\n"
+
+
+def silence() -> str:
+    """Configuration: no sample at all, so that what was accepted can arrive in full."""
+    return "interval: 1s" + QUIET
+
+
+def _rows(path, sql, *args):
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        return connection.execute(sql, args).fetchall()
+    finally:
+        connection.close()
+
+
+class Store:
+    """The collector's telemetry.db, read only."""
+
+    def __init__(self, org):
+        self.path = org.folder / "collector" / "telemetry.db"
+
+    def samples(self) -> int:
+        return _rows(self.path, "SELECT samples FROM total")[0][0]
+
+    def samples_of(self, spool_hex: str) -> int:
+        return _rows(self.path, "SELECT coalesce(sum(b.n_samples), 0) FROM batch b"
+                     " JOIN spool s ON s.id = b.spool_id WHERE hex(s.uuid) = upper(?)",
+                     spool_hex)[0][0]
+
+    def synthetic(self, device: str):
+        """series -> [(boot, boot_ms, value)] in the order of arrival."""
+        names = {(spool, entry): labels for spool, entry, labels in _rows(
+            self.path, "SELECT d.spool_id, d.entry, s.labels FROM dict d"
+            " JOIN series s ON s.id = d.series_id WHERE s.name = 'synthetic'")}
+        out = defaultdict(list)
+        for row in _rows(
+                self.path, "SELECT b.spool_id, b.boot_id, b.raw_bytes, b.crc32, b.dict_version,"
+                " b.event_begin_ms, b.event_end_ms, b.n_samples, b.n_events, b.n_gaps, b.body"
+                " FROM batch b JOIN device d ON d.id = b.device_id"
+                " WHERE d.name = ? AND b.stream = 3 AND b.n_samples > 0 ORDER BY b.id", device):
+            spool, boot, raw, crc, dictionary, begin, end, *counts, body = row
+            header = {"event": [begin, end], "counts": counts, "dict_version": dictionary}
+            for column in self._columns(wire_decoder.inflate(body, raw, crc), header):
+                labels = names.get((spool, column["id"]))
+                if labels is not None:
+                    out[int("".join(c for c in labels if c.isdigit()))] += [
+                        (boot, t, v) for t, v in zip(column["times"], column["values"])]
+        return out
+
+    @staticmethod
+    def _columns(raw, header):
+        found = dict(wire_decoder.sections(wire_decoder.Reader(raw)))
+        shared = []
+        if 1 in found:
+            n = found[1].varint(64)
+            shared = [wire_decoder.time_column(found[1], *header["event"]) for _ in range(n)]
+        return wire_decoder.read_columns(found[2], shared, header)
+
+    def off_gaps(self, device: str):
+        """[(begin_ms, end_ms)] of the host stream's ledger entries "off"."""
+        return _rows(self.path, "SELECT g.begin_ms, g.end_ms FROM gap g JOIN device d"
+                     " ON d.id = g.device_id WHERE d.name = ? AND g.stream = 3 AND g.reason = 1"
+                     " ORDER BY g.begin_ms", device)
+
+    def repeated_batches(self) -> int:
+        return _rows(self.path, "SELECT count(*) FROM (SELECT 1 FROM batch"
+                     " GROUP BY spool_id, stream, seq HAVING count(*) > 1)")[0][0]
+
+
+class Spool:
+    """The agent's spool file, read only; the agent may run. Waits until the file has its tables."""
+
+    def __init__(self, agent):
+        self.path = None
+
+        def made():
+            try:
+                self.path = agent.spool()
+                return _rows(self.path, "SELECT 1 FROM state")
+            except (AssertionError, sqlite3.OperationalError):
+                return False
+        wait_for(made, 20, "the spool is made", agent.process.log)
+
+    def accepted(self) -> int:
+        """Samples accepted since the file was made, counted in the transactions that accepted them."""
+        return _rows(self.path, "SELECT samples FROM state")[0][0]
+
+    def cut(self) -> int:
+        """The same without those that no batch holds yet."""
+        return _rows(self.path, "SELECT samples - (SELECT sum(open_samples) FROM stream)"
+                     " FROM state")[0][0]
+
+    def id(self) -> str:
+        return _rows(self.path, "SELECT hex(spool) FROM state")[0][0].lower()
+
+    def waiting(self) -> int:
+        """Batches with samples in them that have no receipt."""
+        return _rows(self.path, "SELECT count(*) FROM batch"
+                     " WHERE receipted_unix_ms IS NULL AND samples > 0")[0][0]
+
+
+def receipted(org, agent, base: str):
+    """Restarts the agent without synthetic load and waits until every batch has its receipt."""
+    agent.stop()
+    agent.config.write_text(base + silence())
+    agent.start()
+    spool = Spool(agent)
+    wait_for(lambda: spool.waiting() == 0, 90, "every batch has its receipt",
+             lambda: agent.process.log() + org.collector.log())
+
+
+def arrive_in_full(org, agent, base: str, timeout_s: float = 90.0):
+    """The same, and then as many samples must be stored of this spool as it ever accepted.
+
+    The start cuts what was open. The agent's own two series go on; they wait in the open span.
+    More stored than accepted, or less, never becomes equal: that is the test.
+    """
+    receipted(org, agent, base)
+    spool, store = Spool(agent), Store(org)
+    wait_for(lambda: spool.waiting() == 0 and store.samples_of(spool.id()) == spool.cut(), timeout_s,
+             "as many samples are stored as were accepted", lambda:
+             f"accepted and cut {spool.cut()}, stored {store.samples_of(spool.id())}, batches"
+             f" waiting {spool.waiting()}\n{agent.process.log()}{org.collector.log()}")
+    assert store.repeated_batches() == 0
+
+
+def check_values(store: Store, device: str) -> int:
+    """Every value is f(series, n) of its own series and none came twice; runs have no holes.
+
+    Returns how many samples were checked. A hole inside a run of ticks is a lost sample; between
+    runs (the agent was off) a ledger entry "off" must cover it and must not claim what exists.
+    """
+    checked = 0
+    by_series = store.synthetic(device)
+    gaps = store.off_gaps(device)
+    for series, got in by_series.items():
+        numbers = []
+        for _, boot_ms, value in got:
+            n, own = divmod(int(value), 1000)
+            assert own == series, f"series {series} holds {value}, a value of series {own}"
+            numbers.append((n, boot_ms))
+        twice = [n for n, times in Counter(n for n, _ in numbers).items() if times > 1]
+        assert not twice, f"series {series}: n = {twice[:5]} came twice"
+        numbers.sort()
+        for (n, at), (following, later) in zip(numbers, numbers[1:]):
+            if following == n + 1 and not (later - at > 60_000):
+                continue
+            assert any(at <= begin and end <= later for begin, end in gaps), (
+                f"series {series}: after n = {n} (boot {at} ms) comes n = {following}"
+                f" (boot {later} ms) and no entry \"off\" lies between: {gaps}")
+        checked += len(numbers)
+    assert checked, f"no synthetic sample of {device} is in the store"
+    return checked
