@@ -655,7 +655,10 @@ POST = b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/j
     (POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + GOOD, b"400"),
     (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + GOOD, b"400"),
     (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GOOD, b"400"),
-    (POST + b"Content-Length: 70000\r\n\r\n", b"413"),
+    (POST + b"Content-Length: 2000000\r\n\r\n", b"413"),
+    (POST + b"Content-Length: 70000\r\n\r\n" + b" " * 70000, b"413"),
+    (POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"8000\r\n" + b" " * 0x8000 + b"\r\n" + b"9000\r\n" + b" " * 0x9000
+     + b"\r\n0\r\n\r\n", b"413"),
     (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
     (b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"41"),
     (b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100000 + b"\r\n\r\n", b"4"),

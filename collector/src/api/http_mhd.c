@@ -29,7 +29,7 @@
 
 #define MEMORY_PER_CONNECTION (24u * 1024u)   /* request line and headers must fit in */
 #define ANSWER_TIMEOUT_FACTOR 4               /* a large answer over a slow line */
-#define SWALLOW_MAX           (1024u * 1024u) /* of a chunked body that is too large */
+#define SWALLOW_MAX           (1024u * 1024u) /* of a body that is too large */
 #define REAP_EVERY_MS         500
 
 struct conn {
@@ -315,7 +315,8 @@ frame_problem(
 		return "Exactly one valid Host header is needed.";
 	if (!c->target_ok)
 		return "The request's address is not well formed.";
-	if (f.length > HTTP_BODY_MAX) {
+	/* A little too large is read to its end first: who is still sending misses the answer. */
+	if (f.length > SWALLOW_MAX) {
 		*status = 413;
 		return "A body may have at most 64 KiB.";
 	}
