@@ -179,7 +179,7 @@ agent_start(
 	a->clock = clock;
 	a->config = config;
 	a->boot = bl_boot_id(clock);
-	a->started_unix_ms = a->config_loaded_unix_ms = bl_unix_ms(clock);
+	a->config_loaded_unix_ms = bl_unix_ms(clock);
 	a->started_mono_ms = bl_mono_ms(clock);
 	a->epoll_fd = a->signal_fd = a->results.fd = a->control_fd = -1;
 	(void)pthread_mutex_init(&a->results.lock, NULL);

@@ -59,7 +59,7 @@ struct agent {
 	const struct bl_clock *clock;
 	struct config *config;
 	struct bl_id boot;
-	int64_t started_unix_ms, started_mono_ms, config_loaded_unix_ms;
+	int64_t started_mono_ms, config_loaded_unix_ms;
 	int epoll_fd, signal_fd;
 	bool stopping;
 

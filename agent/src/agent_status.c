@@ -208,6 +208,8 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 {
 	struct bl_mqtt_stats m = { 0 };
 	struct uplink_status u;
+	/* By today's clock: the one of the start may have been wrong. */
+	const int64_t started = bl_unix_ms(a->clock) - (bl_mono_ms(a->clock) - a->started_mono_ms);
 	json_t *all;
 	char *text;
 
@@ -216,9 +218,9 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	uplink_status(a->uplink, &u);
 	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
-	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms",
-	    (json_int_t)a->started_unix_ms, "now_unix_ms", (json_int_t)bl_unix_ms(a->clock),
-	    "config_file", a->config->path, "config_hash", a->config->hash, "config_loaded_unix_ms",
+	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
+	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
+	    "config_hash", a->config->hash, "config_loaded_unix_ms",
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
 	    sampling_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps), "health",

@@ -37,6 +37,9 @@ static const char help[] =
     "\n"
     "Exit code 0: every step went well; 1: one failed; 78: the configuration is wrong.\n";
 
+static void report(bool ok, const char *step, double ms, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
 static void
 report(bool ok, const char *step, double ms, const char *fmt, va_list ap)
 {

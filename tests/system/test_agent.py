@@ -13,6 +13,7 @@ import stat
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -47,9 +48,10 @@ class Device:
             f"         certificate: {cert.cert}, key: {cert.key}}}\n"
             f"state_dir: state\ninterval: 1s\n{extra}")
 
-    def start(self):
+    def start(self, env=None):
         self.process = self.processes.start(
-            f"agent-{self.name}", [program("branchline-agent"), "run", "--config", self.config])
+            f"agent-{self.name}", [program("branchline-agent"), "run", "--config", self.config],
+            env=env)
         wait_for(lambda: (self.folder / "state" / "agent.sock").exists(), 10,
                  "the agent opens its control socket", self.process.log)
         return self
@@ -350,6 +352,33 @@ def test_reload_takes_what_is_good_and_refuses_what_is_not(device, centre):
     assert state["config_hash"] != first
     assert state["sampling"]["interval_ms"] == 2000
     assert state["link"]["connects"] == 1
+
+
+def faketime_library():
+    for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"):
+        return path
+    pytest.skip("libfaketime is not installed")
+
+
+def test_a_clock_of_1971_connects_learns_the_time_and_notes_the_step(device, centre, tmp_path):
+    """No verification of dates can be asked of a clock that is known to be wrong; the centre's
+    answer places what was sampled, and setting the clock is an event, not a second truth."""
+    said = tmp_path / "time"
+    said.write_text("@1971-01-01 00:00:00\n")
+    device.start(env={**os.environ, "LD_PRELOAD": str(faketime_library()),
+                      "FAKETIME_TIMESTAMP_FILE": str(said), "FAKETIME_NO_CACHE": "1",
+                      "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                      # the sanitizer wants to be the first library, which LD_PRELOAD denies it
+                      "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    device.wait_health("healthy")
+    assert device.state()["clock"] == {
+        **device.state()["clock"], "trusted": True, "source": "centre", "before_known_time": True}
+    centre.wait("clock id=2 source=2")
+    said.write_text("+0\n")
+    device.process.wait_log("wall clock was set", 20)
+    wait_for(lambda: not device.state()["clock"]["before_known_time"], 10, "the clock is believed")
+    assert device.state()["clock"]["source"] == "centre"
+    assert "clock id=3" not in centre.log()  # a trusted segment never moves
 
 
 def test_a_long_state_folder_has_a_control_socket_all_the_same(tmp_path, pki, broker, processes):
