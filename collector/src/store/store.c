@@ -135,8 +135,13 @@ open_database(struct store *s, bool *created, struct bl_err *err)
 	    sqlite3_busy_timeout(s->db, 5000) != SQLITE_OK)
 		return store_sql_fail(s->db, err, "open");
 	s->sql = (struct sql_set){ s->db, store_sql_text, s->stmt };
+	/* A file that is refused stays as it is, byte for byte, its log too. */
+	if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
+		return store_sql_fail(s->db, err, "open");
 	if ((rc = store_migrate(s->db, s->path, created, err)) < 0)
 		return rc;
+	if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK)
+		return store_sql_fail(s->db, err, "open");
 	/*
 	 * FULL: a receipt follows the commit, so the commit must be on disk.
 	 * 32 MiB of cache hold the inner pages of the indexes of thousands of
