@@ -140,7 +140,7 @@ struct agent_attr {
 };
 void agent_event(struct agent *a, const char *type, const struct agent_attr *attrs);
 
-/* ---- agent_link.c: MQTT and uplink ---- */
+/* ---- agent_link.c, agent_uplink.c: MQTT and uplink ---- */
 int agent_link_init(struct agent *a, struct bl_err *err);
 /* Makes and starts the connection; a failure is kept in mqtt_problem and tried again later. */
 void agent_link_open(struct agent *a);

@@ -127,7 +127,7 @@ check_certificate(const struct config *c, char date[BL_TIME_SIZE])
 		    c->v->broker.certificate, info.common_name, c->v->device.id);
 	else if (info.not_after_unix_ms < now)
 		diagnose_failed("files", -1,
-		    "make a new one at the centre (`branchline device reissue`), or set this "
+		    "make a new one at the centre (`branchline device issue`), or set this "
 		    "machine's clock if it is wrong",
 		    "%s: this device's certificate expired on %s", c->v->broker.certificate, date);
 	else

@@ -179,7 +179,7 @@ judge(const struct talk *t, double ms)
 	if (!t->answered) {
 		diagnose_failed("collector", ms,
 		    "is the collector running and connected to this broker? Does the device's part "
-		    "agree with what `branchline device show` says?",
+		    "agree with what `branchline device list` says?",
 		    "%s", t->failed ? t->why : "no answer to hello within 10 s");
 		return false;
 	}
