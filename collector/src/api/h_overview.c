@@ -285,7 +285,7 @@ get_overview(struct api_req *r, struct bl_err *err)
 	int rc = BL_OK;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->text == NULL || atomic_exchange(&c->stale, false) ||
+	if (atomic_exchange(&c->stale, false) || c->text == NULL ||
 	    bl_mono_ms(r->api->opts.clock) - c->made_mono_ms >= API_OVERVIEW_MS)
 		rc = renew_locked(r, c, err);
 	if (rc == BL_OK && (r->answer->body = malloc(c->len)) == NULL)

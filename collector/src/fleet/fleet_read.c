@@ -85,9 +85,12 @@ fleet_device_each(struct sqlite3 *db, const struct fleet_filter *f, fleet_device
 	sqlite3_stmt *st;
 	int rc;
 
+	/* Two statements: with an OR over the site its index would not be used. */
 	rc = control_sql_prepare(&st, db, err,
-	    "SELECT " DEVICE_COLUMNS " FROM device WHERE id > ?1 AND retired <= ?2 "
-	    "AND (?3 IS NULL OR site = ?3) ORDER BY id",
+	    f->site != NULL ? "SELECT " DEVICE_COLUMNS " FROM device WHERE id > ?1 AND "
+			      "retired <= ?2 AND site = ?3 ORDER BY id"
+			    : "SELECT " DEVICE_COLUMNS " FROM device WHERE id > ?1 AND "
+			      "retired <= ?2 AND ?3 IS NULL ORDER BY id",
 	    "tit", f->after != NULL ? f->after : "", (int64_t)f->with_retired, f->site);
 	if (rc < 0)
 		return rc;
