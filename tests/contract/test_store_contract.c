@@ -5,12 +5,14 @@
  */
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -314,7 +316,7 @@ too_many_holes_are_refused_and_nothing_is_stored(void **state)
 	begin(c);
 	while (i < 3000 && (rc = put_minute(c, i * 2 + 1)) == STORE_NEW)
 		i++;
-	assert_int_equal(rc, BL_EFULL);
+	assert_int_equal(rc, STORE_REFUSED);
 	commit(c);
 	assert_int_equal(totals(c).batches, i);
 	/* Filling a hole is always possible. */
@@ -385,6 +387,65 @@ a_superseding_batch_is_ignored_where_a_part_is_held(void **state)
 	commit(c);
 	assert_int_equal(totals(c).batches, 4);
 	assert_int_equal(receipt(c).stream[2].contiguous, 9);
+}
+
+/* A full disk, as a limit on what files may grow to. */
+static void
+a_commit_that_fails_leaves_nothing_and_can_be_repeated(void **state)
+{
+	struct ctx *c = *state;
+	struct rlimit before, small;
+	struct bl_err err = { 0 };
+	int rc = STORE_NEW;
+
+	put_minutes(c, 0, 2);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	small = before;
+	small.rlim_cur = 300000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (uint64_t i = 2; i < 2000 && rc == STORE_NEW; i += 50) {
+		begin(c);
+		for (uint64_t k = i; k < i + 50 && rc == STORE_NEW; k++)
+			rc = put_minute(c, k);
+		if (rc == STORE_NEW)
+			rc = store_commit(c->s, &err) < 0 ? -1 : STORE_NEW;
+		else
+			store_rollback(c->s);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(rc < 0);
+	assert_false(store_in_transaction(c->s));
+	{
+		const uint64_t have = receipt(c).stream[2].contiguous;
+
+		assert_true(have >= 2);
+		assert_int_equal(totals(c).batches, have);
+		put_minutes(c, have, have + 60);
+		assert_int_equal(totals(c).batches, have + 60);
+	}
+	reopen(c, STORE_OPENED);
+	assert_int_equal(totals(c).batches, receipt(c).stream[2].contiguous);
+}
+
+static void
+an_impossible_ledger_entry_stores_nothing(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_gap g = { .reason = BL_GAP_EVICTED,
+		.stream = BL_STREAM_HOST,
+		.seq_first = 1,
+		.seq_last = UINT64_MAX / 2 };
+	struct fixture_batch b = minute(c, 0);
+
+	b.stream = BL_STREAM_EVENTS;
+	b.n_series = 0;
+	b.gap = &g;
+	begin(c);
+	assert_int_equal(put(c, &b), BL_EINVAL);
+	commit(c);
+	assert_int_equal(totals(c).batches, 0);
+	assert_int_equal(receipt(c).stream[0].contiguous, 0);
 }
 
 /* ---- identity ---- */
@@ -1375,6 +1436,8 @@ main(void)
 		T(too_many_holes_are_refused_and_nothing_is_stored),
 		T(a_crash_keeps_what_was_committed_and_nothing_else),
 		T(a_superseding_batch_is_ignored_where_a_part_is_held),
+		T(a_commit_that_fails_leaves_nothing_and_can_be_repeated),
+		T(an_impossible_ledger_entry_stores_nothing),
 		T(a_spool_under_another_device_is_foreign),
 		T(hello_finds_what_is_missing_here_and_there),
 		T(hello_of_a_rolled_back_spool_is_seen),

@@ -52,17 +52,16 @@ take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
 		    c, a, STORE_ASIDE_UNDECODABLE, why.msg, sp, h->stream, h->seq, err);
 	if (rc == BL_OK)
 		rc = store_batch_put(c->store, sp, h, body, len, c->raw.data, c->raw.len, &why);
-	if (rc == BL_EFULL && store_in_transaction(c->store)) {
-		/* Nothing was stored and nothing is receipted: it comes again. */
-		c->stats.refused_holes++;
-		bl_debug("ingest", "%s", why.msg);
-		return BL_OK;
-	}
+	if (rc == BL_EINVAL) /* nothing was stored */
+		return ingest_aside(
+		    c, a, STORE_ASIDE_UNDECODABLE, why.msg, sp, h->stream, h->seq, err);
 	if (rc < 0) {
 		if (err != NULL)
 			*err = why;
 		return rc;
 	}
+	if (rc == STORE_REFUSED)
+		c->stats.refused_holes++; /* nothing is receipted: it comes again */
 	if (rc == STORE_NEW) {
 		c->stats.batches++;
 		c->stats.samples += h->n_samples;

@@ -88,7 +88,7 @@ ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err 
 		    "a segment of the clock map that says something else already", sp, 0, 0, err);
 	if (put == STORE_ENTRY_EARLY)
 		want_again(c, a, &rd.spool, false);
-	if (put == BL_EFULL)
+	if (put == BL_EINVAL)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 	if (put < 0 && err != NULL)
 		*err = why;
@@ -110,7 +110,7 @@ ingest_take_gone(struct ingest_core *c, const struct arrival *a, struct bl_err *
 	for (uint32_t i = 0; i < g.n; i++) {
 		rc = store_gone(c->store, sp, g.gone[i].stream, g.gone[i].range.first,
 		    g.gone[i].range.last, g.gone[i].reason, &why);
-		if (rc == BL_EINVAL || rc == BL_EFULL)
+		if (rc == BL_EINVAL)
 			return ingest_aside(
 			    c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 		if (rc < 0) {

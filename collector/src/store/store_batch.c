@@ -117,9 +117,10 @@ insert(struct store *s, const struct store_spool *sp, const struct bl_batch_head
 	    h->supersedes_first, h->supersedes_last, s->now_unix_ms, s->total.lsn, body, body_len);
 }
 
+/* Walks the gaps twice: all are checked before anything is written. */
 static int
 take_gaps(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, const void *raw,
-    size_t raw_len, struct bl_err *err)
+    size_t raw_len, bool write, struct bl_err *err)
 {
 	struct bl_batch_reader rd;
 	struct bl_gap g;
@@ -129,9 +130,11 @@ take_gaps(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 		return BL_OK;
 	if ((rc = bl_batch_reader_init(&rd, h, raw, raw_len, err)) < 0)
 		return rc;
-	while ((rc = bl_batch_next_gap(&rd, &g, err)) == 1)
-		if ((rc = store_gap_add(s, sp, &g, err)) < 0)
+	while ((rc = bl_batch_next_gap(&rd, &g, err)) == 1) {
+		rc = write ? store_gap_add(s, sp, &g, err) : store_gap_check(&g, err);
+		if (rc < 0)
 			return rc;
+	}
 	return rc;
 }
 
@@ -166,56 +169,72 @@ note_stream(struct store_spool *sp, const struct bl_batch_header *h)
 }
 
 static int
-settle_batch(
-    struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct bl_err *err)
+settle_batch(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, bool late,
+    struct bl_err *err)
 {
 	int rc = store_settle(sp, h->stream, h->seq, h->seq);
 
 	if (rc == BL_OK && h->kind == BL_BATCH_SUPERSEDES && h->supersedes_first >= 1 &&
-	    h->supersedes_last >= h->supersedes_first)
+	    h->supersedes_last >= h->supersedes_first) {
 		rc = store_settle(sp, h->stream, h->supersedes_first, h->supersedes_last);
-	if (rc == BL_EFULL)
+		if (rc == BL_EFULL && !late &&
+		    seqs_remove(&sp->stream[h->stream - 1].settled, h->seq, h->seq) < 0)
+			rc = BL_ENOMEM;
+	}
+	if (rc == BL_EFULL) {
 		s->stats.holes_refused++;
-	return rc < 0 ? bl_fail(err, rc,
-			    "stream %d of a spool of %s has too many holes to keep track of",
-			    (int)h->stream, sp->device)
-		      : BL_OK;
+		return STORE_REFUSED;
+	}
+	return rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory") : BL_OK;
+}
+
+static int
+store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, bool late,
+    const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err)
+{
+	struct store_stream *m = &sp->stream[h->stream - 1];
+	int64_t boot_id;
+	int rc;
+
+	if ((rc = take_gaps(s, sp, h, raw, raw_len, false, err)) < 0 ||
+	    (rc = settle_batch(s, sp, h, late, err)) != BL_OK)
+		return rc;
+	if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
+	    (rc = insert(s, sp, h, boot_id, body, body_len, err)) < 0 ||
+	    (rc = store_cover(s, sp, h, boot_id, err)) < 0 ||
+	    (late && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
+	    (rc = take_gaps(s, sp, h, raw, raw_len, true, err)) < 0)
+		return rc;
+	if (late && seqs_has(&m->aside, h->seq)) {
+		if (seqs_remove(&m->aside, h->seq, h->seq) < 0)
+			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+		m->ranges_dirty = true;
+	}
+	note_stream(sp, h);
+	note_figures(s, sp, h);
+	return STORE_NEW;
 }
 
 int
 store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err)
 {
-	const bool late = header_fits(h) && seqs_has(&sp->stream[h->stream - 1].settled, h->seq);
-	int put = store_batch_peek(s, sp, h, err);
-	int64_t boot_id;
+	const int put = store_batch_peek(s, sp, h, err);
+	bool late;
 	int rc;
 
+	if (put < 0 || put == STORE_CONFLICT)
+		return put;
 	if (put == STORE_DUPLICATE) {
 		s->total.duplicates++;
 		s->stats.duplicates++;
 		note_stream(sp, h);
-	}
-	if (put == STORE_SUPERSEDED) {
-		s->stats.superseded++;
-		rc = settle_batch(s, sp, h, err);
-		return rc < 0 ? rc : put;
-	}
-	if (put != STORE_NEW)
 		return put;
-	if ((rc = settle_batch(s, sp, h, err)) < 0 ||
-	    (rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
-	    (rc = insert(s, sp, h, boot_id, body, body_len, err)) < 0 ||
-	    (rc = store_cover(s, sp, h, boot_id, err)) < 0 ||
-	    (late && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
-	    (rc = take_gaps(s, sp, h, raw, raw_len, err)) < 0)
-		return rc;
-	if (late && seqs_has(&sp->stream[h->stream - 1].aside, h->seq)) {
-		if (seqs_remove(&sp->stream[h->stream - 1].aside, h->seq, h->seq) < 0)
-			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
-		sp->stream[h->stream - 1].ranges_dirty = true;
 	}
-	note_stream(sp, h);
-	note_figures(s, sp, h);
-	return STORE_NEW;
+	late = seqs_has(&sp->stream[h->stream - 1].settled, h->seq);
+	if (put == STORE_NEW)
+		return store_new(s, sp, h, late, body, body_len, raw, raw_len, err);
+	s->stats.superseded++;
+	rc = settle_batch(s, sp, h, late, err);
+	return rc != BL_OK ? rc : put;
 }

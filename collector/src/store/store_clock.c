@@ -59,7 +59,7 @@ store_clock(
 	if (seg->id != sp->n_segs + 1)
 		return STORE_ENTRY_EARLY;
 	if (seg->id > BL_CLOCK_SEGMENTS_MAX)
-		return bl_fail(err, BL_EFULL, "clock map of %s: too many segments", sp->device);
+		return bl_fail(err, BL_EINVAL, "clock map of %s: too many segments", sp->device);
 	if ((rc = remember(sp, seg, err)) < 0 ||
 	    (rc = store_run(s, SQL_SEGMENT_ADD, err, "iidiiii", sp->id, (int64_t)seg->id,
 		 &seg->boot, seg->from_boot_ms, seg->offset_ms, (int64_t)seg->uncertainty_ms,

@@ -101,9 +101,14 @@ pieces_without_stored(struct store *s, const struct store_spool *sp, enum bl_str
 	while ((rc = store_step(s, st, err)) == 1) {
 		const uint64_t seq = (uint64_t)sqlite3_column_int64(st, 0);
 
-		if (pieces->n >= GAP_PIECES_MAX || seqs_remove(pieces, seq, seq) < 0) {
+		/* Beyond the cap the entry's last piece claims what is stored, too. */
+		if (pieces->n >= GAP_PIECES_MAX) {
 			(void)sqlite3_reset(st);
-			return bl_fail(err, BL_EFULL, "a ledger entry falls into too many pieces");
+			return BL_OK;
+		}
+		if (seqs_remove(pieces, seq, seq) < 0) {
+			(void)sqlite3_reset(st);
+			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
 		}
 	}
 	return rc;
@@ -153,8 +158,6 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 	struct seqs pieces = { 0 };
 	int rc;
 
-	if (first > last || last > STORE_SEQ_MAX)
-		return bl_fail(err, BL_EINVAL, "a ledger entry's seqs are impossible");
 	/* The agent's ledger knows times; what only an answer said makes room. */
 	if (!bl_id_is_zero(&g->begin_boot) &&
 	    (rc = carve(s, sp, stream, first, last, true, err)) < 0)
@@ -171,7 +174,12 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 	if (rc < 0)
 		return rc;
 	rc = store_settle(sp, stream, first, last);
-	return rc < 0 ? bl_fail(err, rc, "a stream of %s has too many holes", sp->device) : rc;
+	if (rc == BL_EFULL) {
+		/* The entry stands; its seqs are asked for again when there is room. */
+		s->stats.holes_refused++;
+		return BL_OK;
+	}
+	return rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory") : BL_OK;
 }
 
 /* The spool that an entry is about: the carrier, or an earlier one of the same device. */
@@ -184,10 +192,11 @@ subject(struct store *s, struct store_spool *carrier, const struct bl_gap *g,
 	*out = carrier;
 	if (bl_id_is_zero(&g->spool) || bl_id_equal(&g->spool, &carrier->uuid))
 		return BL_OK;
-	if ((rc = store_spool(s, &g->spool, carrier->device, out, err)) < 0)
+	if ((rc = store_spool_find(s, &g->spool, out, err)) < 0)
 		return rc;
-	if (rc == STORE_SPOOL_FOREIGN)
-		*out = NULL; /* another device's: it has no say there */
+	/* Of a spool that was never heard of, or another device's: nothing to explain here. */
+	if (*out != NULL && strcmp((*out)->device, carrier->device) != 0)
+		*out = NULL;
 	return BL_OK;
 }
 
@@ -201,6 +210,16 @@ place_by_either(
 		return STORE_TIME_NONE;
 	t = store_place_time(a, boot, ms);
 	return t != STORE_TIME_NONE || a == b ? t : store_place_time(b, boot, ms);
+}
+
+int
+store_gap_check(const struct bl_gap *g, struct bl_err *err)
+{
+	if (g->stream < 1 || (int)g->stream > BL_STREAMS)
+		return bl_fail(err, BL_EINVAL, "a ledger entry names no stream");
+	if (g->seq_first > g->seq_last || g->seq_last > STORE_SEQ_MAX)
+		return bl_fail(err, BL_EINVAL, "a ledger entry's seqs are impossible");
+	return BL_OK;
 }
 
 int
@@ -220,8 +239,6 @@ store_gap_add(
 	};
 	int rc;
 
-	if (g->stream < 1 || (int)g->stream > BL_STREAMS)
-		return bl_fail(err, BL_EINVAL, "a ledger entry names no stream");
 	if ((rc = subject(s, carrier, g, &sp, err)) < 0 || sp == NULL)
 		return rc;
 	row.begin_unix_ms = place_by_either(sp, carrier, &g->begin_boot, g->begin_boot_ms);
@@ -248,7 +265,8 @@ store_gone(struct store *s, struct store_spool *sp, enum bl_stream stream, uint6
 		.known_unix_ms = s->now_unix_ms,
 	};
 
-	if (first < 1)
+	if (stream < 1 || (int)stream > BL_STREAMS || first < 1 || first > last ||
+	    last > STORE_SEQ_MAX)
 		return bl_fail(err, BL_EINVAL, "gone: seqs are impossible");
 	return add_seqs(s, sp, stream, &row, 0, err);
 }

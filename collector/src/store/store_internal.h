@@ -274,7 +274,9 @@ int64_t store_place_time(const struct store_spool *sp, const struct bl_id *boot,
 
 /* ---- store_gap.c ---- */
 
-/* One ledger entry; of sp when g->spool is zero. */
+/* BL_EINVAL: its seqs or its stream are impossible. */
+int store_gap_check(const struct bl_gap *g, struct bl_err *err);
+/* One ledger entry, checked; of sp when g->spool is zero.  Only the database or memory fails. */
 int store_gap_add(
     struct store *s, struct store_spool *sp, const struct bl_gap *g, struct bl_err *err);
 /* A batch came after all: no entry may claim it. */

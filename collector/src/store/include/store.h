@@ -34,7 +34,7 @@ struct store_opts {
 	int64_t aside_bytes;          /* payloads set aside, in all; 0: 64 MiB */
 	int64_t aside_rows;           /* and how many messages; 0: 100,000 */
 	unsigned spools_in_memory;    /* 0: 20,000; others are read again when needed */
-	unsigned spools_per_device;   /* 0: 1,000; BL_EFULL beyond */
+	unsigned spools_per_device;   /* 0: 1,000; refused beyond */
 };
 
 enum store_opened {
@@ -73,7 +73,7 @@ enum store_spool_found {
 	    2, /* bound to another device: *out is that spool, marked "conflict" */
 };
 
-/* BL_EFULL: this device has too many spools; nothing was made. */
+/* BL_EDENIED: this device has too many spools; nothing was made. */
 int store_spool(struct store *s, const struct bl_id *spool, const char *device,
     struct store_spool **out, struct bl_err *err);
 /* The same for one that exists; BL_ENOTFOUND (err left alone): there is none, and none is made. */
@@ -115,6 +115,8 @@ enum store_put {
 	STORE_CONFLICT = 2,   /* known with another checksum, or a closed spool that goes on */
 	STORE_SUPERSEDED = 3, /* a newer, thinned batch stands for it, or the other way round:
 				 settled without being stored */
+	STORE_REFUSED = 4,    /* too many holes in this stream to keep track of: nothing was stored,
+				 no receipt may be given */
 };
 
 /*
@@ -126,10 +128,10 @@ int store_batch_peek(
 
 /*
  * Stores a batch that passed bl_batch_verify: body is the compressed body as
- * it came, raw the inflated one (gaps and series are read from it).  Borrows
- * all.  Answers as peek does; on STORE_NEW and STORE_SUPERSEDED its seq is
- * settled.  BL_EFULL: too many holes in this stream to keep track of; nothing
- * was stored and no receipt may be given.
+ * it came, raw the inflated one (gaps are read from it).  Borrows all.  Answers
+ * as peek does, or STORE_REFUSED; on STORE_NEW and STORE_SUPERSEDED its seq is
+ * settled.  BL_EINVAL: something in it is impossible, nothing was stored.  After
+ * any other failure the transaction must be rolled back.
  */
 int store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err);
@@ -212,7 +214,7 @@ struct store_stats {
 	uint64_t commits;
 	int64_t last_commit_mono_ms;
 	uint64_t stored, duplicates, conflicts, superseded, aside;
-	uint64_t holes_refused; /* BL_EFULL of store_batch_put */
+	uint64_t holes_refused; /* seqs not settled because their stream has too many holes */
 	unsigned spools_in_memory;
 };
 
