@@ -557,6 +557,29 @@ def check_exposition(text):
     assert {"branchline_http_requests_total", "branchline_ingest_queue_bytes", "branchline_sessions"} <= set(types)
 
 
+def test_start_is_refused_with_one_clear_line(tmp_path):
+    good = Server(tmp_path)
+    try:
+        other = tmp_path / "other.pem"
+        subprocess.run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", other], check=True,
+                       capture_output=True)
+        cases = {"belong together": (other, 0o600), "others may read": (tmp_path / "key.pem", 0o644),
+                 "No such file": (tmp_path / "missing.pem", None)}
+        for number, (text, (key, mode)) in enumerate(cases.items()):
+            if mode:
+                key.chmod(mode)
+            (tmp_path / str(number)).mkdir()
+            done = subprocess.run([tool(), tmp_path / str(number), good.cert, key], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 1 and text in done.stderr.splitlines()[-1]
+        (tmp_path / "key.pem").chmod(0o600)
+        done = subprocess.run([tool(), tmp_path / "state", good.cert, tmp_path / "key.pem"], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1, "a second one in the same folder would serve half of the answers"
+    finally:
+        good.stop()
+
+
 # ---- the local administrator ---------------------------------------------------
 
 

@@ -509,10 +509,12 @@ http_start(struct http_server **out, const struct http_opts *opts, struct bl_err
 
 	*out = NULL;
 	if ((s = calloc(1, sizeof(*s))) == NULL || init_locks(s) != 0) {
-		rc = bl_fail(err, BL_ENOMEM, "API: out of memory");
-		goto fail_memory;
+		free(s);
+		(void)close(opts->listen_fd); /* taken, also on failure */
+		return bl_fail(err, BL_ENOMEM, "API: out of memory");
 	}
 	s->opts = *opts;
+	/* From here on the library closes the descriptor, also when it does not start. */
 	if ((s->daemon = start_daemon(s)) == NULL) {
 		rc = bl_fail(err, BL_EINVAL,
 		    "API: the HTTPS server does not start; do certificate and key belong "
@@ -527,17 +529,11 @@ http_start(struct http_server **out, const struct http_opts *opts, struct bl_err
 	return BL_OK;
 
 fail_daemon:
-	MHD_stop_daemon(s->daemon); /* closes the descriptor */
-	(void)pthread_cond_destroy(&s->wake);
-	(void)pthread_mutex_destroy(&s->lock);
-	free(s);
-	return rc;
+	MHD_stop_daemon(s->daemon);
 fail_locks:
 	(void)pthread_cond_destroy(&s->wake); /* nobody waits on them */
 	(void)pthread_mutex_destroy(&s->lock);
-fail_memory:
 	free(s);
-	(void)close(opts->listen_fd); /* taken, also on failure */
 	return rc;
 }
 
