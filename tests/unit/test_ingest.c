@@ -423,7 +423,7 @@ a_broken_body_is_receipted_as_set_aside_and_a_whole_one_still_taken(void **state
 	make_batch(c, 1);
 	c->msg.data[c->msg.len - 3] ^= 0x55;
 	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
-	pass(c, 0);
+	pass(c, 50);
 	r = last_receipt(c, "kiosk-1");
 	assert_int_equal(r.stream[2].contiguous, 1);
 	assert_int_equal(r.stream[2].aside.n, 1);
@@ -479,7 +479,7 @@ a_spool_of_another_device_is_kept_apart(void **state)
 	c->n_sent = 0;
 	h = hello(c, "kiosk-2", 3);
 	take_hello(c, "kiosk-2", &h);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(last_receipt(c, "kiosk-2").verdict, BL_VERDICT_CONFLICT);
 	assert_int_equal(last_receipt(c, "kiosk-2").stream[2].contiguous, 0);
 	/* The name inside a hello counts for nothing but to be compared. */
@@ -495,7 +495,7 @@ a_retired_device_is_told_so(void **state)
 	struct bl_hello h = hello(c, "old-1", 1);
 
 	take_hello(c, "old-1", &h);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(last_receipt(c, "old-1").verdict, BL_VERDICT_RETIRED);
 	assert_int_equal(last_receipt(c, "old-1").credit_bytes_per_s, 0);
 }
@@ -512,7 +512,7 @@ a_hello_is_answered_at_once_with_what_is_settled(void **state)
 	take_batch(c, 1);
 	take_batch(c, 2);
 	take_hello(c, "kiosk-1", &h);
-	pass(c, 0);
+	pass(c, 50);
 	r = last_receipt(c, "kiosk-1");
 	assert_true(r.is_answer);
 	assert_int_equal(r.nonce, 77);
@@ -535,11 +535,11 @@ receipts_come_once_a_second_and_only_after_the_commit(void **state)
 	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
 	make_clock(c, 1);
 	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
-	pass(c, 0);
+	pass(c, 50);
 	pass(c, 2000);
 	c->n_sent = 0;
 	take_batch(c, 1);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(c->n_sent, 1);
 	for (uint64_t i = 2; i < 12; i++) {
 		take_batch(c, i);
@@ -562,7 +562,7 @@ receipts_come_once_a_second_and_only_after_the_commit(void **state)
 	assert_int_equal(c->n_sent, 2);
 	/* A duplicate is receipted: the receipt before may have been lost. */
 	take_batch(c, 3);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(c->n_sent, 3);
 	assert_int_equal(last_receipt(c, "kiosk-1").stream[2].contiguous, 11);
 }
@@ -574,7 +574,7 @@ a_full_way_out_is_tried_again(void **state)
 
 	c->link_full = true;
 	take_batch(c, 1);
-	pass(c, 0);
+	pass(c, 50);
 	pass(c, 1000);
 	assert_int_equal(c->n_sent, 0);
 	c->link_full = false;
@@ -597,7 +597,7 @@ what_is_lost_at_the_centre_is_asked_for_and_named(void **state)
 	h.stream[2].held.n = 0;
 	(void)bl_ranges_add(&h.stream[2].held, 6, 10);
 	take_hello(c, "kiosk-1", &h);
-	pass(c, 0);
+	pass(c, 50);
 	assert_true(c->n_sent >= 2);
 	q = last_question(c);
 	assert_int_equal(q.need[2].n, 1);
@@ -627,7 +627,7 @@ missing_entries_are_asked_for_after_some_patience(void **state)
 	struct bl_question q;
 
 	take_batch(c, 1);
-	pass(c, 0);
+	pass(c, 50);
 	pass(c, 1000);
 	assert_int_equal(c->n_sent, 1); /* the receipt; entries may be on their way */
 	pass(c, 1500);
@@ -669,12 +669,12 @@ the_credit_is_shared_by_those_that_catch_up(void **state)
 	c->spool = fixture_id(0x22);
 	make_batch(c, 1);
 	take(c, topic_of(BL_TOPIC_PAST, "kiosk-2"), c->msg.data, c->msg.len, false);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(last_receipt(c, "kiosk-2").credit_bytes_per_s, 500000);
 	pass(c, 20000);
 	make_batch(c, 2);
 	take(c, topic_of(BL_TOPIC_PAST, "kiosk-2"), c->msg.data, c->msg.len, false);
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(last_receipt(c, "kiosk-2").credit_bytes_per_s, 1000000);
 }
 
@@ -798,7 +798,7 @@ what_kills_the_decoder_three_times_is_set_aside(void **state)
 	}
 	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
 	assert_string_equal(aside(c).reason, "undecodable");
-	pass(c, 0);
+	pass(c, 50);
 	assert_int_equal(last_receipt(c, "kiosk-1").stream[2].aside.n, 1);
 	/* Others flow. */
 	take_batch(c, 2);

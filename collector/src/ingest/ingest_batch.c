@@ -112,7 +112,7 @@ ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	}
 	/* Duplicates are receipted, too: the receipt before may have been lost. */
 	if ((o = ingest_owe(c, a->dev, &h.spool)) != NULL)
-		o->receipt = true;
+		ingest_owe_receipt(c, o);
 	switch (rc) {
 	case STORE_DUPLICATE:
 		c->stats.duplicates++;

@@ -11,7 +11,7 @@ owe_receipt(struct ingest_core *c, const struct arrival *a, const struct bl_id *
 	struct owed *o = ingest_owe(c, a->dev, spool);
 
 	if (o != NULL)
-		o->receipt = true;
+		ingest_owe_receipt(c, o);
 }
 
 static void

@@ -10,7 +10,10 @@
 #include "ingest_core.h"
 #include "store.h"
 
-#define RECEIPT_EVERY_MS    1000  /* at most one a device */
+#define RECEIPT_EVERY_MS 1000 /* at most one a device */
+/* The streams of a device are cut and sent together: one receipt for all of them, not the
+ * second one a second later. */
+#define RECEIPT_GATHER_MS   30
 #define ANSWER_EVERY_MS     200   /* answers to hello: at once, but no flood */
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
 #define ENTRIES_PATIENCE_MS 2000  /* dictionary entries travel on the other connection */
@@ -21,6 +24,7 @@
 struct owed {
 	struct bl_id spool;
 	bool receipt;
+	int64_t receipt_since_mono_ms;
 	bool answer;
 	uint32_t nonce;
 	enum bl_verdict verdict;
@@ -108,6 +112,8 @@ uint32_t ingest_credit(const struct ingest_core *c);
 
 /* ---- ingest_receipt.c ---- */
 
+/* A receipt, soon. */
+void ingest_owe_receipt(const struct ingest_core *c, struct owed *o);
 /* What is owed to a spool of d; makes the entry.  NULL: too many at once. */
 struct owed *ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool);
 void ingest_owed_clear(struct owed *o);

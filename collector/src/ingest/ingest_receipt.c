@@ -49,6 +49,20 @@ ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool)
 	return o;
 }
 
+void
+ingest_owe_receipt(const struct ingest_core *c, struct owed *o)
+{
+	if (!o->receipt)
+		o->receipt_since_mono_ms = bl_mono_ms(c->clock);
+	o->receipt = true;
+}
+
+static int64_t
+larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static bool
 publish(struct ingest_core *c, enum bl_topic_kind kind, const char *device, bool retained)
 {
@@ -178,7 +192,9 @@ static int64_t
 serve(struct ingest_core *c, struct device *d, struct owed *o, int64_t now)
 {
 	const int64_t answer_in = d->last_answer_mono_ms + ANSWER_EVERY_MS - now;
-	const int64_t receipt_in = d->last_receipt_mono_ms + RECEIPT_EVERY_MS - now;
+	const int64_t receipt_in = larger(d->last_receipt_mono_ms + RECEIPT_EVERY_MS,
+				       o->receipt_since_mono_ms + RECEIPT_GATHER_MS) -
+				   now;
 	int64_t question_at, next = NEVER_MS;
 
 	if (o->answer && answer_in <= 0 && !say_receipt(c, d, o, now))
