@@ -17,7 +17,7 @@
 
 #include "status.h"
 
-#define CLIENT_MS 5000
+#define CLIENT_MS 3000 /* less than a client waits: it gets an answer even when the disk hangs */
 
 int
 agent_control_open(struct agent *a, struct bl_err *err)
@@ -195,12 +195,33 @@ agent_control_deadline(const struct agent *a)
 	return at;
 }
 
+/* The spool thread does not answer: what was known last, with that said. */
+static void
+answer_without_spool(struct agent *a, unsigned place)
+{
+	struct spool_thread_status st = a->spool_status;
+	const int64_t turned = spool_thread_turned_mono_ms(a->spool);
+
+	(void)snprintf(st.problem, sizeof(st.problem),
+	    "its thread has not moved for %lld s: the disk hangs, or is very slow",
+	    (long long)((bl_mono_ms(a->clock) - turned) / 1000));
+	a->client[place].deadline_mono_ms += CLIENT_MS;
+	agent_control_status(a, place, &st);
+}
+
 void
 agent_control_tick(struct agent *a)
 {
 	const int64_t now = bl_mono_ms(a->clock);
 
-	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
-		if (a->client[i].fd >= 0 && a->client[i].deadline_mono_ms <= now)
+	for (unsigned i = 0; i < AGENT_CLIENTS; i++) {
+		const struct agent_client *c = &a->client[i];
+
+		if (c->fd < 0 || c->deadline_mono_ms > now)
+			continue;
+		if (c->asked && c->out == NULL)
+			answer_without_spool(a, i);
+		else
 			drop_client(&a->client[i]);
+	}
 }

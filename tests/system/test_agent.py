@@ -354,6 +354,23 @@ def test_reload_takes_what_is_good_and_refuses_what_is_not(device, centre):
     assert state["link"]["connects"] == 1
 
 
+def test_status_answers_while_the_disk_hangs(tmp_path, pki, processes):
+    if not os.path.exists("/usr/bin/strace"):
+        pytest.skip("strace is not installed")
+    device = Device(tmp_path / "agent", pki, free_port(), processes)
+    tracer = processes.start(
+        "strace", ["/usr/bin/strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
+                   "-e", "inject=fdatasync,fsync:delay_enter=8000000:when=9+",
+                   program("branchline-agent"), "run", "--config", device.config],
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    if "Operation not permitted" in tracer.log():
+        pytest.skip("strace may not trace here")
+    wait_for(lambda: "thread has not moved" in device.status().stdout, 60,
+             "status names the disk", lambda: device.status().stdout + tracer.log())
+    os.kill(device.state()["pid"], signal.SIGKILL)
+    tracer.wait(20)
+
+
 def faketime_library():
     for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"):
         return path
