@@ -109,6 +109,7 @@ client_call(const struct org *o, const char *method, const char *path, json_t *b
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &b);
 	cc = curl_easy_perform(curl);

@@ -3,8 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "branchline/clock.h"
+
 #include "client.h"
 #include "commands.h"
+
+#define USER_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 static int
 add(const struct org *o, int argc, char **argv, const struct command *self)
@@ -48,6 +52,38 @@ add(const struct org *o, int argc, char **argv, const struct command *self)
 }
 
 static int
+new_password(const struct org *o, const char *name)
+{
+	json_t *body = NULL, *answer = NULL;
+	char path[160], password[33];
+	struct bl_err err = { 0 };
+	struct bl_id id;
+	int rc;
+
+	if (strlen(name) > 64 || strspn(name, USER_CHARS) != strlen(name)) {
+		(void)bl_fail(&err, BL_EINVAL, "\"%.64s\" is not a user's name", name);
+		return command_failed(&err);
+	}
+	/* 128 random bits as text: nobody types it twice. */
+	id = bl_id_random(bl_clock_real());
+	bl_id_hex(&id, password);
+	(void)snprintf(path, sizeof(path), "/users/%s", name);
+	body = json_pack("{s:s}", "password", password);
+	if (body == NULL)
+		rc = bl_fail(&err, BL_ENOMEM, "user %s: out of memory", name);
+	else
+		rc = client_call(o, "PATCH", path, body, &answer, &err);
+	json_decref(body);
+	json_decref(answer);
+	if (rc < 0)
+		return command_failed(&err);
+	(void)printf("user %s\npassword %s\n", name, password);
+	(void)fprintf(
+	    stderr, "The password is shown this once; it can be changed after signing in.\n");
+	return 0;
+}
+
+static int
 list(const struct org *o)
 {
 	struct bl_err err = { 0 };
@@ -75,14 +111,17 @@ run(int argc, char **argv, const struct command *self)
 	struct org o;
 
 	if (argc < 2)
-		return command_usage(self, "expected add or list");
+		return command_usage(self, "expected add, password or list");
 	if (command_org(argc, argv, &o, &err) < 0)
 		return command_failed(&err);
 	if (strcmp(argv[1], "add") == 0)
 		return add(&o, argc - 1, argv + 1, self);
 	if (strcmp(argv[1], "list") == 0)
 		return list(&o);
-	return command_usage(self, "expected add or list, got \"%.40s\"", argv[1]);
+	if (strcmp(argv[1], "password") == 0 && argc > 2 && argv[2][0] != '-')
+		return new_password(&o, argv[2]);
+	return command_usage(
+	    self, "expected add NAME, password NAME or list, got \"%.40s\"", argv[1]);
 }
 
 const struct command command_user = {
