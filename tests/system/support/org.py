@@ -75,7 +75,8 @@ class Agent:
 
 
 class Organisation:
-    def __init__(self, folder: Path, processes: Processes, listen="127.0.0.1", name="Test Org"):
+    def __init__(self, folder: Path, processes: Processes, listen="127.0.0.1", name="Test Org",
+                 web_root=None):
         self.folder = Path(folder) / "state"
         self.processes = processes
         self.listen = listen
@@ -84,7 +85,8 @@ class Organisation:
         self.broker: Process = None
         self.collector: Process = None
         self.tool("init", "--organisation", name, "--listen", listen, "--zone", "Asia/Shanghai",
-                  "--broker-port", str(self.broker_port), "--port", str(self.board_port))
+                  "--broker-port", str(self.broker_port), "--port", str(self.board_port),
+                  *(["--web-root", web_root] if web_root else []))
 
     # ---- programs ----
 

@@ -1,0 +1,8 @@
+"""The browser test uses the fixtures of the system tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+
+from support.fixtures import organisation, processes  # noqa: E402,F401

@@ -1,0 +1,72 @@
+"""The walk through the web app (run.mjs) in Chromium: against the collector with a real agent's data,
+and against the stand-in, which can show what a young organisation cannot: outages, failures, hostile
+names. Each check of the walk that fails is named.
+"""
+
+import os
+import re
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from support.builds import SOURCE
+from support.org import Organisation
+from support.wait import wait_for
+
+WALK = Path(__file__).with_name("run.mjs")
+
+
+def walk(environment, tmp_path):
+    shots = Path(os.environ.get("BL_SHOTS", tmp_path / "shots"))
+    done = subprocess.run(
+        ["node", WALK], capture_output=True, text=True, timeout=900,
+        env={**os.environ, "BRANCHLINE_SHOTS": str(shots), **environment})
+    told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
+                     if "ERROR:" not in line)
+    last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", done.stdout)
+    assert last, f"the walk did not end:\n{told[-6000:]}"
+    assert last.group(2) == "0" and int(last.group(1)) > 0 and done.returncode == 0, told[-6000:]
+    print(told)
+
+
+class Shop(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def shop():
+    """The address of a service that a probe finds well."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+
+
+def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
+    org = Organisation(tmp_path, processes, web_root=SOURCE / "collector" / "web" / "dist").start()
+    org.tool("site", "add", "北京一店", "--id", "beijing-1", "--region", "north/beijing")
+    agent = org.add_agent(
+        "beijing-1", "till 1",
+        config=f"interval: 1s\nprobes:\n  - {{ name: shop, url: \"{shop}\", interval: 2s }}\n").start()
+
+    def series():
+        return {s["name"] for s in org.api("GET", f"/devices/{agent.device}/series")["items"]}
+    wait_for(lambda: {"cpu_used_pct", "probe_up"} <= series(), 150, "host and probe data arrive",
+             lambda: agent.process.log() + org.collector.log())
+    password = org.tool("user", "add", "walker", "--role", "administrator").stdout.split("password ")[1].split()[0]
+    walk({"BRANCHLINE_URL": f"https://localhost:{org.board_port}", "BRANCHLINE_USER": "walker",
+          "BRANCHLINE_PASSWORD": password}, tmp_path)
+
+
+def test_the_board_shows_outages_failures_and_hostile_names(tmp_path):
+    walk({}, tmp_path)
