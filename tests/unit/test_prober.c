@@ -215,12 +215,12 @@ a_hung_resolver_delays_nobody(void **state)
 	p[0].conf.interval_ms = 60;
 	p[0].conf.timeout_ms = 30;
 	probe_here(&p[1], "/ok");
-	p[1].conf.interval_ms = 200;
+	p[1].conf.interval_ms = 400;
 	conf[0] = p[0].conf;
 	conf[1] = p[1].conf;
 	results_init(&all);
 	pr = prober_of(conf, 2, &all);
-	results_wait(&all, 40);
+	results_wait(&all, 60);
 	begin = now_ms();
 	prober_stop(pr);
 	assert_true(now_ms() - begin < 2000); /* with eight look-ups still hanging */
@@ -257,7 +257,7 @@ a_kept_connection_is_used_again(void **state)
 	(void)state;
 	probe_here(&p, "/connections");
 	p.conf.keep_alive = true;
-	p.conf.interval_ms = 200;
+	p.conf.interval_ms = 600;
 	results_init(&all);
 	pr = prober_of(&p.conf, 1, &all);
 	results_wait(&all, 5);
@@ -282,7 +282,7 @@ without_keep_alive_each_run_connects(void **state)
 
 	(void)state;
 	probe_here(&p, "/ok");
-	p.conf.interval_ms = 200;
+	p.conf.interval_ms = 600;
 	results_init(&all);
 	pr = prober_of(&p.conf, 1, &all);
 	results_wait(&all, 4);
@@ -305,7 +305,7 @@ a_connection_that_the_server_gave_up_is_not_its_failure(void **state)
 
 		probe_here(&p, paths[i]);
 		p.conf.keep_alive = true;
-		p.conf.interval_ms = 200;
+		p.conf.interval_ms = 600;
 		results_init(&all);
 		pr = prober_of(&p.conf, 1, &all);
 		results_wait(&all, 6);
@@ -331,7 +331,7 @@ a_kept_connection_is_renewed_after_an_hour(void **state)
 	(void)state;
 	probe_here(&p, "/ok");
 	p.conf.keep_alive = true;
-	p.conf.interval_ms = 200;
+	p.conf.interval_ms = 600;
 	results_init(&all);
 	all.jump_after = 2;
 	pr = prober_of(&p.conf, 1, &all);
@@ -356,14 +356,14 @@ many_probes_run_at_once(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PROBES_MAX; i++) {
 		probe_here(&p[i], i % 2 == 0 ? "/silent" : "/ok");
-		p[i].conf.timeout_ms = 300;
+		p[i].conf.timeout_ms = 2000;
 		conf[i] = p[i].conf;
 	}
 	begin = now_ms();
 	results_init(&all);
 	pr = prober_of(conf, PROBES_MAX, &all);
 	results_wait(&all, PROBES_MAX);
-	assert_true(now_ms() - begin < 32 * 300); /* not one after the other */
+	assert_true(now_ms() - begin < 32 * 2000); /* not one after the other */
 	prober_stop(pr);
 	for (unsigned i = 0; i < PROBES_MAX; i++)
 		assert_int_equal(
