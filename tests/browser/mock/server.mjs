@@ -90,7 +90,7 @@ const ROUTES = [
   ["GET", /^\/devices$/, ({ res, world, url, now }) => { const site = url.searchParams.get("site"); send(res, 200, { items: listDevices(world, now).filter((d) => (site === null || d.site === site) && (!d.retired || url.searchParams.get("retired") === "true")), next: null }); }],
   ["PATCH", /^\/devices\/([^/]+)$/, ({ res, world, body, now }, id) => { const d = world.devices.find((x) => x.id === id); Object.assign(d, body, { version: d.version + 1, ...(body.retired === true ? { state: "retired" } : {}) }); send(res, 200, listDevices(world, now).find((x) => x.id === id)); }],
   ["POST", /^\/devices\/([^/]+)\/move$/, ({ res, world, body }, id) => { world.devices.find((x) => x.id === id).site = body.site; send(res, 200, { note: null }); }],
-  ["GET", /^\/devices\/([^/]+)\/series$/, ({ res, world }, id) => send(res, 200, { items: world.series.get(id) ?? [], next: null })],
+  ["GET", /^\/devices\/([^/]+)\/series$/, ({ res, world, url }, id) => url.search !== "" ? problem(res, 422, "invalid_field", "series takes no parameters") : send(res, 200, { items: world.series.get(id) ?? [], next: null })],
   ["GET", /^\/devices\/([^/]+)\/events$/, ({ res, world, url, now }, id) => send(res, 200, events(world, world.devices.find((d) => d.id === id), Number(url.searchParams.get("from")), Number(url.searchParams.get("to")), now))],
   ["GET", /^\/query$/, ({ res, world, url, now }) => {
     const n = (key) => Number(url.searchParams.get(key));

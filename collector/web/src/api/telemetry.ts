@@ -1,7 +1,7 @@
 // Series, queries over a range, events.
 
 import { anything, array, nullable, num, object, oneOf, page, record, str, withDefault, type Decoded } from "./decode";
-import { getAll, getJson, queryString, type Result } from "./http";
+import { getJson, queryString, type Result } from "./http";
 
 const decodeSeries = object({
   id: num,
@@ -59,8 +59,10 @@ export interface QueryRange {
   stepMs: number;
 }
 
-export function listSeries(device: string, signal?: AbortSignal): Promise<Result<Series[]>> {
-  return getAll(`/devices/${encodeURIComponent(device)}/series`, {}, decodeSeriesList, signal);
+/** All of them: this list has no pages. */
+export async function listSeries(device: string, signal?: AbortSignal): Promise<Result<Series[]>> {
+  const res = await getJson(`/devices/${encodeURIComponent(device)}/series`, decodeSeriesList, signal);
+  return res.ok ? { ok: true, value: res.value.items } : res;
 }
 
 export function querySeries(ids: readonly number[], range: QueryRange, rate: boolean, signal?: AbortSignal): Promise<Result<QueryAnswer>> {
