@@ -28,7 +28,7 @@ find_site(const struct org *o, const char *wanted, json_t **site, struct bl_err 
 {
 	json_t *answer = NULL;
 	const json_t *item;
-	size_t i;
+	size_t i, named = 0;
 	int rc;
 
 	*site = NULL;
@@ -36,12 +36,26 @@ find_site(const struct org *o, const char *wanted, json_t **site, struct bl_err 
 		return rc;
 	json_array_foreach(json_object_get(answer, "items"), i, item)
 	{
-		if (strcmp(client_text(item, "id"), wanted) == 0 ||
-		    (*site == NULL && strcmp(client_text(item, "name"), wanted) == 0))
+		if (strcmp(client_text(item, "id"), wanted) == 0) {
 			*site = (json_t *)item;
+			named = 1;
+			break;
+		}
+		if (strcmp(client_text(item, "name"), wanted) == 0) {
+			*site = (json_t *)item;
+			named++;
+		}
 	}
 	json_incref(*site);
 	json_decref(answer);
+	if (named > 1) {
+		json_decref(*site);
+		*site = NULL;
+		return bl_fail(err, BL_EEXIST,
+		    "%zu sites have the name \"%.64s\": give the id; `branchline site list` "
+		    "shows it",
+		    named, wanted);
+	}
 	if (*site == NULL)
 		return bl_fail(err, BL_ENOTFOUND,
 		    "no site has the id or name \"%.64s\"; `branchline site list` shows them, "
@@ -107,8 +121,14 @@ handed_over(const struct org *o, const json_t *device, const struct device_args 
 	struct bl_err err = { 0 };
 	char path[ORG_PATH_MAX];
 
-	if (issue_file(o, device, a, path, &err) < 0)
-		return command_failed(&err);
+	if (issue_file(o, device, a, path, &err) < 0) {
+		(void)command_failed(&err);
+		(void)fprintf(stderr,
+		    "Device %s is registered, but has no file to hand over; when that is mended:\n"
+		    "  branchline device issue %s\n",
+		    client_text(device, "id"), client_text(device, "id"));
+		return 1;
+	}
 	(void)printf("device %s\n%s\n", client_text(device, "id"), path);
 	(void)fprintf(stderr,
 	    "Bring this file to the machine (it holds the private key), and there, as root:\n"
@@ -239,6 +259,16 @@ list(const struct org *o)
 	return 0;
 }
 
+/* -1 when the text is anything else. */
+static int
+whole_number(const char *text)
+{
+	char *end;
+	const long n = strtol(text, &end, 10);
+
+	return *text == '\0' || *end != '\0' || n < 0 || n > 1000000 ? -1 : (int)n;
+}
+
 static int
 parse_args(int argc, char **argv, struct device_args *a, const struct command *self)
 {
@@ -258,12 +288,12 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 		else if (c == 'o')
 			a->out = optarg;
 		else if (c == 'd')
-			a->days = atoi(optarg);
+			a->days = whole_number(optarg);
 		else if (c != 's')
 			return 2;
 	}
 	if (a->days < 1 || a->days > 3650)
-		return command_usage(self, "--days: expected 1 to 3650");
+		return command_usage(self, "--days: expected a whole number from 1 to 3650");
 	return 0;
 }
 
@@ -279,10 +309,11 @@ run(int argc, char **argv, const struct command *self)
 
 	if (argc < 2)
 		return command_usage(self, "expected add, list, issue or revoke");
+	verb = argv[1];
+	argv[1] = (char *)"branchline device"; /* for getopt's messages */
 	if ((rc = parse_args(argc - 1, argv + 1, &a, self)) != 0)
 		return rc;
 	/* getopt has moved what is not an option to the end. */
-	verb = argv[1];
 	rest = argv + 1 + optind;
 	n = argc - 1 - optind;
 	if (command_org(argc, argv, &o, &err) < 0)

@@ -5,10 +5,13 @@
  * change an address or a port.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <getopt.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ca.h"
@@ -30,6 +33,36 @@ numeric_address(const char *s)
 	unsigned char a[16];
 
 	return inet_pton(AF_INET, s, a) == 1 || inet_pton(AF_INET6, s, a) == 1;
+}
+
+/* That an address can be bound here; port 0 disturbs nobody. */
+static bool
+address_is_ours(const char *address)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *found = NULL;
+	bool ours = true;
+	int fd;
+
+	if (getaddrinfo(address, "0", &hints, &found) != 0)
+		return false;
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Any other error will be named by whoever listens there. */
+	if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) != 0)
+		ours = errno != EADDRNOTAVAIL;
+	if (fd >= 0)
+		(void)close(fd);
+	freeaddrinfo(found);
+	return ours;
+}
+
+/* Names and addresses as they may stand in configuration files and certificates. */
+static bool
+host_is_plain(const char *s)
+{
+	return s[0] != '\0' && s[0] != '-' && strlen(s) <= 253 &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-") ==
+		   strlen(s);
 }
 
 static bool
@@ -107,7 +140,7 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 		o->board_port = 8443;
 	}
 	if (a->listen != NULL) {
-		if (!numeric_address(a->listen))
+		if (!numeric_address(a->listen) || !address_is_ours(a->listen))
 			return bl_fail(err, BL_EINVAL,
 			    "--listen: expected an IPv4 or IPv6 address of this machine, got "
 			    "\"%.60s\"",
@@ -124,6 +157,9 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 	}
 	if (gethostname(hostname, sizeof(hostname) - 1) != 0)
 		(void)snprintf(hostname, sizeof(hostname), "localhost");
+	if (a->host != NULL && !host_is_plain(a->host))
+		return bl_fail(err, BL_EINVAL,
+		    "--host: expected a host name or an address, got \"%.60s\"", a->host);
 	if (a->host != NULL)
 		(void)snprintf(o->host, sizeof(o->host), "%s", a->host);
 	else if (a->listen != NULL || !exists)

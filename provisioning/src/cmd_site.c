@@ -22,6 +22,7 @@ add(const struct org *o, int argc, char **argv, const struct command *self)
 	struct bl_err err = { 0 };
 	int c, rc;
 
+	argv[0] = (char *)"branchline site add"; /* for getopt's messages */
 	optind = 0; /* 0: glibc forgets the scan that looked for --state */
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'i')
@@ -86,7 +87,7 @@ run(int argc, char **argv, const struct command *self)
 	if (strcmp(argv[1], "add") == 0)
 		return add(&o, argc - 1, argv + 1, self);
 	if (strcmp(argv[1], "list") == 0)
-		return list(&o);
+		return command_no_more(argc - 1, argv + 1, self) != 0 ? 2 : list(&o);
 	return command_usage(self, "expected add or list, got \"%.40s\"", argv[1]);
 }
 

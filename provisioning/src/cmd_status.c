@@ -30,7 +30,8 @@ run(int argc, char **argv, const struct command *self)
 	const json_t *last;
 	struct org o;
 
-	(void)self;
+	if (command_no_more(argc, argv, self) != 0)
+		return 2;
 	if (command_org(argc, argv, &o, &err) < 0 ||
 	    client_call(&o, "GET", "/status", NULL, &s, &err) < 0)
 		return command_failed(&err);

@@ -8,7 +8,7 @@
 #include "client.h"
 #include "commands.h"
 
-#define USER_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define USER_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
 
 static int
 add(const struct org *o, int argc, char **argv, const struct command *self)
@@ -24,6 +24,7 @@ add(const struct org *o, int argc, char **argv, const struct command *self)
 	struct bl_err err = { 0 };
 	int c, rc;
 
+	argv[0] = (char *)"branchline user add"; /* for getopt's messages */
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'r')
@@ -117,20 +118,23 @@ run(int argc, char **argv, const struct command *self)
 	if (strcmp(argv[1], "add") == 0)
 		return add(&o, argc - 1, argv + 1, self);
 	if (strcmp(argv[1], "list") == 0)
-		return list(&o);
+		return command_no_more(argc - 1, argv + 1, self) != 0 ? 2 : list(&o);
 	if (strcmp(argv[1], "password") == 0 && argc > 2 && argv[2][0] != '-')
-		return new_password(&o, argv[2]);
-	return command_usage(
-	    self, "expected add NAME, password NAME or list, got \"%.40s\"", argv[1]);
+		return command_no_more(argc - 2, argv + 2, self) != 0 ? 2
+								      : new_password(&o, argv[2]);
+	return command_usage(self, "expected add NAME, password NAME or list");
 }
 
 const struct command command_user = {
 	.name = "user",
-	.summary = "add and list the people who may sign in",
+	.summary = "add and list the people who may sign in, give them new passwords",
 	.help =
 	    "usage: branchline user add NAME [--role administrator|viewer] [--language zh-CN|en]\n"
+	    "       branchline user password NAME\n"
 	    "       branchline user list\n\n"
-	    "add makes a user with a random password, which is printed once.\n\n"
+	    "add makes a user with a random password, which is printed once; password gives a new "
+	    "one\n"
+	    "in place of one that was lost.\n\n"
 	    "  --role ROLE       administrator or viewer (default: viewer)\n"
 	    "  --language LANG   zh-CN or en (default: what the browser asks for)\n"
 	    "  --state DIR       the organisation's state folder\n",

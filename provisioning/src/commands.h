@@ -5,6 +5,8 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+#include <stdio.h>
+
 #include "branchline/err.h"
 
 #include "org.h"
@@ -31,7 +33,11 @@ int command_usage(const struct command *c, const char *fmt, ...)
 /* Loads the organisation that --state (anywhere in argv), or the default, names. */
 int command_org(int argc, char **argv, struct org *o, struct bl_err *err);
 
-/* Terminal-safe: control characters become '?'. */
+/* Complains (2) when argv, from its second entry on, holds more than --state. */
+int command_no_more(int argc, char **argv, const struct command *c);
+
+/* Terminal-safe: control characters become '?'.  command_print writes to standard output. */
+void command_write(FILE *to, const char *text);
 void command_print(const char *text);
 
 #endif

@@ -26,7 +26,9 @@ static const struct command *const commands[] = {
 int
 command_failed(const struct bl_err *err)
 {
-	(void)fprintf(stderr, "branchline: %s\n", err->msg);
+	(void)fputs("branchline: ", stderr);
+	command_write(stderr, err->msg);
+	(void)fputc('\n', stderr);
 	return 1;
 }
 
@@ -61,10 +63,42 @@ command_org(int argc, char **argv, struct org *o, struct bl_err *err)
 }
 
 void
-command_print(const char *text)
+command_write(FILE *to, const char *text)
 {
 	for (; *text != '\0'; text++)
-		(void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+		(void)fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, to);
+}
+
+void
+command_print(const char *text)
+{
+	command_write(stdout, text);
+}
+
+int
+command_no_more(int argc, char **argv, const struct command *c)
+{
+	static const struct option options[] = { { "state", required_argument, NULL, 's' }, { 0 } };
+	char name[32];
+	int got;
+
+	(void)snprintf(name, sizeof(name), "branchline %s", c->name);
+	argv[0] = name; /* for getopt's messages */
+	optind = 0;
+	while ((got = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (got != 's')
+			return 2;
+	return optind == argc ? 0 : command_usage(c, "unexpected argument \"%.40s\"", argv[optind]);
+}
+
+/* --help is heard anywhere: `branchline device add --help` is what people type. */
+static bool
+asks_help(int argc, char **argv)
+{
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -87,13 +121,15 @@ overview(FILE *to)
 int
 main(int argc, char **argv)
 {
+	char name[32];
 	int rc;
 
 	if (argc < 2) {
 		overview(stderr);
 		return 2;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		overview(stdout);
 		return 0;
 	}
@@ -104,7 +140,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i]->name) != 0)
 			continue;
-		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+		if (asks_help(argc, argv)) {
 			(void)fputs(commands[i]->help, stdout);
 			return 0;
 		}
@@ -112,6 +148,8 @@ main(int argc, char **argv)
 			(void)fprintf(stderr, "branchline: cannot start the HTTP library\n");
 			return 1;
 		}
+		(void)snprintf(name, sizeof(name), "branchline %s", commands[i]->name);
+		argv[1] = name; /* for getopt's messages */
 		rc = commands[i]->run(argc - 1, argv + 1, commands[i]);
 		curl_global_cleanup();
 		return fflush(stdout) == 0 ? rc : 1;
