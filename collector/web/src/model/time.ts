@@ -108,11 +108,16 @@ export function formatDate(unixMs: number, zone: string): string {
   return `${w.year}-${two(w.month)}-${two(w.day)}`;
 }
 
-/** Date, time and the zone's name: what stands on hover or focus wherever a relative time is shown. */
-export function formatAbsolute(unixMs: number, zone: string): string {
+/** "Asia/Shanghai (UTC+8)", "UTC" */
+export function zoneName(unixMs: number, zone: string): string {
   const known = validZone(zone);
   const offset = offsetName(unixMs, known);
-  return `${formatDateTime(unixMs, known)} ${known === offset ? known : `${known} (${offset})`}`;
+  return known === offset ? known : `${known} (${offset})`;
+}
+
+/** Date, time and the zone's name: what stands on hover or focus wherever a relative time is shown. */
+export function formatAbsolute(unixMs: number, zone: string): string {
+  return `${formatDateTime(unixMs, validZone(zone))} ${zoneName(unixMs, zone)}`;
 }
 
 export interface Span {

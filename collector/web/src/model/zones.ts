@@ -1,6 +1,6 @@
 // The zones to choose from: what this browser knows, with the offset each has now.
 
-import { offsetName } from "./time";
+import { zoneName } from "./time";
 
 export interface ZoneChoice {
   value: string;
@@ -9,7 +9,7 @@ export interface ZoneChoice {
 
 export function zoneChoices(nowMs: number): ZoneChoice[] {
   const names = new Set(["UTC", ...Intl.supportedValuesOf("timeZone")]);
-  return [...names].map((value) => ({ value, label: `${value} (${offsetName(nowMs, value)})` }));
+  return [...names].map((value) => ({ value, label: zoneName(nowMs, value) }));
 }
 
 /** "new york" and "shanghai +8" find their zones: every word has to occur. */

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { getStatus, listGaps, listSetAside, type Gaps, type SetAside, type Status } from "../../api/ledger";
 import type { Result } from "../../api/http";
-import { browserZone, offsetName } from "../../model/time";
+import { browserZone, zoneName } from "../../model/time";
 import { formatValue } from "../../model/units";
 import { Age } from "../../ui/age";
 import { useNowMs } from "../../ui/now";
@@ -101,7 +101,7 @@ export default function Quality(): ReactElement {
             <Collector status={all.status} />
             <section>
               <h2>{t("quality.ledger")}</h2>
-              <p className="list-note">{t("quality.ledger_text")} {t("quality.times_in", { zone: `${zone} (${offsetName(nowMs, zone)})` })}</p>
+              <p className="list-note">{t("quality.ledger_text")} {t("quality.times_in", { zone: zoneName(nowMs, zone) })}</p>
               <GapLedger gaps={all.gaps} />
             </section>
             <section>

@@ -8,7 +8,7 @@ import { Link } from "wouter";
 import type { Device } from "../../api/devices";
 import type { Site } from "../../api/sites";
 import { tagText } from "../../model/overview";
-import { formatAbsolute, formatDate, formatDateTime, offsetName, validZone } from "../../model/time";
+import { formatAbsolute, formatDate, formatDateTime, validZone, zoneName } from "../../model/time";
 import { Age } from "../../ui/age";
 import { useNowMs } from "../../ui/now";
 import { StateBadge, type BadgeState } from "../../ui/state_badge";
@@ -32,7 +32,7 @@ export function SiteHeader({ site, state }: { site: Site; state: BadgeState }): 
       </div>
       <dl className="facts is-inline">
         {site.region !== "" && <div><dt>{t("site.region")}</dt><dd>{site.region}</dd></div>}
-        <div><dt>{t("site.zone")}</dt><dd>{zone} ({offsetName(nowMs, zone)})</dd></div>
+        <div><dt>{t("site.zone")}</dt><dd>{zoneName(nowMs, zone)}</dd></div>
         <div><dt>{t("site.local_time")}</dt><dd className="is-tabular">{formatDateTime(nowMs, zone)}</dd></div>
         {Object.keys(site.tags).length > 0 && (
           <div>
