@@ -568,6 +568,72 @@ a_closed_spool_that_goes_on_is_a_conflict(void **state)
 	assert_memory_equal(d.spool.b, fixture_id(0x22).b, BL_ID_BYTES);
 }
 
+/* What goes on under a closed id is kept apart for good: no number of it opens a way for others. */
+static void
+nothing_new_of_a_closed_spool_is_stored(void **state)
+{
+	struct ctx *c = *state;
+	const struct bl_id old = c->spool;
+	struct bl_hello h = hello_of(c, 5, 1);
+	struct bl_ranges need[BL_STREAMS];
+	struct bl_err err = { 0 };
+	uint64_t n;
+
+	put_minutes(c, 0, 4);
+	h.spool = c->spool = fixture_id(0x22);
+	h.predecessor = old;
+	begin(c);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_OK);
+	c->spool = old;
+	{
+		const struct store_aside a = { .reason = STORE_ASIDE_CONFLICT,
+			.topic = "bl/1/up/07/kiosk-1/live",
+			.device = "kiosk-1",
+			.part = 7,
+			.detail = "a spool that was closed goes on",
+			.payload = "x",
+			.len = 1,
+			.spool = spool(c),
+			.stream = BL_STREAM_HOST,
+			.seq = 9 };
+
+		must(store_aside(c->s, &a, &err), &err);
+	}
+	assert_int_equal(put_minute(c, 6), STORE_CONFLICT); /* seq 7, below the one set aside */
+	commit(c);
+	must(store_read_unexplained(c->r, NULL, &n, &err), &err);
+	assert_int_equal(n, 0); /* what never was ours is not missing */
+}
+
+/*
+ * A copy of a spool that is put back a second time: its id was closed by the
+ * first time's successor.  It is set back all the same, and told so: then it
+ * goes on under a new id, instead of never delivering again.
+ */
+static void
+a_closed_spool_that_was_set_back_is_told_so(void **state)
+{
+	struct ctx *c = *state;
+	const struct bl_id old = c->spool;
+	struct bl_hello h = hello_of(c, 5, 1);
+	struct bl_ranges need[BL_STREAMS];
+	struct bl_err err = { 0 };
+	struct store_device d;
+
+	put_minutes(c, 0, 4);
+	h.spool = c->spool = fixture_id(0x22);
+	h.predecessor = old;
+	begin(c);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_OK);
+	c->spool = old;
+	h = hello_of(c, 3, 1);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_ROLLED_BACK);
+	assert_true(store_spool_closed(spool(c)));
+	commit(c);
+	must(store_read_device(c->r, "kiosk-1", &d, &err), &err);
+	assert_false(d.conflict);
+}
+
 /* ---- the ledger ---- */
 
 struct gap_seen {
@@ -1442,6 +1508,8 @@ main(void)
 		T(hello_finds_what_is_missing_here_and_there),
 		T(hello_of_a_rolled_back_spool_is_seen),
 		T(a_closed_spool_that_goes_on_is_a_conflict),
+		T(nothing_new_of_a_closed_spool_is_stored),
+		T(a_closed_spool_that_was_set_back_is_told_so),
 		T(the_ledger_says_each_seq_once_and_never_one_that_is_stored),
 		T(what_came_before_its_clock_is_placed_by_it),
 		T(a_later_step_moves_only_what_lies_beyond_it),

@@ -488,6 +488,34 @@ a_spool_of_another_device_is_kept_apart(void **state)
 	assert_string_equal(aside(c).reason, "foreign_identity");
 }
 
+/* One device that makes up spools must not hold up the others' commits. */
+static void
+a_device_with_too_many_spools_stops_nobody(void **state)
+{
+	struct ctx *c = *state;
+	const struct store_opts opts = {
+		.clock = &c->clock.clock, .path = c->path, .spools_per_device = 2
+	};
+	struct bl_hello h;
+	struct bl_err err = { 0 };
+
+	ingest_core_free(c->core);
+	store_close(c->s);
+	must(store_open(&c->s, &opts, &err), &err);
+	start_core(c);
+	for (uint8_t i = 0; i < 4; i++) {
+		c->spool = fixture_id((uint8_t)(0x40 + i));
+		take_batch(c, 1); /* fails the test when the store is said to have failed */
+	}
+	assert_int_equal(totals(c).batches, 2);
+	assert_int_equal(aside(c).n, 2);
+	assert_string_equal(aside(c).reason, "foreign_identity");
+	h = hello(c, "kiosk-1", 2);
+	take_hello(c, "kiosk-1", &h);
+	pass(c, 1000);
+	assert_int_equal(last_receipt(c, "kiosk-1").verdict, BL_VERDICT_CONFLICT);
+}
+
 static void
 a_retired_device_is_told_so(void **state)
 {
@@ -816,6 +844,7 @@ main(void)
 		T(a_broken_body_is_receipted_as_set_aside_and_a_whole_one_still_taken),
 		T(the_same_seq_with_another_content_is_set_aside_and_told),
 		T(a_spool_of_another_device_is_kept_apart),
+		T(a_device_with_too_many_spools_stops_nobody),
 		T(a_retired_device_is_told_so),
 		T(a_hello_is_answered_at_once_with_what_is_settled),
 		T(receipts_come_once_a_second_and_only_after_the_commit),

@@ -113,8 +113,9 @@ ingest_own_spool(struct ingest_core *c, const struct arrival *a, const struct bl
 		    "its spool belongs to another device", NULL, 0, 0, err);
 	if (rc == BL_EINVAL)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
-	if (rc == BL_EDENIED)
-		return ingest_aside(c, a, STORE_ASIDE_FOREIGN_IDENTITY, why.msg, NULL, 0, 0, err);
+	if (rc == STORE_SPOOL_TOO_MANY)
+		return ingest_aside(c, a, STORE_ASIDE_FOREIGN_IDENTITY,
+		    "this device has had too many spools already", NULL, 0, 0, err);
 	if (err != NULL)
 		*err = why;
 	return rc;

@@ -58,6 +58,7 @@ settle(struct store *s, const struct store_aside *a, struct bl_err *err)
 {
 	struct store_spool *sp = a->spool;
 	struct store_stream *m;
+	uint64_t next_seq;
 
 	if (sp == NULL)
 		return BL_OK;
@@ -71,9 +72,13 @@ settle(struct store *s, const struct store_aside *a, struct bl_err *err)
 		s->stats.holes_refused++;
 		return BL_OK;
 	}
+	next_seq = m->next_seq;
 	if (seqs_add(&m->aside, a->seq, a->seq, STORE_RANGES_MAX) < 0 ||
 	    store_settle(sp, a->stream, a->seq, a->seq) < 0)
 		return bl_fail(err, BL_ENOMEM, "set aside: out of memory");
+	/* Up to where a closed spool was ours does not move: what lies beyond stays a conflict. */
+	if (sp->closed)
+		m->next_seq = next_seq;
 	m->ranges_dirty = true;
 	return BL_OK;
 }

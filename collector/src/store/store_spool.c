@@ -224,6 +224,7 @@ store_spool_find(
 	return spool_load(s, st, uuid, out, err);
 }
 
+/* BL_OK or STORE_SPOOL_TOO_MANY. */
 static int
 spool_create(struct store *s, const struct bl_id *uuid, const char *device, struct bl_err *err)
 {
@@ -239,8 +240,7 @@ spool_create(struct store *s, const struct bl_id *uuid, const char *device, stru
 	n = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
 	(void)sqlite3_reset(st);
 	if (n >= (int64_t)s->opts.spools_per_device)
-		return bl_fail(
-		    err, BL_EFULL, "device %s has %lld spools already", device, (long long)n);
+		return STORE_SPOOL_TOO_MANY;
 	return store_run(s, SQL_SPOOL_ADD, err, "dii", uuid, device_id, s->now_unix_ms);
 }
 
@@ -262,7 +262,7 @@ store_spool(struct store *s, const struct bl_id *uuid, const char *device, struc
 			(*out)->conflict = (*out)->dirty = (*out)->row_dirty = true;
 		return STORE_SPOOL_FOREIGN;
 	}
-	if ((rc = spool_create(s, uuid, device, err)) < 0 ||
+	if ((rc = spool_create(s, uuid, device, err)) != BL_OK ||
 	    (rc = store_spool_find(s, uuid, out, err)) < 0)
 		return rc;
 	return *out == NULL ? bl_fail(err, BL_EIO, "telemetry store: a new spool is not there")
@@ -410,12 +410,16 @@ store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
 		 &h->boot, h->software, h->config_hash, sp->id)) < 0 ||
 	    (rc = close_predecessor(s, sp, &h->predecessor, err)) < 0)
 		return rc;
+	/*
+	 * Before "closed": a copy that is put back a second time names an id that
+	 * the first time's successor closed.  It too has to begin a new one.
+	 */
+	if (rolled_back(sp, h))
+		return STORE_HELLO_ROLLED_BACK;
 	if (sp->closed) {
 		sp->conflict = sp->dirty = sp->row_dirty = true;
 		return STORE_HELLO_CLOSED;
 	}
-	if (rolled_back(sp, h))
-		return STORE_HELLO_ROLLED_BACK;
 	for (int i = 0; i < BL_STREAMS; i++) {
 		struct store_stream *m = &sp->stream[i];
 		const struct bl_hello_stream *hs = &h->stream[i];

@@ -71,9 +71,9 @@ enum store_spool_found {
 	STORE_SPOOL_NEW = 1, /* first time: bound to this device now */
 	STORE_SPOOL_FOREIGN =
 	    2, /* bound to another device: *out is that spool, marked "conflict" */
+	STORE_SPOOL_TOO_MANY = 3, /* of this device; *out is NULL, nothing was made */
 };
 
-/* BL_EDENIED: this device has too many spools; nothing was made. */
 int store_spool(struct store *s, const struct bl_id *spool, const char *device,
     struct store_spool **out, struct bl_err *err);
 /* The same for one that exists; BL_ENOTFOUND (err left alone): there is none, and none is made. */
