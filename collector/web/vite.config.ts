@@ -1,4 +1,4 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig } from "vite";
 
 // The collector serves dist/ at "/".  Scripts are files with hashed names, never inline, so that the
 // Content-Security-Policy needs no exception for them.
@@ -31,15 +31,5 @@ export default defineConfig({
     proxy: {
       "/api": { target: process.env["BRANCHLINE_URL"] ?? "https://localhost:8443", changeOrigin: true, secure: false },
     },
-  },
-  test: {
-    // Most tests are of pure code; those that render say so in their first line.
-    environment: "node",
-    // Two slow cores shared with a build are no reason to fail.
-    testTimeout: 30_000,
-    include: ["src/**/*.test.{ts,tsx}"],
-    setupFiles: ["src/test/setup.ts"],
-    // Node's own zone differs from machine to machine; nothing may depend on it.
-    env: { TZ: "America/St_Johns" },
   },
 });
