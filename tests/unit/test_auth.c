@@ -24,6 +24,8 @@ struct fixture {
 	struct auth *a;
 	struct bl_clock clock;
 	int64_t unix_ms, mono_ms;
+	/* Called once, in the middle of signing in: after the look-up, before the work. */
+	void (*meanwhile)(struct fixture *f);
 };
 
 static int64_t
@@ -35,7 +37,13 @@ fake_unix_ms(void *ctx)
 static int64_t
 fake_mono_ms(void *ctx)
 {
-	return ((struct fixture *)ctx)->mono_ms;
+	struct fixture *f = ctx;
+	void (*meanwhile)(struct fixture *) = f->meanwhile;
+
+	f->meanwhile = NULL;
+	if (meanwhile != NULL)
+		meanwhile(f);
+	return f->mono_ms;
 }
 
 static void
@@ -157,6 +165,47 @@ only_the_right_password_of_an_enabled_user_opens(void **state)
 			fail_msg("%s / %s", cases[i].user, cases[i].password);
 		assert_int_equal(strlen(t.token), cases[i].outcome == AUTH_DONE ? 64 : 0);
 	}
+}
+
+static void
+give_alice_another_password(struct fixture *f)
+{
+	const struct auth_user_edit e = { .password = "another horse entirely" };
+	struct auth_user u;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(auth_user_change(f->a, &admin, "alice", 0, &e, NULL, &u, &err), AUTH_DONE);
+}
+
+/* Who was in the middle of signing in with the old one must not come in after the change. */
+static void
+a_password_that_was_changed_meanwhile_opens_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct auth_ticket t;
+
+	add_user(f, "alice", AUTH_VIEWER);
+	f->meanwhile = give_alice_another_password;
+	assert_int_equal(try(f, "alice", PASSWORD, "192.0.2.9", NULL, &t), AUTH_REFUSED);
+	assert_null(f->meanwhile);
+	assert_string_equal(t.token, "");
+	assert_int_equal(
+	    try(f, "alice", "another horse entirely", "192.0.2.9", NULL, &t), AUTH_DONE);
+}
+
+/* An administrator gives a new password: whoever is signed in with the old one is out. */
+static void
+a_new_password_from_an_administrator_ends_all_sessions(void **state)
+{
+	struct fixture *f = *state;
+	struct auth_ticket t;
+	struct auth_session s;
+
+	add_user(f, "alice", AUTH_VIEWER);
+	assert_int_equal(try(f, "alice", PASSWORD, "192.0.2.9", NULL, &t), AUTH_DONE);
+	assert_int_equal(find(f, t.token, &s), AUTH_DONE);
+	give_alice_another_password(f);
+	assert_int_equal(find(f, t.token, &s), AUTH_REFUSED);
 }
 
 static void
@@ -435,6 +484,8 @@ main(void)
 		cmocka_unit_test(bucket_gives_a_burst_and_then_its_rate),
 		cmocka_unit_test(weak_passwords_are_named),
 		WITH_DB(only_the_right_password_of_an_enabled_user_opens),
+		WITH_DB(a_password_that_was_changed_meanwhile_opens_nothing),
+		WITH_DB(a_new_password_from_an_administrator_ends_all_sessions),
 		WITH_DB(token_and_password_are_never_stored),
 		WITH_DB(default_cost_is_at_least_what_is_recommended),
 		WITH_DB(session_ends_idle_absolute_revoked_or_disabled),

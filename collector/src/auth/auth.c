@@ -225,6 +225,7 @@ look_up(struct auth *a, const struct auth_attempt *try, char encoded[AUTH_ENCODE
 struct opening {
 	struct auth *a;
 	const struct auth_attempt *try;
+	const char *verified; /* the stored hash that the password fits */
 	bool known_browser;
 	struct auth_ticket *out;
 };
@@ -305,9 +306,12 @@ open_session(struct control_tx *tx, void *ctx, struct bl_err *err)
 	char subject[AUTH_NAME_MAX + 8], encoded[AUTH_ENCODED_SIZE];
 	int rc;
 
-	/* Looked at again: it may have been disabled or deleted during the work. */
+	/*
+	 * Looked at again: during the work the user may have been disabled or
+	 * deleted, or a new password may have ended all sessions of the old one.
+	 */
 	rc = auth_user_load(control_tx_db(tx), o->try->user, &o->out->session.user, encoded, err);
-	if (rc != AUTH_DONE || o->out->session.user.disabled)
+	if (rc != AUTH_DONE || o->out->session.user.disabled || strcmp(encoded, o->verified) != 0)
 		return rc < 0 ? rc : AUTH_REFUSED;
 	if ((rc = clear_old(tx, o, err)) < 0 || (rc = insert_session(tx, o, err)) < 0 ||
 	    (rc = remember_browser(tx, o, err)) < 0)
@@ -321,8 +325,8 @@ auth_sign_in(
     struct auth *a, const struct auth_attempt *try, struct auth_ticket *out, struct bl_err *err)
 {
 	const struct control_actor who = { try->user, try->address };
-	struct opening o = { .a = a, .try = try, .out = out };
 	char encoded[AUTH_ENCODED_SIZE];
+	struct opening o = { .a = a, .try = try, .verified = encoded, .out = out };
 	struct limit_keys k;
 	int64_t wait;
 	int rc, found;
