@@ -304,19 +304,20 @@ static void
 secrets_are_not_repeated(void **state)
 {
 	static const struct field secret[] = {
-		{ "password", FIELD_STR, 0, .required = true, .max = 100, .check = check_no_x,
+		{ "password", FIELD_STR, 0, .required = true, .max = 20, .check = check_no_x,
 		    .help = "the password" },
 	};
 	static const struct schema s = { "Secret", sizeof(struct given_str), secret, 1 };
 	static const char *const texts[] = { "{\"password\":\"canary x\"}",
-		"{\"password\":[\"canary\"]}", "{\"password\":12345678}" };
+		"{\"password\":[\"canary\"]}", "{\"password\":12345678}",
+		"{\"password\":\"canary, and longer than allowed\"}" };
 	struct field_errors errs;
 	struct parsed_body *body;
 	struct given_str out;
 	char why[128];
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		memset(&errs, 0, sizeof(errs));
 		assert_int_equal(body_parse(NULL, &s, texts[i], strlen(texts[i]), &out, &body,
 				     &errs, why, sizeof(why)),

@@ -104,6 +104,14 @@ take_choice(const struct field *f, const char *text, void *at, struct field_erro
 	field_error_add(errs, f->name, expected, got, NULL);
 }
 
+/* What a password was is nobody's business, nor is it in a log. */
+bool
+field_is_secret(const struct field *f)
+{
+	return strstr(f->name, "password") != NULL || strcmp(f->name, "new") == 0 ||
+	       strcmp(f->name, "old") == 0;
+}
+
 void
 field_take_text(const struct api *api, const struct field *f, const char *text, void *out,
     struct field_errors *errs)
@@ -116,7 +124,10 @@ field_take_text(const struct api *api, const struct field *f, const char *text, 
 		take_choice(f, text, at, errs);
 		return;
 	}
-	quote(text, got, sizeof(got));
+	if (field_is_secret(f))
+		(void)snprintf(got, sizeof(got), "(not shown)");
+	else
+		quote(text, got, sizeof(got));
 	if ((f->max > 0 && (double)strlen(text) > f->max) || (double)strlen(text) < f->min) {
 		(void)snprintf(
 		    expected, sizeof(expected), "%.0f to %.0f bytes of text", f->min, f->max);
@@ -124,10 +135,7 @@ field_take_text(const struct api *api, const struct field *f, const char *text, 
 		return;
 	}
 	if (f->check != NULL && (problem = f->check(api, text)) != NULL) {
-		/* What a password was is nobody's business, nor is it in a log. */
-		const bool secret = strstr(f->name, "password") != NULL ||
-				    strcmp(f->name, "new") == 0 || strcmp(f->name, "old") == 0;
-		field_error_add(errs, f->name, problem, secret ? "(not shown)" : got, NULL);
+		field_error_add(errs, f->name, problem, got, NULL);
 		return;
 	}
 	*(struct given_str *)at = (struct given_str){ true, text };

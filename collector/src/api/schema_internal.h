@@ -101,6 +101,8 @@ bool query_parse(const struct api *api, const struct schema *schema, const struc
 /* The one of n names that is near to name, or NULL.  Pure. */
 const char *near_name(const char *name, const struct field *fields, size_t n);
 
+/* Its value is never shown, whatever is wrong with it. */
+bool field_is_secret(const struct field *f);
 /* Checks and stores a string; shared by both readers. */
 void field_take_text(const struct api *api, const struct field *f, const char *text, void *out,
     struct field_errors *errs);

@@ -52,7 +52,7 @@ wrong_type(const struct field *f, const char *expected, const json_t *v, struct 
 	char got[96];
 
 	describe(v, got, sizeof(got));
-	if (strstr(f->name, "password") != NULL)
+	if (field_is_secret(f))
 		(void)snprintf(got, sizeof(got), "(not shown)");
 	field_error_add(errs, f->name, expected, got, NULL);
 }
