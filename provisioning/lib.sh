@@ -3,7 +3,7 @@
 
 BL_STEP_LOG=${BL_STEP_LOG:-/dev/null}
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s\n' "$@" >&2; }
 
 # One clear line, then out.
 die() {
@@ -11,15 +11,40 @@ die() {
 	exit 1
 }
 
+# The process group of the step that runs; step_interrupted ends it and goes.
+bl_step_pid= bl_step_log=
+
+step_stop() {
+	[ -n "$bl_step_pid" ] || return 0
+	# A package manager that is cut off leaves half-installed packages: it may finish.
+	if [ -n "${BL_STEP_FINISHES:-}" ]; then say "" "${BL_PROGRAM:-branchline}: waiting for the package manager to finish"
+	else kill -TERM -- "-$bl_step_pid" 2>/dev/null; fi
+	while kill -0 -- "-$bl_step_pid" 2>/dev/null; do sleep 0.1; done
+	bl_step_pid=
+	rm -f "$bl_step_log"
+}
+
+step_interrupted() {
+	trap '' INT TERM HUP
+	step_stop
+	say "" "${BL_PROGRAM:-branchline}: stopped on request"
+	exit 130
+}
+trap step_interrupted INT TERM HUP
+
 # step "what is done" command ...: shows progress while the command runs, its output goes to the
 # step log; on failure shows the end of that output and returns its code.
 step() {
-	local title=$1 start=$SECONDS log pid code=0 shown=0
+	local title=$1 start=$SECONDS log code=0 shown=0
 	shift
 	log=$(mktemp "${TMPDIR:-/tmp}/branchline-step.XXXXXX") || die "no temporary file could be made (disk full?)"
-	"$@" >"$log" 2>&1 </dev/null &
-	pid=$!
-	while kill -0 "$pid" 2>/dev/null; do
+	bl_step_log=$log
+	# A process group of its own, so that it can be ended whole; without the caller's locks.
+	set -m
+	"$@" >"$log" 2>&1 </dev/null 9>&- &
+	bl_step_pid=$!
+	set +m
+	while kill -0 "$bl_step_pid" 2>/dev/null; do
 		if [ -t 2 ]; then
 			printf '\r  ... %s (%d s)\033[K' "$title" $((SECONDS - start)) >&2
 		elif [ $((SECONDS - start)) -ge $((shown + 20)) ]; then
@@ -29,7 +54,8 @@ step() {
 		# Waits for the job or half a second, whichever is first.
 		if [ $((SECONDS - start)) -lt 2 ]; then sleep 0.1; else sleep 0.5; fi
 	done
-	wait "$pid" || code=$?
+	wait "$bl_step_pid" || code=$?
+	bl_step_pid=
 	[ -t 2 ] && printf '\r\033[K' >&2
 	{ printf '== %s\n' "$title"; cat "$log"; } >>"$BL_STEP_LOG" 2>/dev/null
 	if [ "$code" -eq 0 ]; then
@@ -81,7 +107,7 @@ need_packages() {
 		sudo -v || die "packages are missing ($(echo $missing)) and sudo refused"
 	fi
 	# shellcheck disable=SC2086
-	step "install $(echo "$missing" | wc -l) Debian packages" apt_install $missing ||
+	BL_STEP_FINISHES=yes step "install $(echo "$missing" | wc -l) Debian packages" apt_install $missing ||
 		die "the packages could not be installed; the reason stands above"
 }
 
