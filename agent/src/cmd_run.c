@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "branchline/log.h"
+#include "branchline/mqtt.h"
 
 #include "agent.h"
 
@@ -25,6 +26,7 @@ cmd_run(int argc, char **argv)
 	    "state folder that cannot be used.\n");
 	if (code != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
+	bl_mqtt_forget_proxies();
 	if ((config = cmd_config(path, &code)) == NULL)
 		return code;
 	if (agent_start(&a, config, bl_clock_real(), &err) < 0) {

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "branchline/mqtt.h"
+
 #include "commands.h"
 #include "config.h"
 
@@ -64,6 +66,8 @@ main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	if (strcmp(name, "run") == 0)
+		bl_mqtt_forget_proxies();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(name, commands[i].name) == 0 ||
 		    (commands[i].dashed != NULL && strcmp(name, commands[i].dashed) == 0))

@@ -17,10 +17,15 @@
  */
 #include "mqtt_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include <MQTTAsync.h>
+
+#include "branchline/log.h"
 
 #define SLOT_BITS 8
 #define SLOT_MASK ((uintptr_t)0xff)
@@ -173,6 +178,42 @@ message_cb(void *context, char *topic, int topic_len, MQTTAsync_message *message
 	MQTTAsync_free(topic);
 	/* PUBACK follows whatever we return; 0 would make Paho deliver it again. */
 	return 1;
+}
+
+/* "http_proxy=..." and its like; the length of the name, or 0. */
+static size_t
+proxy_name(const char *entry)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy" };
+	const size_t len = strcspn(entry, "=");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && strncasecmp(entry, names[i], len) == 0)
+			return len;
+	return 0;
+}
+
+void
+bl_mqtt_forget_proxies(void)
+{
+	char name[16], told[64] = "";
+	size_t len;
+
+	for (char **e = environ; e != NULL && *e != NULL;) {
+		if ((len = proxy_name(*e)) == 0) {
+			e++;
+			continue;
+		}
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, *e);
+		(void)snprintf(told + strlen(told), sizeof(told) - strlen(told), " %s", name);
+		if (unsetenv(name) != 0) /* moves the rest up; cannot fail with this name */
+			e++;
+	}
+	if (told[0] != '\0')
+		bl_info("link",
+		    "connections go to the broker directly, never through a proxy; not used from "
+		    "the environment:%s",
+		    told);
 }
 
 int

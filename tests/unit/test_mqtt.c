@@ -119,6 +119,30 @@ proxy_of_the_environment_is_refused(void **state)
 	bl_mqtt_free(m);
 }
 
+static void
+proxies_are_forgotten_however_they_are_spelled(void **state)
+{
+	static const char *const gone[] = { "http_proxy", "https_proxy", "HTTP_PROXY",
+		"HTTPS_PROXY", "Http_Proxy" };
+	const struct bl_mqtt_handlers none = { 0 };
+	struct bl_mqtt_opts o = options();
+	struct bl_mqtt *m;
+	struct bl_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_int_equal(setenv(gone[i], "http://127.0.0.1:3128", 1), 0);
+	assert_int_equal(setenv("http_proxy_not", "stays", 1), 0);
+	bl_mqtt_forget_proxies();
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_null(getenv(gone[i]));
+	assert_non_null(getenv("http_proxy_not"));
+	assert_int_equal(unsetenv("http_proxy_not"), 0);
+	bl_mqtt_forget_proxies(); /* nothing to do */
+	assert_int_equal(bl_mqtt_create(&m, &o, bl_clock_real(), &none, NULL, &err), BL_OK);
+	bl_mqtt_free(m);
+}
+
 /* ---- an attempt that fails before Paho is called ---- */
 
 struct seen {
@@ -348,6 +372,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(proxy_of_the_environment_is_refused),
+		cmocka_unit_test(proxies_are_forgotten_however_they_are_spelled),
 		cmocka_unit_test(refused_connections_are_retried_with_reasons),
 		cmocka_unit_test(dropping_an_attempt_names_our_reason),
 		cmocka_unit_test(backoff_stays_within_floor_and_ceiling),

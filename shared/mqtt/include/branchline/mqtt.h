@@ -77,6 +77,13 @@ struct bl_mqtt_stats {
 	enum bl_link_fault fault; /* of that reason */
 };
 
+/*
+ * For main, before any thread: takes http_proxy and https_proxy (however they are
+ * spelled) out of this process's environment, with one log line.  Paho would
+ * talk to that proxy in the clear; bl_mqtt_create refuses to work beside them.
+ */
+void bl_mqtt_forget_proxies(void);
+
 /* Keeps clock and handlers (copied) and ctx.  Does not connect yet.  Loads the credentials:
  * BL_EINVAL names the bad file. */
 int bl_mqtt_create(struct bl_mqtt **out, const struct bl_mqtt_opts *opts,
