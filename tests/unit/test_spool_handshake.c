@@ -319,6 +319,73 @@ seqs_begin_at_one_after_a_roll_back(void **state)
 	free(c);
 }
 
+/* Anybody who owns the broker could say it; nobody is to count to it. */
+static void
+seqs_that_no_spool_can_have_are_refused(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	struct bl_receipt r;
+	bool say_hello;
+
+	kit_open(k, SPOOL_CREATED);
+	ticks(k, 2);
+	kit_cut_all(k);
+	centre_handshake(c, k);
+	for (int i = 0; i < 3; i++) {
+		const struct bl_id id = status(k).spool;
+
+		centre_receipt(c, &id, true, &r);
+		if (i == 0)
+			r.stream[2].contiguous = UINT64_MAX;
+		else
+			assert_true(bl_ranges_add(i == 1 ? &r.stream[2].beyond : &r.stream[2].aside,
+			    UINT64_MAX - 5, UINT64_MAX));
+		assert_int_equal(spool_on_answer(k->s, &r, &err), BL_EINVAL);
+		assert_int_equal(spool_on_receipt(k->s, &r, &say_hello, &err), BL_EINVAL);
+		assert_false(say_hello);
+		assert_true(bl_id_equal(&id, (struct bl_id[]){ status(k).spool }));
+	}
+	centre_drain(c, k);
+	centre_assert_exact(c, BL_STREAM_HOST, 2);
+	free(c);
+}
+
+/* `diagnose` asks the centre with it; the file stays as it is. */
+static void
+a_hello_is_read_from_the_file_of_a_dead_daemon(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_hello live, read;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(spool_hello_of_file(&k->opts, &read, &err), BL_ENOTFOUND);
+	kit_open(k, SPOOL_CREATED);
+	for (int i = 0; i < 4; i++) {
+		ticks(k, 3);
+		kit_cut_all(k);
+		if (i == 1)
+			centre_drain(c, k);
+	}
+	ticks(k, 1); /* stays open */
+	for (int beside = 1; beside >= 0; beside--) {
+		if (beside == 0)
+			kit_crash(k);
+		else
+			assert_int_equal(spool_hello(k->s, &live, &err), BL_OK);
+		memset(&read, 0xff, sizeof(read));
+		assert_int_equal(spool_hello_of_file(&k->opts, &read, &err), BL_OK);
+		assert_memory_equal(&read, &live, sizeof(live));
+	}
+	assert_int_equal(live.stream[2].next_seq, 5);
+	k->opts.device = "till-2";
+	assert_int_equal(spool_hello_of_file(&k->opts, &read, &err), BL_EEXIST);
+	assert_non_null(strstr(err.msg, "till-1"));
+	free(c);
+}
+
 static void
 a_question_gets_what_is_held_and_a_word_on_the_rest(void **state)
 {
@@ -543,6 +610,8 @@ main(void)
 		T(a_restored_centre_gets_everything_again),
 		T(a_regressing_receipt_asks_for_a_hello),
 		cmocka_unit_test(a_file_that_was_put_back_begins_anew),
+		T(seqs_that_no_spool_can_have_are_refused),
+		T(a_hello_is_read_from_the_file_of_a_dead_daemon),
 		T(seqs_begin_at_one_after_a_roll_back),
 		T(a_question_gets_what_is_held_and_a_word_on_the_rest),
 		T(the_dictionary_goes_first_and_from_where_it_is_missing),

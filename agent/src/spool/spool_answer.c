@@ -48,6 +48,18 @@ knows_uncut(const struct spool *s, const struct bl_receipt *r)
 	return r->dict_version > s->d.dict || r->clock_version > s->d.clock;
 }
 
+/* No spool gets so far: the word of somebody who wants us to count to it. */
+static int
+check_seqs(const struct spool *s, const struct bl_receipt *r, struct bl_err *err)
+{
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if (highest(&r->stream[i]) > (uint64_t)BATCH_SEQ_MAX)
+			return bl_fail(err, BL_EINVAL,
+			    "spool %s: a receipt names seq %llu, which no spool can have", s->path,
+			    (unsigned long long)highest(&r->stream[i]));
+	return BL_OK;
+}
+
 /* ---- marking ---- */
 
 struct mark {
@@ -400,6 +412,8 @@ give_up_former(struct spool *s, const struct former *f, struct bl_err *err)
 		txn_rollback(s);
 		return rc;
 	}
+	bl_warn("spool", "the centre does not take what was recovered of a damaged spool; it is "
+			 "named as damaged");
 	return txn_commit(s, err);
 }
 
@@ -443,6 +457,8 @@ spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 		err = &local;
 	if (r->verdict == BL_VERDICT_RETIRED)
 		return SPOOL_ANSWER_OTHER;
+	if ((rc = check_seqs(s, r, err)) < 0)
+		return rc;
 	if (!bl_id_equal(&r->spool, &s->d.spool)) {
 		if ((rc = former_of(s, &r->spool, &former, err)) < 0)
 			return rc;
@@ -483,6 +499,8 @@ spool_on_receipt(struct spool *s, const struct bl_receipt *r, bool *say_hello, s
 	*say_hello = false;
 	if (!bl_id_equal(&r->spool, &s->d.spool))
 		return SPOOL_ANSWER_OTHER;
+	if ((rc = check_seqs(s, r, err)) < 0)
+		return rc;
 	*say_hello = !bl_id_equal(&r->epoch, &s->d.epoch) || knows_uncut(s, r);
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		*say_hello =

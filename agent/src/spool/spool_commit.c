@@ -206,7 +206,7 @@ commit_all(struct spool *s, struct bl_err *err)
 				continue;
 			return rc;
 		}
-	} while (!pending_empty(s));
+	} while (!s->begun || !pending_empty(s));
 	return BL_OK;
 }
 

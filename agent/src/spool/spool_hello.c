@@ -2,6 +2,7 @@
  * What the spool says of itself: the hello, and what it answers to questions
  * about batches that it no longer holds.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "spool_internal.h"
@@ -114,6 +115,43 @@ spool_hello(struct spool *s, struct bl_hello *out, struct bl_err *err)
 		if ((rc = hello_stream(s, gen, i, &out->stream[i], err)) < 0)
 			return rc;
 	return BL_OK;
+}
+
+int
+spool_hello_of_file(const struct spool_opts *opts, struct bl_hello *out, struct bl_err *err)
+{
+	char device[BL_DEVICE_ID_MAX + 1] = "";
+	struct bl_err local = { 0 };
+	struct spool *s;
+	int rc;
+
+	if (err == NULL)
+		err = &local;
+	/* Only what spool_hello looks at; its strings are borrowed. */
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "read spool %s: out of memory", opts->path);
+	s->path = (char *)(uintptr_t)opts->path;
+	s->device = (char *)(uintptr_t)opts->device;
+	s->software = (char *)(uintptr_t)opts->software;
+	s->boot = opts->boot;
+	s->clock = opts->clock;
+	if ((rc = db_open_to_read(&s->db, opts->path, err)) < 0)
+		goto out;
+	/* One snapshot for all that follows. */
+	rc = sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = durable_load(s->db, &s->d, device, sizeof(device));
+	if (rc != SQLITE_OK)
+		rc = db_fail(s, rc, err, "read the state");
+	else if (strcmp(device, opts->device) != 0)
+		rc = bl_fail(err, BL_EEXIST, "spool %s: belongs to device \"%s\", not to \"%s\"",
+		    opts->path, device, opts->device);
+	else
+		rc = spool_hello(s, out, err);
+	db_close(s);
+out:
+	free(s);
+	return rc;
 }
 
 /* ---- questions ---- */

@@ -130,6 +130,13 @@ int spool_cut_all(struct spool *s, unsigned *cut, struct bl_err *err);
  */
 int spool_hello(struct spool *s, struct bl_hello *out, struct bl_err *err);
 
+/*
+ * The same, read-only from a file whose daemon is dead: nothing is locked, begun
+ * or cut.  Uses path, device, boot, clock and software of opts.  BL_ENOTFOUND,
+ * BL_ENEWER, BL_ECORRUPT, BL_EDENIED; BL_EEXIST: another device's.
+ */
+int spool_hello_of_file(const struct spool_opts *opts, struct bl_hello *out, struct bl_err *err);
+
 enum spool_answer {
 	SPOOL_ANSWER_OK = 0,
 	SPOOL_ANSWER_ROLLED_BACK = 1, /* the file is an older copy: a new spool id began (or a
