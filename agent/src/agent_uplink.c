@@ -267,9 +267,6 @@ on_answered(void *ctx, const struct spool_outcome *o)
 	if (st.state == UPLINK_READY && !a->birth_sent)
 		bl_info("link", "the collector answered; sending credit_bytes_per_s=%u",
 		    st.credit_bytes_per_s);
-	else if (o->rc == SPOOL_ANSWER_ROLLED_BACK)
-		bl_warn("link", "the collector knows more than this spool, which was set back to "
-				"an older copy; a new spool id begins");
 	link_send_birth(a);
 }
 

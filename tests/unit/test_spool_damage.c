@@ -170,6 +170,39 @@ damage_never_stops_the_start(void **state)
 	(void)state;
 }
 
+/*
+ * The centre refuses the former id (it knows it as another device's, or closed):
+ * what was recovered of it is named, and the spool goes on with its own.
+ */
+static void
+a_former_id_that_the_centre_refuses_is_given_up(void **state)
+{
+	const struct damage d = { "a page at 50 %", "", 50, 4096, true };
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	struct bl_receipt r;
+	struct bl_hello h;
+
+	fill(k, c);
+	kit_close(k);
+	hurt(k, &d);
+	assert_int_equal(spool_open(&k->s, &k->opts, &err), SPOOL_REPLACED);
+	kit_declare(k);
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	assert_false(bl_id_equal(&h.spool, (struct bl_id[]){ status(k).spool }));
+	centre_receipt(c, &h.spool, true, &r);
+	r.verdict = BL_VERDICT_CONFLICT;
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_ROLLED_BACK);
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	assert_true(bl_id_equal(&h.spool, (struct bl_id[]){ status(k).spool }));
+	/* About its own id it is a refusal, and nothing moves. */
+	centre_receipt(c, &h.spool, true, &r);
+	r.verdict = BL_VERDICT_CONFLICT;
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_OTHER);
+	free(c);
+}
+
 /* A stored batch with a flipped bit is not sent: it is named and dropped. */
 static void
 a_batch_with_a_flipped_bit_is_named(void **state)
@@ -443,6 +476,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		cmocka_unit_test(damage_never_stops_the_start),
+		T(a_former_id_that_the_centre_refuses_is_given_up),
 		T(a_batch_with_a_flipped_bit_is_named),
 		T(another_devices_spool_is_set_aside_whole),
 		T(a_newer_file_is_refused_and_left_untouched),

@@ -179,7 +179,8 @@ answers_count_when_they_are_ours(void **unused)
 		{ "one never said", 1, false, BL_VERDICT_OK, UPLINK_HELLO },
 		{ "the first one's, late", 0, true, BL_VERDICT_OK, UPLINK_SETTLING },
 		{ "the repeat's", 1, true, BL_VERDICT_OK, UPLINK_SETTLING },
-		{ "conflict", 0, false, BL_VERDICT_CONFLICT, UPLINK_REFUSED },
+		{ "conflict: the spool has its say", 0, false, BL_VERDICT_CONFLICT,
+		    UPLINK_SETTLING },
 		{ "retired", 0, false, BL_VERDICT_RETIRED, UPLINK_REFUSED },
 	};
 
@@ -201,17 +202,61 @@ static void
 a_refused_device_asks_again_much_later(void **unused)
 {
 	struct script s = script();
+	const struct uplink_outcome other = { .taken = false, .r = &s.r };
 
 	(void)unused;
 	link_up(&s);
 	answer(&s, s.nonce, BL_VERDICT_CONFLICT);
+	assert_int_equal(count(&s.fx, UPLINK_TAKE_ANSWER), 1);
+	assert_int_equal(s.fx.n, 1);
+	s.fx.n = 0;
+	uplink_answered(s.u, s.now, &other, &s.fx);
 	assert_int_equal(s.fx.n, 0);
+	assert_int_equal(state(&s), UPLINK_REFUSED);
 	assert_true(uplink_deadline(s.u) >= s.now + UPLINK_REFUSED_RETRY_MS);
 	s.fx.n = 0;
 	uplink_cut(s.u, s.now, &s.fx);
 	assert_int_equal(s.fx.n, 0);
 	tick_to(&s, uplink_deadline(s.u));
 	assert_int_equal(count(&s.fx, UPLINK_SEND_HELLO), 1);
+	uplink_free(s.u);
+}
+
+/* After damage the spool's hello first speaks for its former id: see spool_hello. */
+static void
+a_conflict_about_a_former_spool_id_leads_to_another_hello(void **unused)
+{
+	struct script s = script();
+	const struct uplink_outcome former = { .say_hello = true, .r = &s.r };
+	uint32_t nonce;
+
+	(void)unused;
+	link_up(&s);
+	nonce = s.nonce;
+	answer(&s, nonce, BL_VERDICT_CONFLICT);
+	assert_int_equal(count(&s.fx, UPLINK_TIME), 0); /* no time is taken from a refusal */
+	s.fx.n = 0;
+	uplink_answered(s.u, s.now, &former, &s.fx);
+	assert_int_equal(state(&s), UPLINK_HELLO);
+	assert_int_not_equal(find(&s.fx, UPLINK_SEND_HELLO)->nonce, nonce);
+	s.nonce = find(&s.fx, UPLINK_SEND_HELLO)->nonce;
+	answer(&s, s.nonce, BL_VERDICT_OK);
+	answered(&s);
+	assert_int_equal(state(&s), UPLINK_READY);
+	uplink_free(s.u);
+}
+
+static void
+a_spool_that_hangs_is_not_called_a_silent_collector(void **unused)
+{
+	struct script s = script();
+
+	(void)unused;
+	s.fx.n = 0;
+	uplink_link_up(s.u, s.now, 0, &s.fx); /* and the hello never goes out */
+	for (unsigned i = 0; i < UPLINK_HELLO_TRIES; i++)
+		tick_to(&s, s.now + UPLINK_HELLO_MS);
+	assert_non_null(strstr(find(&s.fx, UPLINK_DROP)->why, "spool"));
 	uplink_free(s.u);
 }
 
@@ -1070,6 +1115,8 @@ main(void)
 		cmocka_unit_test(hello_is_said_again_twice_then_the_connection_is_dropped),
 		cmocka_unit_test(answers_count_when_they_are_ours),
 		cmocka_unit_test(a_refused_device_asks_again_much_later),
+		cmocka_unit_test(a_conflict_about_a_former_spool_id_leads_to_another_hello),
+		cmocka_unit_test(a_spool_that_hangs_is_not_called_a_silent_collector),
 		cmocka_unit_test(nothing_but_hello_leaves_before_the_answer_is_worked_in),
 		cmocka_unit_test(round_trip_is_counted_from_the_hello_that_was_answered),
 		cmocka_unit_test(a_rolled_back_spool_says_hello_anew),

@@ -112,6 +112,15 @@ uplink_link_down(struct uplink *u, int64_t now, struct uplink_effects *fx)
 }
 
 static void
+refuse(struct uplink *u, int64_t now)
+{
+	enter(u, now, UPLINK_REFUSED);
+	u->hello_tries = 0;
+	u->hello_at_ms = now + UPLINK_REFUSED_RETRY_MS +
+			 (int64_t)uplink_random_below(u, UPLINK_REFUSED_RETRY_MS / 4);
+}
+
+static void
 on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx)
 {
 	struct uplink_effect *e;
@@ -126,19 +135,21 @@ on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct upli
 	if (u->state != UPLINK_HELLO || try >= u->hello_tries)
 		return;
 	u->verdict = r->verdict;
-	if (r->verdict != BL_VERDICT_OK) {
-		enter(u, now, UPLINK_REFUSED);
-		u->hello_tries = 0;
-		u->hello_at_ms = now + UPLINK_REFUSED_RETRY_MS +
-				 (int64_t)uplink_random_below(u, UPLINK_REFUSED_RETRY_MS / 4);
+	if (r->verdict == BL_VERDICT_RETIRED) {
+		refuse(u, now);
 		return;
 	}
-	if (u->hello_sent_ms[try] >= 0) {
+	if (r->verdict == BL_VERDICT_OK && u->hello_sent_ms[try] >= 0) {
 		e = uplink_effect(fx, UPLINK_TIME);
 		e->server_unix_ms = r->server_unix_ms;
 		e->at_mono_ms = u->hello_sent_ms[try];
 		e->rtt_ms = now - u->hello_sent_ms[try];
 	}
+	/*
+	 * A conflict goes to the spool, too: when it is about a former id that the
+	 * spool spoke for after damage, the spool gives that up and the next hello
+	 * is its own.
+	 */
 	enter(u, now, UPLINK_SETTLING);
 	u->hello_at_ms = now + SETTLE_MS;
 	(void)uplink_effect(fx, UPLINK_TAKE_ANSWER);
@@ -218,6 +229,10 @@ uplink_answered(
 		return;
 	if (o->say_hello) {
 		uplink_say_hello(u, now, true, fx);
+		return;
+	}
+	if (u->verdict != BL_VERDICT_OK) {
+		refuse(u, now);
 		return;
 	}
 	if (!o->taken) {
@@ -304,6 +319,16 @@ uplink_deadline(const struct uplink *u)
 	return at;
 }
 
+/* Whether a hello went out at all: the spool fills it first. */
+static bool
+hello_left(const struct uplink *u)
+{
+	for (unsigned i = 0; i < UPLINK_HELLO_TRIES; i++)
+		if (u->hello_sent_ms[i] >= 0)
+			return true;
+	return false;
+}
+
 static void
 hello_due(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
@@ -316,10 +341,14 @@ hello_due(struct uplink *u, int64_t now, struct uplink_effects *fx)
 		return;
 	}
 	/* Asked three times: perhaps the subscription or the path is what is broken. */
+	uplink_effect(fx, UPLINK_DROP)->why =
+	    u->state == UPLINK_SETTLING || !hello_left(u)
+		? "connected to the broker, but this device's spool does not answer (does its disk "
+		  "hang?)"
+		: "connected to the broker, but no answer to hello from the collector (asked 3 "
+		  "times)";
 	u->hello_at_ms = INT64_MAX;
 	u->hello_tries = 0;
-	uplink_effect(fx, UPLINK_DROP)->why =
-	    "connected to the broker, but no answer to hello from the collector (asked 3 times)";
 }
 
 void

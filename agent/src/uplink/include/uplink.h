@@ -95,7 +95,11 @@ struct uplink_effects {
 	struct uplink_effect e[UPLINK_EFFECTS_MAX];
 };
 
-/* What the spool made of an answer, a receipt or a question. */
+/*
+ * What the spool made of an answer, a receipt or a question.  Answers with the
+ * verdict "conflict" go to the spool, too: say_hello then means that it was about
+ * a former id of the spool, which is done with; else the device is refused.
+ */
 struct uplink_outcome {
 	bool taken;                 /* false: about another spool, or the spool failed */
 	bool say_hello;             /* the spool's id is new, or the centre lost something */
