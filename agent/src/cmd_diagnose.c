@@ -21,6 +21,7 @@
 #include "branchline/buf.h"
 #include "branchline/link.h"
 #include "branchline/log.h"
+#include "branchline/mqtt.h"
 #include "branchline/pki.h"
 
 #include "config.h"
@@ -33,20 +34,22 @@ static const char help[] =
     "Walks the way to the centre and says in words where it ends: configuration, files,\n"
     "name look-up, TCP connection, TLS (with the exact reason), the broker's answer, the\n"
     "collector's answer to hello; each with its time and, when it failed, what to do.\n"
-    "Changes nothing. Safe beside a running agent.\n"
+    "Changes nothing on this machine: the spool is only read. Safe beside a running agent,\n"
+    "whose own word is then taken for the last two steps.\n"
     "\n"
-    "Exit code 0: every step went well; 1: one failed; 78: the configuration is wrong.\n";
+    "Exit code 0: every step that was tried went well; 1: one failed; 78: the configuration is "
+    "wrong.\n";
 
-static void report(bool ok, const char *step, double ms, const char *fmt, va_list ap)
+static void report(const char *how, const char *step, double ms, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
 static void
-report(bool ok, const char *step, double ms, const char *fmt, va_list ap)
+report(const char *how, const char *step, double ms, const char *fmt, va_list ap)
 {
 	char text[512];
 
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	(void)printf("%-14s %-7s", step, ok ? "ok" : "FAILED");
+	(void)printf("%-14s %-7s", step, how);
 	if (ms >= 0)
 		(void)printf("%8.1f ms", ms);
 	else
@@ -61,8 +64,15 @@ diagnose_ok(const char *step, double ms, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report(true, step, ms, fmt, ap);
+	report("ok", step, ms, fmt, ap);
 	va_end(ap);
+}
+
+void
+diagnose_skipped(const char *step, const char *why)
+{
+	(void)printf("%-14s %-7s%11s  %s\n", step, "-", "", why);
+	(void)fflush(stdout);
 }
 
 void
@@ -71,7 +81,7 @@ diagnose_failed(const char *step, double ms, const char *advice, const char *fmt
 	va_list ap;
 
 	va_start(ap, fmt);
-	report(false, step, ms, fmt, ap);
+	report("FAILED", step, ms, fmt, ap);
 	va_end(ap);
 	(void)printf("%14s what to do: %s\n", "", advice);
 	(void)fflush(stdout);
@@ -271,6 +281,7 @@ walk(const struct config *c)
 	json_t *status = NULL;
 	char date[BL_TIME_SIZE];
 	bool ok;
+	int rc;
 
 	if (!check_certificate(c, date) || !check_key_mode(c))
 		return 1;
@@ -287,10 +298,18 @@ walk(const struct config *c)
 	bl_link_free(l);
 	if (!ok)
 		return 1;
-	if (status_ask(c->v->state_dir, &status, &err) == BL_OK)
+	/* Only beside no agent: two with one name would throw each other out. */
+	if ((rc = status_ask(c->v->state_dir, &status, &err)) == BL_OK) {
 		ok = word_of_daemon(status);
-	else
+	} else if (rc == BL_ENOTFOUND) {
 		ok = diagnose_broker(c);
+	} else {
+		diagnose_failed("broker", -1,
+		    rc == BL_EDENIED ? "run this as root or as the agent's own user"
+				     : "look at the agent's log, and start it again if it hangs",
+		    "an agent is running, but does not say how it does: %s", err.msg);
+		ok = false;
+	}
 	json_decref(status);
 	return ok ? 0 : 1;
 }
@@ -307,6 +326,7 @@ cmd_diagnose(int argc, char **argv)
 	if ((code = cmd_options_read(argc, argv, options, NULL, 0, help)) != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
 	bl_log_level_set(BL_LOG_ERROR); /* what the parts would log is said below, in order */
+	bl_mqtt_forget_proxies();
 	if ((c = cmd_config(path, &code)) == NULL) {
 		diagnose_failed("configuration", -1,
 		    "mend the lines above; `branchline-agent check-config` checks again", "%s",

@@ -1,15 +1,13 @@
 /*
  * The last two steps of `diagnose`, when no agent is running: connects as the
  * agent would, subscribes, says hello for the spool that is there, and waits
- * for the answer.  The answer is not worked in; hello asks, it changes nothing.
+ * for the answer.  The spool is only read, and the answer is not worked in.
  */
 #include "diagnose_internal.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "branchline/message.h"
 #include "branchline/mqtt.h"
@@ -124,51 +122,24 @@ make(const struct config *c, struct talk *t, struct bl_err *err)
 	return m;
 }
 
-/*
- * A spool made or opened under another user would keep the agent out later.
- * NULL, or why the step is left out.
- */
-static const char *
-may_open_spool(const struct config *c)
-{
-	struct stat st;
-	char path[CONFIG_PATH_MAX];
-
-	if (stat(c->v->state_dir, &st) != 0)
-		return "there is no state folder yet: start the agent once, then try again";
-	if (st.st_uid != geteuid())
-		return "the state folder belongs to another user: run this as that user";
-	config_state_path(c, STATUS_SPOOL, path);
-	if (stat(path, &st) == 0 && st.st_uid != geteuid())
-		return "the spool belongs to another user: run this as that user";
-	return NULL;
-}
-
 static int
 make_hello(const struct config *c, uint32_t nonce, struct bl_buf *out, struct bl_err *err)
 {
 	char path[CONFIG_PATH_MAX];
 	const struct spool_opts o = { .path = path,
 		.device = c->v->device.id,
-		.max_bytes = c->v->spool.max_bytes,
-		.keep_receipted_ms = c->v->spool.keep_receipted_ms,
 		.boot = bl_boot_id(bl_clock_real()),
 		.clock = bl_clock_real(),
 		.software = BL_VERSION };
-	struct spool *s;
 	struct bl_hello h;
 	int rc;
 
 	config_state_path(c, STATUS_SPOOL, path);
-	if ((rc = spool_open(&s, &o, err)) < 0)
+	if ((rc = spool_hello_of_file(&o, &h, err)) < 0)
 		return rc;
-	if ((rc = spool_hello(s, &h, err)) == BL_OK) {
-		h.nonce = nonce;
-		memcpy(h.config_hash, c->hash, sizeof(h.config_hash));
-		rc = bl_hello_encode(&h, out);
-	}
-	spool_close(s);
-	return rc;
+	h.nonce = nonce;
+	memcpy(h.config_hash, c->hash, sizeof(h.config_hash));
+	return bl_hello_encode(&h, out);
 }
 
 static bool
@@ -203,28 +174,29 @@ judge(const struct talk *t, double ms)
 static bool
 say_hello(const struct config *c, struct bl_mqtt *m, struct talk *t)
 {
-	const char *skip = may_open_spool(c);
 	char topic[BL_TOPIC_MAX];
 	struct bl_err err = { 0 };
 	struct bl_buf b;
 	bool ok = false;
 	int rc;
 
-	if (skip != NULL) {
-		diagnose_failed("collector", -1, "see there", "not asked: %s", skip);
-		return false;
-	}
 	(void)bl_topic_format(
 	    topic, sizeof(topic), BL_TOPIC_HELLO, (unsigned)c->v->device.part, c->v->device.id);
 	t->nonce = (uint32_t)bl_random_below(bl_clock_real(), UINT32_MAX) + 1;
 	bl_buf_init(&b, BL_BATCH_WIRE_MAX);
 	if ((rc = make_hello(c, t->nonce, &b, &err)) == BL_OK)
 		rc = bl_mqtt_publish(m, topic, b.data, b.len, false, 1, &err);
-	if (rc < 0)
+	if (rc == BL_ENOTFOUND) {
+		/* Hello speaks for a spool; one made here would be a change. */
+		diagnose_skipped(
+		    "collector", "there is no spool yet: start the agent, then ask again");
+		ok = true;
+	} else if (rc < 0) {
 		diagnose_failed(
 		    "collector", -1, "mend this first", "hello could not be said: %s", err.msg);
-	else
+	} else {
 		ok = judge(t, wait_until(m, t, &t->answered, ANSWER_MS));
+	}
 	bl_buf_free(&b);
 	return ok;
 }

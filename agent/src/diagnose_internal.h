@@ -13,6 +13,8 @@ void diagnose_ok(const char *step, double ms, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void diagnose_failed(const char *step, double ms, const char *advice, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* A step that was left out, which is no failure. */
+void diagnose_skipped(const char *step, const char *why);
 const char *diagnose_advice(enum bl_link_fault fault);
 
 /* The steps `broker` and `collector`, with a connection of our own: no agent is running. */
