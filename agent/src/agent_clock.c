@@ -59,6 +59,17 @@ agent_clock_save(struct agent *a)
 		(void)unlink(tmp);
 }
 
+/*
+ * Whether certificates must not be judged by the machine's clock.  The centre's
+ * word makes the map trusted, not that clock: one that stands 20 years ahead
+ * would find every certificate expired at the next connection.
+ */
+bool
+agent_clock_untrusted(const struct agent *a)
+{
+	return a->clock_floor_broken || !clockmap_wall_usable(&a->clockmap);
+}
+
 static void
 apply(struct agent *a, const struct clockmap_result *r)
 {
@@ -80,7 +91,7 @@ apply(struct agent *a, const struct clockmap_result *r)
 		    (long long)(r->step_after_ms - r->step_before_ms));
 	}
 	if (a->mqtt != NULL)
-		bl_mqtt_clock_untrusted(a->mqtt, !trusted || a->clock_floor_broken);
+		bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
 }
 
 static void

@@ -156,6 +156,7 @@ void agent_clock_init(struct agent *a);
 void agent_clock_look(struct agent *a);
 void agent_clock_centre(struct agent *a, int64_t server_unix_ms, int64_t rtt_ms);
 void agent_clock_save(struct agent *a);
+bool agent_clock_untrusted(const struct agent *a);
 
 /* ---- agent_control.c ---- */
 int agent_control_open(struct agent *a, struct bl_err *err);

@@ -224,7 +224,7 @@ make_connection(struct agent *a, struct bl_err *err)
 	bl_buf_free(&will);
 	if (rc < 0)
 		return rc;
-	bl_mqtt_clock_untrusted(a->mqtt, !clockmap_trusted(&a->clockmap) || a->clock_floor_broken);
+	bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
 	if ((rc = agent_watch(a, bl_mqtt_fd(a->mqtt), err)) == BL_OK)
 		rc = bl_mqtt_start(a->mqtt, err);
 	if (rc < 0) {

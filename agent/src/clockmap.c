@@ -54,6 +54,13 @@ far(int64_t a, int64_t b, int64_t limit)
 	return a - b > limit || b - a > limit;
 }
 
+bool
+clockmap_wall_usable(const struct clockmap *m)
+{
+	return clockmap_trusted(m) &&
+	       !far(m->wall_offset_ms, m->newest.offset_ms, CLOCKMAP_DATE_MS);
+}
+
 struct clockmap_result
 clockmap_look(struct clockmap *m, const struct clockmap_now *now)
 {

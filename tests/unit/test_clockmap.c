@@ -124,12 +124,37 @@ a_step_tells_both_times(void **state)
 	assert_int_equal(r.step_after_ms, T0 - 3600000);
 }
 
+/* 20 years ahead: the map is trusted then, but dates must not be judged by that clock. */
+static void
+the_centres_word_does_not_mend_the_machines_clock(void **state)
+{
+	const int64_t ahead = INT64_C(20) * 365 * 86400000;
+	const struct bl_id boot = { { 1 } };
+	struct clockmap_now now = { .boot_ms = 1000, .unix_ms = T0 + 1000 + ahead };
+	struct clockmap m;
+
+	(void)state;
+	clockmap_init(&m, &boot);
+	assert_false(clockmap_wall_usable(&m));
+	(void)clockmap_look(&m, &now);
+	assert_false(clockmap_wall_usable(&m));
+	(void)clockmap_centre(&m, &now, T0 + 1000, 10);
+	assert_true(clockmap_trusted(&m));
+	assert_false(clockmap_wall_usable(&m));
+	/* Somebody sets it. */
+	now.boot_ms = 6000;
+	now.unix_ms = T0 + 6000 + 1200;
+	assert_true(clockmap_look(&m, &now).stepped);
+	assert_true(clockmap_wall_usable(&m));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_scenario_gives_its_segments_and_steps),
 		cmocka_unit_test(a_step_tells_both_times),
+		cmocka_unit_test(the_centres_word_does_not_mend_the_machines_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "branchline/wire.h"
 
 #define CLOCKMAP_STEP_MS 250
+#define CLOCKMAP_DATE_MS 3600000 /* certificates count in days */
 
 struct clockmap {
 	struct bl_id boot;
@@ -49,6 +50,11 @@ struct clockmap_result clockmap_centre(
     struct clockmap *m, const struct clockmap_now *now, int64_t server_unix_ms, int64_t rtt_ms);
 /* True when wall times of this boot can be told. */
 bool clockmap_trusted(const struct clockmap *m);
+/*
+ * True when the machine's own wall clock, too, is right by an hour, as far as
+ * the map can tell: dates may be judged by it.
+ */
+bool clockmap_wall_usable(const struct clockmap *m);
 const char *clockmap_source_name(enum bl_clock_source s);
 
 #endif
