@@ -65,7 +65,8 @@ read_new(struct agent *a)
 	return c;
 }
 
-static void
+/* False: its files cannot be used; nothing was changed. */
+static bool
 apply_link(struct agent *a, const struct config *new)
 {
 	struct bl_link_cfg link;
@@ -73,13 +74,16 @@ apply_link(struct agent *a, const struct config *new)
 
 	if (a->mqtt == NULL) {
 		a->mqtt_retry_mono_ms = bl_mono_ms(a->clock); /* the files may be good now */
-		return;
+		return true;
 	}
 	config_link(new, &link);
-	if (bl_mqtt_reload(a->mqtt, &link, &err) < 0)
-		bl_error("link", "the certificates in force stay: %s", err.msg);
-	else if (address_changed(a->config->v, new->v))
+	if (bl_mqtt_reload(a->mqtt, &link, &err) < 0) {
+		bl_error("config", "reload refused, the running configuration stays: %s", err.msg);
+		return false;
+	}
+	if (address_changed(a->config->v, new->v))
 		bl_mqtt_drop(a->mqtt, "the broker's address was changed in the configuration");
+	return true;
 }
 
 void
@@ -93,7 +97,13 @@ agent_reload(struct agent *a)
 
 	if (new == NULL)
 		return;
-	apply_link(a, new);
+	if (!apply_link(a, new)) {
+		config_free(new);
+		return;
+	}
+	/* Another interval is no gap: what was due by the old one was sampled. */
+	if (new->v->interval_ms != old->v->interval_ms)
+		a->last_tick_boot_ms = bl_boot_ms(a->clock);
 	agent_probes_stop(a);
 	agent_samplers_close(a);
 	a->config = new;

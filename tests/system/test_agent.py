@@ -7,6 +7,7 @@ hello and receipts, and does on command what a collector may do.
 import http.server
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -345,6 +346,15 @@ def test_reload_takes_what_is_good_and_refuses_what_is_not(device, centre):
     device.process.signal(signal.SIGHUP)
     device.process.wait_log("device.id can only change with a restart")
 
+    bad = device.folder / "bad.pem"
+    bad.write_text("no certificate")
+    device.config.write_text(re.sub(r"certificate: [^,}]*", f"certificate: {bad}",
+                                    text.replace("interval: 1s", "interval: 3s")))
+    device.process.signal(signal.SIGHUP)
+    device.process.wait_log("bad.pem")
+    assert device.state()["config_hash"] == first  # nothing is half applied
+    assert device.state()["sampling"]["interval_ms"] == 1000
+
     device.config.write_text(text.replace("interval: 1s", "interval: 2s"))
     device.process.signal(signal.SIGHUP)
     device.process.wait_log("reloaded changed=yes")
@@ -438,15 +448,40 @@ def check_failed(done, name, words):
 
 
 def test_diagnose_finds_nothing_wrong(device, centre):
-    (device.folder / "state").mkdir()
-    for running in (False, True):
+    device.start()
+    for running in (True, False):
         if running:
-            device.start()
             device.wait_health("healthy")
+        else:
+            device.process.stop()
         done = device.diagnose()
         assert done.returncode == 0, done.stdout
         for name in ("configuration", "files", "name look-up", "TCP", "TLS", "broker", "collector"):
             assert step(done, name)[0] == "ok", done.stdout
+
+
+def test_diagnose_changes_nothing_in_the_state_folder(device, centre):
+    """Before the first start and after the end: the hello speaks for the spool as it is read."""
+    done = device.diagnose()
+    assert done.returncode == 0, done.stdout
+    assert "no spool yet" in step(done, "collector")[1]
+    assert not (device.folder / "state").exists()
+    device.start()
+    device.wait_health("healthy")
+    device.process.stop()
+    before = {p.name: p.read_bytes() for p in (device.folder / "state").iterdir()
+              if not p.name.endswith("-shm")}
+    assert device.diagnose().returncode == 0
+    after = {p.name: p.read_bytes() for p in (device.folder / "state").iterdir()
+             if not p.name.endswith("-shm")}
+    assert {k: v for k, v in after.items() if v} == {k: v for k, v in before.items() if v}
+
+
+def test_a_proxy_in_the_environment_is_not_used(device, centre):
+    """Paho would talk to it, in the clear."""
+    device.start(env={**os.environ, "http_proxy": "http://127.0.0.1:1", "HTTPS_PROXY": "x"})
+    device.wait_health("healthy")
+    assert "never through a proxy; not used from the environment: " in device.process.log()
 
 
 def test_diagnose_names_a_failed_look_up(tmp_path, pki, processes):
@@ -510,7 +545,9 @@ def test_diagnose_names_a_certificate_of_another_device(tmp_path, pki, broker, p
 
 
 def test_diagnose_names_a_silent_collector(device, broker):
-    (device.folder / "state").mkdir()
+    device.start()
+    device.process.wait_log("connected broker=")
+    device.process.stop()
     done = device.diagnose()
     check_failed(done, "collector", "no answer to hello")
     assert step(done, "broker")[0] == "ok"
