@@ -157,11 +157,18 @@ build_preset() {
 	(cd "$BL_ROOT" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset")
 }
 
-# Installs the web app's packages when their lock file changed since the last time.
+# web_packages build|all: installs the web app's packages, with those for its tests or without, when
+# the lock file changed since the last time or the tests' are wanted and missing.
 web_packages() {
-	local web=$BL_ROOT/collector/web stamp=$BL_ROOT/collector/web/node_modules/.branchline-lock
-	cmp -s "$web/package-lock.json" "$stamp" && return 0
-	(cd "$web" && bl_npm ci --no-audit --no-fund) && cp "$web/package-lock.json" "$stamp"
+	local web=$BL_ROOT/collector/web all=$BL_ROOT/collector/web/node_modules/.branchline-all
+	local built=$BL_ROOT/collector/web/node_modules/.branchline-build
+	cmp -s "$web/package-lock.json" "$all" && return 0
+	if [ "$1" = all ]; then
+		(cd "$web" && bl_npm ci --no-audit --no-fund) && cp "$web/package-lock.json" "$all"
+	else
+		cmp -s "$web/package-lock.json" "$built" && return 0
+		(cd "$web" && bl_npm ci --omit=dev --no-audit --no-fund) && cp "$web/package-lock.json" "$built"
+	fi
 }
 
 # Builds the web app when a source is newer than what was built.
@@ -171,5 +178,5 @@ web_build() {
 		[ -z "$(find "$web" -path "$web/node_modules" -prune -o -path "$web/dist" -prune -o -type f -newer "$web/dist/index.html" -print -quit)" ]; then
 		return 0
 	fi
-	web_packages && (cd "$web" && bl_npm run build)
+	web_packages build && (cd "$web" && bl_npm run build)
 }
