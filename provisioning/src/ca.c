@@ -2,6 +2,7 @@
  * The CA of a state folder.  The CA's key lies in ca/ca.key (0600) and is read
  * only while something is signed.  The list of revoked serials is a text file,
  * one "serial unix_ms" a line: the revocation list is always made anew from it.
+ * ca/issued has a line "serial unix_ms name" for every certificate ever made.
  */
 #include "ca.h"
 
@@ -135,36 +136,104 @@ crl_write(const struct org *o, const struct revoked_list *list, struct bl_err *e
 	return rc;
 }
 
-int
-ca_revoke(const struct org *o, const char *serial_hex, struct bl_err *err)
+/* A list file as one terminated text, empty when there is none; the caller frees it. */
+static int
+list_read(const char *path, struct bl_buf *text, struct bl_err *err)
 {
-	char path[ORG_PATH_MAX], line[80];
+	int rc = BL_OK;
+
+	bl_buf_init(text, CA_LIST_MAX);
+	if (files_exists(path) && (rc = files_read(path, text, err)) < 0)
+		goto fail;
+	bl_buf_u8(text, 0);
+	if (text->failed) {
+		rc = bl_fail(err, BL_EFULL, "%s: the list is full", path);
+		goto fail;
+	}
+	text->len--; /* terminated for strstr, not part of the text */
+	return BL_OK;
+fail:
+	bl_buf_free(text);
+	return rc;
+}
+
+/* Appends a serial to the terminated text of ca/revoked unless it is there. */
+static size_t
+list_serial(struct bl_buf *revoked, const char *serial)
+{
+	char line[80];
+
+	if (serial == NULL || serial[0] == '\0' ||
+	    strstr((const char *)revoked->data, serial) != NULL)
+		return 0;
+	(void)snprintf(line, sizeof(line), "%s %" PRId64 "\n", serial, now_ms());
+	bl_buf_bytes(revoked, line, strlen(line));
+	bl_buf_u8(revoked, 0);
+	revoked->len -= !revoked->failed;
+	return revoked->failed ? 0 : 1;
+}
+
+int
+ca_revoke(const struct org *o, const char *common_name, const char *serial_hex, size_t *n,
+    struct bl_err *err)
+{
+	char path[ORG_PATH_MAX], serial[41], name[65], *save = NULL;
+	struct bl_buf issued = { 0 }, revoked = { 0 };
 	struct revoked_list list;
-	struct bl_buf text;
 	int rc;
 
+	*n = 0;
+	/* A list that is damaged is not added to. */
 	if ((rc = revoked_read(o, &list, err)) < 0)
 		return rc;
 	free(list.item);
+	org_path(o, "ca/issued", path);
+	if ((rc = list_read(path, &issued, err)) < 0)
+		return rc;
 	org_path(o, "ca/revoked", path);
-	bl_buf_init(&text, CA_LIST_MAX);
-	if (files_exists(path) && (rc = files_read(path, &text, err)) < 0)
+	if ((rc = list_read(path, &revoked, err)) < 0)
 		goto out;
-	bl_buf_u8(&text, 0);
-	text.len--; /* terminated for strstr, not part of the text */
-	(void)snprintf(line, sizeof(line), "%s %" PRId64 "\n", serial_hex, now_ms());
-	if (!text.failed && strstr((const char *)text.data, serial_hex) == NULL)
-		bl_buf_bytes(&text, line, strlen(line));
-	if (text.failed) {
+	*n = list_serial(&revoked, serial_hex);
+	for (char *line = strtok_r((char *)issued.data, "\n", &save);
+	     line != NULL && !revoked.failed; line = strtok_r(NULL, "\n", &save))
+		if (sscanf(line, "%40[0-9a-f] %*d %64s", serial, name) == 2 &&
+		    strcmp(name, common_name) == 0)
+			*n += list_serial(&revoked, serial);
+	if (revoked.failed) {
 		rc = bl_fail(err, BL_EFULL, "%s: the list is full", path);
 		goto out;
 	}
-	if ((rc = files_write(path, text.data, text.len, 0644, err)) < 0 ||
+	if ((rc = files_write(path, revoked.data, revoked.len, 0644, err)) < 0 ||
 	    (rc = revoked_read(o, &list, err)) < 0)
 		goto out;
 	rc = crl_write(o, &list, err);
 	free(list.item);
 out:
+	bl_buf_free(&issued);
+	bl_buf_free(&revoked);
+	return rc;
+}
+
+/* Notes a new certificate in ca/issued, so that all of a device's can be revoked later. */
+static int
+note_issued(
+    const struct org *o, const struct bl_buf *cert, const char *common_name, struct bl_err *err)
+{
+	char path[ORG_PATH_MAX], line[160];
+	struct bl_pki_info info;
+	struct bl_buf text;
+	int rc;
+
+	if ((rc = bl_pki_info(cert, &info, err)) < 0)
+		return rc;
+	org_path(o, "ca/issued", path);
+	if ((rc = list_read(path, &text, err)) < 0)
+		return rc;
+	(void)snprintf(
+	    line, sizeof(line), "%s %" PRId64 " %.64s\n", info.serial_hex, now_ms(), common_name);
+	bl_buf_bytes(&text, line, strlen(line));
+	rc = text.failed ? bl_fail(err, BL_EFULL, "%s: the list is full", path)
+			 : files_write(path, text.data, text.len, 0600, err);
 	bl_buf_free(&text);
 	return rc;
 }
@@ -238,6 +307,8 @@ ca_issue(const struct org *o, struct bl_pki_request *request, int days, struct b
 	bl_buf_init(cert, CA_PEM_MAX);
 	if ((rc = bl_pki_key_create(key, err)) == BL_OK)
 		rc = bl_pki_issue(&ca.cert, &ca.key, key, request, cert, err);
+	if (rc == BL_OK)
+		rc = note_issued(o, cert, request->name.common_name, err);
 	if (rc < 0) {
 		bl_pki_wipe(key);
 		bl_buf_free(cert);

@@ -30,7 +30,12 @@ int ca_issue(const struct org *o, struct bl_pki_request *request, int days, stru
 int ca_ensure(const struct org *o, const char *folder, const char *name,
     struct bl_pki_request *request, int days, struct bl_err *err);
 
-/* Adds a serial to ca/revoked (once) and writes a new ca/crl.pem. */
-int ca_revoke(const struct org *o, const char *serial_hex, struct bl_err *err);
+/*
+ * Revokes every certificate ever issued for a name (ca/issued knows them) and, when not NULL or
+ * empty, serial_hex: adds them to ca/revoked, each once, and writes a new ca/crl.pem.  *n is how
+ * many were not revoked before.
+ */
+int ca_revoke(const struct org *o, const char *common_name, const char *serial_hex, size_t *n,
+    struct bl_err *err);
 
 #endif

@@ -218,20 +218,23 @@ revoke_device(const struct org *o, const char *id)
 	struct bl_err err = { 0 };
 	json_t *device = NULL;
 	const char *serial;
+	size_t n = 0;
+	bool told;
 	int rc;
 
 	if (get_device(o, id, &device, &err) < 0)
 		return command_failed(&err);
 	serial = client_text(json_object_get(device, "certificate"), "serial");
-	if (serial[0] == '\0')
-		rc = bl_fail(&err, BL_ENOTFOUND, "device %s has no certificate to revoke", id);
-	else
-		rc = ca_revoke(o, serial, &err);
-	if (rc == BL_OK)
-		(void)printf("certificate %s of %s revoked; %s\n", serial, id,
-		    reload_broker(o)
-			? "the broker refuses it from its next connection on"
-			: "the broker was not told (is it running?): reload or restart it");
+	rc = ca_revoke(o, id, serial, &n, &err);
+	if (rc == BL_OK) {
+		/* Told in any case: the last time may have stopped half-way. */
+		told = reload_broker(o);
+		(void)printf("%zu certificate%s of %s revoked", n, n == 1 ? "" : "s", id);
+		(void)printf("%s; %s\n", n == 0 ? ", none was in force" : "",
+		    told ? "the broker refuses it from its next connection on (one that is open "
+			   "stays)"
+			 : "the broker was not told (is it running?): reload or restart it");
+	}
 	json_decref(device);
 	return rc < 0 ? command_failed(&err) : 0;
 }
@@ -343,7 +346,9 @@ const struct command command_device = {
 	    "in\n"
 	    "on that machine. issue writes a new file with a new certificate for a device that "
 	    "exists.\n"
-	    "revoke ends the certificate that is in force.\n\n"
+	    "Those that it had before stay good until they end or are revoked. revoke ends all "
+	    "of the\n"
+	    "device's certificates; issue makes a new one.\n\n"
 	    "  --id ID       a-z, 0-9 and -, at most 63 characters (default: from site and name)\n"
 	    "  --out FILE    where to write it (default: devices/ID.yaml in the state folder)\n"
 	    "  --days N      life of the certificate (default: 365); a device that is away longer\n"
