@@ -111,6 +111,28 @@ system_zone(char *out, size_t size)
 	bl_buf_free(&b);
 }
 
+/* The web app as `cmake --install` put it, beside the bin folder that this program lies in. */
+static void
+installed_web_app(char *out, size_t size)
+{
+	static const char app[] = "/share/branchline/web";
+	char exe[512], index[600];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	out[0] = '\0';
+	for (int up = 0; up < 2 && n > 0; up++) {
+		while (n > 0 && exe[n - 1] != '/')
+			n--;
+		n--;
+	}
+	if (n < 0)
+		return;
+	exe[n] = '\0';
+	(void)snprintf(index, sizeof(index), "%s%s/index.html", exe, app);
+	if (files_exists(index) && strlen(exe) + sizeof(app) <= size)
+		(void)snprintf(out, size, "%s%s", exe, app);
+}
+
 static int
 parse_port(const char *text, long *out)
 {
@@ -136,6 +158,7 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 		    a->organisation != NULL ? a->organisation : "Branchline");
 		(void)snprintf(o->listen, sizeof(o->listen), "127.0.0.1");
 		system_zone(o->zone, sizeof(o->zone));
+		installed_web_app(o->web_root, sizeof(o->web_root));
 		o->broker_port = 8883;
 		o->board_port = 8443;
 	}
@@ -325,6 +348,7 @@ const struct command command_init = {
 	    "  --port N              HTTPS port of the board (default: 8443)\n"
 	    "  --broker-port N       TLS port of the broker (default: 8883)\n"
 	    "  --zone ZONE           IANA time zone of new sites (default: this machine's)\n"
-	    "  --web-root DIR        the built web app\n",
+	    "  --web-root DIR        the built web app (default: the one installed with this "
+	    "program)\n",
 	.run = run,
 };
