@@ -10,6 +10,8 @@
 
 #include "spool_thread.h"
 
+#include <sqlite3.h>
+
 struct seen {
 	struct spool_thread *t;
 	struct centre *c;
@@ -291,6 +293,42 @@ a_full_queue_refuses_counts_and_names(void **state)
 	free(s.c);
 }
 
+/* While a disk hangs commits and the like pile up; a gap must not be lost for that. */
+static void
+what_must_not_be_lost_gets_through_a_full_queue(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	const struct bl_gap gap = { .reason = BL_GAP_OFF,
+		.stream = BL_STREAM_HOST,
+		.begin_boot = k->opts.boot,
+		.begin_boot_ms = 1000,
+		.end_boot = k->opts.boot,
+		.end_boot_ms = 2000 };
+	struct bl_gap read[4];
+	struct bl_err err = { 0 };
+	unsigned posted = 0;
+	sqlite3 *other;
+
+	start(k, &s, 0);
+	ask_status(&s);
+	assert_int_equal(sqlite3_open(k->path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(tick(&s, BL_STREAM_HOST, 1), BL_OK);
+	while (posted < 100000 && spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())) == BL_OK)
+		posted++;
+	assert_true(posted < 100000);
+	assert_int_equal(spool_thread_status(s.t, 77), BL_EFULL);
+	assert_int_equal(spool_thread_gap(s.t, &gap), BL_OK);
+	assert_int_equal(spool_thread_clear(s.t, BL_STREAM_HOST, 1), BL_OK);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	spool_thread_stop(s.t);
+	assert_int_equal(spool_recent_gaps_of_file(k->path, read, 4, &err), 1);
+	assert_int_equal(read[0].reason, BL_GAP_OFF);
+	free(s.c);
+}
+
 static void
 handles_are_stable_and_checked(void **state)
 {
@@ -439,6 +477,7 @@ main(void)
 		T(an_event_is_answered_after_its_commit),
 		T(stopping_commits_and_cuts_and_answers),
 		T(a_full_queue_refuses_counts_and_names),
+		T(what_must_not_be_lost_gets_through_a_full_queue),
 		T(handles_are_stable_and_checked),
 		T(damage_while_running_is_survived),
 		T(a_full_disk_is_shown_and_waited_out),

@@ -31,11 +31,41 @@ post_new(enum post_kind kind, size_t data_bytes)
 	return p;
 }
 
+/*
+ * What would leave a loss without a name, a boot without its time or a batch
+ * outstanding for ever has as much room again: commits and questions of status,
+ * which pile up while a disk hangs, must not take it.
+ */
+static bool
+must_get_through(enum post_kind kind)
+{
+	switch (kind) {
+	case POST_GAP:
+	case POST_CLOCK:
+	case POST_LINK_UP:
+	case POST_LINK_DOWN:
+	case POST_CLEAR:
+	case POST_CLEAR_ALL:
+		return true;
+	case POST_TICK:
+	case POST_EVENT:
+	case POST_COMMIT:
+	case POST_HELLO:
+	case POST_ANSWER:
+	case POST_RECEIPT:
+	case POST_QUESTION:
+	case POST_OFFER:
+	case POST_STATUS:
+		break;
+	}
+	return false;
+}
+
 static bool
 has_room(const struct spool_thread *t, const struct post *p)
 {
 	if (p->bytes == 0)
-		return t->requests < SPOOL_THREAD_REQUESTS;
+		return t->requests < SPOOL_THREAD_REQUESTS * (must_get_through(p->kind) ? 2 : 1);
 	return t->queue_bytes + p->bytes <= t->queue_max;
 }
 

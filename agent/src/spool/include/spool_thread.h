@@ -23,9 +23,11 @@
 
 #define SPOOL_THREAD_COMMIT_MS   1000
 #define SPOOL_THREAD_QUEUE_BYTES (256u * 1024u) /* default cap of ticks and events under way */
-#define SPOOL_THREAD_REQUESTS    256u           /* cap of everything else under way */
-#define SPOOL_THREAD_FRAMES_MAX  32u            /* of one offer */
-#define SPOOL_THREAD_GAPS        16u            /* newest ledger entries in a status */
+#define SPOOL_THREAD_REQUESTS                                                                      \
+	256u                        /* cap of everything else under way (twice it for              \
+				     * gaps, clock segments, link events, clears) */
+#define SPOOL_THREAD_FRAMES_MAX 32u /* of one offer */
+#define SPOOL_THREAD_GAPS       16u /* newest ledger entries in a status */
 
 struct spool_thread;
 
