@@ -98,9 +98,30 @@ static void
 check_floor(struct agent *a)
 {
 	const int64_t built = (int64_t)BUILD_DATE_UNIX * 1000, saved = saved_time(a);
-	const int64_t floor = saved > built ? saved : built;
 
-	a->clock_floor_broken = bl_unix_ms(a->clock) < floor;
+	if (a->clock_floor_unix_ms < built)
+		a->clock_floor_unix_ms = built;
+	if (a->clock_floor_unix_ms < saved)
+		a->clock_floor_unix_ms = saved;
+	a->clock_floor_broken = bl_unix_ms(a->clock) < a->clock_floor_unix_ms;
+}
+
+void
+agent_clock_server_begins(struct agent *a, int64_t not_before_unix_ms)
+{
+	char from[BL_TIME_SIZE];
+
+	if (not_before_unix_ms <= a->clock_floor_unix_ms)
+		return;
+	a->clock_floor_unix_ms = not_before_unix_ms;
+	check_floor(a);
+	if (!a->clock_floor_broken)
+		return;
+	bl_time_utc(not_before_unix_ms, from);
+	bl_warn("clock",
+	    "the clock is wrong: the broker's certificate begins later; it is after %s", from);
+	if (a->mqtt != NULL)
+		bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
 }
 
 void

@@ -112,7 +112,9 @@ struct agent {
 	/* clock */
 	struct clockmap clockmap;
 	int64_t next_clock_mono_ms, next_save_mono_ms;
-	bool clock_floor_broken; /* the wall clock stands before the build or the last saved time */
+	int64_t clock_floor_unix_ms; /* it is later than that for certain: the build, the last
+				      * saved time, the begin of the broker's certificate */
+	bool clock_floor_broken;     /* the wall clock stands before it */
 
 	/* control */
 	int control_fd;
@@ -157,6 +159,8 @@ void agent_clock_look(struct agent *a);
 void agent_clock_centre(struct agent *a, int64_t server_unix_ms, int64_t rtt_ms);
 void agent_clock_save(struct agent *a);
 bool agent_clock_untrusted(const struct agent *a);
+/* The broker's chain of certificates begins then, which is later than our clock: a new floor. */
+void agent_clock_server_begins(struct agent *a, int64_t not_before_unix_ms);
 
 /* ---- agent_control.c ---- */
 int agent_control_open(struct agent *a, struct bl_err *err);

@@ -37,6 +37,7 @@ on_up(void *ctx)
 	    a->config->v->broker.host, (long long)a->config->v->broker.port,
 	    bl_mqtt_link_report(a->mqtt)->peer, (int)bl_mqtt_link_report(a->mqtt)->resumed,
 	    st.attempts);
+	agent_clock_server_begins(a, bl_mqtt_link_report(a->mqtt)->server_not_before_unix_ms);
 	a->link_up = true;
 	a->birth_sent = false;
 	a->down_why[0] = '\0';

@@ -102,11 +102,11 @@ clock_json(const struct agent *a)
 {
 	const struct bl_clock_segment *s = &a->clockmap.newest;
 
-	return json_pack("{s:b,s:s,s:o,s:b,s:b}", "trusted", clockmap_trusted(&a->clockmap),
+	return json_pack("{s:b,s:s,s:o,s:b,s:b,s:I}", "trusted", clockmap_trusted(&a->clockmap),
 	    "source", clockmap_source_name(s->source), "uncertainty_ms",
 	    s->source != BL_CLOCK_UNTRUSTED ? json_integer(s->uncertainty_ms) : json_null(),
 	    "kernel_synced", a->clock->synced(a->clock->ctx), "before_known_time",
-	    a->clock_floor_broken);
+	    a->clock_floor_broken, "floor_unix_ms", (json_int_t)a->clock_floor_unix_ms);
 }
 
 static json_t *

@@ -215,6 +215,8 @@ print_gaps(const json_t *status, FILE *to)
 static void
 print_clock(const json_t *clock, FILE *to)
 {
+	char floor[BL_TIME_SIZE];
+
 	if (!json_is_true(json_object_get(clock, "trusted")))
 		(void)fputs("clock      not known: no time synchronisation here, and no answer of "
 			    "the collector yet\n",
@@ -224,6 +226,11 @@ print_clock(const json_t *clock, FILE *to)
 		    strcmp(text(clock, "source"), "ntp") == 0 ? "time synchronisation"
 							      : "the collector",
 		    number(clock, "uncertainty_ms"));
+	if (json_is_true(json_object_get(clock, "before_known_time"))) {
+		bl_time_utc(number(clock, "floor_unix_ms"), floor);
+		(void)fprintf(
+		    to, "           this machine's own clock is wrong: it is after %s\n", floor);
+	}
 }
 
 void

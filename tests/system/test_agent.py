@@ -408,6 +408,24 @@ def test_a_clock_of_1971_connects_learns_the_time_and_notes_the_step(device, cen
     assert "clock id=3" not in centre.log()  # a trusted segment never moves
 
 
+def test_a_clock_years_ahead_is_let_in_again_and_again(device, centre, broker, tmp_path):
+    """The centre's answer tells the time, but does not set the machine's clock: certificates
+    must not be judged by that at the next connection either."""
+    said = tmp_path / "time"
+    said.write_text("+20y\n")
+    device.start(env={**os.environ, "LD_PRELOAD": str(faketime_library()),
+                      "FAKETIME_TIMESTAMP_FILE": str(said), "FAKETIME_NO_CACHE": "1",
+                      "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                      "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    device.wait_health("healthy")
+    assert device.state()["clock"]["source"] == "centre"
+    broker.kill()
+    device.wait_health("degraded")
+    broker.start()
+    device.wait_health("healthy", 90)
+    assert device.state()["link"]["connects"] == 2
+
+
 def test_a_long_state_folder_has_a_control_socket_all_the_same(tmp_path, pki, broker, processes):
     folder = tmp_path / ("a" * 90)
     folder.mkdir()

@@ -132,11 +132,13 @@ static bool
 device_parse(const char *word, size_t len, struct mount *m)
 {
 	const char *colon = memchr(word, ':', len);
-	struct sample_scan major = { word, colon };
-	struct sample_scan minor = { colon + 1, word + len };
+	struct sample_scan major, minor;
 
-	return colon != NULL && sample_scan_u64(&major, &m->major) &&
-	       sample_scan_u64(&minor, &m->minor);
+	if (colon == NULL)
+		return false;
+	major = (struct sample_scan){ word, colon };
+	minor = (struct sample_scan){ colon + 1, word + len };
+	return sample_scan_u64(&major, &m->major) && sample_scan_u64(&minor, &m->minor);
 }
 
 /* "36 35 98:0 /root /mount/point opts [optional ...] - type source superopts" */
