@@ -78,6 +78,14 @@ store_cover_times(struct store_spool *sp, enum bl_stream stream, const struct bl
 	m->dirty = sp->dirty = true;
 }
 
+/* The upper end alone moved, as it does in order: no index is touched then. */
+static bool
+grew_upwards(const struct coverage_row *c, const struct coverage_times *t)
+{
+	return c->id != 0 && c->put_seq_first == c->seq_first && c->put_lo_ms == c->lo_ms &&
+	       c->put_begin_unix_ms == t->begin && c->put_lo_unix_ms == t->lo;
+}
+
 int
 store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream,
     struct coverage_row *c, struct bl_err *err)
@@ -86,7 +94,10 @@ store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream
 	int rc;
 
 	store_cover_times(sp, stream, &c->boot, c, &t);
-	if (c->id != 0)
+	if (grew_upwards(c, &t))
+		rc = store_run(s, SQL_COVERAGE_GROW, err, "uiiooiii", c->seq_last, c->end_ms,
+		    c->hi_ms, t.end, t.hi, c->arrived_unix_ms, s->total.lsn, c->id);
+	else if (c->id != 0)
 		rc = store_run(s, SQL_COVERAGE_SET, err, "uuiiiiooooiii", c->seq_first, c->seq_last,
 		    c->begin_ms, c->end_ms, c->lo_ms, c->hi_ms, t.begin, t.end, t.lo, t.hi,
 		    c->arrived_unix_ms, s->total.lsn, c->id);
@@ -99,6 +110,10 @@ store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream
 		return rc;
 	if (c->id == 0)
 		c->id = sqlite3_last_insert_rowid(s->db);
+	c->put_seq_first = c->seq_first;
+	c->put_lo_ms = c->lo_ms;
+	c->put_begin_unix_ms = t.begin;
+	c->put_lo_unix_ms = t.lo;
 	c->dirty = false;
 	return BL_OK;
 }

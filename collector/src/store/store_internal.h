@@ -56,6 +56,9 @@ struct coverage_row {
 	int64_t begin_ms, end_ms; /* collection interval */
 	int64_t lo_ms, hi_ms;     /* and what lies outside of it */
 	int64_t first_arrived_unix_ms, arrived_unix_ms;
+	/* Its lower end as it stands in the database: while it stays, no index changes. */
+	uint64_t put_seq_first;
+	int64_t put_lo_ms, put_begin_unix_ms, put_lo_unix_ms;
 };
 
 /* The four times of a row, placed; STORE_TIME_NONE: clock unknown. */
@@ -133,6 +136,7 @@ enum store_sql {
 	SQL_BATCH_SUPERSEDED,
 	SQL_COVERAGE_ADD,
 	SQL_COVERAGE_SET,
+	SQL_COVERAGE_GROW,
 	SQL_GAP_ADD,
 	SQL_GAP_OVERLAP,
 	SQL_GAP_REMOVE,

@@ -30,7 +30,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_SPOOL_SET] =
 	    "UPDATE spool SET closed=?, conflict=?, dict_version=?, clock_version=? WHERE id=?",
 	[SQL_SPOOL_HELLO] =
-	    "UPDATE spool SET predecessor=?, hello_unix_ms=?, boot_uuid=?, software=?,"
+	    "UPDATE spool SET predecessor=CASE WHEN length(?1)=0 THEN predecessor ELSE ?1 END,"
+	    " hello_unix_ms=?, boot_uuid=?, software=?,"
 	    " config_hash=? WHERE id=?",
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
@@ -71,6 +72,9 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "UPDATE coverage SET seq_first=?, seq_last=?, begin_ms=?, end_ms=?, lo_ms=?, hi_ms=?,"
 	    " begin_unix_ms=?, end_unix_ms=?, lo_unix_ms=?, hi_unix_ms=?, arrived_unix_ms=?,"
 	    " lsn=? WHERE id=?",
+	[SQL_COVERAGE_GROW] =
+	    "UPDATE coverage SET seq_last=?, end_ms=?, hi_ms=?, end_unix_ms=?, hi_unix_ms=?,"
+	    " arrived_unix_ms=?, lsn=? WHERE id=?",
 	[SQL_GAP_ADD] =
 	    "INSERT OR IGNORE INTO gap (spool_id, device_id, stream, reason, seq_first, seq_last,"
 	    " begin_boot, begin_ms, end_boot, end_ms, begin_unix_ms, end_unix_ms, samples,"
