@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1348,12 +1349,32 @@ a_message_is_set_aside_once_and_its_seq_settled(void **state)
 	assert_int_equal(receipt(c).stream[2].aside.n, 1);
 }
 
+static int
+set_batch_aside(struct ctx *c, uint64_t seq, const char *payload)
+{
+	const struct store_aside a = { .reason = STORE_ASIDE_UNDECODABLE,
+		.topic = "bl/1/up/07/kiosk-1/live",
+		.device = "kiosk-1",
+		.part = 7,
+		.detail = "bad",
+		.payload = payload,
+		.len = strlen(payload),
+		.spool = spool(c),
+		.stream = BL_STREAM_HOST,
+		.seq = seq };
+	struct bl_err err = { 0 };
+	const int rc = store_aside(c->s, &a, &err);
+
+	must(rc, &err);
+	return rc;
+}
+
 static void
 the_list_of_what_was_set_aside_is_capped(void **state)
 {
 	struct ctx *c = *state;
 	const struct store_opts opts = {
-		.path = c->path, .clock = &c->clock.clock, .aside_bytes = 20, .aside_rows = 4
+		.path = c->path, .clock = &c->clock.clock, .aside_bytes = 28, .aside_rows = 5
 	};
 	struct aside_seen seen = { 0 };
 	struct bl_err err = { 0 };
@@ -1382,6 +1403,15 @@ the_list_of_what_was_set_aside_is_capped(void **state)
 	assert_int_equal(seen.kept, 2);
 	assert_int_equal(totals(c).set_aside_by[STORE_ASIDE_NOT_OURS - 1], 10);
 	assert_int_equal(totals(c).set_aside_refused, 8);
+	/* A quarter is left for batches of known spools: strangers cannot take it. */
+	begin(c);
+	assert_int_equal(set_batch_aside(c, 1, "bad one"), STORE_ASIDE_NEW);
+	/* No room at all: not kept, so not receipted either; the agent keeps it. */
+	assert_int_equal(set_batch_aside(c, 2, "bad two"), STORE_ASIDE_REFUSED);
+	commit(c);
+	assert_int_equal(receipt(c).stream[2].contiguous, 1);
+	assert_int_equal(receipt(c).stream[2].aside.n, 1);
+	assert_int_equal(receipt(c).stream[2].aside.r[0].last, 1);
 }
 
 /* ---- the file ---- */
@@ -1394,6 +1424,23 @@ exec_on(struct ctx *c, const char *sql)
 	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Whatever the umask is: what machines and people did is nobody else's business. */
+static void
+the_files_are_the_owners_alone(void **state)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm", ".mark" };
+	struct ctx *c = *state;
+	struct stat sb;
+	char path[700];
+
+	put_minutes(c, 0, 1);
+	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", c->path, suffix[i]);
+		assert_int_equal(stat(path, &sb), 0);
+		assert_int_equal(sb.st_mode & 0777, 0600);
+	}
 }
 
 static void
@@ -1527,6 +1574,7 @@ main(void)
 		T(presence_moves_when_the_state_does),
 		T(a_message_is_set_aside_once_and_its_seq_settled),
 		T(the_list_of_what_was_set_aside_is_capped),
+		T(the_files_are_the_owners_alone),
 		T(a_newer_version_is_refused_and_left_alone),
 		T(another_database_is_refused),
 		T(a_second_writer_is_refused),

@@ -5,6 +5,8 @@
  * written by store_commit just before COMMIT; when that fails, the memory is
  * thrown away and read again from the database, which is the truth.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -121,11 +123,31 @@ settle_epoch(struct store *s, bool created, struct bl_err *err)
 	return STORE_OPENED;
 }
 
+/*
+ * A new file is made by ourselves: SQLite would take the process's umask; its log
+ * and index follow.  EXCL: closing a descriptor of a file that is open elsewhere
+ * in this process would drop SQLite's locks on it.
+ */
+static int
+make_file(const char *path, struct bl_err *err)
+{
+	const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EEXIST)
+		return bl_fail_errno(err, errno == EACCES || errno == EPERM ? BL_EDENIED : BL_EIO,
+		    "open telemetry store %s", path);
+	if (fd >= 0)
+		(void)close(fd); /* nothing was written to it */
+	return BL_OK;
+}
+
 static int
 open_database(struct store *s, bool *created, struct bl_err *err)
 {
 	int rc;
 
+	if ((rc = make_file(s->path, err)) < 0)
+		return rc;
 	if (sqlite3_open_v2(s->path, &s->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 		NULL) != SQLITE_OK)

@@ -3,7 +3,9 @@
  *
  * The list and the payloads in it are capped; beyond that only the counters
  * move.  Where it is known which batch of the sender's own spool a message was,
- * its seq is settled, so that it is not sent for ever.
+ * its seq is settled, so that it is not sent for ever; but an undecodable one
+ * only when it could be kept, for a settled one may be deleted by its agent.  A
+ * quarter of the room is for such batches alone, so that rubbish cannot take it.
  */
 #include <string.h>
 
@@ -83,11 +85,34 @@ settle(struct store *s, const struct store_aside *a, struct bl_err *err)
 	return BL_OK;
 }
 
+/* It is known which batch it was. */
+static bool
+is_batch(const struct store_aside *a)
+{
+	return a->spool != NULL && a->seq != 0;
+}
+
+static bool
+payload_fits(const struct store *s, const struct store_aside *a)
+{
+	const int64_t max = s->opts.aside_bytes;
+
+	return s->total.aside_bytes + (int64_t)a->len <= (is_batch(a) ? max : max - max / 4);
+}
+
+static bool
+row_fits(const struct store *s, const struct store_aside *a)
+{
+	const int64_t max = s->opts.aside_rows;
+
+	return s->total.aside_rows < (is_batch(a) ? max : max - max / 4);
+}
+
 static int
 keep(struct store *s, const struct store_aside *a, const struct bl_id *sum, struct bl_err *err)
 {
-	const bool fits = s->total.aside_bytes + (int64_t)a->len <= s->opts.aside_bytes;
-	const bool known = a->spool != NULL && a->seq != 0;
+	const bool fits = payload_fits(s, a);
+	const bool known = is_batch(a);
 	char topic[ASIDE_TEXT_MAX], device[BL_DEVICE_ID_MAX + 1], detail[256];
 	sqlite3_stmt *st;
 	int rc;
@@ -113,21 +138,29 @@ keep(struct store *s, const struct store_aside *a, const struct bl_id *sum, stru
 	return STORE_ASIDE_NEW;
 }
 
+/* A batch is kept whole or, without room, not at all: it is tried again when it comes again. */
+static int
+add(struct store *s, const struct store_aside *a, const struct bl_id *sum, struct bl_err *err)
+{
+	if (row_fits(s, a) && (!is_batch(a) || payload_fits(s, a)))
+		return keep(s, a, sum, err);
+	s->total.aside_refused++;
+	return STORE_ASIDE_REFUSED;
+}
+
 int
 store_aside(struct store *s, const struct store_aside *a, struct bl_err *err)
 {
 	struct bl_id sum;
 	sqlite3_stmt *st;
 	int64_t id;
-	int rc;
+	int rc, settled;
 
 	if ((int)a->reason < 1 || (int)a->reason > STORE_ASIDE_REASONS)
 		return bl_fail(err, BL_EINVAL, "set aside: no such reason");
 	s->total.aside_by[a->reason - 1]++;
 	s->total.aside_dirty = true;
 	s->stats.aside++;
-	if ((rc = settle(s, a, err)) < 0)
-		return rc;
 	digest(&sum, a->topic, a->payload, a->len);
 	st = store_bind(s, SQL_ASIDE_GET, err, "d", &sum);
 	if ((rc = store_step(s, st, err)) < 0)
@@ -136,13 +169,12 @@ store_aside(struct store *s, const struct store_aside *a, struct bl_err *err)
 		id = sqlite3_column_int64(st, 0);
 		(void)sqlite3_reset(st);
 		rc = store_run(s, SQL_ASIDE_AGAIN, err, "ii", s->now_unix_ms, id);
-		return rc < 0 ? rc : STORE_ASIDE_AGAIN;
+		rc = rc < 0 ? rc : STORE_ASIDE_AGAIN;
+	} else {
+		s->total.conflicts += a->reason == STORE_ASIDE_CONFLICT;
+		rc = add(s, a, &sum, err);
 	}
-	if (a->reason == STORE_ASIDE_CONFLICT)
-		s->total.conflicts++;
-	if (s->total.aside_rows >= s->opts.aside_rows) {
-		s->total.aside_refused++;
-		return STORE_ASIDE_REFUSED;
-	}
-	return keep(s, a, &sum, err);
+	if (rc < 0 || (rc == STORE_ASIDE_REFUSED && a->reason == STORE_ASIDE_UNDECODABLE))
+		return rc;
+	return (settled = settle(s, a, err)) < 0 ? settled : rc;
 }

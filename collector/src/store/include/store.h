@@ -201,9 +201,9 @@ struct store_aside {
 
 enum store_aside_put {
 	STORE_ASIDE_NEW = 0,
-	STORE_ASIDE_AGAIN = 1, /* the same message is there already: counted */
-	STORE_ASIDE_REFUSED =
-	    2 /* the list is full: counted, not kept; the seq is settled all the same */
+	STORE_ASIDE_AGAIN = 1,  /* the same message is there already: counted */
+	STORE_ASIDE_REFUSED = 2 /* the list is full: counted, not kept; the seq of an undecodable
+				   batch is then not settled, so its agent keeps it */
 };
 
 int store_aside(struct store *s, const struct store_aside *a, struct bl_err *err);
