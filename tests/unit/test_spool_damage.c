@@ -4,11 +4,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
+
+#include "branchline/fault.h"
 
 static struct spool_status
 status(struct kit *k)
@@ -168,6 +171,96 @@ damage_never_stops_the_start(void **state)
 	assert_true(replaced >= 8);
 	assert_true(recovered > 0);
 	(void)state;
+}
+
+/* Opens the hurt spool and dies at the nth commit after it; false: there was no nth. */
+static bool
+killed_while_replacing(struct kit *k, unsigned nth)
+{
+	struct bl_err err = { 0 };
+	int code = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (!bl_fault_arm_action("spool.commit.after", nth, BL_FAULT_KILL))
+			_exit(2);
+		/* Replaced, or, after an earlier death, gone on with. */
+		_exit(spool_open(&k->s, &k->opts, &err) < 0 ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &code, 0), pid);
+	if (WIFSIGNALED(code)) {
+		assert_int_equal(WTERMSIG(code), SIGKILL);
+		return true;
+	}
+	assert_int_equal(WEXITSTATUS(code), 0);
+	return false;
+}
+
+static bool
+is_named(const struct centre *c, const struct bl_id *spool, uint64_t seq)
+{
+	for (unsigned i = 0; i < c->n_gaps; i++)
+		if (bl_id_equal(&c->gap[i].spool, spool) && c->gap[i].stream == BL_STREAM_HOST &&
+		    c->gap[i].reason == BL_GAP_DAMAGED && c->gap[i].seq_first <= seq &&
+		    seq <= c->gap[i].seq_last)
+			return true;
+	return false;
+}
+
+/* A second misfortune: what was not recovered is named all the same, nothing doubles. */
+static void
+a_death_while_replacing_leaves_no_loss_without_a_name(void **state)
+{
+	const struct damage d = { "a page at 50 %", "", 50, 4096, true };
+	bool died = true;
+
+	(void)state;
+	for (unsigned nth = 1; died; nth++) {
+		struct bl_err err = { 0 };
+		struct centre *c;
+		struct bl_id old;
+		struct kit *k;
+		bool open_named = false;
+
+		assert_int_equal(kit_setup((void **)&k), 0);
+		c = centre_new(k);
+		fill(k, c);
+		old = status(k).spool;
+		kit_close(k);
+		hurt(k, &d);
+		kit_pass(&k->time, 60000);
+		died = killed_while_replacing(k, nth);
+		assert_true(spool_open(&k->s, &k->opts, &err) >= 0);
+		assert_int_equal(files_aside(k), 1);
+		kit_declare(k);
+		kit_tick(k, BL_STREAM_HOST);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		kit_pass(&k->time, 1000);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		for (int64_t n = 1; n <= 60; n++) {
+			const uint64_t seq = (uint64_t)(n - 1) / 3 + 1;
+
+			if (c->seen[2][0][n] > 1)
+				fail_msg("killed at commit %u: sample %lld came %u times", nth,
+				    (long long)n, c->seen[2][0][n]);
+			if (c->seen[2][0][n] == 0 && !is_named(c, &old, seq))
+				fail_msg("killed at commit %u: seq %llu is lost without a name",
+				    nth, (unsigned long long)seq);
+		}
+		for (unsigned i = 0; i < c->n_gaps; i++)
+			open_named = open_named || (c->gap[i].stream == BL_STREAM_HOST &&
+						       c->gap[i].reason == BL_GAP_DAMAGED &&
+						       c->gap[i].seq_first == 0);
+		if (!open_named)
+			fail_msg("killed at commit %u: the open span is not named", nth);
+		assert_int_equal(c->conflicts, 0);
+		assert_true(died || nth > 5);
+		free(c);
+		kit_teardown((void **)&k);
+	}
 }
 
 /*
@@ -476,6 +569,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		cmocka_unit_test(damage_never_stops_the_start),
+		T(a_death_while_replacing_leaves_no_loss_without_a_name),
 		T(a_former_id_that_the_centre_refuses_is_given_up),
 		T(a_batch_with_a_flipped_bit_is_named),
 		T(another_devices_spool_is_set_aside_whole),

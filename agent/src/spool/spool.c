@@ -154,19 +154,51 @@ replace_file(struct spool *s, const char *why, struct replaced *r, struct bl_err
 	return SPOOL_REPLACED;
 }
 
-/* After the new file has begun: the loss is named, and what can be read comes over. */
+/*
+ * The loss is named, and what can be read comes over.  The new file's run begins
+ * last: a file with a predecessor and without a run tells of a crash in here.
+ */
 static int
 recover_from(struct spool *s, const struct replaced *r, struct bl_err *err)
 {
 	struct bl_err why = { 0 };
 	int rc;
 
-	if ((rc = begin_boot(s, err)) < 0 ||
-	    (rc = damaged_gaps(s, &r->predecessor, &r->old, err)) < 0)
+	if ((rc = damaged_gaps(s, &r->predecessor, &r->old, err)) < 0)
 		return rc;
-	if (salvage(s, r->aside, &why) < 0)
+	/* Another generation: it had begun to come over, and the centre is asked about the rest. */
+	if (s->d.gen == 1 && salvage(s, r->aside, &why) < 0)
 		bl_warn("spool", "nothing more can be recovered from %s: %s", r->aside, why.msg);
-	return BL_OK;
+	return begin_boot(s, err);
+}
+
+/* The agent died while it replaced a damaged file: what was left to do then. */
+static int
+resume_recovery(struct spool *s, struct bl_err *err)
+{
+	char device[BL_DEVICE_ID_MAX + 1];
+	struct replaced *r;
+	sqlite3 *db;
+	int rc;
+
+	if (!bl_id_is_zero(&s->d.boot) || bl_id_is_zero(&s->d.predecessor))
+		return BL_OK;
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "open spool %s: out of memory", s->path);
+	if (!file_last_aside(s, "-damaged", r->aside, sizeof(r->aside))) {
+		free(r);
+		return BL_OK;
+	}
+	r->predecessor = s->d.predecessor;
+	if (db_open_to_read(&db, r->aside, NULL) == BL_OK) {
+		if (durable_load(db, &r->old, device, sizeof(device)) != SQLITE_OK)
+			memset(&r->old, 0, sizeof(r->old));
+		(void)sqlite3_close(db); /* only read */
+	}
+	bl_warn("spool", "the recovery of %s was cut off; it goes on", r->aside);
+	rc = recover_from(s, r, err);
+	free(r);
+	return rc;
 }
 
 int
@@ -282,7 +314,9 @@ open_file(struct spool *s, struct bl_err *err)
 	if (rc < 0)
 		return rc;
 	file_note_identity(s);
-	rc = begin_boot(s, &later);
+	rc = resume_recovery(s, &later);
+	if (rc == BL_OK)
+		rc = begin_boot(s, &later);
 	if (rc == BL_ECORRUPT) {
 		*err = later;
 		return open_instead(s, rc, err);

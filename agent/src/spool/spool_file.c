@@ -105,6 +105,39 @@ same_stem(const char *a, const char *b)
 	return stem(a) == stem(b) && strncmp(a, b, stem(a)) == 0;
 }
 
+bool
+file_last_aside(const struct spool *s, const char *why, char *to, size_t to_size)
+{
+	char dir_buf[4096], base_buf[4096], prefix[4200];
+	const size_t why_len = strlen(why);
+	const char *dir;
+	struct dirent **list;
+	bool found = false;
+	int n;
+
+	(void)snprintf(dir_buf, sizeof(dir_buf), "%s", s->path);
+	(void)snprintf(base_buf, sizeof(base_buf), "%s", s->path);
+	dir = dirname(dir_buf);
+	(void)snprintf(prefix, sizeof(prefix), "%s.aside-", basename(base_buf));
+	if ((n = scandir(dir, &list, NULL, by_name)) < 0)
+		return false;
+	/* Names carry the time: the last one is the newest. */
+	for (int i = n - 1; i >= 0 && !found; i--) {
+		const char *name = list[i]->d_name;
+		const size_t len = strlen(name);
+
+		if (strncmp(name, prefix, strlen(prefix)) != 0 || stem(name) != len)
+			continue;
+		if (len < why_len || strcmp(name + len - why_len, why) != 0)
+			break; /* the last one went for another reason */
+		found = (size_t)snprintf(to, to_size, "%s/%s", dir, name) < to_size;
+	}
+	for (int i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+	return found;
+}
+
 /* Removes the oldest files set aside beyond the number that is kept. */
 static void
 forget_old_ones(const char *path)

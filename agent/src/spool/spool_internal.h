@@ -284,6 +284,8 @@ void file_note_identity(struct spool *s);
 bool file_noted_identity(struct spool *s, struct bl_id *id);
 /* Renames the file with its WAL; to (>= path + 64) gets the new name. */
 int file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err);
+/* The file that was set aside last, if it was for this reason; to as above. */
+bool file_last_aside(const struct spool *s, const char *why, char *to, size_t to_size);
 int64_t file_bytes(const char *path, const char *suffix);
 
 /* ---- spool_row.c: the bytes of open rows and of dictionary entries ---- */
