@@ -84,6 +84,13 @@ report_certificate(
 	return rc;
 }
 
+/* The broker knows the collector's connections by these names. */
+static bool
+reserved(const char *id)
+{
+	return strncmp(id, "collector-", 10) == 0;
+}
+
 static int
 issue_file(const struct org *o, const json_t *device, const struct device_args *a,
     char out[ORG_PATH_MAX], struct bl_err *err)
@@ -95,6 +102,13 @@ issue_file(const struct org *o, const json_t *device, const struct device_args *
 	char relative[128];
 	int rc;
 
+	/* Whoever registered it, and by whatever way: such a certificate would be the collector's.
+	 */
+	if (reserved(id))
+		return bl_fail(err, BL_EINVAL,
+		    "device %s: names that begin with collector- are reserved; no certificate was "
+		    "made",
+		    id);
 	(void)snprintf(relative, sizeof(relative), "devices/%.63s.yaml", id);
 	if (a->out != NULL)
 		(void)snprintf(out, ORG_PATH_MAX, "%s", a->out);
@@ -123,10 +137,14 @@ handed_over(const struct org *o, const json_t *device, const struct device_args 
 
 	if (issue_file(o, device, a, path, &err) < 0) {
 		(void)command_failed(&err);
-		(void)fprintf(stderr,
-		    "Device %s is registered, but has no file to hand over; when that is mended:\n"
-		    "  branchline device issue %s\n",
-		    client_text(device, "id"), client_text(device, "id"));
+		if (reserved(client_text(device, "id")))
+			(void)fprintf(stderr,
+			    "Retire it on the board, and add the device again with --id.\n");
+		else
+			(void)fprintf(stderr,
+			    "Device %s is registered, but has no file to hand over; when that is "
+			    "mended:\n  branchline device issue %s\n",
+			    client_text(device, "id"), client_text(device, "id"));
 		return 1;
 	}
 	(void)printf("device %s\n%s\n", client_text(device, "id"), path);
@@ -144,8 +162,7 @@ add(const struct org *o, const char *site_name, const char *name, const struct d
 	struct bl_err err = { 0 };
 	int rc;
 
-	/* The broker knows the collector's connections by these names. */
-	if (a->id != NULL && strncmp(a->id, "collector-", 10) == 0) {
+	if (a->id != NULL && reserved(a->id)) {
 		(void)bl_fail(
 		    &err, BL_EINVAL, "--id: names that begin with collector- are reserved");
 		return command_failed(&err);
