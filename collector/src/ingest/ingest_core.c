@@ -127,6 +127,7 @@ admit(struct ingest_core *c, struct arrival *a, struct bl_err *err)
 {
 	const struct ingest_msg *m = a->m;
 	struct bl_err why = { 0 };
+	unsigned swallowed;
 	int rc;
 
 	if (!bl_topic_parse(m->topic, strlen(m->topic), &a->topic) ||
@@ -142,7 +143,10 @@ admit(struct ingest_core *c, struct arrival *a, struct bl_err *err)
 		    "a retained flag on what must never be retained", NULL, 0, 0, err);
 	if ((rc = ingest_device(c, a->topic.device, &a->dev, &why)) < 0) {
 		c->stats.lookup_failures++;
-		bl_warn("ingest", "message dropped, the device table cannot be read: %s", why.msg);
+		if (bl_log_allow(&c->lookup_log, bl_mono_ms(c->clock), LOG_EVERY_MS, &swallowed))
+			bl_warn("ingest",
+			    "message dropped, the device table cannot be read: %s suppressed=%u",
+			    why.msg, swallowed);
 		return 0;
 	}
 	if (rc == 0)

@@ -61,6 +61,7 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	struct bl_receipt r = { 0 };
 	struct bl_err why = { 0 };
 	struct store_spool *sp;
+	unsigned swallowed;
 	int rc;
 
 	c->stats.hellos++;
@@ -84,8 +85,11 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 		return rc;
 	}
 	if (rc == STORE_HELLO_CLOSED) {
-		bl_warn("ingest", "a closed spool says hello: a copy of an old machine? device=%s",
-		    a->topic.device);
+		if (bl_log_allow(&c->closed_log, bl_mono_ms(c->clock), LOG_EVERY_MS, &swallowed))
+			bl_warn("ingest",
+			    "a closed spool says hello: a copy of an old machine? device=%s"
+			    " suppressed=%u",
+			    a->topic.device, swallowed);
 		return owe_answer(c, a->dev, &h, BL_VERDICT_CONFLICT);
 	}
 	if (rc == STORE_HELLO_ROLLED_BACK)

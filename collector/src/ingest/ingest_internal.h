@@ -3,6 +3,7 @@
 #define INGEST_INTERNAL_H
 
 #include "branchline/batch.h"
+#include "branchline/log.h"
 #include "branchline/message.h"
 #include "branchline/topic.h"
 
@@ -67,7 +68,11 @@ struct ingest_core {
 	struct bl_buf out; /* a message to publish */
 	struct marker *marker;
 	struct ingest_core_stats stats, before; /* before: of the last commit */
+	/* What one device or one failure can repeat with every message. */
+	struct bl_log_limit lookup_log, closed_log, receipt_log;
 };
+
+#define LOG_EVERY_MS 10000
 
 /* One message on its way through take. */
 struct arrival {

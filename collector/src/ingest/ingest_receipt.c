@@ -82,10 +82,13 @@ own_spool(struct ingest_core *c, const struct device *d, const struct bl_id *uui
 {
 	struct store_spool *sp;
 	struct bl_err err = { 0 };
+	unsigned swallowed;
 	int rc = store_spool_known(c->store, uuid, d->name, &sp, &err);
 
-	if (rc < 0)
-		bl_warn("ingest", "receipt: %s", err.msg);
+	if (rc < 0 && rc != BL_ENOTFOUND &&
+	    bl_log_allow(&c->receipt_log, bl_mono_ms(c->clock), LOG_EVERY_MS, &swallowed))
+		bl_warn("ingest", "no receipt for a batch of %s: %s suppressed=%u", d->name,
+		    err.msg, swallowed);
 	return rc == STORE_SPOOL_OK ? sp : NULL;
 }
 
@@ -97,8 +100,10 @@ say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now
 
 	if (sp != NULL && o->verdict != BL_VERDICT_RETIRED)
 		store_receipt(c->store, sp, &r);
-	else if (!o->answer)
+	else if (!o->answer) {
+		o->receipt = false; /* the batches come again, and ask for it anew */
 		return true;
+	}
 	r.spool = o->spool;
 	r.epoch = *store_epoch(c->store);
 	r.server_unix_ms = bl_unix_ms(c->clock);
