@@ -1,4 +1,4 @@
-bl_unit_test(test_ingest SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
+bl_unit_test(test_ingest SOURCES contract/store_fixture.c LINK collector_ingest bl_log PkgConfig::SQLITE m)
 target_include_directories(test_ingest PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 # A decoder that dies, for the poison test.
 target_link_options(test_ingest PRIVATE -Wl,--wrap=bl_batch_verify)

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include "branchline/log.h"
 #include "branchline/topic.h"
 
@@ -595,6 +597,34 @@ receipts_come_once_a_second_and_only_after_the_commit(void **state)
 	assert_int_equal(last_receipt(c, "kiosk-1").stream[2].contiguous, 11);
 }
 
+/* The store cannot tell any more what it has of a spool: no receipt, and no waiting for it either.
+ */
+static void
+a_receipt_that_cannot_be_made_is_given_up(void **state)
+{
+	struct ctx *c = *state;
+	const struct store_opts opts = {
+		.clock = &c->clock.clock, .path = c->path, .spools_in_memory = 1
+	};
+	struct bl_err err = { 0 };
+	sqlite3 *db;
+
+	ingest_core_free(c->core);
+	store_close(c->s);
+	must(store_open(&c->s, &opts, &err), &err);
+	start_core(c);
+	take_batch(c, 1);
+	c->spool = fixture_id(0x12);
+	take_batch(c, 1); /* the first one is out of memory now */
+	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DELETE FROM spool", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	c->clock.mono_ms += 5000;
+	assert_true(ingest_core_due(c->core) > 0);
+	c->clock.mono_ms += 5000;
+	assert_true(ingest_core_due(c->core) > 0);
+}
+
 static void
 a_full_way_out_is_tried_again(void **state)
 {
@@ -848,6 +878,7 @@ main(void)
 		T(a_retired_device_is_told_so),
 		T(a_hello_is_answered_at_once_with_what_is_settled),
 		T(receipts_come_once_a_second_and_only_after_the_commit),
+		T(a_receipt_that_cannot_be_made_is_given_up),
 		T(a_full_way_out_is_tried_again),
 		T(what_is_lost_at_the_centre_is_asked_for_and_named),
 		T(missing_entries_are_asked_for_after_some_patience),

@@ -335,6 +335,9 @@ wait_for_work(struct ingest *in, int64_t ms, bool *centre_due)
 	struct timespec until;
 	bool go_on, changed;
 
+	if (ms < 0)
+		ms =
+		    0; /* overdue; a time before the epoch of the clock would never be waited for */
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += (time_t)(ms / 1000);
 	until.tv_nsec += (long)(ms % 1000) * 1000000;
@@ -344,7 +347,7 @@ wait_for_work(struct ingest *in, int64_t ms, bool *centre_due)
 	}
 	(void)pthread_mutex_lock(&in->mtx);
 	while (!in->woken && !in->stop_writer && !in->centre_due && !in->devices_changed)
-		if (pthread_cond_timedwait(&in->cond, &in->mtx, &until) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&in->cond, &in->mtx, &until) != 0)
 			break;
 	in->woken = false;
 	*centre_due = in->centre_due;
