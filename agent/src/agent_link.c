@@ -50,6 +50,26 @@ on_up(void *ctx)
 	run(a, &fx);
 }
 
+/*
+ * The broker refused our certificate: `branchline-agent setup` may have put a
+ * new one in place meanwhile.  What lies there is used from the next attempt;
+ * files that are bad leave the old ones in force.
+ */
+static void
+take_new_certificate(struct agent *a)
+{
+	struct bl_link_cfg link;
+	struct bl_mqtt_stats st;
+	struct bl_err err = { 0 };
+
+	bl_mqtt_stats(a->mqtt, &st);
+	if (st.fault != BL_FAULT_OWN_CERT)
+		return;
+	config_link(a->config, &link);
+	if (bl_mqtt_reload(a->mqtt, &link, &err) < 0)
+		bl_debug("link", "the certificate files cannot be used: %s", err.msg);
+}
+
 static void
 on_down(void *ctx, const char *why, int64_t retry_ms)
 {
@@ -67,6 +87,7 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 		a->link_log.next_mono_ms = now + 600000;
 	(void)snprintf(a->down_why, sizeof(a->down_why), "%s", why);
 	a->retry_at_mono_ms = retry_ms >= 0 ? now + retry_ms : -1;
+	take_new_certificate(a);
 	if (!a->link_up)
 		return;
 	a->link_up = false;

@@ -413,11 +413,14 @@ say_next(const struct file *in, const char *dir, const char *path, enum there th
 	(void)printf("\nnext:\n"
 		     "  branchline-agent diagnose%s%s%s   checks the way to the centre\n",
 	    standard ? "" : " --config ", standard ? "" : dir, standard ? "" : "/agent.yaml");
-	if (standard)
-		(void)printf("  systemctl enable --now branchline-agent   starts it, now and after "
-			     "each boot\n");
+	if (there == THERE_SAME)
+		(void)printf(
+		    "  an agent that runs takes the new certificate at its next connection; "
+		    "kill -HUP makes it read everything again\n");
 	else
-		(void)printf("  branchline-agent run --config %s/agent.yaml   starts it\n", dir);
+		(void)printf("  branchline-agent run%s%s%s   starts it\n",
+		    standard ? "" : " --config ", standard ? "" : dir,
+		    standard ? "" : "/agent.yaml");
 	(void)printf("  rm %s   it holds the private key and is not needed any more\n", path);
 }
 

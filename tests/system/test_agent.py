@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -328,6 +329,23 @@ def test_a_bad_certificate_does_not_stop_sampling(tmp_path, pki, broker, process
     device.write("127.0.0.1", broker.port, pki.ca, good)
     device.process.signal(signal.SIGHUP)
     device.wait_health("healthy")
+
+
+def test_a_refused_certificate_is_replaced_without_a_signal(tmp_path, pki, brokers, processes, centre):
+    revoked = pki.device_revoked()
+    broker = brokers()  # after the list was written
+    cert, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    shutil.copy(revoked.cert, cert)
+    shutil.copy(revoked.key, key)
+    device = Device(tmp_path / "agent", pki, broker.port, processes,
+                    cert=type(revoked)("dev-1", cert, key)).start()
+    device.process.wait_log("revoked", 20)
+    # What `branchline-agent setup` of a new file does, while the agent runs.
+    good = pki.device("dev-1")
+    for new, old in ((good.key, key), (good.cert, cert)):
+        shutil.copy(new, f"{old}.new")
+        os.replace(f"{old}.new", old)
+    device.process.wait_log("connected broker=", 60)
 
 
 def test_reload_takes_what_is_good_and_refuses_what_is_not(device, centre):
