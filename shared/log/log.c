@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_int log_level = BL_LOG_INFO;
@@ -54,6 +55,21 @@ wants_prefix(void)
 	       isatty(STDERR_FILENO) == 0;
 }
 
+/* "2026-11-22T10:34:32.123Z " where whoever keeps the lines adds no time of their own. */
+static size_t
+put_time(char *out, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	if (getenv("BL_LOG_TIME") == NULL || clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+	    gmtime_r(&now.tv_sec, &tm) == NULL ||
+	    (n = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &tm)) == 0)
+		return 0;
+	return n + (size_t)snprintf(out + n, size - n, ".%03dZ ", (int)(now.tv_nsec / 1000000));
+}
+
 /* Control characters from outside must not forge a second line or move the cursor. */
 static void
 flatten(char *text)
@@ -75,6 +91,7 @@ bl_log(enum bl_log_level level, const char *module, const char *fmt, ...)
 		return;
 	if (wants_prefix())
 		used = (size_t)snprintf(line, sizeof(line), "<%d>", (int)level);
+	used += put_time(line + used, sizeof(line) - used);
 	used += (size_t)snprintf(
 	    line + used, sizeof(line) - used, "%-5s %s: ", level_name(level), module);
 	if (used > sizeof(line) - 2)

@@ -61,6 +61,21 @@ a_line_has_level_module_and_text(void **state)
 }
 
 static void
+a_line_has_its_time_when_asked(void **state)
+{
+	const char *line;
+
+	(void)state;
+	assert_int_equal(setenv("BL_LOG_TIME", "1", 1), 0);
+	bl_warn("m", "x");
+	assert_int_equal(unsetenv("BL_LOG_TIME"), 0);
+	line = logged();
+	assert_int_equal(strlen(line), strlen("2026-11-22T10:34:32.123Z warn  m: x\n"));
+	assert_true(line[4] == '-' && line[10] == 'T' && line[19] == '.');
+	assert_string_equal(line + strlen("2026-11-22T10:34:32.123"), "Z warn  m: x\n");
+}
+
+static void
 lines_above_the_level_are_dropped(void **state)
 {
 	(void)state;
@@ -172,6 +187,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PIPE(a_line_has_level_module_and_text),
+		WITH_PIPE(a_line_has_its_time_when_asked),
 		WITH_PIPE(lines_above_the_level_are_dropped),
 		WITH_PIPE(the_journal_gets_its_priority),
 		WITH_PIPE(input_cannot_forge_a_line),

@@ -2,7 +2,8 @@
  * Log lines on standard error: "<6>info  module: sentence key=value".
  *
  * The "<N>" journal priority stands only when standard error is not a terminal
- * and the environment says journal or BL_LOG_PREFIX=1.  No files and no
+ * and the environment says journal or BL_LOG_PREFIX=1.  BL_LOG_TIME=1 puts the
+ * UTC time before the level, for output that goes to a file.  No files and no
  * rotation: that is the service manager's work.  Any thread; one write(2) a
  * line.  Payloads, passwords, tokens and full URLs with queries do not belong
  * here.  Info is a change of state that an operator would act on or date;
