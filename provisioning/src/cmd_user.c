@@ -136,7 +136,7 @@ const struct command command_user = {
 	    "one\n"
 	    "in place of one that was lost.\n\n"
 	    "  --role ROLE       administrator or viewer (default: viewer)\n"
-	    "  --language LANG   zh-CN or en (default: what the browser asks for)\n"
+	    "  --language LANG   zh-CN or en (default: zh-CN)\n"
 	    "  --state DIR       the organisation's state folder\n",
 	.run = run,
 };
