@@ -205,6 +205,8 @@ def test_it_survives_as_many_kills_as_it_gets_and_stores_what_came(organisation)
         os.kill(org.collector.pid, signal.SIGKILL)
         org.collector.wait(10)
         org.start_collector()
+    wait_for(lambda: org.api("GET", "/status")["batches"] > 0, 90, "a batch is stored",
+             lambda: agent.process.log() + org.collector.log())
     agent.stop()
     with sqlite3.connect(f"file:{org.folder}/collector/telemetry.db?mode=ro", uri=True) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -244,6 +244,10 @@ def other_machine():
     made = ip("netns", "add", name)
     if made.returncode != 0:
         pytest.skip(f"no network namespaces here: {made.stderr.strip()}")
+    entered = ip("-n", name, "link")
+    if entered.returncode != 0:  # a chroot, say: entering one needs a root that is a mount point
+        ip("netns", "del", name)
+        pytest.skip(f"no network namespace can be entered here: {entered.stderr.strip()}")
     # From the range for documentation, so that it meets no real network.
     ours, its = "198.51.100.1", "198.51.100.2"
     try:
