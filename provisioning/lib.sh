@@ -115,7 +115,7 @@ BL_BUILD_PACKAGES="gcc libc6-dev binutils cmake ninja-build pkg-config libpaho-m
  libsqlite3-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev libargon2-dev"
 BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
 BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients openssl libfaketime faketime
- iproute2 python3 python3-pytest chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git"
+ iproute2 nftables python3 python3-pytest chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git"
 
 node_new_enough() {
 	"$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null

@@ -57,7 +57,7 @@ def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
     org.tool("site", "add", "北京一店", "--id", "beijing-1", "--region", "north/beijing")
     agent = org.add_agent(
         "beijing-1", "till 1",
-        config=f"interval: 1s\nprobes:\n  - {{ name: shop, url: \"{shop}\", interval: 2s }}\n").start()
+        config=f"interval: 1s\nprobes:\n  - {{ name: shop, url: \"{shop}\", interval: 2s, timeout: 1s }}\n").start()
 
     def series():
         return {s["name"] for s in org.api("GET", f"/devices/{agent.device}/series")["items"]}
