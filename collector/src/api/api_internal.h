@@ -6,6 +6,7 @@
 #define API_INTERNAL_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "api.h"
@@ -18,13 +19,15 @@
 #include "static_internal.h"
 #include "store_read.h"
 
-#define API_ANSWER_MAX  (16u * 1024u * 1024u)
-#define API_READERS_MAX 64u
-#define API_FRESH_MS    180000 /* data older than this are not current */
-#define API_LIMIT_DFLT  200
-#define API_LIMIT_MAX   1000
-#define API_QUERIES_MAX 4    /* at once: others must find a thread */
-#define API_OVERVIEW_MS 2000 /* an overview may be shown again for this long */
+#define API_ANSWER_MAX   (16u * 1024u * 1024u)
+#define API_READERS_MAX  64u
+#define API_FRESH_MS     180000 /* data older than this are not current */
+#define API_LIMIT_DFLT   200
+#define API_LIMIT_MAX    1000
+#define API_QUERIES_MAX  4 /* at once: others must find a thread */
+#define API_QUERIES_WAIT 2 /* further ones that wait for a turn: a browser asks six at a time */
+#define API_QUERY_WAIT_S 3
+#define API_OVERVIEW_MS  2000 /* an overview may be shown again for this long */
 
 /* Why requests were refused, for /metrics: one number a code of a problem. */
 enum { API_PROBLEM_CODES = 18 };
@@ -53,7 +56,8 @@ struct api {
 	unsigned n_readers;
 
 	struct overview_cache overview;
-	atomic_int queries;        /* running now */
+	atomic_int queries;        /* running or waiting for a turn */
+	sem_t query_turns;         /* API_QUERIES_MAX of them */
 	atomic_ullong requests[6]; /* by hundreds of the status; [0] unused */
 	atomic_ullong problems[API_PROBLEM_CODES];
 };

@@ -1,9 +1,11 @@
 /* Series of a device, and their values over a range. */
 #include "api_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define POINTS_DFLT  600
 #define SERVICES_MAX 64
@@ -295,23 +297,50 @@ plan(struct api_req *r, const struct query_query *p, struct store_query *q)
 	return false;
 }
 
-/* A query may take seconds of a thread; the others are kept for everybody else. */
+/*
+ * A query may take seconds of a thread; the others are kept for everybody
+ * else.  A page asks for all its charts at once: a few wait for their turn.
+ */
+static int
+query_begin(struct api *api, struct bl_err *err)
+{
+	struct timespec until;
+
+	if (atomic_fetch_add(&api->queries, 1) < API_QUERIES_MAX + API_QUERIES_WAIT &&
+	    clock_gettime(CLOCK_MONOTONIC, &until) == 0) {
+		until.tv_sec += API_QUERY_WAIT_S;
+		while (sem_clockwait(&api->query_turns, CLOCK_MONOTONIC, &until) != 0)
+			if (errno != EINTR)
+				goto busy;
+		return BL_OK;
+	}
+busy:
+	atomic_fetch_sub(&api->queries, 1);
+	return bl_fail(err, BL_EBUSY, "%d queries are running", API_QUERIES_MAX);
+}
+
+static void
+query_end(struct api *api)
+{
+	(void)sem_post(&api->query_turns); /* cannot overflow: one for each wait */
+	atomic_fetch_sub(&api->queries, 1);
+}
+
 static int
 run_query(
     struct api_req *r, struct store_read *reader, const struct store_query *q, struct bl_err *err)
 {
 	struct store_query_result *res;
-	int rc = BL_EBUSY;
+	int rc;
 
-	if (atomic_fetch_add(&r->api->queries, 1) < API_QUERIES_MAX)
-		rc = store_read_query(reader, q, &res, err);
-	else
-		(void)bl_fail(err, BL_EBUSY, "%d queries are running", API_QUERIES_MAX);
+	if ((rc = query_begin(r->api, err)) < 0)
+		return rc;
+	rc = store_read_query(reader, q, &res, err);
 	if (rc == BL_OK) {
 		rc = write_result(r, reader, q, res, err);
 		store_query_free(res);
 	}
-	atomic_fetch_sub(&r->api->queries, 1);
+	query_end(r->api);
 	return rc;
 }
 
