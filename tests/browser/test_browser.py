@@ -59,9 +59,11 @@ def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
         "beijing-1", "till 1",
         config=f"interval: 1s\nprobes:\n  - {{ name: shop, url: \"{shop}\", interval: 2s, timeout: 1s }}\n").start()
 
-    def series():
-        return {s["name"] for s in org.api("GET", f"/devices/{agent.device}/series")["items"]}
-    wait_for(lambda: {"cpu_used_pct", "probe_up"} <= series(), 150, "host and probe data arrive",
+    def known():
+        last = {s["name"]: s["last_unix_ms"]
+                for s in org.api("GET", f"/devices/{agent.device}/series")["items"]}
+        return last.get("cpu_used_pct") and last.get("probe_up")
+    wait_for(known, 150, "host and probe data arrive",
              lambda: agent.process.log() + org.collector.log())
     password = org.tool("user", "add", "walker", "--role", "administrator").stdout.split("password ")[1].split()[0]
     walk({"BRANCHLINE_URL": f"https://localhost:{org.board_port}", "BRANCHLINE_USER": "walker",
