@@ -645,12 +645,15 @@ def speak(server, data, patience=10):
     context = ssl.create_default_context(cafile=str(server.cert))
     with socket.create_connection(("localhost", server.port), timeout=patience) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as tls:
-            tls.sendall(data)
             got = b""
+            try:
+                tls.sendall(data)
+            except (ConnectionError, ssl.SSLError):
+                pass  # refused before all of it was sent: what was said until then still counts
             try:
                 while chunk := tls.recv(65536):
                     got += chunk
-            except (ConnectionResetError, ssl.SSLEOFError):
+            except (ConnectionError, ssl.SSLError):
                 pass
             return got
 
