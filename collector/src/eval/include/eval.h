@@ -1,0 +1,61 @@
+/*
+ * The evaluator: a function of the log.  Log -> cases, parts -> cells -> rules ->
+ * incidents, messages.  Its results and the place that it has reached commit
+ * together: a crash repeats nothing and skips nothing.
+ *
+ * eval_step does a bounded piece of work and can be driven by a test with a fake
+ * clock; eval_start runs it in a thread of its own.
+ */
+#ifndef EVAL_H
+#define EVAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "control.h"
+#include "notice.h"
+#include "store_read.h"
+
+struct eval;
+
+struct eval_opts {
+	struct control *control;      /* keeps */
+	const char *telemetry_path;   /* keeps */
+	const struct bl_clock *clock; /* keeps */
+	const char *tz_dir;           /* NULL: the system's */
+	struct notice_opts notice;
+	int64_t final_after_ms;       /* 0: KPI_FINAL_AFTER_MS */
+	void (*outbox_changed)(void *ctx); /* messages were put; may be NULL */
+	void *ctx;
+};
+
+int eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err);
+void eval_close(struct eval *e); /* NULL is fine */
+
+/*
+ * One piece of work: at most about 100 ms in a write transaction.  1: there is more
+ * to do now; 0: nothing until something comes or time passes; negative: failed,
+ * nothing was kept, try again later.
+ */
+int eval_step(struct eval *e, struct bl_err *err);
+
+/* A thread that steps; eval_wake: the log grew, or people changed something. Any thread. */
+int eval_start(struct eval *e, struct bl_err *err);
+void eval_stop(struct eval *e);
+void eval_wake(struct eval *e);
+
+struct eval_status {
+	bool ok;
+	char why[192];
+	int64_t batch_id, lsn;
+	int64_t behind_batches;    /* in the log, not taken in */
+	int64_t dirty, waiting;    /* spans to be worked out; batches without clock or dictionary */
+	uint64_t steps, cells_changed, parts_stored, findings;
+	int64_t longest_tx_ms;
+	int64_t last_step_mono_ms;
+};
+void eval_status(struct eval *e, struct eval_status *out);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * KPIs: parts per device, cells per site, ready and final, revisions.
+ *
+ * A part is a function of what is stored: whenever something new is known of a
+ * device's span, the parts of the windows that it touches are worked out anew
+ * from the store (the smallest window) or from the parts below (larger ones),
+ * and the sites' cells from the parts, in order of device.  So nothing depends on
+ * the order of arrival, and doing it twice changes nothing.
+ *
+ * kpi_compute reads the telemetry store and changes nothing; kpi_store runs
+ * inside the evaluator's write transaction.  One thread.
+ */
+#ifndef KPI_H
+#define KPI_H
+
+#include "cases.h"
+#include "define.h"
+#include "roster.h"
+#include "store_log.h"
+
+#define KPI_FINAL_AFTER_MS (7 * 86400000LL) /* a hole is waited for so long after a window's end */
+
+enum kpi_state { KPI_PROVISIONAL = 0, KPI_FINAL = 1, KPI_FINAL_INCOMPLETE = 2 };
+
+struct kpi_work; /* parts worked out, not stored yet */
+
+int kpi_work_create(struct kpi_work **out, struct bl_err *err);
+void kpi_work_free(struct kpi_work *w); /* NULL is fine */
+void kpi_work_reset(struct kpi_work *w);
+
+/*
+ * Works out, for one device's stream, the smallest windows that touch
+ * [begin, end) of every KPI in force there, into w.  control: any connection (steps
+ * are read from it).  *done_until: how far it got when the work grew over its cap
+ * (4,096 parts); == end: all.  kpi NULL: all of them, else that one.
+ */
+int kpi_compute(struct kpi_work *w, struct store_read *telemetry, struct sqlite3 *control,
+    const struct define_set *set, const struct roster *roster, const char *device,
+    enum bl_stream stream, int64_t begin, int64_t end, const char *kpi, int64_t *done_until,
+    struct bl_err *err);
+
+/* A cell that changed. */
+struct kpi_change {
+	char kpi[BL_ID_TEXT_MAX + 1];
+	char site[BL_ID_TEXT_MAX + 1];
+	enum bl_window window;
+	int64_t begin_unix_ms, end_unix_ms;
+};
+struct kpi_changes {
+	struct kpi_change *c;
+	size_t n, size;
+};
+void kpi_changes_free(struct kpi_changes *l);
+
+/*
+ * Stores parts, works out larger windows and cells; fills what changed (value,
+ * completeness, ready or state).  why: stands in revisions of final values.
+ */
+int kpi_store(struct kpi_work *w, struct sqlite3 *db, const struct define_set *set,
+    const struct roster *roster, int64_t now_unix_ms, const char *why, struct kpi_changes *out,
+    struct bl_err *err);
+/* Cells whose limit has passed become final; at most limit a call, returns how many. */
+int kpi_finalise(struct sqlite3 *db, int64_t now_unix_ms, int64_t after_ms, size_t limit,
+    struct kpi_changes *out, struct bl_err *err);
+
+/* ---- reading ---- */
+
+struct kpi_cell {
+	int64_t begin_unix_ms, end_unix_ms;
+	const char *site;
+	int64_t version;
+	bool known;
+	double value; /* known only */
+	int64_t n;
+	double completeness;
+	bool ready;
+	enum kpi_state state;
+	int64_t revisions, known_unix_ms;
+};
+typedef bool (*kpi_cell_cb)(void *ctx, const struct kpi_cell *c);
+
+/* Windows that touch [from, to), ascending; at most limit.  site NULL: all, by site. */
+int kpi_cells(struct sqlite3 *db, const char *kpi, enum bl_window w, const char *site, int64_t from,
+    int64_t to, size_t limit, kpi_cell_cb cb, void *ctx, struct bl_err *err);
+/* Each site's newest ready cell. */
+int kpi_latest(struct sqlite3 *db, const char *kpi, enum bl_window w, kpi_cell_cb cb, void *ctx,
+    struct bl_err *err);
+
+struct kpi_part_row {
+	const char *device;
+	int64_t version, expected_ms, covered_ms, gone_ms;
+	bool known;
+	double value; /* of this device alone */
+	int64_t n;
+};
+typedef bool (*kpi_part_cb)(void *ctx, const struct kpi_part_row *p);
+/* What each device gave to one cell (who is missing). */
+int kpi_parts(struct sqlite3 *db, const struct define_set *set, const char *kpi, enum bl_window w,
+    const char *site, int64_t begin, kpi_part_cb cb, void *ctx, struct bl_err *err);
+
+struct kpi_revision {
+	int64_t n, known_unix_ms, revised_unix_ms;
+	bool known;
+	double value, completeness;
+	enum kpi_state state;
+	const char *why;
+};
+typedef bool (*kpi_revision_cb)(void *ctx, const struct kpi_revision *r);
+int kpi_revisions(struct sqlite3 *db, const char *kpi, enum bl_window w, const char *site,
+    int64_t begin, kpi_revision_cb cb, void *ctx, struct bl_err *err);
+
+#endif

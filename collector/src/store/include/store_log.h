@@ -1,0 +1,70 @@
+/*
+ * The telemetry store as a log, for the evaluator: what came, in the order in
+ * which it was committed; and samples and events of a span in order of time.
+ *
+ * A reader (store_read.h) is used by one thread.  No call holds a read
+ * transaction for longer than a slice.  Visitors return false to stop.
+ */
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+#include "store_read.h"
+
+/* One batch of the log.  Its span joins its collection interval and its events. */
+struct store_log_batch {
+	int64_t id, lsn;
+	const char *device;
+	enum bl_stream stream;
+	int64_t begin_unix_ms, end_unix_ms; /* STORE_TIME_NONE: its clock is not known yet */
+	bool dict_missing;                  /* names entries that have not come */
+	uint32_t n_samples, n_events;
+	int64_t arrived_unix_ms;
+};
+typedef bool (*store_log_cb)(void *ctx, const struct store_log_batch *b);
+
+/* Batches with ids above after_id, ascending, at most limit. */
+int store_log_batches(struct store_read *r, int64_t after_id, size_t limit, store_log_cb cb,
+    void *ctx, struct bl_err *err);
+/* One again, to see whether it can be placed now.  BL_ENOTFOUND: it is gone (superseded). */
+int store_log_batch(
+    struct store_read *r, int64_t id, store_log_cb cb, void *ctx, struct bl_err *err);
+/* Ledger entries with ids above after_id, ascending; those without times have NONE. */
+int store_log_gaps(struct store_read *r, int64_t after_id, size_t limit, store_gap_cb cb,
+    void *ctx, struct bl_err *err);
+
+/* The events of one batch, in its order; index counts from 0. */
+typedef bool (*store_log_event_cb)(
+    void *ctx, uint32_t index, int64_t unix_ms, const struct bl_event *ev);
+int store_log_events(struct store_read *r, int64_t batch_id, store_log_event_cb cb, void *ctx,
+    struct bl_err *err);
+
+/*
+ * Samples of a device's stream with from <= time < to, of the series in
+ * ids[n] (ascending).  Batches come in order of time, within a batch series by
+ * series, within a series in order of time: so each series is in order of time
+ * whatever the order of arrival (two spools or boots that overlap in time come by the begin of
+ * their coverage, then by spool and seq).
+ * unknown: enum bl_unknown; the value is NaN then.  boot distinguishes boots
+ * (a counter starts anew).
+ */
+struct store_log_sample {
+	size_t series; /* index into ids */
+	int64_t unix_ms;
+	double value;
+	uint8_t unknown;
+	int64_t boot; /* some number, the same within a boot */
+};
+typedef bool (*store_log_sample_cb)(void *ctx, const struct store_log_sample *s);
+int store_log_samples(struct store_read *r, const char *device, enum bl_stream stream,
+    const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
+    void *ctx, struct bl_err *err);
+
+/*
+ * What of [from, to) the device's stream has delivered (covered), and what the
+ * ledger says will never come (gone), each joined and ascending.
+ */
+typedef void (*store_log_span_cb)(void *ctx, bool gone, int64_t begin, int64_t end);
+int store_log_coverage(struct store_read *r, const char *device, enum bl_stream stream,
+    int64_t from_unix_ms, int64_t to_unix_ms, store_log_span_cb cb, void *ctx, struct bl_err *err);
+
+#endif
