@@ -268,6 +268,8 @@ a_full_queue_refuses_counts_and_names(void **state)
 	struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 32 };
 	uint64_t refused = 0, taken = 0;
 
+	/* Room for every tick between two commits: what is refused here, the queue refused. */
+	k->opts.memory_bytes = 4u << 20;
 	start(k, &s, 2000); /* a few ticks */
 	for (int n = 1; n <= 5000; n++) {
 		const int rc = tick(&s, BL_STREAM_HOST, n);
