@@ -11,6 +11,7 @@
 #include "control_sql.h"
 
 extern const unsigned char control_sql_001[];
+extern const unsigned char control_sql_002[];
 
 static const struct migration {
 	int n;
@@ -18,6 +19,7 @@ static const struct migration {
 	const unsigned char *sql;
 } migrations[] = {
 	{ 1, "base", control_sql_001 },
+	{ 2, "evaluation", control_sql_002 },
 };
 
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
