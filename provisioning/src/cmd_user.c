@@ -129,13 +129,14 @@ const struct command command_user = {
 	.name = "user",
 	.summary = "add and list the people who may sign in, give them new passwords",
 	.help =
-	    "usage: branchline user add NAME [--role administrator|viewer] [--language zh-CN|en]\n"
+	    "usage: branchline user add NAME [--role administrator|operator|viewer]\n"
+	    "                               [--language zh-CN|en]\n"
 	    "       branchline user password NAME\n"
 	    "       branchline user list\n\n"
 	    "add makes a user with a random password, which is printed once; password gives a new "
 	    "one\n"
 	    "in place of one that was lost.\n\n"
-	    "  --role ROLE       administrator or viewer (default: viewer)\n"
+	    "  --role ROLE       administrator, operator or viewer (default: viewer)\n"
 	    "  --language LANG   zh-CN or en (default: zh-CN)\n"
 	    "  --state DIR       the organisation's state folder\n",
 	.run = run,

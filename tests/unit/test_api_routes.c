@@ -97,6 +97,7 @@ viewer_reads_but_changes_nothing_and_sees_no_users(void **state)
 		if (r->permission != PERMIT_ROLE)
 			continue;
 		assert_true(api_permits(AUTH_ADMINISTRATOR, r));
+		assert_true(api_permits(AUTH_OPERATOR, r) || !api_permits(AUTH_VIEWER, r));
 		assert_int_equal(
 		    api_permits(AUTH_VIEWER, r), r->verb == VERB_GET && r->resource != ON_USERS);
 	}

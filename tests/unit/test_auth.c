@@ -392,6 +392,32 @@ last_administrator_stays(void **state)
 	assert_int_equal(auth_user_delete(f->a, &admin, "root", 0, &err), AUTH_NO_SUCH);
 }
 
+static void
+each_role_is_kept_and_an_unknown_name_is_the_least(void **state)
+{
+	static const char *const names[AUTH_ROLES] = { "viewer", "operator", "administrator" };
+	struct fixture *f = *state;
+	enum auth_role role;
+	struct auth_user u;
+	struct bl_err err = { 0 };
+	struct sqlite3 *db;
+
+	for (unsigned i = 0; i < AUTH_ROLES; i++) {
+		assert_string_equal(auth_role_name((enum auth_role)i), names[i]);
+		assert_true(auth_role_parse(names[i], &role));
+		assert_int_equal(role, i);
+		add_user(f, names[i], role);
+		assert_int_equal(control_read_begin(f->c, &db, &err), 0);
+		assert_int_equal(auth_user_get(db, names[i], &u, &err), AUTH_DONE);
+		control_read_end(f->c, db);
+		assert_int_equal(u.role, i);
+	}
+	assert_false(auth_role_parse("Administrator", &role));
+	assert_int_equal(role, AUTH_VIEWER);
+	/* an operator is nobody who could administrate */
+	assert_int_equal(auth_user_delete(f->a, &admin, "administrator", 0, &err), AUTH_LAST_ADMIN);
+}
+
 static bool
 count_one(const struct auth_session *s, void *ctx)
 {
@@ -492,6 +518,7 @@ main(void)
 		WITH_DB(changing_the_password_ends_the_other_sessions),
 		WITH_DB(flood_of_guesses_is_little_work_and_locks_no_one_out),
 		WITH_DB(last_administrator_stays),
+		WITH_DB(each_role_is_kept_and_an_unknown_name_is_the_least),
 		WITH_DB(sessions_of_one_user_are_bounded),
 	};
 

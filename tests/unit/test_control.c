@@ -228,6 +228,79 @@ file_is_private_and_a_newer_one_is_refused(void **state)
 	assert_null(again);
 }
 
+static int
+remove_ann(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	(void)ctx;
+	control_tx_unaudited(tx);
+	return control_sql_run(control_tx_db(tx), err, "DELETE FROM user WHERE name = 'ann'", "");
+}
+
+static void
+run_file(sqlite3 *db, const char *name)
+{
+	char path[512], sql[65536];
+	FILE *file;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), BL_SOURCE_DIR "/collector/sql/control/%s", name);
+	assert_non_null(file = fopen(path, "r"));
+	n = fread(sql, 1, sizeof(sql) - 1, file);
+	assert_true(n > 0 && n < sizeof(sql) - 1);
+	sql[n] = '\0';
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The table of users is made anew; what refers to it must come along, and still refer to it. */
+static void
+widening_the_roles_keeps_users_sessions_and_browsers(void **state)
+{
+	struct fixture *f = *state;
+	struct control_opts opts = { .clock = bl_clock_real() };
+	struct bl_err err = { 0 };
+	char old[128];
+	sqlite3 *db;
+
+	(void)snprintf(old, sizeof(old), "%s/old.db", f->dir);
+	assert_int_equal(sqlite3_open(old, &db), SQLITE_OK);
+	run_file(db, "001-base.sql");
+	run_file(db, "002-evaluation.sql");
+	assert_int_equal(
+	    sqlite3_exec(db,
+		"INSERT INTO user VALUES ('ann', 'Ann', 'viewer', 'en', 0, 'hash', 5, 3),"
+		" ('bob', 'Bob', 'administrator', 'zh-CN', 1, 'hash', 6, 1);"
+		"INSERT INTO session VALUES (zeroblob(32), 's1', 'ann', 1, 2, 3, 'a', 'u');"
+		"INSERT INTO known_browser VALUES (zeroblob(32), 'ann', 9);"
+		"PRAGMA user_version = 2",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	control_close(f->c);
+	f->c = NULL;
+	opts.path = old;
+	assert_int_equal(control_open(&f->c, &opts, &err), 0);
+	assert_int_equal(
+	    count(f, "SELECT count(*) FROM user WHERE (name, role, version, disabled) IN "
+		     "(VALUES ('ann', 'viewer', 3, 0), ('bob', 'administrator', 1, 1))"),
+	    2);
+	assert_int_equal(
+	    count(f, "SELECT count(*) FROM session WHERE id = 's1' AND user = 'ann'"), 1);
+	assert_int_equal(
+	    count(f, "SELECT count(*) FROM known_browser WHERE last_used_unix_ms = 9"), 1);
+	assert_int_equal(count(f, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+	assert_int_equal(count(f, "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_new%' "
+				  "ESCAPE '\\' OR sql LIKE '%\\_new%' ESCAPE '\\'"),
+	    0);
+	assert_int_equal(count(f, "SELECT count(*) FROM sqlite_schema WHERE name IN "
+				  "('session_by_user', 'known_browser_by_user')"),
+	    2);
+	/* both still refer to the users there are: they go along with one */
+	assert_int_equal(control_write(f->c, &actor, remove_ann, NULL, &err), 0);
+	assert_int_equal(count(f, "SELECT count(*) FROM session"), 0);
+	assert_int_equal(count(f, "SELECT count(*) FROM known_browser"), 0);
+}
+
 /* Each row harms the log in another way; the chain must name the place. */
 static void
 audit_shows_each_kind_of_tampering(void **state)
@@ -341,6 +414,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(read_sees_one_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    file_is_private_and_a_newer_one_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    widening_the_roles_keeps_users_sessions_and_browsers, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    audit_shows_each_kind_of_tampering, setup, teardown),
 		cmocka_unit_test_setup_teardown(backup_is_a_whole_copy, setup, teardown),

@@ -14,8 +14,14 @@
 #define GET_BIT  (1u << VERB_GET)
 #define ALL_BITS ((1u << VERBS) - 1)
 
-static const unsigned granted[2][ON_SYSTEM + 1] = {
+static const unsigned granted[AUTH_ROLES][ON_SYSTEM + 1] = {
 	[AUTH_VIEWER] = {
+		[ON_SITES] = GET_BIT,
+		[ON_DEVICES] = GET_BIT,
+		[ON_TELEMETRY] = GET_BIT,
+		[ON_SYSTEM] = GET_BIT,
+	},
+	[AUTH_OPERATOR] = {
 		[ON_SITES] = GET_BIT,
 		[ON_DEVICES] = GET_BIT,
 		[ON_TELEMETRY] = GET_BIT,

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const char *const languages[] = { "zh-CN", "en", NULL };
-static const char *const roles[] = { "viewer", "administrator", NULL }; /* as enum auth_role */
+/* As enum auth_role. */
+static const char *const roles[] = { "viewer", "operator", "administrator", NULL };
 
 struct user_body {
 	struct given_str name, display_name, password;

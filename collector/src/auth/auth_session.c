@@ -40,6 +40,8 @@ auth_token_hash(const char *token, uint8_t out[AUTH_HASH_BYTES])
 static void
 read_session(sqlite3_stmt *st, struct auth_session *s)
 {
+	char role[16];
+
 	memset(s, 0, sizeof(*s));
 	control_sql_text(st, 0, s->id, sizeof(s->id));
 	s->created_unix_ms = sqlite3_column_int64(st, 1);
@@ -49,9 +51,8 @@ read_session(sqlite3_stmt *st, struct auth_session *s)
 	control_sql_text(st, 5, s->user_agent, sizeof(s->user_agent));
 	control_sql_text(st, 6, s->user.name, sizeof(s->user.name));
 	control_sql_text(st, 7, s->user.display_name, sizeof(s->user.display_name));
-	s->user.role = strcmp((const char *)sqlite3_column_text(st, 8), "administrator") == 0
-			   ? AUTH_ADMINISTRATOR
-			   : AUTH_VIEWER;
+	control_sql_text(st, 8, role, sizeof(role));
+	(void)auth_role_parse(role, &s->user.role); /* what is not known may the least */
 	control_sql_text(st, 9, s->user.language, sizeof(s->user.language));
 	s->user.disabled = sqlite3_column_int(st, 10) != 0;
 	s->user.created_unix_ms = sqlite3_column_int64(st, 11);

@@ -11,10 +11,28 @@
 #define USER_COLUMNS                                                                               \
 	"name, display_name, role, language, disabled, created_unix_ms, version, password_hash"
 
+static const char *const role_names[AUTH_ROLES] = {
+	[AUTH_VIEWER] = "viewer",
+	[AUTH_OPERATOR] = "operator",
+	[AUTH_ADMINISTRATOR] = "administrator",
+};
+
 const char *
 auth_role_name(enum auth_role role)
 {
-	return role == AUTH_ADMINISTRATOR ? "administrator" : "viewer";
+	return (unsigned)role < AUTH_ROLES ? role_names[role] : role_names[AUTH_VIEWER];
+}
+
+bool
+auth_role_parse(const char *name, enum auth_role *out)
+{
+	for (unsigned i = 0; i < AUTH_ROLES; i++)
+		if (strcmp(name, role_names[i]) == 0) {
+			*out = (enum auth_role)i;
+			return true;
+		}
+	*out = AUTH_VIEWER;
+	return false;
 }
 
 bool
@@ -32,12 +50,13 @@ auth_name_valid(const char *name)
 static void
 read_user(sqlite3_stmt *st, struct auth_user *u)
 {
+	char role[16];
+
 	memset(u, 0, sizeof(*u));
 	control_sql_text(st, 0, u->name, sizeof(u->name));
 	control_sql_text(st, 1, u->display_name, sizeof(u->display_name));
-	u->role = strcmp((const char *)sqlite3_column_text(st, 2), "administrator") == 0
-		      ? AUTH_ADMINISTRATOR
-		      : AUTH_VIEWER;
+	control_sql_text(st, 2, role, sizeof(role));
+	(void)auth_role_parse(role, &u->role); /* what is not known may the least */
 	control_sql_text(st, 3, u->language, sizeof(u->language));
 	u->disabled = sqlite3_column_int(st, 4) != 0;
 	u->created_unix_ms = sqlite3_column_int64(st, 5);

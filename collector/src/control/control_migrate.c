@@ -12,6 +12,7 @@
 
 extern const unsigned char control_sql_001[];
 extern const unsigned char control_sql_002[];
+extern const unsigned char control_sql_003[];
 
 static const struct migration {
 	int n;
@@ -20,6 +21,7 @@ static const struct migration {
 } migrations[] = {
 	{ 1, "base", control_sql_001 },
 	{ 2, "evaluation", control_sql_002 },
+	{ 3, "operator", control_sql_003 },
 };
 
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -32,9 +32,12 @@
 struct sqlite3;
 struct auth;
 
-enum auth_role { AUTH_VIEWER = 0, AUTH_ADMINISTRATOR = 1 };
+/* Each may what the one before may, and more. */
+enum auth_role { AUTH_VIEWER = 0, AUTH_OPERATOR, AUTH_ADMINISTRATOR, AUTH_ROLES };
 
-const char *auth_role_name(enum auth_role role);
+const char *auth_role_name(enum auth_role role); /* "viewer", "operator", "administrator" */
+/* False: no such role; *out is then AUTH_VIEWER, which may the least. */
+bool auth_role_parse(const char *name, enum auth_role *out);
 
 struct auth_user {
 	char name[AUTH_NAME_MAX + 1];
