@@ -64,6 +64,32 @@ CREATE TABLE eval_dirty (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX eval_dirty_order ON eval_dirty (priority, end_unix_ms DESC);
 
+-- What has been taken in of people's changes: versions of definitions, services of devices.
+CREATE TABLE eval_seen (
+	kind TEXT NOT NULL,
+	id TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	PRIMARY KEY (kind, id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE eval_service (
+	device TEXT NOT NULL,
+	from_unix_ms INTEGER NOT NULL,
+	to_unix_ms INTEGER NOT NULL,
+	site TEXT NOT NULL,
+	zone TEXT NOT NULL,
+	PRIMARY KEY (device, from_unix_ms)
+) STRICT, WITHOUT ROWID;
+
+-- Rules and processes that are being worked out anew since an instant, subject by subject.
+CREATE TABLE eval_redo (
+	kind TEXT NOT NULL,
+	id TEXT NOT NULL,
+	from_unix_ms INTEGER NOT NULL,
+	after TEXT NOT NULL,               -- the last subject done; '' none yet
+	PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
 -- ---- cases --------------------------------------------------------------------
 
 -- One run of a process at a site, from all its events in order of time.

@@ -59,9 +59,10 @@ int cases_take(struct sqlite3 *db, const struct roster *roster, const struct cas
 int cases_settle(struct sqlite3 *db, const struct define_set *set, struct cases_changes *out,
     struct bl_err *err);
 /* A process was defined anew: its cases with an event at or after `from`, at most limit a call,
- * from case number after_no on; returns how many, 0: done. */
+ * with numbers above after_no; *last_no: the last one done; returns how many, 0: done. */
 int cases_redo(struct sqlite3 *db, const struct define_set *set, const char *process, int64_t from,
-    int64_t after_no, size_t limit, struct cases_changes *out, struct bl_err *err);
+    int64_t after_no, size_t limit, int64_t *last_no, struct cases_changes *out,
+    struct bl_err *err);
 
 /* ---- reading ---- */
 

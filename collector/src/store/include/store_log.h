@@ -10,6 +10,13 @@
 
 #include "store_read.h"
 
+/* How far the log goes, cheaply: for "is there more?" and "is it still the same store?". */
+struct store_log_head {
+	struct bl_id epoch;
+	int64_t batch_id, gap_id; /* the newest; 0: none */
+};
+int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
+
 /* One batch of the log.  Its span joins its collection interval and its events. */
 struct store_log_batch {
 	int64_t id, lsn;
