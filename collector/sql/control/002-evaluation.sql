@@ -204,17 +204,37 @@ CREATE TABLE rule_run (
 	PRIMARY KEY (rule, subject, begin_unix_ms)
 ) STRICT, WITHOUT ROWID;
 
--- What rules about cases have found, or still wait for.
+-- What rules about cases have found (TRUE), or still wait for (UNKNOWN: the
+-- deadline has not come, or coverage does not reach it).
 CREATE TABLE rule_case (
 	rule TEXT NOT NULL,
 	case_no INTEGER NOT NULL REFERENCES case_head (id),
 	site TEXT NOT NULL,
 	deadline_unix_ms INTEGER NOT NULL,
-	outcome INTEGER NOT NULL,          -- enum bl_outcome; UNKNOWN: coverage does not reach it
+	outcome INTEGER NOT NULL,          -- enum bl_outcome: 1 or 2
 	version INTEGER NOT NULL,
+	ended INTEGER NOT NULL CHECK (ended IN (0, 1)), -- the case has ended: coverage changes nothing any more
 	PRIMARY KEY (rule, case_no)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX rule_case_waiting ON rule_case (site, deadline_unix_ms) WHERE outcome = 2;
+CREATE INDEX rule_case_live ON rule_case (site, deadline_unix_ms) WHERE ended = 0;
+
+-- Devices that are silent, as a rule about no data sees it.
+CREATE TABLE rule_silent (
+	rule TEXT NOT NULL,
+	device TEXT NOT NULL,
+	site TEXT NOT NULL,
+	begin_unix_ms INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	PRIMARY KEY (rule, device)
+) STRICT, WITHOUT ROWID;
+
+-- The clock of a rule: until when its patience has been looked at, or (no data)
+-- when it last looked, and since when without a break.
+CREATE TABLE rule_mark (
+	rule TEXT PRIMARY KEY,
+	unix_ms INTEGER NOT NULL,
+	since_unix_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- ---- incidents -------------------------------------------------------------------
 
@@ -282,3 +302,8 @@ CREATE TABLE digest_item (
 	added_unix_ms INTEGER NOT NULL,
 	PRIMARY KEY (site, incident)
 ) STRICT, WITHOUT ROWID;
+
+-- Incidents that have been told of and have changed since: is there more to tell?
+CREATE TABLE notice_due (
+	incident INTEGER PRIMARY KEY REFERENCES incident (id)
+) STRICT;
