@@ -236,6 +236,16 @@ CREATE TABLE rule_mark (
 	since_unix_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How far a rule that was defined anew has got within a site.
+CREATE TABLE rule_place (
+	rule TEXT PRIMARY KEY,
+	site TEXT NOT NULL,
+	from_unix_ms INTEGER NOT NULL,     -- of the whole
+	version INTEGER NOT NULL,          -- the newest one then
+	stage INTEGER NOT NULL,            -- 0 windows, then one for each process
+	at INTEGER NOT NULL                -- of time, or a case's number
+) STRICT, WITHOUT ROWID;
+
 -- ---- incidents -------------------------------------------------------------------
 
 CREATE TABLE incident (

@@ -35,12 +35,14 @@ typedef bool (*outbox_cb)(void *ctx, const struct outbox_row *m);
 
 struct outbox_filter {
 	const char *state, *channel, *site; /* NULL: any */
-	int64_t incident;  /* 0: any */
-	int64_t before_id; /* paging, newest first */
+	int64_t incident;                   /* 0: any */
+	int64_t before_id;                  /* paging, newest first */
 	size_t limit;
 };
-int outbox_each(struct sqlite3 *db, const struct outbox_filter *f, outbox_cb cb, void *ctx,
-    struct bl_err *err);
+/* Newest first, at most limit (0 and above 1,000: 1,000). */
+int outbox_each(
+    struct sqlite3 *db, const struct outbox_filter *f, outbox_cb cb, void *ctx, struct bl_err *err);
+/* BL_ENOTFOUND: none; err is left alone. */
 int outbox_get(struct sqlite3 *db, int64_t id, outbox_cb cb, void *ctx, struct bl_err *err);
 
 #endif
