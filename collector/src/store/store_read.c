@@ -27,6 +27,15 @@
 	" (?1 IS NULL OR g.end_unix_ms IS NULL OR g.end_unix_ms > ?1)"                             \
 	" AND (?2 IS NULL OR g.begin_unix_ms IS NULL OR g.begin_unix_ms < ?2)"                     \
 	" AND g.id < ?3"
+#define LOG_BATCH_SELECT                                                                           \
+	"SELECT b.id, b.lsn, d.name, b.stream, b.spool_id, b.boot_id, b.seq, b.event_begin_ms,"    \
+	" b.event_end_ms, b.collect_begin_ms, b.collect_end_ms, b.dict_version > s.dict_version,"  \
+	" b.n_samples, b.n_events, b.arrived_unix_ms, b.kind, b.supersedes_first,"                 \
+	" b.supersedes_last, s.closed FROM batch b JOIN device d ON d.id = b.device_id"            \
+	" JOIN spool s ON s.id = b.spool_id"
+#define LOG_COVER_SELECT                                                                           \
+	"SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, lo_unix_ms, id"          \
+	" FROM coverage WHERE device_id = ?1 AND stream = ?2"
 #define ASIDE_SELECT                                                                               \
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
 	" payload IS NOT NULL FROM aside WHERE id < ?1"
@@ -106,6 +115,42 @@ static const char *const read_text[READ_COUNT] = {
 			" WHERE lo_unix_ms IS NULL),"
 			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
 			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
+	[READ_LOG_BATCHES] = LOG_BATCH_SELECT " WHERE b.id > ? ORDER BY b.id LIMIT ?",
+	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
+	[READ_LOG_GAPS] =
+	    "SELECT g.id, d.name, g.stream, g.reason, g.seq_first, g.seq_last, g.begin_unix_ms,"
+	    " g.end_unix_ms, g.samples, g.known_unix_ms, g.spool_id FROM gap g JOIN device d"
+	    " ON d.id = g.device_id WHERE g.id > ? ORDER BY g.id LIMIT ?",
+	[READ_LOG_BEFORE] = "SELECT seq, boot_id, collect_end_ms FROM batch WHERE spool_id = ?"
+			    " AND stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
+	[READ_LOG_AFTER] = "SELECT seq, boot_id, collect_begin_ms FROM batch WHERE spool_id = ?"
+			   " AND stream = ? AND seq > ? ORDER BY seq LIMIT 1",
+	[READ_LOG_SERIES] = "SELECT id, labels, kind, stream, interval_ms FROM series"
+			    " WHERE device_id = ? AND name = ? ORDER BY labels",
+	[READ_LOG_SPOOL] = "SELECT uuid FROM spool WHERE id = ?",
+	[READ_LOG_WHOLE] = "SELECT " BATCH_COLUMNS ", spool_id, boot_id, stream FROM batch"
+			   " WHERE id = ?",
+	[READ_LOG_COVERS] =
+	    LOG_COVER_SELECT " AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+			     " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT ?7",
+	/* The neighbours of a range: rows overlap, so the nearest by its end (begin) is
+	 * looked for as far as a row can reach. */
+	[READ_LOG_COVER_BEFORE] =
+	    LOG_COVER_SELECT " AND lo_unix_ms < ?3 AND lo_unix_ms >= (SELECT max(lo_unix_ms)"
+			     " FROM coverage WHERE device_id = ?1 AND stream = ?2"
+			     " AND lo_unix_ms < ?3) - ?4 ORDER BY end_unix_ms DESC LIMIT 1",
+	[READ_LOG_COVER_AFTER] =
+	    LOG_COVER_SELECT " AND lo_unix_ms >= ?3 AND lo_unix_ms <= (SELECT min(lo_unix_ms)"
+			     " FROM coverage WHERE device_id = ?1 AND stream = ?2"
+			     " AND lo_unix_ms >= ?3) + ?4 ORDER BY begin_unix_ms LIMIT 1",
+	[READ_LOG_SEQS] = "SELECT kind, supersedes_first, supersedes_last FROM batch"
+			  " WHERE spool_id = ? AND stream = ? AND seq = ?",
+	[READ_LOG_GAP_TIMES] =
+	    "SELECT begin_unix_ms, end_unix_ms FROM gap WHERE device_id = ? AND stream = ?"
+	    " AND end_unix_ms > ? AND begin_unix_ms < ? ORDER BY begin_unix_ms",
+	[READ_LOG_GAP_SEQS] =
+	    "SELECT seq_first, seq_last FROM gap WHERE spool_id = ? AND stream = ?"
+	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? ORDER BY seq_first",
 };
 
 static int

@@ -41,6 +41,20 @@ enum read_sql {
 	READ_ASIDE_COUNT,
 	READ_EPOCH,
 	READ_COUNTS,
+	READ_LOG_BATCHES,
+	READ_LOG_BATCH,
+	READ_LOG_GAPS,
+	READ_LOG_BEFORE,
+	READ_LOG_AFTER,
+	READ_LOG_SERIES,
+	READ_LOG_SPOOL,
+	READ_LOG_WHOLE,
+	READ_LOG_COVERS,
+	READ_LOG_COVER_BEFORE,
+	READ_LOG_COVER_AFTER,
+	READ_LOG_SEQS,
+	READ_LOG_GAP_TIMES,
+	READ_LOG_GAP_SEQS,
 	READ_COUNT
 };
 
@@ -64,12 +78,33 @@ int read_step(struct store_read *r, sqlite3_stmt *st, struct bl_err *err);
 int read_device_id(struct store_read *r, const char *device, int64_t *out, struct bl_err *err);
 int read_scratch(struct store_read *r, struct bl_err *err);
 
+/* ---- store_read_place.c ---- */
+
+/* Wall time of one boot of one spool, by the clock map as it is now.  Zero with r set to begin. */
+struct placer {
+	struct store_read *r;
+	int64_t spool_id, boot_id; /* 0: of none yet */
+	struct bl_id boot;
+	struct bl_clock_segment *seg;
+	size_t n_segs, size_segs;
+};
+
+int placer_for(struct placer *p, int64_t spool_id, int64_t boot_id, struct bl_err *err);
+void placer_free(struct placer *p);
+/* STORE_TIME_NONE: clock unknown. */
+int64_t placer_place(const struct placer *p, int64_t boot_ms);
+/* Where the constant offset that holds at boot_ms ends, at most end_ms. */
+int64_t placer_until(const struct placer *p, int64_t boot_ms, int64_t end_ms);
+/* The extent of [begin_ms, end_ms], both included, whatever steps lie in it.  False: unknown. */
+bool placer_extent(
+    const struct placer *p, int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi);
+
 /* ---- store_read_scan.c ---- */
 
 /* One batch out of the store; valid until the next one. */
 struct scan_batch {
 	int64_t id, spool_id, boot_id;
-	/* Of its events and samples; STORE_TIME_NONE: clock unknown. */
+	/* The extent of its events and samples; STORE_TIME_NONE: clock unknown. */
 	int64_t begin_unix_ms, end_unix_ms;
 	int64_t arrived_unix_ms;
 	struct bl_batch_header h;
@@ -115,11 +150,8 @@ struct scan {
 	size_t n, next;
 	unsigned rows_at_a_time;
 	struct bl_buf bodies;
-	/* its boot and clock map */
-	struct bl_id boot;
-	int64_t boot_id, seg_spool_id;
-	struct bl_clock_segment *seg;
-	size_t n_segs, size_segs;
+	struct placer place; /* of its boot */
+	bool bare;           /* bodies are not wanted */
 };
 
 int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
@@ -137,6 +169,12 @@ int scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err);
 /* Of the present batch's boot.  STORE_TIME_NONE: clock unknown. */
 int64_t scan_place(const struct scan *sc, int64_t boot_ms);
+/*
+ * One batch by its id: its header (without spool and boot), its body inflated
+ * into r->raw.  1, 0: there is none, negative.
+ */
+int read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t *spool_id,
+    int64_t *boot_id, struct bl_err *err);
 void scan_end(struct scan *sc);
 /* How far a row of coverage may begin before its end. */
 int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
@@ -154,5 +192,16 @@ int spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t joi
 /* What of [from, to) a device's stream did not deliver, with the ledger's reasons. */
 int read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct spans *out, struct bl_err *err);
+
+/* ---- store_log.c ---- */
+
+/* What is left over beside a reason this near its edge belongs to it: a tick. */
+#define STORE_EDGE_MS 2000
+/* Shorter holes come from placing neighbours by different segments of a clock map. */
+#define STORE_HOLE_MIN_MS 1000
+
+/* Every seq of [first, last] is in the ledger (or there is none): 1, 0 or negative. */
+int log_all_gone(struct store_read *r, int64_t spool_id, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err);
 
 #endif

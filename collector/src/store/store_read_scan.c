@@ -45,7 +45,7 @@ scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t
     struct bl_err *err)
 {
 	memset(sc, 0, sizeof(*sc));
-	sc->r = r;
+	sc->r = sc->place.r = r;
 	sc->order = order;
 	sc->device_id = device_id;
 	sc->stream = stream;
@@ -75,7 +75,7 @@ void
 scan_end(struct scan *sc)
 {
 	free(sc->rows);
-	free(sc->seg);
+	placer_free(&sc->place);
 	bl_buf_free(&sc->bodies);
 	memset(sc, 0, sizeof(*sc));
 }
@@ -131,112 +131,53 @@ more_covers(struct scan *sc, struct bl_err *err)
 	return rc;
 }
 
-/* ---- boot and clock map ---- */
-
-static int
-find_boot(struct scan *sc, int64_t boot_id, struct bl_err *err)
-{
-	sqlite3_stmt *st = read_bind(sc->r, READ_BOOT, err, "i", boot_id);
-	int rc = read_step(sc->r, st, err);
-
-	if (rc < 0)
-		return rc;
-	if (rc == 0)
-		return bl_fail(err, BL_ECORRUPT, "telemetry store: a batch names no boot");
-	store_column_id(st, 0, &sc->boot);
-	(void)sqlite3_reset(st);
-	sc->boot_id = boot_id;
-	return BL_OK;
-}
-
-static int
-add_segment(struct scan *sc, sqlite3_stmt *st)
-{
-	struct bl_clock_segment *seg;
-
-	if (sc->n_segs == sc->size_segs) {
-		const size_t size = sc->size_segs == 0 ? 8 : sc->size_segs * 2;
-
-		if ((seg = realloc(sc->seg, size * sizeof(*seg))) == NULL)
-			return BL_ENOMEM;
-		sc->seg = seg;
-		sc->size_segs = size;
-	}
-	sc->seg[sc->n_segs++] = (struct bl_clock_segment){
-		.id = (uint32_t)sqlite3_column_int64(st, 0),
-		.boot = sc->boot,
-		.from_boot_ms = sqlite3_column_int64(st, 1),
-		.offset_ms = sqlite3_column_int64(st, 2),
-		.uncertainty_ms = (uint32_t)sqlite3_column_int64(st, 3),
-		.source = (enum bl_clock_source)sqlite3_column_int(st, 4),
-	};
-	return BL_OK;
-}
-
-static int
-find_clock(struct scan *sc, const struct scan_cover *c, struct bl_err *err)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	if (sc->seg_spool_id == c->spool_id && sc->boot_id == c->boot_id)
-		return BL_OK;
-	if ((rc = find_boot(sc, c->boot_id, err)) < 0)
-		return rc;
-	sc->n_segs = 0;
-	sc->seg_spool_id = c->spool_id;
-	st = read_bind(sc->r, READ_SEGMENTS, err, "id", c->spool_id, &sc->boot);
-	while ((rc = read_step(sc->r, st, err)) == 1)
-		if (add_segment(sc, st) < 0) {
-			(void)sqlite3_reset(st);
-			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
-		}
-	return rc;
-}
-
 int64_t
 scan_place(const struct scan *sc, int64_t boot_ms)
 {
-	uint32_t uncertainty;
-	int64_t unix_ms;
-
-	if (!bl_clock_place(sc->seg, sc->n_segs, &sc->boot, boot_ms, &unix_ms, &uncertainty))
-		return STORE_TIME_NONE;
-	return unix_ms;
+	return placer_place(&sc->place, boot_ms);
 }
 
 /* ---- batches ---- */
+
+/* What of a header a row says; spool, boot and stream are the caller's. */
+static void
+take_header(sqlite3_stmt *st, struct bl_batch_header *h)
+{
+	h->seq = (uint64_t)sqlite3_column_int64(st, 1);
+	h->crc32 = (uint32_t)sqlite3_column_int64(st, 2);
+	h->kind = (enum bl_batch_kind)sqlite3_column_int(st, 3);
+	h->event_begin_ms = sqlite3_column_int64(st, 4);
+	h->event_end_ms = sqlite3_column_int64(st, 5);
+	h->collect_begin_ms = sqlite3_column_int64(st, 6);
+	h->collect_end_ms = sqlite3_column_int64(st, 7);
+	h->dict_version = (uint32_t)sqlite3_column_int64(st, 8);
+	h->n_samples = (uint32_t)sqlite3_column_int64(st, 9);
+	h->n_events = (uint32_t)sqlite3_column_int64(st, 10);
+	h->n_gaps = (uint32_t)sqlite3_column_int64(st, 11);
+	h->raw_bytes = (uint32_t)sqlite3_column_int64(st, 12);
+	h->supersedes_first = (uint64_t)sqlite3_column_int64(st, 13);
+	h->supersedes_last = (uint64_t)sqlite3_column_int64(st, 14);
+}
 
 /* False: outside the range; the body was not touched. */
 static bool
 take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
 {
 	memset(b, 0, sizeof(*b));
-	b->h.event_begin_ms = sqlite3_column_int64(st, 4);
-	b->h.event_end_ms = sqlite3_column_int64(st, 5);
-	b->begin_unix_ms = scan_place(sc, b->h.event_begin_ms);
-	b->end_unix_ms = scan_place(sc, b->h.event_end_ms);
+	take_header(st, &b->h);
+	(void)placer_extent(
+	    &sc->place, b->h.event_begin_ms, b->h.event_end_ms, &b->begin_unix_ms, &b->end_unix_ms);
 	if (sc->order != SCAN_UNPLACED_DOWN &&
 	    (b->begin_unix_ms >= sc->to_unix_ms || b->end_unix_ms < sc->from_unix_ms))
 		return false;
 	b->id = sqlite3_column_int64(st, 0);
 	b->spool_id = sc->at->spool_id;
 	b->boot_id = sc->at->boot_id;
-	b->h.boot = sc->boot;
+	b->h.boot = sc->place.boot;
 	b->h.stream = sc->stream;
-	b->h.seq = (uint64_t)sqlite3_column_int64(st, 1);
-	b->h.crc32 = (uint32_t)sqlite3_column_int64(st, 2);
-	b->h.kind = (enum bl_batch_kind)sqlite3_column_int(st, 3);
-	b->h.collect_begin_ms = sqlite3_column_int64(st, 6);
-	b->h.collect_end_ms = sqlite3_column_int64(st, 7);
-	b->h.dict_version = (uint32_t)sqlite3_column_int64(st, 8);
-	b->h.n_samples = (uint32_t)sqlite3_column_int64(st, 9);
-	b->h.n_events = (uint32_t)sqlite3_column_int64(st, 10);
-	b->h.n_gaps = (uint32_t)sqlite3_column_int64(st, 11);
-	b->h.raw_bytes = (uint32_t)sqlite3_column_int64(st, 12);
-	b->h.supersedes_first = (uint64_t)sqlite3_column_int64(st, 13);
-	b->h.supersedes_last = (uint64_t)sqlite3_column_int64(st, 14);
 	b->arrived_unix_ms = sqlite3_column_int64(st, 15);
+	if (sc->bare)
+		return true;
 	b->body_len = (size_t)sqlite3_column_bytes(st, 16);
 	/* Where the body lies is known when the buffer has stopped moving. */
 	if (b->body_len > 0)
@@ -312,7 +253,7 @@ next_cover(struct scan *sc, struct bl_err *err)
 	sc->at = &sc->cover[sc->next_cover++];
 	sc->seq_first = sc->at->seq_first;
 	sc->seq_last = sc->at->seq_last;
-	rc = find_clock(sc, sc->at, err);
+	rc = placer_for(&sc->place, sc->at->spool_id, sc->at->boot_id, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -344,4 +285,24 @@ scan_open(
 	if ((rc = bl_batch_inflate(&b->h, b->body, b->body_len, &sc->r->raw, err)) < 0)
 		return rc;
 	return bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
+}
+
+int
+read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t *spool_id,
+    int64_t *boot_id, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_LOG_WHOLE, err, "i", id);
+	int rc = read_step(r, st, err);
+
+	if (rc <= 0)
+		return rc;
+	memset(h, 0, sizeof(*h));
+	take_header(st, h);
+	*spool_id = sqlite3_column_int64(st, 17);
+	*boot_id = sqlite3_column_int64(st, 18);
+	h->stream = (enum bl_stream)sqlite3_column_int(st, 19);
+	rc = bl_batch_inflate(
+	    h, sqlite3_column_blob(st, 16), (size_t)sqlite3_column_bytes(st, 16), &r->raw, err);
+	(void)sqlite3_reset(st);
+	return rc < 0 ? rc : 1;
 }

@@ -10,10 +10,6 @@
 
 #include "store_read_internal.h"
 
-/* Shorter holes come from placing neighbours by different segments of a clock map. */
-#define HOLE_MIN_MS 1000
-/* What is left over beside a reason this near its edge belongs to it: a tick. */
-#define EDGE_MS   2000
 #define COVER_MAX 200000 /* rows of one question */
 
 struct cover {
@@ -206,9 +202,9 @@ explain(const struct holes *h, int64_t from, int64_t to, const struct cover *bef
 
 		if (a == STORE_TIME_NONE || b == STORE_TIME_NONE || b <= at || a >= to)
 			continue;
-		if (a - at < EDGE_MS)
+		if (a - at < STORE_EDGE_MS)
 			a = at;
-		if (to - b < EDGE_MS)
+		if (to - b < STORE_EDGE_MS)
 			b = to;
 		if (spans_add(out, at, a, rest, 0) < 0 || spans_add(out, a, b, g->reason, 0) < 0)
 			return BL_ENOMEM;
@@ -227,7 +223,7 @@ make_holes(const struct holes *h, int64_t from, int64_t to, struct spans *out)
 	for (size_t i = 0; i < h->n_c; i++) {
 		const struct cover *c = &h->c[i];
 
-		if (c->begin - at >= HOLE_MIN_MS &&
+		if (c->begin - at >= STORE_HOLE_MIN_MS &&
 		    (rc = explain(h, at, c->begin < to ? c->begin : to, before, c, out)) < 0)
 			return rc;
 		if (before == NULL || c->end > at)

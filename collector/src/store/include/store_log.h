@@ -17,7 +17,11 @@ struct store_log_head {
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
 
-/* One batch of the log.  Its span joins its collection interval and its events. */
+/*
+ * One batch of the log.  Its span joins its collection interval and its events,
+ * and reaches over a hole beside it of which nothing can come any more (the
+ * ledger has it): what is known anew of the stream by this batch's coming.
+ */
 struct store_log_batch {
 	int64_t id, lsn;
 	const char *device;
@@ -35,22 +39,40 @@ int store_log_batches(struct store_read *r, int64_t after_id, size_t limit, stor
 /* One again, to see whether it can be placed now.  BL_ENOTFOUND: it is gone (superseded). */
 int store_log_batch(
     struct store_read *r, int64_t id, store_log_cb cb, void *ctx, struct bl_err *err);
-/* Ledger entries with ids above after_id, ascending; those without times have NONE. */
-int store_log_gaps(struct store_read *r, int64_t after_id, size_t limit, store_gap_cb cb,
-    void *ctx, struct bl_err *err);
+/*
+ * Ledger entries with ids above after_id, ascending.  The span is widened like a
+ * batch's; an entry without times gets it from its neighbours by seq, or has
+ * NONE: then a neighbour that comes has it in its span.
+ */
+int store_log_gaps(struct store_read *r, int64_t after_id, size_t limit, store_gap_cb cb, void *ctx,
+    struct bl_err *err);
 
 /* The events of one batch, in its order; index counts from 0. */
 typedef bool (*store_log_event_cb)(
     void *ctx, uint32_t index, int64_t unix_ms, const struct bl_event *ev);
-int store_log_events(struct store_read *r, int64_t batch_id, store_log_event_cb cb, void *ctx,
-    struct bl_err *err);
+int store_log_events(
+    struct store_read *r, int64_t batch_id, store_log_event_cb cb, void *ctx, struct bl_err *err);
+
+/* Series of a device with that metric, ordered by labels: an order that every store shares,
+ * which that of the ids is not.  At most STORE_LOG_SERIES_MAX. */
+#define STORE_LOG_SERIES_MAX 10000u
+struct store_log_series {
+	int64_t id;
+	const char *labels_json;
+	enum bl_series_kind kind;
+	enum bl_stream stream;
+	uint32_t interval_ms;
+};
+typedef bool (*store_log_series_cb)(void *ctx, const struct store_log_series *s);
+int store_log_series(struct store_read *r, const char *device, const char *metric,
+    store_log_series_cb cb, void *ctx, struct bl_err *err);
 
 /*
  * Samples of a device's stream with from <= time < to, of the series in
- * ids[n] (ascending).  Batches come in order of time, within a batch series by
- * series, within a series in order of time: so each series is in order of time
- * whatever the order of arrival (two spools or boots that overlap in time come by the begin of
- * their coverage, then by spool and seq).
+ * ids[n] (distinct, in any order).  They come in sections of time, within a section series by
+ * series in the order of ids, within a series in order of time: so each series is in order of
+ * time as a whole, and the same batches give the same sequence whatever the order of their
+ * arrival.  A sample that two spools hold (one was set back and cut again) comes once.
  * unknown: enum bl_unknown; the value is NaN then.  boot distinguishes boots
  * (a counter starts anew).
  */
@@ -67,8 +89,9 @@ int store_log_samples(struct store_read *r, const char *device, enum bl_stream s
     void *ctx, struct bl_err *err);
 
 /*
- * What of [from, to) the device's stream has delivered (covered), and what the
- * ledger says will never come (gone), each joined and ascending.
+ * What of [from, to) the device's stream has delivered (covered), and what of
+ * the rest will never come (gone: by the ledger's times, or because the ledger
+ * has every seq between the two neighbours); ascending, each joined.  Holes below 1 s are none.
  */
 typedef void (*store_log_span_cb)(void *ctx, bool gone, int64_t begin, int64_t end);
 int store_log_coverage(struct store_read *r, const char *device, enum bl_stream stream,
