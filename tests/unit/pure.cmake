@@ -1,0 +1,3 @@
+# What evaluates without I/O: time zones, sketches, windows, rules.
+bl_unit_test(test_tz LINK bl_tz)
+target_include_directories(test_tz PRIVATE ${PROJECT_SOURCE_DIR}/shared/tz)

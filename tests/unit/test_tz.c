@@ -1,0 +1,408 @@
+/*
+ * Time zones: days of every length, names that lead nowhere, damaged files.
+ * All zones of tzdata are compared with Python's zoneinfo in tests/contract/test_tz.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "branchline/tz.h"
+#include "tz_internal.h"
+
+static struct bl_tz *
+zone(const char *name)
+{
+	struct bl_tz *tz;
+	struct bl_err err = { 0 };
+
+	if (bl_tz_load(&tz, name, NULL, &err) != BL_OK)
+		fail_msg("%s: %s", name, err.msg);
+	return tz;
+}
+
+static int64_t
+utc(int64_t year, int month, int day, int hour, int minute)
+{
+	return (((bl_tz_days(year, month, day) * 24 + hour) * 60) + minute) * 60000;
+}
+
+static void
+days_have_their_own_lengths(void **state)
+{
+	static const struct {
+		const char *zone;
+		int at[5], begin[5]; /* UTC: an instant of the day, its begin */
+		int minutes;
+	} cases[] = {
+		{ "Asia/Shanghai", { 2026, 11, 28, 12, 0 }, { 2026, 11, 27, 16, 0 }, 1440 },
+		{ "UTC", { 2026, 11, 28, 0, 0 }, { 2026, 11, 28, 0, 0 }, 1440 },
+		{ "Europe/Berlin", { 2026, 3, 29, 12, 0 }, { 2026, 3, 28, 23, 0 }, 1380 },
+		{ "Europe/Berlin", { 2026, 10, 25, 12, 0 }, { 2026, 10, 24, 22, 0 }, 1500 },
+		{ "Europe/Berlin", { 2026, 10, 24, 21, 59 }, { 2026, 10, 23, 22, 0 }, 1440 },
+		/* Half an hour. */
+		{ "Australia/Lord_Howe", { 2026, 4, 5, 0, 0 }, { 2026, 4, 4, 13, 0 }, 1470 },
+		{ "Australia/Lord_Howe", { 2026, 10, 4, 0, 0 }, { 2026, 10, 3, 13, 30 }, 1410 },
+		/* No midnight: the day begins at 01:00. */
+		{ "America/Sao_Paulo", { 2018, 11, 4, 12, 0 }, { 2018, 11, 4, 3, 0 }, 1380 },
+		{ "Asia/Beirut", { 2026, 3, 29, 12, 0 }, { 2026, 3, 28, 22, 0 }, 1380 },
+		/* Midnight twice, for 24:00 goes back to 23:00: the day before is longer. */
+		{ "America/Sao_Paulo", { 2018, 2, 18, 2, 30 }, { 2018, 2, 17, 2, 0 }, 1500 },
+		/* Midnight twice within one day. */
+		{ "America/Havana", { 2026, 11, 1, 12, 0 }, { 2026, 11, 1, 4, 0 }, 1500 },
+		/* 00:01 goes back to 23:01: the new day began at the first midnight. */
+		{ "America/St_Johns", { 2010, 11, 7, 3, 0 }, { 2010, 11, 7, 2, 30 }, 1500 },
+		{ "America/St_Johns", { 2010, 11, 7, 2, 29 }, { 2010, 11, 6, 2, 30 }, 1440 },
+		/* 2011-12-30 was skipped: the 29th touches the 31st. */
+		{ "Pacific/Apia", { 2011, 12, 30, 9, 59 }, { 2011, 12, 29, 10, 0 }, 1440 },
+		{ "Pacific/Apia", { 2011, 12, 30, 10, 0 }, { 2011, 12, 30, 10, 0 }, 1440 },
+		{ "Pacific/Kwajalein", { 1993, 8, 21, 11, 59 }, { 1993, 8, 20, 12, 0 }, 1440 },
+		/* Long after the table. */
+		{ "Europe/Berlin", { 2400, 3, 26, 12, 0 }, { 2400, 3, 25, 23, 0 }, 1380 },
+		{ "America/Santiago", { 2101, 9, 4, 12, 0 }, { 2101, 9, 4, 4, 0 }, 1380 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const int *a = cases[i].at, *b = cases[i].begin;
+		struct bl_tz *tz = zone(cases[i].zone);
+		int64_t begin, end;
+
+		bl_tz_day(tz, utc(a[0], a[1], a[2], a[3], a[4]), &begin, &end);
+		if (begin != utc(b[0], b[1], b[2], b[3], b[4]) ||
+		    end - begin != cases[i].minutes * 60000)
+			fail_msg("case %zu %s: [%lld, %lld) %lld min", i, cases[i].zone,
+			    (long long)begin, (long long)end, (long long)(end - begin) / 60000);
+		bl_tz_free(tz);
+	}
+}
+
+static void
+times_are_written_as_people_read_them(void **state)
+{
+	static const struct {
+		const char *zone;
+		int64_t unix_ms;
+		const char *text, *rfc3339, *abbreviation;
+		int weekday;
+	} cases[] = {
+		{ "Asia/Shanghai", INT64_C(1795845787123), "2026-11-28 14:03:07",
+		    "2026-11-28T14:03:07+08:00", "CST", 6 },
+		{ "Asia/Kolkata", 0, "1970-01-01 05:30:00", "1970-01-01T05:30:00+05:30", "IST", 4 },
+		{ "America/St_Johns", INT64_C(1795845787000), "2026-11-28 02:33:07",
+		    "2026-11-28T02:33:07-03:30", "NST", 6 },
+		{ "UTC", -1, "1969-12-31 23:59:59", "1969-12-31T23:59:59+00:00", "UTC", 3 },
+		{ "America/Sao_Paulo", INT64_C(1795845787000), "2026-11-28 03:03:07",
+		    "2026-11-28T03:03:07-03:00", "-03", 6 },
+		/* 44 min 30 s west: whole minutes are printed, and the instant is right. */
+		{ "Africa/Monrovia", 0, "1969-12-31 23:15:30", "1969-12-31T23:15:00-00:45", "MMT",
+		    3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_tz *tz = zone(cases[i].zone);
+		struct bl_civil c;
+		char text[64];
+
+		bl_tz_text(tz, cases[i].unix_ms, text, sizeof(text));
+		assert_string_equal(text, cases[i].text);
+		bl_tz_rfc3339(tz, cases[i].unix_ms, text, sizeof(text));
+		assert_string_equal(text, cases[i].rfc3339);
+		bl_tz_civil(tz, cases[i].unix_ms, &c);
+		assert_string_equal(c.abbreviation, cases[i].abbreviation);
+		assert_int_equal(c.weekday, cases[i].weekday);
+		assert_int_equal(c.ms, (cases[i].unix_ms % 1000 + 1000) % 1000);
+		bl_tz_text(tz, cases[i].unix_ms, text, 8);
+		assert_int_equal(strlen(text), 7);
+		bl_tz_free(tz);
+	}
+}
+
+static void
+utc_needs_no_file(void **state)
+{
+	struct bl_tz *tz = bl_tz_utc();
+	int64_t begin, end;
+
+	(void)state;
+	assert_string_equal(bl_tz_name(tz), "UTC");
+	assert_int_equal(bl_tz_offset_ms(tz, INT64_MAX), 0);
+	bl_tz_day(tz, -1, &begin, &end);
+	assert_int_equal(begin, -86400000);
+	assert_int_equal(end, 0);
+	bl_tz_free(tz);
+	bl_tz_free(NULL);
+}
+
+static void
+names_that_are_none_are_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		int code;
+	} cases[] = {
+		{ "", BL_EINVAL },
+		{ "/etc/passwd", BL_EINVAL },
+		{ "../zoneinfo/UTC", BL_EINVAL },
+		{ "Europe/../UTC", BL_EINVAL },
+		{ "./UTC", BL_EINVAL },
+		{ "Europe//Berlin", BL_EINVAL },
+		{ "Europe/", BL_EINVAL },
+		{ "tzdata.zi", BL_EINVAL },
+		{ "Europe/Ber\nlin", BL_EINVAL },
+		{ "Europe/Ber lin", BL_EINVAL },
+		{ "localtime", BL_EINVAL },
+		{ "posixrules", BL_EINVAL },
+		{ "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", BL_EINVAL },
+		{ "Europe", BL_ENOTFOUND },
+		{ "Europe/Berlin/Mitte", BL_ENOTFOUND },
+		{ "Europe/Atlantis", BL_ENOTFOUND },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_tz *tz = (struct bl_tz *)1;
+		struct bl_err err = { 0 };
+		const int rc = bl_tz_load(&tz, cases[i].name, NULL, &err);
+
+		if (rc != cases[i].code || tz != NULL || err.msg[0] == '\0')
+			fail_msg("\"%s\": %d %s", cases[i].name, rc, err.msg);
+	}
+}
+
+static void
+footers_parse_or_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		int std_s, dst_s;
+	} cases[] = {
+		{ "UTC0", true, 0, 0 },
+		{ "<+03>-3", true, 10800, 0 },
+		{ "<-0330>3:30", true, -12600, 0 },
+		{ "CET-1CEST,M3.5.0,M10.5.0/3", true, 3600, 7200 },
+		{ "IST-1GMT0,M10.5.0,M3.5.0/1", true, 3600, 0 },
+		{ "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", true, -7200, -3600 },
+		{ "EET-2EEST,M3.4.4/50,M10.4.4/50", true, 7200, 10800 },
+		{ "XXX3EDT4,0/0,J365/23", true, -10800, -14400 },
+		{ "AAA+24:59:59", true, -89999, 0 },
+		{ "AAA-24BBB-25,J1,J365/-167", false, 0, 0 },
+		{ "AAA3BBB,M1.1.0/-167,M12.5.6/167", true, -10800, -7200 },
+		{ "", false, 0, 0 },
+		{ "UT0", false, 0, 0 },
+		{ "UTC", false, 0, 0 },
+		{ "UTC0 ", false, 0, 0 },
+		{ "UTC25", false, 0, 0 },
+		{ "UTC0:60", false, 0, 0 },
+		{ "<+03-3", false, 0, 0 },
+		{ "<+0>-3", false, 0, 0 },
+		{ "<+03>", false, 0, 0 },
+		{ "CET-1CEST", false, 0, 0 },
+		{ "CET-1CEST,M3.5.0", false, 0, 0 },
+		{ "CET-1CEST,M0.5.0,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M13.5.0,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M3.6.0,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M3.0.0,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M3.5.7,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,J0,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,J366,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,366,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M3.5.0/168,M10.5.0", false, 0, 0 },
+		{ "CET-1CEST,M3.5.0,M10.5.0,", false, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tz_footer f;
+		const bool ok = bl_tz_parse_footer(&f, cases[i].text, strlen(cases[i].text));
+
+		if (ok != cases[i].ok)
+			fail_msg("\"%s\" %s", cases[i].text, ok ? "parsed" : "was refused");
+		if (ok && (f.std.offset_s != cases[i].std_s || f.dst.offset_s != cases[i].dst_s))
+			fail_msg("\"%s\": %d %d", cases[i].text, f.std.offset_s, f.dst.offset_s);
+	}
+}
+
+/* An example of RFC 9636: summer time all year, its stretches touch at every new year. */
+static void
+a_second_time_may_hold_all_year(void **state)
+{
+	const char *text = "XXX3EDT4,0/0,J365/23";
+	struct tz_footer f;
+
+	(void)state;
+	assert_true(bl_tz_parse_footer(&f, text, strlen(text)));
+	for (int64_t s = utc(2026, 12, 30, 0, 0) / 1000; s < utc(2027, 1, 3, 0, 0) / 1000; s += 600)
+		assert_int_equal(bl_tz_footer_piece(&f, s).type->offset_s, -14400);
+}
+
+static size_t
+read_file(const char *path, uint8_t *out, size_t size)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(out, 1, size, f);
+	fclose(f);
+	return n;
+}
+
+static int
+parse(const uint8_t *data, size_t len, int64_t *offset_ms)
+{
+	struct bl_tz *tz = calloc(1, sizeof(*tz));
+	/* A copy of exactly its length, so that the sanitizer sees what is read behind it. */
+	uint8_t *copy = malloc(len > 0 ? len : 1);
+	struct bl_err err = { 0 };
+	int rc;
+
+	assert_non_null(tz);
+	assert_non_null(copy);
+	if (len > 0)
+		memcpy(copy, data, len);
+	rc = bl_tz_parse_file(tz, copy, len, &err);
+	free(copy);
+	if (rc == BL_OK)
+		*offset_ms = bl_tz_offset_ms(tz, 0) + bl_tz_offset_ms(tz, INT64_C(4000000000000));
+	else
+		assert_true(err.msg[0] != '\0');
+	bl_tz_free(tz);
+	return rc;
+}
+
+static void
+a_file_cut_anywhere_is_refused(void **state)
+{
+	static uint8_t data[8192];
+	const size_t len = read_file("/usr/share/zoneinfo/Europe/Berlin", data, sizeof(data));
+	int64_t offset;
+
+	(void)state;
+	assert_int_equal(parse(data, len, &offset), BL_OK);
+	for (size_t cut = 0; cut < len; cut++)
+		if (parse(data, cut, &offset) != BL_ECORRUPT)
+			fail_msg("a file cut at %zu of %zu was taken", cut, len);
+}
+
+static void
+damage_is_refused_or_harmless(void **state)
+{
+	static uint8_t data[8192];
+	const size_t len = read_file("/usr/share/zoneinfo/Australia/Lord_Howe", data, sizeof(data));
+	int refused = 0;
+
+	(void)state;
+	for (size_t at = 0; at < len; at++) {
+		static const uint8_t masks[] = { 0x01, 0x80, 0xff };
+
+		for (size_t m = 0; m < sizeof(masks); m++) {
+			int64_t offset = 0;
+			int rc;
+
+			data[at] ^= masks[m];
+			rc = parse(data, len, &offset);
+			data[at] ^= masks[m];
+			assert_true(rc == BL_OK || rc == BL_ECORRUPT || rc == BL_EUNSUPPORTED);
+			refused += rc != BL_OK;
+			assert_true(
+			    offset >= 2 * INT64_C(-89999000) && offset <= 2 * INT64_C(93599000));
+		}
+	}
+	assert_true(refused > 100);
+}
+
+static void
+a_file_that_is_none_is_refused(void **state)
+{
+	char dir[] = "/tmp/bl-tz-XXXXXX", path[64];
+	struct bl_tz *tz;
+	struct bl_err err;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/Big", dir);
+	f = fopen(path, "wb");
+	assert_non_null(f);
+	for (int i = 0; i < 70000; i++)
+		fputc('T', f);
+	fclose(f);
+	assert_int_equal(bl_tz_load(&tz, "Big", dir, &err), BL_ECORRUPT);
+	unlink(path);
+	/* Opening it for reading would wait for a writer. */
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(bl_tz_load(&tz, "Big", dir, &err), BL_ENOTFOUND);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void
+the_release_is_known(void **state)
+{
+	char release[16], dir[] = "/tmp/bl-tz-XXXXXX", path[64];
+	FILE *f;
+
+	(void)state;
+	bl_tz_release(NULL, release, sizeof(release));
+	assert_true(strlen(release) >= 5 && strncmp(release, "20", 2) == 0);
+	assert_non_null(mkdtemp(dir));
+	bl_tz_release(dir, release, sizeof(release));
+	assert_string_equal(release, "");
+	snprintf(path, sizeof(path), "%s/+VERSION", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("2026a\n", f);
+	fclose(f);
+	bl_tz_release(dir, release, sizeof(release));
+	assert_string_equal(release, "2026a");
+	unlink(path);
+	rmdir(dir);
+}
+
+static void
+instants_at_the_edge_of_time_are_harmless(void **state)
+{
+	static const int64_t at[] = { INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, INT64_MAX };
+	struct bl_tz *tz = zone("Europe/Berlin");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct bl_civil c;
+		int64_t begin, end;
+
+		bl_tz_civil(tz, at[i], &c);
+		bl_tz_day(tz, at[i], &begin, &end);
+		assert_true(begin <= at[i] && begin < end);
+	}
+	bl_tz_free(tz);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(days_have_their_own_lengths),
+		cmocka_unit_test(times_are_written_as_people_read_them),
+		cmocka_unit_test(utc_needs_no_file),
+		cmocka_unit_test(names_that_are_none_are_refused),
+		cmocka_unit_test(footers_parse_or_are_refused),
+		cmocka_unit_test(a_second_time_may_hold_all_year),
+		cmocka_unit_test(a_file_cut_anywhere_is_refused),
+		cmocka_unit_test(damage_is_refused_or_harmless),
+		cmocka_unit_test(a_file_that_is_none_is_refused),
+		cmocka_unit_test(the_release_is_known),
+		cmocka_unit_test(instants_at_the_edge_of_time_are_harmless),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
