@@ -1,3 +1,4 @@
 # What evaluates without I/O: time zones, sketches, windows, rules.
 bl_unit_test(test_tz LINK bl_tz)
 target_include_directories(test_tz PRIVATE ${PROJECT_SOURCE_DIR}/shared/tz)
+bl_unit_test(test_sketch LINK bl_sketch m)
