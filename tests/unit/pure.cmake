@@ -2,3 +2,4 @@
 bl_unit_test(test_tz LINK bl_tz)
 target_include_directories(test_tz PRIVATE ${PROJECT_SOURCE_DIR}/shared/tz)
 bl_unit_test(test_sketch LINK bl_sketch m)
+bl_unit_test(test_window LINK bl_window m)
