@@ -17,6 +17,22 @@
 
 #define SLICE 64
 
+int
+store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_LOG_HEAD, err, "");
+	int rc = read_step(r, st, err);
+
+	memset(out, 0, sizeof(*out));
+	if (rc <= 0)
+		return rc;
+	store_column_id(st, 0, &out->epoch);
+	out->batch_id = sqlite3_column_int64(st, 1);
+	out->gap_id = sqlite3_column_int64(st, 2);
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
 struct log_row {
 	struct store_log_batch b;
 	char device[BL_DEVICE_ID_MAX + 1];

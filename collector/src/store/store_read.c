@@ -115,6 +115,8 @@ static const char *const read_text[READ_COUNT] = {
 			" WHERE lo_unix_ms IS NULL),"
 			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
 			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
+	[READ_LOG_HEAD] = "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
+			  " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap)",
 	[READ_LOG_BATCHES] = LOG_BATCH_SELECT " WHERE b.id > ? ORDER BY b.id LIMIT ?",
 	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
 	[READ_LOG_GAPS] =
