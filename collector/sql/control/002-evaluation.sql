@@ -100,12 +100,17 @@ CREATE TABLE case_head (
 	case_id TEXT NOT NULL,
 	begin_unix_ms INTEGER NOT NULL,
 	end_unix_ms INTEGER,               -- NULL: open
+	end_device TEXT NOT NULL,          -- whose event ended it; '' open
 	status TEXT NOT NULL,              -- the last attribute `status`; '' none
 	attrs TEXT NOT NULL,               -- the last value of each attribute; JSON
-	events INTEGER NOT NULL,
+	events INTEGER NOT NULL,           -- 0: all of them turned out to belong elsewhere
 	UNIQUE (site, process, case_id)
 ) STRICT;
 CREATE INDEX case_by_begin ON case_head (site, begin_unix_ms);
+CREATE INDEX case_by_time ON case_head (begin_unix_ms);
+CREATE INDEX case_open ON case_head (site, begin_unix_ms) WHERE end_unix_ms IS NULL;
+CREATE INDEX case_by_end_device ON case_head (end_device, end_unix_ms)
+	WHERE end_unix_ms IS NOT NULL;
 CREATE INDEX case_by_end ON case_head (site, process, end_unix_ms);
 
 CREATE TABLE case_event (
@@ -117,6 +122,7 @@ CREATE TABLE case_event (
 	boot_ms INTEGER NOT NULL,
 	type TEXT NOT NULL,                -- step.begin, step.end, step.event
 	step TEXT NOT NULL,
+	event_id TEXT NOT NULL,            -- the caller's; '' none
 	attrs TEXT NOT NULL,
 	PRIMARY KEY (case_no, unix_ms, device, batch_id, n)
 ) STRICT, WITHOUT ROWID;
@@ -130,10 +136,10 @@ CREATE TABLE case_step (
 	begin_unix_ms INTEGER,             -- NULL: its begin never came
 	end_unix_ms INTEGER,               -- NULL: not ended (yet)
 	device TEXT NOT NULL,              -- of the end, else of the begin
-	attrs TEXT NOT NULL,
+	attrs TEXT NOT NULL,               -- of the case, as they were at the step's end
 	PRIMARY KEY (case_no, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX case_step_end ON case_step (device, end_unix_ms);
+CREATE INDEX case_step_end ON case_step (device, end_unix_ms) WHERE end_unix_ms IS NOT NULL;
 
 -- ---- KPIs ----------------------------------------------------------------------
 
