@@ -286,6 +286,57 @@ an_event_id_is_one_event_for_a_day(void **state)
 	free(c);
 }
 
+/* With a link an event is on its way after 5 s, with its stream alone; without one it can wait. */
+static void
+an_event_is_cut_soon_while_there_is_a_link(void **state)
+{
+	static const struct {
+		const char *name;
+		bool link;
+		int events_at_s[3];    /* 0: no more */
+		unsigned cut_by_s[13]; /* batches after 5 s, 10 s, ... */
+	} rows[] = {
+		{ "no event", true, { 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3 } },
+		{ "one", true, { 3 }, { 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3 } },
+		{ "two in one batch, one later", true, { 3, 7, 24 },
+		    { 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4 } },
+		{ "without a link", false, { 3, 7, 24 }, { 0 } },
+	};
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		struct bl_err err = { 0 };
+		unsigned cut, total = 0, n = 0;
+		int64_t next;
+		struct kit *k;
+
+		if (row == 0)
+			k = *state;
+		else
+			assert_int_equal(kit_setup((void **)&k), 0);
+		kit_open(k, SPOOL_CREATED);
+		assert_int_equal(spool_cut_due(k->s, rows[row].link, &cut, &next, &err), BL_OK);
+		for (int s = 1; s <= 65; s++) {
+			struct bl_event ev = event("");
+
+			kit_pass(&k->time, 1000);
+			ev.boot_ms = k->time.boot_ms;
+			if (n < 3 && rows[row].events_at_s[n] == s) {
+				assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+				n++;
+			}
+			assert_int_equal(
+			    spool_cut_due(k->s, rows[row].link, &cut, &next, &err), BL_OK);
+			assert_true(next > 0);
+			total += cut;
+			if (s % 5 == 0 && total != rows[row].cut_by_s[s / 5 - 1])
+				fail_msg("%s: %u batches after %d s, expected %u", rows[row].name,
+				    total, s, rows[row].cut_by_s[s / 5 - 1]);
+		}
+		if (row > 0)
+			kit_teardown((void **)&k);
+	}
+}
+
 static void
 bad_input_is_refused_and_changes_nothing(void **state)
 {
@@ -396,6 +447,7 @@ main(void)
 		T(intervals_of_a_run_touch_and_cover_quiet_time),
 		T(a_long_span_becomes_batches_within_the_size),
 		T(an_event_id_is_one_event_for_a_day),
+		T(an_event_is_cut_soon_while_there_is_a_link),
 		T(bad_input_is_refused_and_changes_nothing),
 		T(a_series_keeps_its_id),
 		T(a_trusted_clock_segment_is_added_once),

@@ -60,6 +60,7 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 	s->clock = opts->clock;
 	s->opened_ms = s->covered_ms = bl_boot_ms(s->clock);
 	s->receipt_mono_ms = INT64_MIN / 2;
+	s->event_mono_ms = INT64_MAX;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		s->cut_mono_ms[i] = bl_mono_ms(s->clock);
 		s->raw_per_open_pct[i] = 100;

@@ -282,21 +282,47 @@ cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err 
 			return rc;
 	}
 	s->cut_mono_ms[i] = bl_mono_ms(s->clock);
+	if (stream == BL_STREAM_EVENTS)
+		s->event_mono_ms = INT64_MAX;
 	return BL_OK;
 }
 
 /* ---- policy ---- */
 
-/* In how many ms this stream is due; <= 0: now. */
-static int64_t
-due_in(const struct spool *s, unsigned i, int64_t now, int64_t period)
+/* A batch is full. */
+static bool
+is_full(const struct spool *s, unsigned i)
 {
 	const struct spool_stream *m = &s->d.stream[i];
 	const int64_t raw = m->open_bytes * s->raw_per_open_pct[i] / 100;
 
-	if (raw >= BL_CUT_RAW_BYTES || m->open_samples >= BL_BATCH_SAMPLES_MAX)
+	return raw >= BL_CUT_RAW_BYTES || m->open_samples >= BL_BATCH_SAMPLES_MAX;
+}
+
+bool
+cut_pressing(const struct spool *s)
+{
+	bool full = false;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		full = full || is_full(s, i);
+	return full;
+}
+
+/* In how many ms this stream is due; <= 0: now. */
+static int64_t
+due_in(const struct spool *s, unsigned i, int64_t now, int64_t period)
+{
+	const int64_t in = s->cut_mono_ms[i] + period - now;
+	int64_t event_in = INT64_MAX;
+
+	if (is_full(s, i))
 		return 0;
-	return s->cut_mono_ms[i] + period - now;
+	/* A step of a process may be what somebody waits for; coverage alone is not. */
+	if (i == stream_index(BL_STREAM_EVENTS) && s->event_mono_ms != INT64_MAX &&
+	    s->link_was_up && period == SPOOL_CUT_LINK_MS)
+		event_in = s->event_mono_ms + SPOOL_CUT_EVENTS_MS - now;
+	return event_in < in ? event_in : in;
 }
 
 int

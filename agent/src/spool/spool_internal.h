@@ -36,6 +36,7 @@
 #define SPOOL_PENDING_CLOCKS 16
 #define SPOOL_ROW_SAMPLES    4096 /* a longer tick becomes several rows */
 #define SPOOL_CUT_LINK_MS    (60 * (int64_t)1000)
+#define SPOOL_CUT_EVENTS_MS  (5 * (int64_t)1000) /* after an event, with a link */
 #define SPOOL_CUT_ALONE_MS   (3600 * (int64_t)1000)
 #define SPOOL_ALONE_MS       (5 * 60 * (int64_t)1000) /* without a receipt: alone */
 
@@ -217,6 +218,8 @@ struct spool {
 
 	/* cutting */
 	int64_t cut_mono_ms[BL_STREAMS];
+	int64_t
+	    event_mono_ms; /* of the first event since the events stream was cut; INT64_MAX: none */
 	int64_t receipt_mono_ms;
 	bool link_was_up;
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
@@ -339,6 +342,8 @@ int ledger_encode(
 /* ---- spool_cut.c ---- */
 /* Cuts one stream up to s->d.covered_ms; *cut grows by the batches made. */
 int cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err *err);
+/* What is committed and open would fill a batch. */
+bool cut_pressing(const struct spool *s);
 /* Inserts an encoded batch under its header and counts it; inside a transaction. */
 int batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
     size_t len, struct bl_err *err);

@@ -245,8 +245,11 @@ spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err)
 		free(row);
 		return rc > 0 ? SPOOL_REPEATED : rc;
 	}
-	rc = pending_add(s, row, err);
-	return rc < 0 ? rc : SPOOL_ACCEPTED;
+	if ((rc = pending_add(s, row, err)) < 0)
+		return rc;
+	if (s->event_mono_ms == INT64_MAX)
+		s->event_mono_ms = bl_mono_ms(s->clock);
+	return SPOOL_ACCEPTED;
 }
 
 int

@@ -98,6 +98,15 @@ refuse_locked(struct spool_thread *t, const struct post *p)
 	r->samples += p->n;
 }
 
+void
+post_free(struct post *p)
+{
+	if (p == NULL)
+		return;
+	free(p->answer);
+	free(p);
+}
+
 /* Takes p, NULL included. */
 static int
 post(struct spool_thread *t, struct post *p)
@@ -118,7 +127,7 @@ post(struct spool_thread *t, struct post *p)
 			t->refused_requests++;
 	}
 	pthread_mutex_unlock(&t->mtx);
-	free(p);
+	post_free(p);
 	return rc;
 }
 
@@ -283,6 +292,12 @@ spool_thread_event(struct spool_thread *t, const struct bl_event *ev, uint64_t t
 		return BL_EINVAL;
 	if ((p = post_new(POST_EVENT, sizeof(*copy) + bytes)) == NULL)
 		return BL_ENOMEM;
+	if (token != 0 && (p->answer = result_new(RESULT_EVENT, 0)) == NULL) {
+		post_free(p);
+		return BL_ENOMEM;
+	}
+	if (token != 0)
+		p->answer->token = token;
 	copy = (struct bl_event *)p->data;
 	text = (char *)(copy + 1);
 	*copy = *ev;
@@ -425,17 +440,22 @@ result_new(enum result_kind kind, size_t data_bytes)
 }
 
 void
-result_post(struct spool_thread *t, struct result *r)
+results_post(struct spool_thread *t, struct result *first, struct result *last)
 {
 	const uint64_t one = 1;
 
-	if (r == NULL)
-		return;
 	pthread_mutex_lock(&t->mtx);
-	*t->results_tail = r;
-	t->results_tail = &r->next;
+	*t->results_tail = first;
+	t->results_tail = &last->next;
 	pthread_mutex_unlock(&t->mtx);
 	(void)!write(t->event_fd, &one, sizeof(one)); /* full means that it is readable already */
+}
+
+void
+result_post(struct spool_thread *t, struct result *r)
+{
+	if (r != NULL)
+		results_post(t, r, r);
 }
 
 int
@@ -528,7 +548,7 @@ thread_free(struct spool_thread *t)
 
 	for (p = t->head; p != NULL; p = next) {
 		next = p->next;
-		free(p);
+		post_free(p);
 	}
 	for (int32_t i = 0; i < t->n_handles; i++)
 		free(t->handles[i]);
@@ -558,6 +578,7 @@ thread_alloc(struct spool_thread **out, const struct spool_thread_opts *opts,
 	(void)pthread_condattr_destroy(&attr);
 	t->tail = &t->head;
 	t->results_tail = &t->results;
+	t->answers_tail = &t->answers;
 	t->clock = opts->spool.clock;
 	t->boot = opts->spool.boot;
 	t->calls = *calls;

@@ -63,19 +63,20 @@ commit_failed(struct spool_thread *t, int rc, const struct bl_err *err)
 	t->dirty_mono_ms = bl_mono_ms(t->clock) + AFTER_ERR_MS - SPOOL_THREAD_COMMIT_MS;
 }
 
+/* What the events that waited for a commit have become, all in one wake-up of the loop. */
 static void
-tokens_done(struct spool_thread *t)
+answer_all(struct spool_thread *t)
 {
-	for (unsigned i = 0; i < t->n_tokens; i++) {
-		struct result *r = result_new(RESULT_EVENT, 0);
+	struct result *last = t->answers;
 
-		if (r == NULL)
-			continue;
-		r->token = t->tokens[i];
-		r->rc = t->token_rc[i];
-		result_post(t, r);
-	}
-	t->n_tokens = 0;
+	if (last == NULL)
+		return;
+	while (last->next != NULL)
+		last = last->next;
+	results_post(t, t->answers, last);
+	t->answers = NULL;
+	t->answers_tail = &t->answers;
+	t->n_answers = 0;
 }
 
 static void
@@ -99,7 +100,10 @@ commit(struct spool_thread *t)
 	t->failing_since_unix_ms = 0;
 	t->problem[0] = '\0';
 	t->dirty = false;
-	tokens_done(t);
+	answer_all(t);
+	/* A flood is cut while it comes, not in one go at the end of the period. */
+	if (cut_pressing(t->spool))
+		t->cut_mono_ms = bl_mono_ms(t->clock);
 }
 
 static void
@@ -191,37 +195,55 @@ do_tick(struct spool_thread *t, const struct post *p)
 	made_dirty(t);
 }
 
+/* Somebody waits for it at the centre: cut soon. */
 static void
-do_event(struct spool_thread *t, const struct post *p)
+cut_soon(struct spool_thread *t)
+{
+	const int64_t at = bl_mono_ms(t->clock) + SPOOL_CUT_EVENTS_MS;
+
+	if (t->link_up && at < t->cut_mono_ms)
+		t->cut_mono_ms = at;
+}
+
+static void
+event_answer(struct spool_thread *t, struct post *p, int rc)
+{
+	struct result *r = p->answer;
+
+	p->answer = NULL;
+	r->rc = rc;
+	if (rc < 0) {
+		result_post(t, r);
+		return;
+	}
+	*t->answers_tail = r;
+	t->answers_tail = &r->next;
+	t->n_answers++;
+}
+
+static void
+do_event(struct spool_thread *t, struct post *p)
 {
 	struct bl_err err = { 0 };
-	struct result *r;
 	int rc = BL_EFULL;
 
-	/* Refusing is better than accepting what nobody could be told about. */
-	if (p->token == 0 || t->n_tokens < TOKENS_MAX)
+	if (p->token == 0 || t->n_answers < ANSWERS_MAX)
 		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
 	if (rc == BL_ECORRUPT) {
 		replace_if_damaged(t);
 		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
 	}
-	if (rc >= 0)
+	if (rc >= 0) {
 		made_dirty(t);
-	else if (p->token == 0)
+		cut_soon(t);
+	} else if (p->token == 0) {
 		lost_tick(t, rc == BL_EFULL ? BL_GAP_DISK_FULL : BL_GAP_OVERLOAD, BL_STREAM_EVENTS,
 		    p->boot_ms, p->boot_ms, 1);
+	}
 	if (rc < 0)
 		trouble(t, &err, "the event was not accepted");
-	if (p->token == 0)
-		return;
-	if (rc >= 0) {
-		t->tokens[t->n_tokens] = p->token;
-		t->token_rc[t->n_tokens++] = rc;
-	} else if ((r = result_new(RESULT_EVENT, 0)) != NULL) {
-		r->token = p->token;
-		r->rc = rc;
-		result_post(t, r);
-	}
+	if (p->answer != NULL)
+		event_answer(t, p, rc);
 }
 
 /* What the queue refused since the last turn. */
@@ -414,7 +436,7 @@ do_status(struct spool_thread *t, uint64_t token)
 /* ---- the turn ---- */
 
 static void
-work(struct spool_thread *t, const struct post *p)
+work(struct spool_thread *t, struct post *p)
 {
 	struct bl_err err = { 0 };
 
@@ -544,9 +566,9 @@ finish(struct spool_thread *t)
 	if (spool_cut_all(t->spool, &cut, &err) < 0)
 		bl_warn("spool", "the open span stays open: %s", err.msg);
 	/* Events that could not be committed were never accepted. */
-	for (unsigned i = 0; i < t->n_tokens; i++)
-		t->token_rc[i] = BL_EIO;
-	tokens_done(t);
+	for (struct result *r = t->answers; r != NULL; r = r->next)
+		r->rc = BL_EIO;
+	answer_all(t);
 	spool_close(t->spool);
 	t->spool = NULL;
 }
@@ -564,8 +586,15 @@ spool_thread_run(void *arg)
 		for (; p != NULL; p = next) {
 			next = p->next;
 			work(t, p);
-			free(p);
+			post_free(p);
 		}
+		/*
+		 * Group commit: whoever waits for an "ok" waits for the disk alone, and
+		 * what comes meanwhile is the next group.  A disk that fails is tried
+		 * again in its own time.
+		 */
+		if (t->answers != NULL && t->committing)
+			commit(t);
 		upkeep(t);
 		atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));
 	}

@@ -13,7 +13,7 @@
 #include "spool_thread.h"
 
 #define HANDLE_BUCKETS 256
-#define TOKENS_MAX     4096 /* events whose commit is waited for */
+#define ANSWERS_MAX    4096 /* events whose commit is waited for */
 
 enum post_kind {
 	POST_TICK,
@@ -36,6 +36,7 @@ enum post_kind {
 /* One request; what follows it in memory depends on its kind. */
 struct post {
 	struct post *next;
+	struct result *answer; /* owned; events whose giver waits: no memory is wanted later on */
 	enum post_kind kind;
 	size_t bytes; /* counted against the queue; 0: counted as a request */
 	enum bl_stream stream;
@@ -123,9 +124,8 @@ struct spool_thread {
 	int64_t dirty_mono_ms;
 	int64_t cut_mono_ms; /* ask the spool for cutting at the latest then */
 	int64_t trim_mono_ms;
-	uint64_t tokens[TOKENS_MAX];
-	int token_rc[TOKENS_MAX];
-	unsigned n_tokens;
+	struct result *answers, **answers_tail; /* of events, until their commit */
+	unsigned n_answers;
 	bool committing;
 	int64_t failing_since_unix_ms;
 	char problem[256];
@@ -138,6 +138,10 @@ void *spool_thread_run(void *arg);
 
 /* Hands a result to the loop; takes it. */
 void result_post(struct spool_thread *t, struct result *r);
+/* The same with a list; last is its end. */
+void results_post(struct spool_thread *t, struct result *first, struct result *last);
+/* Takes p, NULL included. */
+void post_free(struct post *p);
 struct result *result_new(enum result_kind kind, size_t data_bytes);
 
 #endif

@@ -112,8 +112,8 @@ int spool_replace(struct spool *s, struct bl_err *err);
 /* ---- cutting ---- */
 
 /*
- * Cuts what is due now by policy (60 s with a link, 1 h without, size caps,
- * quiet streams too) and commits.  *cut: how many batches were made.
+ * Cuts what is due now by policy (60 s with a link, 5 s after an event, 1 h
+ * without a link, size caps, quiet streams too) and commits.  *cut: how many batches were made.
  * *next_ms: in how long to ask again at the latest.
  */
 int spool_cut_due(

@@ -8,10 +8,11 @@
  *        spool_thread_dispatch(), which makes the callbacks ON THE LOOP'S
  *        thread.  Nothing is ever called back from the spool thread itself.
  *
- * The thread commits when asked (spool_thread_commit, once a tick), and by
- * itself at the latest SPOOL_THREAD_COMMIT_MS after the first thing that was
- * posted, so that an event is on disk within a second.  It cuts and trims by
- * itself.  A spool that cannot commit (disk full, read-only) keeps what comes in
+ * The thread commits when asked (spool_thread_commit, once a tick), at once
+ * when somebody waits for an event's answer (all events that are there in one
+ * commit; what comes during it is the next one's), and by itself at the latest
+ * SPOOL_THREAD_COMMIT_MS after the first thing that was posted.  It cuts and
+ * trims by itself.  A spool that cannot commit (disk full, read-only) keeps what comes in
  * memory up to a cap; what does not fit is dropped, oldest host ticks first, and
  * becomes a ledger entry when the disk is back.  A spool found damaged is set
  * aside and replaced without a word from the caller.
@@ -63,9 +64,10 @@ struct spool_thread_status {
 struct spool_calls {
 	void *ctx;
 	/*
-	 * An event posted with this token: SPOOL_ACCEPTED or SPOOL_REPEATED once it
-	 * is on disk; BL_EFULL: not accepted (disk and memory are full);
-	 * BL_EINVAL: not a valid event; another negative code: not accepted.
+	 * An event posted with this token, exactly once: SPOOL_ACCEPTED or SPOOL_REPEATED
+	 * once it is on disk (not before the disk can be written again); BL_EFULL: not accepted
+	 * (disk and memory are full); BL_EINVAL: not a valid event; another negative code: not
+	 * accepted.
 	 */
 	void (*event_done)(void *ctx, uint64_t token, int rc);
 	/*
