@@ -1,0 +1,97 @@
+/*
+ * The step inlet: a Unix stream socket where programs of this machine report
+ * the steps of business processes, one line a message (inlet_line.h), one line
+ * an answer, in order:
+ *
+ *   ok                 the event is on disk
+ *   ok repeated        an event with this id is there already (24 h)
+ *   error: ...         it was not taken, and why; "column N:" first when the
+ *                      line itself is wrong
+ *
+ * It knows a sink, not the spool.  Everything is bounded: clients, bytes of a
+ * line, messages of a client and of all that wait for the disk, messages of a
+ * turn.  A client that does not read its answers is not read from either.
+ *
+ * One thread.  inlet_fd is watched for reading; inlet_serve is called when it
+ * is ready and when inlet_deadline has come.  Nothing in it waits.
+ */
+#ifndef INLET_H
+#define INLET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include "branchline/clock.h"
+#include "branchline/err.h"
+#include "branchline/wire.h"
+
+#define INLET_CLIENTS   64u
+#define INLET_ANSWER_MS 8000   /* for the disk; then the answer says that it does not come */
+#define INLET_IDLE_MS   600000 /* a client that says nothing for so long is let go */
+
+struct inlet;
+
+struct inlet_sink {
+	void *ctx;
+	/*
+	 * Takes an event (copies it) and answers it with inlet_done, exactly once, never
+	 * from inside this call.  ev->boot_ms is 0: now.  Negative: it was not
+	 * taken and there will be no inlet_done (BL_EFULL: too much waits).
+	 */
+	int (*event)(void *ctx, const struct bl_event *ev, uint64_t token);
+	/* Why nothing is stored at the moment, as far as it is known; else empty. */
+	void (*problem)(void *ctx, char *out, size_t size);
+};
+
+struct inlet_opts {
+	const char *path;           /* of the socket; its folder is made when its parent is there */
+	unsigned mode;              /* of the socket: who may write to it may report */
+	const char *group;          /* of the socket; NULL or empty: as it comes */
+	int64_t answer_ms, idle_ms; /* 0: the defaults */
+	const struct bl_clock *clock; /* kept */
+	struct inlet_sink sink;       /* copied */
+};
+
+struct inlet_counters {
+	unsigned clients;
+	uint64_t accepted, repeated; /* answered "ok" */
+	uint64_t bad_lines;          /* not understood, or over a cap */
+	uint64_t not_stored;         /* the sink did not take it, or did not keep it */
+	uint64_t late;               /* not stored within answer_ms; kept in memory by the sink */
+	uint64_t refused_clients;    /* there were INLET_CLIENTS */
+	uint64_t idle_clients;       /* let go */
+};
+
+/*
+ * Listens.  A socket that a dead program left there is replaced.  BL_EBUSY:
+ * another program listens there; BL_EEXIST: what lies there is no socket;
+ * BL_ENOTFOUND: no such group or folder; BL_EDENIED, BL_EIO, BL_ENOMEM.
+ */
+int inlet_open(struct inlet **out, const struct inlet_opts *opts, struct bl_err *err);
+/* Listens and reads no more; what was taken is answered still. */
+void inlet_finish(struct inlet *in);
+/* Ends all connections, removes the socket.  NULL is fine. */
+void inlet_close(struct inlet *in);
+
+int inlet_fd(const struct inlet *in);
+/* When inlet_serve is to be called at the latest; INT64_MAX: when the descriptor is ready. */
+int64_t inlet_deadline(const struct inlet *in);
+void inlet_serve(struct inlet *in);
+
+/*
+ * What became of an event: 0 stored, 1 stored before (an event with its id),
+ * negative: not stored, and it will not be.
+ */
+void inlet_done(struct inlet *in, uint64_t token, int rc);
+
+void inlet_count(const struct inlet *in, struct inlet_counters *out);
+
+/*
+ * The address of a socket at path, which may be longer than an address holds:
+ * then it goes through *dir_fd (else -1), which the caller closes after use.
+ */
+int inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct bl_err *err);
+
+#endif

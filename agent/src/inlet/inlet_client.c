@@ -1,0 +1,340 @@
+/* One connection: bytes to lines, lines to events, answers in order. */
+#include "inlet_internal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVICT_MS                                                                                   \
+	10000 /* idle for so long, a client makes room for another when all places are taken */
+#define ACCEPT_MAX 16u  /* of one turn */
+#define FULL_MS    1000 /* out of descriptors: listen again after */
+
+#define TOO_LONG "the line is longer than 4096 bytes; it was skipped"
+_Static_assert(INLET_LINE_MAX == 4096, "what is told to clients");
+
+/* ---- coming and going ---- */
+
+void
+client_drop(struct inlet *in, unsigned i)
+{
+	struct client *c = in->client[i];
+
+	if (c == NULL)
+		return;
+	(void)close(c->fd); /* leaves epoll, too */
+	free(c);
+	in->client[i] = NULL;
+	in->count.clients--;
+}
+
+static bool
+is_quiet(const struct client *c)
+{
+	return c->n == 0 && c->in_len == 0;
+}
+
+/* A free place, or that of the one who has been silent for longest; INLET_CLIENTS: none. */
+static unsigned
+find_place(struct inlet *in, int64_t now)
+{
+	unsigned best = INLET_CLIENTS;
+
+	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+		const struct client *c = in->client[i];
+
+		if (c == NULL)
+			return i;
+		if (is_quiet(c) && now - c->active_mono_ms >= EVICT_MS &&
+		    (best == INLET_CLIENTS || c->active_mono_ms < in->client[best]->active_mono_ms))
+			best = i;
+	}
+	if (best < INLET_CLIENTS) {
+		in->count.idle_clients++;
+		client_drop(in, best);
+	}
+	return best;
+}
+
+static void
+turn_away(struct inlet *in, int fd)
+{
+	static const char text[] = "error: too many connections at a time; try again later\n";
+
+	in->count.refused_clients++;
+	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+static void
+take(struct inlet *in, int fd, int64_t now)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	const unsigned i = find_place(in, now);
+	struct client *c;
+
+	if (i == INLET_CLIENTS || (c = malloc(sizeof(*c))) == NULL) {
+		turn_away(in, fd);
+		return;
+	}
+	memset(c, 0, offsetof(struct client, in));
+	c->head = c->n = 0;
+	c->head_sent = 0;
+	c->fd = fd;
+	c->watched = EPOLLIN;
+	c->active_mono_ms = now;
+	e.data.u32 = i;
+	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
+		free(c);
+		turn_away(in, fd);
+		return;
+	}
+	in->client[i] = c;
+	in->count.clients++;
+}
+
+void
+client_accept(struct inlet *in)
+{
+	const int64_t now = bl_mono_ms(in->clock);
+	struct epoll_event e = { .events = 0, .data.u32 = INLET_CLIENTS };
+
+	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+		const int fd = accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take(in, fd, now);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+			   errno == ENOBUFS) {
+			/* They wait in the kernel; looking at them again at once would be a spin.
+			 */
+			if (epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &e) == 0)
+				in->listen_again_mono_ms = now + FULL_MS;
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return;
+		}
+	}
+}
+
+/* ---- reading ---- */
+
+static struct answer *
+new_answer(struct client *c, unsigned *slot)
+{
+	*slot = (c->head + c->n++) % INLET_ANSWERS;
+	return &c->ring[*slot];
+}
+
+static void
+bad_line(struct inlet *in, struct client *c, const char *why)
+{
+	unsigned slot;
+
+	in->count.bad_lines++;
+	answer_put(new_answer(c, &slot), "error: %s", why);
+}
+
+void
+client_read(struct inlet *in, struct client *c)
+{
+	ssize_t n;
+
+	if (c->eof || c->in_len == sizeof(c->in))
+		return;
+	n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->eof = true;
+		return;
+	}
+	c->in_len += (size_t)n;
+	c->active_mono_ms = bl_mono_ms(in->clock);
+}
+
+/* ---- lines ---- */
+
+static void
+one_line(struct inlet *in, unsigned i, const char *line, size_t len)
+{
+	struct client *c = in->client[i];
+	struct bl_err err = { 0 };
+	unsigned slot;
+
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	if (inlet_line_parse(line, len, &in->line, &err) < 0) {
+		bad_line(in, c, err.msg);
+		return;
+	}
+	(void)new_answer(c, &slot);
+	flight_begin(in, i, slot, sizeof(struct bl_event) + len);
+}
+
+/* The next line in what is left of the buffer: its length, with *whole its newline; or 0. */
+static size_t
+find_line(const struct client *c, size_t at, size_t *whole)
+{
+	const char *from = c->in + at;
+	const size_t left = c->in_len - at;
+	const char *newline = memchr(from, '\n', left);
+
+	if (newline == NULL && !(c->eof && left > 0)) {
+		*whole = 0;
+		return 0;
+	}
+	*whole = newline != NULL ? (size_t)(newline - from) + 1 : left;
+	return newline != NULL ? (size_t)(newline - from) : left;
+}
+
+static void
+keep_rest(struct inlet *in, struct client *c, size_t at)
+{
+	c->in_len -= at;
+	memmove(c->in, c->in + at, c->in_len);
+	if (c->in_len < sizeof(c->in))
+		return;
+	/* No newline in all of it: the line is too long. */
+	if (memchr(c->in, '\n', c->in_len) != NULL || c->n == INLET_ANSWERS)
+		return;
+	if (!c->skipping)
+		bad_line(in, c, TOO_LONG);
+	c->skipping = true;
+	c->in_len = 0;
+}
+
+/* False: there is no room for what it may become. */
+static bool
+has_room(const struct inlet *in, const struct client *c, size_t len)
+{
+	return c->n < INLET_ANSWERS &&
+	       (in->n_late > 0 || flight_room(in, sizeof(struct bl_event) + len));
+}
+
+void
+client_work(struct inlet *in, unsigned i)
+{
+	struct client *c = in->client[i];
+	size_t at = 0, len, whole;
+
+	for (;;) {
+		len = find_line(c, at, &whole);
+		if (whole == 0)
+			break;
+		if (c->skipping) {
+			c->skipping = false; /* its end has come */
+			at += whole;
+			continue;
+		}
+		if (!has_room(in, c, len))
+			break;
+		one_line(in, i, c->in + at, len);
+		at += whole;
+	}
+	keep_rest(in, c, at);
+}
+
+/* ---- answering ---- */
+
+/* Gathers what is ready, from the first answer on. */
+static size_t
+gather(const struct client *c, char *out, size_t size)
+{
+	size_t len = 0, from = c->head_sent;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct answer *a = &c->ring[(c->head + i) % INLET_ANSWERS];
+
+		if (a->state != ANSWER_READY || len + a->len - from > size)
+			break;
+		memcpy(out + len, a->text + from, a->len - from);
+		len += a->len - from;
+		from = 0;
+	}
+	return len;
+}
+
+static void
+sent(struct client *c, size_t len)
+{
+	while (len > 0) {
+		const size_t left = c->ring[c->head].len - c->head_sent;
+
+		if (len < left) {
+			c->head_sent += len;
+			return;
+		}
+		len -= left;
+		c->head_sent = 0;
+		c->head = (c->head + 1) % INLET_ANSWERS;
+		c->n--;
+	}
+}
+
+static void
+send_answers(struct inlet *in, struct client *c)
+{
+	char out[INLET_ANSWERS * INLET_ANSWER_BYTES];
+	const size_t len = gather(c, out, sizeof(out));
+	ssize_t n;
+
+	c->blocked = false;
+	if (len == 0)
+		return;
+	n = c->hung_up ? (ssize_t)len : send(c->fd, out, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		c->blocked = true;
+		return;
+	}
+	if (n < 0) {
+		/* It went without waiting; what it said still counts. */
+		c->hung_up = true;
+		n = (ssize_t)len;
+	}
+	sent(c, (size_t)n);
+	if (c->in_len > 0)
+		in->due = true; /* there may be room for a line that waits */
+	c->blocked = (size_t)n < len;
+	c->active_mono_ms = bl_mono_ms(in->clock);
+}
+
+/* A descriptor that hung up is ready for ever: it is looked at by itself. */
+static void
+watch(struct inlet *in, unsigned i)
+{
+	struct client *c = in->client[i];
+	struct epoll_event e = { .data.u32 = i };
+
+	if (!c->eof && c->in_len < sizeof(c->in) && c->n < INLET_ANSWERS)
+		e.events |= EPOLLIN;
+	if (c->blocked)
+		e.events |= EPOLLOUT;
+	if (e.events == c->watched)
+		return;
+	/* Without interest it would still tell of a hang-up, again and again. */
+	if (epoll_ctl(in->epoll_fd,
+		e.events == 0     ? EPOLL_CTL_DEL
+		: c->watched == 0 ? EPOLL_CTL_ADD
+				  : EPOLL_CTL_MOD,
+		c->fd, &e) == 0)
+		c->watched = e.events;
+	else
+		c->eof = c->hung_up = true; /* nothing can be known of it any more */
+}
+
+void
+client_flush(struct inlet *in, unsigned i)
+{
+	struct client *c = in->client[i];
+
+	send_answers(in, c);
+	if (c->eof && is_quiet(c))
+		client_drop(in, i);
+	else
+		watch(in, i);
+}

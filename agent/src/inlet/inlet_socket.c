@@ -1,0 +1,184 @@
+/* The socket: its address, who may use it, and what lies in its place. */
+#include "inlet_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "branchline/log.h"
+
+static int
+code_of_errno(void)
+{
+	return errno == EACCES || errno == EPERM || errno == EROFS ? BL_EDENIED
+	       : errno == ENOENT || errno == ENOTDIR               ? BL_ENOTFOUND
+								   : BL_EIO;
+}
+
+/* The folder of a path; out is empty when it is too long. */
+static void
+folder_of(const char *path, char *out, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+
+	out[0] = '\0';
+	if (len < size)
+		(void)snprintf(out, size, "%.*s", len > 0 ? (int)len : 1, len > 0 ? path : ".");
+}
+
+int
+inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct bl_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[4096];
+	int n;
+
+	*dir_fd = -1;
+	memset(out, 0, sizeof(*out));
+	out->sun_family = AF_UNIX;
+	if (strlen(path) < sizeof(out->sun_path)) {
+		memcpy(out->sun_path, path, strlen(path));
+		return BL_OK;
+	}
+	/* An address holds 107 bytes; the way round is the folder's descriptor. */
+	folder_of(path, folder, sizeof(folder));
+	if (slash == NULL || folder[0] == '\0')
+		return bl_fail(err, BL_EINVAL, "socket %.120s: the name is too long", path);
+	if ((*dir_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return bl_fail_errno(err, code_of_errno(), "open the folder of %s", path);
+	n = snprintf(
+	    out->sun_path, sizeof(out->sun_path), "/proc/self/fd/%d/%s", *dir_fd, slash + 1);
+	if (n > 0 && (size_t)n < sizeof(out->sun_path))
+		return BL_OK;
+	(void)close(*dir_fd);
+	*dir_fd = -1;
+	return bl_fail(err, BL_EINVAL, "socket %.120s: the name is too long", path);
+}
+
+/* What lies there may go: a socket that nobody listens on. */
+static int
+clear_place(const char *path, const struct sockaddr_un *sa, struct bl_err *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(sa->sun_path, &st) != 0)
+		return errno == ENOENT
+			   ? BL_OK
+			   : bl_fail_errno(err, code_of_errno(), "look at socket %s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return bl_fail(
+		    err, BL_EEXIST, "open socket %s: what lies there is no socket", path);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
+		return bl_fail_errno(err, BL_EIO, "open socket %s", path);
+	rc = connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
+	if (rc == 0 || errno != ECONNREFUSED) {
+		(void)close(fd);
+		return bl_fail(
+		    err, BL_EBUSY, "open socket %s: another program listens there", path);
+	}
+	(void)close(fd);
+	if (unlink(sa->sun_path) != 0 && errno != ENOENT)
+		return bl_fail_errno(err, code_of_errno(), "remove the old socket %s", path);
+	return BL_OK;
+}
+
+static int
+find_group(const char *name, gid_t *out, struct bl_err *err)
+{
+	const struct group *g;
+
+	*out = (gid_t)-1;
+	if (name == NULL || name[0] == '\0')
+		return BL_OK;
+	if ((g = getgrnam(name)) == NULL)
+		return bl_fail(err, BL_ENOTFOUND, "there is no group \"%s\"", name);
+	*out = g->gr_gid;
+	return BL_OK;
+}
+
+static int
+make_folder(const char *path, struct bl_err *err)
+{
+	char folder[4096];
+
+	folder_of(path, folder, sizeof(folder));
+	if (mkdir(folder, 0755) == 0 || errno == EEXIST)
+		return BL_OK;
+	return bl_fail_errno(err, code_of_errno(), "make the folder of socket %s", path);
+}
+
+/* Rights for others are worth nothing in a folder that is closed for them. */
+static void
+warn_if_shut(const struct inlet_opts *opts)
+{
+	const bool for_others = (opts->mode & 02) != 0;
+	const bool for_group = opts->group != NULL && opts->group[0] != '\0';
+	char folder[4096];
+	struct stat st;
+
+	folder_of(opts->path, folder, sizeof(folder));
+	if ((!for_others && !for_group) || stat(folder, &st) != 0 || (st.st_mode & 01) != 0)
+		return;
+	if (for_group && !for_others && (st.st_mode & 010) != 0)
+		return; /* by the folder's group, perhaps */
+	bl_warn("steps",
+	    "others may use the socket, but its folder is closed for them; give "
+	    "`inlets.steps.socket` "
+	    "another place, like /run/branchline-agent/steps.sock folder=%s mode=%03o",
+	    folder, (unsigned)st.st_mode & 0777u);
+}
+
+/* Nobody but us until mode and group are right: the mode that bind gives is that of the socket. */
+static int
+bind_closed(int fd, const struct sockaddr_un *sa, const struct inlet_opts *opts, gid_t gid,
+    struct bl_err *err)
+{
+	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) != 0)
+		return bl_fail_errno(err, code_of_errno(), "open socket %s", opts->path);
+	if (gid != (gid_t)-1 && lchown(sa->sun_path, (uid_t)-1, gid) != 0)
+		return bl_fail_errno(
+		    err, BL_EDENIED, "give socket %s to group %s", opts->path, opts->group);
+	if (chmod(sa->sun_path, opts->mode & 0777) != 0)
+		return bl_fail_errno(err, BL_EIO, "open socket %s for its users", opts->path);
+	if (listen(fd, 128) != 0)
+		return bl_fail_errno(err, BL_EIO, "listen at socket %s", opts->path);
+	return BL_OK;
+}
+
+int
+inlet_listen(struct inlet *in, const struct inlet_opts *opts, struct bl_err *err)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_CLIENTS };
+	struct sockaddr_un sa;
+	int dir_fd = -1, rc;
+	gid_t gid;
+
+	if ((rc = find_group(opts->group, &gid, err)) < 0 ||
+	    (rc = make_folder(opts->path, err)) < 0 ||
+	    (rc = inlet_address(opts->path, &sa, &dir_fd, err)) < 0)
+		return rc;
+	if ((rc = clear_place(opts->path, &sa, err)) < 0)
+		goto out;
+	if ((in->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0) {
+		rc = bl_fail_errno(err, BL_EIO, "open socket %s", opts->path);
+		goto out;
+	}
+	if ((rc = bind_closed(in->listen_fd, &sa, opts, gid, err)) < 0)
+		goto out;
+	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, in->listen_fd, &e) != 0)
+		rc = bl_fail_errno(err, BL_EIO, "watch socket %s", opts->path);
+	else
+		warn_if_shut(opts);
+out:
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	return rc;
+}
