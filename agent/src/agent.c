@@ -154,6 +154,7 @@ start_parts(struct agent *a, struct bl_err *err)
 	if (agent_control_open(a, &minor) < 0)
 		bl_error(
 		    "agent", "`branchline-agent status` will not reach this agent: %s", minor.msg);
+	agent_steps_open(a);
 	agent_tick_align(a);
 	a->last_tick_boot_ms = bl_boot_ms(a->clock); /* a pause before the first tick is one, too */
 	a->next_status_mono_ms = bl_mono_ms(a->clock);
@@ -220,7 +221,7 @@ on_ready(struct agent *a, int fd, uint32_t events)
 		agent_probe_results(a);
 	else if (fd == a->control_fd)
 		agent_control_accept(a);
-	else
+	else if (!agent_steps_serve(a, fd))
 		(void)agent_control_serve(a, fd, events); /* else the link: stepped below */
 }
 
@@ -239,7 +240,8 @@ wait_ms(const struct agent *a)
 	at = earliest(at, a->next_results_mono_ms);
 	at = earliest(at, agent_link_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
-	left = at - bl_mono_ms(a->clock);
+	at = earliest(at, agent_steps_deadline(a));
+	left = at == INT64_MIN ? 0 : at - bl_mono_ms(a->clock);
 	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
@@ -263,6 +265,7 @@ do_what_is_due(struct agent *a)
 		(void)spool_thread_status(a->spool, AGENT_TOKEN_SELF);
 	}
 	agent_control_tick(a);
+	agent_steps_tick(a);
 	agent_link_tick(a);
 }
 
@@ -321,11 +324,13 @@ agent_stop(struct agent *a)
 		agent_probes_stop(a);
 	agent_samplers_close(a);
 	agent_control_close(a);
+	agent_steps_finish(a);
 	/* The spool first: its last callbacks want the uplink, which wants no connection. */
 	if (a->mqtt != NULL)
 		bl_mqtt_stop(a->mqtt);
 	spool_thread_stop(a->spool);
 	a->spool = NULL;
+	agent_steps_close(a);
 	agent_link_close(a);
 	if (a->results.fd >= 0)
 		(void)close(a->results.fd);

@@ -15,6 +15,7 @@
 #include "agent.h"
 #include "clockmap.h"
 #include "config.h"
+#include "inlet.h"
 #include "probe.h"
 #include "sample.h"
 #include "spool_thread.h"
@@ -26,6 +27,7 @@
 #define AGENT_CLIENTS       8u     /* control connections at a time */
 #define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
 #define AGENT_CLOCK_SAVE_MS 3600000
+#define AGENT_STEPS_MS      60000 /* a step inlet that could not be opened is tried again */
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
 #define AGENT_TOKEN_SELF 1000u
@@ -72,7 +74,6 @@ struct agent {
 	int64_t next_tick_mono_ms;
 	int64_t last_tick_boot_ms;
 	uint64_t ticks, missed_ticks;
-	int32_t own_handle[2]; /* agent_spool_bytes, agent_waiting_batches */
 
 	/* probes */
 	struct prober *prober;
@@ -115,6 +116,12 @@ struct agent {
 	int64_t clock_floor_unix_ms; /* it is later than that for certain: the build, the last
 				      * saved time, the begin of the broker's certificate */
 	bool clock_floor_broken;     /* the wall clock stands before it */
+
+	/* steps */
+	struct inlet *steps;     /* NULL: switched off, or not opened */
+	char steps_problem[256]; /* why it is not open; empty: no reason */
+	int64_t steps_retry_mono_ms;
+	struct inlet_counters steps_before; /* of inlets that a reload closed */
 
 	/* control */
 	int control_fd;
@@ -171,6 +178,22 @@ bool agent_control_serve(struct agent *a, int fd, uint32_t events);
 void agent_control_tick(struct agent *a);
 int64_t agent_control_deadline(const struct agent *a);
 void agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_status *st);
+
+/* ---- agent_steps.c: the step inlet ---- */
+/* A failure is kept in steps_problem and tried again: sampling does not depend on it. */
+void agent_steps_open(struct agent *a);
+/* No new steps; those that were taken are answered while the spool still works them off. */
+void agent_steps_finish(struct agent *a);
+void agent_steps_close(struct agent *a);
+/* The configuration is another one; old is what it was. */
+void agent_steps_reload(struct agent *a, const struct config_steps *old);
+/* True when fd was its own. */
+bool agent_steps_serve(struct agent *a, int fd);
+void agent_steps_tick(struct agent *a);
+int64_t agent_steps_deadline(const struct agent *a);
+void agent_steps_done(struct agent *a, uint64_t token, int rc);
+/* Since the agent's start, over reloads. */
+void agent_steps_count(const struct agent *a, struct inlet_counters *out);
 
 /* ---- agent_status.c ---- */
 /* The JSON text, malloced; NULL: out of memory. */

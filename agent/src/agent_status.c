@@ -120,6 +120,21 @@ sampling_json(const struct agent *a)
 	    (json_int_t)a->sink.refused);
 }
 
+static json_t *
+steps_json(const struct agent *a)
+{
+	const struct config_steps *conf = &a->config->v->inlets.steps;
+	struct inlet_counters n;
+
+	agent_steps_count(a, &n);
+	return json_pack("{s:b,s:s,s:o,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "enabled", conf->enabled,
+	    "socket", conf->socket, "problem", text_or_null(a->steps_problem), "clients",
+	    (int)n.clients, "accepted", (json_int_t)n.accepted, "repeated", (json_int_t)n.repeated,
+	    "bad_lines", (json_int_t)n.bad_lines, "not_stored", (json_int_t)n.not_stored, "late",
+	    (json_int_t)n.late, "refused_clients", (json_int_t)n.refused_clients, "idle_clients",
+	    (json_int_t)n.idle_clients);
+}
+
 static void
 judge_link(const struct agent *a, const struct bl_mqtt_stats *st, const struct uplink_status *u,
     json_t *reasons)
@@ -183,6 +198,8 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 				"of the collector yet");
 	if (a->sampler_problem[0] != '\0')
 		reason(reasons, "a sample is unknown: %s", a->sampler_problem);
+	if (a->steps_problem[0] != '\0')
+		reason(reasons, "no steps of processes are taken: %s", a->steps_problem);
 	return json_pack("{s:s,s:o}", "state",
 	    json_array_size(reasons) == 0 ? "healthy" : "degraded", "reasons", reasons);
 }
@@ -216,15 +233,15 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	if (a->mqtt != NULL)
 		bl_mqtt_stats(a->mqtt, &m);
 	uplink_status(a->uplink, &u);
-	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
 	    "config_hash", a->config->hash, "config_loaded_unix_ms",
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
-	    sampling_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps), "health",
-	    health_json(a, &m, &u, st));
+	    sampling_json(a), "steps", steps_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps),
+	    "health", health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

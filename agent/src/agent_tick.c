@@ -160,31 +160,41 @@ sample_all(struct agent *a, int64_t boot_ms)
 	}
 }
 
+static void
+put_own(struct agent *a, const char *name, const char *unit, enum bl_series_kind kind, double value)
+{
+	const struct bl_series_def def = { .stream = BL_STREAM_HOST,
+		.kind = kind,
+		.interval_ms = (uint32_t)a->config->v->interval_ms,
+		.name = str(name),
+		.unit = str(unit) };
+	const int32_t handle = sink_declare(&a->sink, &def);
+
+	if (handle >= 0)
+		sink_put(&a->sink, handle, value);
+}
+
 /* What only the agent as a whole knows of itself. */
 static void
 sample_own(struct agent *a)
 {
-	static const struct {
-		const char *name, *unit;
-	} own[2] = { { "agent_spool_bytes", "bytes" }, { "agent_waiting_batches", "1" } };
 	const struct spool_status *s = &a->spool_status.spool;
-	double value[2] = { (double)s->file_bytes, 0 };
+	struct inlet_counters steps;
+	double waiting = 0;
 
+	if (a->config->v->inlets.steps.enabled) {
+		agent_steps_count(a, &steps);
+		put_own(a, "agent_step_events", "1", BL_COUNTER,
+		    (double)(steps.accepted + steps.repeated));
+		put_own(a, "agent_step_refused", "1", BL_COUNTER,
+		    (double)(steps.bad_lines + steps.not_stored + steps.late));
+	}
 	if (!a->spool_status_known || !a->spool_status.spool_valid)
 		return;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
-		value[1] += (double)s->stream[i].waiting_batches;
-	for (unsigned i = 0; i < 2; i++) {
-		const struct bl_series_def def = { .stream = BL_STREAM_HOST,
-			.kind = BL_GAUGE,
-			.interval_ms = (uint32_t)a->config->v->interval_ms,
-			.name = str(own[i].name),
-			.unit = str(own[i].unit) };
-
-		a->own_handle[i] = sink_declare(&a->sink, &def);
-		if (a->own_handle[i] >= 0)
-			sink_put(&a->sink, a->own_handle[i], value[i]);
-	}
+		waiting += (double)s->stream[i].waiting_batches;
+	put_own(a, "agent_spool_bytes", "bytes", BL_GAUGE, (double)s->file_bytes);
+	put_own(a, "agent_waiting_batches", "1", BL_GAUGE, waiting);
 }
 
 /* ---- the tick ---- */

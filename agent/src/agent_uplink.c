@@ -333,10 +333,17 @@ on_replaced(void *ctx)
 	run(a, &fx);
 }
 
+static void
+on_event_done(void *ctx, uint64_t token, int rc)
+{
+	agent_steps_done(ctx, token, rc); /* nobody else waits for an event */
+}
+
 void
 agent_link_calls(struct agent *a, struct spool_calls *calls)
 {
 	*calls = (struct spool_calls){ .ctx = a,
+		.event_done = on_event_done,
 		.hello = on_hello,
 		.frames = on_frames,
 		.answered = on_answered,

@@ -8,6 +8,7 @@ int cmd_print_config(int argc, char **argv);
 int cmd_options(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
+int cmd_step(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 
 /* ---- shared by them ---- */

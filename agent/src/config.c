@@ -137,6 +137,63 @@ static const struct bl_conf_section spool_section = { "spool", sizeof(struct con
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
+static const char *
+check_mode(const void *value)
+{
+	const char *text = *(char *const *)value;
+
+	if (strlen(text) == 4 && text[0] == '0' && strspn(text, "01234567") == 4 &&
+	    (strtoul(text, NULL, 8) & 0600) == 0600)
+		return NULL;
+	return "permissions in octal, like \"0660\"; the owner's own (6) must be among them";
+}
+
+static const struct bl_conf_key steps_keys[] = {
+	{ .name = "enabled",
+	    .type = BL_CONF_BOOL,
+	    .dflt = "yes",
+	    .offset = offsetof(struct config_steps, enabled),
+	    .help = "take steps of business processes from programs of this machine" },
+	{ .name = "socket",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_steps, socket),
+	    .max = 4000,
+	    .help = "its Unix socket; none: steps.sock in the state folder, which only the agent's "
+		    "user and root can enter" },
+	{ .name = "mode",
+	    .type = BL_CONF_STR,
+	    .dflt = "0660",
+	    .offset = offsetof(struct config_steps, mode),
+	    .min = 1,
+	    .max = 4,
+	    .help = "permissions of the socket: who may write to it may report",
+	    .check = check_mode },
+	{ .name = "group",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_steps, group),
+	    .max = 32,
+	    .help = "group of the socket; none: the agent's own" },
+	{ 0 },
+};
+
+static const struct bl_conf_section steps_section = { "steps", sizeof(struct config_steps),
+	steps_keys, NULL };
+
+static const struct bl_conf_key inlets_keys[] = {
+	{ .name = "steps",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_inlets, steps),
+	    .help = "steps of business processes, a line each",
+	    .section = &steps_section },
+	{ 0 },
+};
+
+static const struct bl_conf_section inlets_section = { "inlets", sizeof(struct config_inlets),
+	inlets_keys, NULL };
+
 static const struct bl_conf_key root_keys[] = {
 	{ .name = "device",
 	    .type = BL_CONF_SECTION,
@@ -182,6 +239,12 @@ static const struct bl_conf_key root_keys[] = {
 	    .help = "HTTP and HTTPS services to check",
 	    .section = &probe_conf_section,
 	    .check = probe_list_check },
+	{ .name = "inlets",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_values, inlets),
+	    .help = "what programs of this machine may report",
+	    .section = &inlets_section },
 	{ 0 },
 };
 
@@ -255,6 +318,19 @@ make_absolute(char **path, const char *base)
 	return 0;
 }
 
+static int
+place_steps(struct config_values *v, const char *base)
+{
+	char **socket = &v->inlets.steps.socket;
+
+	if (*socket != NULL)
+		return make_absolute(socket, base);
+	if (asprintf(socket, "%s/%s", v->state_dir, CONFIG_STEPS_SOCKET) >= 0)
+		return 0;
+	*socket = NULL;
+	return -1;
+}
+
 /* The folder of the file, absolute; relative paths inside it start there. */
 static char *
 base_of(const char *path)
@@ -287,7 +363,8 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 	}
 	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
 	    make_absolute(&v->broker.certificate, base) < 0 ||
-	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0)
+	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0 ||
+	    place_steps(v, base) < 0)
 		rc = BL_ENOMEM;
 	for (size_t i = 0; i < v->probes.n; i++) {
 		char **file = &((struct probe_conf *)v->probes.item)[i].ca_file;
@@ -415,6 +492,12 @@ config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH
 
 	if (n < 0 || (size_t)n >= CONFIG_PATH_MAX)
 		out[0] = '\0';
+}
+
+unsigned
+config_steps_mode(const struct config_steps *s)
+{
+	return (unsigned)strtoul(s->mode, NULL, 8);
 }
 
 int

@@ -15,6 +15,7 @@ static const char help[] =
     "  setup FILE     take in the file made by `branchline device add` at the centre\n"
     "  status         how it does: link, spool, receipts, gaps; also when it is dead\n"
     "  diagnose       step by step, why the link does not come up and what to do\n"
+    "  step ...       report a step of a business process: begin, end, event, time\n"
     "  check-config   check the configuration: every error with its line\n"
     "  print-config   print the configuration in force, with all defaults\n"
     "  options        print every option with its type, default and bounds\n"
@@ -58,6 +59,7 @@ static const struct {
 	{ "setup", NULL, cmd_setup },
 	{ "status", NULL, cmd_status },
 	{ "diagnose", NULL, cmd_diagnose },
+	{ "step", NULL, cmd_step },
 	{ "check-config", "--check-config", cmd_check_config },
 	{ "print-config", "--print-config", cmd_print_config },
 	{ "options", "--options", cmd_options },

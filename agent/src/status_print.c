@@ -233,6 +233,22 @@ print_clock(const json_t *clock, FILE *to)
 	}
 }
 
+static void
+print_steps(const json_t *s, FILE *to)
+{
+	if (!json_is_true(json_object_get(s, "enabled"))) {
+		(void)fputs("steps      not taken (inlets.steps.enabled)\n", to);
+		return;
+	}
+	(void)fprintf(to,
+	    "steps      at %s, %" PRId64 " connections; %" PRId64 " accepted, %" PRId64
+	    " repeated, %" PRId64 " refused\n",
+	    text(s, "socket"), number(s, "clients"), number(s, "accepted"), number(s, "repeated"),
+	    number(s, "bad_lines") + number(s, "not_stored") + number(s, "late"));
+	if (text(s, "problem")[0] != '\0')
+		(void)fprintf(to, "           problem: %s\n", text(s, "problem"));
+}
+
 void
 status_print(const json_t *status, FILE *to)
 {
@@ -262,4 +278,6 @@ status_print(const json_t *status, FILE *to)
 		    " missed, %" PRId64 " probes\n",
 		    number(sampling, "interval_ms") / 1000, number(sampling, "ticks"),
 		    number(sampling, "missed_ticks"), number(sampling, "probes"));
+	if (json_object_get(status, "steps") != NULL)
+		print_steps(json_object_get(status, "steps"), to);
 }

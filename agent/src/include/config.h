@@ -6,6 +6,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,6 +16,7 @@
 
 #define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
 #define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
+#define CONFIG_STEPS_SOCKET  "steps.sock" /* in the state folder, unless the file says otherwise */
 #define CONFIG_SAMPLERS_MAX  16u
 #define CONFIG_EXIT_REFUSED  78 /* EX_CONFIG of sysexits.h */
 
@@ -37,6 +39,17 @@ struct config_spool {
 	int64_t keep_receipted_ms;
 };
 
+struct config_steps {
+	bool enabled;
+	char *socket; /* absolute; by default steps.sock in the state folder */
+	char *mode;   /* octal, of the socket */
+	char *group;  /* or NULL */
+};
+
+struct config_inlets {
+	struct config_steps steps;
+};
+
 /* The values as the tables fill them; the samplers' own structs lie behind. */
 struct config_values {
 	struct config_device device;
@@ -46,6 +59,7 @@ struct config_values {
 	int64_t interval_ms;
 	int log_level;              /* index: error, warn, info, debug */
 	struct bl_conf_list probes; /* of struct probe_conf */
+	struct config_inlets inlets;
 };
 
 struct config {
@@ -74,6 +88,9 @@ void config_link(const struct config *c, struct bl_link_cfg *out);
 /* STATE/name; out is empty when that is too long. */
 #define CONFIG_PATH_MAX 4096u
 void config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH_MAX]);
+
+/* The socket's mode as a number. */
+unsigned config_steps_mode(const struct config_steps *s);
 
 int config_print(const struct config *c, FILE *to);
 int config_print_options(FILE *to);

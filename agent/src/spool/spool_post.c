@@ -539,6 +539,14 @@ spool_thread_turned_mono_ms(const struct spool_thread *t)
 	return atomic_load(&t->turned_mono_ms);
 }
 
+void
+spool_thread_problem(struct spool_thread *t, char *out, size_t size)
+{
+	pthread_mutex_lock(&t->mtx);
+	(void)snprintf(out, size, "%s", t->problem);
+	pthread_mutex_unlock(&t->mtx);
+}
+
 /* ---- life ---- */
 
 static void

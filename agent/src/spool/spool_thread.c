@@ -23,7 +23,9 @@ trouble(struct spool_thread *t, const struct bl_err *err, const char *then)
 {
 	unsigned swallowed = 0;
 
+	pthread_mutex_lock(&t->mtx);
 	(void)snprintf(t->problem, sizeof(t->problem), "%s; %s", err->msg, then);
+	pthread_mutex_unlock(&t->mtx);
 	if (bl_log_allow(&t->problem_log, bl_mono_ms(t->clock), 60000, &swallowed))
 		bl_error("spool", "%s (%u more like it)", t->problem, swallowed);
 }
@@ -98,7 +100,9 @@ commit(struct spool_thread *t)
 		bl_info("spool", "commits work again");
 	t->committing = true;
 	t->failing_since_unix_ms = 0;
+	pthread_mutex_lock(&t->mtx);
 	t->problem[0] = '\0';
+	pthread_mutex_unlock(&t->mtx);
 	t->dirty = false;
 	answer_all(t);
 	/* A flood is cut while it comes, not in one go at the end of the period. */

@@ -116,6 +116,7 @@ struct spool_thread {
 	int32_t n_handles, handles_size;
 	struct refused refused[BL_STREAMS];
 	uint64_t refused_samples, refused_events, refused_requests;
+	char problem[256]; /* written by the thread alone */
 
 	/* own */
 	struct spool *spool;
@@ -128,7 +129,6 @@ struct spool_thread {
 	unsigned n_answers;
 	bool committing;
 	int64_t failing_since_unix_ms;
-	char problem[256];
 	uint64_t replaced;
 	struct bl_log_limit problem_log;
 };

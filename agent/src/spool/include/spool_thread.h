@@ -112,6 +112,9 @@ void spool_thread_dispatch(struct spool_thread *t);
 /* Monotonic ms of the thread's last turn, for a watchdog.  It turns at least every 5 s. */
 int64_t spool_thread_turned_mono_ms(const struct spool_thread *t);
 
+/* The last failure with what happens next, or an empty text; at any time, without a question. */
+void spool_thread_problem(struct spool_thread *t, char *out, size_t size);
+
 /* ---- data in ---- */
 
 /*

@@ -1,0 +1,297 @@
+/* Options to a line, a line to the agent; see the header. */
+#include "step_call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "branchline/clock.h"
+
+#include "commands.h"
+#include "config.h"
+#include "inlet.h"
+#include "inlet_line.h"
+
+/* ---- options ---- */
+
+static int
+mistake(const char *form, const char *what, const char *word)
+{
+	(void)fprintf(stderr, "branchline-agent: step %s: %s%s%s%s; --help tells what there is\n",
+	    form, what, word != NULL ? " \"" : "", word != NULL ? word : "",
+	    word != NULL ? "\"" : "");
+	return 2;
+}
+
+static int
+check_words(const struct step_args *args, const char *form)
+{
+	for (size_t i = 0; i < args->n_words; i++) {
+		const size_t name = strcspn(args->word[i], "= \t\r\n\"");
+
+		if (name == 0 || args->word[i][name] != '=')
+			return mistake(
+			    form, "expected NAME=VALUE, a name without spaces, got", args->word[i]);
+	}
+	return 0;
+}
+
+int
+step_args_read(int argc, char **argv, const char *form, bool with_step, bool with_json,
+    const char *help, struct step_args *out)
+{
+	const struct cmd_option options[] = {
+		{ "--case", &out->case_id, NULL },
+		{ "--step", &out->step, NULL },
+		{ "--process", &out->process, NULL },
+		{ "--id", &out->id, NULL },
+		{ "--config", &out->config, NULL },
+		{ "--socket", &out->socket, NULL },
+		{ "--text", NULL, &out->text },
+		{ with_json ? "--json" : NULL, NULL, &out->json },
+		{ NULL, NULL, NULL },
+	};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = cmd_options_read(argc, argv, options, out->word, BL_ATTRS_MAX, help);
+	if (rc != 0)
+		return rc;
+	while (out->n_words < BL_ATTRS_MAX && out->word[out->n_words] != NULL)
+		out->n_words++;
+	if (out->case_id == NULL)
+		return mistake(form, "--case is missing", NULL);
+	if (with_step && out->step == NULL)
+		return mistake(form, "--step is missing", NULL);
+	return check_words(out, form);
+}
+
+/* ---- the line ---- */
+
+/* What is checked has columns that the caller of a command never saw. */
+static void
+strip_column(struct bl_err *err)
+{
+	const char *text = strstr(err->msg, ": ");
+
+	if (strncmp(err->msg, "column ", 7) == 0 && text != NULL)
+		memmove(err->msg, text + 2, strlen(text + 2) + 1);
+}
+
+static void
+put_pair(struct bl_buf *out, const char *pair, bool as_text)
+{
+	const char *equals = strchr(pair, '=');
+	char *key = strndup(pair, (size_t)(equals - pair));
+
+	if (key == NULL) {
+		out->failed = true;
+		return;
+	}
+	if (as_text)
+		inlet_line_put_text(out, key, equals + 1);
+	else
+		inlet_line_put_value(out, key, equals + 1);
+	free(key);
+}
+
+static void
+put_id(struct bl_buf *out, const char *id, const char *suffix)
+{
+	char *whole = NULL;
+
+	if (asprintf(&whole, "%s%s", id, suffix != NULL ? suffix : "") < 0) {
+		out->failed = true;
+		return;
+	}
+	inlet_line_put_text(out, "id", whole);
+	free(whole);
+}
+
+int
+step_line(const struct step_args *args, const char *verb, const char *id_suffix, const char *more,
+    struct bl_buf *out, struct bl_err *err)
+{
+	struct inlet_line *check = malloc(sizeof(*check));
+	int rc;
+
+	bl_buf_bytes(out, "step ", 5);
+	bl_buf_bytes(out, verb, strlen(verb));
+	inlet_line_put_word(out, args->case_id);
+	if (args->step != NULL)
+		inlet_line_put_word(out, args->step);
+	if (args->process != NULL)
+		inlet_line_put_text(out, "process", args->process);
+	if (args->id != NULL)
+		put_id(out, args->id, id_suffix);
+	for (size_t i = 0; i < args->n_words; i++)
+		put_pair(out, args->word[i], args->text != 0);
+	if (more != NULL)
+		put_pair(out, more, false);
+	if (check == NULL || out->failed)
+		rc = bl_fail(err, out->failed ? BL_EINVAL : BL_ENOMEM,
+		    out->failed ? "the arguments are too long together" : "out of memory");
+	else if ((rc = inlet_line_parse((const char *)out->data, out->len, check, err)) < 0)
+		strip_column(err);
+	free(check);
+	bl_buf_u8(out, '\n');
+	return rc;
+}
+
+/* ---- the socket ---- */
+
+static int
+of_config(const char *path, char **out, struct bl_err *err)
+{
+	struct bl_conf_errors errors;
+	struct config *c;
+	int rc = config_load(&c, path, &errors, err);
+
+	if (rc < 0 && errors.n_kept > 0)
+		(void)bl_fail(err, rc, "%s", errors.line[0]);
+	bl_conf_errors_free(&errors);
+	if (rc < 0)
+		return rc;
+	if (!c->v->inlets.steps.enabled)
+		rc = bl_fail(err, BL_ENOTFOUND,
+		    "the agent takes no steps: inlets.steps.enabled is no in %s", path);
+	else if ((*out = strdup(c->v->inlets.steps.socket)) == NULL)
+		rc = bl_fail(err, BL_ENOMEM, "out of memory");
+	config_free(c);
+	return rc;
+}
+
+int
+step_socket(const struct step_args *args, char **out, struct bl_err *err)
+{
+	*out = NULL;
+	if (args->socket == NULL &&
+	    (args->config != NULL || access(CONFIG_FILE_DEFAULT, R_OK) == 0))
+		return of_config(
+		    args->config != NULL ? args->config : CONFIG_FILE_DEFAULT, out, err);
+	/* Who reports need not be allowed to read the agent's configuration. */
+	*out = strdup(
+	    args->socket != NULL ? args->socket : CONFIG_STATE_DEFAULT "/" CONFIG_STEPS_SOCKET);
+	return *out != NULL ? BL_OK : bl_fail(err, BL_ENOMEM, "out of memory");
+}
+
+static int
+refused(const char *path, struct bl_err *err)
+{
+	switch (errno) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return bl_fail(
+		    err, BL_ENOTFOUND, "no agent takes steps at %s: is it running?", path);
+	case EACCES:
+	case EPERM:
+		return bl_fail(err, BL_EDENIED,
+		    "not allowed to report steps at %s: inlets.steps of its configuration says who "
+		    "is",
+		    path);
+	case EAGAIN:
+		return bl_fail(err, BL_ETIMEDOUT, "the agent at %s is too busy", path);
+	default:
+		return bl_fail_errno(err, BL_EIO, "connect to the agent at %s", path);
+	}
+}
+
+/* Every call on it ends within ms. */
+static int
+limit_wait(int fd, int64_t ms, struct bl_err *err)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) != 0)
+		return bl_fail_errno(err, BL_EIO, "limit the wait for the agent");
+	return BL_OK;
+}
+
+static int
+connect_to(const char *path, int wait_ms, int *out, struct bl_err *err)
+{
+	struct sockaddr_un sa;
+	int dir_fd, rc;
+
+	*out = -1;
+	if ((rc = inlet_address(path, &sa, &dir_fd, err)) < 0)
+		return rc;
+	if ((*out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		rc = bl_fail_errno(err, BL_EIO, "make a socket");
+	else if ((rc = limit_wait(*out, wait_ms, err)) == BL_OK &&
+		 connect(*out, (struct sockaddr *)&sa, sizeof(sa)) != 0)
+		rc = refused(path, err);
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	return rc;
+}
+
+static int
+say(int fd, const struct bl_buf *line, struct bl_err *err)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < line->len) {
+		n = send(fd, line->data + at, line->len - at, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return bl_fail(err, BL_ETIMEDOUT, "the agent does not listen");
+		/* It may have said why before it closed. */
+		if (n < 0)
+			return BL_OK;
+		at += (size_t)n;
+	}
+	return BL_OK;
+}
+
+/* Up to the newline. */
+static int
+hear(int fd, int wait_ms, char *answer, size_t size, struct bl_err *err)
+{
+	const int64_t end = bl_mono_ms(bl_clock_real()) + wait_ms;
+	size_t len = 0;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(fd, answer + len, size - 1 - len, 0);
+		if (n < 0 && errno == EINTR && bl_mono_ms(bl_clock_real()) < end)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return bl_fail(err, BL_ETIMEDOUT,
+			    "the agent did not answer within %d s; whether it has the step is not "
+			    "known: say it again with the same --id",
+			    wait_ms / 1000);
+		if (n <= 0)
+			return bl_fail(err, BL_ENET,
+			    "the agent went away before it answered; whether it has the step is "
+			    "not "
+			    "known: say it again with the same --id");
+		len += (size_t)n;
+		answer[len] = '\0';
+		if (memchr(answer, '\n', len) != NULL || len == size - 1)
+			break;
+	}
+	answer[strcspn(answer, "\n")] = '\0';
+	return BL_OK;
+}
+
+int
+step_call(const char *path, const struct bl_buf *line, int wait_ms, char *answer, size_t size,
+    struct bl_err *err)
+{
+	int fd, rc;
+
+	if ((rc = connect_to(path, wait_ms, &fd, err)) == BL_OK &&
+	    (rc = say(fd, line, err)) == BL_OK)
+		rc = hear(fd, wait_ms, answer, size, err);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}

@@ -1,0 +1,57 @@
+/*
+ * What the forms of `branchline-agent step` share: their options, the line
+ * that they become, and saying it to the agent.
+ */
+#ifndef STEP_CALL_H
+#define STEP_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "branchline/buf.h"
+#include "branchline/err.h"
+#include "branchline/wire.h"
+
+#define STEP_WAIT_MS 12000 /* for an answer; the agent gives one within 8 s */
+
+struct step_args {
+	const char *case_id, *step, *process, *id; /* NULL: not given */
+	const char *config, *socket;               /* NULL: not given */
+	int text;                                  /* values are text, whatever they look like */
+	int json;
+	size_t n_words;
+	const char *word[BL_ATTRS_MAX]; /* NAME=VALUE */
+};
+
+/*
+ * Reads what follows the form's name: 0, go on; 1, --help was printed; 2, a
+ * mistake was told, exit with 64.  with_step: --step must be there.
+ */
+int step_args_read(int argc, char **argv, const char *form, bool with_step, bool with_json,
+    const char *help, struct step_args *out);
+
+/*
+ * The line for the agent, checked as the agent does: BL_OK, or BL_EINVAL with a
+ * sentence.  id_suffix and more (another NAME=VALUE) may be NULL.  Appends to out.
+ */
+int step_line(const struct step_args *args, const char *verb, const char *id_suffix,
+    const char *more, struct bl_buf *out, struct bl_err *err);
+
+/*
+ * The agent's socket, owned by the caller (free): as given, out of the configuration,
+ * or, where no configuration can be read, in its usual place.
+ */
+int step_socket(const struct step_args *args, char **out, struct bl_err *err);
+
+/*
+ * Says one line (with its newline) and waits for the answer, which has none.
+ * BL_ENOTFOUND: no agent listens there; BL_EDENIED; BL_ETIMEDOUT: it does not
+ * answer; BL_ENET: it went away before it did.
+ */
+int step_call(const char *path, const struct bl_buf *line, int wait_ms, char *answer, size_t size,
+    struct bl_err *err);
+
+/* `step time` */
+int cmd_step_time(int argc, char **argv);
+
+#endif
