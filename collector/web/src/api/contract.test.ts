@@ -5,10 +5,19 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import { decodeCaseDetail, decodeCases } from "./cases";
+import { decodeChannel, decodeChannels } from "./channels";
 import type { Decoder } from "./decode";
 import { decodeDevice, decodeDevices } from "./devices";
+import { decodeExpressionCheck } from "./expressions";
+import { decodeIncidentDetail, decodeIncidents } from "./incidents";
+import { decodeCells, decodeKpi, decodeKpis, decodeParts } from "./kpis";
 import { decodeGaps, decodeSetAside, decodeStatus } from "./ledger";
+import { decodeMessages } from "./messages";
 import { decodeOverview } from "./overview";
+import { decodePeople } from "./people";
+import { decodeProcess, decodeProcesses } from "./processes";
+import { decodeRule, decodeRules, decodeRuns } from "./rules";
 import { decodeOwnSessions, decodeSession } from "./session";
 import { decodeSite, decodeSites } from "./sites";
 import { decodeEvents, decodeQuery, decodeSeriesList } from "./telemetry";
@@ -17,12 +26,30 @@ import { decodeUsers } from "./users";
 const FOLDER = join(import.meta.dirname, "../../../../tests/data/api");
 
 const DECODERS: Record<string, Decoder<unknown>> = {
+  "case.json": decodeCaseDetail,
+  "cases.json": decodeCases,
+  "cells.json": decodeCells,
+  "channel.json": decodeChannel,
+  "channels.json": decodeChannels,
   "device.json": decodeDevice,
   "devices.json": decodeDevices,
   "events.json": decodeEvents,
+  "expression-check.json": decodeExpressionCheck,
   "gaps.json": decodeGaps,
+  "incident.json": decodeIncidentDetail,
+  "incidents.json": decodeIncidents,
+  "kpi.json": decodeKpi,
+  "kpis.json": decodeKpis,
+  "messages.json": decodeMessages,
   "overview.json": decodeOverview,
+  "parts.json": decodeParts,
+  "people.json": decodePeople,
+  "process.json": decodeProcess,
+  "processes.json": decodeProcesses,
   "query.json": decodeQuery,
+  "rule.json": decodeRule,
+  "rules.json": decodeRules,
+  "runs.json": decodeRuns,
   "series.json": decodeSeriesList,
   "session.json": decodeSession,
   "sessions.json": decodeOwnSessions,

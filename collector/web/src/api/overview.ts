@@ -20,6 +20,7 @@ const decodeOverviewSite = object({
   probes: object({ ok: num, failing: num, unknown: num }),
   cpu_used_pct: nullable(num),
   memory_used_pct: nullable(num),
+  incidents: withDefault(object({ info: num, warning: num, critical: num }), { info: 0, warning: 0, critical: 0 }),
 });
 export type OverviewSite = Decoded<typeof decodeOverviewSite>;
 

@@ -6,10 +6,12 @@ import { getJson, nothing, send, type Result } from "./http";
 export const LANGUAGES = ["zh-CN", "en"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
+export const ROLES = ["administrator", "operator", "viewer"] as const;
+
 export const decodeMe = object({
   name: str,
   display_name: str,
-  role: oneOf("administrator", "viewer"),
+  role: oneOf(...ROLES),
   language: nullable(oneOf(...LANGUAGES)),
 });
 export type Me = Decoded<typeof decodeMe>;

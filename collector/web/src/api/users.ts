@@ -2,9 +2,7 @@
 
 import { bool, nullable, object, oneOf, page, str, withDefault, type Decoded } from "./decode";
 import { getAll, nothing, send, type Result } from "./http";
-import { LANGUAGES } from "./session";
-
-export const ROLES = ["administrator", "viewer"] as const;
+import { LANGUAGES, ROLES } from "./session";
 
 export const decodeUser = object({
   name: str,

@@ -4,8 +4,8 @@ import { Form, Input, Modal, Select } from "antd";
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
-import { LANGUAGES, type Language } from "../../api/session";
-import { createUser, ROLES, updateUser, type User } from "../../api/users";
+import { LANGUAGES, ROLES, type Language } from "../../api/session";
+import { createUser, updateUser, type User } from "../../api/users";
 import { LANGUAGE_NAMES } from "../../i18n";
 import { useChange } from "../../ui/use_change";
 
