@@ -76,7 +76,7 @@ export function App(): ReactElement {
       return <SignIn ended={gate.ended} onSignedIn={enter} />;
     case "in":
       return (
-        <Session value={{ me: gate.me, isAdministrator: gate.me.role === "administrator", signOut: leave, chooseLanguage }}>
+        <Session value={{ me: gate.me, isAdministrator: gate.me.role === "administrator", isOperator: gate.me.role !== "viewer", signOut: leave, chooseLanguage }}>
           <Suspense fallback={<div className="booting" role="status">{t("view.loading")}</div>}>
             <Shell />
           </Suspense>

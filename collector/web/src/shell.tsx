@@ -1,4 +1,4 @@
-// What surrounds every page: header with the navigation (a drawer on phones), language, account; and the routes.
+// What surrounds every page: header, navigation (beside the page; a drawer on phones), language, account; and the routes.
 
 import "./shell.css";
 import "dayjs/locale/zh-cn";
@@ -27,25 +27,43 @@ const Quality = lazy(() => import("./pages/quality/quality"));
 const Account = lazy(() => import("./pages/account/account"));
 const Users = lazy(() => import("./pages/users/users"));
 
-type Entry = "overview" | "fleet" | "quality" | "users";
-const PATHS: Record<Entry, string> = { overview: "/", fleet: "/fleet", quality: "/quality", users: "/users" };
+const Incidents = lazy(() => import("./pages/incidents/incidents"));
+const IncidentPage = lazy(() => import("./pages/incidents/incident"));
+
+const GROUPS = [
+  { name: "operate", entries: ["overview", "incidents"] },
+  { name: "administer", entries: ["fleet", "quality", "users"] },
+] as const;
+type Entry = (typeof GROUPS)[number]["entries"][number];
+
+// The collector refuses them to others; not to show them saves the click.
+const FOR_ADMINISTRATORS: readonly Entry[] = ["users"];
+
+function pathOf(entry: Entry): string {
+  return entry === "overview" ? "/" : `/${entry}`;
+}
 
 function isHere(entry: Entry, path: string): boolean {
-  return entry === "overview" ? path === "/" || path.startsWith("/sites/") : path.startsWith(PATHS[entry]);
+  return entry === "overview" ? path === "/" || path.startsWith("/sites/") : path === pathOf(entry) || path.startsWith(`${pathOf(entry)}/`);
 }
 
 function Nav({ onGo }: { onGo?: () => void }): ReactElement {
   const { t } = useTranslation();
   const { isAdministrator } = useSession();
   const [path] = useLocation();
-  const entries: Entry[] = ["overview", "fleet", "quality", ...(isAdministrator ? (["users"] as const) : [])];
+  const shown = (entry: Entry): boolean => isAdministrator || !FOR_ADMINISTRATORS.includes(entry);
   return (
     <nav className="nav" aria-label={t("app.main_nav")}>
-      {entries.map((entry) => (
-        <Link key={entry} href={PATHS[entry]} className="nav-link" {...(onGo === undefined ? {} : { onClick: onGo })}
-          aria-current={isHere(entry, path) ? "page" : undefined}>
-          {t(`nav.${entry}`)}
-        </Link>
+      {GROUPS.map((group) => (
+        <div key={group.name} className="nav-group" role="group" aria-labelledby={`nav-${group.name}`}>
+          <span className="nav-group-name" id={`nav-${group.name}`}>{t(`nav.${group.name}`)}</span>
+          {group.entries.filter(shown).map((entry) => (
+            <Link key={entry} href={pathOf(entry)} className="nav-link" {...(onGo === undefined ? {} : { onClick: onGo })}
+              aria-current={isHere(entry, path) ? "page" : undefined}>
+              {t(`nav.${entry}`)}
+            </Link>
+          ))}
+        </div>
       ))}
     </nav>
   );
@@ -81,7 +99,6 @@ function Header(): ReactElement {
           <Mark size={28} />
           <span>{t("app.name")}</span>
         </Link>
-        {!isNarrow && <Nav />}
         <span className="header-gap" />
         {!isNarrow && <LanguageSwitch onSwitch={chooseLanguage} />}
         <AccountMenu />
@@ -127,6 +144,8 @@ function Pages(): ReactElement {
           <Switch>
             <Route path="/"><Overview /></Route>
             <Route path="/sites/:id">{(params) => <SitePage key={params.id} id={params.id} />}</Route>
+            <Route path="/incidents"><Incidents /></Route>
+            <Route path="/incidents/:id">{(params) => <IncidentPage key={params.id} id={params.id} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>
@@ -143,6 +162,7 @@ export default function Shell(): ReactElement {
   const { t, i18n } = useTranslation();
   const isChinese = asLanguage(i18n.language) === "zh-CN";
   const isDark = useIsDark();
+  const isNarrow = useIsNarrow();
   dayjs.locale(isChinese ? "zh-cn" : "en");
   const skip = (event: React.MouseEvent): void => {
     event.preventDefault();
@@ -153,7 +173,10 @@ export default function Shell(): ReactElement {
       <AntApp component={false}>
         <a className="skip-link" href="#content" onClick={skip}>{t("app.skip")}</a>
         <Header />
-        <Pages />
+        <div className="frame">
+          {!isNarrow && <aside className="sider"><Nav /></aside>}
+          <Pages />
+        </div>
       </AntApp>
     </ConfigProvider>
   );

@@ -8,6 +8,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomBytes } from "node:crypto";
 
+import * as evaluation from "./evaluation.mjs";
 import { events, gapLedger, listDevices, makeWorld, overview, querySeries, setAside, status } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
@@ -60,6 +61,14 @@ function me(user) {
   return rest;
 }
 
+const KINDS = "(kpis|rules|processes|channels)";
+
+function found(res, answer, what) {
+  return answer === null || answer === undefined ? problem(res, 404, "not_found", `no ${what}`) : send(res, 200, answer);
+}
+
+const isReader = (user) => user.role === "viewer";
+
 /** Every route: [method, pattern, handler(ctx, ...captured)].  `ctx` has world, req, res, url, body, session, now. */
 const ROUTES = [
   ["GET", /^\/session$/, ({ res, user, now }) => send(res, 200, { user: me(user), expires_unix_ms: now + 43200000 })],
@@ -102,6 +111,29 @@ const ROUTES = [
   ["GET", /^\/gaps$/, ({ res, world, now }) => send(res, 200, gapLedger(world, now))],
   ["GET", /^\/set-aside$/, ({ res, now }) => send(res, 200, setAside(now))],
   ["GET", /^\/status$/, ({ res, world, now }) => send(res, 200, status(world, now))],
+  ["GET", /^\/people$/, ({ res, world }) => send(res, 200, { items: world.users.filter((u) => !u.disabled).map(({ name, display_name }) => ({ name, display_name })), next: null })],
+  ["GET", new RegExp(`^/${KINDS}$`), ({ res, world }, kind) => send(res, 200, { items: world.definitions[kind].map((v) => v[0]), next: null })],
+  ["GET", new RegExp(`^/${KINDS}/([^/]+)$`), ({ res, world }, kind, id) => found(res, world.definitions[kind].find((v) => v[0].id === id)?.[0], id)],
+  ["GET", new RegExp(`^/${KINDS}/([^/]+)/versions$`), ({ res, world }, kind, id) => send(res, 200, { items: world.definitions[kind].find((v) => v[0].id === id) ?? [], next: null })],
+  ["POST", new RegExp(`^/${KINDS}$`), ({ res, world, body, user, now }, kind) => {
+    const made = evaluation.createDefinition(world, kind, body, user.name, now, slug);
+    return made === null ? problem(res, 409, "exists", "there is one with this id") : send(res, 201, made);
+  }],
+  ["PATCH", new RegExp(`^/${KINDS}/([^/]+)$`), ({ res, req, world, body, user, now }, kind, id) => {
+    const version = world.definitions[kind].find((v) => v[0].id === id)?.[0].version;
+    return req.headers["if-match"] === `"${version}"` ? send(res, 200, evaluation.changeDefinition(world, kind, id, body, user.name, now)) : problem(res, 412, "precondition_failed", "it was changed in the meantime");
+  }],
+  ["POST", /^\/expressions\/check$/, ({ res, body }) => send(res, 200, evaluation.checkExpression(body))],
+  ["GET", /^\/kpis\/([^/]+)\/(cells|latest|parts)$/, ({ res, world, url, now }, id, what) => send(res, 200, evaluation[what](world, id, url.searchParams, now))],
+  ["GET", /^\/rules\/([^/]+)\/runs$/, ({ res, world, url, now }, id) => send(res, 200, evaluation.runs(world, id, url.searchParams, now))],
+  ["POST", /^\/channels\/([^/]+)\/test$/, ({ res, world, now }, id) => send(res, 202, evaluation.testChannel(world, id, now))],
+  ["GET", /^\/incidents$/, ({ res, world, url }) => send(res, 200, evaluation.listIncidents(world, url.searchParams))],
+  ["GET", /^\/incidents\/(\d+)$/, ({ res, world }, id) => found(res, evaluation.oneIncident(world, id), id)],
+  ["POST", /^\/incidents\/(\d+)\/(acknowledge|assign|resolve|comments)$/, ({ res, world, body, user, now }, id, what) =>
+    isReader(user) ? problem(res, 403, "forbidden", "viewers only look") : send(res, 200, evaluation.actOn(world, id, what, body, user.name, now))],
+  ["GET", /^\/cases$/, ({ res, world, url }) => send(res, 200, evaluation.listCases(world, url.searchParams))],
+  ["GET", /^\/cases\/(\d+)$/, ({ res, world }, no) => found(res, evaluation.oneCase(world, no), no)],
+  ["GET", /^\/messages$/, ({ res, world, url }) => send(res, 200, evaluation.listMessages(world, url.searchParams))],
   ["GET", /^\/users$/, ({ res, world }) => send(res, 200, { items: world.users, next: null })],
   ["POST", /^\/users$/, ({ res, world, body }) => { const u = { language: null, ...body, disabled: false }; world.users.push(u); send(res, 201, { ...u, initial_password: "tidal-copper-91-lamp" }); }],
   ["PATCH", /^\/users\/([^/]+)$/, ({ res, world, body }, name) => { const u = world.users.find((x) => x.name === name); Object.assign(u, body); send(res, 200, u); }],

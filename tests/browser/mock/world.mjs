@@ -1,6 +1,8 @@
 // A made-up organisation, in the shape of the collector's API: sites that are well, failing, late, silent and never seen; gaps with
 // reasons; names that try to be HTML.  Everything is a function of the time, so that two runs show the same picture.
 
+import { addEvaluation, liveCounts } from "./evaluation.mjs";
+
 const S = 1000;
 const M = 60 * S;
 const H = 60 * M;
@@ -9,7 +11,7 @@ const D = 24 * H;
 export const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
 
 /** 0..1 from a name and a number, the same every time. */
-function noise(seed, n) {
+export function noise(seed, n) {
   let h = 2166136261 ^ n;
   for (let i = 0; i < seed.length; i++) {
     h = Math.imul(h ^ seed.charCodeAt(i), 16777619);
@@ -107,9 +109,11 @@ export function makeWorld(startMs) {
   });
   world.users = [
     { name: "admin", display_name: "张伟 (Admin)", role: "administrator", language: null, disabled: false },
-    { name: "li.na", display_name: "李娜", role: "viewer", language: "zh-CN", disabled: false },
+    { name: "li.na", display_name: "李娜", role: "operator", language: "zh-CN", disabled: false },
+    { name: "viewer", display_name: "王芳", role: "viewer", language: "zh-CN", disabled: false },
     { name: "guest", display_name: "Guest", role: "viewer", language: "en", disabled: true },
   ];
+  addEvaluation(world);
   return world;
 }
 
@@ -266,6 +270,7 @@ export function overview(world, now) {
       oldest_data_until_unix_ms: hasData ? Math.min(...until) : null,
       probes: kind === "never" ? { ok: 0, failing: 0, unknown: 0 } : kind === "unknown" ? { ok: 0, failing: 0, unknown: 3 } : kind === "down" ? { ok: 2, failing: 1, unknown: 0 } : { ok: 3, failing: 0, unknown: 0 },
       cpu_used_pct: isCurrent ? 12 + 80 * smooth(`${s.id}cpu`, now, 5 * M) : null,
+      incidents: liveCounts(world, s.id),
       memory_used_pct: isCurrent ? (s.id === "shenzhen-nanshan" ? 96 : 40 + 30 * noise(`${s.id}mem`, 1)) : null,
     };
   });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 
 import { preferredLanguage } from ".";
-import { en } from "./en";
-import { zhCN } from "./zh-CN";
+import { en as enBase } from "./en";
+import { enWork } from "./en_work";
+import { zhWork } from "./zh_work";
+import { zhCN as zhBase } from "./zh-CN";
 
 type Tree = { [key: string]: string | Tree };
 
@@ -10,6 +12,8 @@ function leaves(tree: Tree, path = ""): [string, string][] {
   return Object.entries(tree).flatMap(([key, value]) => (typeof value === "string" ? [[path + key, value] as [string, string]] : leaves(value, `${path}${key}.`)));
 }
 
+const en = { ...enBase, ...enWork };
+const zhCN = { ...zhBase, ...zhWork };
 const english = leaves(en);
 const chinese = leaves(zhCN);
 // Chinese has no singular of its own.
@@ -17,6 +21,10 @@ const keys = (list: [string, string][]): string[] => list.map(([key]) => key).fi
 const holes = (text: string): string[] => [...text.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1] ?? "").sort();
 
 describe("the catalogues", () => {
+  it("share no section between what comes first and what comes later", () => {
+    expect(Object.keys(enWork).filter((key) => Object.hasOwn(enBase, key))).toEqual([]);
+  });
+
   it("have the same keys", () => {
     expect(keys(chinese)).toEqual(keys(english));
   });

@@ -5,11 +5,12 @@ import { initReactI18next } from "react-i18next";
 
 import { LANGUAGES, type Language } from "../api/session";
 import { en } from "./en";
+import type { enWork } from "./en_work";
 import { zhCN } from "./zh-CN";
 
 declare module "i18next" {
   interface CustomTypeOptions {
-    resources: { translation: typeof en };
+    resources: { translation: typeof en & typeof enWork };
     returnNull: false;
   }
 }

@@ -17,10 +17,17 @@ export function lateByMs(site: OverviewSite, nowMs: number): number {
 const RANK: Record<SiteState, number> = { down: 0, unknown: 1, up: 3, never: 4 };
 
 function rank(site: OverviewSite, nowMs: number): number {
-  return site.state === "up" && (lateByMs(site, nowMs) > 0 || site.probes.failing > 0) ? 2 : RANK[site.state];
+  const needsLooking = lateByMs(site, nowMs) > 0 || site.probes.failing > 0 || incidentWeight(site) > 0;
+  return site.state === "up" && needsLooking ? 2 : RANK[site.state];
 }
 
-/** Worst first: failing, unknown (longest silent first), late, up, never seen; then by name. */
+/** One critical incident outweighs any number of warnings, one warning any number of notes. */
+export function incidentWeight(site: OverviewSite): number {
+  const { critical, warning, info } = site.incidents;
+  return critical * 1e8 + Math.min(warning, 9999) * 1e4 + Math.min(info, 9999);
+}
+
+/** Worst first: failing, unknown (longest silent first), late or with incidents, up, never seen; then by incidents and name. */
 export function worstFirst(sites: readonly OverviewSite[], nowMs: number): OverviewSite[] {
   return [...sites].sort((a, b) => {
     const byRank = rank(a, nowMs) - rank(b, nowMs);
@@ -39,7 +46,7 @@ export function worstFirst(sites: readonly OverviewSite[], nowMs: number): Overv
         return byAge;
       }
     }
-    return a.name.localeCompare(b.name);
+    return incidentWeight(b) - incidentWeight(a) || a.name.localeCompare(b.name);
   });
 }
 

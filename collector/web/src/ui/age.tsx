@@ -22,6 +22,21 @@ export function spanText(ms: number, t: TFunction): string {
   return t(`time.for_${unit}`, { count });
 }
 
+const UNIT_MS = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+/** A length in its two largest units: "1 h 30 min", where spanText would say "1 h". */
+export function durationText(ms: number, t: TFunction): string {
+  const { unit, count } = spanOf(ms);
+  const rest = Math.max(0, ms) - count * UNIT_MS[unit];
+  const first = t(`time.for_${unit}`, { count });
+  if (unit === "second" || rest < 1_000) {
+    return first;
+  }
+  const next = spanOf(rest);
+  const isNeighbour = (unit === "day" && next.unit === "hour") || (unit === "hour" && next.unit === "minute") || (unit === "minute" && next.unit === "second");
+  return isNeighbour ? `${first} ${t(`time.for_${next.unit}`, { count: next.count })}` : first;
+}
+
 interface Props {
   unixMs: number | null;
   zone: string;

@@ -7,6 +7,8 @@ import type { Language, Me } from "../api/session";
 export interface SessionContext {
   me: Me;
   isAdministrator: boolean;
+  /** May act on incidents. */
+  isOperator: boolean;
   signOut: () => void;
   chooseLanguage: (language: Language) => void;
 }

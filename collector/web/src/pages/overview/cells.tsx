@@ -6,9 +6,10 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
 import type { OverviewSite } from "../../api/overview";
-import { lateByMs, tagText } from "../../model/overview";
+import { incidentWeight, lateByMs, tagText } from "../../model/overview";
 import { formatValue } from "../../model/units";
 import { spanText } from "../../ui/age";
+import { IncidentCounts } from "../../ui/severity";
 import { StateBadge } from "../../ui/state_badge";
 
 export function SiteName({ site }: { site: OverviewSite }): ReactElement {
@@ -66,6 +67,13 @@ export function Probes({ site }: { site: OverviewSite }): ReactElement {
       {unknown > 0 && <span className="is-faint">{unknown < all && " · "}{t("overview.probes_unknown", { count: unknown })}</span>}
     </span>
   );
+}
+
+export function Incidents({ site }: { site: OverviewSite }): ReactElement {
+  const { t } = useTranslation();
+  return incidentWeight(site) === 0
+    ? <span className="is-faint">{t("overview.no_incidents")}</span>
+    : <IncidentCounts site={site.id} name={site.name} counts={site.incidents} />;
 }
 
 export function Devices({ site }: { site: OverviewSite }): ReactElement {

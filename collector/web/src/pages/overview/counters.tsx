@@ -2,6 +2,7 @@
 
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
 
 import type { Overview } from "../../api/overview";
 import { countLate, type OverviewFilter } from "../../model/overview";
@@ -18,11 +19,15 @@ function counts(overview: Overview, nowMs: number): Record<Counter, number> {
 export function Headline({ overview, nowMs }: { overview: Overview; nowMs: number }): ReactElement {
   const { t } = useTranslation();
   const n = counts(overview, nowMs);
-  if (n.up === overview.totals.sites && n.late === 0) {
-    return <p className="headline">{t("overview.all_well", { count: n.up })}</p>;
-  }
+  const incidents = overview.sites.reduce((sum, s) => sum + s.incidents.critical + s.incidents.warning + s.incidents.info, 0);
+  const isWell = n.up === overview.totals.sites && n.late === 0;
   const parts = ORDER.filter((c) => n[c] > 0).map((c) => t(`overview.part_${c}`, { count: n[c] }));
-  return <p className="headline">{t("overview.headline", { parts: parts.join(t("overview.join")) })}</p>;
+  return (
+    <p className="headline">
+      {isWell ? t("overview.all_well", { count: n.up }) : t("overview.headline", { parts: parts.join(t("overview.join")) })}
+      {incidents > 0 && <> <Link href="/incidents">{t("overview.incidents_live", { count: incidents })}</Link></>}
+    </p>
+  );
 }
 
 interface Props {

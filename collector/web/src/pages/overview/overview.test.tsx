@@ -15,7 +15,7 @@ const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</scr
 function site(over: Partial<OverviewSite> = {}): OverviewSite {
   return {
     id: "a", name: "A", region: "", zone: "UTC", tags: {}, state: "up", devices: { up: 1, down: 0, unknown: 0, never: 0 }, data_until_unix_ms: NOW, last_seen_unix_ms: NOW,
-    oldest_data_until_unix_ms: NOW, probes: { ok: 1, failing: 0, unknown: 0 }, cpu_used_pct: 1, memory_used_pct: 1, ...over,
+    oldest_data_until_unix_ms: NOW, probes: { ok: 1, failing: 0, unknown: 0 }, cpu_used_pct: 1, memory_used_pct: 1, incidents: { info: 0, warning: 0, critical: 0 }, ...over,
   };
 }
 

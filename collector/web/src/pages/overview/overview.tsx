@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "wouter";
 
 import { getOverview, type Overview as OverviewData, type OverviewSite } from "../../api/overview";
-import { filterSites, NO_FILTER, regionsOf, tagsOf, worstFirst, type OverviewFilter } from "../../model/overview";
+import { filterSites, incidentWeight, NO_FILTER, regionsOf, tagsOf, worstFirst, type OverviewFilter } from "../../model/overview";
 import { formatTime, browserZone } from "../../model/time";
 import { readFilter, writeFilter } from "../../model/url_state";
 import { Age } from "../../ui/age";
@@ -15,8 +15,9 @@ import { useNowMs } from "../../ui/now";
 import { useIsNarrow } from "../../ui/theme";
 import { usePoll } from "../../ui/use_poll";
 import { useSession } from "../../ui/session";
+import { IncidentCounts } from "../../ui/severity";
 import { Empty, View } from "../../ui/view";
-import { Devices, Matter, Meter, Probes, SiteName, SiteStateCell } from "./cells";
+import { Devices, Incidents, Matter, Meter, Probes, SiteName, SiteStateCell } from "./cells";
 import { Counters, Headline } from "./counters";
 
 const REFRESH_MS = 5_000;
@@ -78,29 +79,30 @@ const isCurrent = (site: OverviewSite): boolean => site.state === "up" || site.s
 function SiteTable({ sites, nowMs }: ListProps): ReactElement {
   const { t } = useTranslation();
   const columns: TableColumnsType<OverviewSite> = [
-    { key: "state", title: t("overview.col_state"), width: 170, render: (_, s) => <SiteStateCell site={s} nowMs={nowMs} /> },
+    { key: "state", title: t("overview.col_state"), width: 130, render: (_, s) => <SiteStateCell site={s} nowMs={nowMs} /> },
     { key: "site", title: t("overview.col_site"), sorter: (a, b) => a.name.localeCompare(b.name), render: (_, s) => <SiteName site={s} /> },
-    { key: "matter", title: t("overview.col_matter"), width: 210, render: (_, s) => <Matter site={s} nowMs={nowMs} /> },
+    { key: "incidents", title: t("overview.col_incidents"), width: 120, sorter: (a, b) => incidentWeight(b) - incidentWeight(a), render: (_, s) => <Incidents site={s} /> },
+    { key: "matter", title: t("overview.col_matter"), width: 170, render: (_, s) => <Matter site={s} nowMs={nowMs} /> },
     {
       key: "data",
       title: t("overview.col_data"),
-      width: 140,
+      width: 125,
       sorter: (a, b) => (a.data_until_unix_ms ?? 0) - (b.data_until_unix_ms ?? 0),
       render: (_, s) => <Age unixMs={s.data_until_unix_ms} zone={s.zone} none="never" />,
     },
-    { key: "devices", title: t("overview.col_devices"), width: 130, render: (_, s) => <Devices site={s} /> },
-    { key: "probes", title: t("overview.col_probes"), width: 140, sorter: (a, b) => b.probes.failing - a.probes.failing, render: (_, s) => <Probes site={s} /> },
+    { key: "devices", title: t("overview.col_devices"), width: 100, render: (_, s) => <Devices site={s} /> },
+    { key: "probes", title: t("overview.col_probes"), width: 120, sorter: (a, b) => b.probes.failing - a.probes.failing, render: (_, s) => <Probes site={s} /> },
     {
       key: "cpu",
       title: t("overview.col_cpu"),
-      width: 110,
+      width: 95,
       sorter: (a, b) => (a.cpu_used_pct ?? -1) - (b.cpu_used_pct ?? -1),
       render: (_, s) => <Meter value={s.cpu_used_pct} isCurrent={isCurrent(s)} label={t("overview.col_cpu")} />,
     },
     {
       key: "memory",
       title: t("overview.col_memory"),
-      width: 110,
+      width: 100,
       sorter: (a, b) => (a.memory_used_pct ?? -1) - (b.memory_used_pct ?? -1),
       render: (_, s) => <Meter value={s.memory_used_pct} isCurrent={isCurrent(s)} label={t("overview.col_memory")} />,
     },
@@ -113,7 +115,7 @@ function SiteTable({ sites, nowMs }: ListProps): ReactElement {
       dataSource={sites}
       rowClassName={(s) => `row-${s.state}`}
       pagination={{ pageSize: PAGE_SIZE, hideOnSinglePage: true, showSizeChanger: false }}
-      scroll={{ x: 980 }}
+      scroll={{ x: 1120 }}
     />
   );
 }
@@ -130,7 +132,7 @@ function SiteCards({ sites, nowMs }: ListProps): ReactElement {
           <li key={site.id} className={`site-card row-${site.state}`}>
             <div className="site-card-top">
               <SiteName site={site} />
-              <SiteStateCell site={site} nowMs={nowMs} />
+              <span className="badges is-end"><SiteStateCell site={site} nowMs={nowMs} /><IncidentCounts site={site.id} name={site.name} counts={site.incidents} /></span>
             </div>
             {(site.state !== "up" || site.probes.failing > 0 || site.oldest_data_until_unix_ms !== site.data_until_unix_ms) && (
               <p className="site-card-matter"><Matter site={site} nowMs={nowMs} /></p>

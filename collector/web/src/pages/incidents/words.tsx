@@ -1,0 +1,49 @@
+// The pieces that the list and the page of an incident share.
+
+import type { ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { Incident } from "../../api/incidents";
+import { formatDateTime } from "../../model/time";
+import { Age, durationText } from "../../ui/age";
+import { useNowMs } from "../../ui/now";
+import "../../i18n/work";
+
+export function StateWord({ incident }: { incident: Incident }): ReactElement {
+  const { t } = useTranslation();
+  return <span className={`incident-state is-${incident.state}`}>{t(`incident.state_${incident.state}`)}</span>;
+}
+
+export function Told({ notice }: { notice: Incident["notice"] }): ReactElement {
+  const { t } = useTranslation();
+  return <span title={t(`incident.told_${notice}_help`)}>{t(`incident.told_${notice}`)}</span>;
+}
+
+/** What it is about, where that is not the site itself. */
+export function subjectText(incident: Incident): string {
+  return incident.subject === incident.site ? "" : incident.subject;
+}
+
+/** Begin and end in event time, on the site's own clock. */
+export function SpanCell({ incident }: { incident: Incident }): ReactElement {
+  const { t } = useTranslation();
+  const { zone } = incident;
+  return (
+    <span className="incident-span">
+      <span className="is-tabular">{formatDateTime(incident.begin_unix_ms, zone)}</span>
+      <span className={incident.end_unix_ms === null ? "incident-ongoing" : "is-tabular is-faint"}>
+        {incident.end_unix_ms === null ? t("incident.still") : `– ${formatDateTime(incident.end_unix_ms, zone)}`}
+      </span>
+    </span>
+  );
+}
+
+export function Lasted({ incident }: { incident: Incident }): ReactElement {
+  const { t } = useTranslation();
+  const nowMs = useNowMs(10_000);
+  return <span className="is-tabular">{durationText((incident.end_unix_ms ?? Math.max(nowMs, incident.begin_unix_ms)) - incident.begin_unix_ms, t)}</span>;
+}
+
+export function KnownSince({ incident }: { incident: Incident }): ReactElement {
+  return <Age unixMs={incident.known_unix_ms} zone={incident.zone} />;
+}
