@@ -68,7 +68,9 @@ struct bl_expr_error {
 	size_t at_byte;   /* where in the text */
 	size_t len_bytes; /* of the offending piece; 0: at the end */
 	unsigned column;  /* from 1, in characters */
-	char what[160];   /* "expected a number or a name, got \")\"" */
+	char what[160];      /* "expected a number or a name, got \")\"": the next two in one */
+	char expected[80];   /* "a number or a name" */
+	char got[56];        /* "\")\"" */
 	char suggestion[80]; /* "status", a near name or the right spelling; empty: none */
 };
 
