@@ -4,3 +4,9 @@ bl_unit_test(test_expr_nomem LINK bl_expr)
 target_link_options(test_expr_nomem PRIVATE
   -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
 
+# A fuzz target with a main() that feeds it files: what was found once stays found.
+add_executable(replay_expr fuzz/fuzz_expr.c fuzz/replay.c)
+target_link_libraries(replay_expr PRIVATE bl_expr bl_options bl_sanitize)
+add_test(NAME fuzz_expr_corpus
+  COMMAND replay_expr ${CMAKE_CURRENT_SOURCE_DIR}/data/expr/corpus)
+set_tests_properties(fuzz_expr_corpus PROPERTIES TIMEOUT 120)
