@@ -10,3 +10,7 @@ target_link_libraries(replay_expr PRIVATE bl_expr bl_options bl_sanitize)
 add_test(NAME fuzz_expr_corpus
   COMMAND replay_expr ${CMAKE_CURRENT_SOURCE_DIR}/data/expr/corpus)
 set_tests_properties(fuzz_expr_corpus PROPERTIES TIMEOUT 120)
+
+# A figure, not a test.
+add_executable(bench_expr perf/bench_expr.c)
+target_link_libraries(bench_expr PRIVATE bl_expr bl_options bl_sanitize)
