@@ -11,43 +11,26 @@
 #include <cmocka.h>
 
 #include "branchline/sketch.h"
+#include "pure_kit.h"
 
 #define VALUES 4000
 #define CAP    (1u << 20)
-
-/* splitmix64: the same numbers everywhere. */
-static uint64_t
-next(uint64_t *seed)
-{
-	uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-/* From 0 up to 1. */
-static double
-unit(uint64_t *seed)
-{
-	return (double)(next(seed) >> 11) * 0x1p-53;
-}
 
 static double
 any_value(int kind, uint64_t *seed)
 {
 	switch (kind) {
 	case 0: /* response times */
-		return exp(10 * unit(seed) - 3);
+		return exp(10 * pure_unit(seed) - 3);
 	case 1: /* both signs and zeros */
-		return next(seed) % 5 == 0 ? 0 : (unit(seed) - 0.5) * 2000;
+		return pure_next(seed) % 5 == 0 ? 0 : (pure_unit(seed) - 0.5) * 2000;
 	case 2: /* far apart, still within the buckets that are kept */
-		return ldexp(1 + unit(seed), (int)(next(seed) % 40) - 20);
+		return ldexp(1 + pure_unit(seed), (int)(pure_next(seed) % 40) - 20);
 	case 3: /* whole numbers, many alike */
-		return (double)(next(seed) % 17);
+		return (double)(pure_next(seed) % 17);
 	default: /* at the edges of buckets */
-		return ldexp(1 + (double)(next(seed) % 50) / 50, (int)(next(seed) % 20)) *
-		       (next(seed) % 2 == 0 ? -1 : 1);
+		return ldexp(1 + (double)(pure_next(seed) % 50) / 50, (int)(pure_next(seed) % 20)) *
+		       (pure_next(seed) % 2 == 0 ? -1 : 1);
 	}
 }
 
@@ -111,8 +94,8 @@ assert_same(const struct bl_sketch *a, const struct bl_sketch *b)
 static double
 wide_value(uint64_t *seed)
 {
-	return ldexp(1 + unit(seed), (int)(next(seed) % 1000) - 500) *
-	       (next(seed) % 3 == 0 ? -1 : 1);
+	return ldexp(1 + pure_unit(seed), (int)(pure_next(seed) % 1000) - 500) *
+	       (pure_next(seed) % 3 == 0 ? -1 : 1);
 }
 
 static void
@@ -134,11 +117,11 @@ neither_order_nor_grouping_shows(void **state)
 		for (size_t i = 0; i < 7; i++)
 			part[i] = bl_sketch_create();
 		for (size_t i = n; i > 0; i--) {
-			const size_t at = next(&seed) % i;
+			const size_t at = pure_next(&seed) % i;
 			const double x = v[at];
 
 			v[at] = v[i - 1];
-			assert_int_equal(bl_sketch_add(part[next(&seed) % 7], x, 1), BL_OK);
+			assert_int_equal(bl_sketch_add(part[pure_next(&seed) % 7], x, 1), BL_OK);
 		}
 		/* Pairs, then pairs of pairs, then the rest. */
 		for (size_t i = 0; i + 1 < 7; i += 2)
@@ -251,7 +234,7 @@ bytes_come_back_and_damage_is_seen(void **state)
 	(void)state;
 	for (int i = 0; i < 60; i++)
 		assert_int_equal(
-		    bl_sketch_add(s, any_value(i % 5, &seed), 1 + next(&seed) % 300), BL_OK);
+		    bl_sketch_add(s, any_value(i % 5, &seed), 1 + pure_next(&seed) % 300), BL_OK);
 	encode(s, &b);
 	assert_int_equal(decode(t, b.data, b.len), BL_OK);
 	assert_same(s, t);

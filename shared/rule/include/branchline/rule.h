@@ -23,11 +23,12 @@ enum bl_outcome {
 	BL_OUTCOME_UNKNOWN = 2, /* settled, but not enough is known */
 };
 
+/* "==" and "<>" are read as "=" and "!=". */
 enum bl_rule_op { BL_OP_GT = 1, BL_OP_GE, BL_OP_LT, BL_OP_LE, BL_OP_EQ, BL_OP_NE };
 const char *bl_rule_op_name(enum bl_rule_op op); /* ">" ... */
 bool bl_rule_op_parse(const char *text, enum bl_rule_op *out);
 
-/* known false: no value.  completeness and need from 0 to 1. */
+/* known false: no value, and so UNKNOWN; NaN is none.  completeness and need from 0 to 1. */
 enum bl_outcome bl_rule_threshold(bool known, double value, enum bl_rule_op op, double threshold,
     double completeness, double need);
 
@@ -72,7 +73,7 @@ struct bl_match_old {
 
 enum bl_match_kind {
 	BL_MATCH_NEW,      /* no old one: id 0 */
-	BL_MATCH_SAME,     /* id, unchanged */
+	BL_MATCH_SAME,     /* id, begin and end unchanged */
 	BL_MATCH_AMEND,    /* id gets the interval */
 	BL_MATCH_MERGE,    /* id goes into `into` */
 	BL_MATCH_WITHDRAW, /* id has no interval left */
@@ -89,7 +90,8 @@ struct bl_match {
  * intervals that hold there today, both ascending by begin.  Overlap decides;
  * of several that overlap one interval the oldest id keeps it; an old one that
  * overlaps several intervals keeps the first that no older id keeps.  Fills
- * out[n_old + n_now]; returns how many.
+ * out[n_old + n_now]: the old ones by ascending id (so `into` comes before who goes
+ * into it), then the new ones by begin; returns how many.
  */
 size_t bl_rule_match(const struct bl_match_old *old, size_t n_old, const struct bl_interval *now,
     size_t n_now, struct bl_match *out);
@@ -107,7 +109,10 @@ struct bl_notice_policy {
 	int64_t stale_ms; /* open without news for this long: history after all */
 };
 
-/* now: wall clock.  known_since: when the centre first knew of it. */
+/*
+ * now: wall clock.  known_since: when the centre first knew of it.  News is the later of
+ * that and the last evidence.
+ */
 enum bl_notice bl_rule_notice(const struct bl_notice_policy *p, const struct bl_interval *at,
     int64_t known_since_unix_ms, int64_t now_unix_ms);
 
