@@ -28,9 +28,7 @@ bl_sketch_encode(const struct bl_sketch *s, struct bl_buf *out)
 	bl_buf_varint(out, s->zeros);
 	encode_side(&s->positive, out);
 	encode_side(&s->negative, out);
-	if (!out->failed)
-		return BL_OK;
-	return out->len >= out->cap || out->size >= out->cap ? BL_EFULL : BL_ENOMEM;
+	return out->failed ? BL_EFULL : BL_OK;
 }
 
 /* Counts are added to *total, which never passes the cap. */

@@ -60,9 +60,7 @@ bl_part_encode(const struct bl_part *p, struct bl_buf *out)
 	}
 	if (flags & FLAG_SKETCH)
 		return bl_sketch_encode(p->sketch, out);
-	if (!out->failed)
-		return BL_OK;
-	return out->size >= out->cap ? BL_EFULL : BL_ENOMEM;
+	return out->failed ? BL_EFULL : BL_OK;
 }
 
 static bool

@@ -37,7 +37,7 @@ uint64_t bl_sketch_count(const struct bl_sketch *s);
 double bl_sketch_quantile(const struct bl_sketch *s, double q);
 bool bl_sketch_equal(const struct bl_sketch *a, const struct bl_sketch *b);
 
-/* Canonical: equal contents give equal bytes.  Appends; BL_OK, BL_ENOMEM, BL_EFULL. */
+/* Canonical: equal contents give equal bytes.  Appends; BL_OK; BL_EFULL when out has failed. */
 int bl_sketch_encode(const struct bl_sketch *s, struct bl_buf *out);
 /* Checks everything; BL_ECORRUPT, BL_ENOMEM.  s is reset first. */
 int bl_sketch_decode(struct bl_sketch *s, struct bl_rd *rd, struct bl_err *err);

@@ -32,8 +32,9 @@ const char *bl_window_name(enum bl_window w);
 bool bl_window_parse(const char *name, enum bl_window *out);
 /*
  * The window that holds the instant, [*begin, *end).  Windows of a kind touch;
- * each smaller one lies within one larger one (all zones since 1972 change and
- * begin their days at whole multiples of five minutes; a test walks through them).
+ * each smaller one lies within one larger one: in all zones since 1972 days begin
+ * at whole multiples of five minutes UTC, which a test walks through (but for
+ * Africa/Monrovia until 1972-01-07).
  */
 void bl_window_at(
     enum bl_window w, const struct bl_tz *tz, int64_t unix_ms, int64_t *begin, int64_t *end);
@@ -85,19 +86,34 @@ int bl_part_init(struct bl_part *p, bool with_sketch);
 void bl_part_free(struct bl_part *p);
 /* Keeps its sketch, empties it. */
 void bl_part_reset(struct bl_part *p);
-/* value finite.  hit: the condition held (ignored unless SHARE).  BL_OK or BL_ENOMEM. */
+/*
+ * hit: the condition held (for SHARE).  BL_OK; BL_EINVAL when value is not finite, BL_ENOMEM,
+ * BL_EFULL (the sketch's count): nothing was added.
+ */
 int bl_part_add(struct bl_part *p, double value, bool hit);
-/* One pair of neighbouring samples of a counter; increase >= 0, span_ms > 0. */
+/*
+ * One pair of neighbouring samples of a counter; counts as one value, its increase.
+ * Ignored unless increase >= 0 and finite and span_ms > 0.
+ */
 void bl_part_add_increase(struct bl_part *p, double increase, int64_t span_ms);
-/* A part without a sketch merged into one with a sketch leaves a hole: BL_EINVAL, nothing changed. */
+/*
+ * A part without a sketch that holds values leaves a hole in one with a sketch: BL_EINVAL.
+ * That, BL_ENOMEM and BL_EFULL (the sketch's count) change nothing.
+ */
 int bl_part_merge(struct bl_part *p, const struct bl_part *from);
-/* False: no value (nothing in it; COUNT and SUM of nothing are 0 and true). q: PERCENTILE, 0..1. */
+/*
+ * False: no value (nothing in it; COUNT and SUM of nothing are 0 and true; a sum beyond all
+ * doubles).  q: PERCENTILE, 0..1.
+ */
 bool bl_part_value(const struct bl_part *p, enum bl_function f, double q, double *out);
 bool bl_part_equal(const struct bl_part *a, const struct bl_part *b);
 
-/* Canonical (equal parts, equal bytes), versioned.  Appends; BL_OK, BL_ENOMEM, BL_EFULL. */
+/* Canonical (equal parts, equal bytes), versioned.  Appends.  BL_OK; BL_EFULL: out has failed. */
 int bl_part_encode(const struct bl_part *p, struct bl_buf *out);
-/* p must be initialised; its sketch appears or goes as the bytes say.  BL_ECORRUPT, BL_ENEWER, BL_ENOMEM. */
+/*
+ * p must be initialised; its sketch appears or goes as the bytes say.  BL_ECORRUPT, BL_ENEWER,
+ * BL_ENOMEM (p is empty then).
+ */
 int bl_part_decode(struct bl_part *p, const void *data, size_t len, struct bl_err *err);
 
 /* ---- sets of spans: coverage ---- */
