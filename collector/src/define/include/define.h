@@ -32,8 +32,10 @@
 #define DEFINE_URL_MAX      512
 #define DEFINE_SECRET_MAX   128
 #define DEFINE_BODY_MAX     16384u
-#define DEFINE_MAX          500u /* of one kind */
-#define DEFINE_VERSIONS_MAX 1000u /* of one definition */
+#define DEFINE_MAX          500u   /* of one kind */
+#define DEFINE_VERSIONS_MAX 1000u  /* of one definition */
+#define DEFINE_ALL_MAX      10000u /* versions of all of one kind: a set holds them in memory */
+#define DEFINE_PAST_MS      (400 * INT64_C(86400000)) /* how far off `from` may lie, either way */
 
 enum define_kind { DEFINE_PROCESS = 0, DEFINE_KPI, DEFINE_RULE, DEFINE_CHANNEL, DEFINE_KINDS };
 const char *define_kind_name(enum define_kind k); /* "process" ... */
@@ -48,7 +50,7 @@ struct define_head {
 	int64_t created_unix_ms;
 };
 
-/* Where it applies; both empty: everywhere. */
+/* Where it applies: in the region, and at each of the sites; both empty: everywhere. */
 struct define_scope {
 	char region[256]; /* a region path and all below it */
 	size_t n_sites;
@@ -71,14 +73,17 @@ struct define_process {
 };
 
 enum define_source { DEFINE_SERIES = 1, DEFINE_PROBE, DEFINE_STEP, DEFINE_CASE };
+const char *define_source_name(enum define_source s); /* "series" ...; NULL: no such one */
+bool define_source_parse(const char *name, enum define_source *out);
+enum define_good { DEFINE_GOOD_UNSAID = 0, DEFINE_GOOD_LOW, DEFINE_GOOD_HIGH };
 
 struct define_kpi {
 	struct define_head head;
 	struct define_scope scope;
 	char unit[DEFINE_UNIT_MAX + 1]; /* to show; "" none */
 	enum define_source source;
-	enum bl_stream stream;           /* where its data come from */
-	char metric[BL_NAME_MAX + 1];    /* SERIES, and PROBE: "probe_up" ... */
+	enum bl_stream stream;              /* where its data come from */
+	char metric[BL_NAME_MAX + 1];       /* SERIES, and PROBE: "probe_up" ... */
 	char probe[BL_LABEL_VALUE_MAX + 1]; /* PROBE: the label `probe`; "" all of them */
 	char process[BL_ID_TEXT_MAX + 1];   /* STEP, CASE */
 	char step[BL_NAME_MAX + 1];         /* STEP; "" all of them */
@@ -88,11 +93,12 @@ struct define_kpi {
 	struct bl_expr *condition;
 	char where_text[BL_EXPR_TEXT_MAX + 1], condition_text[BL_EXPR_TEXT_MAX + 1];
 	enum bl_function function;
-	double quantile;                 /* PERCENTILE, 0..1 */
-	enum bl_window resolution;       /* the smallest window; all larger ones come with it */
+	double percentile, quantile; /* PERCENTILE: as given, 0..100, and 0..1 */
+	enum bl_window resolution;   /* the smallest window; all larger ones come with it */
 	bool has_target;
 	double target;
-	bool low_is_good;
+	enum define_good good;
+	bool low_is_good; /* the same for those who only colour */
 };
 /* STEP and CASE: values are durations in ms, each in the window of its end. */
 
@@ -179,8 +185,15 @@ struct define_errors {
 	struct define_error e[DEFINE_ERRORS_MAX];
 };
 
-/* The scope in which an expression of a definition is checked: where, condition, done. */
+/* The scope in which a KPI's where and condition are checked.  Static; any thread. */
 void define_expr_scope(enum define_source source, bool condition, struct bl_expr_scope *out);
+/* A process's done. */
+void define_done_scope(struct bl_expr_scope *out);
+/* The where of a rule about open cases. */
+void define_open_case_scope(struct bl_expr_scope *out);
+/* Adds what the compiler found wrong: expected and got apart, as everywhere else. */
+void define_expr_fault(
+    struct define_errors *errs, const char *field, const struct bl_expr_error *e);
 
 /* ---- reading and changing: the API ---- */
 
@@ -212,24 +225,32 @@ enum define_outcome {
 };
 
 struct define_edit {
-	const char *name;     /* NULL: as it is */
+	const char *name; /* NULL: as it is */
 	bool has_enabled, enabled;
-	int64_t from_unix_ms; /* 0: now (a new one: 0 too); in the past: past windows are worked out */
-	const char *body;     /* JSON object of the kind's fields; members that are given replace, null
-				 removes; NULL: as it is */
-	const char *secret;   /* WEBHOOK; NULL: as it is (a new one: made); "whsec_..." */
+	int64_t
+	    from_unix_ms; /* 0: now (a new one: 0 too); in the past: past windows are worked out */
+	const char *body; /* JSON object of the kind's fields; members that are given replace, null
+			     removes; NULL: as it is */
+	const char *secret; /* WEBHOOK; NULL: as it is (a new one: made); "whsec_", then base64 of
+			       24 to 64 bytes */
 };
 
 /* A new definition; id NULL: made from the name.  *id_out gets the id. */
 int define_create(struct control *c, const struct control_actor *who, enum define_kind kind,
     const char *id, const struct define_edit *e, char id_out[BL_ID_TEXT_MAX + 1],
     struct define_errors *errs, struct bl_err *err);
-/* A new version.  expect_version 0: whatever it is. */
+/*
+ * A new version; none when nothing would differ.  expect_version 0: whatever it is.
+ * A rule's and a channel's kind stays.
+ */
 int define_change(struct control *c, const struct control_actor *who, enum define_kind kind,
-    const char *id, int64_t expect_version, const struct define_edit *e,
-    struct define_errors *errs, struct bl_err *err);
-/* A webhook's secret, for deliver alone; out is wiped by the caller after use. */
-int define_secret(struct sqlite3 *db, const char *channel, char out[DEFINE_SECRET_MAX + 1],
+    const char *id, int64_t expect_version, const struct define_edit *e, struct define_errors *errs,
     struct bl_err *err);
+/*
+ * A webhook's secret, for deliver and for the one answer that shows a made one;
+ * BL_ENOTFOUND: it has none (err is left alone).  out is wiped by the caller after use.
+ */
+int define_secret(
+    struct sqlite3 *db, const char *channel, char out[DEFINE_SECRET_MAX + 1], struct bl_err *err);
 
 #endif
