@@ -5,6 +5,7 @@
 if(CMAKE_SCRIPT_MODE_FILE)
   set(code "#include \"store_internal.h\"\n")
   set(table)
+  string(REPLACE "|" ";" FILES "${FILES}") # a list does not survive a command line
   foreach(file IN LISTS FILES)
     get_filename_component(name ${file} NAME_WE)
     if(NOT name MATCHES "^0*([0-9]+)-")
@@ -24,7 +25,7 @@ endif()
 
 set(STORE_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
 function(embed_migrations out symbol)
-  string(REPLACE ";" "\\;" files "${ARGN}")
+  string(REPLACE ";" "|" files "${ARGN}")
   add_custom_command(OUTPUT ${out}
     COMMAND ${CMAKE_COMMAND} "-DFILES=${files}" -DOUT=${out} -DSYMBOL=${symbol}
       -P ${STORE_EMBED_SCRIPT}
