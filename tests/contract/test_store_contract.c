@@ -1459,7 +1459,7 @@ a_newer_version_is_refused_and_left_alone(void **state)
 	assert_null(c->s);
 	assert_non_null(strstr(err.msg, "version 99"));
 	assert_int_equal(store_read_open(&c->r, c->path, &c->clock.clock, &err), BL_ENEWER);
-	exec_on(c, "PRAGMA user_version = 1");
+	exec_on(c, "PRAGMA user_version = 2");
 	reopen(c, STORE_OPENED);
 	assert_int_equal(totals(c).batches, 1);
 }

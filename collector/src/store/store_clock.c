@@ -23,6 +23,44 @@ store_place_time(const struct store_spool *sp, const struct bl_id *boot, int64_t
 	return unix_ms;
 }
 
+int64_t
+store_clock_until(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
+    int64_t boot_ms, int64_t end_ms)
+{
+	int64_t until = end_ms;
+
+	for (size_t i = 0; i < n; i++)
+		if (segs[i].source != BL_CLOCK_UNTRUSTED && segs[i].from_boot_ms > boot_ms &&
+		    segs[i].from_boot_ms < until && bl_id_equal(&segs[i].boot, boot))
+			until = segs[i].from_boot_ms;
+	return until;
+}
+
+bool
+store_clock_extent(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
+    int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi)
+{
+	uint32_t uncertainty;
+	int64_t at = begin_ms, until, a, b;
+
+	*lo = *hi = STORE_TIME_NONE;
+	if (!bl_clock_place(segs, n, boot, begin_ms, lo, &uncertainty))
+		return false;
+	*hi = *lo;
+	do {
+		until = store_clock_until(segs, n, boot, at, end_ms);
+		(void)bl_clock_place(segs, n, boot, at, &a, &uncertainty);
+		(void)bl_clock_place(
+		    segs, n, boot, until < end_ms ? until - 1 : end_ms, &b, &uncertainty);
+		*lo = a < *lo ? a : *lo;
+		*lo = b < *lo ? b : *lo;
+		*hi = a > *hi ? a : *hi;
+		*hi = b > *hi ? b : *hi;
+		at = until;
+	} while (at < end_ms);
+	return true;
+}
+
 static bool
 same_segment(const struct bl_clock_segment *a, const struct bl_clock_segment *b)
 {
@@ -130,37 +168,76 @@ place_waiting(struct placing *p, enum bl_stream stream, struct bl_err *err)
 
 /* Rows that were placed by an earlier segment and reach into the new one. */
 static int
+rows_to_move(struct placing *p, enum bl_stream stream, int64_t from_unix_ms,
+    struct coverage_row **out, size_t *n, struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(p->s, SQL_PLACED_COVERAGE, err, "iiiiii", p->sp->device_id,
+	    (int64_t)stream, from_unix_ms - p->sp->stream[stream - 1].span_max_ms, p->sp->id,
+	    p->boot_id, p->seg->from_boot_ms);
+	struct coverage_row *more;
+	size_t size = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	while ((rc = store_step(p->s, st, err)) == 1) {
+		if (*n == size) {
+			size = size == 0 ? 64 : size * 2;
+			if ((more = realloc(*out, size * sizeof(*more))) == NULL) {
+				(void)sqlite3_reset(st);
+				return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+			}
+			*out = more;
+		}
+		row_of(st, &(*out)[(*n)++]);
+	}
+	return rc;
+}
+
+/* Where what of a row lies in the new segment stood, and where it stands now: joined to the rest.
+ */
+static void
+join_moved(const struct placing *p, const struct coverage_row *c, int64_t *begin, int64_t *end)
+{
+	const int64_t from = c->lo_ms > p->seg->from_boot_ms ? c->lo_ms : p->seg->from_boot_ms;
+	const size_t known[] = { p->seg->id - 1, p->sp->n_segs };
+	int64_t lo, hi;
+
+	for (size_t i = 0; i < 2 && from <= c->hi_ms; i++) {
+		if (!store_clock_extent(
+			p->sp->segs, known[i], &p->seg->boot, from, c->hi_ms, &lo, &hi))
+			continue;
+		*begin = lo < *begin ? lo : *begin;
+		*end = hi >= *end ? hi + 1 : *end;
+	}
+}
+
+/*
+ * Kept first, changed after: the change moves rows along the index that is
+ * walked.  All at once: a step that is told late is rare, and its rows are few.
+ */
+static int
 place_again(struct placing *p, enum bl_stream stream, struct bl_err *err)
 {
-	const int64_t reach = p->sp->stream[stream - 1].span_max_ms;
-	struct coverage_row rows[256];
+	int64_t from, begin = INT64_MAX, end = INT64_MIN;
+	struct coverage_row *rows;
 	uint32_t uncertainty;
-	sqlite3_stmt *st;
-	int64_t from;
-	size_t n = 0;
+	size_t n;
 	int rc;
 
 	if (!bl_clock_place(p->sp->segs, p->seg->id - 1, &p->seg->boot, p->seg->from_boot_ms, &from,
 		&uncertainty))
 		return BL_OK;
-	st = store_bind(p->s, SQL_PLACED_COVERAGE, err, "iiiiii", p->sp->device_id, (int64_t)stream,
-	    from - reach, p->sp->id, p->boot_id, p->seg->from_boot_ms);
-	/*
-	 * Kept first, changed after: the change moves rows along the index that
-	 * is walked.  More than 256 rows, some hours of them, cannot lie beyond a
-	 * step that just happened; a map that comes later still leaves the rest
-	 * where the earlier segment put it, and samples are placed when they are read.
-	 */
-	while (n < 256 && (rc = store_step(p->s, st, err)) == 1)
-		row_of(st, &rows[n++]);
-	if (n == 256)
-		(void)sqlite3_reset(st);
-	else if (rc < 0)
+	rc = rows_to_move(p, stream, from, &rows, &n, err);
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		join_moved(p, &rows[i], &begin, &end);
+		rc = place_row(p, stream, &rows[i], err);
+	}
+	free(rows);
+	if (rc < 0 || begin >= end)
 		return rc;
-	for (size_t i = 0; i < n; i++)
-		if ((rc = place_row(p, stream, &rows[i], err)) < 0)
-			return rc;
-	return BL_OK;
+	return store_run(p->s, SQL_MOVED_ADD, err, "iiiiiii", p->sp->id, p->sp->device_id,
+	    (int64_t)stream, p->boot_id, p->seg->from_boot_ms, begin, end);
 }
 
 static int

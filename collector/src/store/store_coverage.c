@@ -66,9 +66,7 @@ store_cover_times(struct store_spool *sp, enum bl_stream stream, const struct bl
 
 	t->begin = store_place_time(sp, boot, c->begin_ms);
 	t->end = store_place_time(sp, boot, c->end_ms);
-	t->lo = store_place_time(sp, boot, c->lo_ms);
-	t->hi = store_place_time(sp, boot, c->hi_ms);
-	if (t->lo == STORE_TIME_NONE)
+	if (!store_clock_extent(sp->segs, sp->n_segs, boot, c->lo_ms, c->hi_ms, &t->lo, &t->hi))
 		return;
 	if (t->end > m->until_unix_ms)
 		m->until_unix_ms = t->end;

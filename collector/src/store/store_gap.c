@@ -271,6 +271,28 @@ store_gone(struct store *s, struct store_spool *sp, enum bl_stream stream, uint6
 	return add_seqs(s, sp, stream, &row, 0, err);
 }
 
+/* The entry has times now, or other ones: the row of st says which it had. */
+static int
+note_moved(struct store *s, const struct store_spool *sp, sqlite3_stmt *st, int64_t begin,
+    int64_t end, struct bl_err *err)
+{
+	const int64_t old_begin = store_column_time(st, 6), old_end = store_column_time(st, 7);
+
+	if (begin == STORE_TIME_NONE)
+		begin = old_begin;
+	if (end == STORE_TIME_NONE)
+		end = old_end;
+	if (begin == STORE_TIME_NONE || end == STORE_TIME_NONE ||
+	    (begin == old_begin && end == old_end))
+		return BL_OK;
+	if (old_begin != STORE_TIME_NONE && old_begin < begin)
+		begin = old_begin;
+	if (old_end != STORE_TIME_NONE && old_end > end)
+		end = old_end;
+	return store_run(s, SQL_MOVED_ADD, err, "iiiiiii", sp->id, sp->device_id,
+	    sqlite3_column_int64(st, 5), (int64_t)0, (int64_t)0, begin, end);
+}
+
 int
 store_gap_replace_boot(
     struct store *s, struct store_spool *sp, const struct bl_id *boot, struct bl_err *err)
@@ -287,6 +309,10 @@ store_gap_replace_boot(
 		begin = place_by_either(sp, sp, &a, sqlite3_column_int64(st, 2));
 		store_column_id(st, 3, &b);
 		end = place_by_either(sp, sp, &b, sqlite3_column_int64(st, 4));
+		if ((rc = note_moved(s, sp, st, begin, end, err)) < 0) {
+			(void)sqlite3_reset(st);
+			return rc;
+		}
 		/* The rows to come are found by boots, which this does not touch. */
 		if ((rc = store_run(s, SQL_GAP_PLACE, err, "ooi", begin, end, id)) < 0) {
 			(void)sqlite3_reset(st);

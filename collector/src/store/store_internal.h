@@ -142,6 +142,7 @@ enum store_sql {
 	SQL_GAP_REMOVE,
 	SQL_GAP_OF_BOOT,
 	SQL_GAP_PLACE,
+	SQL_MOVED_ADD,
 	SQL_SERIES_GET,
 	SQL_SERIES_ADD,
 	SQL_SERIES_SET,
@@ -275,6 +276,15 @@ void store_cover_forget(struct store_spool *sp);
 
 /* STORE_TIME_NONE: the boot has no trusted segment. */
 int64_t store_place_time(const struct store_spool *sp, const struct bl_id *boot, int64_t boot_ms);
+/* Where the constant offset that holds at boot_ms ends, at most end_ms. */
+int64_t store_clock_until(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
+    int64_t boot_ms, int64_t end_ms);
+/*
+ * The extent in wall time of [begin_ms, end_ms], both included, whatever steps of the
+ * clock lie in it.  False: the boot has no trusted segment; both are STORE_TIME_NONE.
+ */
+bool store_clock_extent(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
+    int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi);
 
 /* ---- store_gap.c ---- */
 

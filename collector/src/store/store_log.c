@@ -29,6 +29,7 @@ store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *
 	store_column_id(st, 0, &out->epoch);
 	out->batch_id = sqlite3_column_int64(st, 1);
 	out->gap_id = sqlite3_column_int64(st, 2);
+	out->moved_id = sqlite3_column_int64(st, 3);
 	(void)sqlite3_reset(st);
 	return BL_OK;
 }
@@ -37,6 +38,7 @@ struct log_row {
 	struct store_log_batch b;
 	char device[BL_DEVICE_ID_MAX + 1];
 	int64_t spool_id, boot_id;
+	uint64_t seq;
 	bool closed;          /* its spool is */
 	uint64_t first, last; /* its seq, or those that it stands for */
 	int64_t lo_ms, hi_ms, collect_begin_ms, collect_end_ms;
@@ -55,7 +57,7 @@ take_row(sqlite3_stmt *st, struct log_row *w)
 	w->b.stream = (enum bl_stream)sqlite3_column_int(st, 3);
 	w->spool_id = sqlite3_column_int64(st, 4);
 	w->boot_id = sqlite3_column_int64(st, 5);
-	w->first = w->last = (uint64_t)sqlite3_column_int64(st, 6);
+	w->seq = w->first = w->last = (uint64_t)sqlite3_column_int64(st, 6);
 	w->collect_begin_ms = sqlite3_column_int64(st, 9);
 	w->collect_end_ms = sqlite3_column_int64(st, 10);
 	w->b.dict_missing = sqlite3_column_int(st, 11) != 0;
@@ -323,6 +325,87 @@ done:
 	placer_free(&p);
 	free(row);
 	return rc;
+}
+
+/* ---- what was moved ---- */
+
+struct moved_row {
+	struct store_log_moved m;
+	char device[BL_DEVICE_ID_MAX + 1];
+	int64_t spool_id, boot_id, from_ms;
+};
+
+static void
+take_moved(sqlite3_stmt *st, struct moved_row *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->m.id = sqlite3_column_int64(st, 0);
+	store_column_text(st, 1, w->device, sizeof(w->device));
+	w->m.stream = (enum bl_stream)sqlite3_column_int(st, 2);
+	w->m.begin_unix_ms = sqlite3_column_int64(st, 3) - STORE_EDGE_MS;
+	w->m.end_unix_ms = sqlite3_column_int64(st, 4) + STORE_EDGE_MS;
+	w->spool_id = sqlite3_column_int64(st, 5);
+	w->boot_id = sqlite3_column_int64(st, 6);
+	w->from_ms = sqlite3_column_int64(st, 7);
+}
+
+/* 1: go on; 0: the visitor stopped. */
+static int
+moved_batches(struct placer *p, const struct moved_row *m, struct log_row *row, store_log_cb cb,
+    void *ctx, struct bl_err *err)
+{
+	uint64_t seq = 0;
+	size_t n;
+	int rc = BL_OK;
+
+	do {
+		sqlite3_stmt *st = read_bind(p->r, READ_LOG_MOVED_BATCHES, err, "iiuiii",
+		    m->spool_id, (int64_t)m->m.stream, seq, m->boot_id, m->from_ms, (int64_t)SLICE);
+
+		for (n = 0; n < SLICE && (rc = read_step(p->r, st, err)) == 1; n++)
+			take_row(st, &row[n]);
+		if (rc < 0)
+			return rc;
+		if (n == SLICE)
+			(void)sqlite3_reset(st);
+		for (size_t i = 0; i < n; i++) {
+			if ((rc = place_row(p, &row[i], err)) < 0)
+				return rc;
+			if (!cb(ctx, &row[i].b))
+				return 0;
+			seq = row[i].seq;
+		}
+	} while (n == SLICE);
+	return 1;
+}
+
+int
+store_log_moved(struct store_read *r, int64_t after_id, size_t limit, store_log_moved_cb cb,
+    store_log_cb of_batch, void *ctx, struct bl_err *err)
+{
+	struct placer p = { .r = r };
+	struct log_row *row = malloc(SLICE * sizeof(*row));
+	int rc = 1;
+
+	if (row == NULL)
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	for (; limit > 0 && rc == 1; limit--) {
+		sqlite3_stmt *st = read_bind(r, READ_LOG_MOVED, err, "ii", after_id, (int64_t)1);
+		struct moved_row m;
+
+		if ((rc = read_step(r, st, err)) != 1)
+			break;
+		take_moved(st, &m);
+		(void)sqlite3_reset(st);
+		m.m.device = m.device;
+		after_id = m.m.id;
+		rc = cb(ctx, &m.m);
+		if (rc == 1 && of_batch != NULL && m.boot_id != 0 && m.m.stream == BL_STREAM_EVENTS)
+			rc = moved_batches(&p, &m, row, of_batch, ctx, err);
+	}
+	placer_free(&p);
+	free(row);
+	return rc < 0 ? rc : BL_OK;
 }
 
 /* ---- events of a batch ---- */

@@ -146,21 +146,22 @@ load_rows(struct cover *c, int64_t reach, struct bl_err *err)
 	return BL_OK;
 }
 
-/* The row nearest to the span on a side where the rows of the span do not reach its edge. */
+/* The rows nearest to the span on a side where the rows of the span do not reach its edge. */
 static int
-load_neighbour(
+load_neighbours(
     struct cover *c, enum read_sql which, int64_t edge, int64_t reach, struct bl_err *err)
 {
 	sqlite3_stmt *st =
 	    read_bind(c->r, which, err, "iiii", c->device_id, (int64_t)c->stream, edge, reach);
-	struct row w;
-	int rc = read_step(c->r, st, err);
+	struct row w[64];
+	size_t n = 0;
+	int rc;
 
-	if (rc <= 0)
-		return rc;
-	take_row(st, &w);
-	(void)sqlite3_reset(st);
-	return add_row(c, &w, err);
+	while ((rc = read_step(c->r, st, err)) == 1)
+		take_row(st, &w[n++]);
+	for (size_t i = 0; i < n && rc == BL_OK; i++)
+		rc = add_row(c, &w[i], err);
+	return rc;
 }
 
 static int
@@ -175,24 +176,30 @@ by_begin(const void *a, const void *b)
 	return (x->seq_last > y->seq_last) - (x->seq_last < y->seq_last);
 }
 
+/* A piece begins and ends within the bounds: it is, or ends beside, what a hole would need. */
+static bool
+any_piece(const struct cover *c, int64_t begin_max, int64_t end_min)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->p[i].begin <= begin_max && c->p[i].end >= end_min)
+			return true;
+	return false;
+}
+
 static int
 load_coverage(struct cover *c, struct bl_err *err)
 {
-	int64_t first = INT64_MAX, last = INT64_MIN, reach;
+	int64_t reach;
 	int rc;
 
 	if ((rc = read_reach(c->r, c->device_id, c->stream, &reach, err)) < 0 ||
 	    (rc = load_rows(c, reach, err)) < 0)
 		return rc;
-	for (size_t i = 0; i < c->n; i++) {
-		first = c->p[i].begin < first ? c->p[i].begin : first;
-		last = c->p[i].end > last ? c->p[i].end : last;
-	}
-	if (first > c->from &&
-	    (rc = load_neighbour(c, READ_LOG_COVER_BEFORE, c->from - MARGIN_MS, reach, err)) < 0)
+	if (!any_piece(c, c->from, c->from - MARGIN_MS) &&
+	    (rc = load_neighbours(c, READ_LOG_COVER_BEFORE, c->from - MARGIN_MS, reach, err)) < 0)
 		return rc;
-	if (last < c->to &&
-	    (rc = load_neighbour(c, READ_LOG_COVER_AFTER, c->to + MARGIN_MS, reach, err)) < 0)
+	if (!any_piece(c, c->to + MARGIN_MS, c->to) &&
+	    (rc = load_neighbours(c, READ_LOG_COVER_AFTER, c->to + MARGIN_MS, reach, err)) < 0)
 		return rc;
 	if (c->n > 1)
 		qsort(c->p, c->n, sizeof(*c->p), by_begin);

@@ -36,6 +36,9 @@
 #define LOG_COVER_SELECT                                                                           \
 	"SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, lo_unix_ms, id"          \
 	" FROM coverage WHERE device_id = ?1 AND stream = ?2"
+#define LOG_COVER_LOWER                                                                            \
+	" AND lo_unix_ms >= (SELECT max(lo_unix_ms) FROM coverage WHERE device_id = ?1"            \
+	" AND stream = ?2 AND lo_unix_ms < ?3) - ?4"
 #define ASIDE_SELECT                                                                               \
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
 	" payload IS NOT NULL FROM aside WHERE id < ?1"
@@ -115,14 +118,22 @@ static const char *const read_text[READ_COUNT] = {
 			" WHERE lo_unix_ms IS NULL),"
 			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
 			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
-	[READ_LOG_HEAD] = "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
-			  " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap)",
+	[READ_LOG_HEAD] =
+	    "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
+	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved)",
 	[READ_LOG_BATCHES] = LOG_BATCH_SELECT " WHERE b.id > ? ORDER BY b.id LIMIT ?",
 	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
 	[READ_LOG_GAPS] =
 	    "SELECT g.id, d.name, g.stream, g.reason, g.seq_first, g.seq_last, g.begin_unix_ms,"
 	    " g.end_unix_ms, g.samples, g.known_unix_ms, g.spool_id FROM gap g JOIN device d"
 	    " ON d.id = g.device_id WHERE g.id > ? ORDER BY g.id LIMIT ?",
+	[READ_LOG_MOVED] =
+	    "SELECT m.id, d.name, m.stream, m.begin_unix_ms, m.end_unix_ms, m.spool_id, m.boot_id,"
+	    " m.from_ms FROM moved m JOIN device d ON d.id = m.device_id WHERE m.id > ?"
+	    " ORDER BY m.id LIMIT ?",
+	[READ_LOG_MOVED_BATCHES] =
+	    LOG_BATCH_SELECT " WHERE b.spool_id = ? AND b.stream = ? AND b.seq > ?"
+			     " AND b.boot_id = ? AND b.event_end_ms >= ? ORDER BY b.seq LIMIT ?",
 	[READ_LOG_BEFORE] = "SELECT seq, boot_id, collect_end_ms FROM batch WHERE spool_id = ?"
 			    " AND stream = ? AND seq < ? ORDER BY seq DESC LIMIT 1",
 	[READ_LOG_AFTER] = "SELECT seq, boot_id, collect_begin_ms FROM batch WHERE spool_id = ?"
@@ -135,16 +146,20 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_LOG_COVERS] =
 	    LOG_COVER_SELECT " AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
 			     " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT ?7",
-	/* The neighbours of a range: rows overlap, so the nearest by its end (begin) is
-	 * looked for as far as a row can reach. */
-	[READ_LOG_COVER_BEFORE] =
-	    LOG_COVER_SELECT " AND lo_unix_ms < ?3 AND lo_unix_ms >= (SELECT max(lo_unix_ms)"
-			     " FROM coverage WHERE device_id = ?1 AND stream = ?2"
-			     " AND lo_unix_ms < ?3) - ?4 ORDER BY end_unix_ms DESC LIMIT 1",
+	/*
+	 * The neighbours of a range: rows overlap and may hold steps of the clock, so
+	 * these are all that could hold the nearest end (begin), as far as a row can reach.
+	 */
+	[READ_LOG_COVER_BEFORE] = LOG_COVER_SELECT
+	" AND lo_unix_ms < ?3" LOG_COVER_LOWER
+	" AND hi_unix_ms >= (SELECT max(end_unix_ms) FROM coverage"
+	" WHERE device_id = ?1 AND stream = ?2 AND lo_unix_ms < ?3" LOG_COVER_LOWER ") LIMIT 64",
 	[READ_LOG_COVER_AFTER] =
-	    LOG_COVER_SELECT " AND lo_unix_ms >= ?3 AND lo_unix_ms <= (SELECT min(lo_unix_ms)"
+	    LOG_COVER_SELECT " AND lo_unix_ms >= ?3 AND lo_unix_ms <= (SELECT min(begin_unix_ms)"
 			     " FROM coverage WHERE device_id = ?1 AND stream = ?2"
-			     " AND lo_unix_ms >= ?3) + ?4 ORDER BY begin_unix_ms LIMIT 1",
+			     " AND lo_unix_ms >= ?3 AND lo_unix_ms <= (SELECT min(lo_unix_ms)"
+			     " FROM coverage WHERE device_id = ?1 AND stream = ?2"
+			     " AND lo_unix_ms >= ?3) + ?4) LIMIT 64",
 	[READ_LOG_SEQS] = "SELECT kind, supersedes_first, supersedes_last FROM batch"
 			  " WHERE spool_id = ? AND stream = ? AND seq = ?",
 	[READ_LOG_GAP_TIMES] =

@@ -95,33 +95,11 @@ placer_place(const struct placer *p, int64_t boot_ms)
 int64_t
 placer_until(const struct placer *p, int64_t boot_ms, int64_t end_ms)
 {
-	int64_t until = end_ms;
-
-	for (size_t i = 0; i < p->n_segs; i++)
-		if (p->seg[i].source != BL_CLOCK_UNTRUSTED && p->seg[i].from_boot_ms > boot_ms &&
-		    p->seg[i].from_boot_ms < until)
-			until = p->seg[i].from_boot_ms;
-	return until;
+	return store_clock_until(p->seg, p->n_segs, &p->boot, boot_ms, end_ms);
 }
 
 bool
 placer_extent(const struct placer *p, int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi)
 {
-	*lo = *hi = placer_place(p, begin_ms);
-	if (*lo == STORE_TIME_NONE)
-		return false;
-	for (int64_t at = begin_ms;;) {
-		const int64_t until = placer_until(p, at, end_ms);
-		const int64_t a = placer_place(p, at);
-		const int64_t b =
-		    until == end_ms ? placer_place(p, end_ms) : placer_place(p, until - 1);
-
-		*lo = a < *lo ? a : *lo;
-		*hi = a > *hi ? a : *hi;
-		*lo = b < *lo ? b : *lo;
-		*hi = b > *hi ? b : *hi;
-		if (until >= end_ms)
-			return true;
-		at = until;
-	}
+	return store_clock_extent(p->seg, p->n_segs, &p->boot, begin_ms, end_ms, lo, hi);
 }

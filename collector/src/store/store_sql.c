@@ -84,10 +84,13 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " begin_unix_ms, end_unix_ms, known_unix_ms FROM gap WHERE spool_id=? AND stream=?"
 	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ?",
 	[SQL_GAP_REMOVE] = "DELETE FROM gap WHERE id=?",
-	[SQL_GAP_OF_BOOT] = "SELECT id, begin_boot, begin_ms, end_boot, end_ms FROM gap"
+	[SQL_GAP_OF_BOOT] = "SELECT id, begin_boot, begin_ms, end_boot, end_ms, stream,"
+			    " begin_unix_ms, end_unix_ms FROM gap"
 			    " WHERE spool_id=? AND (begin_boot=? OR end_boot=?)",
 	[SQL_GAP_PLACE] = "UPDATE gap SET begin_unix_ms=coalesce(?, begin_unix_ms),"
 			  " end_unix_ms=coalesce(?, end_unix_ms) WHERE id=?",
+	[SQL_MOVED_ADD] = "INSERT INTO moved (spool_id, device_id, stream, boot_id, from_ms,"
+			  " begin_unix_ms, end_unix_ms) VALUES (?,?,?,?,?,?,?)",
 	[SQL_SERIES_GET] = "SELECT id FROM series WHERE device_id=? AND name=? AND labels=?",
 	[SQL_SERIES_ADD] = "INSERT INTO series (device_id, name, labels, unit, kind, stream,"
 			   " interval_ms) VALUES (?,?,?,?,?,?,?)",

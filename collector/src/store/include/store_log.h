@@ -13,7 +13,7 @@
 /* How far the log goes, cheaply: for "is there more?" and "is it still the same store?". */
 struct store_log_head {
 	struct bl_id epoch;
-	int64_t batch_id, gap_id; /* the newest; 0: none */
+	int64_t batch_id, gap_id, moved_id; /* the newest; 0: none */
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
 
@@ -46,6 +46,24 @@ int store_log_batch(
  */
 int store_log_gaps(struct store_read *r, int64_t after_id, size_t limit, store_gap_cb cb, void *ctx,
     struct bl_err *err);
+
+/*
+ * What a clock map that came late has given another wall time to, or to a ledger
+ * entry its first: where it stood and where it stands, joined; ids above
+ * after_id, ascending, at most limit.  Batches that got their first times are not
+ * among it: who waits for one asks for it again.
+ * of_batch (may be NULL): called behind its cb for each batch concerned of the stream of events,
+ * whose events have to be taken in again.
+ */
+struct store_log_moved {
+	int64_t id;
+	const char *device;
+	enum bl_stream stream;
+	int64_t begin_unix_ms, end_unix_ms;
+};
+typedef bool (*store_log_moved_cb)(void *ctx, const struct store_log_moved *m);
+int store_log_moved(struct store_read *r, int64_t after_id, size_t limit, store_log_moved_cb cb,
+    store_log_cb of_batch, void *ctx, struct bl_err *err);
 
 /* The events of one batch, in its order; index counts from 0. */
 typedef bool (*store_log_event_cb)(
