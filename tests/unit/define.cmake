@@ -2,7 +2,6 @@
 bl_unit_test(test_roster LINK collector_roster collector_control PkgConfig::SQLITE)
 target_link_options(test_roster PRIVATE
   -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
-if(TARGET collector_define)
 bl_unit_test(test_define LINK collector_define collector_control bl_json PkgConfig::SQLITE
   Threads::Threads)
 target_link_options(test_define PRIVATE
@@ -10,4 +9,3 @@ target_link_options(test_define PRIVATE
 # White box: checks of addresses, URLs and secrets.
 target_include_directories(test_define PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/../../collector/src/define)
-endif()

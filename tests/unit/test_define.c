@@ -1236,6 +1236,123 @@ scope_is_the_region_and_the_sites(void **state)
 	}
 }
 
+/* ---- any body ------------------------------------------------------------------------------ */
+
+static uint32_t
+next_random(uint32_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed;
+}
+
+/* What may stand in a field: right in some, wrong in others. */
+static const char *const pool[] = { "null", "true", "false", "0", "1", "-1", "99.5", "1e300",
+	"60000", "0.1", "\"\"", "\"a\"", "\"default\"", "\"series\"", "\"probe\"", "\"step\"",
+	"\"case\"", "\"mean\"", "\"percentile\"", "\"share\"", "\"rate\"", "\"probe_up\"",
+	"\"cpu_pct\"", "\"5m\"", "\"1h\"", "\"low\"", "\"threshold\"", "\"case_open\"",
+	"\"no_data\"", "\"critical\"", "\"<\"", "\"email\"", "\"webhook\"", "\"en\"",
+	"\"https://example.com/\"", "\"value > 1\"", "\"status = 'x'\"", "\"1 +\"", "\"vip\"", "[]",
+	"[\"a\"]", "[\"a\",\"b\"]", "[\"a\",\"a\"]", "[1]", "[[]]", "[\"ops@example.com\"]", "{}",
+	"{\"a\":1}", "\"\xe4\xb8\xad\xe6\x96\x87\"", "\"\\u0001\"", "\"a\\\"b\\\\\"" };
+
+static const char *const bases[DEFINE_KINDS][3] = {
+	[P] = { "{}", "{\"steps\":[\"a\",\"b\"]}", "{\"done\":\"vip\"}" },
+	[K] = { "{" SERIES "}", "{\"source\":\"probe\",\"function\":\"max\"}",
+	    "{\"source\":\"step\",\"function\":\"share\",\"condition\":\"vip\"}" },
+	[R] = { "{" THRESHOLD "}", "{\"kind\":\"case_open\",\"limit_ms\":60000}",
+	    "{\"kind\":\"no_data\",\"after_ms\":60000}" },
+	[C] = { "{" MAIL "}", "{" HOOK "}", "{}" },
+};
+
+/* A base with some of its fields set to anything, half of the time to a word of theirs. */
+static json_t *
+random_body(enum define_kind kind, uint32_t *seed)
+{
+	const struct define_table *t = &define_tables[kind];
+	json_t *body = json_loads(bases[kind][next_random(seed) % 3], 0, NULL);
+
+	assert_non_null(body);
+	for (uint32_t n = next_random(seed) % 5; n > 0; n--) {
+		const struct define_field *f = &t->field[next_random(seed) % t->n];
+		const struct define_words *w = f->words;
+		json_t *v;
+
+		if (w != NULL && next_random(seed) % 2 == 0)
+			v = json_string(
+			    w->name(w->first + next_random(seed) % (w->last - w->first + 1)));
+		else
+			v = json_loads(pool[next_random(seed) % (sizeof(pool) / sizeof(pool[0]))],
+			    JSON_DECODE_ANY, NULL);
+		assert_int_equal(json_object_set_new(body, f->name, v), 0);
+	}
+	return body;
+}
+
+static char *
+canonical_text(enum define_kind kind, const union define_any *a)
+{
+	struct jsonw w;
+	const char *text;
+	char *out;
+
+	jsonw_init(&w, 65536);
+	jsonw_object(&w, NULL);
+	define_write_members(&w, kind, a);
+	jsonw_object_end(&w);
+	assert_non_null(text = jsonw_text(&w, NULL));
+	assert_non_null(out = strdup(text));
+	jsonw_free(&w);
+	return out;
+}
+
+/* Whatever comes is refused with reasons, or has a stored form that reads back to itself. */
+static void
+any_body_is_refused_or_stores_again_as_it_is(void **state)
+{
+	union define_any *a = malloc(sizeof(*a)), *again = malloc(sizeof(*again));
+	unsigned accepted[DEFINE_KINDS] = { 0 };
+	uint32_t seed = 20261128;
+
+	(void)state;
+	assert_non_null(a);
+	assert_non_null(again);
+	for (unsigned i = 0; i < 20000; i++) {
+		const enum define_kind kind = (enum define_kind)(i % DEFINE_KINDS);
+		json_t *body = random_body(kind, &seed), *stored;
+		struct define_errors errs = { 0 };
+		struct bl_err err = { 0 };
+		char *text, *text_again;
+
+		assert_int_equal(define_parse(kind, body, body, a, &errs, &err), BL_OK);
+		for (size_t k = 0; k < errs.n && k < DEFINE_ERRORS_MAX; k++)
+			assert_true(errs.e[k].field[0] != '\0' && errs.e[k].expected[0] != '\0');
+		if (errs.n == 0) {
+			accepted[kind]++;
+			text = canonical_text(kind, a);
+			assert_non_null(stored = json_loads(text, 0, NULL));
+			assert_int_equal(
+			    define_parse(kind, stored, stored, again, &errs, &err), BL_OK);
+			if (errs.n > 0)
+				fail_msg("%s: %s: expected %s", text, errs.e[0].field,
+				    errs.e[0].expected);
+			text_again = canonical_text(kind, again);
+			assert_string_equal(text, text_again);
+			define_any_release(kind, again);
+			json_decref(stored);
+			free(text);
+			free(text_again);
+		}
+		define_any_release(kind, a);
+		json_decref(body);
+	}
+	for (size_t k = 0; k < DEFINE_KINDS; k++)
+		assert_in_range(accepted[k], 500, 4900);
+	free(a);
+	free(again);
+}
+
 /* ---- out of memory ------------------------------------------------------------------------- */
 
 struct attempt {
@@ -1343,6 +1460,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    lists_have_the_newest_and_histories_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(scope_is_the_region_and_the_sites, setup, teardown),
+		cmocka_unit_test(any_body_is_refused_or_stores_again_as_it_is),
 		cmocka_unit_test_setup_teardown(
 		    each_allocation_that_fails_is_told, setup, teardown),
 	};
