@@ -13,9 +13,11 @@
 
 static const struct bl_expr_field series_fields[] = {
 	{ "value", BL_VALUE_NUMBER, "the value of the sample" },
+	{ "device", BL_VALUE_TEXT, "the id of the device" },
 };
 static const struct bl_expr_field probe_fields[] = {
 	{ "value", BL_VALUE_NUMBER, "the value of the sample; probe_up: 1 fine, 0 failed" },
+	{ "device", BL_VALUE_TEXT, "the id of the device" },
 	{ "probe", BL_VALUE_TEXT, "the name of the probe" },
 };
 static const struct bl_expr_field step_fields[] = {
@@ -34,6 +36,7 @@ static const struct bl_expr_field case_fields[] = {
 	{ "status", BL_VALUE_TEXT, "the last status that the case had" },
 };
 static const struct bl_expr_field done_fields[] = {
+	{ "process", BL_VALUE_TEXT, "the process that the case belongs to" },
 	{ "step", BL_VALUE_TEXT, "the step that has just ended; null when none has" },
 	{ "case", BL_VALUE_TEXT, "the id of the case" },
 	{ "status", BL_VALUE_TEXT, "the status that the case has now" },

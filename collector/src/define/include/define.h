@@ -64,7 +64,7 @@ struct define_process {
 	char step[DEFINE_STEPS_MAX][BL_NAME_MAX + 1];
 	/*
 	 * The case has ended at the first event after which this holds, over its
-	 * attributes as they are then and: step (just ended, else null), case.
+	 * attributes as they are then and: step (just ended, else null), case, process.
 	 * Unless given: status is one of completed, cancelled, closed, done; or the
 	 * last of the steps has ended.
 	 */
