@@ -14,8 +14,8 @@
 #include "define.h"
 #include "rule_engine.h"
 
-#define INCIDENT_OPEN        BL_RULE_OPEN
-#define INCIDENT_COMMENT_MAX 4000u
+#define INCIDENT_OPEN         BL_RULE_OPEN
+#define INCIDENT_COMMENT_MAX  4000u
 #define INCIDENT_COMMENTS_MAX 1000u
 
 enum incident_state {
@@ -28,11 +28,16 @@ enum incident_state {
 const char *incident_state_name(enum incident_state s);
 bool incident_state_parse(const char *name, enum incident_state *out);
 
-enum incident_notice { INCIDENT_UNDECIDED = 0, INCIDENT_PAGED, INCIDENT_IN_DIGEST, INCIDENT_NOT_TOLD };
+enum incident_notice {
+	INCIDENT_UNDECIDED = 0,
+	INCIDENT_PAGED,
+	INCIDENT_IN_DIGEST,
+	INCIDENT_NOT_TOLD
+};
 
-/* Takes a finding; what changed is told through notice_changed (may be NULL). */
-int incident_reconcile(struct sqlite3 *db, const struct rule_finding *f, int64_t now_unix_ms,
-    struct bl_err *err);
+/* Takes a finding.  What people had been told of and has changed goes into notice_due. */
+int incident_reconcile(
+    struct sqlite3 *db, const struct rule_finding *f, int64_t now_unix_ms, struct bl_err *err);
 
 struct incident {
 	int64_t id;
@@ -51,14 +56,16 @@ typedef bool (*incident_cb)(void *ctx, const struct incident *i);
 struct incident_filter {
 	const char *site, *rule, *subject; /* NULL: any */
 	const char *assignee;
-	unsigned states; /* bits of enum incident_state; 0: any */
-	bool ongoing_only;     /* no end is known */
+	unsigned states;                  /* bits of enum incident_state; 0: any */
+	bool ongoing_only;                /* no end is known */
 	int64_t from_unix_ms, to_unix_ms; /* incidents that touch it */
-	int64_t before_id;     /* paging, newest id first; 0: from the newest */
+	int64_t before_id;                /* paging, newest id first; 0: from the newest */
 	size_t limit;
 };
+/* Newest id first, at most limit (0 and above 1,000: 1,000); to_unix_ms 0: no bound. */
 int incident_each(struct sqlite3 *db, const struct incident_filter *f, incident_cb cb, void *ctx,
     struct bl_err *err);
+/* BL_ENOTFOUND: none; err is left alone. */
 int incident_get(struct sqlite3 *db, int64_t id, incident_cb cb, void *ctx, struct bl_err *err);
 
 struct incident_entry {
@@ -70,20 +77,21 @@ int incident_entries(
     struct sqlite3 *db, int64_t id, incident_entry_cb cb, void *ctx, struct bl_err *err);
 
 /* Live ones by severity and site, for the overview: how many of a site are open or acknowledged. */
-int incident_live_count(struct sqlite3 *db, const char *site, unsigned by_severity[3], struct bl_err *err);
+int incident_live_count(
+    struct sqlite3 *db, const char *site, unsigned by_severity[3], struct bl_err *err);
 
 /* ---- people ---- */
 
 enum incident_outcome {
 	INCIDENT_DONE = 0,
-	INCIDENT_NONE,  /* no such incident */
-	INCIDENT_STALE, /* another version than expected */
-	INCIDENT_ENDED, /* withdrawn or merged: nothing to be done to it */
-	INCIDENT_FULL,  /* too many comments */
+	INCIDENT_NONE,   /* no such incident */
+	INCIDENT_STALE,  /* another version than expected */
+	INCIDENT_ENDED,  /* withdrawn or merged: nothing to be done to it */
+	INCIDENT_FULL,   /* people have done too much to it: INCIDENT_COMMENTS_MAX */
 	INCIDENT_NOBODY, /* no such user */
 };
 
-/* expect_version 0: whatever it is. */
+/* expect_version 0: whatever it is.  A text over INCIDENT_COMMENT_MAX: BL_EINVAL. */
 int incident_acknowledge(struct control *c, const struct control_actor *who, int64_t id,
     int64_t expect_version, struct bl_err *err);
 int incident_assign(struct control *c, const struct control_actor *who, int64_t id,
@@ -96,7 +104,6 @@ int incident_comment(struct control *c, const struct control_actor *who, int64_t
 /* An entry by the system; for notice. */
 int incident_note(struct sqlite3 *db, int64_t id, int64_t now_unix_ms, const char *kind,
     const char *detail, struct bl_err *err);
-int incident_set_notice(
-    struct sqlite3 *db, int64_t id, enum incident_notice n, struct bl_err *err);
+int incident_set_notice(struct sqlite3 *db, int64_t id, enum incident_notice n, struct bl_err *err);
 
 #endif
