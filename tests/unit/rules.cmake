@@ -1,0 +1,21 @@
+# Until the KPIs are there.
+if(NOT TARGET collector_notice)
+  set_property(GLOBAL APPEND PROPERTY BL_TESTS_KNOWN
+    unit/test_rule_engine.c unit/test_incident.c unit/test_notice.c)
+  return()
+endif()
+
+# Rules, incidents, notices.  What devices cover is said by the test: two of the store's calls are wrapped.
+function(bl_rule_test name)
+  bl_unit_test(${name} SOURCES unit/rule_kit.c
+    LINK collector_notice collector_incident collector_outbox collector_rule collector_cases
+      collector_kpi collector_define collector_roster collector_store collector_control bl_clock
+      PkgConfig::SQLITE ${ARGN})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+  target_link_options(${name} PRIVATE
+    -Wl,--wrap=store_read_device -Wl,--wrap=store_log_coverage)
+endfunction()
+
+bl_rule_test(test_rule_engine)
+bl_rule_test(test_incident)
+bl_rule_test(test_notice)

@@ -1,0 +1,795 @@
+/*
+ * Cells, cases and clocks become findings, whatever the order in which they come.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rule_kit.h"
+
+static int64_t
+at(int64_t minute)
+{
+	return T0 + minute * MINUTE;
+}
+
+static void
+clear(struct kit *k)
+{
+	kit_sql(k, "DELETE FROM incident_entry");
+	kit_sql(k, "DELETE FROM notice_due");
+	kit_sql(k, "DELETE FROM incident");
+	kit_sql(k, "DELETE FROM rule_run");
+	kit_sql(k, "DELETE FROM kpi_cell");
+}
+
+/* ---- thresholds ---- */
+
+static void
+sections_between_false_windows_hold_one_incident_each(void **state)
+{
+	/* T and F: final; U: no value; p, q: provisional T and F; '.': nothing came. */
+	static const struct {
+		const char *cells;
+		uint32_t need;
+		const char *incidents;
+	} cases[] = {
+		{ "FFFF", 1, "" },
+		{ "FTTTF", 3, "[1,4)" },
+		{ "FTTF", 3, "" },
+		{ "TTT", 3, "[0,-)" },
+		{ "TTTFTTTF", 3, "[0,3) [4,7)" },
+		{ "TTTUTTF", 3, "[0,6)" }, /* unknown keeps it open ... */
+		{ "TTUTTF", 3, "" },       /* ... and breaks the counting */
+		{ "TT.TTF", 3, "" },
+		{ "UUTTTUUF", 3, "[2,7)" },
+		{ "FTTT..F", 3, "[1,6)" },
+		{ "TTTUUUU", 3, "[0,-)" },
+		{ "TUTUTTTUTF", 3, "[4,9)" },
+		{ "FUF", 1, "" },
+		{ "pppq", 3, "[0,3)" }, /* waited for long enough, and enough is there */
+		{ "TTTTT", 5, "[0,-)" },
+		{ "TTTT", 5, "" },
+	};
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 1);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		v->for_windows = cases[i].need;
+		kit_minutes(k, "east", T0, cases[i].cells);
+		if (strcmp(kit_incidents(k, "r2", "east"), cases[i].incidents) != 0)
+			print_error("case %zu %s\n", i, cases[i].cells);
+		assert_string_equal(kit_incidents(k, "r2", "east"), cases[i].incidents);
+		clear(k);
+	}
+}
+
+static void
+what_comes_late_opens_closes_joins_splits_and_withdraws(void **state)
+{
+	static const struct {
+		const char *first, *incidents, *late, *after;
+	} cases[] = {
+		{ "TTT     ", "[0,-)", "   F", "[0,3)" },
+		{ "TT TTTTF", "[3,7)", "  T", "[0,7)" },
+		{ "TT TTF  ", "", "  T", "[0,5)" },
+		{ "TTTFTTTF", "[0,3) [4,7)", "   T", "[0,7)" },
+		{ "TTTTTTTF", "[0,7)", "   F", "[0,3) [4,7)" },
+		{ "FTTTF   ", "[1,4)", "  F", "" },
+		{ "FTTTF   ", "[1,4)", "  U", "" },
+		{ "TTTTTTTF", "[0,7)", " F F", "[4,7)" },
+		{ "TTTF    ", "[0,3)", "   T", "[0,-)" },
+		{ "TTT   F ", "[0,6)", "   F", "[0,3)" },
+	};
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 3);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		kit_minutes(k, "east", T0, cases[i].first);
+		assert_string_equal(kit_incidents(k, "r2", "east"), cases[i].incidents);
+		kit_minutes(k, "east", T0, cases[i].late);
+		if (strcmp(kit_incidents(k, "r2", "east"), cases[i].after) != 0)
+			print_error("case %zu %s\n", i, cases[i].first);
+		assert_string_equal(kit_incidents(k, "r2", "east"), cases[i].after);
+		clear(k);
+	}
+}
+
+static void
+joined_incidents_point_to_the_oldest_and_split_ones_keep_it(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 3);
+	kit_minutes(k, "east", T0, "TTTFTTTF");
+	kit_minutes(k, "east", T0, "   T");
+	assert_int_equal(kit_int(k, "SELECT min(id) FROM incident"),
+	    kit_int(k, "SELECT merged_into FROM incident WHERE state = 'merged'"));
+	kit_minutes(k, "east", T0, "   F");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,3) [4,7)");
+	assert_int_equal(kit_int(k, "SELECT min(id) FROM incident"),
+	    kit_int(k, "SELECT id FROM incident WHERE end_unix_ms - begin_unix_ms = 180000"
+		       " AND state = 'resolved' ORDER BY begin_unix_ms LIMIT 1"));
+	/* The merged one stays merged: people were told so. */
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident WHERE state = 'merged'"), 1);
+}
+
+static void
+sites_and_rules_do_not_touch_each_other(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v;
+
+	kit_threshold(k, "r2", 3);
+	v = kit_threshold(k, "r3", 2);
+	v->scope.n_sites = 1;
+	(void)snprintf(v->scope.site[0], sizeof(v->scope.site[0]), "west");
+	kit_minutes(k, "east", T0, "TTTF");
+	kit_minutes(k, "west", T0, "TTFF");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,3)");
+	assert_string_equal(kit_incidents(k, "r2", "west"), "");
+	assert_string_equal(kit_incidents(k, "r3", "west"), "[0,2)");
+	assert_string_equal(kit_incidents(k, "r3", "east"), "");
+}
+
+/* ---- whatever the order ---- */
+
+struct shuffle {
+	uint64_t state;
+};
+
+static uint64_t
+next(struct shuffle *s, uint64_t below)
+{
+	s->state = s->state * 6364136223846793005u + 1442695040888963407u;
+	return (s->state >> 33) % below;
+}
+
+#define MINUTES 150 /* over two lines of time */
+
+static void
+make_history(struct shuffle *s, char *cells)
+{
+	char is = 'F';
+
+	for (int i = 0; i < MINUTES; i++) {
+		if (next(s, 4) == 0)
+			is = "TTTFFU."[next(s, 7)];
+		cells[i] = is;
+	}
+}
+
+static size_t
+make_arrivals(struct shuffle *s, const char *cells, struct kit_cell *out)
+{
+	size_t n = 0;
+
+	/* Some come in half first, or as something else that is revised later. */
+	for (int i = 0; i < MINUTES; i++) {
+		const int64_t begin = at(i);
+
+		if (next(s, 3) == 0)
+			out[n++] = (struct kit_cell){ "east", begin, "pqTFU"[next(s, 5)] };
+		out[n++] = (struct kit_cell){ "east", begin, cells[i] };
+	}
+	/* Shuffled, but the last word on a window stays the last. */
+	for (size_t i = n; i-- > 1;) {
+		const size_t j = next(s, i + 1);
+		const struct kit_cell c = out[i];
+
+		out[i] = out[j];
+		out[j] = c;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i + 1; j < n; j++)
+			if (out[i].begin == out[j].begin &&
+			    out[i].is == cells[(out[i].begin - T0) / MINUTE]) {
+				const struct kit_cell c = out[i];
+
+				out[i] = out[j];
+				out[j] = c;
+			}
+	return n;
+}
+
+static void
+any_order_of_arrival_gives_the_same_runs_and_incidents(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 3);
+	kit_threshold(k, "r3", 1);
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct shuffle s = { seed };
+		struct kit_cell arrivals[2 * MINUTES];
+		char cells[MINUTES + 1] = "", *expected, *got;
+		size_t n, i = 0;
+
+		make_history(&s, cells);
+		kit_minutes(k, "east", T0, cells);
+		expected = kit_dump(k);
+		clear(k);
+		n = make_arrivals(&s, cells, arrivals);
+		while (i < n) {
+			size_t m = 1 + next(&s, next(&s, 2) == 0 ? 3 : 60);
+
+			m = m < n - i ? m : n - i;
+			assert_int_equal(kit_cells(k, arrivals + i, m), BL_OK);
+			i += m;
+		}
+		got = kit_dump(k);
+		if (strcmp(expected, got) != 0)
+			print_error("seed %llu: %s\n", (unsigned long long)seed, cells);
+		assert_string_equal(expected, got);
+		free(expected);
+		free(got);
+		clear(k);
+	}
+}
+
+static void
+the_same_again_changes_nothing(void **state)
+{
+	struct kit *k = *state;
+	char *before, *after;
+	int64_t entries;
+
+	kit_threshold(k, "r2", 2);
+	kit_minutes(k, "east", T0, "FTTFFTTTUUTTF");
+	before = kit_dump(k);
+	entries = kit_int(k, "SELECT count(*) FROM incident_entry");
+	kit_minutes(k, "east", T0, "FTTFFTTTUUTTF");
+	after = kit_dump(k);
+	assert_string_equal(before, after);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident_entry"), entries);
+	free(before);
+	free(after);
+}
+
+static void
+cut_off_in_the_middle_nothing_is_left(void **state)
+{
+	struct kit *k = *state;
+	const struct kit_cell c[] = { { "east", at(0), 'T' }, { "east", at(1), 'T' } };
+
+	kit_threshold(k, "r2", 2);
+	k->fail_found = true;
+	assert_int_equal(kit_cells(k, c, 2), BL_EIO);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_run"), 0);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 0);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM kpi_cell"), 0);
+	k->fail_found = false;
+	assert_int_equal(kit_cells(k, c, 2), BL_OK);
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,-)");
+}
+
+static void
+facts_say_why_in_numbers(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 2);
+	kit_minutes(k, "east", T0, "TTUTF");
+	assert_int_equal(
+	    kit_int(k,
+		"SELECT explanation = '{\"kind\":\"threshold\",\"kpi\":\"failures\","
+		"\"kpi_name\":\"The failures\",\"unit\":\"%\",\"window\":\"1m\",\"op\":\">\","
+		"\"threshold\":2,\"for\":2,\"worst\":6,\"windows\":["
+		"{\"begin_unix_ms\":1764288000000,\"end_unix_ms\":1764288060000,\"value\":3,"
+		"\"completeness\":1},"
+		"{\"begin_unix_ms\":1764288060000,\"end_unix_ms\":1764288120000,\"value\":4,"
+		"\"completeness\":1},"
+		"{\"begin_unix_ms\":1764288180000,\"end_unix_ms\":1764288240000,\"value\":6,"
+		"\"completeness\":1}],"
+		"\"true_windows\":3,\"unknown_ms\":60000}' FROM incident"),
+	    1);
+}
+
+static void
+only_the_first_ten_windows_are_named(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 2);
+	kit_minutes(k, "east", T0, "TTTUTTTTTTTTTTTF");
+	assert_int_equal(
+	    kit_int(k, "SELECT json_array_length(explanation, '$.windows') FROM incident"), 10);
+	assert_int_equal(
+	    kit_int(k, "SELECT json_extract(explanation, '$.true_windows') FROM incident"), 14);
+}
+
+/* ---- patience ---- */
+
+static void
+a_window_with_a_hole_is_waited_for(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 2);
+	k->now = at(2); /* the second has just ended */
+	kit_minutes(k, "east", T0, "pp");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_run"), 0);
+	k->now = at(3); /* two windows after the first one's end */
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	assert_int_equal(kit_int(k, "SELECT sum(windows) FROM rule_run"), 1);
+	k->now = at(4);
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,-)");
+	/* Then the rest comes: it had been fine. */
+	kit_minutes(k, "east", T0, "F");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "");
+}
+
+static void
+patience_is_looked_at_in_bounded_pieces_and_none_is_left_out(void **state)
+{
+	struct kit *k = *state;
+	int calls = 0;
+
+	kit_threshold(k, "r2", 2);
+	k->now = at(0);
+	kit_minutes(k, "east", T0, "pppppppppppppppppppp");
+	kit_minutes(k, "west", T0, "pppppppppppppppppppp");
+	k->now = at(40);
+	while (kit_int(k, "SELECT coalesce(sum(windows), 0) FROM rule_run") < 40) {
+		const int64_t before = kit_int(k, "SELECT coalesce(sum(windows), 0) FROM rule_run");
+
+		assert_int_equal(kit_on_time(k, 4), BL_OK);
+		assert_true(kit_int(k, "SELECT sum(windows) FROM rule_run") > before);
+		assert_true(++calls < 50);
+	}
+	assert_string_equal(kit_incidents(k, "r2", "west"), "[0,-)");
+}
+
+static void
+too_little_of_a_window_says_nothing(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 1);
+
+	v->completeness = 0.9;
+	kit_minutes(k, "east", T0, "ppp");
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_run"), 0);
+}
+
+/* ---- versions ---- */
+
+static void
+switched_off_an_incident_ends_there_and_nothing_follows(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 2);
+
+	kit_minutes(k, "east", T0, "TTTTTTTT");
+	kit_new_version(k, v, at(5))->head.enabled = false;
+	(void)kit_redo(k, "r2", at(5));
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,5)");
+	kit_minutes(k, "east", at(8), "TTTT");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,5)");
+	assert_int_equal(kit_int(k, "SELECT max(end_unix_ms) FROM rule_run"), at(5));
+}
+
+static void
+a_new_version_counts_from_its_instant(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 2);
+
+	kit_minutes(k, "east", T0, "TTTTTTTTF");
+	kit_new_version(k, v, at(5))->for_windows = 4;
+	(void)kit_redo(k, "r2", at(5));
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,5)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident WHERE state = 'withdrawn'"), 0);
+}
+
+static void
+a_cell_that_comes_before_the_new_version_is_worked_out_does_no_harm(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 2);
+
+	kit_minutes(k, "east", T0, "TTTTT");
+	(void)kit_new_version(k, v, at(5));
+	kit_minutes(k, "east", at(5), "TTT");
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,5) [5,-)");
+	(void)kit_redo(k, "r2", at(5));
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,5) [5,-)");
+	assert_int_equal(kit_int(k, "SELECT min(id) FROM incident"),
+	    kit_int(k, "SELECT id FROM incident WHERE end_unix_ms IS NOT NULL"));
+}
+
+static void
+a_rule_made_for_the_past_equals_one_that_was_there(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 3);
+	struct shuffle s = { 7 };
+	char cells[MINUTES + 1] = "", *expected, *got;
+	size_t rules = k->set.n_rules;
+	int slices;
+
+	make_history(&s, cells);
+	kit_minutes(k, "east", T0, cells);
+	kit_minutes(k, "west", at(4000), cells);
+	expected = kit_dump(k);
+	clear(k);
+	k->set.n_rules = 0;
+	kit_minutes(k, "east", T0, cells);
+	kit_minutes(k, "west", at(4000), cells);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_run"), 0);
+	k->set.n_rules = rules;
+	slices = kit_redo(k, "r2", v->head.from_unix_ms);
+	assert_true(slices >= 4); /* more than one for each site */
+	got = kit_dump(k);
+	assert_string_equal(expected, got);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_place"), 0);
+	free(expected);
+	free(got);
+}
+
+/* ---- runs, read ---- */
+
+struct runs {
+	char text[512];
+	size_t len;
+};
+
+static bool
+take_run(void *ctx, const struct rule_run_row *r)
+{
+	struct runs *l = ctx;
+
+	l->len += (size_t)snprintf(l->text + l->len, sizeof(l->text) - l->len, "%s%c%lld+%lld",
+	    l->len > 0 ? " " : "", "FTU"[r->outcome], (long long)((r->begin_unix_ms - T0) / MINUTE),
+	    (long long)r -> windows);
+	return true;
+}
+
+static void
+runs_are_shown_whole(void **state)
+{
+	struct kit *k = *state;
+	struct runs all = { .len = 0 }, some = { .len = 0 };
+	struct bl_err err = { 0 };
+	char cells[101];
+	struct sqlite3 *db;
+
+	kit_threshold(k, "r2", 3);
+	memset(cells, 'F', 100);
+	cells[100] = '\0';
+	memcpy(cells + 57, "TTTTTT", 6); /* over the line at 60 */
+	cells[80] = '.';
+	kit_minutes(k, "east", T0, cells);
+	assert_int_equal(control_read_begin(k->c, &db, &err), BL_OK);
+	assert_int_equal(
+	    rule_runs(db, "r2", "east", T0, at(1000), 100, take_run, &all, &err), BL_OK);
+	assert_string_equal(all.text, "F0+57 T57+6 F63+17 F81+19");
+	assert_int_equal(
+	    rule_runs(db, "r2", "east", at(59), at(70), 2, take_run, &some, &err), BL_OK);
+	assert_string_equal(some.text, "T57+6 F63+17");
+	control_read_end(k->c, db);
+}
+
+/* ---- cases ---- */
+
+static void
+a_case_is_late_once_every_device_is_known_up_to_the_deadline(void **state)
+{
+	struct kit *k = *state;
+
+	kit_sql(k,
+	    "INSERT INTO device (id, name, site, part, retired, since_unix_ms, created_unix_ms,"
+	    " version) VALUES ('d3', 'd', 'east', 0, 0, 0, 0, 1)");
+	kit_sql(k, "INSERT INTO service (device, from_unix_ms, to_unix_ms, site)"
+		   " VALUES ('d3', 1764200000000, NULL, 'east')");
+	kit_reload_roster(k);
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(50));
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case WHERE outcome = 2"), 1);
+	kit_cover(k, "d3", at(-10), at(10));
+	kit_cover(k, "d3", at(12), at(60)); /* a hole: the order may have ended there */
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "");
+	kit_device(k, "d3")->n = 0;
+	kit_cover(k, "d3", at(-10), at(60));
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	assert_int_equal(kit_int(k, "SELECT last_true_unix_ms FROM incident"), at(50));
+	kit_cover(k, "d1", at(50), at(55));
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_int_equal(kit_int(k, "SELECT last_true_unix_ms FROM incident"), at(55));
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+	assert_int_equal(kit_case(k, "east", "o1", at(0), at(52), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,52)");
+	assert_int_equal(
+	    kit_int(k,
+		"SELECT explanation = '{\"kind\":\"case_open\",\"process\":\"order\","
+		"\"process_name\":\"The order\",\"case\":\"o1\",\"limit_ms\":1800000,"
+		"\"begin_unix_ms\":1764288000000,\"deadline_unix_ms\":1764289800000,"
+		"\"end_unix_ms\":1764291120000,\"status\":\"done\",\"attrs\":{}}' FROM incident"),
+	    1);
+}
+
+static void
+covered_up_to_the_deadline_is_not_over_it(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(30)); /* an event at the deadline itself may be missing */
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "");
+	kit_cover(k, "d1", at(30), at(30) + 1);
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+}
+
+static void
+a_late_end_before_the_deadline_withdraws(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(40));
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	assert_int_equal(kit_case(k, "east", "o1", at(0), at(20), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident WHERE state = 'withdrawn'"), 1);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case"), 0);
+}
+
+static void
+a_case_whose_events_belong_elsewhere_is_withdrawn(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(40));
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	kit_sql(k, "UPDATE case_head SET events = 0");
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "");
+}
+
+static void
+ended_late_is_known_without_any_coverage(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	assert_int_equal(kit_case(k, "east", "o1", at(0), at(45), "new"), BL_OK);
+	assert_int_equal(kit_case(k, "west", "o1", at(0), at(30), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,45)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case"), 1);
+}
+
+static void
+cases_of_one_name_at_two_sites_are_two(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	assert_int_equal(kit_case(k, "east", "o1", at(0), at(45), "new"), BL_OK);
+	assert_int_equal(kit_case(k, "west", "o1", at(5), at(50), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,45) [35,50)");
+	assert_int_equal(kit_case(k, "west", "o1", at(5), at(20), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,45)");
+}
+
+static void
+condition_sees_the_case_as_it_was_at_the_deadline(void **state)
+{
+	static const struct {
+		const char *where, *status;
+		bool late;
+	} cases[] = {
+		{ "status != \"hold\"", "new", true },
+		{ "status != \"hold\"", "hold", false },
+		{ "status != \"done\"", "new", true }, /* done later */
+		{ "status = \"done\"", "new", false },
+		{ "age >= 30min and process = \"order\"", "new", true },
+		{ "amount > 5", "new", false }, /* not known: not raised */
+		{ "case = \"o1\"", "new", true },
+	};
+	struct kit *k = *state;
+	struct define_rule *v = kit_case_open(k, "r1", 30 * MINUTE);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct bl_expr_scope open = { .open = true };
+		struct bl_expr_error why;
+		struct bl_err err = { 0 };
+
+		assert_int_equal(bl_expr_compile(&v->where, cases[i].where, strlen(cases[i].where),
+				     &open, BL_VALUE_BOOL, &why, &err),
+		    BL_OK);
+		assert_int_equal(kit_case(k, "east", "o1", at(0), at(45), cases[i].status), BL_OK);
+		if ((kit_incidents(k, "r1", "order/o1")[0] != '\0') != cases[i].late)
+			print_error("case %zu\n", i);
+		assert_int_equal(kit_incidents(k, "r1", "order/o1")[0] != '\0', cases[i].late);
+		bl_expr_free(v->where);
+		v->where = NULL;
+		kit_sql(k, "DELETE FROM rule_case");
+		clear(k);
+	}
+}
+
+static void
+another_version_leaves_late_cases_alone_and_switching_off_ends_them(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_case_open(k, "r1", 30 * MINUTE), *off;
+
+	kit_cover(k, "d1", at(-10), at(90));
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	v = kit_new_version(k, v, at(40));
+	v->limit_ms = 50 * MINUTE;
+	(void)kit_redo(k, "r1", at(40));
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	off = kit_new_version(k, v, at(60));
+	off->head.enabled = false;
+	(void)kit_redo(k, "r1", at(60));
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,60)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+}
+
+static void
+a_rule_about_cases_made_for_the_past_finds_them(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v;
+
+	kit_cover(k, "d1", at(-10), at(500));
+	for (int i = 0; i < 150; i++) {
+		char id[16];
+
+		(void)snprintf(id, sizeof(id), "o%d", i);
+		assert_int_equal(kit_case(k, i % 2 ? "east" : "west", id, at(i),
+				     i % 3 ? at(i + 10) : at(i + 40), "new"),
+		    BL_OK);
+	}
+	v = kit_case_open(k, "r1", 30 * MINUTE);
+	(void)kit_redo(k, "r1", v->head.from_unix_ms);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 50);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case"), 50);
+}
+
+/* ---- silence ---- */
+
+static void
+look_until(struct kit *k, int64_t until)
+{
+	for (; k->now < until; k->now += MINUTE)
+		assert_int_equal(kit_no_data_look(k), BL_OK);
+	k->now = until;
+	assert_int_equal(kit_no_data_look(k), BL_OK);
+}
+
+static void
+silence_begins_with_the_last_arrival_and_ends_with_the_next(void **state)
+{
+	struct kit *k = *state;
+
+	kit_no_data(k, "quiet", 15 * MINUTE);
+	kit_device(k, "d1")->last_arrival = at(0);
+	kit_device(k, "d2")->last_arrival = at(100);
+	k->now = at(1);
+	look_until(k, at(14));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "");
+	look_until(k, at(16));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,-)");
+	assert_int_equal(kit_int(k, "SELECT last_true_unix_ms FROM incident"), at(15));
+	look_until(k, at(30));
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+	kit_device(k, "d1")->last_arrival = at(30) + 5000;
+	look_until(k, at(31));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,30.0833)");
+	look_until(k, at(60));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,30.0833) [30.0833,-)");
+}
+
+static void
+a_centre_that_was_down_calls_nobody_silent_at_once(void **state)
+{
+	struct kit *k = *state;
+
+	kit_no_data(k, "quiet", 15 * MINUTE);
+	kit_device(k, "d1")->last_arrival = at(0);
+	kit_device(k, "d2")->last_arrival = at(0);
+	k->now = at(1);
+	look_until(k, at(2));
+	k->now = at(300);
+	assert_int_equal(kit_no_data_look(k), BL_OK);
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "");
+	kit_device(k, "d2")->last_arrival = at(301);
+	look_until(k, at(315));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,-)");
+	assert_string_equal(kit_incidents(k, "quiet", "d2"), "");
+}
+
+static void
+never_heard_of_counts_from_its_service_and_a_retired_one_ends(void **state)
+{
+	struct kit *k = *state;
+
+	kit_no_data(k, "quiet", 15 * MINUTE);
+	kit_device(k, "d2")->last_arrival = at(100);
+	kit_sql(k, "UPDATE service SET from_unix_ms = 1764288000000 WHERE device = 'd1'");
+	kit_reload_roster(k);
+	k->now = at(14);
+	look_until(k, at(16));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,-)");
+	kit_sql(k, "UPDATE service SET to_unix_ms = 1764289200000 WHERE device = 'd1'");
+	kit_reload_roster(k);
+	look_until(k, at(21));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,20)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_silent"), 0);
+}
+
+static void
+switched_off_silences_end(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_no_data(k, "quiet", 15 * MINUTE);
+
+	kit_device(k, "d1")->last_arrival = at(0);
+	kit_device(k, "d2")->last_arrival = at(100);
+	k->now = at(1);
+	look_until(k, at(20));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,-)");
+	kit_new_version(k, v, at(22))->head.enabled = false;
+	look_until(k, at(25));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,22)");
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(sections_between_false_windows_hold_one_incident_each),
+		TEST(what_comes_late_opens_closes_joins_splits_and_withdraws),
+		TEST(joined_incidents_point_to_the_oldest_and_split_ones_keep_it),
+		TEST(sites_and_rules_do_not_touch_each_other),
+		TEST(any_order_of_arrival_gives_the_same_runs_and_incidents),
+		TEST(the_same_again_changes_nothing),
+		TEST(cut_off_in_the_middle_nothing_is_left),
+		TEST(facts_say_why_in_numbers),
+		TEST(only_the_first_ten_windows_are_named),
+		TEST(a_window_with_a_hole_is_waited_for),
+		TEST(patience_is_looked_at_in_bounded_pieces_and_none_is_left_out),
+		TEST(too_little_of_a_window_says_nothing),
+		TEST(switched_off_an_incident_ends_there_and_nothing_follows),
+		TEST(a_new_version_counts_from_its_instant),
+		TEST(a_cell_that_comes_before_the_new_version_is_worked_out_does_no_harm),
+		TEST(a_rule_made_for_the_past_equals_one_that_was_there),
+		TEST(runs_are_shown_whole),
+		TEST(a_case_is_late_once_every_device_is_known_up_to_the_deadline),
+		TEST(covered_up_to_the_deadline_is_not_over_it),
+		TEST(a_late_end_before_the_deadline_withdraws),
+		TEST(a_case_whose_events_belong_elsewhere_is_withdrawn),
+		TEST(ended_late_is_known_without_any_coverage),
+		TEST(cases_of_one_name_at_two_sites_are_two),
+		TEST(condition_sees_the_case_as_it_was_at_the_deadline),
+		TEST(another_version_leaves_late_cases_alone_and_switching_off_ends_them),
+		TEST(a_rule_about_cases_made_for_the_past_finds_them),
+		TEST(silence_begins_with_the_last_arrival_and_ends_with_the_next),
+		TEST(a_centre_that_was_down_calls_nobody_silent_at_once),
+		TEST(never_heard_of_counts_from_its_service_and_a_retired_one_ends),
+		TEST(switched_off_silences_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
