@@ -532,11 +532,20 @@ commit_doubtful(struct spool *s, int64_t attempted, struct bl_err *err)
 	return BL_OK;
 }
 
+void
+db_tidy(struct spool *s, int frames)
+{
+	struct bl_err ignored = { 0 };
+
+	if (s->db != NULL && !s->suspect && !s->damaged && s->wal_frames >= frames &&
+	    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
+		bl_debug("spool", "%s", ignored.msg); /* tried again when the log needs room */
+}
+
 int
 txn_commit(struct spool *s, struct bl_err *err)
 {
 	const int64_t attempted = s->d.commit_no + 1;
-	struct bl_err ignored = { 0 };
 	int rc, sqlite_rc;
 
 	s->d.commit_no = attempted;
@@ -557,9 +566,7 @@ txn_commit(struct spool *s, struct bl_err *err)
 	}
 	s->in_txn = false;
 	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
-	if (s->wal_frames >= SPOOL_WAL_FRAMES &&
-	    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
-		bl_debug("spool", "%s", ignored.msg); /* tried again when the log needs room */
+	db_tidy(s, SPOOL_WAL_FRAMES_MOST);
 	return BL_OK;
 }
 

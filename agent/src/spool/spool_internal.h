@@ -21,24 +21,25 @@
 #include "branchline/log.h"
 #include "spool.h"
 
-#define SPOOL_SCHEMA         1
-#define SPOOL_APPLICATION_ID 0x424c5350 /* "BLSP" */
-#define SPOOL_PAGE_BYTES     4096
-#define SPOOL_MEMORY_BYTES   (512u * 1024u)
-#define SPOOL_TXN_BYTES      (64u * 1024u) /* of pending data in one transaction */
-#define SPOOL_TXN_WAL_BYTES  (192 * 1024)  /* what one transaction may add to the WAL */
-#define SPOOL_WAL_FRAMES     48            /* checkpoint when the WAL has that many */
-#define SPOOL_LEDGER_ROWS    4096
-#define SPOOL_SEEN_ROWS      65536
-#define SPOOL_SEEN_MS        (24 * 3600 * (int64_t)1000)
-#define SPOOL_OUTSTANDING    256
-#define SPOOL_PENDING_GAPS   64
-#define SPOOL_PENDING_CLOCKS 16
-#define SPOOL_ROW_SAMPLES    4096 /* a longer tick becomes several rows */
-#define SPOOL_CUT_LINK_MS    (60 * (int64_t)1000)
-#define SPOOL_CUT_EVENTS_MS  (5 * (int64_t)1000) /* after an event, with a link */
-#define SPOOL_CUT_ALONE_MS   (3600 * (int64_t)1000)
-#define SPOOL_ALONE_MS       (5 * 60 * (int64_t)1000) /* without a receipt: alone */
+#define SPOOL_SCHEMA          1
+#define SPOOL_APPLICATION_ID  0x424c5350 /* "BLSP" */
+#define SPOOL_PAGE_BYTES      4096
+#define SPOOL_MEMORY_BYTES    (512u * 1024u)
+#define SPOOL_TXN_BYTES       (64u * 1024u) /* of pending data in one transaction */
+#define SPOOL_TXN_WAL_BYTES   (192 * 1024)  /* what one transaction may add to the WAL */
+#define SPOOL_WAL_FRAMES      48 /* checkpoint when the WAL has that many, between commits */
+#define SPOOL_WAL_FRAMES_MOST 96 /* the commit itself does it */
+#define SPOOL_LEDGER_ROWS     4096
+#define SPOOL_SEEN_ROWS       65536
+#define SPOOL_SEEN_MS         (24 * 3600 * (int64_t)1000)
+#define SPOOL_OUTSTANDING     256
+#define SPOOL_PENDING_GAPS    64
+#define SPOOL_PENDING_CLOCKS  16
+#define SPOOL_ROW_SAMPLES     4096 /* a longer tick becomes several rows */
+#define SPOOL_CUT_LINK_MS     (60 * (int64_t)1000)
+#define SPOOL_CUT_EVENTS_MS   (5 * (int64_t)1000) /* after an event, with a link */
+#define SPOOL_CUT_ALONE_MS    (3600 * (int64_t)1000)
+#define SPOOL_ALONE_MS        (5 * 60 * (int64_t)1000) /* without a receipt: alone */
 
 #define SPOOL_AGE_MS (10 * 60 * (int64_t)1000) /* between looks for what is too old */
 
@@ -267,6 +268,8 @@ void txn_rollback(struct spool *s);
  * failed sync the kernel may hold pages as clean that never reached the disk.
  */
 int db_rewrite_log(struct spool *s, struct bl_err *err);
+/* Moves the log into the file when it has so many pages: the work of a quiet moment. */
+void db_tidy(struct spool *s, int frames);
 /* Pages that could still be used under the cap. */
 int db_free_pages(struct spool *s, int64_t *out, struct bl_err *err);
 

@@ -76,7 +76,6 @@ enqueue_locked(struct spool_thread *t, struct post *p)
 	t->tail = &p->next;
 	t->queue_bytes += p->bytes;
 	t->requests += p->bytes == 0;
-	(void)pthread_cond_signal(&t->wake); /* cannot fail on a good condition */
 }
 
 static void
@@ -127,6 +126,9 @@ post(struct spool_thread *t, struct post *p)
 			t->refused_requests++;
 	}
 	pthread_mutex_unlock(&t->mtx);
+	if (p ==
+	    NULL) /* outside, so that the thread does not wake up to a held mutex; cannot fail */
+		(void)pthread_cond_signal(&t->wake);
 	post_free(p);
 	return rc;
 }

@@ -528,6 +528,7 @@ upkeep(struct spool_thread *t)
 		cut_due(t);
 	if (now >= t->trim_mono_ms)
 		trim(t);
+	db_tidy(t->spool, SPOOL_WAL_FRAMES);
 	replace_if_damaged(t);
 }
 
