@@ -46,7 +46,7 @@ struct snip {
 	char text[SNIP_MAX + 8];
 };
 
-/* A text as it is shown: in quotes, shortened between characters. */
+/* A text as it is shown: in quotes, on one line, shortened between characters. */
 static struct snip
 snip(const char *p, size_t len)
 {
@@ -57,6 +57,9 @@ snip(const char *p, size_t len)
 		for (n = SNIP_MAX; n > 0 && ((unsigned char)p[n] & 0xc0) == 0x80; n--)
 			;
 	(void)snprintf(s.text, sizeof(s.text), "\"%.*s%s\"", (int)n, p, n < len ? "..." : "");
+	for (char *at = s.text; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20)
+			*at = ' '; /* it was escaped */
 	return s;
 }
 

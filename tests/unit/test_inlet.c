@@ -1,0 +1,932 @@
+/*
+ * The step inlet: lines by a table (tests/data/inlet/lines.json), the socket
+ * with a sink that does as it is told and a clock that stands still, and once
+ * the whole with a real spool.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "inlet.h"
+#include "inlet_line.h"
+#include "spool_thread.h"
+
+#define HELD 128
+
+/* ---- lines ---- */
+
+static size_t
+from_hex(const char *hex, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; hex[0] != '\0' && n < size; hex += 2) {
+		unsigned byte;
+
+		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
+		out[n++] = (char)byte;
+	}
+	return n;
+}
+
+/* A text, or parts of which some are repeated: "a", ["b", 3] is "abbb". */
+static size_t
+line_of(const json_t *row, char *out, size_t size)
+{
+	const json_t *line = json_object_get(row, "line"), *part;
+	size_t n = 0, i;
+
+	if (json_object_get(row, "hex") != NULL)
+		return from_hex(json_string_value(json_object_get(row, "hex")), out, size);
+	if (json_is_string(line)) {
+		n = json_string_length(line);
+		assert_true(n <= size);
+		memcpy(out, json_string_value(line), n);
+		return n;
+	}
+	json_array_foreach(line, i, part)
+	{
+		const json_t *text = json_is_array(part) ? json_array_get(part, 0) : part;
+		json_int_t times =
+		    json_is_array(part) ? json_integer_value(json_array_get(part, 1)) : 1;
+
+		for (; times > 0; times--) {
+			assert_true(n + json_string_length(text) <= size);
+			memcpy(out + n, json_string_value(text), json_string_length(text));
+			n += json_string_length(text);
+		}
+	}
+	return n;
+}
+
+static bool
+is_text(struct bl_str s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
+}
+
+static bool
+is_value(const struct bl_attr *a, const json_t *want)
+{
+	if (json_is_string(want))
+		return a->type == BL_ATTR_TEXT && is_text(a->text, json_string_value(want));
+	if (json_is_boolean(want))
+		return a->type == BL_ATTR_BOOL && a->boolean == json_is_true(want);
+	return a->type == BL_ATTR_NUMBER && a->number == json_number_value(want);
+}
+
+static void
+check_event(const char *name, const struct bl_event *ev, const json_t *want)
+{
+	const json_t *attrs = json_object_get(want, "attrs"), *attr;
+	const char *id = json_string_value(json_object_get(want, "id"));
+	size_t i;
+
+	if (!is_text(ev->type, json_string_value(json_object_get(want, "type"))) ||
+	    !is_text(ev->id, id != NULL ? id : "") || ev->n_attrs != json_array_size(attrs))
+		fail_msg("%s: another type, id or number of attributes (%u)", name, ev->n_attrs);
+	assert_int_equal(ev->boot_ms, 0);
+	json_array_foreach(attrs, i, attr)
+	{
+		if (!is_text(ev->attr[i].key, json_string_value(json_array_get(attr, 0))) ||
+		    !is_value(&ev->attr[i], json_array_get(attr, 1)))
+			fail_msg("%s: attribute %zu", name, i);
+	}
+}
+
+static void
+lines_become_what_the_table_says(void **state)
+{
+	static char line[8192];
+	struct inlet_line *out = malloc(sizeof(*out));
+	json_error_t why;
+	json_t *rows =
+	    json_load_file(BL_TEST_DATA "/inlet/lines.json", JSON_REJECT_DUPLICATES, &why);
+	json_t *row;
+	size_t i;
+
+	(void)state;
+	if (rows == NULL)
+		fail_msg("lines.json:%d: %s", why.line, why.text);
+	assert_true(json_array_size(rows) > 50);
+	json_array_foreach(rows, i, row)
+	{
+		const char *name = json_string_value(json_object_get(row, "name"));
+		const char *error = json_string_value(json_object_get(row, "error"));
+		const json_t *attrs = json_object_get(row, "attrs");
+		const size_t len = line_of(row, line, sizeof(line));
+		/* Exactly as long as it is, so that a byte too far is seen. */
+		char *exact = malloc(len > 0 ? len : 1);
+		struct bl_err err = { 0 };
+		int rc;
+
+		memcpy(exact, line, len);
+		rc = inlet_line_parse(exact, len, out, &err);
+		free(exact);
+		if (error != NULL && (rc != BL_EINVAL || strcmp(err.msg, error) != 0))
+			fail_msg("%s: got %d \"%s\"", name, rc, err.msg);
+		if (error == NULL && rc != BL_OK)
+			fail_msg("%s: got %d \"%s\"", name, rc, err.msg);
+		if (error == NULL && attrs != NULL)
+			assert_int_equal(out->ev.n_attrs, json_integer_value(attrs));
+		else if (error == NULL)
+			check_event(name, &out->ev, json_object_get(row, "event"));
+	}
+	json_decref(rows);
+	free(out);
+}
+
+/* ---- the socket, with a sink that does as it is told ---- */
+
+struct fake {
+	int64_t mono_ms;
+	struct bl_clock clock;
+	char dir[64], path[96];
+	struct inlet *in;
+	int sink_rc;          /* of the next events */
+	bool answers_at_once; /* else they are held */
+	unsigned n_held, events;
+	uint64_t held[HELD];
+	char last_case[INLET_CASE_MAX + 1];
+	const char *problem;
+};
+
+static int64_t
+fake_mono(void *ctx)
+{
+	return ((struct fake *)ctx)->mono_ms;
+}
+
+static void
+fake_random(void *ctx, void *out, size_t len)
+{
+	(void)ctx;
+	memset(out, 0xff, len); /* the next round comes round to 0 */
+}
+
+static int
+fake_event(void *ctx, const struct bl_event *ev, uint64_t token)
+{
+	struct fake *f = ctx;
+
+	if (f->sink_rc < 0)
+		return f->sink_rc;
+	assert_true(f->n_held < HELD);
+	f->events++;
+	f->held[f->n_held++] = token;
+	(void)snprintf(f->last_case, sizeof(f->last_case), "%.*s", (int)ev->attr[1].text.len,
+	    ev->attr[1].text.p);
+	return BL_OK;
+}
+
+static void
+fake_problem(void *ctx, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s", ((struct fake *)ctx)->problem);
+}
+
+static int
+fake_open_at(struct fake *f, const char *path, struct inlet **out, struct bl_err *err)
+{
+	const struct inlet_opts opts = { .path = path,
+		.mode = 0640,
+		.clock = &f->clock,
+		.sink = { f, fake_event, fake_problem } };
+
+	return inlet_open(out, &opts, err);
+}
+
+static int
+setup(void **state)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+	struct bl_err err = { 0 };
+
+	f->mono_ms = 1000000;
+	f->clock = (struct bl_clock){ .ctx = f, .mono_ms = fake_mono, .random = fake_random };
+	f->problem = "";
+	f->answers_at_once = true;
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-inlet-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->path, sizeof(f->path), "%s/steps.sock", f->dir);
+	if (fake_open_at(f, f->path, &f->in, &err) < 0)
+		fail_msg("open: %s", err.msg);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fake *f = *state;
+
+	inlet_close(f->in);
+	assert_int_equal(access(f->path, F_OK), -1); /* nothing stays behind */
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static void
+answer_held(struct fake *f, int rc)
+{
+	const unsigned n = f->n_held;
+
+	f->n_held = 0;
+	for (unsigned i = 0; i < n; i++)
+		inlet_done(f->in, f->held[i], rc);
+}
+
+/* Turns until nothing is to be done; how many. */
+static unsigned
+serve(struct fake *f)
+{
+	struct pollfd p = { inlet_fd(f->in), POLLIN, 0 };
+	unsigned turns = 0;
+
+	while (poll(&p, 1, 0) == 1 || inlet_deadline(f->in) <= f->mono_ms) {
+		inlet_serve(f->in);
+		if (f->answers_at_once)
+			answer_held(f, 0);
+		assert_true(++turns < 5000); /* a spin */
+	}
+	return turns;
+}
+
+static int
+dial_path(const char *path)
+{
+	struct sockaddr_un sa;
+	int dir_fd, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(inlet_address(path, &sa, &dir_fd, NULL), BL_OK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	if (dir_fd >= 0)
+		assert_int_equal(close(dir_fd), 0);
+	return fd;
+}
+
+static int
+dial(struct fake *f)
+{
+	return dial_path(f->path);
+}
+
+static void
+say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Everything that has come; *end: the other side closed. */
+static const char *
+heard(int fd, bool *end)
+{
+	static char text[65536];
+	size_t len = 0;
+	ssize_t n;
+
+	*end = false;
+	while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
+		len += (size_t)n;
+	*end = n == 0 || (n < 0 && errno == ECONNRESET); /* the latter: something was not read */
+	text[len] = '\0';
+	return text;
+}
+
+static void
+hear(int fd, const char *want)
+{
+	bool end;
+
+	assert_string_equal(heard(fd, &end), want);
+	assert_false(end);
+}
+
+static void
+hear_the_end(int fd, const char *want)
+{
+	bool end;
+
+	assert_string_equal(heard(fd, &end), want);
+	assert_true(end);
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+answers_come_in_the_order_of_lines(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f);
+	struct inlet_counters n;
+
+	f->answers_at_once = false;
+	say(fd, "step event a\nstep evnt b\nstep event c\r\nstep event d\n");
+	(void)serve(f);
+	hear(fd, ""); /* the mistake's answer waits for the one before */
+	assert_int_equal(f->n_held, 3);
+	inlet_done(f->in, f->held[2], 0);
+	(void)serve(f);
+	hear(fd, "");
+	inlet_done(f->in, f->held[0], 0);
+	(void)serve(f);
+	hear(fd, "ok\nerror: column 6: expected \"begin\", \"end\" or \"event\" after \"step\"\n");
+	inlet_done(f->in, f->held[1], 1);
+	inlet_done(f->in, f->held[1], 0); /* twice, or late: nobody is confused */
+	inlet_done(f->in, 12345, 0);
+	(void)serve(f);
+	hear(fd, "ok repeated\nok\n");
+	inlet_count(f->in, &n);
+	assert_int_equal(n.accepted, 2);
+	assert_int_equal(n.repeated, 1);
+	assert_int_equal(n.bad_lines, 1);
+	assert_int_equal(n.clients, 1);
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, 0);
+	assert_true(inlet_deadline(f->in) == INT64_MAX);
+}
+
+static void
+lines_may_come_in_any_pieces(void **state)
+{
+	static const char text[] = "step begin 1 \xe5\xae\xa1 id=x\nstep end 1 \xe5\xae\xa1\n";
+	struct fake *f = *state;
+	const int fd = dial(f);
+
+	for (size_t i = 0; i + 1 < sizeof(text); i++) {
+		const char one[2] = { text[i], '\0' };
+
+		say(fd, one);
+		(void)serve(f);
+	}
+	hear(fd, "ok\nok\n");
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+the_end_of_input_ends_the_last_line(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f), none = dial(f);
+
+	say(fd, "step event 1\nstep event last");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(shutdown(none, SHUT_WR), 0);
+	(void)serve(f);
+	hear_the_end(fd, "ok\nok\n");
+	hear_the_end(none, "");
+	assert_string_equal(f->last_case, "last");
+}
+
+/* Written, and gone without reading: what was said counts. */
+static void
+a_hang_up_is_no_refusal(void **state)
+{
+	struct fake *f = *state;
+	struct inlet_counters n;
+	int fd = dial(f);
+
+	for (unsigned i = 0; i < 100; i++)
+		say(fd, "step event 1\n");
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+	assert_int_equal(f->events, 100);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, 0);
+	/* And gone while the disk is waited for. */
+	f->answers_at_once = false;
+	fd = dial(f);
+	for (unsigned i = 0; i < 100; i++)
+		say(fd, "step event 1\n");
+	assert_int_equal(close(fd), 0);
+	assert_true(serve(f) < 20); /* no spin over a descriptor that hung up */
+	f->answers_at_once = true;
+	answer_held(f, 0);
+	(void)serve(f);
+	assert_int_equal(f->events, 200);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, 0);
+}
+
+static void
+a_line_that_is_too_long_is_skipped(void **state)
+{
+	static const size_t lengths[] = { 4096, 4097, 4098, 4099, 8192, 30000 };
+	struct fake *f = *state;
+	const int fd = dial(f);
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		char *line = malloc(lengths[i] + 2);
+		bool end;
+
+		memset(line, ' ', lengths[i]);
+		memcpy(line, "step event 1", 12);
+		memcpy(line + lengths[i], "\n", 2);
+		say(fd, line);
+		free(line);
+		say(fd, "step event 2\n");
+		(void)serve(f);
+		if (lengths[i] <= 4096)
+			hear(fd, "ok\nok\n");
+		else {
+			const char *text = heard(fd, &end);
+
+			assert_non_null(strstr(text, "error: "));
+			assert_non_null(strstr(text, "4096 bytes"));
+			assert_string_equal(strchr(text, '\n') + 1, "ok\n");
+		}
+	}
+	/* Without an end, and then gone. */
+	say(fd, "step event 3\n");
+	for (unsigned i = 0; i < 5000; i++) {
+		say(fd, "xxxxxxxxxx");
+		(void)serve(f);
+	}
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	(void)serve(f);
+	hear_the_end(fd, "ok\nerror: the line is longer than 4096 bytes; it was skipped\n");
+}
+
+static void
+more_clients_than_places_are_turned_away(void **state)
+{
+	struct fake *f = *state;
+	int fd[INLET_CLIENTS], more;
+	struct inlet_counters n;
+
+	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+		fd[i] = dial(f);
+		(void)serve(f);
+		f->mono_ms++;
+	}
+	more = dial(f);
+	(void)serve(f);
+	hear_the_end(more, "error: too many connections at a time; try again later\n");
+	/* All of them still work. */
+	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+		say(fd[i], "step event 1\n");
+		(void)serve(f);
+		hear(fd[i], "ok\n");
+		f->mono_ms++;
+	}
+	/* Who has been silent for long enough makes room; who is in the middle of a line does not.
+	 */
+	say(fd[0], "step ev");
+	(void)serve(f);
+	f->mono_ms += 10000;
+	more = dial(f);
+	say(more, "step event 1\n");
+	(void)serve(f);
+	hear(more, "ok\n");
+	hear_the_end(fd[1], "");
+	say(fd[0], "ent 1\n");
+	(void)serve(f);
+	hear(fd[0], "ok\n");
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, INLET_CLIENTS);
+	assert_int_equal(n.refused_clients, 1);
+	assert_int_equal(n.idle_clients, 1);
+	assert_int_equal(close(more), 0);
+	assert_int_equal(close(fd[0]), 0);
+	for (unsigned i = 2; i < INLET_CLIENTS; i++)
+		assert_int_equal(close(fd[i]), 0);
+	(void)serve(f);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, 0);
+}
+
+static void
+silence_ends_a_connection(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f), half = dial(f), waiting = dial(f);
+
+	(void)serve(f);
+	f->mono_ms += INLET_IDLE_MS - 1;
+	f->answers_at_once = false;
+	say(half, "step event");
+	say(waiting, "step event 1\n");
+	(void)serve(f);
+	assert_true(inlet_deadline(f->in) == f->mono_ms + 1);
+	f->mono_ms++;
+	(void)serve(f);
+	hear_the_end(fd, "");
+	hear(half, ""); /* it said something a moment ago */
+	answer_held(f, 0);
+	(void)serve(f);
+	hear(waiting, "ok\n");
+	f->mono_ms += INLET_IDLE_MS;
+	(void)serve(f);
+	hear_the_end(half, "");
+	hear_the_end(waiting, "");
+}
+
+/* One floods with all that fits; another one's line is taken in the next turn all the same. */
+static void
+a_flood_starves_nobody(void **state)
+{
+	struct fake *f = *state;
+	int flood[8], calm;
+	char lines[65536] = "";
+	unsigned at_last = 0;
+	bool end;
+
+	f->answers_at_once = false;
+	for (size_t len = 0; len + 16 < sizeof(lines); len += 13)
+		memcpy(lines + len, "step event 1\n", 14);
+	for (unsigned i = 0; i < 8; i++) {
+		flood[i] = dial(f);
+		say(flood[i], lines);
+	}
+	calm = dial(f);
+	say(calm, "step event calm\n");
+	/* What waits for the disk is bounded, for all of them together. */
+	(void)serve(f);
+	assert_int_equal(f->n_held, 64);
+	for (unsigned round = 0; round < 9 && at_last == 0; round++) {
+		answer_held(f, 0);
+		inlet_serve(f->in);
+		if (strcmp(heard(calm, &end), "ok\n") == 0)
+			at_last = round + 1;
+		assert_true(f->n_held <= 64);
+	}
+	assert_true(at_last > 0);
+	f->answers_at_once = true;
+	answer_held(f, 0);
+	(void)serve(f);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(close(flood[i]), 0);
+	assert_int_equal(close(calm), 0);
+	(void)serve(f);
+}
+
+/* Answers that nobody reads fill the kernel's buffer, then ours, then we stop reading. */
+static void
+who_does_not_read_is_not_read_from(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f);
+	struct inlet_counters n;
+	size_t refused_bytes = 0, lines = 0, answers = 0;
+	bool end;
+
+	for (unsigned i = 0; i < 200000 && refused_bytes == 0; i++) {
+		if (send(fd, "stop\n", 5, MSG_NOSIGNAL) == 5)
+			lines++;
+		else
+			refused_bytes = 5;
+		if (i % 100 == 0)
+			(void)serve(f);
+	}
+	assert_int_equal(refused_bytes, 5);
+	assert_true(serve(f) < 10);
+	/* It reads at last: everything is there, nothing twice. */
+	for (unsigned i = 0; i < 100000 && answers < lines; i++) {
+		const char *text = heard(fd, &end);
+
+		for (; *text != '\0'; text++)
+			answers += *text == '\n';
+		(void)serve(f);
+	}
+	assert_int_equal(answers, lines);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.bad_lines, lines);
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+}
+
+static void
+a_disk_that_does_not_answer_is_said(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f), other = dial(f);
+	struct inlet_counters n;
+	uint64_t late;
+
+	f->answers_at_once = false;
+	f->problem = "the disk\nis full \xe9";
+	say(fd, "step event 1 id=a\n");
+	(void)serve(f);
+	assert_true(inlet_deadline(f->in) == f->mono_ms + INLET_ANSWER_MS);
+	f->mono_ms += INLET_ANSWER_MS - 1;
+	(void)serve(f);
+	hear(fd, "");
+	f->mono_ms++;
+	(void)serve(f);
+	hear(fd,
+	    "error: not on disk after 8 s (the disk?is full ?); it waits in memory and is stored "
+	    "when that works, unless the agent ends first: say it again with the same id to be "
+	    "sure\n");
+	late = f->held[0];
+	/* What waits in vain already keeps others out, at once and for certain. */
+	say(other, "step event 2\n");
+	(void)serve(f);
+	hear(other,
+	    "error: not stored: what came before still waits for the disk (the disk?is full ?); "
+	    "try again later\n");
+	assert_int_equal(f->events, 1);
+	/* The disk is back. */
+	f->problem = "";
+	f->n_held = 0;
+	f->answers_at_once = true;
+	inlet_done(f->in, late, 0);
+	(void)serve(f);
+	hear(fd, ""); /* it had its answer */
+	say(other, "step event 2\n");
+	(void)serve(f);
+	hear(other, "ok\n");
+	inlet_count(f->in, &n);
+	assert_int_equal(n.late, 1);
+	assert_int_equal(n.not_stored, 1);
+	assert_int_equal(n.accepted, 1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(close(other), 0);
+	(void)serve(f);
+}
+
+static void
+what_the_sink_refuses_is_said(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f);
+
+	f->sink_rc = BL_EFULL;
+	say(fd, "step event 1\n");
+	(void)serve(f);
+	hear(fd, "error: not stored: what came before still waits for the disk; try again later\n");
+	f->sink_rc = BL_OK;
+	f->answers_at_once = false;
+	say(fd, "step event 1\nstep event 2\n");
+	(void)serve(f);
+	assert_int_equal(f->n_held, 2);
+	inlet_done(f->in, f->held[0], BL_EFULL);
+	inlet_done(f->in, f->held[1], BL_EIO);
+	(void)serve(f);
+	hear(fd, "error: not stored: disk and memory are full; try again later\n"
+		 "error: not stored: the agent could not write it; try again later\n");
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+}
+
+/* The agent stops: nothing new is read, what was taken is answered. */
+static void
+finishing_answers_what_was_taken(void **state)
+{
+	struct fake *f = *state;
+	const int fd = dial(f);
+
+	f->answers_at_once = false;
+	say(fd, "step event 1\nstep event 2\n");
+	(void)serve(f);
+	say(fd, "step event 3\n");
+	inlet_finish(f->in);
+	assert_int_equal(access(f->path, F_OK), -1);
+	inlet_done(f->in, f->held[0], 0);
+	inlet_done(f->in, f->held[1], 0);
+	inlet_serve(f->in);
+	assert_int_equal(f->events, 2);
+	hear_the_end(fd, "ok\nok\n");
+}
+
+static void
+the_place_of_the_socket_is_looked_at(void **state)
+{
+	struct fake *f = *state;
+	char path[200], deep[200], name[300] = "";
+	struct inlet *other = NULL;
+	struct bl_err err = { 0 };
+	struct stat st;
+	int fd;
+
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	/* Another one lives there. */
+	assert_int_equal(fake_open_at(f, f->path, &other, &err), BL_EBUSY);
+	assert_null(other);
+	fd = dial(f); /* and was not disturbed */
+	say(fd, "step event 1\n");
+	(void)serve(f);
+	hear(fd, "ok\n");
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+	/* A dead one's is replaced. */
+	(void)snprintf(path, sizeof(path), "%s/dead", f->dir);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	{
+		struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+		(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%.100s", path);
+		assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	}
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(fake_open_at(f, path, &other, &err), BL_OK);
+	inlet_close(other);
+	/* What is no socket stays. */
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0 && close(fd) == 0);
+	assert_int_equal(fake_open_at(f, path, &other, &err), BL_EEXIST);
+	assert_int_equal(unlink(path), 0);
+	/* A folder is made, one. */
+	(void)snprintf(path, sizeof(path), "%s/run", f->dir);
+	(void)snprintf(deep, sizeof(deep), "%s/more/steps.sock", path);
+	assert_int_equal(fake_open_at(f, deep, &other, &err), BL_ENOTFOUND);
+	(void)snprintf(deep, sizeof(deep), "%s/steps.sock", path);
+	assert_int_equal(fake_open_at(f, deep, &other, &err), BL_OK);
+	inlet_close(other);
+	assert_int_equal(rmdir(path), 0);
+	/* A folder whose name is longer than an address holds. */
+	memset(name, 'x', 120);
+	(void)snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	(void)snprintf(name, sizeof(name), "%s/steps.sock", path);
+	assert_int_equal(fake_open_at(f, name, &other, &err), BL_OK);
+	fd = dial_path(name);
+	inlet_serve(other);
+	assert_int_equal(close(fd), 0);
+	inlet_close(other);
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void
+a_group_that_does_not_exist_is_named(void **state)
+{
+	struct fake *f = *state;
+	char path[200];
+	struct inlet *other;
+	struct bl_err err = { 0 };
+	const struct inlet_opts opts = { .path = path,
+		.mode = 0660,
+		.group = "no-such-group",
+		.clock = &f->clock,
+		.sink = { f, fake_event, fake_problem } };
+
+	(void)snprintf(path, sizeof(path), "%s/other", f->dir);
+	assert_int_equal(inlet_open(&other, &opts, &err), BL_ENOTFOUND);
+	assert_string_equal(err.msg, "there is no group \"no-such-group\"");
+}
+
+/* ---- with a real spool ---- */
+
+struct whole {
+	char dir[64], socket[96], file[96];
+	struct inlet *in;
+	struct spool_thread *spool;
+};
+
+static int
+whole_event(void *ctx, const struct bl_event *ev, uint64_t token)
+{
+	return spool_thread_event(((struct whole *)ctx)->spool, ev, token);
+}
+
+static void
+whole_problem(void *ctx, char *out, size_t size)
+{
+	spool_thread_problem(((struct whole *)ctx)->spool, out, size);
+}
+
+static void
+whole_done(void *ctx, uint64_t token, int rc)
+{
+	inlet_done(((struct whole *)ctx)->in, token, rc);
+}
+
+static void
+whole_open(struct whole *w)
+{
+	struct spool_thread_opts so = { .spool = { .path = w->file,
+					    .device = "dev-1",
+					    .max_bytes = 8 << 20,
+					    .keep_receipted_ms = 1000,
+					    .boot = { { 1 } },
+					    .clock = bl_clock_real(),
+					    .software = "test" } };
+	const struct spool_calls calls = { .ctx = w, .event_done = whole_done };
+	const struct inlet_opts io = { .path = w->socket,
+		.mode = 0600,
+		.clock = bl_clock_real(),
+		.sink = { w, whole_event, whole_problem } };
+	struct bl_err err = { 0 };
+	int opened;
+
+	(void)snprintf(w->dir, sizeof(w->dir), "/tmp/bl-inlet-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	(void)snprintf(w->file, sizeof(w->file), "%s/spool.db", w->dir);
+	(void)snprintf(w->socket, sizeof(w->socket), "%s/steps.sock", w->dir);
+	if (spool_thread_start(&w->spool, &so, &calls, &opened, &err) < 0 ||
+	    inlet_open(&w->in, &io, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+/* One turn of a loop like the agent's. */
+static void
+whole_turn(struct whole *w)
+{
+	struct pollfd p[2] = { { inlet_fd(w->in), POLLIN, 0 },
+		{ spool_thread_fd(w->spool), POLLIN, 0 } };
+
+	if (inlet_deadline(w->in) > bl_mono_ms(bl_clock_real()))
+		assert_true(poll(p, 2, 20000) > 0);
+	if (p[1].revents != 0)
+		spool_thread_dispatch(w->spool);
+	inlet_serve(w->in);
+}
+
+static void
+ok_means_on_disk(void **state)
+{
+	struct whole w = { 0 };
+	struct spool_status st;
+	struct bl_err err = { 0 };
+	unsigned oks = 0, repeated = 0;
+	char line[100], remove[160];
+	int fd;
+
+	(void)state;
+	whole_open(&w);
+	fd = dial_path(w.socket);
+	for (unsigned i = 0; i < 500; i++) {
+		const char *text;
+		bool end;
+
+		(void)snprintf(
+		    line, sizeof(line), "step event %u id=%u amount=%u.5\n", i, i % 250, i);
+		say(fd, line);
+		whole_turn(&w);
+		text = heard(fd, &end);
+		assert_false(end);
+		for (; *text != '\0'; text = strchr(text, '\n') + 1) {
+			oks += strncmp(text, "ok\n", 3) == 0;
+			repeated += strncmp(text, "ok repeated\n", 12) == 0;
+			assert_memory_equal(text, "ok", 2);
+		}
+		/* What was answered is in the file, for everybody who looks. */
+		if (i % 50 == 0) {
+			assert_int_equal(spool_status_of_file(w.file, &st, &err), BL_OK);
+			assert_true(st.accepted_events >= oks);
+		}
+	}
+	while (oks + repeated < 500) {
+		const char *text;
+		bool end;
+
+		whole_turn(&w);
+		for (text = heard(fd, &end); *text != '\0'; text = strchr(text, '\n') + 1) {
+			oks += strncmp(text, "ok\n", 3) == 0;
+			repeated += strncmp(text, "ok repeated\n", 12) == 0;
+		}
+	}
+	assert_int_equal(oks, 250);
+	assert_int_equal(repeated, 250);
+	assert_int_equal(spool_status_of_file(w.file, &st, &err), BL_OK);
+	assert_int_equal(st.accepted_events, 250);
+	assert_int_equal(close(fd), 0);
+	inlet_finish(w.in);
+	spool_thread_stop(w.spool);
+	inlet_close(w.in);
+	(void)snprintf(remove, sizeof(remove), "rm -r %s", w.dir);
+	assert_int_equal(system(remove), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		cmocka_unit_test(lines_become_what_the_table_says),
+		T(answers_come_in_the_order_of_lines),
+		T(lines_may_come_in_any_pieces),
+		T(the_end_of_input_ends_the_last_line),
+		T(a_hang_up_is_no_refusal),
+		T(a_line_that_is_too_long_is_skipped),
+		T(more_clients_than_places_are_turned_away),
+		T(silence_ends_a_connection),
+		T(a_flood_starves_nobody),
+		T(who_does_not_read_is_not_read_from),
+		T(a_disk_that_does_not_answer_is_said),
+		T(what_the_sink_refuses_is_said),
+		T(finishing_answers_what_was_taken),
+		T(the_place_of_the_socket_is_looked_at),
+		T(a_group_that_does_not_exist_is_named),
+		cmocka_unit_test(ok_means_on_disk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
