@@ -90,18 +90,21 @@ a_rate_is_increase_over_the_time_it_took(void **state)
 static void
 one_value_is_itself(void **state)
 {
-	struct bl_part p;
-	double v;
-
 	(void)state;
-	assert_int_equal(bl_part_init(&p, true), BL_OK);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(bl_part_add(&p, 17.3, false), BL_OK);
-	for (int i = 0; i <= 10; i++) {
-		assert_true(bl_part_value(&p, BL_FN_PERCENTILE, i / 10.0, &v));
-		assert_true(v == 17.3);
+	/* Some lie above what their bucket stands for, some below. */
+	for (double value = -20; value < 20; value += 0.137) {
+		struct bl_part p;
+		double v;
+
+		assert_int_equal(bl_part_init(&p, true), BL_OK);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(bl_part_add(&p, value, false), BL_OK);
+		for (int i = 0; i <= 10; i++) {
+			assert_true(bl_part_value(&p, BL_FN_PERCENTILE, i / 10.0, &v));
+			assert_true(v == value);
+		}
+		bl_part_free(&p);
 	}
-	bl_part_free(&p);
 }
 
 static void
@@ -145,6 +148,26 @@ a_sketch_cannot_be_half_there(void **state)
 	bl_part_free(&with);
 	bl_part_free(&without);
 	bl_part_free(&empty);
+}
+
+static void
+an_empty_part_has_no_minimum(void **state)
+{
+	(void)state;
+	for (int sign = -1; sign <= 1; sign += 2) {
+		struct bl_part a, b;
+
+		assert_int_equal(bl_part_init(&a, false), BL_OK);
+		assert_int_equal(bl_part_init(&b, false), BL_OK);
+		assert_int_equal(bl_part_add(&a, sign * 5, false), BL_OK);
+		assert_int_equal(bl_part_merge(&b, &a), BL_OK);
+		assert_true(b.min == sign * 5 && b.max == sign * 5);
+		assert_int_equal(bl_part_add(&a, sign * 7, false), BL_OK);
+		assert_int_equal(bl_part_merge(&b, &a), BL_OK);
+		assert_true(fabs(b.max - b.min) == 2 && b.n == 3);
+		bl_part_free(&a);
+		bl_part_free(&b);
+	}
 }
 
 static void
@@ -460,6 +483,7 @@ main(void)
 		cmocka_unit_test(a_rate_is_increase_over_the_time_it_took),
 		cmocka_unit_test(one_value_is_itself),
 		cmocka_unit_test(what_is_no_number_is_refused),
+		cmocka_unit_test(an_empty_part_has_no_minimum),
 		cmocka_unit_test(a_sketch_cannot_be_half_there),
 		cmocka_unit_test(neither_order_nor_grouping_shows),
 		cmocka_unit_test(minus_zero_is_zero),

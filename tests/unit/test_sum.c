@@ -195,6 +195,23 @@ carries_come_in_time(void **state)
 	}
 }
 
+/* Both hold as much as may wait for its carries. */
+static void
+sums_full_of_carries_merge(void **state)
+{
+	struct bl_sum a, b;
+
+	(void)state;
+	bl_sum_zero(&a);
+	bl_sum_add(&a, DBL_TRUE_MIN);
+	a.limb[0] = ((INT64_C(1) << 30) + 1) * (int64_t)UINT32_MAX;
+	a.adds = UINT32_C(1) << 30;
+	b = a;
+	bl_sum_merge(&a, &b);
+	assert_same_bits(bl_sum_value(&a),
+	    ldexp((double)(((UINT64_C(1) << 30) + 1) * UINT32_MAX), 1 - 1074), "merged", 0);
+}
+
 static void
 doubling_sixty_two_times_is_exact(void **state)
 {
@@ -227,6 +244,7 @@ main(void)
 		cmocka_unit_test(sums_are_rounded_once),
 		cmocka_unit_test(sums_are_the_nearest_double_in_any_order),
 		cmocka_unit_test(carries_come_in_time),
+		cmocka_unit_test(sums_full_of_carries_merge),
 		cmocka_unit_test(doubling_sixty_two_times_is_exact),
 	};
 

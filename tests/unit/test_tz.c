@@ -66,6 +66,8 @@ days_have_their_own_lengths(void **state)
 		{ "Pacific/Kwajalein", { 1993, 8, 21, 11, 59 }, { 1993, 8, 20, 12, 0 }, 1440 },
 		/* Long after the table. */
 		{ "Europe/Berlin", { 2400, 3, 26, 12, 0 }, { 2400, 3, 25, 23, 0 }, 1380 },
+		/* The south's summer began in the year before. */
+		{ "America/Santiago", { 2101, 1, 15, 12, 0 }, { 2101, 1, 15, 3, 0 }, 1440 },
 		{ "America/Santiago", { 2101, 9, 4, 12, 0 }, { 2101, 9, 4, 4, 0 }, 1380 },
 	};
 
@@ -232,17 +234,62 @@ footers_parse_or_are_refused(void **state)
 	}
 }
 
-/* An example of RFC 9636: summer time all year, its stretches touch at every new year. */
+/* The first is an example of RFC 9636; in the second summer ends the moment it begins. */
 static void
 a_second_time_may_hold_all_year(void **state)
 {
-	const char *text = "XXX3EDT4,0/0,J365/23";
-	struct tz_footer f;
+	static const char *const texts[] = { "XXX3EDT4,0/0,J365/23", "XXX5EDT4,0/0,0/1" };
 
 	(void)state;
-	assert_true(bl_tz_parse_footer(&f, text, strlen(text)));
-	for (int64_t s = utc(2026, 12, 30, 0, 0) / 1000; s < utc(2027, 1, 3, 0, 0) / 1000; s += 600)
-		assert_int_equal(bl_tz_footer_piece(&f, s).type->offset_s, -14400);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct tz_footer f;
+
+		assert_true(bl_tz_parse_footer(&f, texts[i], strlen(texts[i])));
+		for (int64_t s = utc(2026, 12, 30, 0, 0) / 1000; s < utc(2027, 1, 3, 0, 0) / 1000;
+		     s += 600)
+			assert_int_equal(bl_tz_footer_piece(&f, s).type->offset_s, -14400);
+	}
+}
+
+static void
+footers_strike_on_their_day(void **state)
+{
+	static const struct {
+		const char *text;
+		int before[5], after[5]; /* the first is standard time, the second is not */
+	} cases[] = {
+		/* 2028 is a leap year: day 60 is the 1st of March, day 59 from 0 the 29th of
+		   February. */
+		{ "AAA0BBB,J60/0,J300/0", { 2028, 2, 29, 23, 59 }, { 2028, 3, 1, 0, 0 } },
+		{ "AAA0BBB,J60/0,J300/0", { 2027, 2, 28, 23, 59 }, { 2027, 3, 1, 0, 0 } },
+		{ "AAA0BBB,59/0,300/0", { 2028, 2, 28, 23, 59 }, { 2028, 2, 29, 0, 0 } },
+		{ "AAA0BBB,59/0,300/0", { 2027, 2, 28, 23, 59 }, { 2027, 3, 1, 0, 0 } },
+		/* The 29th of February 2028 is the fifth Tuesday; 2027 has only four. */
+		{ "AAA0BBB,M2.5.2/0,M10.1.0", { 2028, 2, 28, 23, 59 }, { 2028, 2, 29, 0, 0 } },
+		{ "AAA0BBB,M2.5.2/0,M10.1.0", { 2027, 2, 22, 23, 59 }, { 2027, 2, 23, 0, 0 } },
+		{ "AAA0BBB,M12.5.5/0,M1.5.0", { 2027, 12, 30, 23, 59 }, { 2027, 12, 31, 0, 0 } },
+		{ "AAA0BBB,M2.1.2,M10.1.0", { 2028, 2, 1, 1, 59 }, { 2028, 2, 1, 2, 0 } },
+		/* Times of day that lie days away, also over a new year. */
+		{ "AAA0BBB,J100/167,J300/0", { 2027, 4, 16, 22, 59 }, { 2027, 4, 16, 23, 0 } },
+		{ "AAA0BBB,J2/-167,J300/0", { 2026, 12, 26, 0, 59 }, { 2026, 12, 26, 1, 0 } },
+		{ "AAA0BBB,J365/30,J100/0", { 2028, 1, 1, 5, 59 }, { 2028, 1, 1, 6, 0 } },
+		{ "AAA0BBB,J10/1:02:03,J300/0", { 2027, 1, 10, 1, 2 }, { 2027, 1, 10, 1, 3 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const int *b = cases[i].before, *a = cases[i].after;
+		struct tz_footer f;
+		struct tz_piece before, after;
+
+		assert_true(bl_tz_parse_footer(&f, cases[i].text, strlen(cases[i].text)));
+		before = bl_tz_footer_piece(&f, utc(b[0], b[1], b[2], b[3], b[4]) / 1000);
+		after = bl_tz_footer_piece(&f, utc(a[0], a[1], a[2], a[3], a[4]) / 1000);
+		if (before.type != &f.std || after.type != &f.dst)
+			fail_msg("case %zu: %s %s", i, before.type->abbr, after.type->abbr);
+		assert_true(before.until_s > utc(b[0], b[1], b[2], b[3], b[4]) / 1000);
+		assert_true(before.until_s <= utc(a[0], a[1], a[2], a[3], a[4]) / 1000);
+	}
 }
 
 static size_t
@@ -321,6 +368,148 @@ damage_is_refused_or_harmless(void **state)
 	assert_true(refused > 100);
 }
 
+/* Version 1 by hand: two changes, three types of 0, 1 and 2 hours. */
+static const uint8_t small_file[] = {
+	'T',
+	'Z',
+	'i',
+	'f',
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0, /* magic, version */
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	2,
+	0,
+	0,
+	0,
+	3,
+	0,
+	0,
+	0,
+	4, /* counts */
+	0,
+	0,
+	1,
+	0,
+	0,
+	0,
+	2,
+	0,
+	1,
+	2, /* times, and their types */
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0,
+	0x0e,
+	0x10,
+	1,
+	0,
+	0,
+	0,
+	0x1c,
+	0x20,
+	0,
+	0, /* types */
+	'A',
+	'B',
+	'C',
+	0,
+};
+
+static void
+every_field_of_a_file_is_checked(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		int code;
+	} cases[] = {
+		{ 0, 'T', BL_OK }, { 0, 't', BL_ECORRUPT },
+		{ 4, '1', BL_ECORRUPT }, /* no such version */
+		{ 4, '2', BL_ECORRUPT }, /* its second part is missing */
+		{ 23, 3, BL_ECORRUPT },  /* flags that are not there */
+		{ 23, 2, BL_ECORRUPT },  /* flags, but not one a type */
+		{ 27, 1, BL_ECORRUPT },
+		{ 31, 1, BL_EUNSUPPORTED }, /* leap seconds, even cut short */
+		{ 32, 0xff, BL_ECORRUPT },  /* four thousand million changes */
+		{ 35, 1, BL_ECORRUPT },     /* all that follows is shifted */
+		{ 39, 0, BL_ECORRUPT },     /* no type */
+		{ 38, 2, BL_ECORRUPT },     /* more types than an index can name */
+		{ 43, 0, BL_ECORRUPT },     /* no abbreviation */
+		{ 43, 3, BL_ECORRUPT },     /* one without an end */
+		{ 43, 5, BL_ECORRUPT },     /* one byte more than there are */
+		{ 50, 0, BL_ECORRUPT },     /* a time before its neighbour */
+		{ 50, 1, BL_ECORRUPT },     /* the same time twice */
+		{ 53, 3, BL_ECORRUPT },     /* a type that is not there */
+		{ 54, 0x7f, BL_ECORRUPT },  /* an offset of years */
+		{ 58, 2, BL_ECORRUPT },     /* neither summer nor winter */
+		{ 59, 3, BL_OK },           /* an empty abbreviation */
+		{ 59, 4, BL_ECORRUPT },     /* one beyond the table */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t data[sizeof(small_file)];
+		int64_t offset;
+		int rc;
+
+		memcpy(data, small_file, sizeof(data));
+		data[cases[i].at] = cases[i].value;
+		rc = parse(data, sizeof(data), &offset);
+		if (rc != cases[i].code)
+			fail_msg("case %zu, byte %zu: %d", i, cases[i].at, rc);
+	}
+}
+
+static void
+the_first_type_stands_before_the_table(void **state)
+{
+	static const struct {
+		int64_t at;
+		int hours;
+	} cases[] = { { -1, 0 }, { 255, 0 }, { 256, 1 }, { 511, 1 }, { 512, 2 }, { INT32_MAX, 2 } };
+	struct bl_tz *tz = calloc(1, sizeof(*tz));
+
+	(void)state;
+	assert_non_null(tz);
+	assert_int_equal(bl_tz_parse_file(tz, small_file, sizeof(small_file), NULL), BL_OK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(bl_tz_offset_ms(tz, cases[i].at * 1000), cases[i].hours * 3600000);
+	bl_tz_free(tz);
+}
+
 static void
 a_file_that_is_none_is_refused(void **state)
 {
@@ -397,6 +586,9 @@ main(void)
 		cmocka_unit_test(names_that_are_none_are_refused),
 		cmocka_unit_test(footers_parse_or_are_refused),
 		cmocka_unit_test(a_second_time_may_hold_all_year),
+		cmocka_unit_test(footers_strike_on_their_day),
+		cmocka_unit_test(every_field_of_a_file_is_checked),
+		cmocka_unit_test(the_first_type_stands_before_the_table),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused),
 		cmocka_unit_test(damage_is_refused_or_harmless),
 		cmocka_unit_test(a_file_that_is_none_is_refused),
