@@ -125,13 +125,13 @@ check_instant(const struct bl_tz *tz, int64_t at)
 
 static int zones_seen, changes_seen;
 
-/* Every change of a zone from 1972 to 2100, and instants around it. */
+/* Every change of a zone from 1972 to 2045, and instants around it. */
 static int
 check_zone(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	static const int64_t around[] = { -DAY - 1, -DAY, -2 * HOUR, -MINUTE, -1, 0, 1, MINUTE,
 		HOUR - 1, HOUR, 12 * HOUR, DAY, DAY + 1, 2 * DAY };
-	static const int stop[5] = { 2100, 1, 1, 0, 0 };
+	static const int stop[5] = { 2045, 1, 1, 0, 0 };
 	const char *name = path + strlen(ZONES) + 1;
 	struct bl_tz *tz;
 	int64_t at, from;
