@@ -18,21 +18,36 @@
 #include "roster.h"
 #include "store_log.h"
 
-#define KPI_FINAL_AFTER_MS (7 * 86400000LL) /* a hole is waited for so long after a window's end */
+#define KPI_FINAL_AFTER_MS (7 * 86400000LL) /* a hole is waited for so long after a window's end   \
+					     */
 
 enum kpi_state { KPI_PROVISIONAL = 0, KPI_FINAL = 1, KPI_FINAL_INCOMPLETE = 2 };
 
-struct kpi_work; /* parts worked out, not stored yet */
+#define KPI_WORK_PARTS 4096u /* at most, a sketch counting as eight */
+
+/*
+ * Parts worked out, not stored yet; and what makes the next call cheaper: it keeps
+ * statements of the connection that kpi_store was last given, so it is freed
+ * before that connection is closed.
+ */
+struct kpi_work;
 
 int kpi_work_create(struct kpi_work **out, struct bl_err *err);
-void kpi_work_free(struct kpi_work *w); /* NULL is fine */
-void kpi_work_reset(struct kpi_work *w);
+void kpi_work_free(struct kpi_work *w);  /* NULL is fine */
+void kpi_work_reset(struct kpi_work *w); /* after kpi_store: empty */
+/* How many parts wait in it: storing a thousand takes some 30 to 100 ms. */
+size_t kpi_work_parts(const struct kpi_work *w);
 
 /*
  * Works out, for one device's stream, the smallest windows that touch
  * [begin, end) of every KPI in force there, into w.  control: any connection (steps
- * are read from it).  *done_until: how far it got when the work grew over its cap
- * (4,096 parts); == end: all.  kpi NULL: all of them, else that one.
+ * are read from it).  kpi NULL: all of them, else that one.
+ *
+ * *done_until: how far it got; == end: all.  It stops where the work would grow over
+ * KPI_WORK_PARTS, and after six hours of event time; == begin: there is no room for
+ * anything, store and reset w first (into an empty one it always gets on).  A rate's
+ * windows reach behind `end`: a sample is the neighbour of those after it.
+ * On failure w is as it was.
  */
 int kpi_compute(struct kpi_work *w, struct store_read *telemetry, struct sqlite3 *control,
     const struct define_set *set, const struct roster *roster, const char *device,
@@ -53,13 +68,23 @@ struct kpi_changes {
 void kpi_changes_free(struct kpi_changes *l);
 
 /*
- * Stores parts, works out larger windows and cells; fills what changed (value,
- * completeness, ready or state).  why: stands in revisions of final values.
+ * Stores parts, works out larger windows and cells; adds to out what changed (value,
+ * completeness, ready or state; cells that came or went), in order of (kpi, window,
+ * site, begin).  Rows that stand so already are not written.  why: stands in
+ * revisions of final values.  w stays as it is: kpi_work_reset.  On failure the
+ * transaction has to be rolled back; the same w may be stored again.
+ *
+ * There is a part where something was delivered, given up or counted, and a cell
+ * where there is a part of a device in service: a site that is cut off has no
+ * cells until something comes.
  */
 int kpi_store(struct kpi_work *w, struct sqlite3 *db, const struct define_set *set,
     const struct roster *roster, int64_t now_unix_ms, const char *why, struct kpi_changes *out,
     struct bl_err *err);
-/* Cells whose limit has passed become final; at most limit a call, returns how many. */
+/*
+ * Cells whose limit has passed become final and incomplete, oldest first; at most limit
+ * a call, returns how many.  Once final, a cell stays so, unless its KPI asks something else.
+ */
 int kpi_finalise(struct sqlite3 *db, int64_t now_unix_ms, int64_t after_ms, size_t limit,
     struct kpi_changes *out, struct bl_err *err);
 
@@ -94,7 +119,8 @@ struct kpi_part_row {
 	int64_t n;
 };
 typedef bool (*kpi_part_cb)(void *ctx, const struct kpi_part_row *p);
-/* What each device gave to one cell (who is missing). */
+/* What each device in service gave to one cell, in order of device; covered 0: it is missing.
+ * No such cell: none are told. */
 int kpi_parts(struct sqlite3 *db, const struct define_set *set, const char *kpi, enum bl_window w,
     const char *site, int64_t begin, kpi_part_cb cb, void *ctx, struct bl_err *err);
 
