@@ -1,0 +1,8 @@
+# The telemetry store is a list of batches here: kpi_kit.h.
+foreach(name test_kpi test_kpi_late)
+  bl_unit_test(${name} SOURCES unit/kpi_kit.c LINK collector_kpi collector_control bl_expr bl_log m)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+  target_link_libraries(${name} PRIVATE PkgConfig::SQLITE)
+  target_link_options(${name} PRIVATE -Wl,--wrap=store_log_series
+    -Wl,--wrap=store_log_samples -Wl,--wrap=store_log_coverage)
+endforeach()
