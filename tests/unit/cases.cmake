@@ -1,0 +1,3 @@
+# Cases from step events.
+bl_unit_test(test_cases LINK collector_cases collector_control collector_define collector_roster
+  bl_expr bl_log PkgConfig::SQLITE)
