@@ -36,6 +36,10 @@
 #define LOG_COVER_SELECT                                                                           \
 	"SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, lo_unix_ms, id"          \
 	" FROM coverage WHERE device_id = ?1 AND stream = ?2"
+/* How far a row may begin before its end, as of the statement that looks for rows. */
+#define SPAN_MAX                                                                                   \
+	"(SELECT coalesce(max(t.span_max_ms), 0) FROM spool s JOIN stream t"                       \
+	" ON t.spool_id = s.id AND t.stream = ?2 WHERE s.device_id = ?1)"
 #define LOG_COVER_LOWER                                                                            \
 	" AND lo_unix_ms >= (SELECT max(lo_unix_ms) FROM coverage WHERE device_id = ?1"            \
 	" AND stream = ?2 AND lo_unix_ms < ?3) - ?4"
@@ -75,7 +79,8 @@ static const char *const read_text[READ_COUNT] = {
 			  " FROM clock_segment WHERE spool_id = ? AND boot_uuid = ? ORDER BY entry",
 	[READ_BOOT] = "SELECT uuid FROM boot WHERE id = ?",
 	[READ_COVERS_UP] = "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1"
-			   " AND stream = ?2 AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+			   " AND stream = ?2 AND lo_unix_ms >= max(?3, ?6 - " SPAN_MAX ")"
+			   " AND NOT (lo_unix_ms = ?3 AND id <= ?4) AND lo_unix_ms < ?5"
 			   " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT ?7",
 	[READ_COVERS_DOWN] =
 	    "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1 AND stream = ?2"
@@ -144,7 +149,8 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_LOG_WHOLE] = "SELECT " BATCH_COLUMNS ", spool_id, boot_id, stream FROM batch"
 			   " WHERE id = ?",
 	[READ_LOG_COVERS] =
-	    LOG_COVER_SELECT " AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+	    LOG_COVER_SELECT " AND lo_unix_ms >= max(?3, ?6 - " SPAN_MAX ")"
+			     " AND NOT (lo_unix_ms = ?3 AND id <= ?4) AND lo_unix_ms < ?5"
 			     " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT ?7",
 	/*
 	 * The neighbours of a range: rows overlap and may hold steps of the clock, so
