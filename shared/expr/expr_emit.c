@@ -10,16 +10,16 @@
 
 static bool emit(struct expr_compile *c, uint16_t at);
 
-static bool
-put(struct expr_compile *c, const struct expr_node *n, enum expr_op op, unsigned arg, size_t a,
-    size_t b)
+/* The next instruction, zeros but for op; NULL: no room. */
+static struct expr_insn *
+put(struct expr_compile *c, const struct expr_node *n, unsigned op)
 {
-	if (c->n_code == BL_EXPR_CODE_MAX)
-		return expr_fail_source(c, n->span, "a shorter expression (256 steps at most)");
-	c->code[c->n_code++] = (struct expr_insn){
-		.op = (uint8_t)op, .arg = (uint8_t)arg, .a = (uint16_t)a, .b = (uint16_t)b
-	};
-	return true;
+	if (c->n_code == BL_EXPR_CODE_MAX) {
+		(void)expr_fail_source(c, n->span, "a shorter expression (256 steps at most)");
+		return NULL;
+	}
+	c->code[c->n_code] = (struct expr_insn){ .op = (uint8_t)op };
+	return &c->code[c->n_code++];
 }
 
 static bool
@@ -82,88 +82,138 @@ swapped(unsigned op)
 	       ((op & CMP_MORE) != 0 ? CMP_LESS : 0);
 }
 
+/* A name compared with a constant: the test is one instruction. */
+static bool
+is_test(const struct expr_compile *c, const struct expr_node *n)
+{
+	unsigned l, r;
+
+	if (n->kind != NODE_COMPARE)
+		return false;
+	l = c->nodes[n->first].kind;
+	r = c->nodes[n->last].kind;
+	return (l == NODE_NAME && r == NODE_CONST) || (l == NODE_CONST && r == NODE_NAME);
+}
+
+static bool
+emit_test(struct expr_compile *c, const struct expr_node *n, enum expr_op op)
+{
+	const struct expr_node *l = &c->nodes[n->first], *r = &c->nodes[n->last];
+	const bool turned = l->kind == NODE_CONST;
+	struct expr_insn *i;
+	size_t k;
+
+	if (!constant(c, turned ? l : r, &k) || (i = put(c, n, op)) == NULL)
+		return false;
+	i->arg = (uint8_t)(turned ? swapped(n->op) : n->op);
+	i->a = turned ? r->slot : l->slot;
+	i->b = (uint16_t)k;
+	return true;
+}
+
 static bool
 emit_compare(struct expr_compile *c, const struct expr_node *n)
 {
-	const struct expr_node *l = &c->nodes[n->first], *r = &c->nodes[n->last];
-	const bool left_is_const = l->kind == NODE_CONST;
-	const struct expr_node *name = left_is_const ? r : l, *value = left_is_const ? l : r;
-	size_t k;
+	struct expr_insn *i;
 
-	if (name->kind == NODE_NAME && value->kind == NODE_CONST)
-		return constant(c, value, &k) && push(c, n) &&
-		       put(c, n, OP_COMPARE_SLOT, left_is_const ? swapped(n->op) : n->op,
-			   name->slot, k);
-	if (!emit(c, n->first) || !emit(c, n->last))
+	if (is_test(c, n))
+		return push(c, n) && emit_test(c, n, OP_TEST);
+	if (!emit(c, n->first) || !emit(c, n->last) || (i = put(c, n, OP_COMPARE)) == NULL)
 		return false;
+	i->arg = n->op;
 	pop(c);
-	return put(c, n, OP_COMPARE, n->op, 0, 0);
+	return true;
 }
 
-/* a; then for each: leave when it is settled, next, combine. */
+/* ---- what jumps ---- */
+
+/* All jumps of one kind of place, from `begin` on, that have none yet. */
+static void
+land(struct expr_compile *c, size_t begin)
+{
+	for (size_t i = begin; i < c->n_code; i++)
+		if (c->code[i].op >= OP_TEST_AND_THEN && c->code[i].op <= OP_OR &&
+		    c->code[i].c == 0)
+			c->code[i].c = (uint16_t)c->n_code;
+}
+
+static bool
+emit_first(struct expr_compile *c, uint16_t at, bool is_and)
+{
+	const struct expr_node *n = &c->nodes[at];
+
+	if (is_test(c, n))
+		return push(c, n) && emit_test(c, n, is_and ? OP_TEST_AND_THEN : OP_TEST_OR_ELSE);
+	return emit(c, at) && put(c, n, is_and ? OP_AND_THEN : OP_OR_ELSE) != NULL;
+}
+
+static bool
+emit_next(struct expr_compile *c, uint16_t at, bool is_and)
+{
+	const struct expr_node *n = &c->nodes[at];
+
+	if (is_test(c, n))
+		return emit_test(c, n, is_and ? OP_TEST_AND : OP_TEST_OR);
+	if (!emit(c, at) || put(c, n, is_and ? OP_AND : OP_OR) == NULL)
+		return false;
+	pop(c);
+	return true;
+}
+
+/* The first; then each is combined with what the ones before gave.  Settled: leave. */
 static bool
 emit_chain(struct expr_compile *c, const struct expr_node *n)
 {
 	const bool is_and = n->kind == NODE_AND;
 	const size_t begin = c->n_code;
 
-	if (!emit(c, n->first) || !put(c, n, is_and ? OP_AND_THEN : OP_OR_ELSE, 0, EXPR_NONE, 0))
+	if (!emit_first(c, n->first, is_and))
 		return false;
-	for (uint16_t i = c->nodes[n->first].next; i != EXPR_NONE; i = c->nodes[i].next) {
-		if (!emit(c, i) || !put(c, n, is_and ? OP_AND : OP_OR, 0, EXPR_NONE, 0))
+	for (uint16_t i = c->nodes[n->first].next; i != EXPR_NONE; i = c->nodes[i].next)
+		if (!emit_next(c, i, is_and))
 			return false;
-		pop(c);
-	}
-	/* Those inside have their place by now. */
-	for (size_t i = begin; i < c->n_code; i++)
-		if (c->code[i].op >= OP_AND_THEN && c->code[i].op <= OP_OR &&
-		    c->code[i].a == EXPR_NONE)
-			c->code[i].a = (uint16_t)c->n_code;
+	/* Chains inside this one have landed before. */
+	land(c, begin);
 	return true;
 }
 
 static bool
 emit_if(struct expr_compile *c, const struct expr_node *n)
 {
-	const uint16_t then = c->nodes[n->first].next;
-	size_t branch, jump;
+	struct expr_insn *branch, *jump;
 
-	if (!emit(c, n->first))
+	if (!emit(c, n->first) || (branch = put(c, n, OP_IF)) == NULL)
 		return false;
 	pop(c);
-	branch = c->n_code;
-	if (!put(c, n, OP_IF, 0, 0, 0) || !emit(c, then))
+	if (!emit(c, c->nodes[n->first].next) || (jump = put(c, n, OP_JUMP)) == NULL)
 		return false;
 	pop(c);
-	jump = c->n_code;
-	if (!put(c, n, OP_JUMP, 0, 0, 0))
-		return false;
-	c->code[branch].a = (uint16_t)c->n_code;
+	branch->c = (uint16_t)c->n_code;
 	if (!emit(c, n->last))
 		return false;
-	c->code[branch].b = c->code[jump].a = (uint16_t)c->n_code;
+	branch->b = jump->c = (uint16_t)c->n_code;
 	return true;
 }
 
 static bool
 emit_coalesce(struct expr_compile *c, const struct expr_node *n)
 {
-	size_t jumps[EXPR_ARGS_MAX], n_jumps = 0;
+	struct expr_insn *jump[EXPR_ARGS_MAX];
+	size_t n_jumps = 0;
 
-	for (uint16_t i = n->first; i != EXPR_NONE; i = c->nodes[i].next) {
-		if (!emit(c, i))
-			return false;
-		if (i == n->last)
-			break;
-		jumps[n_jumps++] = c->n_code;
-		if (!put(c, n, OP_COALESCE, 0, 0, 0))
+	for (uint16_t i = n->first; i != n->last; i = c->nodes[i].next) {
+		if (!emit(c, i) || (jump[n_jumps++] = put(c, n, OP_COALESCE)) == NULL)
 			return false;
 		pop(c);
 	}
+	if (!emit(c, n->last))
+		return false;
 	while (n_jumps > 0)
-		c->code[jumps[--n_jumps]].a = (uint16_t)c->n_code;
+		jump[--n_jumps]->c = (uint16_t)c->n_code;
 	return true;
 }
+
+/* ---- the rest ---- */
 
 static bool
 emit_call(struct expr_compile *c, const struct expr_node *n)
@@ -183,29 +233,37 @@ emit_call(struct expr_compile *c, const struct expr_node *n)
 		if (i == n->first)
 			continue;
 		pop(c);
-		if (folds && !put(c, n, (enum expr_op)op, 0, 0, 0))
+		if (folds && put(c, n, op) == NULL)
 			return false;
 	}
 	if (n->n == 0 && !push(c, n))
 		return false;
-	return folds || put(c, n, (enum expr_op)op, 0, 0, 0);
+	return folds || put(c, n, op) != NULL;
 }
 
 static bool
 emit(struct expr_compile *c, uint16_t at)
 {
 	const struct expr_node *n = &c->nodes[at];
+	struct expr_insn *i;
 	size_t k;
 
 	switch ((enum expr_kind)n->kind) {
 	case NODE_CONST:
-		return constant(c, n, &k) && push(c, n) && put(c, n, OP_CONST, 0, k, 0);
+		if (!constant(c, n, &k) || !push(c, n) || (i = put(c, n, OP_CONST)) == NULL)
+			return false;
+		i->a = (uint16_t)k;
+		return true;
 	case NODE_NAME:
-		return push(c, n) && put(c, n, OP_LOAD, load_type(n), n->slot, 0);
+		if (!push(c, n) || (i = put(c, n, OP_LOAD)) == NULL)
+			return false;
+		i->arg = (uint8_t)load_type(n);
+		i->a = n->slot;
+		return true;
 	case NODE_NOT:
-		return emit(c, n->first) && put(c, n, OP_NOT, 0, 0, 0);
+		return emit(c, n->first) && put(c, n, OP_NOT) != NULL;
 	case NODE_NEG:
-		return emit(c, n->first) && put(c, n, OP_NEG, 0, 0, 0);
+		return emit(c, n->first) && put(c, n, OP_NEG) != NULL;
 	case NODE_AND:
 	case NODE_OR:
 		return emit_chain(c, n);
@@ -215,7 +273,7 @@ emit(struct expr_compile *c, uint16_t at)
 		if (!emit(c, n->first) || !emit(c, n->last))
 			return false;
 		pop(c);
-		return put(c, n, (enum expr_op)n->op, 0, 0, 0);
+		return put(c, n, n->op) != NULL;
 	case NODE_CALL:
 		return emit_call(c, n);
 	}
@@ -228,5 +286,5 @@ expr_emit(struct expr_compile *c, uint16_t root)
 	if (!emit(c, root))
 		return false;
 	assert(c->height == 1);
-	return put(c, &c->nodes[root], OP_END, 0, 0, 0);
+	return put(c, &c->nodes[root], OP_END) != NULL;
 }

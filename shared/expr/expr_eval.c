@@ -86,32 +86,26 @@ set_rounded(struct expr_cell *v, double ms)
 
 /* ---- names ---- */
 
-/* wanted: BL_VALUE_NULL for any type. */
+/* What a lookup gave; what cannot be becomes null. */
 static inline void
-load(const struct bl_expr_env *env, const struct expr_insn *i, unsigned wanted,
-    struct expr_cell *out)
+cell_of(const struct bl_value *v, struct expr_cell *out)
 {
-	struct bl_value v = { .type = BL_VALUE_NULL };
-
-	env->lookup(env->ctx, i->a, &v);
-	if (wanted != BL_VALUE_NULL && v.type != wanted)
-		v.type = BL_VALUE_NULL;
-	switch (v.type) {
+	switch (v->type) {
 	case BL_VALUE_NUMBER:
-		set_number(out, v.number);
+		set_number(out, v->number);
 		return;
 	case BL_VALUE_BOOL:
-		set_bool(out, v.boolean);
+		set_bool(out, v->boolean);
 		return;
 	case BL_VALUE_TIME:
 	case BL_VALUE_DURATION:
-		set_ms(out, v.type, v.ms);
+		set_ms(out, v->type, v->ms);
 		return;
 	case BL_VALUE_TEXT:
 		out->type = BL_VALUE_TEXT;
 		out->lower = false;
-		out->text = v.text_len == 0 ? "" : v.text;
-		out->len = v.text_len;
+		out->text = v->text_len == 0 ? "" : v->text;
+		out->len = v->text_len;
 		if (out->text != NULL)
 			return;
 		break;
@@ -121,12 +115,38 @@ load(const struct bl_expr_env *env, const struct expr_insn *i, unsigned wanted,
 	*out = null_cell;
 }
 
+static inline void
+load(const struct bl_expr_env *env, const struct expr_insn *i, struct expr_cell *out)
+{
+	struct bl_value v;
+
+	v.type = BL_VALUE_NULL;
+	env->lookup(env->ctx, i->a, &v);
+	if (i->arg != BL_VALUE_NULL && v.type != i->arg)
+		*out = null_cell;
+	else
+		cell_of(&v, out);
+}
+
 /* ---- comparisons ---- */
 
 static inline unsigned
 outcome(bool less, bool same)
 {
 	return less ? CMP_LESS : same ? CMP_SAME : CMP_MORE;
+}
+
+static inline unsigned
+compare_texts(const struct expr_cell *a, const struct expr_cell *b, unsigned set)
+{
+	int c;
+
+	/* Whether they are equal is mostly seen from the lengths. */
+	if (!a->lower && !b->lower && a->len != b->len &&
+	    (set == CMP_SAME || set == (CMP_LESS | CMP_MORE)))
+		return CMP_LESS;
+	c = expr_text_compare(a, b);
+	return outcome(c < 0, c == 0);
 }
 
 static inline void
@@ -142,12 +162,9 @@ compare(struct expr_cell *out, const struct expr_cell *a, const struct expr_cell
 	case BL_VALUE_NUMBER:
 		o = outcome(a->number < b->number, a->number == b->number);
 		break;
-	case BL_VALUE_TEXT: {
-		const int c = expr_text_compare(a, b);
-
-		o = outcome(c < 0, c == 0);
+	case BL_VALUE_TEXT:
+		o = compare_texts(a, b, set);
 		break;
-	}
 	case BL_VALUE_TIME:
 	case BL_VALUE_DURATION:
 		o = outcome(a->ms < b->ms, a->ms == b->ms);
@@ -165,6 +182,47 @@ compare(struct expr_cell *out, const struct expr_cell *a, const struct expr_cell
 		return;
 	}
 	set_bool(out, (o & set) != 0);
+}
+
+static enum bl_truth
+test_text(const struct bl_value *v, const struct expr_cell *k, unsigned set)
+{
+	struct expr_cell value;
+
+	cell_of(v, &value);
+	if (value.type != BL_VALUE_TEXT)
+		return BL_UNKNOWN_TRUTH;
+	return (compare_texts(&value, k, set) & set) != 0 ? BL_TRUE : BL_FALSE;
+}
+
+/*
+ * OP_TEST...: most conditions are made of these, so a value is compared where
+ * the caller put it, without a detour over a cell, and in each of the five
+ * places.  The check has seen to it that a boolean is only compared for
+ * (in)equality; other types than the constant's are unknown.
+ */
+static inline __attribute__((always_inline)) enum bl_truth
+test(const struct bl_expr_env *env, const struct expr_insn *i, const struct expr_cell *k)
+{
+	struct bl_value v;
+	unsigned o;
+	int64_t ms;
+
+	v.type = BL_VALUE_NULL;
+	env->lookup(env->ctx, i->a, &v);
+	if (v.type != k->type)
+		return BL_UNKNOWN_TRUTH;
+	if (v.type == BL_VALUE_NUMBER) {
+		if (!(fabs(v.number) <= DBL_MAX))
+			return BL_UNKNOWN_TRUTH;
+		o = outcome(v.number < k->number, v.number == k->number);
+	} else if (v.type == BL_VALUE_TEXT) {
+		return test_text(&v, k, i->arg);
+	} else {
+		ms = v.type == BL_VALUE_BOOL ? v.boolean : v.ms;
+		o = outcome(ms < k->ms, ms == k->ms);
+	}
+	return (o & i->arg) != 0 ? BL_TRUE : BL_FALSE;
 }
 
 /* ---- arithmetic ---- */
@@ -339,10 +397,10 @@ time_of(struct expr_cell *a)
 
 static void
 text_test(struct expr_cell *a, const struct expr_cell *b,
-    bool (*test)(const struct expr_cell *, const struct expr_cell *))
+    bool (*holds)(const struct expr_cell *, const struct expr_cell *))
 {
 	if (are(a, b, BL_VALUE_TEXT, BL_VALUE_TEXT))
-		set_bool(a, test(a, b));
+		set_bool(a, holds(a, b));
 	else
 		*a = null_cell;
 }
@@ -430,9 +488,10 @@ run(const struct bl_expr *e, const struct bl_expr_env *env, struct expr_cell *ou
 {
 	struct expr_cell stack[BL_EXPR_DEPTH_MAX], *sp = stack;
 	const struct expr_insn *i = e->code;
+	enum bl_truth t;
 
 	for (;; i++)
-		switch ((enum expr_op)i->op) {
+		switch (i->op) {
 		case OP_END:
 			*out = sp[-1];
 			return;
@@ -440,74 +499,103 @@ run(const struct bl_expr *e, const struct bl_expr_env *env, struct expr_cell *ou
 			*sp++ = e->consts[i->a];
 			break;
 		case OP_LOAD:
-			load(env, i, i->arg, sp++);
-			break;
-		case OP_COMPARE_SLOT:
-			load(env, i, e->consts[i->b].type, sp);
-			compare(sp, sp, &e->consts[i->b], i->arg);
-			sp++;
+			load(env, i, sp++);
 			break;
 		case OP_COMPARE:
 			sp--;
 			compare(&sp[-1], &sp[-1], sp, i->arg);
 			break;
-		case OP_AND_THEN:
-			if (truth_of(&sp[-1]) == BL_FALSE)
-				i = e->code + i->a - 1;
+		case OP_TEST:
+			set_truth(sp++, test(env, i, &e->consts[i->b]));
 			break;
-		case OP_OR_ELSE:
-			if (truth_of(&sp[-1]) == BL_TRUE)
-				i = e->code + i->a - 1;
+		case OP_TEST_AND_THEN:
+			t = test(env, i, &e->consts[i->b]);
+			set_truth(sp++, t);
+			if (t == BL_FALSE)
+				i = e->code + i->c - 1;
+			break;
+		case OP_TEST_OR_ELSE:
+			t = test(env, i, &e->consts[i->b]);
+			set_truth(sp++, t);
+			if (t == BL_TRUE)
+				i = e->code + i->c - 1;
+			break;
+		/* From here on the top is not false (AND) or not true (OR): that has left. */
+		case OP_TEST_AND:
+			t = test(env, i, &e->consts[i->b]);
+			if (t == BL_TRUE)
+				break;
+			set_truth(&sp[-1], t);
+			if (t == BL_FALSE)
+				i = e->code + i->c - 1;
+			break;
+		case OP_TEST_OR:
+			t = test(env, i, &e->consts[i->b]);
+			if (t == BL_FALSE)
+				break;
+			set_truth(&sp[-1], t);
+			if (t == BL_TRUE)
+				i = e->code + i->c - 1;
 			break;
 		case OP_AND:
-			sp--;
-			set_truth(&sp[-1], bl_truth_and(truth_of(&sp[-1]), truth_of(sp)));
-			if (truth_of(&sp[-1]) == BL_FALSE)
-				i = e->code + i->a - 1;
+			t = truth_of(--sp);
+			if (t == BL_TRUE)
+				break;
+			set_truth(&sp[-1], t);
+			if (t == BL_FALSE)
+				i = e->code + i->c - 1;
 			break;
 		case OP_OR:
-			sp--;
-			set_truth(&sp[-1], bl_truth_or(truth_of(&sp[-1]), truth_of(sp)));
-			if (truth_of(&sp[-1]) == BL_TRUE)
-				i = e->code + i->a - 1;
+			t = truth_of(--sp);
+			if (t == BL_FALSE)
+				break;
+			set_truth(&sp[-1], t);
+			if (t == BL_TRUE)
+				i = e->code + i->c - 1;
+			break;
+		case OP_AND_THEN:
+			t = truth_of(&sp[-1]);
+			set_truth(&sp[-1], t);
+			if (t == BL_FALSE)
+				i = e->code + i->c - 1;
+			break;
+		case OP_OR_ELSE:
+			t = truth_of(&sp[-1]);
+			set_truth(&sp[-1], t);
+			if (t == BL_TRUE)
+				i = e->code + i->c - 1;
 			break;
 		case OP_NOT:
 			set_truth(&sp[-1], bl_truth_not(truth_of(&sp[-1])));
 			break;
 		case OP_IF:
-			sp--;
-			if (truth_of(sp) == BL_FALSE) {
-				i = e->code + i->a - 1;
-			} else if (truth_of(sp) == BL_UNKNOWN_TRUTH) {
+			t = truth_of(--sp);
+			if (t == BL_FALSE) {
+				i = e->code + i->c - 1;
+			} else if (t == BL_UNKNOWN_TRUTH) {
 				*sp++ = null_cell;
 				i = e->code + i->b - 1;
 			}
 			break;
 		case OP_JUMP:
-			i = e->code + i->a - 1;
+			i = e->code + i->c - 1;
 			break;
 		case OP_COALESCE:
 			if (sp[-1].type != BL_VALUE_NULL)
-				i = e->code + i->a - 1;
+				i = e->code + i->c - 1;
 			else
 				sp--;
 			break;
 		case OP_NOW:
 			set_ms(sp++, BL_VALUE_TIME, env->now_unix_ms);
 			break;
-		case OP_NEG:
-		case OP_ROUND:
-		case OP_ABS:
-		case OP_LEN:
-		case OP_LOWER:
-		case OP_IS_NULL:
-		case OP_AGE:
-		case OP_TIME:
-			function_of_one(i->op, &sp[-1], env);
-			break;
 		default:
-			sp--;
-			function_of_two(i->op, &sp[-1], sp);
+			if (i->op < OP_FIRST_OF_TWO) {
+				function_of_one(i->op, &sp[-1], env);
+			} else {
+				sp--;
+				function_of_two(i->op, &sp[-1], sp);
+			}
 		}
 }
 

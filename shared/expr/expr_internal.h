@@ -131,45 +131,56 @@ struct expr_node {
 
 /* ---- the program ---- */
 
-/* Every jump goes forward, so a program ends after at most its length. */
+/*
+ * Every jump goes forward, so a program ends after at most its length.  In the
+ * order in which evaluation tells them apart: control, one value, two values.
+ */
 enum expr_op {
 	OP_END,
-	OP_CONST,        /* push constant a */
-	OP_LOAD,         /* push slot a; null unless it is of type arg (0: any) */
-	OP_COMPARE,      /* two -> truth; arg: set of enum expr_compare */
-	OP_COMPARE_SLOT, /* push slot a compared with constant b */
-	OP_AND_THEN,     /* false on top: jump to a */
-	OP_OR_ELSE,      /* true on top: jump to a */
-	OP_AND,          /* two -> one; false: jump to a */
-	OP_OR,           /* two -> one; true: jump to a */
+	OP_CONST,   /* push constant a */
+	OP_LOAD,    /* push slot a; null unless it is of type arg (0: any) */
+	OP_COMPARE, /* two -> truth; arg: set of enum expr_compare */
+	/* Slot a compared with constant b; most conditions are made of these. */
+	OP_TEST,          /* push */
+	OP_TEST_AND_THEN, /* push; false: jump to c */
+	OP_TEST_OR_ELSE,  /* push; true: jump to c */
+	OP_TEST_AND,      /* combined with the top; false: jump to c */
+	OP_TEST_OR,       /* combined with the top; true: jump to c */
+	OP_AND_THEN,      /* top to a truth; false: jump to c */
+	OP_OR_ELSE,       /* top to a truth; true: jump to c */
+	OP_AND,           /* two -> one; false: jump to c */
+	OP_OR,            /* two -> one; true: jump to c */
 	OP_NOT,
+	OP_IF,       /* pop; false: jump to c; unknown: push null, jump to b */
+	OP_JUMP,     /* to c */
+	OP_COALESCE, /* not null on top: jump to c; else pop */
+	OP_NOW,
+
 	OP_NEG,
+	OP_ROUND,
+	OP_ABS,
+	OP_LEN,
+	OP_LOWER,
+	OP_IS_NULL,
+	OP_AGE,
+	OP_TIME,
+
 	OP_ADD,
 	OP_SUB,
 	OP_MUL,
 	OP_DIV,
 	OP_MOD,
-	OP_IF,       /* pop; false: jump to a; unknown: push null, jump to b */
-	OP_JUMP,     /* to a */
-	OP_COALESCE, /* not null on top: jump to a; else pop */
 	OP_MIN,
 	OP_MAX,
-	OP_ROUND,
 	OP_ROUND_TO,
-	OP_ABS,
-	OP_LEN,
-	OP_LOWER,
 	OP_CONTAINS,
 	OP_STARTS,
-	OP_IS_NULL,
-	OP_NOW,
-	OP_AGE,
-	OP_TIME,
 };
+#define OP_FIRST_OF_TWO OP_ADD
 
 struct expr_insn {
 	uint8_t op, arg;
-	uint16_t a, b;
+	uint16_t a, b, c;
 };
 
 /* One allocation: this, constants, code, then names and texts as bytes. */
@@ -257,7 +268,8 @@ bool expr_near(const char *typed, size_t len, const char *word, unsigned *distan
 /* Proposals; each is called right after the failure that it is for. */
 void expr_slip_name(struct expr_compile *c, struct expr_span name, bool may_be_text);
 void expr_slip_function(struct expr_compile *c, struct expr_span name);
-void expr_slip_after(struct expr_compile *c); /* what may stand behind a value, at c->tok */
+void expr_slip_before(struct expr_compile *c); /* no value behind an operator, at c->tok */
+void expr_slip_after(struct expr_compile *c);  /* what may stand behind a value, at c->tok */
 void expr_slip_type(struct expr_compile *c, const struct expr_node *n, unsigned wanted);
 /* "minutes" behind a number: the number with the unit as it is written.  False: no unit. */
 bool expr_slip_unit(struct expr_compile *c, double number, const char *word, size_t len);
