@@ -30,20 +30,28 @@ find_field(const struct expr_compile *c, struct expr_span name)
 	return NULL;
 }
 
-static bool
-take_slot(struct expr_compile *c, struct expr_node *n)
+/* Where the name is among those used; c->n_names: not yet. */
+static size_t
+find_slot(const struct expr_compile *c, struct expr_span name)
 {
-	const struct expr_span name = n->word;
 	size_t i = 0;
 
 	while (i < c->n_names &&
 	       (c->name[i].len != name.len ||
 		   memcmp(c->text + c->name[i].at, c->text + name.at, name.len) != 0))
 		i++;
+	return i;
+}
+
+static bool
+take_slot(struct expr_compile *c, struct expr_node *n)
+{
+	const size_t i = find_slot(c, n->word);
+
 	if (i == BL_EXPR_NAMES_MAX)
 		return expr_fail_source(c, n->span, "at most 32 different names");
 	if (i == c->n_names)
-		c->name[c->n_names++] = name;
+		c->name[c->n_names++] = n->word;
 	n->slot = (uint16_t)i;
 	return true;
 }
@@ -152,13 +160,37 @@ null_compared(struct expr_compile *c, const struct expr_node *n)
 	return false;
 }
 
+/*
+ * status = completed: where every name is allowed, that is one, and the whole
+ * never true.  Quotes were forgotten, unless brackets or an earlier use say
+ * that a name is meant.
+ */
+static bool
+lacks_quotes(const struct expr_compile *c, const struct expr_node *n)
+{
+	const struct expr_node *l = &c->nodes[n->first], *r = &c->nodes[n->last];
+
+	if (c->scope == NULL || !c->scope->open || l->kind != NODE_NAME || r->kind != NODE_NAME ||
+	    (n->op != CMP_SAME && n->op != (CMP_LESS | CMP_MORE)))
+		return false;
+	return may_be(l->type, BL_VALUE_TEXT) && r->span.len == r->word.len &&
+	       find_field(c, r->word) == NULL && find_slot(c, r->word) == c->n_names;
+}
+
 static bool
 check_compare(struct expr_compile *c, struct expr_node *n)
 {
 	const struct expr_node *l = at_node(c, n->first), *r = at_node(c, n->last), *odd = r;
 	char expected[64];
 
-	if (!check(c, n->first) || !check_child(c, n->last, may_be(l->type, BL_VALUE_TEXT)))
+	if (!check(c, n->first))
+		return false;
+	if (lacks_quotes(c, n)) {
+		(void)expr_fail_source(c, r->span, "a text in quotes, or a name in brackets");
+		expr_suggest(c, "\"%.*s\"", EXPR_SPAN(c, r->span));
+		return false;
+	}
+	if (!check_child(c, n->last, may_be(l->type, BL_VALUE_TEXT)))
 		return false;
 	if (l->type == BL_VALUE_NULL || r->type == BL_VALUE_NULL)
 		return null_compared(c, n);
@@ -334,29 +366,35 @@ join(struct expr_compile *c, const struct expr_node *call, const struct expr_nod
 	return true;
 }
 
+/* Whether the text is a time once that stands behind it; then it is proposed. */
+static bool
+slip_time(struct expr_compile *c, const struct expr_cell *text, const char *behind)
+{
+	char longer[48];
+	int64_t ms;
+	int n;
+
+	if (text->len > sizeof("2026-11-28T09:30:00.123"))
+		return false;
+	n = snprintf(longer, sizeof(longer), "%.*s%s", (int)text->len, text->text, behind);
+	if (n < 0 || !expr_time_parse(longer, (size_t)n, &ms))
+		return false;
+	expr_suggest(c, "\"%s\"", longer);
+	return true;
+}
+
 static bool
 fold_time(struct expr_compile *c, struct expr_node *call)
 {
-	struct expr_node *arg = at_node(c, call->first);
+	const struct expr_node *arg = at_node(c, call->first);
 	struct expr_cell t = { .type = BL_VALUE_TIME };
-	int64_t ms;
 
 	if (arg->kind != NODE_CONST)
 		return true;
 	if (!expr_time_parse(arg->value.text, arg->value.len, &t.ms)) {
-		char longer[40];
-		const int n = snprintf(longer, sizeof(longer), "%.*sT00:00:00Z",
-		    (int)(arg->value.len < 24 ? arg->value.len : 24), arg->value.text);
-
 		(void)expr_fail_source(
 		    c, arg->span, "a date, a time and a zone: \"2026-11-28T09:30:00+08:00\"");
-		if (expr_time_parse(longer, (size_t)n, &ms))
-			expr_suggest(c, "\"%s\"", longer);
-		else if (snprintf(longer, sizeof(longer), "%.*sZ",
-			     (int)(arg->value.len < 24 ? arg->value.len : 24),
-			     arg->value.text) > 0 &&
-			 expr_time_parse(longer, strlen(longer), &ms))
-			expr_suggest(c, "\"%s\"", longer);
+		(void)(slip_time(c, &arg->value, "T00:00:00Z") || slip_time(c, &arg->value, "Z"));
 		return false;
 	}
 	call->kind = NODE_CONST;

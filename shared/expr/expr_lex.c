@@ -46,6 +46,7 @@ static const struct {
 	{ "|", TOK_END, "or" },
 	{ "~", TOK_END, "not" },
 	{ ";", TOK_END, "," },
+	{ "?", TOK_END, "if(condition, then, else)" },
 };
 
 static const struct {

@@ -274,6 +274,7 @@ parse_prefix(struct expr_compile *c)
 		return parse_parens(c);
 	default:
 		(void)expr_fail_source(c, c->tok.span, "a value, a name or \"(\"");
+		expr_slip_before(c);
 		return EXPR_NONE;
 	}
 }

@@ -212,7 +212,20 @@ expr_slip_function(struct expr_compile *c, struct expr_span name)
 		expr_suggest(c, "%s", f->usage);
 }
 
-/* ---- behind a value ---- */
+/* ---- before and behind a value ---- */
+
+/* 50%: there are no parts of a hundred. */
+void
+expr_slip_before(struct expr_compile *c)
+{
+	const size_t end = c->prev.span.at;
+	size_t begin = end;
+
+	while (begin > 0 && (digit_at(c, begin - 1) || c->text[begin - 1] == '.'))
+		begin--;
+	if (c->prev.kind == TOK_PERCENT && begin < end)
+		expr_suggest(c, "%.*s", (int)(end - begin), c->text + begin);
+}
 
 static bool
 slip_number(struct expr_compile *c)

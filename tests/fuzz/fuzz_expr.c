@@ -99,6 +99,61 @@ evaluate(const struct bl_expr *e, enum bl_value_type want)
 	}
 }
 
+/* Ways to say the same: other code must give the same value. */
+static void
+say_it_otherwise(const struct bl_expr *e, const char *text, size_t len,
+    const struct bl_expr_scope *scope, enum bl_value_type want)
+{
+	static const struct {
+		const char *before, *after;
+		bool conditions_only;
+	} ways[] = {
+		{ "(", ")", false },
+		{ "if(true, ", ", null)", false },
+		{ "coalesce(null, ", ", null)", false },
+		{ "not (not (", "))", true },
+		{ "(", ") and true", true },
+		{ "false or (", ")", true },
+		{ "1 = 1 and (", ") and not false", true },
+	};
+	char *longer = malloc(len + 64);
+
+	if (longer == NULL)
+		abort();
+	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+		size_t n = strlen(ways[w].before);
+		struct bl_expr_error error;
+		struct bl_expr *other;
+
+		if (ways[w].conditions_only && want != BL_VALUE_BOOL)
+			continue;
+		memcpy(longer, ways[w].before, n);
+		memcpy(longer + n, text, len);
+		n += len;
+		memcpy(longer + n, ways[w].after, strlen(ways[w].after));
+		n += strlen(ways[w].after);
+		if (bl_expr_compile(&other, longer, n, scope, want, &error, NULL) != BL_OK) {
+			/* Only because it is longer now. */
+			check(strstr(error.expected, "at most") != NULL);
+			continue;
+		}
+		for (size_t round = 0; round < 28; round++) {
+			struct bl_expr_env env = {
+				.lookup = lookup, .ctx = &round, .now_unix_ms = 1764322200000
+			};
+			struct bl_value a, b;
+
+			bl_expr_eval(e, &env, &a);
+			bl_expr_eval(other, &env, &b);
+			check(a.type == b.type && a.boolean == b.boolean && a.ms == b.ms &&
+			      memcmp(&a.number, &b.number, sizeof(a.number)) == 0 &&
+			      a.text_len == b.text_len);
+		}
+		bl_expr_free(other);
+	}
+	free(longer);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -118,6 +173,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < bl_expr_names(e); i++)
 			check(strlen(bl_expr_name(e, i)) <= BL_EXPR_NAME_MAX);
 		evaluate(e, want);
+		say_it_otherwise(e, text, len, &scope, want);
 		bl_expr_free(e);
 		return 0;
 	}

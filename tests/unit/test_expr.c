@@ -433,6 +433,40 @@ numbered(char *text, size_t n, const char *prefix)
 		s += sprintf(s, "%s%s%zu", i == 0 ? "" : "+", prefix, i + 1);
 }
 
+/* Before each of these, tests that fill the program up to its last instructions. */
+static void
+any_instruction_may_be_the_one_too_many(void **state)
+{
+	static const char *const rich[] = {
+		"if(x, y + 1, -z) > coalesce(a, b, 1) and not c",
+		"(x = 1 or y = 2 or z or a > b) and (x or y)",
+		"contains(lower(a), \"b\") or max(1, y, z) < round(x, 2) * abs(y) - len(b)",
+		"age(time(a)) < 5min or now() > a or is_null(b)",
+	};
+	char text[BL_EXPR_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rich) / sizeof(rich[0]); i++) {
+		unsigned fitted = 0, refused = 0;
+
+		for (size_t n = 220; n < BL_EXPR_CODE_MAX; n++) {
+			char *s = text;
+
+			for (size_t k = 0; k < n; k++)
+				s = stpcpy(s, "x=1 and ");
+			s += sprintf(s, "(%s)", rich[i]);
+			if (compiles(text, (size_t)(s - text), true)) {
+				fitted++;
+				assert_int_equal(refused, 0);
+				continue;
+			}
+			refused++;
+			assert_non_null(strstr(last_error.what, "256 steps"));
+		}
+		assert_true(fitted > 5 && refused > 10);
+	}
+}
+
 static void
 constants_have_a_limit(void **state)
 {
@@ -596,6 +630,7 @@ values_that_cannot_be_are_missing(void **state)
 		assert_int_equal(eval_with("x", odd[i], NULL).type, BL_VALUE_NULL);
 		assert_true(eval_with("is_null(x)", odd[i], NULL).boolean);
 		assert_int_equal(eval_with("x = 1", odd[i], NULL).type, BL_VALUE_NULL);
+		assert_int_equal(eval_with("x = 'a'", odd[i], NULL).type, BL_VALUE_NULL);
 		assert_int_equal(eval_with("x != x", odd[i], NULL).type, BL_VALUE_NULL);
 	}
 	assert_int_equal(eval_with("len(x)", (struct bl_value){ .type = BL_VALUE_TEXT }, NULL).type,
@@ -740,6 +775,7 @@ main(void)
 		cmocka_unit_test(random_formulas_follow_the_definition),
 		cmocka_unit_test(nesting_has_a_limit),
 		cmocka_unit_test(program_length_has_a_limit),
+		cmocka_unit_test(any_instruction_may_be_the_one_too_many),
 		cmocka_unit_test(constants_have_a_limit),
 		cmocka_unit_test(names_have_a_limit),
 		cmocka_unit_test(text_has_a_limit),
