@@ -23,7 +23,7 @@
 
 enum kpi_state { KPI_PROVISIONAL = 0, KPI_FINAL = 1, KPI_FINAL_INCOMPLETE = 2 };
 
-#define KPI_WORK_PARTS 4096u /* at most, a sketch counting as eight */
+#define KPI_WORK_PARTS 2048u /* at most, a sketch counting as eight */
 
 /*
  * Parts worked out, not stored yet; and what makes the next call cheaper: it keeps
@@ -35,7 +35,7 @@ struct kpi_work;
 int kpi_work_create(struct kpi_work **out, struct bl_err *err);
 void kpi_work_free(struct kpi_work *w);  /* NULL is fine */
 void kpi_work_reset(struct kpi_work *w); /* after kpi_store: empty */
-/* How many parts wait in it: storing a thousand takes some 30 to 100 ms. */
+/* How many parts wait in it: storing a thousand takes 30 to 100 ms. */
 size_t kpi_work_parts(const struct kpi_work *w);
 
 /*
