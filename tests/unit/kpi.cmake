@@ -1,11 +1,19 @@
 # The telemetry store is a list of batches here: kpi_kit.h.
-foreach(name test_kpi test_kpi_late)
+foreach(name test_kpi test_kpi_late test_kpi_nomem)
   bl_unit_test(${name} SOURCES unit/kpi_kit.c LINK collector_kpi collector_control bl_expr bl_log m)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
   target_link_libraries(${name} PRIVATE PkgConfig::SQLITE)
   target_link_options(${name} PRIVATE -Wl,--wrap=store_log_series
     -Wl,--wrap=store_log_samples -Wl,--wrap=store_log_coverage)
 endforeach()
+
+target_link_options(test_kpi_nomem PRIVATE
+  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+# And here it is a real one.
+bl_unit_test(test_kpi_log SOURCES unit/kpi_kit.c contract/store_fixture.c
+  LINK collector_kpi collector_control bl_expr bl_codec bl_log PkgConfig::SQLITE m)
+target_include_directories(test_kpi_log PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit
+  ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 
 # Figures, not tests: parts stored a second.
 add_executable(bench_kpi EXCLUDE_FROM_ALL perf/bench_kpi.c unit/kpi_kit.c)

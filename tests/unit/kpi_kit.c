@@ -360,13 +360,15 @@ store(struct kit *k)
 void
 kit_redo(struct kit *k, const char *device, enum bl_stream stream, int64_t begin, int64_t end)
 {
+	struct store_read *telemetry =
+	    k->telemetry != NULL ? k->telemetry : (struct store_read *)(void *)k;
 	struct bl_err err = { 0 };
 	int64_t done = begin;
 
 	kpi_changes_free(&k->changes);
 	for (int64_t at = begin; at < end; at = done) {
-		if (kpi_compute(k->work, (struct store_read *)(void *)k, k->db, &k->set, k->roster,
-			device, stream, at, end, NULL, &done, &err) < 0)
+		if (kpi_compute(k->work, telemetry, k->db, &k->set, k->roster, device, stream, at,
+			end, NULL, &done, &err) < 0)
 			fail_msg("%s", err.msg);
 		assert_true(done > at); /* the work is empty each time */
 		store(k);

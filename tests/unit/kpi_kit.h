@@ -40,6 +40,7 @@ struct kit_batch {
 
 struct kit {
 	sqlite3 *db;
+	struct store_read *telemetry; /* NULL: the batches below */
 	struct roster *roster;
 	struct define_set set;
 	struct kpi_work *work;
