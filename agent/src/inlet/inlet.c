@@ -169,19 +169,38 @@ look(struct inlet *in)
 	}
 }
 
-/* Everybody once, another one first each time: nobody's flood is another's wait. */
-static void
-work(struct inlet *in)
+/* One line of everybody, in turn; false: nobody has another one, or there is no room. */
+static bool
+round_of_lines(struct inlet *in)
 {
-	const unsigned first = in->first++;
+	bool taken = false;
 
 	for (unsigned k = 0; k < INLET_CLIENTS; k++) {
-		const unsigned i = (first + k) % INLET_CLIENTS;
+		const unsigned i = (in->first + k) % INLET_CLIENTS;
+		enum client_line got;
 
 		if (in->client[i] == NULL)
 			continue;
-		if (!in->finishing)
-			client_work(in, i);
+		got = client_line(in, i);
+		if (got == LINE_NO_ROOM) {
+			in->first = i; /* when there is room, it begins with this one */
+			return false;
+		}
+		taken = taken || got == LINE_TAKEN;
+	}
+	return taken;
+}
+
+/* Line by line around: somebody's flood is nobody else's wait. */
+static void
+work(struct inlet *in)
+{
+	while (!in->finishing && round_of_lines(in))
+		;
+	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+		if (in->client[i] == NULL)
+			continue;
+		client_settle(in, in->client[i]);
 		client_flush(in, i);
 	}
 }

@@ -192,11 +192,35 @@ find_line(const struct client *c, size_t at, size_t *whole)
 	return newline != NULL ? (size_t)(newline - from) : left;
 }
 
-static void
-keep_rest(struct inlet *in, struct client *c, size_t at)
+enum client_line
+client_line(struct inlet *in, unsigned i)
 {
-	c->in_len -= at;
-	memmove(c->in, c->in + at, c->in_len);
+	struct client *c = in->client[i];
+	size_t len, whole;
+
+	for (;;) {
+		len = find_line(c, c->in_at, &whole);
+		if (whole == 0 || c->n == INLET_ANSWERS)
+			return LINE_NONE;
+		if (!c->skipping)
+			break;
+		c->skipping = false; /* its end has come */
+		c->in_at += whole;
+	}
+	/* Where one waits in vain this one is refused, and needs no room. */
+	if (in->n_late == 0 && !flight_room(in, sizeof(struct bl_event) + len))
+		return LINE_NO_ROOM;
+	one_line(in, i, c->in + c->in_at, len);
+	c->in_at += whole;
+	return LINE_TAKEN;
+}
+
+void
+client_settle(struct inlet *in, struct client *c)
+{
+	c->in_len -= c->in_at;
+	memmove(c->in, c->in + c->in_at, c->in_len);
+	c->in_at = 0;
 	if (c->in_len < sizeof(c->in))
 		return;
 	/* No newline in all of it: the line is too long. */
@@ -206,37 +230,6 @@ keep_rest(struct inlet *in, struct client *c, size_t at)
 		bad_line(in, c, TOO_LONG);
 	c->skipping = true;
 	c->in_len = 0;
-}
-
-/* False: there is no room for what it may become. */
-static bool
-has_room(const struct inlet *in, const struct client *c, size_t len)
-{
-	return c->n < INLET_ANSWERS &&
-	       (in->n_late > 0 || flight_room(in, sizeof(struct bl_event) + len));
-}
-
-void
-client_work(struct inlet *in, unsigned i)
-{
-	struct client *c = in->client[i];
-	size_t at = 0, len, whole;
-
-	for (;;) {
-		len = find_line(c, at, &whole);
-		if (whole == 0)
-			break;
-		if (c->skipping) {
-			c->skipping = false; /* its end has come */
-			at += whole;
-			continue;
-		}
-		if (!has_room(in, c, len))
-			break;
-		one_line(in, i, c->in + at, len);
-		at += whole;
-	}
-	keep_rest(in, c, at);
 }
 
 /* ---- answering ---- */

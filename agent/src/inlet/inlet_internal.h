@@ -26,7 +26,7 @@ struct client {
 	bool skipping;    /* the rest of a line that was too long */
 	bool blocked;     /* the socket takes no more answers for now */
 	int64_t active_mono_ms;
-	size_t in_len;
+	size_t in_len, in_at;        /* at: what was taken of it in this turn */
 	char in[INLET_LINE_MAX + 2]; /* a line of the full length with \r\n */
 	unsigned head, n;            /* ring of answers */
 	size_t head_sent;            /* bytes of the first one that are out */
@@ -68,8 +68,11 @@ int inlet_listen(struct inlet *in, const struct inlet_opts *opts, struct bl_err 
 void client_accept(struct inlet *in);
 void client_drop(struct inlet *in, unsigned i);
 void client_read(struct inlet *in, struct client *c);
-/* Lines to events and answers, as far as there is room. */
-void client_work(struct inlet *in, unsigned i);
+/* One line to an event or an answer. */
+enum client_line { LINE_NONE, LINE_TAKEN, LINE_NO_ROOM /* for its event; its turn comes first */ };
+enum client_line client_line(struct inlet *in, unsigned i);
+/* After the lines of a turn. */
+void client_settle(struct inlet *in, struct client *c);
 /* Sends what is ready; afterwards the client may be gone. */
 void client_flush(struct inlet *in, unsigned i);
 
