@@ -62,6 +62,8 @@ struct ingest {
 	int64_t last_commit_mono_ms, last_round_mono_ms;
 	struct ingest_core_stats stats;
 	/* the writer's own: */
+	void (*stored)(void *ctx);
+	void *stored_ctx;
 	int64_t centre_at_mono_ms;
 	struct bl_log_limit store_log;
 };
@@ -302,6 +304,8 @@ take_group(struct ingest *in)
 		return rc;
 	}
 	note_store(in, true, "");
+	if (in->stored != NULL)
+		in->stored(in->stored_ctx);
 	return 1;
 }
 
@@ -476,6 +480,8 @@ ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err 
 		return bl_fail(err, BL_ENOMEM, "ingest: out of memory");
 	init_locks(in);
 	in->clock = opts->clock;
+	in->stored = opts->stored;
+	in->stored_ctx = opts->stored_ctx;
 	in->store_ok = true;
 	in->live.wake_fd = in->past.wake_fd = -1;
 	in->last_round_mono_ms = bl_mono_ms(in->clock);

@@ -37,6 +37,10 @@ struct ingest_opts {
 	int64_t credit_bytes_per_s;
 	int64_t reconnect_floor_ms;
 	const char *marker_path;
+	/* Something new is in the store: called on the writer thread after each commit that stored
+	 * something; must not wait.  NULL: nobody cares. */
+	void (*stored)(void *ctx);
+	void *stored_ctx;
 };
 
 /* Starts the threads; connecting goes on in them.  BL_EINVAL names a bad certificate file. */
