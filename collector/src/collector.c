@@ -1,5 +1,5 @@
 /*
- * Puts the parts together: store, control, fleet, ingest, API; and takes them
+ * Puts the parts together: store, control, fleet, delivery, evaluator, ingest, API; and takes them
  * apart in the opposite order, so that nobody calls what is gone.
  *
  * The telemetry store belongs to ingest's writer thread while ingest runs;
@@ -92,6 +92,8 @@ start_ingest(struct collector *c, struct bl_err *err)
 		.credit_bytes_per_s = c->cfg->ingest.credit_bytes_per_s,
 		.reconnect_floor_ms = c->cfg->ingest.reconnect_floor_ms,
 		.marker_path = c->marker_path,
+		.stored = stored,
+		.stored_ctx = c,
 	};
 	int rc;
 
@@ -112,6 +114,65 @@ start_ingest(struct collector *c, struct bl_err *err)
 		    " \"%s\"",
 		    c->live_id);
 	return ingest_start(&c->ingest, &opts, err);
+}
+
+/* On the writer's thread. */
+static void
+stored(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	eval_wake(c->eval);
+}
+
+/* On the evaluator's thread. */
+static void
+outbox_changed(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	deliver_wake(c->deliver);
+}
+
+static int
+start_deliver(struct collector *c, struct bl_err *err)
+{
+	const struct config_mail *m = &c->cfg->mail;
+	const struct deliver_opts opts = {
+		.control = c->control,
+		.clock = c->clock,
+		.smtp_host = m->host,
+		.smtp_port = (uint16_t)m->port,
+		.smtp_from = m->from,
+		.smtp_user = m->user,
+		.smtp_password_file = m->password_file,
+		.smtp_security = m->security,
+		.smtp_ca = m->ca,
+		.board_url = c->cfg->board_url,
+		.private_webhooks = c->cfg->private_webhooks,
+	};
+
+	return deliver_start(&c->deliver, &opts, err);
+}
+
+static int
+start_eval(struct collector *c, struct bl_err *err)
+{
+	const struct config_notice *n = &c->cfg->notice;
+	const struct eval_opts opts = {
+		.control = c->control,
+		.telemetry_path = c->telemetry_path,
+		.clock = c->clock,
+		.notice = { .fresh_ms = n->fresh_ms,
+		    .stale_ms = n->stale_ms,
+		    .digest_quiet_ms = n->digest_quiet_ms,
+		    .digest_max_ms = n->digest_max_ms },
+		.outbox_changed = outbox_changed,
+		.ctx = c,
+	};
+	const int rc = eval_open(&c->eval, &opts, err);
+
+	return rc < 0 ? rc : eval_start(c->eval, err);
 }
 
 static int
@@ -183,6 +244,7 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 	if ((rc = check_state_dir(cfg, err)) < 0 || (rc = open_store(c, err)) < 0 ||
 	    (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
+	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
 	    (rc = start_ingest(c, err)) < 0 || (rc = collector_api_start(c, err)) < 0)
 		goto fail;
 	*out = c;
@@ -200,6 +262,8 @@ collector_stop(struct collector *c)
 		return;
 	collector_api_stop(c);
 	ingest_stop(c->ingest);
+	eval_close(c->eval);
+	deliver_stop(c->deliver);
 	fleet_lookup_close(c->lookup);
 	control_close(c->control);
 	store_close(c->store);

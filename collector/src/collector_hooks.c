@@ -53,6 +53,38 @@ status(void *ctx, struct api_status *out)
 	out->samples = s.core.samples;
 }
 
+/* What becomes of it after it was stored. */
+static void
+evaluation_metrics(const struct collector *c, struct api_metrics *m)
+{
+	struct deliver_status d;
+	struct eval_status e;
+
+	eval_status(c->eval, &e);
+	deliver_status(c->deliver, &d);
+#define COUNT(name, help, value)                                                                   \
+	api_metric(m, "branchline_" name, API_COUNTER, help, NULL, (double)(value))
+#define GAUGE(name, help, value)                                                                   \
+	api_metric(m, "branchline_" name, API_GAUGE, help, NULL, (double)(value))
+	GAUGE("eval_ok", "1: the evaluator's last step went well.", e.ok);
+	GAUGE("eval_behind_batches", "Batches stored and not evaluated yet.", e.behind_batches);
+	GAUGE("eval_dirty_spans", "Spans of a device's data still to be worked out.", e.dirty);
+	GAUGE("eval_waiting_batches", "Batches without a clock map or dictionary entries yet.",
+	    e.waiting);
+	COUNT("eval_steps_total", "Pieces of work since the start.", e.steps);
+	COUNT("eval_cells_changed_total", "KPI values that changed.", e.cells_changed);
+	COUNT("eval_findings_total", "Answers of rules that were matched to incidents.", e.findings);
+	GAUGE("eval_longest_transaction_ms", "The longest that people's changes waited for it.",
+	    e.longest_tx_ms);
+	GAUGE("messages_waiting", "Messages in the outbox that are not sent yet.", d.waiting);
+	COUNT("messages_sent_total", "Messages that the other side took.", d.sent);
+	COUNT("messages_retried_total", "Tries that failed and are repeated.", d.retried);
+	COUNT("messages_refused_total", "Messages that the other side refused for good.", d.refused);
+	COUNT("messages_given_up_total", "Messages given up after days of trying.", d.given_up);
+#undef COUNT
+#undef GAUGE
+}
+
 static void
 metrics(void *ctx, struct api_metrics *m)
 {
@@ -86,6 +118,7 @@ metrics(void *ctx, struct api_metrics *m)
 	GAUGE("store_ok", "1: the last commit went well.", s.store_ok);
 #undef COUNT
 #undef GAUGE
+	evaluation_metrics(c, m);
 }
 
 static void
@@ -94,6 +127,7 @@ devices_changed(void *ctx)
 	const struct collector *c = ctx;
 
 	ingest_devices_changed(c->ingest);
+	eval_fleet_changed(c->eval);
 }
 
 int

@@ -5,6 +5,8 @@
 #include "collector.h"
 
 #include "control.h"
+#include "deliver.h"
+#include "eval.h"
 #include "fleet.h"
 #include "ingest.h"
 #include "store.h"
@@ -20,6 +22,8 @@ struct collector {
 	struct control *control;
 	struct fleet_lookup *lookup; /* the ingest writer's */
 	struct ingest *ingest;
+	struct eval *eval;
+	struct deliver *deliver;
 	struct api *api;
 	char live_id[65], past_id[65];
 };

@@ -174,6 +174,104 @@ static const struct bl_conf_key store_keys[] = {
 static const struct bl_conf_section store_section = { "store", sizeof(struct config_store),
 	store_keys, NULL };
 
+/* The order of enum deliver_security. */
+static const char *const securities[] = { "starttls", "tls", "plain", NULL };
+
+static const struct bl_conf_key mail_keys[] = {
+	{ .name = "host",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_mail, host),
+	    .help = "name or address of the mail server; absent: e-mails wait" },
+	{ .name = "port",
+	    .type = BL_CONF_INT,
+	    .dflt = "587",
+	    .offset = offsetof(struct config_mail, port),
+	    .min = 1,
+	    .max = 65535,
+	    .help = "its port for submission" },
+	{ .name = "security",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "starttls",
+	    .offset = offsetof(struct config_mail, security),
+	    .choices = securities,
+	    .help = "plain only for a server on this machine" },
+	{ .name = "from",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_mail, from),
+	    .help = "sender's address; needed together with host" },
+	{ .name = "user",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_mail, user),
+	    .help = "to sign in with; absent: without signing in" },
+	{ .name = "password_file",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_mail, password_file),
+	    .help = "file with the password alone, readable by the collector only" },
+	{ .name = "ca",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_mail, ca),
+	    .help = "PEM file to check the server's certificate against; absent: the system's" },
+	{ 0 },
+};
+
+static const char *
+check_mail(const void *section, const char **key_out)
+{
+	const struct config_mail *m = section;
+
+	if (m->host != NULL && m->from == NULL) {
+		*key_out = "from";
+		return "the sender's address is needed together with host";
+	}
+	if ((m->user == NULL) == (m->password_file == NULL))
+		return NULL;
+	*key_out = m->user == NULL ? "user" : "password_file";
+	return "user and password_file belong together: give both or none";
+}
+
+static const struct bl_conf_section mail_section = { "mail", sizeof(struct config_mail), mail_keys,
+	check_mail };
+
+static const struct bl_conf_key notice_keys[] = {
+	{ .name = "fresh",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "10min",
+	    .offset = offsetof(struct config_notice, fresh_ms),
+	    .min = 60000,
+	    .max = 86400000,
+	    .help = "what was last seen at most this long ago still holds, and pages" },
+	{ .name = "stale",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "6h",
+	    .offset = offsetof(struct config_notice, stale_ms),
+	    .min = 60000,
+	    .max = 604800000,
+	    .help = "open without news for this long: history, told in the site's digest" },
+	{ .name = "digest_quiet",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "2min",
+	    .offset = offsetof(struct config_notice, digest_quiet_ms),
+	    .min = 1000,
+	    .max = 3600000,
+	    .help = "a site's digest is sent when nothing was added to it for this long" },
+	{ .name = "digest_max",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "1h",
+	    .offset = offsetof(struct config_notice, digest_max_ms),
+	    .min = 1000,
+	    .max = 86400000,
+	    .help = "and at the latest after this" },
+	{ 0 },
+};
+
+static const struct bl_conf_section notice_section = { "notice", sizeof(struct config_notice),
+	notice_keys, NULL };
+
 /* The order of log_levels in collector.c. */
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -217,6 +315,28 @@ static const struct bl_conf_key root_keys[] = {
 	    .offset = offsetof(struct config, store),
 	    .section = &store_section,
 	    .help = "limits of what is kept" },
+	{ .name = "mail",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, mail),
+	    .section = &mail_section,
+	    .help = "the server that e-mails are handed to" },
+	{ .name = "notice",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, notice),
+	    .section = &notice_section,
+	    .help = "when to page, and when to tell in a digest" },
+	{ .name = "board_url",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config, board_url),
+	    .help = "address of the board, for links in messages: https://board.example:8443" },
+	{ .name = "private_webhooks",
+	    .type = BL_CONF_BOOL,
+	    .dflt = "false",
+	    .offset = offsetof(struct config, private_webhooks),
+	    .help = "webhooks may go to private and loopback addresses" },
 	{ 0 },
 };
 

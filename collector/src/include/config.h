@@ -45,6 +45,20 @@ struct config {
 		int64_t set_aside_bytes;
 		int64_t set_aside_messages;
 	} store;
+	struct config_mail {
+		char *host; /* NULL: no e-mail */
+		int64_t port;
+		int security; /* the order of DELIVER_STARTTLS, DELIVER_TLS, DELIVER_PLAIN */
+		char *from;
+		char *user;          /* NULL: no sign-in */
+		char *password_file; /* NULL: no sign-in */
+		char *ca;            /* NULL: the system's */
+	} mail;
+	struct config_notice {
+		int64_t fresh_ms, stale_ms, digest_quiet_ms, digest_max_ms;
+	} notice;
+	char *board_url; /* NULL: no links in messages */
+	bool private_webhooks;
 };
 
 extern const struct bl_conf_section config_section;

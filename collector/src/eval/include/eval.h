@@ -45,6 +45,8 @@ int eval_step(struct eval *e, struct bl_err *err);
 int eval_start(struct eval *e, struct bl_err *err);
 void eval_stop(struct eval *e);
 void eval_wake(struct eval *e);
+/* Sites or devices changed: what depends on who was in service is worked out again. Any thread. */
+void eval_fleet_changed(struct eval *e);
 
 struct eval_status {
 	bool ok;

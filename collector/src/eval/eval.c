@@ -1,0 +1,246 @@
+/*
+ * The evaluator: opening, one step, its thread.
+ *
+ * A step is a bounded piece of work, the most urgent kind that there is: what people
+ * changed, what came, what is dirty, what time brings about.
+ */
+#include "eval_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "branchline/log.h"
+
+#define IDLE_MS     1000
+#define FAILED_MS   1000
+#define COUNT_MS    2000 /* how often the status counts rows */
+
+int
+eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
+{
+	pthread_condattr_t attr;
+	struct eval *e;
+	int rc;
+
+	*out = NULL;
+	if ((e = calloc(1, sizeof(*e))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "open the evaluator: out of memory");
+	e->opts = *opts;
+	e->clock = opts->clock;
+	e->status.ok = true;
+	(void)pthread_mutex_init(&e->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&e->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	if ((rc = store_read_open(&e->telemetry, opts->telemetry_path, opts->clock, err)) < 0 ||
+	    (rc = control_reader_open(opts->control, &e->reader, err)) < 0 ||
+	    (rc = kpi_work_create(&e->work, err)) < 0) {
+		eval_close(e);
+		return rc;
+	}
+	*out = e;
+	return BL_OK;
+}
+
+void
+eval_close(struct eval *e)
+{
+	if (e == NULL)
+		return;
+	eval_stop(e);
+	kpi_work_free(e->work);
+	define_set_free(e->set);
+	roster_free(e->roster);
+	control_reader_close(e->reader);
+	store_read_close(e->telemetry);
+	(void)pthread_cond_destroy(&e->wake);
+	(void)pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+/* ---- one step ---- */
+
+/* In order of urgency; the first that had something to do ends the step. */
+static int (*const kinds_of_work[])(struct eval *e, struct bl_err *err) = {
+	eval_check_epoch,
+	eval_refresh,
+	eval_on_time,
+	eval_take_log,
+	eval_retry_waiting,
+	eval_redo_slice,
+	eval_work_dirty,
+};
+
+static void
+note_step(struct eval *e, int rc, const struct bl_err *err)
+{
+	pthread_mutex_lock(&e->lock);
+	e->status.steps++;
+	e->status.last_step_mono_ms = bl_mono_ms(e->clock);
+	e->status.ok = rc >= 0;
+	if (rc < 0)
+		(void)snprintf(e->status.why, sizeof(e->status.why), "%s", err->msg);
+	else
+		e->status.why[0] = '\0';
+	pthread_mutex_unlock(&e->lock);
+}
+
+static int
+count_rows(struct eval *e, struct bl_err *err)
+{
+	struct store_log_head head;
+	int64_t batch_id, lsn, dirty, waiting;
+	int rc;
+
+	if ((rc = control_sql_int(e->reader, err, 0, &batch_id, "SELECT batch_id FROM eval", "")) < 0 ||
+	    (rc = control_sql_int(e->reader, err, 0, &lsn, "SELECT lsn FROM eval", "")) < 0 ||
+	    (rc = control_sql_int(
+		 e->reader, err, 0, &dirty, "SELECT count(*) FROM eval_dirty", "")) < 0 ||
+	    (rc = control_sql_int(
+		 e->reader, err, 0, &waiting, "SELECT count(*) FROM eval_waiting", "")) < 0 ||
+	    (rc = store_log_head(e->telemetry, &head, err)) < 0)
+		return rc;
+	pthread_mutex_lock(&e->lock);
+	e->status.batch_id = batch_id;
+	e->status.lsn = lsn;
+	e->status.dirty = dirty;
+	e->status.waiting = waiting;
+	e->status.behind_batches = head.batch_id > batch_id ? head.batch_id - batch_id : 0;
+	pthread_mutex_unlock(&e->lock);
+	return BL_OK;
+}
+
+static int
+count_now_and_then(struct eval *e, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(e->clock);
+
+	if (e->counted_mono_ms != 0 && now - e->counted_mono_ms < COUNT_MS)
+		return BL_OK;
+	e->counted_mono_ms = now;
+	return count_rows(e, err);
+}
+
+int
+eval_step(struct eval *e, struct bl_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]) && rc == 0; i++)
+		rc = kinds_of_work[i](e, err);
+	if (rc >= 0) {
+		const int counted = count_now_and_then(e, err);
+
+		rc = counted < 0 ? counted : rc;
+	}
+	note_step(e, rc, err);
+	return rc;
+}
+
+/* ---- the thread ---- */
+
+static void
+wait_for(struct eval *e, int64_t ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* exists on every kernel we run on */
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&e->lock);
+	while (!e->woken && !e->stopping)
+		if (pthread_cond_timedwait(&e->wake, &e->lock, &until) != 0)
+			break; /* the time has come */
+	e->woken = false;
+	pthread_mutex_unlock(&e->lock);
+}
+
+static bool
+stopping(struct eval *e)
+{
+	bool stop;
+
+	pthread_mutex_lock(&e->lock);
+	stop = e->stopping;
+	pthread_mutex_unlock(&e->lock);
+	return stop;
+}
+
+static void *
+eval_main(void *arg)
+{
+	struct eval *e = arg;
+	struct bl_log_limit limit = { 0 };
+	bool failing = false;
+
+	while (!stopping(e)) {
+		struct bl_err err = { 0 };
+		unsigned swallowed = 0;
+		const int rc = eval_step(e, &err);
+
+		if (rc < 0 && bl_log_allow(&limit, bl_mono_ms(e->clock), 60000, &swallowed))
+			bl_error("eval", "%s; nothing was kept of this step, will try again in 1 s"
+					 " (%u more like it)",
+			    err.msg, swallowed);
+		if (rc >= 0 && failing)
+			bl_info("eval", "evaluation works again");
+		failing = rc < 0;
+		if (rc <= 0)
+			wait_for(e, rc < 0 ? FAILED_MS : IDLE_MS);
+	}
+	return NULL;
+}
+
+int
+eval_start(struct eval *e, struct bl_err *err)
+{
+	const int rc = pthread_create(&e->thread, NULL, eval_main, e);
+
+	if (rc != 0)
+		return bl_fail(err, BL_ENOMEM, "start the evaluator's thread: %s", strerror(rc));
+	e->running = true;
+	return BL_OK;
+}
+
+void
+eval_stop(struct eval *e)
+{
+	if (e == NULL || !e->running)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->stopping = true;
+	(void)pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	(void)pthread_join(e->thread, NULL);
+	e->running = false;
+}
+
+void
+eval_wake(struct eval *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->woken = true;
+	(void)pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void
+eval_fleet_changed(struct eval *e)
+{
+	atomic_store(&e->fleet_changed, true);
+	eval_wake(e);
+}
+
+void
+eval_status(struct eval *e, struct eval_status *out)
+{
+	pthread_mutex_lock(&e->lock);
+	*out = e->status;
+	pthread_mutex_unlock(&e->lock);
+}

@@ -1,0 +1,106 @@
+/* Seen inside this folder only. */
+#ifndef EVAL_INTERNAL_H
+#define EVAL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "cases.h"
+#include "control_sql.h"
+#include "eval.h"
+#include "incident.h"
+#include "kpi.h"
+#include "rule_engine.h"
+#include "store_log.h"
+
+#define EVAL_TX_MS          60    /* a transaction takes no further piece of work after this */
+#define EVAL_LOG_BATCHES    500u  /* of one step */
+#define EVAL_DIRTY_AT_ONCE  64u   /* spans of one step */
+#define EVAL_COMPUTE_MS     50    /* of one step, outside the transaction */
+#define EVAL_RETRY_MS       2000  /* batches without clock map or dictionary are looked at again */
+#define EVAL_CLOCKED_MS     1000  /* what time alone brings about */
+#define EVAL_NO_DATA_MS     10000
+#define EVAL_LIVE_MS        300000 /* what came within this of its end is live */
+#define EVAL_REDO_SLICE     8u    /* subjects of one step */
+
+/* Of a span: smaller first. */
+enum eval_priority { EVAL_LIVE = 0, EVAL_PAST = 1, EVAL_ANEW = 2 };
+
+struct eval_span {
+	char device[BL_DEVICE_ID_MAX + 1];
+	enum bl_stream stream;
+	int64_t begin_unix_ms, end_unix_ms;
+	enum eval_priority priority;
+};
+
+struct eval {
+	struct eval_opts opts;
+	const struct bl_clock *clock;
+	struct store_read *telemetry;
+	sqlite3 *reader; /* of the control database */
+	struct define_set *set;
+	struct roster *roster;
+	struct kpi_work *work;
+
+	/* when what time brings about was last looked at */
+	int64_t retried_mono_ms, clocked_mono_ms, no_data_mono_ms, counted_mono_ms;
+	atomic_bool fleet_changed;
+	bool quiet;
+	struct bl_id epoch;
+
+	/* the thread */
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	bool stopping, woken;
+	struct eval_status status;
+};
+
+/* One write transaction of this step. */
+struct eval_tx {
+	struct eval *e;
+	struct sqlite3 *db;
+	int64_t now_unix_ms, begun_mono_ms;
+	struct kpi_changes cells;
+	struct cases_changes cases;
+	uint64_t findings;
+};
+
+typedef int (*eval_fn)(struct eval_tx *tx, void *ctx, struct bl_err *err);
+/* Runs fn in a write transaction; what it found goes through rules, incidents and messages. */
+int eval_write(struct eval *e, eval_fn fn, void *ctx, struct bl_err *err);
+bool eval_tx_late(const struct eval_tx *tx);
+void eval_rule_env(struct eval_tx *tx, struct rule_env *out);
+
+/* ---- eval_dirty.c ---- */
+
+/* Joins with what is noted already where they touch; the more urgent priority stays. */
+int eval_dirty_add(struct sqlite3 *db, const struct eval_span *s, struct bl_err *err);
+/* The most urgent ones; returns how many, or negative. */
+int eval_dirty_next(
+    struct sqlite3 *db, struct eval_span *out, unsigned max, struct bl_err *err);
+/* Worked out up to done_until (exclusive). */
+int eval_dirty_done(
+    struct sqlite3 *db, const struct eval_span *s, int64_t done_until, struct bl_err *err);
+/* Every device in service at the site within the span, its events stream. */
+int eval_dirty_site(struct eval_tx *tx, const char *site, int64_t begin, int64_t end,
+    enum eval_priority priority, struct bl_err *err);
+
+/* ---- eval_log.c: each returns 1 when something was done, 0, or negative ---- */
+int eval_take_log(struct eval *e, struct bl_err *err);
+int eval_retry_waiting(struct eval *e, struct bl_err *err);
+/* The store's epoch against the one that the results speak of. */
+int eval_check_epoch(struct eval *e, struct bl_err *err);
+
+/* ---- eval_work.c ---- */
+int eval_work_dirty(struct eval *e, struct bl_err *err);
+int eval_on_time(struct eval *e, struct bl_err *err);
+
+/* ---- eval_anew.c: definitions and fleet ---- */
+int eval_refresh(struct eval *e, struct bl_err *err);
+int eval_redo_slice(struct eval *e, struct bl_err *err);
+
+#endif

@@ -1,0 +1,368 @@
+/*
+ * From the log: each batch's span becomes dirty, its step events go into cases.
+ * The place reached commits with that, so a crash takes nothing in twice and
+ * leaves nothing out.
+ *
+ * A batch whose boot has no trusted clock yet cannot be placed, and one whose
+ * dictionary entries have not come cannot be read whole: both are noted and
+ * looked at again.
+ */
+#include "eval_internal.h"
+
+#include <string.h>
+
+#include "branchline/log.h"
+
+/* ---- one batch ---- */
+
+struct take {
+	struct eval_tx *tx;
+	struct bl_err *err;
+	int rc;
+	int64_t last_id, lsn;
+	unsigned n;
+	/* the batch whose events are read */
+	struct cases_event event;
+};
+
+static bool
+take_event(void *ctx, uint32_t index, int64_t unix_ms, const struct bl_event *ev)
+{
+	struct take *t = ctx;
+
+	t->event.n = index;
+	t->event.unix_ms = unix_ms;
+	t->event.ev = ev;
+	t->rc = cases_take(
+	    t->tx->db, t->tx->e->roster, &t->event, &t->tx->cases, t->err);
+	return t->rc >= 0;
+}
+
+static int
+take_events(struct take *t, const struct store_log_batch *b)
+{
+	int rc;
+
+	t->event = (struct cases_event){ .batch_id = b->id, .device = b->device };
+	rc = store_log_events(t->tx->e->telemetry, b->id, take_event, t, t->err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc == BL_ECORRUPT || rc == BL_ENOTFOUND) {
+		/* It was checked before it was stored: the disk has changed it. */
+		bl_error("eval", "events of batch %lld of device %s are left out: %s",
+		    (long long)b->id, b->device, t->err->msg);
+		return BL_OK;
+	}
+	return rc;
+}
+
+static int
+take_placed(struct take *t, const struct store_log_batch *b)
+{
+	const struct eval_span s = {
+		.stream = b->stream,
+		.begin_unix_ms = b->begin_unix_ms,
+		.end_unix_ms = b->end_unix_ms,
+		.priority =
+		    b->arrived_unix_ms - b->end_unix_ms < EVAL_LIVE_MS ? EVAL_LIVE : EVAL_PAST,
+	};
+	struct eval_span span = s;
+	int rc;
+
+	(void)snprintf(span.device, sizeof(span.device), "%s", b->device);
+	if ((rc = eval_dirty_add(t->tx->db, &span, t->err)) < 0)
+		return rc;
+	if (b->stream == BL_STREAM_EVENTS && b->n_events > 0)
+		return take_events(t, b);
+	return BL_OK;
+}
+
+static int
+note_waiting(struct take *t, const struct store_log_batch *b)
+{
+	return control_sql_run(t->tx->db, t->err,
+	    "INSERT INTO eval_waiting (batch_id, device, since_unix_ms) VALUES (?, ?, ?)"
+	    " ON CONFLICT DO NOTHING",
+	    "iti", b->id, b->device, t->tx->now_unix_ms);
+}
+
+static bool
+take_batch(void *ctx, const struct store_log_batch *b)
+{
+	struct take *t = ctx;
+	const bool placed = b->begin_unix_ms != STORE_TIME_NONE;
+
+	t->rc = BL_OK;
+	if (!placed || b->dict_missing)
+		t->rc = note_waiting(t, b);
+	if (t->rc >= 0 && placed)
+		t->rc = take_placed(t, b);
+	if (t->rc < 0)
+		return false;
+	t->last_id = b->id;
+	t->lsn = b->lsn;
+	t->n++;
+	return !eval_tx_late(t->tx);
+}
+
+/* ---- ledger entries ---- */
+
+static bool
+take_gap(void *ctx, const struct store_gap *g)
+{
+	struct take *t = ctx;
+	struct eval_span s = {
+		.stream = g->stream,
+		.begin_unix_ms = g->from_unix_ms,
+		.end_unix_ms = g->to_unix_ms,
+		.priority = EVAL_PAST,
+	};
+
+	(void)snprintf(s.device, sizeof(s.device), "%s", g->device);
+	t->rc = BL_OK;
+	if (g->from_unix_ms != STORE_TIME_NONE && g->to_unix_ms != STORE_TIME_NONE)
+		t->rc = eval_dirty_add(t->tx->db, &s, t->err);
+	if (t->rc < 0)
+		return false;
+	t->last_id = g->id;
+	t->n++;
+	return !eval_tx_late(t->tx);
+}
+
+/* ---- the step ---- */
+
+static int
+place_of(struct eval_tx *tx, const char *column, int64_t *out, struct bl_err *err)
+{
+	char sql[64];
+
+	(void)snprintf(sql, sizeof(sql), "SELECT %s FROM eval", column);
+	return control_sql_int(tx->db, err, 0, out, sql, "");
+}
+
+static int
+take_gaps(struct take *t, struct bl_err *err)
+{
+	int64_t after;
+	int rc;
+
+	if ((rc = place_of(t->tx, "gap_id", &after, err)) < 0)
+		return rc;
+	t->last_id = after;
+	rc = store_log_gaps(t->tx->e->telemetry, after, EVAL_LOG_BATCHES, take_gap, t, err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc < 0 || t->last_id == after)
+		return rc;
+	return control_sql_run(
+	    t->tx->db, err, "UPDATE eval SET gap_id = ?", "i", t->last_id);
+}
+
+static int
+take_batches(struct take *t, struct bl_err *err)
+{
+	int64_t after;
+	int rc;
+
+	if ((rc = place_of(t->tx, "batch_id", &after, err)) < 0)
+		return rc;
+	t->last_id = after;
+	rc = store_log_batches(t->tx->e->telemetry, after, EVAL_LOG_BATCHES, take_batch, t, err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc < 0 || t->last_id == after)
+		return rc;
+	return control_sql_run(t->tx->db, err, "UPDATE eval SET batch_id = ?, lsn = ?", "ii",
+	    t->last_id, t->lsn);
+}
+
+static int
+take_in(struct eval_tx *tx, void *ctx, struct bl_err *err)
+{
+	struct take batches = { .tx = tx, .err = err }, gaps = { .tx = tx, .err = err };
+	unsigned *n = ctx;
+	int rc;
+
+	if ((rc = take_batches(&batches, err)) < 0 || (rc = take_gaps(&gaps, err)) < 0)
+		return rc;
+	*n = batches.n + gaps.n;
+	return BL_OK;
+}
+
+/* No turn of the writer is taken when there is nothing. */
+static int
+log_has_more(struct eval *e, bool *out, struct bl_err *err)
+{
+	struct store_log_head head;
+	int64_t batch_id, gap_id;
+	int rc;
+
+	*out = false;
+	if ((rc = control_sql_int(
+		 e->reader, err, 0, &batch_id, "SELECT batch_id FROM eval", "")) < 0 ||
+	    (rc = control_sql_int(
+		 e->reader, err, 0, &gap_id, "SELECT gap_id FROM eval", "")) < 0 ||
+	    (rc = store_log_head(e->telemetry, &head, err)) < 0)
+		return rc;
+	*out = head.batch_id > batch_id || head.gap_id > gap_id;
+	return BL_OK;
+}
+
+int
+eval_take_log(struct eval *e, struct bl_err *err)
+{
+	unsigned n = 0;
+	bool more;
+	int rc;
+
+	if ((rc = log_has_more(e, &more, err)) < 0 || !more)
+		return rc;
+	if ((rc = eval_write(e, take_in, &n, err)) < 0)
+		return rc;
+	return n > 0;
+}
+
+/* ---- what waits for its clock map or dictionary ---- */
+
+#define RETRY_AT_ONCE 256
+
+static int
+retry_one(struct take *t, int64_t id, struct bl_err *err)
+{
+	int64_t still = 0;
+	int rc;
+
+	if ((rc = control_sql_run(
+		 t->tx->db, err, "DELETE FROM eval_waiting WHERE batch_id = ?", "i", id)) < 0)
+		return rc;
+	rc = store_log_batch(t->tx->e->telemetry, id, take_batch, t, err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc == BL_ENOTFOUND) /* superseded meanwhile */
+		return 1;
+	if (rc < 0)
+		return rc;
+	rc = control_sql_int(t->tx->db, err, 0, &still,
+	    "SELECT count(*) FROM eval_waiting WHERE batch_id = ?", "i", id);
+	return rc < 0 ? rc : still == 0;
+}
+
+struct waiting {
+	int64_t id[RETRY_AT_ONCE];
+	unsigned n, placed;
+};
+
+static int
+retry_all(struct eval_tx *tx, void *ctx, struct bl_err *err)
+{
+	struct take t = { .tx = tx, .err = err };
+	struct waiting *w = ctx;
+	int rc;
+
+	for (unsigned i = 0; i < w->n && !eval_tx_late(tx); i++) {
+		if ((rc = retry_one(&t, w->id[i], err)) < 0)
+			return rc;
+		w->placed += rc == 1;
+	}
+	return BL_OK;
+}
+
+/* Whether one of them can be taken in now, without a turn of the writer. */
+static bool
+can_be_read(void *ctx, const struct store_log_batch *b)
+{
+	*(bool *)ctx = b->begin_unix_ms != STORE_TIME_NONE && !b->dict_missing;
+	return false;
+}
+
+static int
+waiting_ids(struct eval *e, struct waiting *w, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	rc = control_sql_prepare(&st, e->reader, err,
+	    "SELECT batch_id FROM eval_waiting ORDER BY since_unix_ms, batch_id LIMIT 4096", "");
+	if (rc < 0)
+		return rc;
+	while (w->n < RETRY_AT_ONCE && (rc = control_sql_step(st, err)) == 1) {
+		const int64_t id = sqlite3_column_int64(st, 0);
+		bool now = false;
+
+		rc = store_log_batch(e->telemetry, id, can_be_read, &now, err);
+		if (rc < 0 && rc != BL_ENOTFOUND)
+			break;
+		if (now || rc == BL_ENOTFOUND)
+			w->id[w->n++] = id;
+	}
+	(void)sqlite3_finalize(st);
+	return rc < 0 && rc != BL_ENOTFOUND ? rc : BL_OK;
+}
+
+int
+eval_retry_waiting(struct eval *e, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(e->clock);
+	struct waiting w = { .n = 0 };
+	int rc;
+
+	if (now - e->retried_mono_ms < EVAL_RETRY_MS && e->retried_mono_ms != 0)
+		return 0;
+	e->retried_mono_ms = now;
+	if ((rc = waiting_ids(e, &w, err)) < 0 || w.n == 0)
+		return rc;
+	if ((rc = eval_write(e, retry_all, &w, err)) < 0)
+		return rc;
+	if (w.placed > 0)
+		e->retried_mono_ms = 0; /* there may be more */
+	return w.placed > 0;
+}
+
+/* ---- the epoch ---- */
+
+static int
+begin_epoch(struct eval_tx *tx, void *ctx, struct bl_err *err)
+{
+	const struct bl_id *epoch = ctx;
+
+	/* A first start is no restore. */
+	return control_sql_run(tx->db, err,
+	    "UPDATE eval SET quiet = epoch IS NOT NULL, epoch = ?, batch_id = 0, gap_id = 0,"
+	    " lsn = 0",
+	    "b", epoch->b, (size_t)BL_ID_BYTES);
+}
+
+int
+eval_check_epoch(struct eval *e, struct bl_err *err)
+{
+	struct store_log_head head;
+	sqlite3_stmt *st;
+	bool same = false, first = true;
+	int rc;
+
+	if ((rc = store_log_head(e->telemetry, &head, err)) < 0)
+		return rc;
+	if (bl_id_equal(&head.epoch, &e->epoch))
+		return 0;
+	if ((rc = control_sql_prepare(&st, e->reader, err, "SELECT epoch, quiet FROM eval", "")) < 0)
+		return rc;
+	if ((rc = control_sql_step(st, err)) == 1) {
+		first = sqlite3_column_type(st, 0) == SQLITE_NULL;
+		same = sqlite3_column_bytes(st, 0) == BL_ID_BYTES &&
+		       memcmp(sqlite3_column_blob(st, 0), head.epoch.b, BL_ID_BYTES) == 0;
+		e->quiet = sqlite3_column_int(st, 1) != 0;
+	}
+	(void)sqlite3_finalize(st);
+	if (rc < 0)
+		return rc;
+	if (!same) {
+		if ((rc = eval_write(e, begin_epoch, &head.epoch, err)) < 0)
+			return rc;
+		e->quiet = !first;
+		if (!first)
+			bl_warn("eval", "the telemetry store was restored or made anew: all of it is"
+					" evaluated again, without messages");
+	}
+	e->epoch = head.epoch;
+	return !same;
+}
