@@ -6,6 +6,7 @@
  */
 #include "eval_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -8,6 +8,7 @@
  */
 #include "eval_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

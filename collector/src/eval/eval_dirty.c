@@ -4,6 +4,7 @@
  */
 #include "eval_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Joins two that touch; the result may touch a further one, so it is asked again. */

@@ -9,6 +9,7 @@
  */
 #include "eval_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "branchline/log.h"
