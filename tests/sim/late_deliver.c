@@ -15,6 +15,13 @@ struct outage {
 	int64_t begin_ms, end_ms;
 };
 
+/* Dictionaries and clock maps go before batches and are never backlog. */
+static bool
+is_batch(const struct bl_buf *msg)
+{
+	return bl_msg_type(msg->data, msg->len) == BL_MSG_BATCH;
+}
+
 static void
 plan_add(struct late_plan *p, unsigned device, int64_t ready_ms, int64_t at_ms, struct bl_buf *msg)
 {
@@ -25,7 +32,10 @@ plan_add(struct late_plan *p, unsigned device, int64_t ready_ms, int64_t at_ms, 
 		assert(p->m != NULL && p->at_ms != NULL);
 	}
 	p->m[p->n] = (struct late_message){
-		.device = device, .ready_ms = ready_ms, .past = at_ms - ready_ms > 300000, .msg = *msg
+		.device = device,
+		.ready_ms = ready_ms,
+		.past = is_batch(msg) && at_ms - ready_ms > 300000,
+		.msg = *msg,
 	};
 	p->at_ms[p->n++] = at_ms;
 }
