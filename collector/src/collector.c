@@ -69,6 +69,15 @@ lookup(void *ctx, const char *device, struct ingest_device *out, struct bl_err *
 	return 1;
 }
 
+/* On the writer's thread. */
+static void
+stored(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	eval_wake(c->eval);
+}
+
 static int
 start_ingest(struct collector *c, struct bl_err *err)
 {
@@ -114,15 +123,6 @@ start_ingest(struct collector *c, struct bl_err *err)
 		    " \"%s\"",
 		    c->live_id);
 	return ingest_start(&c->ingest, &opts, err);
-}
-
-/* On the writer's thread. */
-static void
-stored(void *ctx)
-{
-	const struct collector *c = ctx;
-
-	eval_wake(c->eval);
 }
 
 /* On the evaluator's thread. */
