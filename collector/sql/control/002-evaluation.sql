@@ -39,12 +39,13 @@ CREATE TABLE eval (
 	epoch BLOB,                        -- of the telemetry store that the rest speaks of
 	batch_id INTEGER NOT NULL,         -- batches up to this one have been taken in
 	gap_id INTEGER NOT NULL,           -- ledger entries likewise
+	moved_id INTEGER NOT NULL,         -- what late clock maps have moved, likewise
 	lsn INTEGER NOT NULL,
 	definitions INTEGER NOT NULL,      -- versions known when the last one was taken in
 	fleet_unix_ms INTEGER NOT NULL,    -- the roster as of
 	quiet INTEGER NOT NULL CHECK (quiet IN (0, 1)) -- after a restore: no messages until caught up
 ) STRICT;
-INSERT INTO eval VALUES (1, NULL, 0, 0, 0, 0, 0, 0);
+INSERT INTO eval VALUES (1, NULL, 0, 0, 0, 0, 0, 0, 0);
 
 -- Batches whose clock map or dictionary has not come yet.
 CREATE TABLE eval_waiting (
@@ -109,6 +110,7 @@ CREATE TABLE case_head (
 CREATE INDEX case_by_begin ON case_head (site, begin_unix_ms);
 CREATE INDEX case_by_time ON case_head (begin_unix_ms);
 CREATE INDEX case_open ON case_head (site, begin_unix_ms) WHERE end_unix_ms IS NULL;
+CREATE INDEX case_open_anywhere ON case_head (begin_unix_ms) WHERE end_unix_ms IS NULL;
 CREATE INDEX case_by_end_device ON case_head (end_device, end_unix_ms)
 	WHERE end_unix_ms IS NOT NULL;
 CREATE INDEX case_by_end ON case_head (site, process, end_unix_ms);
@@ -117,7 +119,7 @@ CREATE TABLE case_event (
 	case_no INTEGER NOT NULL REFERENCES case_head (id),
 	unix_ms INTEGER NOT NULL,
 	device TEXT NOT NULL,
-	batch_id INTEGER NOT NULL,
+	batch_id INTEGER NOT NULL,         -- negative: of a telemetry store that was replaced
 	n INTEGER NOT NULL,                -- which event of its batch
 	boot_ms INTEGER NOT NULL,
 	type TEXT NOT NULL,                -- step.begin, step.end, step.event
