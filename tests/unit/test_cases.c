@@ -576,6 +576,33 @@ an_event_counts_once(void **state)
 }
 
 static void
+another_store_changes_nothing_and_hides_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct bl_err err = { 0 };
+	struct text first, t;
+
+	deliver(f, 1, "d1 10 begin 7 pick\nd1 20 end 7 pick");
+	deliver(f, 2, "d2 30 event 7 - a=1");
+	first = all(f, true);
+	for (int store = 0; store < 2; store++) {
+		must(cases_new_epoch(f->db, &err), &err);
+		/* What batch 2 was is batch 1 there, and the other one was lost. */
+		deliver(f, 1, "d2 30 event 7 - a=1");
+		assert_int_equal(f->n_changes, 0);
+		t = all(f, true);
+		assert_string_equal(first.p, t.p);
+		free(t.p);
+	}
+	/* Another event at the place of an old one is another event. */
+	deliver(f, 2, "d2 30 event 7 - a=2");
+	assert_int_equal(f->n_changes, 1);
+	free(first.p);
+	assert_cases(f, "north/default/7 10.. [] 4 {\"a\":2}\n"
+			"  pick d1 10..20 {}\n");
+}
+
+static void
 an_event_that_is_placed_anew_moves(void **state)
 {
 	struct fixture *f = *state;
@@ -1090,6 +1117,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    other_events_are_left_alone_and_bad_ones_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_event_counts_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    another_store_changes_nothing_and_hides_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    an_event_that_is_placed_anew_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cases_internal.h"
+#include "control_sql.h"
 
 void
 cases_changes_free(struct cases_changes *l)
@@ -94,6 +95,28 @@ known(struct cases_work *w, const struct cases_event *e, const char *site, struc
 	return rc < 0 ? rc : touch(w, no, err);
 }
 
+/* Its row of an earlier store, if it has one, goes: this one stands for it. */
+static int
+forget_old(struct cases_work *w, const struct cases_event *e, int64_t no, const char *type,
+    const char *step, const char *id, const char *attrs, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (w->old == CASES_OLD_UNKNOWN) {
+		st = cases_bind(w, CASES_SQL_OLD, err, "");
+		if ((rc = cases_step(st, err)) < 0)
+			return rc;
+		(void)sqlite3_reset(st); /* nothing failed */
+		w->old = rc == 1 ? CASES_OLD_SOME : CASES_OLD_NONE;
+	}
+	if (w->old == CASES_OLD_NONE)
+		return BL_OK;
+	return cases_step(cases_bind(w, CASES_SQL_FORGET_OLD, err, "iittttt", no, e->unix_ms,
+			      e->device, type, step, id, attrs),
+	    err);
+}
+
 static int
 add_event(struct cases_work *w, const struct cases_event *e, const struct cases_names *names,
     int64_t no, struct bl_err *err)
@@ -111,7 +134,9 @@ add_event(struct cases_work *w, const struct cases_event *e, const struct cases_
 	    cases_bind(w, CASES_SQL_EVENT_ADD, err, "iitiiitttt", no, e->unix_ms, e->device,
 		e->batch_id, (int64_t)e->n, e->ev->boot_ms, type, names->step, id, attrs),
 	    err);
-	return rc < 0 ? rc : touch(w, no, err);
+	if (rc < 0 || (rc = forget_old(w, e, no, type, names->step, id, attrs, err)) < 0)
+		return rc;
+	return touch(w, no, err);
 }
 
 int
@@ -143,4 +168,14 @@ cases_take(struct sqlite3 *db, const struct roster *roster, const struct cases_e
 	    (rc = add_event(w, e, &names, no, err)) < 0)
 		return rc;
 	return CASES_TAKEN;
+}
+
+int
+cases_new_epoch(struct sqlite3 *db, struct bl_err *err)
+{
+	/* Below all that is there: ids of two earlier stores do not meet. */
+	return control_sql_run(db, err,
+	    "UPDATE case_event SET batch_id = (SELECT min(min(batch_id), 0) FROM case_event)"
+	    " - batch_id WHERE batch_id > 0",
+	    "");
 }

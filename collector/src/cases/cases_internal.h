@@ -28,6 +28,8 @@ enum cases_sql {
 	CASES_SQL_STEP_SET,
 	CASES_SQL_STEPS_CUT,
 	CASES_SQL_NEXT,
+	CASES_SQL_OLD,
+	CASES_SQL_FORGET_OLD,
 	CASES_SQL_COUNT
 };
 
@@ -38,6 +40,11 @@ struct cases_work {
 	int64_t *touched;
 	size_t n_touched, size_touched;
 	struct jsonw json;
+	enum {
+		CASES_OLD_UNKNOWN = 0,
+		CASES_OLD_NONE,
+		CASES_OLD_SOME
+	} old; /* events of an earlier store */
 };
 
 int cases_work(

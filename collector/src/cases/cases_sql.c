@@ -31,8 +31,12 @@ static const char *const text[CASES_SQL_COUNT] = {
 	[CASES_SQL_STEP_SET] =
 	    "INSERT OR REPLACE INTO case_step (case_no, n, step, begin_unix_ms, end_unix_ms,"
 	    " device, attrs) VALUES (?, ?, ?, ?, ?, ?, ?)",
-	[CASES_SQL_NEXT] = "SELECT id FROM case_head WHERE process = ? AND begin_unix_ms >= ?"
+	[CASES_SQL_NEXT] = "SELECT id FROM case_head WHERE process = ? AND +begin_unix_ms >= ?"
 			   " AND id > ? AND events > 0 ORDER BY id LIMIT 1",
+	[CASES_SQL_OLD] = "SELECT 1 FROM case_event WHERE batch_id < 0 LIMIT 1",
+	[CASES_SQL_FORGET_OLD] =
+	    "DELETE FROM case_event WHERE case_no = ? AND unix_ms = ? AND device = ?"
+	    " AND batch_id < 0 AND type = ? AND step = ? AND event_id = ? AND attrs = ?",
 	[CASES_SQL_STEPS_CUT] = "DELETE FROM case_step WHERE case_no = ? AND n >= ?",
 };
 

@@ -76,6 +76,12 @@ int cases_redo(struct sqlite3 *db, const struct define_set *set, const char *pro
     int64_t after_no, size_t limit, int64_t *last_no, struct cases_changes *out,
     struct bl_err *err);
 
+/*
+ * The telemetry store is another one now (a restore): its batches have other ids.  Events that
+ * are known stay; those that are taken in again are recognised by what they say.
+ */
+int cases_new_epoch(struct sqlite3 *db, struct bl_err *err);
+
 /* ---- reading ---- */
 
 struct cases_row {
