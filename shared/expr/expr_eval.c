@@ -136,16 +136,17 @@ outcome(bool less, bool same)
 	return less ? CMP_LESS : same ? CMP_SAME : CMP_MORE;
 }
 
-static inline unsigned
-compare_texts(const struct expr_cell *a, const struct expr_cell *b, unsigned set)
+static inline bool
+is_equality(unsigned set)
 {
-	int c;
+	return set == CMP_SAME || set == (CMP_LESS | CMP_MORE);
+}
 
-	/* Whether they are equal is mostly seen from the lengths. */
-	if (!a->lower && !b->lower && a->len != b->len &&
-	    (set == CMP_SAME || set == (CMP_LESS | CMP_MORE)))
-		return CMP_LESS;
-	c = expr_text_compare(a, b);
+static inline unsigned
+compare_texts(const struct expr_cell *a, const struct expr_cell *b)
+{
+	const int c = expr_text_compare(a, b);
+
 	return outcome(c < 0, c == 0);
 }
 
@@ -163,7 +164,7 @@ compare(struct expr_cell *out, const struct expr_cell *a, const struct expr_cell
 		o = outcome(a->number < b->number, a->number == b->number);
 		break;
 	case BL_VALUE_TEXT:
-		o = compare_texts(a, b, set);
+		o = compare_texts(a, b);
 		break;
 	case BL_VALUE_TIME:
 	case BL_VALUE_DURATION:
@@ -171,7 +172,7 @@ compare(struct expr_cell *out, const struct expr_cell *a, const struct expr_cell
 		break;
 	case BL_VALUE_BOOL:
 		/* Equal or not; false is not less than true. */
-		if (set == CMP_SAME || set == (CMP_LESS | CMP_MORE)) {
+		if (is_equality(set)) {
 			o = outcome(a->ms < b->ms, a->ms == b->ms);
 			break;
 		}
@@ -192,7 +193,7 @@ test_text(const struct bl_value *v, const struct expr_cell *k, unsigned set)
 	cell_of(v, &value);
 	if (value.type != BL_VALUE_TEXT)
 		return BL_UNKNOWN_TRUTH;
-	return (compare_texts(&value, k, set) & set) != 0 ? BL_TRUE : BL_FALSE;
+	return (compare_texts(&value, k) & set) != 0 ? BL_TRUE : BL_FALSE;
 }
 
 /*
@@ -217,7 +218,10 @@ test(const struct bl_expr_env *env, const struct expr_insn *i, const struct expr
 			return BL_UNKNOWN_TRUTH;
 		o = outcome(v.number < k->number, v.number == k->number);
 	} else if (v.type == BL_VALUE_TEXT) {
-		return test_text(&v, k, i->arg);
+		/* Whether texts are equal is mostly seen from their lengths. */
+		if (v.text_len == k->len || v.text == NULL || !is_equality(i->arg))
+			return test_text(&v, k, i->arg);
+		o = CMP_LESS;
 	} else {
 		ms = v.type == BL_VALUE_BOOL ? v.boolean : v.ms;
 		o = outcome(ms < k->ms, ms == k->ms);
