@@ -61,7 +61,7 @@ CREATE TABLE eval_dirty (
 	begin_unix_ms INTEGER NOT NULL,
 	end_unix_ms INTEGER NOT NULL,
 	priority INTEGER NOT NULL,         -- smaller first: 0 live, 1 backlog, 2 new definitions
-	PRIMARY KEY (device, stream, begin_unix_ms)
+	PRIMARY KEY (device, stream, priority, begin_unix_ms)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX eval_dirty_order ON eval_dirty (priority, end_unix_ms DESC);
 

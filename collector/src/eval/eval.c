@@ -1,8 +1,8 @@
 /*
  * The evaluator: opening, one step, its thread.
  *
- * A step is a bounded piece of work, the most urgent kind that there is: what people
- * changed, what came, what is dirty, what time brings about.
+ * A step is a bounded piece of each kind of work: what people changed, what time
+ * brings about, what came, what is dirty.
  */
 #include "eval_internal.h"
 
@@ -63,7 +63,7 @@ eval_close(struct eval *e)
 
 /* ---- one step ---- */
 
-/* In order of urgency; the first that had something to do ends the step. */
+/* Each gets its piece in every step, so that none can starve another. */
 static int (*const kinds_of_work[])(struct eval *e, struct bl_err *err) = {
 	eval_check_epoch,
 	eval_refresh,
@@ -127,14 +127,17 @@ count_now_and_then(struct eval *e, struct bl_err *err)
 int
 eval_step(struct eval *e, struct bl_err *err)
 {
+	bool more = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]) && rc == 0; i++)
+	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]) && rc >= 0; i++) {
 		rc = kinds_of_work[i](e, err);
+		more = more || rc > 0;
+	}
 	if (rc >= 0) {
 		const int counted = count_now_and_then(e, err);
 
-		rc = counted < 0 ? counted : rc;
+		rc = counted < 0 ? counted : more;
 	}
 	note_step(e, rc, err);
 	return rc;

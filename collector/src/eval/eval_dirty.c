@@ -1,6 +1,9 @@
 /*
  * Spans of which something new is known, waiting to be worked out: rows, so that
  * a crash forgets none.
+ *
+ * Only spans of one priority are joined: a month that a new definition made dirty
+ * must not become as urgent as the minute that touches it.
  */
 #include "eval_internal.h"
 
@@ -13,12 +16,13 @@ join_one(struct sqlite3 *db, struct eval_span *s, struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	int64_t begin, end;
-	int rc, priority;
+	int rc;
 
 	rc = control_sql_prepare(&st, db, err,
-	    "SELECT begin_unix_ms, end_unix_ms, priority FROM eval_dirty WHERE device = ?"
-	    " AND stream = ? AND begin_unix_ms <= ? AND end_unix_ms >= ? LIMIT 1",
-	    "tiii", s->device, (int64_t)s->stream, s->end_unix_ms, s->begin_unix_ms);
+	    "SELECT begin_unix_ms, end_unix_ms FROM eval_dirty WHERE device = ? AND stream = ?"
+	    " AND priority = ? AND begin_unix_ms <= ? AND end_unix_ms >= ? LIMIT 1",
+	    "tiiii", s->device, (int64_t)s->stream, (int64_t)s->priority, s->end_unix_ms,
+	    s->begin_unix_ms);
 	if (rc < 0)
 		return rc;
 	if ((rc = control_sql_step(st, err)) <= 0) {
@@ -27,19 +31,17 @@ join_one(struct sqlite3 *db, struct eval_span *s, struct bl_err *err)
 	}
 	begin = sqlite3_column_int64(st, 0);
 	end = sqlite3_column_int64(st, 1);
-	priority = sqlite3_column_int(st, 2);
 	(void)sqlite3_finalize(st);
 	rc = control_sql_run(db, err,
-	    "DELETE FROM eval_dirty WHERE device = ? AND stream = ? AND begin_unix_ms = ?", "tii",
-	    s->device, (int64_t)s->stream, begin);
+	    "DELETE FROM eval_dirty WHERE device = ? AND stream = ? AND priority = ?"
+	    " AND begin_unix_ms = ?",
+	    "tiii", s->device, (int64_t)s->stream, (int64_t)s->priority, begin);
 	if (rc < 0)
 		return rc;
 	if (begin < s->begin_unix_ms)
 		s->begin_unix_ms = begin;
 	if (end > s->end_unix_ms)
 		s->end_unix_ms = end;
-	if (priority < (int)s->priority)
-		s->priority = (enum eval_priority)priority;
 	return 1;
 }
 
@@ -97,8 +99,9 @@ eval_dirty_done(
 	int rc;
 
 	rc = control_sql_run(db, err,
-	    "DELETE FROM eval_dirty WHERE device = ? AND stream = ? AND begin_unix_ms = ?", "tii",
-	    s->device, (int64_t)s->stream, s->begin_unix_ms);
+	    "DELETE FROM eval_dirty WHERE device = ? AND stream = ? AND priority = ?"
+	    " AND begin_unix_ms = ?",
+	    "tiii", s->device, (int64_t)s->stream, (int64_t)s->priority, s->begin_unix_ms);
 	if (rc < 0 || done_until >= s->end_unix_ms)
 		return rc;
 	rest.begin_unix_ms = done_until;

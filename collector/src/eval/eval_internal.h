@@ -17,6 +17,7 @@
 
 #define EVAL_TX_MS          60    /* a transaction takes no further piece of work after this */
 #define EVAL_LOG_BATCHES    500u  /* of one step */
+#define EVAL_LOG_MOVED      16u   /* of what a late clock map moved: its batches come along */
 #define EVAL_DIRTY_AT_ONCE  64u   /* spans of one step */
 #define EVAL_COMPUTE_MS     50    /* of one step, outside the transaction */
 #define EVAL_RETRY_MS       2000  /* batches without clock map or dictionary are looked at again */
@@ -77,7 +78,7 @@ void eval_rule_env(struct eval_tx *tx, struct rule_env *out);
 
 /* ---- eval_dirty.c ---- */
 
-/* Joins with what is noted already where they touch; the more urgent priority stays. */
+/* Joins with what is noted already of the same priority where they touch. */
 int eval_dirty_add(struct sqlite3 *db, const struct eval_span *s, struct bl_err *err);
 /* The most urgent ones; returns how many, or negative. */
 int eval_dirty_next(

@@ -130,6 +130,37 @@ take_gap(void *ctx, const struct store_gap *g)
 	return !eval_tx_late(t->tx);
 }
 
+/* ---- what late clock maps have moved ---- */
+
+static bool
+take_moved(void *ctx, const struct store_log_moved *m)
+{
+	struct take *t = ctx;
+	struct eval_span s = {
+		.stream = m->stream,
+		.begin_unix_ms = m->begin_unix_ms,
+		.end_unix_ms = m->end_unix_ms,
+		.priority = EVAL_PAST,
+	};
+
+	(void)snprintf(s.device, sizeof(s.device), "%s", m->device);
+	if ((t->rc = eval_dirty_add(t->tx->db, &s, t->err)) < 0)
+		return false;
+	t->last_id = m->id;
+	t->n++;
+	return true; /* its batches follow; a slice is short */
+}
+
+/* Its events have other times now. */
+static bool
+take_moved_batch(void *ctx, const struct store_log_batch *b)
+{
+	struct take *t = ctx;
+
+	t->rc = take_events(t, b);
+	return t->rc >= 0;
+}
+
 /* ---- the step ---- */
 
 static int
@@ -178,15 +209,36 @@ take_batches(struct take *t, struct bl_err *err)
 }
 
 static int
+take_all_moved(struct take *t, struct bl_err *err)
+{
+	int64_t after;
+	int rc;
+
+	if ((rc = place_of(t->tx, "moved_id", &after, err)) < 0)
+		return rc;
+	t->last_id = after;
+	rc = store_log_moved(
+	    t->tx->e->telemetry, after, EVAL_LOG_MOVED, take_moved, take_moved_batch, t, err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc < 0 || t->last_id == after)
+		return rc;
+	return control_sql_run(
+	    t->tx->db, err, "UPDATE eval SET moved_id = ?", "i", t->last_id);
+}
+
+static int
 take_in(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
-	struct take batches = { .tx = tx, .err = err }, gaps = { .tx = tx, .err = err };
+	struct take batches = { .tx = tx, .err = err }, gaps = { .tx = tx, .err = err },
+		    moved = { .tx = tx, .err = err };
 	unsigned *n = ctx;
 	int rc;
 
-	if ((rc = take_batches(&batches, err)) < 0 || (rc = take_gaps(&gaps, err)) < 0)
+	if ((rc = take_batches(&batches, err)) < 0 || (rc = take_gaps(&gaps, err)) < 0 ||
+	    (rc = take_all_moved(&moved, err)) < 0)
 		return rc;
-	*n = batches.n + gaps.n;
+	*n = batches.n + gaps.n + moved.n;
 	return BL_OK;
 }
 
@@ -195,7 +247,7 @@ static int
 log_has_more(struct eval *e, bool *out, struct bl_err *err)
 {
 	struct store_log_head head;
-	int64_t batch_id, gap_id;
+	int64_t batch_id, gap_id, moved_id;
 	int rc;
 
 	*out = false;
@@ -203,9 +255,11 @@ log_has_more(struct eval *e, bool *out, struct bl_err *err)
 		 e->reader, err, 0, &batch_id, "SELECT batch_id FROM eval", "")) < 0 ||
 	    (rc = control_sql_int(
 		 e->reader, err, 0, &gap_id, "SELECT gap_id FROM eval", "")) < 0 ||
+	    (rc = control_sql_int(
+		 e->reader, err, 0, &moved_id, "SELECT moved_id FROM eval", "")) < 0 ||
 	    (rc = store_log_head(e->telemetry, &head, err)) < 0)
 		return rc;
-	*out = head.batch_id > batch_id || head.gap_id > gap_id;
+	*out = head.batch_id > batch_id || head.gap_id > gap_id || head.moved_id > moved_id;
 	return BL_OK;
 }
 
@@ -326,10 +380,15 @@ begin_epoch(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
 	const struct bl_id *epoch = ctx;
 
+	int rc;
+
+	if ((rc = cases_new_epoch(tx->db, err)) < 0 ||
+	    (rc = control_sql_run(tx->db, err, "DELETE FROM eval_waiting", "")) < 0)
+		return rc;
 	/* A first start is no restore. */
 	return control_sql_run(tx->db, err,
 	    "UPDATE eval SET quiet = epoch IS NOT NULL, epoch = ?, batch_id = 0, gap_id = 0,"
-	    " lsn = 0",
+	    " moved_id = 0, lsn = 0",
 	    "b", epoch->b, (size_t)BL_ID_BYTES);
 }
 
