@@ -18,6 +18,49 @@
 #include "control.h"
 #include "control_sql.h"
 
+/* Which allocation fails, counted down; 0: none.  The linker puts the wrappers in the allocator's
+ * place. */
+static unsigned fail_at;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *s);
+
+static bool
+fails(void)
+{
+	return fail_at > 0 && --fail_at == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
+
 struct fixture {
 	char dir[64];
 	struct control *c;
@@ -233,22 +276,30 @@ parse(struct line *l, const char *text, size_t len)
 	}
 }
 
-static void
-take_line(struct fixture *f, struct cases_changes *l, const char *text, size_t len, int64_t batch,
-    uint32_t n)
+static int
+try_line(struct fixture *f, struct cases_changes *l, const char *text, size_t len, int64_t batch,
+    uint32_t n, struct bl_err *err)
 {
 	struct line line;
 	struct cases_event e = { .batch_id = batch, .n = n };
-	struct bl_err err = { 0 };
 	int rc;
 
 	parse(&line, text, len);
 	e.device = line.word[0];
 	e.unix_ms = line.unix_ms;
 	e.ev = &line.ev;
-	rc = cases_take(f->db, f->roster, &e, l, &err);
-	must(rc, &err);
+	rc = cases_take(f->db, f->roster, &e, l, err);
 	f->taken += rc == CASES_TAKEN;
+	return rc;
+}
+
+static void
+take_line(struct fixture *f, struct cases_changes *l, const char *text, size_t len, int64_t batch,
+    uint32_t n)
+{
+	struct bl_err err = { 0 };
+
+	must(try_line(f, l, text, len, batch, n, &err), &err);
 }
 
 static void
@@ -1074,6 +1125,53 @@ what_is_rolled_back_leaves_nothing(void **state)
 			"  pick d1 10..20 {}\n");
 }
 
+/* Any allocation may fail: the transaction fails with it, says so, and can be repeated. */
+static void
+memory_that_ends_leaves_nothing(void **state)
+{
+	static const char *const line[] = { "d1 10 begin 7 pick a=1", "d2 20 event 7 - b=x",
+		"d1 30 end 7 pick", "d1 40 begin 8 pick", "d1 50 event 7 - status=done" };
+	enum { LINES = sizeof(line) / sizeof(line[0]) };
+	struct fixture *f = *state;
+	struct bl_err err = { 0 };
+	struct cases_attrs *a;
+	unsigned n = 0;
+	int rc = -1;
+
+	deliver(f, 1, "d2 5 begin 7 pick");
+	while (rc < 0) {
+		struct cases_changes l = { 0 };
+
+		run(f, "BEGIN IMMEDIATE");
+		err = (struct bl_err){ 0 };
+		fail_at = ++n;
+		rc = BL_OK;
+		for (uint32_t i = 0; i < LINES && rc >= 0; i++)
+			rc = try_line(f, &l, line[i], strlen(line[i]), 2, i, &err);
+		if (rc >= 0)
+			rc = cases_settle(f->db, &f->set, &l, &err);
+		fail_at = 0;
+		cases_changes_free(&l);
+		run(f, rc < 0 ? "ROLLBACK" : "COMMIT");
+		if (rc < 0) {
+			assert_int_equal(rc, BL_ENOMEM);
+			assert_int_equal(err.code, BL_ENOMEM);
+			assert_cases(f, "north/default/7 5.. [] 1 {}\n"
+					"  pick d2 5.. {}\n");
+		}
+	}
+	assert_true(n > 20);
+	assert_cases(f, "north/default/7 5..50 [done] 5 {\"a\":1,\"b\":\"x\",\"status\":\"done\"}\n"
+			"  pick d2 5.. {\"a\":1,\"b\":\"x\",\"status\":\"done\"}\n"
+			"  pick d1 10..30 {\"a\":1,\"b\":\"x\"}\n"
+			"north/default/8 40.. [] 1 {}\n"
+			"  pick d1 40.. {}\n");
+	fail_at = 1;
+	assert_int_equal(cases_attrs_at(&a, f->db, only_no(f), 100, &err), BL_ENOMEM);
+	assert_null(a);
+	fail_at = 0;
+}
+
 /* ---- how fast ---- */
 
 /* Orders of ten events each, as a busy centre gets them: 500 events a transaction. */
@@ -1138,6 +1236,7 @@ main(void)
 		    a_new_definition_works_its_cases_out_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_is_rolled_back_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_that_ends_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(ten_thousand_events_a_second, setup, teardown),
 	};
 

@@ -24,6 +24,49 @@
 #define DEVICE   "kiosk-1"
 #define BACK     (35 * MINUTE) /* how far the clock is set back */
 
+/* Which allocation fails, counted down; 0: none.  The linker puts the wrappers in the allocator's
+ * place. */
+static unsigned fail_at;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *s);
+
+static bool
+fails(void)
+{
+	return fail_at > 0 && --fail_at == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
+
 struct ctx {
 	char *folder;
 	char path[600];
@@ -880,6 +923,85 @@ what_a_late_map_moves_is_told(void **state)
 	assert_int_equal(l.m[0].end_unix_ms, OFFSET + MINUTE + 2000);
 }
 
+/* ---- memory ends ---- */
+
+static bool
+ignore_sample(void *ctx, const struct store_log_sample *s)
+{
+	(void)ctx;
+	(void)s;
+	return true;
+}
+
+static void
+ignore_span(void *ctx, bool gone, int64_t begin, int64_t end)
+{
+	(void)ctx;
+	(void)gone;
+	(void)begin;
+	(void)end;
+}
+
+static bool
+ignore_batch(void *ctx, const struct store_log_batch *b)
+{
+	(void)ctx;
+	(void)b;
+	return true;
+}
+
+/* One of the questions about the whole history, by a reader of its own. */
+static int
+ask(struct ctx *c, int question, const int64_t ids[2], struct bl_err *err)
+{
+	const int64_t from = OFFSET - (int64_t)10 * MINUTE, to = OFFSET + (int64_t)60 * MINUTE;
+
+	switch (question) {
+	case 0:
+		return store_log_samples(
+		    c->r, DEVICE, STREAM, ids, 2, from, to, ignore_sample, NULL, err);
+	case 1:
+		return store_log_coverage(c->r, DEVICE, STREAM, from, to, ignore_span, NULL, err);
+	case 2:
+		return store_log_batches(c->r, 0, 1000, ignore_batch, NULL, err);
+	default:
+		return store_log_series(c->r, DEVICE, "m1", keep_id, &(int64_t){ 0 }, err);
+	}
+}
+
+static void
+memory_that_ends_is_told(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_err err = { 0 };
+	struct op o[80];
+	const size_t n = history(o);
+	int64_t ids[2];
+
+	for (size_t i = 0; i < n; i++)
+		apply(c, &o[i]);
+	place_all(c);
+	find_ids(c, ids);
+	for (int question = 0; question < 4; question++) {
+		unsigned failed = 0;
+		int rc;
+
+		for (;; failed++) {
+			store_read_close(c->r);
+			must(store_read_open(&c->r, c->path, &c->clock.clock, &err), &err);
+			err = (struct bl_err){ 0 };
+			fail_at = failed + 1;
+			rc = ask(c, question, ids, &err);
+			fail_at = 0;
+			if (rc == BL_OK)
+				break;
+			assert_int_equal(rc, BL_ENOMEM);
+			assert_int_equal(err.code, BL_ENOMEM);
+		}
+		assert_true(failed >= 1);
+	}
+}
+
 /* ---- small things ---- */
 
 static bool
@@ -946,6 +1068,7 @@ main(void)
 		    time_that_may_still_come_is_neither, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_of_a_batch_are_placed, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_late_map_moves_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_that_ends_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_visitor_can_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_device_never_heard_of_has_nothing, setup, teardown),
