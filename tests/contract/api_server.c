@@ -9,7 +9,11 @@
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
  *   offline DEVICE    its last will
  *   aside DEVICE      one message set aside
- *   broker up|down    what the status callback says
+ *   broker up|down    what the status callback says, also of evaluator and delivery
+ *   evaluate SITE DEVICE OTHER_SITE BASE_MS
+ *                     results of evaluation in the hour after BASE_MS: api_evaluation.h
+ *   changes           "done N M": how often the collector was told of changed definitions
+ *                     and of messages
  *   idle              nothing; a sign of life
  * Ends at the end of its input.
  */
@@ -21,6 +25,7 @@
 #include "branchline/log.h"
 
 #include "api.h"
+#include "api_evaluation.h"
 #include "store.h"
 #include "store_read.h"
 
@@ -48,6 +53,7 @@ struct server {
 	struct control *control;
 	struct api *api;
 	_Atomic bool broker_up;
+	_Atomic unsigned definitions, messages; /* told of so often */
 	uint8_t spools;
 	uint64_t next_seq[BL_STREAMS];
 	char last_device[64];
@@ -91,8 +97,17 @@ status(void *ctx, struct api_status *out)
 
 	out->live_up = out->past_up = s->broker_up;
 	out->store_ok = true;
-	if (!s->broker_up)
-		(void)snprintf(out->broker_why, sizeof(out->broker_why), "connection refused");
+	out->eval_ok = s->broker_up;
+	out->eval_behind_batches = 3;
+	out->eval_dirty_spans = 2;
+	out->eval_waiting_batches = 1;
+	if (s->broker_up)
+		return;
+	(void)snprintf(out->broker_why, sizeof(out->broker_why), "connection refused");
+	(void)snprintf(out->eval_why, sizeof(out->eval_why), "disk full");
+	(void)snprintf(out->delivery_problem, sizeof(out->delivery_problem), "no such host");
+	out->messages_waiting = 1;
+	out->oldest_message_unix_ms = 1763801990000;
 }
 
 static void
@@ -100,6 +115,18 @@ extra_metrics(void *ctx, struct api_metrics *m)
 {
 	(void)ctx;
 	api_metric(m, "branchline_ingest_queue_bytes", API_GAUGE, "Bytes waiting.", NULL, 0);
+}
+
+static void
+definitions_changed(void *ctx)
+{
+	((struct server *)ctx)->definitions++;
+}
+
+static void
+messages_put(void *ctx)
+{
+	((struct server *)ctx)->messages++;
 }
 
 /* ---- telemetry --------------------------------------------------------- */
@@ -283,6 +310,17 @@ aside(struct server *s, const char *device)
 }
 
 static void
+evaluate(struct server *s, const char *line)
+{
+	char site[64] = "", device[64] = "", other[64] = "";
+	struct bl_err err = { 0 };
+	long long base = 0;
+
+	(void)sscanf(line, "%*s %63s %63s %63s %lld", site, device, other, &base);
+	check(api_evaluation_put(s->control, site, device, other, base, &err), "evaluate", &err);
+}
+
+static void
 obey(struct server *s, char *line)
 {
 	char word[16] = "", device[64] = "", value[8] = "";
@@ -298,7 +336,12 @@ obey(struct server *s, char *line)
 		aside(s, device);
 	else if (strcmp(word, "broker") == 0)
 		s->broker_up = strcmp(device, "up") == 0;
-	(void)printf("done\n");
+	else if (strcmp(word, "evaluate") == 0)
+		evaluate(s, line);
+	if (strcmp(word, "changes") == 0)
+		(void)printf("done %u %u\n", s->definitions, s->messages);
+	else
+		(void)printf("done\n");
 	(void)fflush(stdout);
 }
 
@@ -319,7 +362,9 @@ open_all(struct server *s, char **argv)
 		.idle_timeout_s = 3,
 		.password_memory_kib = 64, /* the strength is tested elsewhere */
 		.clock = bl_clock_real(),
-		.hooks = { s, reader_open, reader_close, status, extra_metrics, NULL },
+		.board_url = "https://board.example",
+		.hooks = { s, reader_open, reader_close, status, extra_metrics, NULL,
+		    definitions_changed, messages_put },
 	};
 	struct bl_err err = { 0 };
 

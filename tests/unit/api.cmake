@@ -5,6 +5,7 @@ bl_unit_test(test_auth LINK collector_auth)
 # White box: tables and pure parts of the API.
 foreach(name test_api_routes test_api_input test_api_static)
   bl_unit_test(${name}
-    LINK collector_api collector_auth collector_fleet collector_store PkgConfig::JANSSON)
+    LINK collector_api collector_auth collector_define collector_fleet collector_store
+      PkgConfig::JANSSON)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../collector/src/api)
 endforeach()

@@ -327,6 +327,109 @@ secrets_are_not_repeated(void **state)
 	}
 }
 
+/* ---- fields that somebody else checks ------------------------------------- */
+
+static const struct field raw_fields[] = {
+	{ "user", FIELD_STR, 0, .nullable = true, .help = "a person" },
+	{ "kind", FIELD_ENUM, .raw = true, .choices = colours, .help = "which" },
+	{ "value", FIELD_NUM, .raw = true, .nullable = true, .help = "how much" },
+	{ "for", FIELD_INT, .raw = true, .nullable = true, .help = "how often" },
+	{ "end", FIELD_BOOL, .raw = true, .nullable = true, .help = "whether" },
+	{ "to", FIELD_LIST, .raw = true, .nullable = true, .help = "whom" },
+};
+static const struct schema raw_schema = { "Raw", sizeof(struct given_str), raw_fields, 6 };
+
+static void
+raw_fields_are_checked_by_type_and_handed_on(void **state)
+{
+	static const struct {
+		const char *text, *rest; /* NULL: refused */
+		const char *expected;
+	} cases[] = {
+		{ "{}", "{}", NULL },
+		{ "{\"user\":\"u\"}", "{}", NULL },
+		/* order and values as they came; what they mean is not looked at */
+		{ "{\"value\":-1.5,\"kind\":\"no colour\"}",
+		    "{\"kind\":\"no colour\",\"value\":-1.5}", NULL },
+		{ "{\"to\":[\"\\\"\",\"\"],\"for\":-9,\"end\":false}",
+		    "{\"for\":-9,\"end\":false,\"to\":[\"\\\"\",\"\"]}", NULL },
+		{ "{\"to\":null,\"for\":null,\"value\":null,\"end\":null}",
+		    "{\"value\":null,\"for\":null,\"end\":null,\"to\":null}", NULL },
+		{ "{\"kind\":null}", NULL, "a text" },
+		{ "{\"kind\":7}", NULL, "a text" },
+		{ "{\"value\":\"7\"}", NULL, "a number" },
+		{ "{\"for\":1.5}", NULL, "a whole number" },
+		{ "{\"end\":0}", NULL, "true or false" },
+		{ "{\"to\":\"a\"}", NULL, "a list of texts" },
+		{ "{\"to\":[\"a\",7]}", NULL, "a list of texts" },
+		{ "{\"to\":[[\"a\"]]}", NULL, "a list of texts" },
+		{ "{\"user\":7}", NULL, "a text or null" },
+	};
+	struct field_errors errs;
+	struct parsed_body *body;
+	struct given_str out;
+	char why[128], *rest;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		memset(&errs, 0, sizeof(errs));
+		if (body_parse(NULL, &raw_schema, cases[i].text, strlen(cases[i].text), &out, &body,
+			&errs, why,
+			sizeof(why)) != (cases[i].rest != NULL ? BODY_OK : BODY_INVALID))
+			fail_msg("%s", cases[i].text);
+		rest = body_rest(body, &raw_schema);
+		if (cases[i].rest != NULL)
+			assert_string_equal(rest, cases[i].rest);
+		else
+			assert_string_equal(errs.e[0].expected, cases[i].expected);
+		free(rest);
+		body_free(body);
+	}
+}
+
+static void
+null_is_told_from_nothing(void **state)
+{
+	struct field_errors errs = { 0 };
+	struct parsed_body *body;
+	struct given_str out;
+	char why[128];
+
+	(void)state;
+	assert_int_equal(body_parse(NULL, &raw_schema, "{\"user\":null}", 13, &out, &body, &errs,
+			     why, sizeof(why)),
+	    BODY_OK);
+	assert_true(out.given);
+	assert_null(out.v);
+	body_free(body);
+	assert_int_equal(
+	    body_parse(NULL, &raw_schema, "{}", 2, &out, &body, &errs, why, sizeof(why)), BODY_OK);
+	assert_false(out.given);
+	body_free(body);
+}
+
+static void
+members_of_stored_objects_are_found(void **state)
+{
+	static const struct {
+		const char *object, *member;
+	} cases[] = {
+		{ "{\"unit\":\"ms\",\"a\":1}", "ms" },
+		{ "{\"unit\":\"milliseconds\"}", "millise" }, /* cut at its room */
+		{ "{\"unit\":null}", "" },
+		{ "{\"unit\":7}", "" },
+		{ "{}", "" },
+		{ "no JSON", "" },
+	};
+	char out[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		member_text(cases[i].object, "unit", out, sizeof(out));
+		assert_string_equal(out, cases[i].member);
+	}
+}
+
 int
 main(void)
 {
@@ -339,6 +442,9 @@ main(void)
 		cmocka_unit_test(all_errors_are_counted_and_some_are_kept),
 		cmocka_unit_test(queries_are_checked_like_bodies),
 		cmocka_unit_test(secrets_are_not_repeated),
+		cmocka_unit_test(raw_fields_are_checked_by_type_and_handed_on),
+		cmocka_unit_test(null_is_told_from_nothing),
+		cmocka_unit_test(members_of_stored_objects_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

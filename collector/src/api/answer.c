@@ -133,6 +133,8 @@ api_problem_fill(struct api *api, struct http_answer *a, unsigned status, const 
 		jsonw_str(&w, "expected", e->expected);
 		jsonw_str(&w, "got", e->got);
 		jsonw_str(&w, "suggestion", e->suggestion[0] != '\0' ? e->suggestion : NULL);
+		if (e->column > 0)
+			jsonw_int(&w, "column", e->column);
 		jsonw_object_end(&w);
 	}
 	jsonw_array_end(&w);

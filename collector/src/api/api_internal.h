@@ -11,9 +11,11 @@
 
 #include "api.h"
 #include "auth.h"
+#include "define.h"
 #include "fleet.h"
 #include "http_internal.h"
 #include "jsonw.h"
+#include "query_internal.h"
 #include "route_internal.h"
 #include "schema_internal.h"
 #include "static_internal.h"
@@ -27,7 +29,8 @@
 #define API_QUERIES_MAX  4 /* at once: others must find a thread */
 #define API_QUERIES_WAIT 2 /* further ones that wait for a turn: a browser asks six at a time */
 #define API_QUERY_WAIT_S 3
-#define API_OVERVIEW_MS  2000 /* an overview may be shown again for this long */
+#define API_PAGE_BYTES   (8u * 1024u * 1024u) /* a page ends here, whatever its limit */
+#define API_OVERVIEW_MS  2000                 /* an overview may be shown again for this long */
 
 /* Why requests were refused, for /metrics: one number a code of a problem. */
 enum { API_PROBLEM_CODES = 18 };
@@ -69,9 +72,10 @@ struct api_req {
 	struct http_answer *answer;
 	const struct route *route;
 	char param[ROUTE_PARAMS_MAX][ROUTE_PARAM_SIZE];
-	const void *body;  /* by route->body; NULL when it has none */
-	const void *query; /* by route->query */
-	int64_t if_match;  /* 0: none given */
+	const void *body;                 /* by route->body; NULL when it has none */
+	const struct parsed_body *parsed; /* the same, for body_rest */
+	const void *query;                /* by route->query */
+	int64_t if_match;                 /* 0: none given */
 
 	enum auth_role role;
 	bool has_session; /* session is one; else the local administrator, or nobody */
@@ -137,6 +141,9 @@ enum api_state api_device_state(
 void api_time(struct jsonw *w, const char *key, int64_t unix_ms);
 const char *api_stream_name(enum bl_stream s);
 
+/* Definitions changed: tells the collector. */
+void api_definitions_changed(struct api *api);
+
 /* Sites or devices changed: tells the collector, and the overview is made anew. */
 void api_fleet_changed(struct api *api);
 
@@ -152,6 +159,78 @@ const char *check_hex(const struct api *api, const char *v);
 const char *check_fingerprint(const struct api *api, const char *v);
 const char *check_series(const struct api *api, const char *v);
 const char *check_number(const struct api *api, const char *v);
+const char *check_text(const struct api *api, const char *v);
+
+/* ---- lists: lists.c */
+
+/* A list that is being written; limit set by whoever begins it. */
+struct api_page {
+	size_t n, limit;
+	bool more; /* there were others */
+};
+
+/* Opens {"items":[ */
+void api_items(struct api_req *r);
+/* Room for one more?  Counts it; else there is more. */
+bool api_page_room(struct api_req *r, struct api_page *p);
+/* Ends the items and names the cursor; the object stays open. */
+void api_items_end(struct api_req *r, const struct api_page *p, const char *cursor);
+/* The same with a number as cursor, the object closed, and sent. */
+int api_items_send(struct api_req *r, const struct api_page *p, int64_t last);
+
+/* Members of a JSON object of our own store, into the object that is open. */
+void api_splice(struct jsonw *w, const char *object);
+/* A JSON object of our own store as a member; {} for none. */
+void api_object(struct jsonw *w, const char *key, const char *object);
+
+/* From and to of a query; false: an empty range, it has been answered. */
+bool api_range(struct api_req *r, const struct query_range *q, int64_t *from, int64_t *to);
+/* "123" to 123; 0: no such number (no id of ours is). */
+int64_t api_number(const char *text);
+
+/* A new state of the control database for the rest of the request: what it has just changed. */
+int api_db_renew(struct api_req *r, struct bl_err *err);
+
+/* ---- names for ids: names.c */
+
+#define API_NAMES 16u
+
+struct api_definition_name {
+	enum define_kind kind;
+	char id[BL_ID_TEXT_MAX + 1];
+	char name[DEFINE_NAME_MAX + 1]; /* the id when there is no such definition */
+	char language[8];               /* of a channel */
+};
+struct api_site_name {
+	char id[BL_ID_TEXT_MAX + 1];
+	char name[FLEET_NAME_MAX + 1]; /* the id when there is no such site */
+	char zone[FLEET_ZONE_MAX + 1];
+};
+/* Those of one answer that were looked up last.  Zero to begin with. */
+struct api_names {
+	struct api_definition_name definition[API_NAMES];
+	struct api_site_name site[API_NAMES];
+	unsigned n_definitions, n_sites; /* looked up so far: the next one's place */
+};
+/* Both: *out stays valid until API_NAMES others have been looked up. */
+int api_name_definition(struct api_names *names, struct sqlite3 *db, enum define_kind kind,
+    const char *id, const struct api_definition_name **out, struct bl_err *err);
+int api_name_site(struct api_names *names, struct sqlite3 *db, const char *id,
+    const struct api_site_name **out, struct bl_err *err);
+
+/* BL_ENOTFOUND: none, it has been answered; BL_OK; or failed. */
+int api_definition_there(
+    struct api_req *r, enum define_kind kind, const char *id, struct bl_err *err);
+
+/* ---- of one handler, for others */
+
+struct incident_filter;
+struct outbox_filter;
+/* h_incidents.c, h_messages.c: what a filter finds, as items; f->limit is set from p. */
+int api_write_incidents(struct api_req *r, struct incident_filter *f, struct api_page *p,
+    int64_t *last, struct bl_err *err);
+int api_write_messages(struct api_req *r, struct outbox_filter *f, struct api_page *p,
+    int64_t *last, struct bl_err *err);
 
 /* ---- metrics.c */
 

@@ -64,6 +64,16 @@ hex_of(const char *v, size_t least, size_t most, const char *expected)
 }
 
 const char *
+check_text(const struct api *api, const char *v)
+{
+	(void)api;
+	for (const char *p = v; *p != '\0'; p++)
+		if (((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+			return "a text without control characters";
+	return v[strspn(v, " \n\t")] != '\0' ? NULL : "a text that one can see";
+}
+
+const char *
 check_hex(const struct api *api, const char *v)
 {
 	(void)api;

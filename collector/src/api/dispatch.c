@@ -113,6 +113,7 @@ step_body(struct api_req *r, void *out, struct parsed_body **body)
 	    body, &errs, why, sizeof(why))) {
 	case BODY_OK:
 		r->body = out;
+		r->parsed = *body;
 		return true;
 	case BODY_NOT_JSON:
 		api_problem(r, 400, "invalid_json", "The body is not a JSON object: %s.", why);
@@ -198,6 +199,14 @@ run(struct api_req *r)
 	r->db = NULL;
 	if (r->has_session)
 		auth_session_seen(r->api->auth, &r->session);
+}
+
+int
+api_db_renew(struct api_req *r, struct bl_err *err)
+{
+	control_read_end(r->api->opts.control, r->db);
+	r->db = NULL;
+	return control_read_begin(r->api->opts.control, &r->db, err);
 }
 
 static bool

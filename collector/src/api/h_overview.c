@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_sql.h"
+
 struct device_sum {
 	char id[BL_DEVICE_ID_MAX + 1];
 	bool heard;
@@ -28,6 +30,9 @@ struct overview {
 	struct device_sum *device; /* those that the store has heard of, by id */
 	size_t n, size;
 	bool no_memory;
+
+	struct sqlite3_stmt *live; /* incidents by site and severity, in order of site */
+	bool has_live;             /* it stands on a row */
 
 	/* the site that is being summed up, and all */
 	struct sqlite3 *db;
@@ -112,6 +117,60 @@ read_store(struct overview *o, struct api *api, struct bl_err *err)
 	return rc;
 }
 
+/* ---- incidents ------------------------------------------------------------ */
+
+/* One question for all sites: both lists are in order of the site's id. */
+static int
+begin_incidents(struct overview *o)
+{
+	int rc;
+
+	rc = control_sql_prepare(&o->live, o->db, o->err,
+	    "SELECT site, severity, count(*) FROM incident"
+	    " WHERE state IN ('open', 'acknowledged') GROUP BY site, severity ORDER BY site",
+	    "");
+	if (rc < 0 || (rc = control_sql_step(o->live, o->err)) < 0)
+		return rc;
+	o->has_live = rc == 1;
+	return BL_OK;
+}
+
+static void
+count_severity(struct overview *o, int64_t count[DEFINE_CRITICAL + 1])
+{
+	const char *severity = (const char *)sqlite3_column_text(o->live, 1);
+
+	for (unsigned i = DEFINE_INFO; severity != NULL && i <= DEFINE_CRITICAL; i++)
+		if (strcmp(severity, define_severity_name((enum define_severity)i)) == 0)
+			count[i] = sqlite3_column_int64(o->live, 2);
+}
+
+/* Those of the site, which no site before it has had. */
+static int
+write_incidents(struct overview *o, const char *site)
+{
+	int64_t count[DEFINE_CRITICAL + 1] = { 0 };
+	const char *at;
+	int rc, order;
+
+	while (o->has_live) {
+		at = (const char *)sqlite3_column_text(o->live, 0);
+		order = at != NULL ? strcmp(at, site) : -1;
+		if (order > 0)
+			break;
+		if (order == 0)
+			count_severity(o, count);
+		if ((rc = control_sql_step(o->live, o->err)) < 0)
+			return rc;
+		o->has_live = rc == 1;
+	}
+	jsonw_object(o->w, "incidents");
+	for (unsigned i = DEFINE_INFO; i <= DEFINE_CRITICAL; i++)
+		jsonw_int(o->w, define_severity_name((enum define_severity)i), count[i]);
+	jsonw_object_end(o->w);
+	return BL_OK;
+}
+
 /* ---- one site ---------------------------------------------------------- */
 
 struct site_sum {
@@ -170,9 +229,11 @@ site_state(const struct site_sum *s)
 	return s->by_state[API_UP] > 0 ? API_UP : API_NEVER;
 }
 
-static void
+static int
 write_site(struct jsonw *w, const struct fleet_site *site, const struct site_sum *s)
 {
+	int rc;
+
 	jsonw_object(w, NULL);
 	jsonw_str(w, "id", site->id);
 	jsonw_str(w, "name", site->name);
@@ -194,7 +255,9 @@ write_site(struct jsonw *w, const struct fleet_site *site, const struct site_sum
 	jsonw_object_end(w);
 	jsonw_num(w, "cpu_used_pct", s->cpu_pct);
 	jsonw_num(w, "memory_used_pct", s->memory_pct);
+	rc = write_incidents(s->o, site->id);
 	jsonw_object_end(w);
+	return rc;
 }
 
 static bool
@@ -211,9 +274,9 @@ sum_site(const struct fleet_site *site, void *ctx)
 		.memory_pct = NAN,
 	};
 
-	if ((o->rc = fleet_device_each(o->db, &f, sum_device, &s, o->err)) < 0)
+	if ((o->rc = fleet_device_each(o->db, &f, sum_device, &s, o->err)) < 0 ||
+	    (o->rc = write_site(o->w, site, &s)) < 0)
 		return false;
-	write_site(o->w, site, &s);
 	o->sites++;
 	o->devices += s.devices;
 	o->by_state[site_state(&s)]++;
@@ -229,7 +292,7 @@ write_overview(struct api *api, struct sqlite3 *db, struct jsonw *w, struct bl_e
 	};
 	int rc;
 
-	if ((rc = read_store(&o, api, err)) < 0)
+	if ((rc = read_store(&o, api, err)) < 0 || (rc = begin_incidents(&o)) < 0)
 		goto done;
 	jsonw_object(w, NULL);
 	jsonw_int(w, "now_unix_ms", o.now_unix_ms);
@@ -246,6 +309,7 @@ write_overview(struct api *api, struct sqlite3 *db, struct jsonw *w, struct bl_e
 	jsonw_object_end(w);
 	jsonw_object_end(w);
 done:
+	(void)sqlite3_finalize(o.live); /* repeats the failure of the step */
 	free(o.device);
 	return rc;
 }

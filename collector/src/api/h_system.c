@@ -43,6 +43,24 @@ read_totals(struct api *api, struct store_totals *t, struct bl_err *err)
 	return rc;
 }
 
+static void
+write_evaluation(struct jsonw *w, const struct api_status *s)
+{
+	jsonw_object(w, "evaluator");
+	jsonw_bool(w, "ok", s->eval_ok);
+	jsonw_str(w, "why", s->eval_why[0] != '\0' ? s->eval_why : NULL);
+	jsonw_int(w, "behind_batches", s->eval_behind_batches);
+	jsonw_int(w, "dirty_spans", s->eval_dirty_spans);
+	jsonw_int(w, "waiting_batches", s->eval_waiting_batches);
+	jsonw_object_end(w);
+	jsonw_object(w, "delivery");
+	jsonw_int(w, "messages_waiting", s->messages_waiting);
+	jsonw_int_or_null(
+	    w, "oldest_message_unix_ms", s->oldest_message_unix_ms != 0, s->oldest_message_unix_ms);
+	jsonw_str(w, "problem", s->delivery_problem[0] != '\0' ? s->delivery_problem : NULL);
+	jsonw_object_end(w);
+}
+
 int
 get_status(struct api_req *r, struct bl_err *err)
 {
@@ -71,6 +89,7 @@ get_status(struct api_req *r, struct bl_err *err)
 	jsonw_int(&r->w, "conflicts", (int64_t)t.conflicts);
 	api_time(&r->w, "last_commit_unix_ms", t.last_commit_unix_ms);
 	jsonw_int(&r->w, "store_bytes", t.store_bytes);
+	write_evaluation(&r->w, &s);
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);
 }
@@ -125,7 +144,7 @@ part(struct bl_buf *b, bool ok, bool verbose, const char *name, const char *why)
 }
 
 /*
- * Ready: data are taken in and can be read.  Reasons are told to whoever may
+ * Ready: data are taken in, evaluated and can be read.  Reasons are told to whoever may
  * know them; a stranger hears which part, not why.
  */
 int
@@ -143,11 +162,12 @@ get_readyz(struct api_req *r, struct bl_err *err)
 	ask_status(r->api, &s);
 	store_read_ok = read_totals(r->api, &t, err) == BL_OK;
 	control_ok = control_healthy(r->api->opts.control, control_why, sizeof(control_why));
-	ready = store_read_ok && control_ok && s.live_up && s.past_up && s.store_ok;
+	ready = store_read_ok && control_ok && s.live_up && s.past_up && s.store_ok && s.eval_ok;
 	bl_buf_init(&b, 4096);
 	part(&b, store_read_ok, q->verbose.v, "store-open", inside ? err->msg : hidden);
 	part(&b, s.store_ok, q->verbose.v, "store-commit", inside ? s.store_why : hidden);
 	part(&b, control_ok, q->verbose.v, "control-commit", inside ? control_why : hidden);
+	part(&b, s.eval_ok, q->verbose.v, "evaluator", inside ? s.eval_why : hidden);
 	part(&b, s.live_up, q->verbose.v, "broker-live", inside ? s.broker_why : hidden);
 	part(&b, s.past_up, q->verbose.v, "broker-past", inside ? s.broker_why : hidden);
 	bl_buf_bytes(&b, ready ? "ready\n" : "not ready\n", ready ? 6 : 10);

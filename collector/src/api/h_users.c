@@ -1,4 +1,4 @@
-/* Users, for administrators. */
+/* Users, for administrators; and their names, for everybody. */
 #include "api_internal.h"
 
 #include <stdio.h>
@@ -139,6 +139,36 @@ get_users(struct api_req *r, struct bl_err *err)
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);
 }
+
+/* ---- who there is, for everybody who may assign ---------------------------- */
+
+static bool
+list_person(const struct auth_user *u, void *ctx)
+{
+	struct jsonw *w = ctx;
+
+	if (u->disabled)
+		return true;
+	jsonw_object(w, NULL);
+	jsonw_str(w, "name", u->name);
+	jsonw_str(w, "display_name", u->display_name);
+	jsonw_object_end(w);
+	return true;
+}
+
+/* All of them: there are AUTH_USERS_MAX at most. */
+int
+get_people(struct api_req *r, struct bl_err *err)
+{
+	const struct api_page page = { 0 };
+	int rc;
+
+	api_items(r);
+	rc = auth_user_each(r->db, NULL, list_person, &r->w, err);
+	return rc < 0 ? rc : api_items_send(r, &page, 0);
+}
+
+/* ---- for administrators ------------------------------------------------------ */
 
 int
 post_users(struct api_req *r, struct bl_err *err)

@@ -29,7 +29,17 @@ enum permission {
 enum verb { VERB_GET, VERB_POST, VERB_PUT, VERB_PATCH, VERB_DELETE, VERBS };
 
 /* What a permission is about. */
-enum resource { ON_SELF, ON_USERS, ON_SITES, ON_DEVICES, ON_TELEMETRY, ON_SYSTEM };
+enum resource {
+	ON_SELF,
+	ON_USERS,
+	ON_SITES,
+	ON_DEVICES,
+	ON_TELEMETRY, /* and what was worked out from it */
+	ON_DEFINITIONS,
+	ON_CHANNELS, /* addresses of people, and URLs that may be secret */
+	ON_INCIDENTS,
+	ON_SYSTEM,
+};
 
 typedef int (*route_handler)(struct api_req *r, struct bl_err *err);
 
@@ -91,6 +101,27 @@ int get_devices_id_events(struct api_req *r, struct bl_err *err);
 int get_devices_id_coverage(struct api_req *r, struct bl_err *err);
 int get_gaps(struct api_req *r, struct bl_err *err);
 int get_set_aside(struct api_req *r, struct bl_err *err);
+int get_definitions(struct api_req *r, struct bl_err *err);
+int post_definitions(struct api_req *r, struct bl_err *err);
+int get_definitions_id(struct api_req *r, struct bl_err *err);
+int patch_definitions_id(struct api_req *r, struct bl_err *err);
+int get_definitions_id_versions(struct api_req *r, struct bl_err *err);
+int post_expressions_check(struct api_req *r, struct bl_err *err);
+int get_kpis_id_cells(struct api_req *r, struct bl_err *err);
+int get_kpis_id_latest(struct api_req *r, struct bl_err *err);
+int get_kpis_id_parts(struct api_req *r, struct bl_err *err);
+int get_rules_id_runs(struct api_req *r, struct bl_err *err);
+int get_incidents(struct api_req *r, struct bl_err *err);
+int get_incidents_id(struct api_req *r, struct bl_err *err);
+int post_incidents_id_acknowledge(struct api_req *r, struct bl_err *err);
+int post_incidents_id_assign(struct api_req *r, struct bl_err *err);
+int post_incidents_id_resolve(struct api_req *r, struct bl_err *err);
+int post_incidents_id_comments(struct api_req *r, struct bl_err *err);
+int get_cases(struct api_req *r, struct bl_err *err);
+int get_cases_no(struct api_req *r, struct bl_err *err);
+int get_messages(struct api_req *r, struct bl_err *err);
+int post_channels_id_test(struct api_req *r, struct bl_err *err);
+int get_people(struct api_req *r, struct bl_err *err);
 int get_status(struct api_req *r, struct bl_err *err);
 int get_openapi(struct api_req *r, struct bl_err *err);
 int get_livez(struct api_req *r, struct bl_err *err);
@@ -100,9 +131,12 @@ int get_metrics(struct api_req *r, struct bl_err *err);
 /* bodies, beside their handlers */
 extern const struct schema body_sign_in, body_session_patch, body_password, body_user_new,
     body_user_patch, body_site_new, body_site_patch, body_device_new, body_device_patch,
-    body_device_move, body_certificate;
+    body_device_move, body_certificate, body_process_new, body_process_change, body_kpi_new,
+    body_kpi_change, body_rule_new, body_rule_change, body_channel_new, body_channel_change,
+    body_expression, body_empty, body_assign, body_resolve, body_comment;
 extern const struct schema query_page, query_sites, query_devices, query_query, query_range,
-    query_events, query_gaps, query_verbose;
+    query_events, query_gaps, query_verbose, query_cells, query_latest, query_parts, query_runs,
+    query_incidents, query_cases, query_messages, query_versions;
 
 /* Of every list: limit and after stand first, so that handlers can share a reader. */
 struct page_query {

@@ -17,6 +17,7 @@ field_error_add(struct field_errors *errs, const char *field, const char *expect
 	if (errs->n++ >= SCHEMA_ERRORS_MAX)
 		return;
 	e = &errs->e[errs->n - 1];
+	e->column = 0;
 	(void)snprintf(e->field, sizeof(e->field), "%s", field);
 	(void)snprintf(e->expected, sizeof(e->expected), "%s", expected);
 	(void)snprintf(e->got, sizeof(e->got), "%s", got);
@@ -104,12 +105,12 @@ take_choice(const struct field *f, const char *text, void *at, struct field_erro
 	field_error_add(errs, f->name, expected, got, NULL);
 }
 
-/* What a password was is nobody's business, nor is it in a log. */
+/* What a password or a secret was is nobody's business, nor is it in a log. */
 bool
 field_is_secret(const struct field *f)
 {
-	return strstr(f->name, "password") != NULL || strcmp(f->name, "new") == 0 ||
-	       strcmp(f->name, "old") == 0;
+	return strstr(f->name, "password") != NULL || strcmp(f->name, "secret") == 0 ||
+	       strcmp(f->name, "new") == 0 || strcmp(f->name, "old") == 0;
 }
 
 void

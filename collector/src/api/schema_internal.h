@@ -35,12 +35,13 @@ struct given_enum {
 };
 
 enum field_type {
-	FIELD_STR,  /* given_str; min and max: bytes */
+	FIELD_STR,  /* given_str; min and max: bytes; null allowed when nullable */
 	FIELD_INT,  /* given_int; min and max */
 	FIELD_NUM,  /* given_num; min and max; null allowed when nullable */
 	FIELD_BOOL, /* given_bool; in a query string true or false */
 	FIELD_ENUM, /* given_enum */
 	FIELD_TAGS, /* given_str: an object of strings, as canonical JSON */
+	FIELD_LIST, /* raw only: a list of texts */
 };
 
 struct field {
@@ -48,6 +49,9 @@ struct field {
 	enum field_type type;
 	size_t offset;
 	bool required, nullable;
+	/* Only its name and type are checked here, nothing is stored: a definition's own field,
+	 * which `define` validates; see body_rest.  Its choices are for the description alone. */
+	bool raw;
 	double min, max; /* 0, 0: no bound */
 	const char *const *choices;
 	/* Beyond type and bounds; NULL or what was expected.  ctx is the API. */
@@ -67,9 +71,10 @@ struct schema {
 
 struct field_error {
 	char field[72];
-	char expected[128];
+	char expected[160];
 	char got[96];
-	char suggestion[72]; /* empty: none */
+	char suggestion[80]; /* empty: none */
+	unsigned column;     /* in an expression, from 1; 0: none */
 };
 
 struct field_errors {
@@ -93,6 +98,10 @@ enum body_outcome body_parse(const struct api *api, const struct schema *schema,
     size_t len, void *out, struct parsed_body **body, struct field_errors *errs, char *why,
     size_t why_size);
 void body_free(struct parsed_body *body);
+/* The raw fields that were given, as a JSON object; malloced, NULL: out of memory. */
+char *body_rest(const struct parsed_body *body, const struct schema *schema);
+/* A text among the members of a stored JSON object; "" when there is none. */
+void member_text(const char *object, const char *member, char *out, size_t size);
 
 /* The query string by the same table.  False: errs. */
 bool query_parse(const struct api *api, const struct schema *schema, const struct http_request *q,

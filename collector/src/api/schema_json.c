@@ -109,21 +109,73 @@ take_tags(struct parsed_body *body, const struct field *f, json_t *v, void *out,
 	*at = (struct given_str){ true, body->tags };
 }
 
+/* Of a definition: what it means is not known here. */
+static void
+check_raw(const struct field *f, json_t *v, struct field_errors *errs)
+{
+	static const char *const expected[] = { [FIELD_STR] = "a text",
+		[FIELD_INT] = "a whole number",
+		[FIELD_NUM] = "a number",
+		[FIELD_BOOL] = "true or false",
+		[FIELD_ENUM] = "a text",
+		[FIELD_TAGS] = "an object",
+		[FIELD_LIST] = "a list of texts" };
+	bool ok = false;
+	json_t *one;
+	size_t i;
+
+	switch (f->type) {
+	case FIELD_STR:
+	case FIELD_ENUM:
+		ok = json_is_string(v);
+		break;
+	case FIELD_INT:
+		ok = json_is_integer(v);
+		break;
+	case FIELD_NUM:
+		ok = json_is_number(v);
+		break;
+	case FIELD_BOOL:
+		ok = json_is_boolean(v);
+		break;
+	case FIELD_TAGS:
+		ok = json_is_object(v);
+		break;
+	case FIELD_LIST:
+		ok = json_is_array(v);
+		json_array_foreach(v, i, one)
+		{
+			ok = ok && json_is_string(one);
+		}
+		break;
+	}
+	if (!ok && !(f->nullable && json_is_null(v)))
+		wrong_type(f, expected[f->type], v, errs);
+}
+
 static void
 take(const struct api *api, struct parsed_body *body, const struct field *f, json_t *v, void *out,
     struct field_errors *errs)
 {
 	void *at = (char *)out + f->offset;
 
+	if (f->raw) {
+		check_raw(f, v, errs);
+		return;
+	}
 	if (json_is_null(v) && f->nullable && f->type == FIELD_NUM) {
 		*(struct given_num *)at = (struct given_num){ true, true, 0 };
+		return;
+	}
+	if (json_is_null(v) && f->nullable && f->type == FIELD_STR) {
+		*(struct given_str *)at = (struct given_str){ true, NULL };
 		return;
 	}
 	switch (f->type) {
 	case FIELD_STR:
 	case FIELD_ENUM:
 		if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
-			wrong_type(f, "a text", v, errs);
+			wrong_type(f, f->nullable ? "a text or null" : "a text", v, errs);
 		else
 			field_take_text(api, f, json_string_value(v), out, errs);
 		return;
@@ -147,6 +199,8 @@ take(const struct api *api, struct parsed_body *body, const struct field *f, jso
 		return;
 	case FIELD_TAGS:
 		take_tags(body, f, v, out, errs);
+		return;
+	case FIELD_LIST: /* raw only */
 		return;
 	}
 }
@@ -230,6 +284,35 @@ body_parse(const struct api *api, const struct schema *schema, const char *text,
 	}
 	take_all(api, schema, *body, out, errs);
 	return errs->n == 0 ? BODY_OK : BODY_INVALID;
+}
+
+char *
+body_rest(const struct parsed_body *body, const struct schema *schema)
+{
+	json_t *rest = json_object();
+	char *text = NULL;
+	bool ok = rest != NULL;
+
+	for (size_t i = 0; i < schema->n && ok; i++) {
+		json_t *v = json_object_get(body->root, schema->fields[i].name);
+
+		if (schema->fields[i].raw && v != NULL)
+			ok = json_object_set(rest, schema->fields[i].name, v) == 0;
+	}
+	if (ok)
+		text = json_dumps(rest, JSON_COMPACT);
+	json_decref(rest);
+	return text;
+}
+
+void
+member_text(const char *object, const char *member, char *out, size_t size)
+{
+	json_t *root = json_loads(object, 0, NULL);
+	const char *text = json_string_value(json_object_get(root, member));
+
+	(void)snprintf(out, size, "%s", text != NULL ? text : "");
+	json_decref(root);
 }
 
 void

@@ -29,6 +29,12 @@ struct api_status {
 	int64_t last_commit_unix_ms; /* 0: none yet */
 	uint64_t batches;            /* since the start */
 	uint64_t samples;
+	bool eval_ok; /* the evaluator's last step went well */
+	char eval_why[192];
+	/* stored, not taken in; spans to be worked out; batches without clock or dictionary */
+	int64_t eval_behind_batches, eval_dirty_spans, eval_waiting_batches;
+	int64_t messages_waiting, oldest_message_unix_ms; /* 0: none */
+	char delivery_problem[192]; /* of the last try that failed; empty: none */
 };
 
 /*
@@ -46,6 +52,10 @@ struct api_hooks {
 	void (*metrics)(void *ctx, struct api_metrics *m);
 	/* Sites or devices changed (after the commit); may be NULL. */
 	void (*devices_changed)(void *ctx);
+	/* A process, KPI, rule or channel changed (after the commit); may be NULL. */
+	void (*definitions_changed)(void *ctx);
+	/* A message was put into the outbox (after the commit); may be NULL. */
+	void (*messages_put)(void *ctx);
 };
 
 struct api_opts {
@@ -62,6 +72,7 @@ struct api_opts {
 	const char *const *origins; /* NULL-terminated */
 	const char *default_zone;   /* of new sites; NULL: the system's, else "UTC" */
 	const char *zoneinfo_dir;   /* NULL: /usr/share/zoneinfo */
+	const char *board_url;      /* of the pages, as messages name it; keeps; NULL: none */
 	unsigned threads;           /* 0: 8 */
 	unsigned connections_max;   /* 0: 512 */
 	unsigned per_address_max;   /* 0: 64 */
