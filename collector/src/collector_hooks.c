@@ -31,6 +31,24 @@ close_reader(void *ctx, struct store_read *r)
 }
 
 static void
+evaluation_status(const struct collector *c, struct api_status *out)
+{
+	struct deliver_status d;
+	struct eval_status e;
+
+	eval_status(c->eval, &e);
+	deliver_status(c->deliver, &d);
+	out->eval_ok = e.ok;
+	(void)snprintf(out->eval_why, sizeof(out->eval_why), "%s", e.why);
+	out->eval_behind_batches = e.behind_batches;
+	out->eval_dirty_spans = e.dirty;
+	out->eval_waiting_batches = e.waiting;
+	out->messages_waiting = d.waiting;
+	out->oldest_message_unix_ms = d.waiting > 0 ? d.oldest_waiting_unix_ms : 0;
+	(void)snprintf(out->delivery_problem, sizeof(out->delivery_problem), "%s", d.problem);
+}
+
+static void
 status(void *ctx, struct api_status *out)
 {
 	const struct collector *c = ctx;
@@ -51,6 +69,7 @@ status(void *ctx, struct api_status *out)
 		    bl_unix_ms(c->clock) - (bl_mono_ms(c->clock) - s.last_commit_mono_ms);
 	out->batches = s.core.batches;
 	out->samples = s.core.samples;
+	evaluation_status(c, out);
 }
 
 /* What becomes of it after it was stored. */
@@ -73,13 +92,15 @@ evaluation_metrics(const struct collector *c, struct api_metrics *m)
 	    e.waiting);
 	COUNT("eval_steps_total", "Pieces of work since the start.", e.steps);
 	COUNT("eval_cells_changed_total", "KPI values that changed.", e.cells_changed);
-	COUNT("eval_findings_total", "Answers of rules that were matched to incidents.", e.findings);
+	COUNT(
+	    "eval_findings_total", "Answers of rules that were matched to incidents.", e.findings);
 	GAUGE("eval_longest_transaction_ms", "The longest that people's changes waited for it.",
 	    e.longest_tx_ms);
 	GAUGE("messages_waiting", "Messages in the outbox that are not sent yet.", d.waiting);
 	COUNT("messages_sent_total", "Messages that the other side took.", d.sent);
 	COUNT("messages_retried_total", "Tries that failed and are repeated.", d.retried);
-	COUNT("messages_refused_total", "Messages that the other side refused for good.", d.refused);
+	COUNT(
+	    "messages_refused_total", "Messages that the other side refused for good.", d.refused);
 	COUNT("messages_given_up_total", "Messages given up after days of trying.", d.given_up);
 #undef COUNT
 #undef GAUGE
@@ -130,6 +151,22 @@ devices_changed(void *ctx)
 	eval_fleet_changed(c->eval);
 }
 
+static void
+definitions_changed(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	eval_wake(c->eval);
+}
+
+static void
+messages_put(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	deliver_wake(c->deliver);
+}
+
 int
 collector_api_start(struct collector *c, struct bl_err *err)
 {
@@ -143,6 +180,7 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		.web_root = w->root,
 		.admin_socket = c->socket_path,
 		.default_zone = c->cfg->zone,
+		.board_url = c->cfg->board_url,
 		.control = c->control,
 		.clock = c->clock,
 		.hooks = { .ctx = c,
@@ -150,7 +188,9 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		    .store_close = close_reader,
 		    .status = status,
 		    .metrics = metrics,
-		    .devices_changed = devices_changed },
+		    .devices_changed = devices_changed,
+		    .definitions_changed = definitions_changed,
+		    .messages_put = messages_put },
 	};
 	int rc;
 
