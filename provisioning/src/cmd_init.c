@@ -24,7 +24,9 @@
 
 struct init_args {
 	const char *state, *organisation, *listen, *host, *zone, *web_root;
-	long port, broker_port;
+	const char *board_url, *mail_host, *mail_security, *mail_from, *mail_user,
+	    *mail_password_file;
+	long port, broker_port, mail_port;
 };
 
 static bool
@@ -142,6 +144,94 @@ parse_port(const char *text, long *out)
 	return *text != '\0' && *end == '\0' && *out >= 1 && *out <= 65535;
 }
 
+/* NULL: as it is; "" takes the setting back. */
+static int
+settle_text(char *out, size_t size, const char *option, const char *value, struct bl_err *err)
+{
+	if (value == NULL)
+		return BL_OK;
+	if (strlen(value) >= size || !org_plain_text(value))
+		return bl_fail(err, BL_EINVAL,
+		    "%s: expected at most %zu bytes without blanks, got \"%.60s\"", option,
+		    size - 1, value);
+	(void)snprintf(out, size, "%s", value);
+	return BL_OK;
+}
+
+static int
+settle_password_file(struct org *o, const char *path, struct bl_err *err)
+{
+	char *whole;
+
+	o->mail_password_file[0] = '\0';
+	if (path[0] == '\0')
+		return BL_OK;
+	if ((whole = realpath(path, NULL)) == NULL)
+		return bl_fail_errno(err, BL_EINVAL, "--mail-password-file %.200s", path);
+	if (strlen(whole) < sizeof(o->mail_password_file))
+		(void)snprintf(o->mail_password_file, sizeof(o->mail_password_file), "%s", whole);
+	free(whole);
+	return o->mail_password_file[0] != '\0'
+		   ? BL_OK
+		   : bl_fail(err, BL_EINVAL, "--mail-password-file: path too long");
+}
+
+static int
+settle_security(struct org *o, const char *word, struct bl_err *err)
+{
+	for (int i = 0; org_mail_securities[i] != NULL; i++) {
+		if (strcmp(word, org_mail_securities[i]) != 0)
+			continue;
+		o->mail_security = i;
+		return BL_OK;
+	}
+	return bl_fail(err, BL_EINVAL,
+	    "--mail-security: expected starttls, tls or plain, got \"%.20s\"", word);
+}
+
+static bool
+web_address(const char *url)
+{
+	return url[0] == '\0' || strncmp(url, "https://", 8) == 0 ||
+	       strncmp(url, "http://", 7) == 0;
+}
+
+/* What messages need: the mail server, and the board's address for their links. */
+static int
+settle_messages(struct org *o, const struct init_args *a, struct bl_err *err)
+{
+	const char *fault;
+	int rc;
+
+	if (a->board_url != NULL && !web_address(a->board_url))
+		return bl_fail(err, BL_EINVAL,
+		    "--board-url: expected an address such as https://board.example:8443, got "
+		    "\"%.60s\"",
+		    a->board_url);
+	if (a->mail_host != NULL && a->mail_host[0] != '\0' && !host_is_plain(a->mail_host))
+		return bl_fail(err, BL_EINVAL,
+		    "--mail-host: expected a host name or an address, got \"%.60s\"", a->mail_host);
+	if ((rc = settle_text(
+		 o->board_url, sizeof(o->board_url), "--board-url", a->board_url, err)) < 0 ||
+	    (rc = settle_text(
+		 o->mail_host, sizeof(o->mail_host), "--mail-host", a->mail_host, err)) < 0 ||
+	    (rc = settle_text(
+		 o->mail_from, sizeof(o->mail_from), "--mail-from", a->mail_from, err)) < 0 ||
+	    (rc = settle_text(
+		 o->mail_user, sizeof(o->mail_user), "--mail-user", a->mail_user, err)) < 0)
+		return rc;
+	if (a->mail_port != 0)
+		o->mail_port = a->mail_port;
+	if (a->mail_security != NULL && (rc = settle_security(o, a->mail_security, err)) < 0)
+		return rc;
+	if (a->mail_password_file != NULL &&
+	    (rc = settle_password_file(o, a->mail_password_file, err)) < 0)
+		return rc;
+	if ((fault = org_mail_fault(o)) != NULL)
+		return bl_fail(err, BL_EINVAL, "%s", fault);
+	return BL_OK;
+}
+
 /* Takes what the command line says; the rest stays as it was, or becomes the default. */
 static int
 settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err)
@@ -161,6 +251,7 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 		installed_web_app(o->web_root, sizeof(o->web_root));
 		o->broker_port = 8883;
 		o->board_port = 8443;
+		o->mail_port = 587;
 	}
 	if (a->listen != NULL) {
 		if (!numeric_address(a->listen) || !address_is_ours(a->listen))
@@ -198,7 +289,7 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 	if (o->broker_port == o->board_port)
 		return bl_fail(
 		    err, BL_EINVAL, "broker and board cannot share port %d", (int)o->board_port);
-	return BL_OK;
+	return settle_messages(o, a, err);
 }
 
 static int
@@ -275,52 +366,44 @@ init(const struct init_args *a, struct org *o, bool *made, struct bl_err *err)
 static int
 run(int argc, char **argv, const struct command *self)
 {
-	static const struct option options[] = {
-		{ "state", required_argument, NULL, 's' },
-		{ "organisation", required_argument, NULL, 'o' },
-		{ "listen", required_argument, NULL, 'l' },
-		{ "host", required_argument, NULL, 'H' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "broker-port", required_argument, NULL, 'b' },
-		{ "zone", required_argument, NULL, 'z' },
-		{ "web-root", required_argument, NULL, 'w' },
-		{ 0 },
-	};
 	struct init_args a = { 0 };
+	const struct {
+		const char *name;
+		const char **text; /* where it goes, or */
+		long *port;
+	} known[] = {
+		{ "state", &a.state, NULL },
+		{ "organisation", &a.organisation, NULL },
+		{ "listen", &a.listen, NULL },
+		{ "host", &a.host, NULL },
+		{ "port", NULL, &a.port },
+		{ "broker-port", NULL, &a.broker_port },
+		{ "zone", &a.zone, NULL },
+		{ "web-root", &a.web_root, NULL },
+		{ "board-url", &a.board_url, NULL },
+		{ "mail-host", &a.mail_host, NULL },
+		{ "mail-port", NULL, &a.mail_port },
+		{ "mail-security", &a.mail_security, NULL },
+		{ "mail-from", &a.mail_from, NULL },
+		{ "mail-user", &a.mail_user, NULL },
+		{ "mail-password-file", &a.mail_password_file, NULL },
+	};
+	struct option options[sizeof(known) / sizeof(known[0]) + 1] = { 0 };
 	struct bl_err err = { 0 };
 	struct org o;
 	bool made;
-	int c;
+	int c, i = 0;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			a.state = optarg;
-			break;
-		case 'o':
-			a.organisation = optarg;
-			break;
-		case 'l':
-			a.listen = optarg;
-			break;
-		case 'H':
-			a.host = optarg;
-			break;
-		case 'z':
-			a.zone = optarg;
-			break;
-		case 'w':
-			a.web_root = optarg;
-			break;
-		case 'p':
-		case 'b':
-			if (!parse_port(optarg, c == 'p' ? &a.port : &a.broker_port))
-				return command_usage(
-				    self, "expected a port from 1 to 65535, got \"%.20s\"", optarg);
-			break;
-		default:
+	for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+		options[k] = (struct option){ known[k].name, required_argument, NULL, 1 };
+	while ((c = getopt_long(argc, argv, "", options, &i)) != -1) {
+		if (c != 1)
 			return 2;
-		}
+		if (known[i].text != NULL)
+			*known[i].text = optarg;
+		else if (!parse_port(optarg, known[i].port))
+			return command_usage(
+			    self, "expected a port from 1 to 65535, got \"%.20s\"", optarg);
 	}
 	if (optind != argc)
 		return command_usage(self, "unexpected argument \"%.40s\"", argv[optind]);
@@ -349,6 +432,18 @@ const struct command command_init = {
 	    "  --broker-port N       TLS port of the broker (default: 8883)\n"
 	    "  --zone ZONE           IANA time zone of new sites (default: this machine's)\n"
 	    "  --web-root DIR        the built web app (default: the one installed with this "
-	    "program)\n",
+	    "program)\n"
+	    "  --board-url URL       the board's address in messages (default: made from --host\n"
+	    "                        and --port)\n\n"
+	    "the mail server that e-mails are handed to; \"\" takes a setting back, and without a\n"
+	    "server e-mails wait:\n"
+	    "  --mail-host HOST           its name or address\n"
+	    "  --mail-port N              its port (default: 587)\n"
+	    "  --mail-security WAY        starttls (default), tls, or plain for one on this "
+	    "machine\n"
+	    "  --mail-from ADDRESS        the sender's address; needed with --mail-host\n"
+	    "  --mail-user NAME           to sign in with, together with\n"
+	    "  --mail-password-file FILE  the password alone, mode 0600, readable by the "
+	    "collector\n",
 	.run = run,
 };

@@ -20,7 +20,31 @@ struct org_conf {
 	int64_t board_port;
 	char *zone;
 	char *web_root;
+	char *board_url;
+	char *mail_host;
+	int64_t mail_port;
+	int mail_security;
+	char *mail_from;
+	char *mail_user;
+	char *mail_password_file;
 };
+
+const char *const org_mail_securities[] = { "starttls", "tls", "plain", NULL };
+
+bool
+org_plain_text(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static const char *
+check_plain(const void *value)
+{
+	return org_plain_text(*(char *const *)value) ? NULL : "text without blanks";
+}
 
 #define FIELD(name) offsetof(struct org_conf, name)
 
@@ -39,6 +63,21 @@ static const struct bl_conf_key org_keys[] = {
 	    NULL },
 	{ "web_root", BL_CONF_STR, "", FIELD(web_root), 0, 0, "folder of the built web app", NULL,
 	    NULL, NULL },
+	{ "board_url", BL_CONF_STR, "", FIELD(board_url), 0, 511,
+	    "address of the board in messages; absent: made from host and port", NULL, NULL,
+	    check_plain },
+	{ "mail_host", BL_CONF_STR, "", FIELD(mail_host), 0, 253,
+	    "mail server that e-mails are handed to; absent: they wait", NULL, NULL, check_plain },
+	{ "mail_port", BL_CONF_INT, "587", FIELD(mail_port), 1, 65535, "its port", NULL, NULL,
+	    NULL },
+	{ "mail_security", BL_CONF_ENUM, "starttls", FIELD(mail_security), 0, 0,
+	    "plain only for a server on this machine", org_mail_securities, NULL, NULL },
+	{ "mail_from", BL_CONF_STR, "", FIELD(mail_from), 0, 254, "sender's address", NULL, NULL,
+	    check_plain },
+	{ "mail_user", BL_CONF_STR, "", FIELD(mail_user), 0, 254,
+	    "to sign in with; absent: without signing in", NULL, NULL, check_plain },
+	{ "mail_password_file", BL_CONF_STR, "", FIELD(mail_password_file), 0, ORG_PATH_MAX - 1,
+	    "file with the password alone, readable by the collector only", NULL, NULL, NULL },
 	{ 0 },
 };
 
@@ -94,14 +133,26 @@ org_path(const struct org *o, const char *relative, char out[ORG_PATH_MAX])
 }
 
 static void
+copy(char *out, size_t size, const char *text)
+{
+	(void)snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+static void
 take_conf(struct org *o, const struct org_conf *c)
 {
 	(void)snprintf(o->name, sizeof(o->name), "%s", c->organisation);
 	(void)snprintf(o->listen, sizeof(o->listen), "%s", c->listen);
 	(void)snprintf(o->host, sizeof(o->host), "%s", c->host);
 	(void)snprintf(o->zone, sizeof(o->zone), "%s", c->zone);
-	(void)snprintf(
-	    o->web_root, sizeof(o->web_root), "%s", c->web_root != NULL ? c->web_root : "");
+	copy(o->web_root, sizeof(o->web_root), c->web_root);
+	copy(o->board_url, sizeof(o->board_url), c->board_url);
+	copy(o->mail_host, sizeof(o->mail_host), c->mail_host);
+	copy(o->mail_from, sizeof(o->mail_from), c->mail_from);
+	copy(o->mail_user, sizeof(o->mail_user), c->mail_user);
+	copy(o->mail_password_file, sizeof(o->mail_password_file), c->mail_password_file);
+	o->mail_port = c->mail_port;
+	o->mail_security = c->mail_security;
 	o->broker_port = c->broker_port;
 	o->board_port = c->board_port;
 }
@@ -145,7 +196,14 @@ org_save(const struct org *o, struct bl_err *err)
 		.broker_port = o->broker_port,
 		.board_port = o->board_port,
 		.zone = (char *)o->zone,
-		.web_root = (char *)o->web_root };
+		.web_root = (char *)o->web_root,
+		.board_url = (char *)o->board_url,
+		.mail_host = (char *)o->mail_host,
+		.mail_port = o->mail_port,
+		.mail_security = o->mail_security,
+		.mail_from = (char *)o->mail_from,
+		.mail_user = (char *)o->mail_user,
+		.mail_password_file = (char *)o->mail_password_file };
 	char path[ORG_PATH_MAX], *text = NULL;
 	size_t len = 0;
 	FILE *f;
@@ -170,4 +228,28 @@ org_local_host(const struct org *o)
 	if (strcmp(o->listen, "0.0.0.0") == 0)
 		return "127.0.0.1";
 	return strcmp(o->listen, "::") == 0 ? "::1" : o->listen;
+}
+
+const char *
+org_mail_fault(const struct org *o)
+{
+	if (o->mail_host[0] != '\0' && o->mail_from[0] == '\0')
+		return "mail_host needs the sender's address: mail_from";
+	if ((o->mail_user[0] == '\0') != (o->mail_password_file[0] == '\0'))
+		return "mail_user and mail_password_file belong together: give both or none";
+	return NULL;
+}
+
+void
+org_board_url(const struct org *o, char *out, size_t size)
+{
+	const char *name = o->host;
+	const bool loopback = strncmp(name, "127.", 4) == 0 || strcmp(name, "::1") == 0;
+	const bool v6 = !loopback && strchr(name, ':') != NULL;
+
+	if (o->board_url[0] != '\0')
+		(void)snprintf(out, size, "%s", o->board_url);
+	else
+		(void)snprintf(out, size, "https://%s%s%s:%d", v6 ? "[" : "",
+		    loopback ? "localhost" : name, v6 ? "]" : "", (int)o->board_port);
 }

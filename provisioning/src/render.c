@@ -122,6 +122,34 @@ path_line(FILE *f, const struct org *o, const char *key, const char *relative)
 	(void)fputc('\n', f);
 }
 
+static void
+text_line(FILE *f, const char *key, const char *value)
+{
+	if (value[0] == '\0')
+		return;
+	(void)fprintf(f, "%s: ", key);
+	quoted(f, value);
+	(void)fputc('\n', f);
+}
+
+static void
+print_messages(const struct org *o, FILE *f)
+{
+	char url[sizeof(o->board_url) + 16];
+
+	org_board_url(o, url, sizeof(url));
+	text_line(f, "board_url", url);
+	if (o->mail_host[0] == '\0')
+		return;
+	(void)fprintf(f, "mail:\n");
+	text_line(f, "  host", o->mail_host);
+	(void)fprintf(f, "  port: %" PRId64 "\n  security: %s\n", o->mail_port,
+	    org_mail_securities[o->mail_security]);
+	text_line(f, "  from", o->mail_from);
+	text_line(f, "  user", o->mail_user);
+	text_line(f, "  password_file", o->mail_password_file);
+}
+
 int
 render_collector(const struct org *o, struct bl_err *err)
 {
@@ -153,10 +181,7 @@ render_collector(const struct org *o, struct bl_err *err)
 	path_line(f, o, "  certificate", "collector/web.pem");
 	path_line(f, o, "  key", "collector/web.key");
 	path_line(f, o, "  admin_socket", "collector/admin.sock");
-	if (o->web_root[0] != '\0') {
-		(void)fprintf(f, "  root: ");
-		quoted(f, o->web_root);
-		(void)fputc('\n', f);
-	}
+	text_line(f, "  root", o->web_root);
+	print_messages(o, f);
 	return save(o, "collector/collector.yaml", f, &text, &len, 0600, err);
 }
