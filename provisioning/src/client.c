@@ -54,30 +54,22 @@ problem(const char *method, const char *path, long status, const json_t *p, stru
 }
 
 static int
-take_answer(const char *method, const char *path, CURL *curl, struct bl_buf *b, json_t **answer,
-    struct bl_err *err)
+take_answer(const char *method, const char *path, CURL *curl, struct bl_buf *b, long *status,
+    json_t **answer, struct bl_err *err)
 {
 	json_error_t why;
-	long status = 0;
-	int rc = BL_OK;
 
-	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	if (b->len > 0)
 		*answer = json_loadb((const char *)b->data, b->len, JSON_REJECT_DUPLICATES, &why);
-	if (status < 200 || status > 299)
-		rc = problem(method, path, status, *answer, err);
-	else if (b->len > 0 && *answer == NULL)
-		rc = bl_fail(
+	if (b->len > 0 && *answer == NULL && *status >= 200 && *status <= 299)
+		return bl_fail(
 		    err, BL_ECORRUPT, "%s %s: the answer is not JSON: %s", method, path, why.text);
-	if (rc < 0) {
-		json_decref(*answer);
-		*answer = NULL;
-	}
-	return rc;
+	return BL_OK;
 }
 
 int
-client_call(const struct org *o, const char *method, const char *path, json_t *body,
+client_ask(const struct org *o, const char *method, const char *path, json_t *body, long *status,
     json_t **answer, struct bl_err *err)
 {
 	char socket_path[ORG_PATH_MAX], url[1024], *text = NULL;
@@ -88,6 +80,7 @@ client_call(const struct org *o, const char *method, const char *path, json_t *b
 	int rc;
 
 	*answer = NULL;
+	*status = 0;
 	org_path(o, "collector/admin.sock", socket_path);
 	if ((size_t)snprintf(url, sizeof(url), "http://localhost/api/v1%s", path) >= sizeof(url))
 		return bl_fail(err, BL_EINVAL, "%s: path too long", method);
@@ -114,7 +107,7 @@ client_call(const struct org *o, const char *method, const char *path, json_t *b
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &b);
 	cc = curl_easy_perform(curl);
 	if (cc == CURLE_OK)
-		rc = take_answer(method, path, curl, &b, answer, err);
+		rc = take_answer(method, path, curl, &b, status, answer, err);
 	else
 		rc = bl_fail(err, BL_ENET,
 		    "ask the collector at %s: %s; is branchline-collector running, and are you its "
@@ -126,5 +119,20 @@ out:
 	free(text);
 	bl_buf_free(&b);
 	curl_easy_cleanup(curl);
+	return rc;
+}
+
+int
+client_call(const struct org *o, const char *method, const char *path, json_t *body,
+    json_t **answer, struct bl_err *err)
+{
+	long status;
+	int rc = client_ask(o, method, path, body, &status, answer, err);
+
+	if (rc == BL_OK && (status < 200 || status > 299)) {
+		rc = problem(method, path, status, *answer, err);
+		json_decref(*answer);
+		*answer = NULL;
+	}
 	return rc;
 }

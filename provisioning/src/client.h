@@ -19,6 +19,13 @@
 int client_call(const struct org *o, const char *method, const char *path, json_t *body,
     json_t **answer, struct bl_err *err);
 
+/*
+ * The same for callers that look at problems themselves: BL_OK for every answer,
+ * *status says which, *answer may be a problem (RFC 9457).
+ */
+int client_ask(const struct org *o, const char *method, const char *path, json_t *body,
+    long *status, json_t **answer, struct bl_err *err);
+
 /* A member as text; "" when absent or null.  Borrowed from the object. */
 const char *client_text(const json_t *object, const char *key);
 

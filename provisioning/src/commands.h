@@ -23,6 +23,9 @@ extern const struct command command_site;
 extern const struct command command_device;
 extern const struct command command_user;
 extern const struct command command_status;
+extern const struct command command_define;
+extern const struct command command_incident;
+extern const struct command command_demo;
 
 /* Prints "branchline: message" and returns 1. */
 int command_failed(const struct bl_err *err);
@@ -35,6 +38,12 @@ int command_org(int argc, char **argv, struct org *o, struct bl_err *err);
 
 /* Complains (2) when argv, from its second entry on, holds more than --state. */
 int command_no_more(int argc, char **argv, const struct command *c);
+
+/*
+ * Moves the arguments behind argv[0] that are no option to argv[0..*argc - 1]; complains (2)
+ * about any option but --state.
+ */
+int command_arguments(int *argc, char **argv, const struct command *c);
 
 /* Terminal-safe: control characters become '?'.  command_print writes to standard output. */
 void command_write(FILE *to, const char *text);

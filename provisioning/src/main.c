@@ -19,6 +19,9 @@ static const struct command *const commands[] = {
 	&command_device,
 	&command_user,
 	&command_status,
+	&command_define,
+	&command_incident,
+	&command_demo,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -76,19 +79,30 @@ command_print(const char *text)
 }
 
 int
-command_no_more(int argc, char **argv, const struct command *c)
+command_arguments(int *argc, char **argv, const struct command *c)
 {
 	static const struct option options[] = { { "state", required_argument, NULL, 's' }, { 0 } };
-	char name[32];
+	char name[32], *const first = argv[0];
 	int got;
 
 	(void)snprintf(name, sizeof(name), "branchline %s", c->name);
 	argv[0] = name; /* for getopt's messages */
 	optind = 0;
-	while ((got = getopt_long(argc, argv, "", options, NULL)) != -1)
+	while ((got = getopt_long(*argc, argv, "", options, NULL)) != -1)
 		if (got != 's')
 			return 2;
-	return optind == argc ? 0 : command_usage(c, "unexpected argument \"%.40s\"", argv[optind]);
+	argv[0] = first;
+	*argc -= optind;
+	memmove(argv, argv + optind, (size_t)*argc * sizeof(*argv));
+	return 0;
+}
+
+int
+command_no_more(int argc, char **argv, const struct command *c)
+{
+	if (command_arguments(&argc, argv, c) != 0)
+		return 2;
+	return argc == 0 ? 0 : command_usage(c, "unexpected argument \"%.40s\"", argv[0]);
 }
 
 /* --help is heard anywhere: `branchline device add --help` is what people type. */
