@@ -1,5 +1,5 @@
 /*
- * The API on a store and a control database in a folder, for test_api.py.
+ * The API on a store and a control database in a folder, for test_api.py and test_evaluation_api.py.
  *
  *   api_server FOLDER CERT KEY [WEB_ROOT]
  *
