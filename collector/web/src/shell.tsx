@@ -28,10 +28,13 @@ const Account = lazy(() => import("./pages/account/account"));
 const Users = lazy(() => import("./pages/users/users"));
 
 const Incidents = lazy(() => import("./pages/incidents/incidents"));
+const Kpis = lazy(() => import("./pages/kpis/kpis"));
+const KpiPage = lazy(() => import("./pages/kpis/kpi"));
 const IncidentPage = lazy(() => import("./pages/incidents/incident"));
 
 const GROUPS = [
   { name: "operate", entries: ["overview", "incidents"] },
+  { name: "build", entries: ["kpis"] },
   { name: "administer", entries: ["fleet", "quality", "users"] },
 ] as const;
 type Entry = (typeof GROUPS)[number]["entries"][number];
@@ -146,6 +149,8 @@ function Pages(): ReactElement {
             <Route path="/sites/:id">{(params) => <SitePage key={params.id} id={params.id} />}</Route>
             <Route path="/incidents"><Incidents /></Route>
             <Route path="/incidents/:id">{(params) => <IncidentPage key={params.id} id={params.id} />}</Route>
+            <Route path="/kpis"><Kpis /></Route>
+            <Route path="/kpis/:id">{(params) => <KpiPage key={params.id} id={params.id} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>

@@ -49,7 +49,10 @@ function definitions(start) {
 
 // --- cells ---
 
-const isAway = (site, kpi) => kpi.sites.length > 0 ? !kpi.sites.includes(site.id) : kpi.region !== "" && site.region !== kpi.region && !site.region.startsWith(`${kpi.region}/`);
+function isAway(site, kpi) {
+  const inRegion = kpi.region !== "" && (site.region === kpi.region || site.region.startsWith(`${kpi.region}/`));
+  return !(kpi.region === "" && kpi.sites.length === 0) && !inRegion && !kpi.sites.includes(site.id);
+}
 
 function overlap(a, b, c, d) {
   return Math.max(0, Math.min(b, d) - Math.max(a, c));
@@ -131,7 +134,7 @@ export function cells(world, id, q, now) {
 export function latest(world, id, q, now) {
   const kpi = kpiOf(world, id);
   const window = q.get("window") ?? kpi.resolution;
-  const items = kpi.enabled ? sitesOf(world, kpi, null).flatMap((s) => siteCells(world, kpi, s, window, now - 40 * WINDOW_MS[window], now, now).filter((c) => c.ready).slice(-1)) : [];
+  const items = kpi.enabled ? sitesOf(world, kpi, null).flatMap((s) => siteCells(world, kpi, s, window, now - 8 * WINDOW_MS[window], now, now).filter((c) => c.ready).slice(-1)) : [];
   return { items, next: null, kpi: id, window, unit: kpi.unit };
 }
 

@@ -24,6 +24,8 @@ export interface CellChartProps {
   line?: { value: number; name: string } | null;
   /** Shaded, with its words. */
   span?: { fromMs: number; toMs: number; name: string } | null;
+  /** One of many: the key stands once above them all. */
+  isSmall?: boolean;
 }
 
 const LEFT = 64;
@@ -77,7 +79,18 @@ function Band({ cells, g }: { cells: readonly Cell[]; g: Geometry }): ReactEleme
   );
 }
 
-function Key({ looks, kinds, props }: { looks: ReadonlySet<Look>; kinds: ReadonlySet<BlankKind>; props: CellChartProps }): ReactElement {
+interface KeyProps {
+  looks: ReadonlySet<Look>;
+  kinds: ReadonlySet<BlankKind>;
+  props: Pick<CellChartProps, "line" | "span">;
+}
+
+/** The key of many small charts: everything that may occur in one. */
+export function CommonKey({ line }: Pick<CellChartProps, "line">): ReactElement {
+  return <Key looks={new Set(LOOKS)} kinds={new Set(["unknown", "pending", "quiet"])} props={{ line: line ?? null }} />;
+}
+
+function Key({ looks, kinds, props }: KeyProps): ReactElement {
   const { t } = useTranslation();
   return (
     <div className="cc-key">
@@ -97,7 +110,7 @@ function Key({ looks, kinds, props }: { looks: ReadonlySet<Look>; kinds: Readonl
 }
 
 export function CellChart(props: CellChartProps): ReactElement {
-  const { fromMs, toMs, zone, unit, line = null, span = null } = props;
+  const { fromMs, toMs, zone, unit, line = null, span = null, isSmall = false } = props;
   const { t } = useTranslation();
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame, 640);
@@ -149,7 +162,9 @@ export function CellChart(props: CellChartProps): ReactElement {
             <text className="cc-text" x={LEFT - 8} y={g.y(m) + 4} textAnchor="end">{formatAmount(m, unit)}</text>
           </g>
         ))}
-        {ticks.map((tick, i) => <text key={tick} className="cc-text" x={g.x(tick)} y={HEIGHT - 6} textAnchor="middle">{labels[i]}</text>)}
+        {ticks.map((tick, i) => (
+          <text key={tick} className="cc-text" x={g.x(tick)} y={HEIGHT - 6} textAnchor={g.x(tick) > width - 24 ? "end" : "middle"}>{labels[i]}</text>
+        ))}
         {line !== null && <path className="cc-threshold" d={`M${LEFT} ${g.y(line.value)}H${LEFT + inner}`} />}
         {LOOKS.map((look) => <path key={look} className={`cc-line is-${look}`} d={path(list.filter((s) => s.look === look), g)} />)}
         <Band cells={cells} g={g} />
@@ -157,9 +172,9 @@ export function CellChart(props: CellChartProps): ReactElement {
       </svg>
       <p className="cc-at" aria-hidden="true">
         {here !== undefined ? `${formatDateTime(here.begin_unix_ms, zone)} – ${formatTime(here.end_unix_ms, zone)} · ${cellWords(here, unit, t)}`
-          : blank !== undefined ? t(`cell.${blank.kind}`) : t("cell.point")}
+          : blank !== undefined ? t(`cell.${blank.kind}`) : isSmall ? "" : t("cell.point")}
       </p>
-      <Key looks={looks} kinds={new Set(empty.map((b) => b.kind))} props={props} />
+      {!isSmall && <Key looks={looks} kinds={new Set(empty.map((b) => b.kind))} props={props} />}
     </div>
   );
 }

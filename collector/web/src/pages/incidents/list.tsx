@@ -10,7 +10,7 @@ import { urgentFirst } from "../../model/incidents";
 import { DataTable, type Column } from "../../ui/data_table";
 import { SeverityBadge } from "../../ui/severity";
 import { personText } from "./entries";
-import { KnownSince, Lasted, SpanCell, StateWord, subjectText, Told } from "./words";
+import { KnownSince, SpanCell, StateWord, subjectText, Told } from "./words";
 
 interface Props {
   incidents: readonly Incident[];
@@ -32,18 +32,17 @@ export function IncidentList({ incidents, people, withSite }: Props): ReactEleme
   const { t } = useTranslation();
   const rows = useMemo(() => urgentFirst(incidents), [incidents]);
   const site: Column<Incident>[] = withSite
-    ? [{ key: "site", title: t("work.site"), width: 170, render: (i) => <Link href={`/sites/${encodeURIComponent(i.site)}`}>{i.site_name || i.site}</Link> }]
+    ? [{ key: "site", title: t("work.site"), width: 170, render: (i) => <Link className="is-broken" href={`/sites/${encodeURIComponent(i.site)}`}>{i.site_name || i.site}</Link> }]
     : [];
   const columns: Column<Incident>[] = [
     { key: "what", title: t("incident.what"), render: (i) => <What incident={i} /> },
     { key: "severity", title: t("work.severity"), width: 105, render: (i) => <SeverityBadge severity={i.severity} /> },
     ...site,
-    { key: "span", title: t("incident.span"), width: 175, render: (i) => <SpanCell incident={i} /> },
-    { key: "lasted", title: t("incident.lasted"), width: 115, render: (i) => <Lasted incident={i} /> },
+    { key: "span", title: t("incident.span"), width: 200, render: (i) => <SpanCell incident={i} /> },
     { key: "known", title: t("incident.known"), width: 110, render: (i) => <KnownSince incident={i} /> },
     { key: "told", title: t("incident.told"), width: 95, render: (i) => <Told notice={i.notice} /> },
     { key: "state", title: t("work.state"), width: 120, render: (i) => <StateWord incident={i} /> },
     { key: "who", title: t("incident.assignee"), width: 95, render: (i) => personText(i.assignee, people, t) },
   ];
-  return <DataTable keyOf={(i) => String(i.id)} columns={columns} rows={rows} minWidth={withSite ? 1140 : 980} />;
+  return <DataTable keyOf={(i) => String(i.id)} columns={columns} rows={rows} minWidth={withSite ? 1060 : 900} />;
 }

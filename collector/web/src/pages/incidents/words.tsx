@@ -34,6 +34,7 @@ export function SpanCell({ incident }: { incident: Incident }): ReactElement {
       <span className={incident.end_unix_ms === null ? "incident-ongoing" : "is-tabular is-faint"}>
         {incident.end_unix_ms === null ? t("incident.still") : `– ${formatDateTime(incident.end_unix_ms, zone)}`}
       </span>
+      <span className="is-faint">{t("incident.lasted_for")} <Lasted incident={incident} /></span>
     </span>
   );
 }

@@ -1,6 +1,7 @@
 // The ledger: what will not arrive any more, and why.
 
 import { Select } from "antd";
+import type { TFunction } from "i18next";
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "wouter";
@@ -12,7 +13,7 @@ import { Age, spanText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
 import { Empty } from "../../ui/view";
 
-export function streamText(stream: string, t: ReturnType<typeof useTranslation>["t"]): string {
+export function streamText(stream: string, t: TFunction): string {
   return stream === "host" || stream === "probes" || stream === "events" ? t(`quality.stream_${stream}`) : stream;
 }
 

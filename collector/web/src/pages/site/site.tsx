@@ -1,5 +1,6 @@
 // A site's page: header, devices, and the charts of one of them over one range of time.
 
+import type { TFunction } from "i18next";
 import { useMemo, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "wouter";
@@ -37,7 +38,7 @@ async function loadSite(id: string, signal: AbortSignal): Promise<Result<SiteAnd
   return devices.ok ? { ok: true, value: { site: site.value, devices: devices.value } } : devices;
 }
 
-function groupName(group: ChartGroup, t: ReturnType<typeof useTranslation>["t"]): string {
+function groupName(group: ChartGroup, t: TFunction): string {
   return group.kind === "probe" ? t("site.probe", { name: group.name ?? "" }) : t(`site.${group.kind}`);
 }
 
