@@ -485,14 +485,16 @@ def test_people_are_all_who_can_sign_in(server, admin, viewer):
 # ---- messages ---------------------------------------------------------------------------------
 
 
-def test_messages_and_their_words(server, viewer):
-    items = {m["key"]: m for m in viewer.ok("GET", "/messages")["items"]}
+def test_messages_and_their_words(server, viewer, operator):
+    items = {m["key"]: m for m in operator.ok("GET", "/messages")["items"]}
     page, digest, broken = items["page/1/ops"], items["digest/west/1-2-2/ops"], items["ended/1/gone"]
     at = server.base + 20 * M
     assert (page["kind"], page["site"], page["incident"], page["channel_name"]) == ("page", "west", 1, "Operations")
     assert (page["state"], page["tries"], page["answer"], page["sent_unix_ms"]) == ("sent", 1, "250 <ok>", at + 900)
     assert "<b>Too many</b>" in page["subject"] + page["text"] and "West" in page["text"]
     assert "https://board.example/" in page["text"], "as it was sent"
+    for message in [*viewer.ok("GET", "/messages")["items"], *viewer.ok("GET", "/incidents/1")["messages"]]:
+        assert message == {**items[message["key"]], "answer": ""}, "answers of receivers may name addresses"
     assert digest["kind"] == "digest" and digest["incident"] is None and "<b>Too many</b>" in digest["text"]
     assert (broken["subject"], broken["text"], broken["channel_name"]) == ("", "", "gone"), "hides nothing else"
 

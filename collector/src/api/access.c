@@ -50,6 +50,12 @@ api_permits(enum auth_role role, const struct route *route)
 	return (granted[role][route->resource] & 1u << route->verb) != 0;
 }
 
+bool
+api_may_read(const struct api_req *r, enum resource about)
+{
+	return (granted[r->role][about] & GET_BIT) != 0;
+}
+
 int
 api_identify(struct api_req *r, struct bl_err *err)
 {

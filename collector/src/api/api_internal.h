@@ -116,6 +116,8 @@ void api_refuse(struct api *api, const struct http_request *q, unsigned status, 
 
 /* May this role do what the route does? */
 bool api_permits(enum auth_role role, const struct route *route);
+/* May whoever asks also read of that?  For the one field that another resource would have. */
+bool api_may_read(const struct api_req *r, enum resource about);
 /* Finds out who asks; r->has_session, role, actor.  Negative: could not be looked up. */
 int api_identify(struct api_req *r, struct bl_err *err);
 /* May a page of that origin make this browser send an unsafe request? */

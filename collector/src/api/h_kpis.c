@@ -182,7 +182,7 @@ cells_of_site(const struct fleet_site *s, void *ctx)
 	return a->rc == BL_OK && !a->page.more;
 }
 
-/* The rest of the cursor's site, then the sites after it. */
+/* All sites at once; from a cursor on, the rest of its site, then the sites after it. */
 static int
 cells_of_all(struct answer *a, const char *cursor)
 {
@@ -191,11 +191,11 @@ cells_of_all(struct answer *a, const char *cursor)
 	int64_t end;
 	int rc;
 
-	if (cursor != NULL && parse_cursor(cursor, site, &end)) {
-		f.after = site;
-		if ((rc = cells_of(a, site, end > a->from ? end : a->from)) < 0 || a->page.more)
-			return rc;
-	}
+	if (cursor == NULL || !parse_cursor(cursor, site, &end))
+		return cells_of(a, NULL, a->from);
+	f.after = site;
+	if ((rc = cells_of(a, site, end > a->from ? end : a->from)) < 0 || a->page.more)
+		return rc;
 	rc = fleet_site_each(a->r->db, &f, cells_of_site, a, a->err);
 	return rc < 0 ? rc : a->rc;
 }

@@ -88,7 +88,8 @@ write_message(
 	jsonw_int_or_null(w, "sent_unix_ms", m->sent_unix_ms != 0, m->sent_unix_ms);
 	jsonw_int(w, "tries", m->tries);
 	jsonw_str(w, "state", m->state);
-	jsonw_str(w, "answer", m->answer);
+	/* it may name addresses, or quote what a receiver says */
+	jsonw_str(w, "answer", api_may_read(r, ON_CHANNELS) ? m->answer : "");
 	rc = write_words(r, m, channel->language, err);
 	jsonw_object_end(w);
 	return rc;

@@ -44,8 +44,10 @@ read_totals(struct api *api, struct store_totals *t, struct bl_err *err)
 }
 
 static void
-write_evaluation(struct jsonw *w, const struct api_status *s)
+write_evaluation(struct api_req *r, const struct api_status *s)
 {
+	struct jsonw *w = &r->w;
+
 	jsonw_object(w, "evaluator");
 	jsonw_bool(w, "ok", s->eval_ok);
 	jsonw_str(w, "why", s->eval_why[0] != '\0' ? s->eval_why : NULL);
@@ -57,7 +59,9 @@ write_evaluation(struct jsonw *w, const struct api_status *s)
 	jsonw_int(w, "messages_waiting", s->messages_waiting);
 	jsonw_int_or_null(
 	    w, "oldest_message_unix_ms", s->oldest_message_unix_ms != 0, s->oldest_message_unix_ms);
-	jsonw_str(w, "problem", s->delivery_problem[0] != '\0' ? s->delivery_problem : NULL);
+	jsonw_str(w, "problem",
+	    s->delivery_problem[0] != '\0' && api_may_read(r, ON_CHANNELS) ? s->delivery_problem
+									   : NULL);
 	jsonw_object_end(w);
 }
 
@@ -89,7 +93,7 @@ get_status(struct api_req *r, struct bl_err *err)
 	jsonw_int(&r->w, "conflicts", (int64_t)t.conflicts);
 	api_time(&r->w, "last_commit_unix_ms", t.last_commit_unix_ms);
 	jsonw_int(&r->w, "store_bytes", t.store_bytes);
-	write_evaluation(&r->w, &s);
+	write_evaluation(r, &s);
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);
 }
