@@ -146,7 +146,7 @@ start_deliver(struct collector *c, struct bl_err *err)
 		.smtp_from = m->from,
 		.smtp_user = m->user,
 		.smtp_password_file = m->password_file,
-		.smtp_security = m->security,
+		.smtp_security = (enum deliver_security)m->security,
 		.smtp_ca = m->ca,
 		.board_url = c->cfg->board_url,
 		.private_webhooks = c->cfg->private_webhooks,

@@ -117,8 +117,8 @@ judge(CURL *h, CURLcode rc, const char *curl_error, struct deliver_try *out)
 static struct curl_slist *
 headers(const char *id, int64_t unix_s, const char *signature)
 {
-	static const char *const fixed[] = { "Content-Type: application/json", "Expect:",
-		"User-Agent: Branchline/" BL_VERSION };
+	static const char *const fixed[] = { "Content-Type: application/json",
+		"Expect:", ("User-Agent: Branchline/" BL_VERSION) };
 	struct curl_slist *list = NULL, *more;
 	char line[160];
 
@@ -140,8 +140,8 @@ headers(const char *id, int64_t unix_s, const char *signature)
 }
 
 static void
-post(const struct deliver_letter *l, const char *resolve, const char *body,
-    struct curl_slist *head, struct deliver_try *out)
+post(const struct deliver_letter *l, const char *resolve, const char *body, struct curl_slist *head,
+    struct deliver_try *out)
 {
 	struct curl_slist *to = curl_slist_append(NULL, resolve);
 	char error[CURL_ERROR_SIZE] = "";
@@ -185,7 +185,8 @@ deliver_webhook(const struct deliver_opts *o, const struct deliver_letter *l, co
 	if (body == NULL)
 		(void)snprintf(out->answer, sizeof(out->answer), "out of memory");
 	else if (!deliver_sign(secret, id, now_unix_ms / 1000, body, signature))
-		(void)snprintf(out->answer, sizeof(out->answer), "the channel's secret cannot be used");
+		(void)snprintf(
+		    out->answer, sizeof(out->answer), "the channel's secret cannot be used");
 	else if (deliver_target(l->channel->url, o->private_webhooks, resolve, sizeof(resolve),
 		     out->answer, sizeof(out->answer)) &&
 		 (head = headers(id, now_unix_ms / 1000, signature)) != NULL)

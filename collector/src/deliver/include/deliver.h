@@ -27,7 +27,11 @@ struct deliver_opts {
 	const char *smtp_from;
 	const char *smtp_user;          /* NULL: no sign-in */
 	const char *smtp_password_file; /* mode 0600 */
-	enum { DELIVER_STARTTLS = 0, DELIVER_TLS, DELIVER_PLAIN } smtp_security;
+	enum deliver_security {
+		DELIVER_STARTTLS = 0,
+		DELIVER_TLS,
+		DELIVER_PLAIN
+	} smtp_security;
 	const char *smtp_ca;            /* PEM; NULL: the system's */
 	const char *board_url;          /* "https://board.example:8443": links in messages; NULL: none */
 	bool private_webhooks;          /* private and loopback addresses are allowed as targets */
