@@ -210,6 +210,17 @@ merging_keeps_the_oldest_and_what_people_did(void **state)
 }
 
 static void
+joined_and_ended_at_once_it_is_resolved(void **state)
+{
+	struct kit *k = *state;
+
+	find(k, (const int[]){ 3, 6, 8, -1, -1 });
+	find(k, (const int[]){ 3, 20, -1 });
+	assert_int_equal(see(k, 1).state, INCIDENT_RESOLVED);
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[3,20)");
+}
+
+static void
 what_a_person_resolved_stays_resolved(void **state)
 {
 	struct kit *k = *state;
@@ -386,6 +397,7 @@ main(void)
 		TEST(the_same_finding_again_changes_nothing),
 		TEST(what_lies_outside_the_stretch_is_left_alone),
 		TEST(merging_keeps_the_oldest_and_what_people_did),
+		TEST(joined_and_ended_at_once_it_is_resolved),
 		TEST(what_a_person_resolved_stays_resolved),
 		TEST(reopened_it_is_acknowledged_still),
 		TEST(news_alone_makes_no_version),

@@ -379,6 +379,19 @@ switched_off_an_incident_ends_there_and_nothing_follows(void **state)
 }
 
 static void
+runs_beyond_a_line_go_too_when_a_version_is_cut_short(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 2);
+
+	kit_minutes(k, "east", at(50), "TTTTTTTTTTTTTTTTTTTT"); /* over the line at 60 */
+	kit_new_version(k, v, at(55))->head.enabled = false;
+	(void)kit_redo(k, "r2", at(55));
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[50,55)");
+	assert_int_equal(kit_int(k, "SELECT max(end_unix_ms) FROM rule_run"), at(55));
+}
+
+static void
 a_new_version_counts_from_its_instant(void **state)
 {
 	struct kit *k = *state;
@@ -772,6 +785,7 @@ main(void)
 		TEST(patience_is_looked_at_in_bounded_pieces_and_none_is_left_out),
 		TEST(too_little_of_a_window_says_nothing),
 		TEST(switched_off_an_incident_ends_there_and_nothing_follows),
+		TEST(runs_beyond_a_line_go_too_when_a_version_is_cut_short),
 		TEST(a_new_version_counts_from_its_instant),
 		TEST(a_cell_that_comes_before_the_new_version_is_worked_out_does_no_harm),
 		TEST(a_rule_made_for_the_past_equals_one_that_was_there),
