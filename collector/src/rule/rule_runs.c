@@ -214,19 +214,26 @@ outcome_at(struct walk *w, int64_t t, int64_t *until)
 	return (int)w->p[w->i].run.outcome;
 }
 
+/*
+ * FALSE where nothing was known, right behind FALSE that stood there before, moves
+ * no section's begin or end: the usual minute, in which all is well, costs no more.
+ */
 static void
 join_difference(const struct pieces *old, const struct pieces *now, struct rule_span *changed)
 {
 	struct walk a = { old->p, old->n, 0 }, b = { now->p, now->n, 0 };
+	bool behind_false = false;
 	int64_t t = INT64_MIN;
 
 	while (t < INT64_MAX) {
 		int64_t until_a, until_b, until;
 		const int oa = outcome_at(&a, t, &until_a), ob = outcome_at(&b, t, &until_b);
+		const bool more_false = behind_false && oa < 0 && ob == BL_OUTCOME_FALSE;
 
 		until = until_a < until_b ? until_a : until_b;
-		if (oa != ob)
+		if (oa != ob && !more_false)
 			rule_span_join(changed, t, until);
+		behind_false = more_false || (oa == BL_OUTCOME_FALSE && ob == BL_OUTCOME_FALSE);
 		t = until;
 	}
 }
