@@ -129,8 +129,13 @@ add_definition(struct centre *c, enum define_kind kind, const char *id, const ch
 	abort();
 }
 
+/* Minutes are many: on eight sites, one of each zone. */
+#define MINUTE_SITES                                                                               \
+	"\"sites\":[\"site-00\",\"site-01\",\"site-02\",\"site-03\",\"site-04\",\"site-05\","     \
+	"\"site-06\",\"site-07\"]"
+
 static void
-add_definitions(struct centre *c)
+add_definitions(struct centre *c, bool all_minutes)
 {
 	static const struct {
 		enum define_kind kind;
@@ -141,6 +146,10 @@ add_definitions(struct centre *c)
 		{ DEFINE_KPI, "api-failures",
 		    "{\"source\":\"probe\",\"metric\":\"probe_up\",\"probe\":\"orders-api\","
 		    "\"function\":\"share\",\"condition\":\"value < 1\",\"resolution\":\"1m\"}" },
+		{ DEFINE_KPI, "api-failures",
+		    "{\"source\":\"probe\",\"metric\":\"probe_up\",\"probe\":\"orders-api\","
+		    "\"function\":\"share\",\"condition\":\"value < 1\",\"resolution\":\"1m\","
+		    MINUTE_SITES "}" },
 		{ DEFINE_KPI, "cpu-mean",
 		    "{\"source\":\"series\",\"metric\":\"cpu_used_pct\",\"function\":\"mean\","
 		    "\"resolution\":\"5m\"}" },
@@ -172,7 +181,8 @@ add_definitions(struct centre *c)
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		add_definition(c, all[i].kind, all[i].id, all[i].body);
+		if (i != (all_minutes ? 3 : 2))
+			add_definition(c, all[i].kind, all[i].id, all[i].body);
 }
 
 /* ---- opening and closing ---- */
@@ -225,7 +235,7 @@ open_centre(struct centre *c, const struct late_opts *o, const struct late_histo
 	core.store = c->store;
 	must(ingest_core_create(&c->core, &core, &err), "ingest", &err);
 	add_fleet(c, h);
-	add_definitions(c);
+	add_definitions(c, h->sites < 8);
 	eval.control = c->control;
 	eval.telemetry_path = c->telemetry;
 	must(eval_open(&c->eval, &eval, &err), "evaluator", &err);
