@@ -2,8 +2,10 @@
 whatever happens next, and whatever else is thrown at the agent, reports go on.
 """
 
+import grp
 import json
 import os
+import pwd
 import random
 import signal
 import socket
@@ -11,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -341,6 +344,35 @@ def test_the_configuration_names_the_socket(tmp_path, processes):
     assert device.state()["steps"]["socket"] == str(place)
     device.process.stop()
     assert not place.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+@pytest.mark.parametrize("options,allowed", [
+    ("", False), ("mode: '0660', group: nogroup", True), ("mode: '0600', group: nogroup", False),
+    ("mode: '0666'", True)])
+def test_who_may_report_is_who_may_write_to_the_socket(tmp_path, processes, options, allowed):
+    """Asked as nobody, of the group nogroup."""
+    nobody, place = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
+    with tempfile.TemporaryDirectory(prefix="bl-steps-") as folder:  # pytest's own are closed
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "steps.sock"
+        device = Device(tmp_path / "agent", processes,
+                        f"inlets: {{steps: {{socket: {path}, {options}}}}}\n").start()
+
+        def become():
+            os.setgroups([])
+            os.setgid(place)
+            os.setuid(nobody)
+        # Its own program may lie in a folder that nobody can enter: the socket is asked.
+        ask = ("import socket; s = socket.socket(socket.AF_UNIX); "
+               f"s.connect({str(path)!r}); s.sendall(b'step event 1\\n'); print(s.recv(100))")
+        done = subprocess.run(["/usr/bin/python3", "-c", ask], capture_output=True, text=True,
+                              timeout=20, cwd="/", preexec_fn=become)
+        if allowed:
+            assert done.stdout == "b'ok\\n'\n", done.stderr
+        else:
+            assert done.returncode != 0 and "PermissionError" in done.stderr
+        device.process.stop()
 
 
 TIMED = {

@@ -1,10 +1,3 @@
-# Until the KPIs are there.
-if(NOT TARGET collector_notice)
-  set_property(GLOBAL APPEND PROPERTY BL_TESTS_KNOWN
-    unit/test_rule_engine.c unit/test_incident.c unit/test_notice.c)
-  return()
-endif()
-
 # Rules, incidents, notices.  What devices cover is said by the test: two of the store's calls are wrapped.
 function(bl_rule_test name)
   bl_unit_test(${name} SOURCES unit/rule_kit.c

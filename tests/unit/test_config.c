@@ -40,6 +40,10 @@ defaults_make_a_complete_configuration(void **state)
 	assert_string_equal(c->v->broker.ca, "/etc/x/ca.pem");
 	assert_string_equal(c->v->broker.key, "/etc/x/key.pem");
 	assert_string_equal(c->v->state_dir, CONFIG_STATE_DEFAULT);
+	assert_true(c->v->inlets.steps.enabled);
+	assert_string_equal(c->v->inlets.steps.socket, CONFIG_STATE_DEFAULT "/steps.sock");
+	assert_int_equal(config_steps_mode(&c->v->inlets.steps), 0660);
+	assert_null(c->v->inlets.steps.group);
 	assert_int_equal(strlen(c->hash), 64);
 	config_link(c, &link);
 	assert_int_equal(link.port, 8883);
@@ -92,6 +96,13 @@ relative_paths_begin_at_the_file(void **state)
 	assert_string_equal(c->v->state_dir, "/srv/agent/var/state");
 	assert_string_equal(p[0].ca_file, "/srv/agent/a.pem");
 	assert_string_equal(p[1].ca_file, "/b.pem");
+	assert_string_equal(c->v->inlets.steps.socket, "/srv/agent/var/state/steps.sock");
+	config_free(c);
+	snprintf(
+	    text, sizeof(text), "%sinlets: {steps: {socket: run/s.sock, mode: '0606'}}\n", least);
+	c = good("/srv/agent/agent.yaml", text);
+	assert_string_equal(c->v->inlets.steps.socket, "/srv/agent/run/s.sock");
+	assert_int_equal(config_steps_mode(&c->v->inlets.steps), 0606);
 	config_free(c);
 }
 
@@ -129,6 +140,29 @@ the_hash_follows_the_values_not_the_text(void **state)
 	config_free(a);
 	config_free(b);
 	config_free(c);
+}
+
+/* A socket that the agent itself could not use, or that means something else than it looks like. */
+static void
+a_mode_is_octal_and_has_the_owners_own(void **state)
+{
+	static const char *const bad[] = { "0060", "660", "rw-rw----", "0668", "1660", "00660",
+		"0x66", "0400" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct bl_conf_errors errors;
+		struct bl_err err = { 0 };
+		struct config *c;
+		char text[512];
+
+		snprintf(text, sizeof(text), "%sinlets: {steps: {mode: '%s'}}\n", least, bad[i]);
+		if (config_parse(&c, "f.yaml", text, strlen(text), &errors, &err) != BL_EINVAL)
+			fail_msg("mode %s was taken", bad[i]);
+		assert_int_equal(errors.n, 1);
+		assert_non_null(strstr(errors.line[0], "f.yaml:3:24: inlets.steps.mode: expected"));
+		bl_conf_errors_free(&errors);
+	}
 }
 
 static void
@@ -172,6 +206,7 @@ main(void)
 		cmocka_unit_test(relative_paths_begin_at_the_file),
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),
 		cmocka_unit_test(the_hash_follows_the_values_not_the_text),
+		cmocka_unit_test(a_mode_is_octal_and_has_the_owners_own),
 		cmocka_unit_test(mistakes_are_named_all_at_once),
 	};
 

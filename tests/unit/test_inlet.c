@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -513,6 +514,34 @@ more_clients_than_places_are_turned_away(void **state)
 	assert_int_equal(n.clients, 0);
 }
 
+/* They wait in the kernel until there are descriptors again; nobody turns in circles for them. */
+static void
+without_descriptors_nobody_is_lost(void **state)
+{
+	struct fake *f = *state;
+	const int early = dial(f), late = dial(f);
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)late + 1; /* the next one would be higher */
+	say(early, "step event 1\n");
+	say(late, "step event 2\n");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(serve(f) < 5);
+	hear(early, "");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(inlet_deadline(f->in) == f->mono_ms + 1000);
+	f->mono_ms += 1000;
+	(void)serve(f);
+	hear(early, "ok\n");
+	hear(late, "ok\n");
+	assert_int_equal(close(early), 0);
+	assert_int_equal(close(late), 0);
+	(void)serve(f);
+	assert_true(inlet_deadline(f->in) == INT64_MAX);
+}
+
 static void
 silence_ends_a_connection(void **state)
 {
@@ -917,6 +946,7 @@ main(void)
 		T(a_hang_up_is_no_refusal),
 		T(a_line_that_is_too_long_is_skipped),
 		T(more_clients_than_places_are_turned_away),
+		T(without_descriptors_nobody_is_lost),
 		T(silence_ends_a_connection),
 		T(a_flood_starves_nobody),
 		T(who_does_not_read_is_not_read_from),

@@ -140,6 +140,21 @@ after_a_backlog_what_holds_pages_and_the_rest_is_one_digest(void **state)
 }
 
 static void
+those_that_wait_do_not_hold_up_the_others(void **state)
+{
+	struct kit *k = *state;
+	char subject[16];
+
+	for (int i = 0; i < 10; i++) {
+		(void)snprintf(subject, sizeof(subject), "s%d", i);
+		find(k, subject, 300, -1, 290);
+	}
+	find(k, "now", 5, -1, 0);
+	assert_int_equal(kit_notice(k, false, 3), BL_OK);
+	assert_int_equal(messages(k, "page"), 1);
+}
+
+static void
 a_digest_waits_while_the_past_comes_in_but_not_for_ever(void **state)
 {
 	struct kit *k = *state;
@@ -443,6 +458,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(age_decides),
 		TEST(after_a_backlog_what_holds_pages_and_the_rest_is_one_digest),
+		TEST(those_that_wait_do_not_hold_up_the_others),
 		TEST(a_digest_waits_while_the_past_comes_in_but_not_for_ever),
 		TEST(open_without_news_becomes_history_and_pages_when_it_holds_after_all),
 		TEST(paged_in_the_meantime_it_does_not_stand_in_the_digest),

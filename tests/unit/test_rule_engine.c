@@ -332,21 +332,40 @@ static void
 patience_is_looked_at_in_bounded_pieces_and_none_is_left_out(void **state)
 {
 	struct kit *k = *state;
+	int64_t before = 0, now;
 	int calls = 0;
 
 	kit_threshold(k, "r2", 2);
 	k->now = at(0);
-	kit_minutes(k, "east", T0, "pppppppppppppppppppp");
-	kit_minutes(k, "west", T0, "pppppppppppppppppppp");
-	k->now = at(40);
-	while (kit_int(k, "SELECT coalesce(sum(windows), 0) FROM rule_run") < 40) {
-		const int64_t before = kit_int(k, "SELECT coalesce(sum(windows), 0) FROM rule_run");
-
-		assert_int_equal(kit_on_time(k, 4), BL_OK);
-		assert_true(kit_int(k, "SELECT sum(windows) FROM rule_run") > before);
-		assert_true(++calls < 50);
+	for (int i = 0; i < 20; i++) { /* hours apart: each has runs of its own */
+		kit_minutes(k, "east", at(60 * i), "p");
+		kit_minutes(k, "west", at(60 * i), "p");
 	}
-	assert_string_equal(kit_incidents(k, "r2", "west"), "[0,-)");
+	k->now = at(60 * 19 + 10);
+	do {
+		assert_int_equal(kit_on_time(k, 4), BL_OK);
+		now = kit_int(k, "SELECT coalesce(sum(windows), 0) FROM rule_run");
+		assert_true(now > before && now - before <= 5);
+		before = now;
+		calls++;
+	} while (now < 40);
+	assert_true(calls >= 8);
+}
+
+static void
+more_intervals_than_one_finding_holds_are_all_told(void **state)
+{
+	struct kit *k = *state;
+	char cells[201];
+
+	kit_threshold(k, "r2", 1);
+	for (int i = 0; i < 200; i++)
+		cells[i] = "TF"[i % 2];
+	cells[200] = '\0';
+	kit_minutes(k, "east", T0, cells);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident WHERE state = 'resolved'"), 100);
+	kit_minutes(k, "east", T0, cells);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 100);
 }
 
 static void
@@ -447,6 +466,19 @@ a_rule_made_for_the_past_equals_one_that_was_there(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_place"), 0);
 	free(expected);
 	free(got);
+}
+
+static void
+a_window_over_the_end_of_a_version_ends_with_it(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_threshold(k, "r2", 2);
+
+	kit_minutes(k, "east", T0, "TTTTTT");
+	kit_new_version(k, v, at(4) + 20000)->head.enabled = false;
+	(void)kit_redo(k, "r2", at(4) + 20000);
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,4.33333)");
+	assert_int_equal(kit_int(k, "SELECT last_true_unix_ms FROM incident"), at(4) + 20000);
 }
 
 /* ---- runs, read ---- */
@@ -679,6 +711,89 @@ a_rule_about_cases_made_for_the_past_finds_them(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case"), 50);
 }
 
+struct story {
+	char id[8];
+	const char *site;
+	int64_t begin, end; /* end 0: never */
+	int told;           /* 0 nothing, 1 open, 2 all */
+};
+
+#define STORIES 12
+
+static void
+tell_story(struct kit *k, struct story *s)
+{
+	s->told++;
+	assert_int_equal(
+	    kit_case(k, s->site, s->id, s->begin, s->told == 2 ? s->end : 0, "new"), BL_OK);
+}
+
+/* Open first, ended later; coverage moves on in between, here a little, there far. */
+static void
+live_stories(struct kit *k, struct shuffle *s, struct story *story)
+{
+	int64_t until[2] = { at(-60), at(-60) };
+
+	for (int left = 2 * STORIES; left > 0;) {
+		struct story *one = &story[next(s, STORIES)];
+		const size_t d = next(s, 2);
+
+		if (next(s, 3) == 0 && until[d] < at(200)) {
+			const int64_t to = until[d] + (int64_t)next(s, 60) * MINUTE + 1;
+
+			kit_cover(k, d ? "d2" : "d1", until[d], to < at(200) ? to : at(200));
+			until[d] = to < at(200) ? to : at(200);
+			assert_int_equal(kit_coverage(k, d ? "west" : "east"), BL_OK);
+		}
+		if (one->told < 2) {
+			tell_story(k, one);
+			left--;
+		}
+	}
+	for (int d = 0; d < 2; d++) {
+		kit_cover(k, d ? "d2" : "d1", until[d], at(200));
+		assert_int_equal(kit_coverage(k, d ? "west" : "east"), BL_OK);
+	}
+}
+
+static void
+cases_and_coverage_in_any_order_end_the_same(void **state)
+{
+	struct kit *k = *state;
+	struct define_rule *v = kit_case_open(k, "r1", 30 * MINUTE);
+
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct shuffle s = { seed };
+		struct story story[STORIES];
+		char *lived, *expected;
+
+		for (int i = 0; i < STORIES; i++) {
+			(void)snprintf(story[i].id, sizeof(story[i].id), "o%d", i);
+			story[i].site = next(&s, 2) ? "east" : "west";
+			story[i].begin = at((int64_t)next(&s, 190));
+			story[i].end =
+			    next(&s, 3) ? story[i].begin + (int64_t)next(&s, 60) * MINUTE : 0;
+			story[i].told = 0;
+		}
+		live_stories(k, &s, story);
+		lived = kit_dump(k);
+		kit_sql(k, "DELETE FROM rule_case");
+		clear(k);
+		(void)kit_redo(k, "r1", v->head.from_unix_ms); /* all at once */
+		expected = kit_dump(k);
+		if (strcmp(lived, expected) != 0)
+			print_error("seed %llu\n", (unsigned long long)seed);
+		assert_string_equal(lived, expected);
+		free(lived);
+		free(expected);
+		kit_sql(k, "DELETE FROM rule_case");
+		clear(k);
+		kit_sql(k, "DELETE FROM case_event");
+		kit_sql(k, "DELETE FROM case_head");
+		kit_device(k, "d1")->n = kit_device(k, "d2")->n = 0;
+	}
+}
+
 /* ---- silence ---- */
 
 static void
@@ -784,6 +899,9 @@ main(void)
 		TEST(a_window_with_a_hole_is_waited_for),
 		TEST(patience_is_looked_at_in_bounded_pieces_and_none_is_left_out),
 		TEST(too_little_of_a_window_says_nothing),
+		TEST(more_intervals_than_one_finding_holds_are_all_told),
+		TEST(a_window_over_the_end_of_a_version_ends_with_it),
+		TEST(cases_and_coverage_in_any_order_end_the_same),
 		TEST(switched_off_an_incident_ends_there_and_nothing_follows),
 		TEST(runs_beyond_a_line_go_too_when_a_version_is_cut_short),
 		TEST(a_new_version_counts_from_its_instant),

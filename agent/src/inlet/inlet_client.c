@@ -317,7 +317,7 @@ watch(struct inlet *in, unsigned i)
 		c->fd, &e) == 0)
 		c->watched = e.events;
 	else
-		c->eof = c->hung_up = true; /* nothing can be known of it any more */
+		c->eof = c->hung_up = in->due = true; /* nothing can be known of it any more */
 }
 
 void

@@ -194,8 +194,8 @@ int
 recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err)
 {
 	unsigned freed;
-	bool receipted;
-	int64_t id, bytes;
+	bool receipted = false;
+	int64_t id = 0, bytes = 0;
 	int rc;
 
 	*more = false;

@@ -12,8 +12,8 @@
 
 #include "control_sql.h"
 
-/* Coverage is looked at in one piece: spans of a few hours, with a hole every other second. */
-#define SPANS_MAX 65536u
+/* Of a few hours: a hole four times a second.  What is in more pieces counts as not covered. */
+#define SPANS_MAX 131072u
 /* A version may govern hours of a day that began so long before: 25 h, and zones that skipped a
  * day. */
 #define DAY_MAX_MS (50 * 3600000LL)
@@ -155,6 +155,8 @@ on_span(void *ctx, bool gone, int64_t begin, int64_t end)
 		c->rc = bl_spans_add(&c->covered, begin, end);
 	if (c->rc >= 0)
 		c->rc = bl_spans_add(&c->either, begin, end);
+	if (c->rc == BL_EFULL) /* a cap must not keep everybody else waiting */
+		c->rc = BL_OK;
 }
 
 static int
@@ -171,10 +173,7 @@ read_coverage(struct kpi_job *j, struct coverage *c)
 	if ((rc = store_log_coverage(
 		 j->telemetry, j->device, j->stream, begin, end, on_span, c, j->err)) < 0)
 		return rc;
-	if (c->rc < 0)
-		return bl_fail(
-		    j->err, c->rc, "kpi: the coverage of %s is in too many pieces", j->device);
-	return BL_OK;
+	return c->rc < 0 ? bl_fail(j->err, c->rc, "kpi: out of memory") : BL_OK;
 }
 
 static void
@@ -194,14 +193,15 @@ measure(const struct kpi_task *t, const struct kpi_slot *s, const struct coverag
 		const int64_t from =
 		    v->from_unix_ms > s->begin_unix_ms ? v->from_unix_ms : s->begin_unix_ms;
 		const int64_t to = v->to_unix_ms < s->end_unix_ms ? v->to_unix_ms : s->end_unix_ms;
-		int64_t covered;
+		int64_t covered, either;
 
 		if (v->site != t->site || to <= from)
 			continue;
 		covered = bl_spans_covered_ms(&c->covered, from, to);
 		e->expected_ms += to - from;
 		e->covered_ms += covered;
-		e->gone_ms += bl_spans_covered_ms(&c->either, from, to) - covered;
+		either = bl_spans_covered_ms(&c->either, from, to);
+		e->gone_ms += either > covered ? either - covered : 0;
 	}
 }
 

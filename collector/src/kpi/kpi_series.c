@@ -16,7 +16,7 @@
 
 #include "branchline/expr.h"
 
-#define USES_MAX    200000u    /* a series for a version */
+#define USES_MAX    200000u    /* a series for a version; more are passed over */
 #define PAIR_MIN_MS 60000      /* neighbours of a counter may be so far apart at least */
 #define PAIR_MAX_MS 86400000LL /* and so far at most */
 
@@ -40,7 +40,7 @@ struct kpi_feed {
 	int64_t *id;   /* distinct, ascending */
 	size_t *first; /* id i's uses are first[i] .. first[i + 1] - 1 */
 	size_t n_ids;
-	size_t asked; /* the task whose series are being looked up */
+	size_t asked; /* the first of the tasks whose metric is being looked up */
 };
 
 /* ---- labels as values ---- */
@@ -54,27 +54,28 @@ struct labels_ctx {
 };
 
 static void
-text_value(const char *text, struct bl_value *out)
+text_value(const char *text, size_t len, struct bl_value *out)
 {
 	out->type = BL_VALUE_TEXT;
 	out->text = text;
-	out->text_len = strlen(text);
+	out->text_len = len;
 }
 
 static void
 lookup_label(void *ctx, size_t i, struct bl_value *out)
 {
 	const struct labels_ctx *c = ctx;
-	const char *name = bl_expr_name(c->e, i), *text;
+	const char *name = bl_expr_name(c->e, i);
+	const json_t *label;
 
 	memset(out, 0, sizeof(*out));
 	if (c->has_value && strcmp(name, "value") == 0) {
 		out->type = BL_VALUE_NUMBER;
 		out->number = c->value;
 	} else if (strcmp(name, "device") == 0) {
-		text_value(c->device, out);
-	} else if ((text = json_string_value(json_object_get(c->labels, name))) != NULL) {
-		text_value(text, out);
+		text_value(c->device, strlen(c->device), out);
+	} else if (json_is_string(label = json_object_get(c->labels, name))) {
+		text_value(json_string_value(label), json_string_length(label), out);
 	}
 }
 
@@ -96,7 +97,7 @@ where_holds(const struct kpi_job *j, const struct define_kpi *v, const json_t *l
 static json_t *
 parse_labels(struct kpi_job *j, const char *text)
 {
-	json_t *labels = json_loads(text, 0, NULL);
+	json_t *labels = json_loads(text, JSON_ALLOW_NUL, NULL);
 
 	if (labels == NULL)
 		j->rc = bl_fail(j->err, BL_ECORRUPT,
@@ -179,25 +180,25 @@ pair_max_ms(uint32_t interval_ms)
 }
 
 static bool
-add_use(struct kpi_feed *f, const struct store_log_series *s)
+add_use(struct kpi_feed *f, size_t task, const struct store_log_series *s)
 {
-	const struct kpi_task *t = &f->j->task[f->asked];
+	const struct kpi_task *t = &f->j->task[task];
 	struct use *u;
 
+	if (f->n == USES_MAX)
+		return true;
 	if (f->n == f->size) {
 		const size_t size = f->size == 0 ? 32 : f->size * 2;
 
-		u = size > USES_MAX ? NULL : realloc(f->use, size * sizeof(*u));
-		if (u == NULL) {
-			f->j->rc = bl_fail(f->j->err, size > USES_MAX ? BL_EFULL : BL_ENOMEM,
-			    "kpi: too many series of %s are wanted", f->j->device);
+		if ((u = realloc(f->use, size * sizeof(*u))) == NULL) {
+			f->j->rc = bl_fail(f->j->err, BL_ENOMEM, "kpi: out of memory");
 			return false;
 		}
 		f->use = u;
 		f->size = size;
 	}
 	u = &f->use[f->n];
-	*u = (struct use){ .task = f->asked,
+	*u = (struct use){ .task = task,
 		.series_id = s->id,
 		.counter = s->kind == BL_COUNTER,
 		.pair_ms = pair_max_ms(s->interval_ms) };
@@ -209,16 +210,42 @@ add_use(struct kpi_feed *f, const struct store_log_series *s)
 }
 
 static bool
+wants_metric(const struct kpi_task *t, const char *metric)
+{
+	return (t->v->source == DEFINE_SERIES || t->v->source == DEFINE_PROBE) &&
+	       strcmp(t->v->metric, metric) == 0;
+}
+
+static bool
 on_series(void *ctx, const struct store_log_series *s)
 {
 	struct kpi_feed *f = ctx;
 	struct kpi_job *j = f->j;
+	const char *metric = j->task[f->asked].v->metric;
 
 	if (s->stream != j->stream)
 		return true;
-	if (matches(j, &j->task[f->asked], s) && !add_use(f, s))
-		return false;
+	for (size_t i = f->asked; i < j->n; i++) {
+		struct kpi_task *t = &j->task[i];
+
+		if (wants_metric(t, metric) && matches(j, t, s) && !add_use(f, i, s))
+			return false;
+	}
 	return j->rc == BL_OK;
+}
+
+/* A metric is looked up once, for all that want it. */
+static bool
+is_asked_for(const struct kpi_job *j, size_t task)
+{
+	const char *metric = j->task[task].v->metric;
+
+	if (!wants_metric(&j->task[task], metric))
+		return true;
+	for (size_t i = 0; i < task; i++)
+		if (wants_metric(&j->task[i], metric))
+			return true;
+	return false;
 }
 
 static int
@@ -263,11 +290,10 @@ kpi_feed_create(struct kpi_feed **out, struct kpi_job *j)
 		return bl_fail(j->err, BL_ENOMEM, "kpi: out of memory");
 	f->j = j;
 	for (f->asked = 0; rc >= 0 && f->asked < j->n; f->asked++) {
-		const struct define_kpi *v = j->task[f->asked].v;
-
-		if (v->source != DEFINE_SERIES && v->source != DEFINE_PROBE)
+		if (is_asked_for(j, f->asked))
 			continue;
-		rc = store_log_series(j->telemetry, j->device, v->metric, on_series, f, j->err);
+		rc = store_log_series(
+		    j->telemetry, j->device, j->task[f->asked].v->metric, on_series, f, j->err);
 		if (rc >= 0)
 			rc = j->rc;
 	}

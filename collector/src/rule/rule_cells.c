@@ -42,33 +42,6 @@ same_group(const struct kpi_change *a, const struct kpi_change *b)
 	       strcmp(a->site, b->site) == 0;
 }
 
-/* Has a window of the piece that was told of a value that explanations name? */
-struct named {
-	const struct rule_env *e;
-	const struct define_rule *v;
-	const struct kpi_change *const *c;
-	size_t n;
-	struct rule_span *span;
-};
-
-static bool
-join_true(void *ctx, const struct kpi_cell *cell)
-{
-	struct named *l = ctx;
-	enum bl_outcome o;
-
-	while (l->n > 0 && (*l->c)->begin_unix_ms < cell->begin_unix_ms) {
-		l->c++;
-		l->n--;
-	}
-	if (l->n == 0)
-		return false;
-	if ((*l->c)->begin_unix_ms == cell->begin_unix_ms &&
-	    rule_outcome(l->v, cell, l->e->now_unix_ms, &o) && o == BL_OUTCOME_TRUE)
-		rule_span_join(l->span, cell->begin_unix_ms, cell->end_unix_ms);
-	return true;
-}
-
 /* n changes of one group that lie close together, under one version. */
 static int
 take_close(const struct rule_env *e, const struct define_rule *v, const struct kpi_change *const *c,
@@ -76,15 +49,12 @@ take_close(const struct rule_env *e, const struct define_rule *v, const struct k
 {
 	const int64_t begin = c[0]->begin_unix_ms, end = c[n - 1]->begin_unix_ms + 1;
 	struct rule_span changed = { 0, 0 };
-	struct named l = { .e = e, .v = v, .c = c, .n = n, .span = &changed };
+	const struct rule_told told = { c, n };
 	int rc;
 
 	if (v->head.from_unix_ms >= end || v->head.until_unix_ms <= begin)
 		return BL_OK;
-	rc = rule_amend(e, v, c[0]->site, begin, end, &changed, err);
-	if (rc >= 0) /* the same outcome, but another value in the explanation */
-		rc = kpi_cells(e->db, v->kpi, v->window, c[0]->site, begin, end, RULE_CELLS_MAX,
-		    join_true, &l, err);
+	rc = rule_amend(e, v, c[0]->site, begin, end, &told, &changed, err);
 	if (rc < 0 || changed.begin >= changed.end)
 		return rc;
 	return rule_stretch(e, v, c[0]->site, &changed, err);

@@ -53,13 +53,20 @@ bool rule_outcome(const struct define_rule *v, const struct kpi_cell *c, int64_t
 int64_t rule_line_ms(enum bl_window w);
 int64_t rule_line_at(enum bl_window w, int64_t unix_ms); /* the line at or before it */
 
+/* Cells that changed, ascending: some of them true with another value. */
+struct rule_told {
+	const struct kpi_change *const *c;
+	size_t n;
+};
 /*
  * Makes the runs of that version at the site anew from the cells that begin in
- * [from, to), both moved out to lines.  changed: where there is another outcome
- * than before is joined to it; may be NULL.
+ * [from, to), both moved out to lines.  Joined to changed: where there is another
+ * outcome than before, and windows told of that are true: explanations name
+ * their values.  told may be NULL.
  */
 int rule_amend(const struct rule_env *e, const struct define_rule *v, const char *site,
-    int64_t from, int64_t to, struct rule_span *changed, struct bl_err *err);
+    int64_t from, int64_t to, const struct rule_told *told, struct rule_span *changed,
+    struct bl_err *err);
 /* Runs of versions that are not in force where these stand: a version came in between. */
 int rule_forget(
     const struct rule_env *e, const struct define_rule *v, const char *site, struct bl_err *err);

@@ -132,7 +132,7 @@ redo_version(
 	if (v->kind != DEFINE_THRESHOLD) /* has a stage of its own, or none */
 		return BL_OK;
 	if (rule_watches(r->e, v, site) &&
-	    (rc = rule_amend(r->e, v, site, t, end, &span, r->err)) < 0)
+	    (rc = rule_amend(r->e, v, site, t, end, NULL, &span, r->err)) < 0)
 		return rc;
 	return rule_stretch(r->e, v, site, &span, r->err);
 }

@@ -134,6 +134,8 @@ struct amend {
 	const char *site;
 	int64_t from, to; /* lines, within the version */
 	struct pieces old, now;
+	struct rule_told told; /* not passed yet */
+	struct rule_span *changed;
 	int rc;
 	struct bl_err *err;
 };
@@ -160,6 +162,17 @@ load_old(struct amend *a)
 	return rc;
 }
 
+static void
+join_told(struct amend *a, const struct kpi_cell *c, enum bl_outcome o)
+{
+	struct rule_told *t = &a->told;
+
+	for (; t->n > 0 && t->c[0]->begin_unix_ms < c->begin_unix_ms; t->n--)
+		t->c++;
+	if (t->n > 0 && t->c[0]->begin_unix_ms == c->begin_unix_ms && o == BL_OUTCOME_TRUE)
+		rule_span_join(a->changed, c->begin_unix_ms, c->end_unix_ms);
+}
+
 static bool
 take_cell(void *ctx, const struct kpi_cell *c)
 {
@@ -179,6 +192,7 @@ take_cell(void *ctx, const struct kpi_cell *c)
 	if (c->begin_unix_ms < a->from || c->begin_unix_ms >= a->to ||
 	    !rule_outcome(a->v, c, a->e->now_unix_ms, &p.run.outcome))
 		return true;
+	join_told(a, c, p.run.outcome);
 	if (a->now.n > 0) {
 		struct rule_piece *last = &a->now.p[a->now.n - 1];
 
@@ -297,11 +311,13 @@ write_difference(struct amend *a)
 
 int
 rule_amend(const struct rule_env *e, const struct define_rule *v, const char *site, int64_t from,
-    int64_t to, struct rule_span *changed, struct bl_err *err)
+    int64_t to, const struct rule_told *told, struct rule_span *changed, struct bl_err *err)
 {
-	struct amend a = { .e = e, .v = v, .site = site, .err = err };
+	struct amend a = { .e = e, .v = v, .site = site, .changed = changed, .err = err };
 	int rc;
 
+	if (told != NULL)
+		a.told = *told;
 	a.from = rule_line_at(v->window, from);
 	a.to = to == INT64_MAX
 		   ? to
@@ -318,7 +334,7 @@ rule_amend(const struct rule_env *e, const struct define_rule *v, const char *si
 	}
 	if (rc >= 0)
 		rc = write_difference(&a);
-	if (rc >= 0 && changed != NULL)
+	if (rc >= 0)
 		join_difference(&a.old, &a.now, changed);
 	free(a.old.p);
 	free(a.now.p);

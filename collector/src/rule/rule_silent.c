@@ -12,7 +12,9 @@
 #include <string.h>
 
 #define BREAK_MS 120000 /* a longer pause between two looks is a break ... */
-#define LOOK_MS  5000   /* no more often than that */
+/* One look asks the store for every device: no more often than that. */
+#define LOOK_MIN_MS 5000
+#define LOOK_MAX_MS 60000
 
 struct silent {
 	char device[BL_DEVICE_ID_MAX + 1], site[BL_ID_TEXT_MAX + 1];
@@ -238,6 +240,14 @@ longest_break(const struct look *l)
 	return half > BREAK_MS ? half : BREAK_MS;
 }
 
+static int64_t
+pause_ms(const struct look *l)
+{
+	const int64_t part = l->v != NULL ? l->v->after_ms / 30 : LOOK_MAX_MS;
+
+	return part < LOOK_MIN_MS ? LOOK_MIN_MS : part > LOOK_MAX_MS ? LOOK_MAX_MS : part;
+}
+
 /* 1: look; 0: it looked just now. */
 static int
 wind_clock(struct look *l)
@@ -253,7 +263,7 @@ wind_clock(struct look *l)
 		    "SELECT since_unix_ms FROM rule_mark WHERE rule = ?", "t", l->first->head.id);
 	if (rc < 0)
 		return rc;
-	if (last != INT64_MIN && t >= last && t - last < LOOK_MS)
+	if (last != INT64_MIN && t >= last && t - last < pause_ms(l))
 		return 0;
 	/* The first look: nothing is known of a break before it. */
 	l->since = last == INT64_MIN ? INT64_MIN : since;

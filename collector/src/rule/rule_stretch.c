@@ -96,7 +96,7 @@ close_section(struct stretch *s, int64_t closed_at)
 	return s->f.n == RULE_FINDING_MAX && closed_at != BL_RULE_OPEN ? tell(s, closed_at) : BL_OK;
 }
 
-/* The FALSE run before the stretch: from where to read, and where it ends. */
+/* The FALSE run before the stretch: from where to read, and where it ends.  1: there is one. */
 static int
 find_before(struct stretch *s, int64_t begin, int64_t *read_from)
 {
@@ -167,25 +167,21 @@ work_out(struct stretch *s, int64_t read_from, int64_t end)
 	return rc < 0 ? rc : tell(s, closed);
 }
 
-static int
-stretch(const struct rule_env *e, const struct define_rule *v, const char *site,
-    const struct rule_span *span, struct bl_err *err)
+static void
+begin_stretch(struct stretch *s)
 {
-	struct stretch s = { .e = e, .v = v, .site = site, .err = err };
-	int64_t read_from;
-	int rc;
+	s->f.rule = s->v;
+	s->f.site = s->site;
+	s->f.subject = s->site;
+}
 
-	s.f.rule = v;
-	s.f.site = site;
-	s.f.subject = site;
-	rc = find_before(&s, span->begin, &read_from);
-	if (rc >= 0)
-		rc = work_out(&s, read_from, span->end);
-	for (size_t i = 0; i < s.f.n; i++)
-		free(s.facts[i]);
-	free(s.piece);
-	free(s.run);
-	return rc < 0 ? rc : BL_OK;
+static void
+end_stretch(struct stretch *s)
+{
+	for (size_t i = 0; i < s->f.n; i++)
+		free(s->facts[i]);
+	free(s->piece);
+	free(s->run);
 }
 
 /*
@@ -196,26 +192,18 @@ static int
 end_before(
     const struct rule_env *e, const struct define_rule *v, const char *site, struct bl_err *err)
 {
-	const int64_t end = v->head.from_unix_ms;
-	const struct define_rule *before = define_rule_at(e->set, v->head.id, rule_add(end, -1));
-	const struct rule_span last = { rule_add(end, -1), end };
+	const int64_t last = rule_add(v->head.from_unix_ms, -1);
+	struct stretch s = { .e = e, .site = site, .err = err };
+	int64_t read_from;
+	int rc;
 
-	if (before == NULL || before == v || before->kind != DEFINE_THRESHOLD)
+	s.v = define_rule_at(e->set, v->head.id, last);
+	if (s.v == NULL || s.v == v || s.v->kind != DEFINE_THRESHOLD)
 		return BL_OK;
-	return stretch(e, before, site, &last, err);
-}
-
-static int
-false_before(const struct rule_env *e, const struct define_rule *v, const char *site, int64_t begin,
-    bool *out, struct bl_err *err)
-{
-	int64_t n;
-	const int rc = control_sql_int(e->db, err, 0, &n,
-	    "SELECT EXISTS (SELECT 1 FROM rule_run WHERE rule = ? AND subject = ?"
-	    " AND begin_unix_ms < ? AND begin_unix_ms >= ? AND version = ? AND outcome = 0)",
-	    "ttiii", v->head.id, site, begin, v->head.from_unix_ms, v->head.version);
-
-	*out = n != 0;
+	begin_stretch(&s);
+	if ((rc = find_before(&s, last, &read_from)) >= 0)
+		rc = work_out(&s, read_from, v->head.from_unix_ms);
+	end_stretch(&s);
 	return rc;
 }
 
@@ -223,17 +211,21 @@ int
 rule_stretch(const struct rule_env *e, const struct define_rule *v, const char *site,
     const struct rule_span *span, struct bl_err *err)
 {
-	struct rule_span s = *span;
-	bool found;
+	struct stretch s = { .e = e, .v = v, .site = site, .err = err };
+	const int64_t from = v->head.from_unix_ms, until = v->head.until_unix_ms;
+	const int64_t begin = span->begin < from ? from : span->begin;
+	const int64_t end = span->end > until ? until : span->end;
+	int64_t read_from;
 	int rc;
 
-	s.begin = s.begin < v->head.from_unix_ms ? v->head.from_unix_ms : s.begin;
-	s.end = s.end > v->head.until_unix_ms ? v->head.until_unix_ms : s.end;
-	if (s.begin >= s.end)
+	if (begin >= end)
 		return BL_OK;
-	if ((rc = false_before(e, v, site, s.begin, &found, err)) < 0)
-		return rc;
-	if (!found && (rc = end_before(e, v, site, err)) < 0)
-		return rc;
-	return stretch(e, v, site, &s, err);
+	begin_stretch(&s);
+	rc = find_before(&s, begin, &read_from);
+	if (rc == 0)
+		rc = end_before(e, v, site, err);
+	if (rc >= 0)
+		rc = work_out(&s, read_from, end);
+	end_stretch(&s);
+	return rc;
 }

@@ -45,8 +45,9 @@ int rule_on_cases(const struct rule_env *e, const struct cases_changes *changes,
 /* A device's events have been covered further (or a hole was filled): cases that wait for it. */
 int rule_on_coverage(
     const struct rule_env *e, const char *site, struct store_read *telemetry, struct bl_err *err);
-/* Wall clock: devices in service from which nothing has arrived.  To be called every few seconds:
- * it does nothing within 5 s, and takes a pause of minutes for one of its own (README.md). */
+/* Wall clock: devices in service from which nothing has arrived.  To be called every few seconds: a
+ * rule looks once in a thirtieth of its time, and takes a pause of minutes for one of its own
+ * (README.md). */
 int rule_no_data(const struct rule_env *e, struct store_read *telemetry, struct bl_err *err);
 /*
  * A rule was defined anew or switched: its sites from `from` on, in slices, at most
