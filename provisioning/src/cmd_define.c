@@ -32,7 +32,7 @@ print_field(const struct define_file_item *i, const json_t *e)
 	if (client_text(e, "suggestion")[0] != '\0') {
 		(void)fputs("; did you mean \"", stderr);
 		command_write(stderr, client_text(e, "suggestion"));
-		(void)fputc('"', stderr);
+		(void)fputs("\"?", stderr);
 	}
 	(void)fputc('\n', stderr);
 }
