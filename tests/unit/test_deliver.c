@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "control_sql.h"
 #include "deliver_internal.h"
+#include "outbox.h"
 
 /* ---- words ---- */
 
@@ -266,6 +269,152 @@ tries_grow_apart_up_to_ten_minutes(void **state)
 	assert_int_equal(last, 300000);
 }
 
+/* ---- whose turn it is ---- */
+
+#define NOW 1795824000000
+
+struct queue {
+	sqlite3 *db;
+	struct control *c;
+	char dir[32], path[64];
+	struct deliver_rests rests;
+	struct deliver_row row[DELIVER_BATCH];
+	size_t n;
+};
+
+struct filling {
+	const char *channel, *kind;
+	unsigned n;
+	int64_t due;
+};
+
+static int
+fill(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	const struct filling *f = ctx;
+	static unsigned made;
+	int rc = BL_OK;
+
+	control_tx_unaudited(tx);
+	for (unsigned i = 0; i < f->n && rc >= 0; i++) {
+		char key[64];
+		const struct outbox_new m = {
+			.key = key, .channel = f->channel, .kind = f->kind, .site = "", .facts = "{}"
+		};
+
+		(void)snprintf(key, sizeof(key), "%s/%u", f->kind, made++);
+		rc = outbox_put(control_tx_db(tx), &m, f->due, err);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+static void
+put_messages(struct queue *q, const char *channel, const char *kind, unsigned n, int64_t due)
+{
+	const struct control_actor actor = { "system", "" };
+	struct filling f = { channel, kind, n, due };
+	struct bl_err err = { 0 };
+
+	if (control_write(q->c, &actor, fill, &f, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static unsigned
+due_of(struct queue *q, const char *channel, int64_t now)
+{
+	struct bl_err err = { 0 };
+	unsigned n = 0;
+
+	deliver_rows_free(q->row, q->n);
+	if (deliver_due(q->row, &q->n, q->db, &q->rests, now, &err) < 0)
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < q->n; i++)
+		n += strcmp(q->row[i].channel, channel) == 0;
+	return n;
+}
+
+static int
+queue_open(void **state)
+{
+	struct queue *q = calloc(1, sizeof(*q));
+	struct control_opts opts = { .clock = bl_clock_real() };
+	struct bl_err err = { 0 };
+
+	*state = q;
+	if (q == NULL)
+		return -1;
+	(void)snprintf(q->dir, sizeof(q->dir), "/tmp/bl-deliver-XXXXXX");
+	if (mkdtemp(q->dir) == NULL)
+		return -1;
+	(void)snprintf(q->path, sizeof(q->path), "%s/control.db", q->dir);
+	opts.path = q->path;
+	if (control_open(&q->c, &opts, &err) < 0)
+		return -1;
+	return control_reader_open(q->c, &q->db, &err);
+}
+
+static int
+queue_close(void **state)
+{
+	struct queue *q = *state;
+
+	deliver_rows_free(q->row, q->n);
+	control_reader_close(q->db);
+	control_close(q->c);
+	(void)unlink(q->path);
+	(void)rmdir(q->dir);
+	free(q);
+	return 0;
+}
+
+static void
+many_messages_for_a_dead_receiver_do_not_hold_up_the_others(void **state)
+{
+	struct queue *q = *state;
+
+	put_messages(q, "dead", "page", 1000, NOW - 60000);
+	put_messages(q, "good", "page", 2, NOW);
+	assert_int_equal(due_of(q, "good", NOW), 2);
+	assert_int_equal(due_of(q, "dead", NOW), DELIVER_BATCH - 2);
+	assert_string_not_equal(q->row[0].channel, q->row[1].channel);
+}
+
+static void
+a_channel_that_failed_rests(void **state)
+{
+	struct queue *q = *state;
+
+	put_messages(q, "dead", "page", 20, NOW - 60000);
+	deliver_failed(&q->rests, "dead", NOW + 5000);
+	deliver_failed(&q->rests, "dead", NOW + 10000);
+	assert_int_equal(deliver_failures(&q->rests, "dead"), 2);
+	assert_int_equal(due_of(q, "dead", NOW), 0);
+	assert_int_equal(due_of(q, "dead", NOW + 9999), 0);
+	assert_int_equal(due_of(q, "dead", NOW + 10000), DELIVER_BATCH);
+	/* a clock that was set back by a day */
+	assert_int_equal(due_of(q, "dead", NOW + 10000 - DELIVER_REST_MAX_MS - 1), 0);
+	put_messages(q, "dead", "page", 1, NOW - 86400000);
+	assert_int_equal(due_of(q, "dead", NOW - 86400000), 1);
+	deliver_worked(&q->rests, "dead");
+	assert_int_equal(deliver_failures(&q->rests, "dead"), 0);
+	assert_int_equal(due_of(q, "dead", NOW), DELIVER_BATCH);
+}
+
+static void
+a_test_message_is_tried_at_once_also_on_a_channel_that_rests(void **state)
+{
+	struct queue *q = *state;
+
+	put_messages(q, "dead", "page", 20, NOW - 60000);
+	put_messages(q, "dead", "test", 1, NOW);
+	deliver_failed(&q->rests, "dead", NOW + 5000);
+	assert_int_equal(due_of(q, "dead", NOW), 1);
+	assert_string_equal(q->row[0].kind, "test");
+	deliver_worked(&q->rests, "dead");
+	assert_int_equal(due_of(q, "dead", NOW), DELIVER_BATCH);
+	assert_string_equal(q->row[0].kind, "test");
+}
+
 int
 main(void)
 {
@@ -278,6 +427,14 @@ main(void)
 		cmocka_unit_test(only_public_addresses_may_be_dialled),
 		cmocka_unit_test(a_target_inside_is_refused_unless_allowed),
 		cmocka_unit_test(tries_grow_apart_up_to_ten_minutes),
+		cmocka_unit_test_setup_teardown(
+		    many_messages_for_a_dead_receiver_do_not_hold_up_the_others, queue_open,
+		    queue_close),
+		cmocka_unit_test_setup_teardown(
+		    a_channel_that_failed_rests, queue_open, queue_close),
+		cmocka_unit_test_setup_teardown(
+		    a_test_message_is_tried_at_once_also_on_a_channel_that_rests, queue_open,
+		    queue_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * The thread that sends: rows that are due, one after the other, each with its own deadline.
  *
  * A row is marked after the other side's answer.  A crash in between sends it once more, with the
- * same id.  A channel that failed gets no further try before its row's next one is due, so
- * that a dead receiver does not hold up the others.
+ * same id.  A channel that failed rests, longer each time, so that a dead receiver does not hold
+ * up the others (deliver_due.c).
  */
 #include "deliver.h"
 
@@ -21,22 +21,15 @@
 #include "deliver_internal.h"
 #include "outbox.h"
 
-#define BATCH         16
 #define IDLE_MS       1000
 #define RETRY_BASE_MS 5000
 #define GIVE_UP_MS    (3 * 86400000LL)
-
-struct letter_row {
-	int64_t id, created_unix_ms, tries;
-	char channel[BL_ID_TEXT_MAX + 1];
-	char kind[16];
-	char *key, *facts;
-};
 
 struct deliver {
 	struct deliver_opts opts;
 	sqlite3 *reader;
 	struct define_set *set;
+	struct deliver_rests rests;
 	pthread_t thread;
 	bool started;
 	struct bl_log_limit limit;
@@ -47,71 +40,46 @@ struct deliver {
 	struct deliver_status status;
 };
 
-/* ---- rows ---- */
-
-static void
-free_rows(struct letter_row *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(rows[i].key);
-		free(rows[i].facts);
-	}
-}
-
-static int
-due_rows(struct deliver *d, struct letter_row *rows, size_t *n, struct bl_err *err)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	*n = 0;
-	rc = control_sql_prepare(&st, d->reader, err,
-	    "SELECT id, created_unix_ms, tries, channel, kind, key, facts FROM outbox"
-	    " WHERE state = 'waiting' AND due_unix_ms <= ? ORDER BY due_unix_ms, id LIMIT ?",
-	    "ii", bl_unix_ms(d->opts.clock), (int64_t)BATCH);
-	if (rc < 0)
-		return rc;
-	while (*n < BATCH && (rc = control_sql_step(st, err)) == 1) {
-		struct letter_row *r = &rows[*n];
-
-		*r = (struct letter_row){ .id = sqlite3_column_int64(st, 0),
-			.created_unix_ms = sqlite3_column_int64(st, 1),
-			.tries = sqlite3_column_int64(st, 2),
-			.key = strdup((const char *)sqlite3_column_text(st, 5)),
-			.facts = strdup((const char *)sqlite3_column_text(st, 6)) };
-		control_sql_text(st, 3, r->channel, sizeof(r->channel));
-		control_sql_text(st, 4, r->kind, sizeof(r->kind));
-		(*n)++;
-		if (r->key == NULL || r->facts == NULL) {
-			rc = bl_fail(err, BL_ENOMEM, "read the outbox: out of memory");
-			break;
-		}
-	}
-	(void)sqlite3_finalize(st); /* repeats the failure of the step */
-	return rc < 0 ? rc : BL_OK;
-}
-
 /* ---- what became of it ---- */
 
 struct mark {
-	const struct letter_row *row;
+	const struct deliver_row *row;
 	const struct deliver_try *try;
 	const char *state;
-	int64_t now_unix_ms, due_unix_ms;
+	int64_t now_unix_ms, due_unix_ms, give_up_ms;
+	unsigned more; /* given up with it */
 };
+
+/* Those of a channel that rests are not tried one by one: what is as old goes with this one. */
+static int
+give_up_others(sqlite3 *db, struct mark *m, struct bl_err *err)
+{
+	const int rc = control_sql_run(db, err,
+	    "UPDATE outbox SET state = 'given_up', answer = ? WHERE state = 'waiting' AND channel = ?"
+	    " AND created_unix_ms < ?",
+	    "tti", m->try->answer, m->row->channel, m->now_unix_ms - m->give_up_ms);
+
+	m->more = rc < 0 ? 0 : (unsigned)sqlite3_changes(db);
+	return rc;
+}
 
 static int
 write_mark(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
-	const struct mark *m = ctx;
+	struct mark *m = ctx;
 	const bool sent = m->try->outcome == DELIVER_SENT;
+	sqlite3 *db = control_tx_db(tx);
+	int rc;
 
 	control_tx_unaudited(tx);
-	return control_sql_run(control_tx_db(tx), err,
+	rc = control_sql_run(db, err,
 	    "UPDATE outbox SET state = ?, due_unix_ms = ?, tries = tries + 1,"
 	    " sent_unix_ms = nullif(?, 0), answer = ? WHERE id = ? AND state = 'waiting'",
 	    "tiiti", m->state, m->due_unix_ms, sent ? m->now_unix_ms : (int64_t)0, m->try->answer,
 	    m->row->id);
+	if (rc < 0 || strcmp(m->state, "given_up") != 0)
+		return rc;
+	return give_up_others(db, m, err);
 }
 
 static void
@@ -120,7 +88,7 @@ count(struct deliver *d, const struct mark *m)
 	pthread_mutex_lock(&d->lock);
 	d->status.sent += strcmp(m->state, "sent") == 0;
 	d->status.refused += strcmp(m->state, "refused") == 0;
-	d->status.given_up += strcmp(m->state, "given_up") == 0;
+	d->status.given_up += (strcmp(m->state, "given_up") == 0) + m->more;
 	d->status.retried += strcmp(m->state, "waiting") == 0;
 	if (m->try->outcome == DELIVER_SENT)
 		d->status.problem[0] = '\0';
@@ -147,27 +115,50 @@ log_mark(struct deliver *d, const struct mark *m)
 	    strcmp(m->state, "waiting") == 0 ? "will try again" : m->state, swallowed);
 }
 
+/* How long until the next try, after so many. */
+static int64_t
+backoff(struct deliver *d, const struct deliver_try *t, int64_t tries)
+{
+	const int64_t base = d->opts.retry_base_ms > 0 ? d->opts.retry_base_ms : RETRY_BASE_MS;
+	const int64_t in =
+	    deliver_backoff_ms(base, tries, (uint32_t)bl_random_below(d->opts.clock, 1000));
+
+	return t->retry_after_ms > in ? t->retry_after_ms : in;
+}
+
+/* What the channel's answer means for its other messages. */
+static void
+rest(struct deliver *d, const char *channel, const struct deliver_try *t, int64_t now_unix_ms)
+{
+	if (t->outcome != DELIVER_RETRY)
+		deliver_worked(&d->rests, channel);
+	else
+		deliver_failed(&d->rests, channel,
+		    now_unix_ms + backoff(d, t, deliver_failures(&d->rests, channel)));
+}
+
 static int
-settle(struct deliver *d, const struct letter_row *row, const struct deliver_try *t,
+settle(struct deliver *d, const struct deliver_row *row, const struct deliver_try *t,
     struct bl_err *err)
 {
 	const struct control_actor actor = { "system", "" };
-	const int64_t base = d->opts.retry_base_ms > 0 ? d->opts.retry_base_ms : RETRY_BASE_MS;
 	const int64_t give_up = d->opts.give_up_ms > 0 ? d->opts.give_up_ms : GIVE_UP_MS;
-	struct mark m = { .row = row, .try = t, .now_unix_ms = bl_unix_ms(d->opts.clock) };
-	int64_t in = deliver_backoff_ms(
-	    base, row->tries, (uint32_t)bl_random_below(d->opts.clock, 1000));
+	struct mark m = { .row = row,
+		.try = t,
+		.now_unix_ms = bl_unix_ms(d->opts.clock),
+		.give_up_ms = give_up };
 	int rc;
 
-	if (t->retry_after_ms > in)
-		in = t->retry_after_ms;
-	m.due_unix_ms = t->outcome == DELIVER_RETRY ? m.now_unix_ms + in : m.now_unix_ms;
+	m.due_unix_ms = t->outcome == DELIVER_RETRY
+			  ? m.now_unix_ms + backoff(d, t, row->tries)
+			  : m.now_unix_ms;
 	m.state = t->outcome == DELIVER_SENT                            ? "sent"
 		  : t->outcome == DELIVER_REFUSED                       ? "refused"
 		  : m.now_unix_ms - row->created_unix_ms > give_up      ? "given_up"
 									: "waiting";
 	if ((rc = control_write(d->opts.control, &actor, write_mark, &m, err)) < 0)
 		return rc;
+	rest(d, row->channel, t, m.now_unix_ms);
 	count(d, &m);
 	log_mark(d, &m);
 	return BL_OK;
@@ -197,7 +188,7 @@ send_webhook(struct deliver *d, const struct deliver_letter *l, struct deliver_t
 }
 
 static void
-send_one(struct deliver *d, const struct letter_row *row, struct deliver_try *out)
+send_one(struct deliver *d, const struct deliver_row *row, struct deliver_try *out)
 {
 	const struct define_channel *channel = define_channel_newest(d->set, row->channel);
 	struct deliver_letter l = { .key = row->key, .kind = row->kind, .facts = row->facts,
@@ -242,6 +233,7 @@ refresh(struct deliver *d, struct bl_err *err)
 		return rc;
 	define_set_free(d->set);
 	d->set = fresh;
+	d->rests.n = 0; /* a channel may have been mended */
 	return BL_OK;
 }
 
@@ -274,9 +266,8 @@ is_stopping(struct deliver *d)
 	return stop;
 }
 
-/* A channel that failed in this round is left alone until its next try. */
 static bool
-failed_before(const struct letter_row *rows, const bool *failed, size_t i)
+failed_before(const struct deliver_row *rows, const bool *failed, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
 		if (failed[k] && strcmp(rows[k].channel, rows[i].channel) == 0)
@@ -285,9 +276,9 @@ failed_before(const struct letter_row *rows, const bool *failed, size_t i)
 }
 
 static int
-send_rows(struct deliver *d, const struct letter_row *rows, size_t n, struct bl_err *err)
+send_rows(struct deliver *d, const struct deliver_row *rows, size_t n, struct bl_err *err)
 {
-	bool failed[BATCH] = { false };
+	bool failed[DELIVER_BATCH] = { false };
 	int rc = BL_OK;
 
 	for (size_t i = 0; i < n && rc >= 0 && !is_stopping(d); i++) {
@@ -306,16 +297,16 @@ send_rows(struct deliver *d, const struct letter_row *rows, size_t n, struct bl_
 static int
 round_once(struct deliver *d, struct bl_err *err)
 {
-	struct letter_row rows[BATCH];
+	struct deliver_row rows[DELIVER_BATCH];
 	size_t n = 0;
 	int rc;
 
 	if ((rc = refresh(d, err)) < 0)
 		return rc;
-	rc = due_rows(d, rows, &n, err);
+	rc = deliver_due(rows, &n, d->reader, &d->rests, bl_unix_ms(d->opts.clock), err);
 	if (rc >= 0)
 		rc = send_rows(d, rows, n, err);
-	free_rows(rows, n);
+	deliver_rows_free(rows, n);
 	if (rc >= 0)
 		rc = count_waiting(d, err);
 	return rc < 0 ? rc : (int)n;
@@ -349,7 +340,7 @@ deliver_main(void *arg)
 		if (rc < 0 && bl_log_allow(&d->limit, bl_mono_ms(d->opts.clock), 60000, &swallowed))
 			bl_error("deliver", "%s; messages wait, will try again in 1 s (%u more like it)",
 			    err.msg, swallowed);
-		if (rc < BATCH)
+		if (rc < (int)DELIVER_BATCH)
 			wait_for(d);
 	}
 	return NULL;

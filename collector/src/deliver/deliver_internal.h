@@ -2,6 +2,7 @@
 #ifndef DELIVER_INTERNAL_H
 #define DELIVER_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,7 +60,44 @@ bool deliver_target(const char *url, bool private_allowed, char *resolve, size_t
 /* May this address be dialled?  family AF_INET, AF_INET6; bytes in network order. */
 bool deliver_address_public(int family, const uint8_t *bytes);
 
+/* ---- deliver_due.c ---- */
+
+#define DELIVER_BATCH 16u /* messages of one round */
+
+struct deliver_row {
+	int64_t id, created_unix_ms, tries;
+	char channel[BL_ID_TEXT_MAX + 1];
+	char kind[16];
+	char *key, *facts; /* owned */
+};
+
+/* Channels that failed last; until when each is left alone, and how often it has failed. */
+struct deliver_rests {
+	struct deliver_rest {
+		char channel[BL_ID_TEXT_MAX + 1];
+		int64_t until_unix_ms;
+		unsigned failures; /* in a row */
+	} rest[DEFINE_MAX];
+	size_t n;
+};
+unsigned deliver_failures(struct deliver_rests *r, const char *channel);
+void deliver_failed(struct deliver_rests *r, const char *channel, int64_t until_unix_ms);
+void deliver_worked(struct deliver_rests *r, const char *channel);
+
+/*
+ * Up to DELIVER_BATCH messages that are due, channel by channel in turn, none of a channel that
+ * rests; the first try of a test message always, since a person waits for it.  *n is right also
+ * when it fails; deliver_rows_free.
+ */
+int deliver_due(struct deliver_row *rows, size_t *n, struct sqlite3 *db,
+    struct deliver_rests *rest, int64_t now_unix_ms, struct bl_err *err);
+void deliver_rows_free(struct deliver_row *rows, size_t n);
+
 /* ---- deliver_retry.c: pure ---- */
+
+#define DELIVER_REST_MAX_MS 3600000 /* also what a receiver may wish for */
+
+
 int64_t deliver_backoff_ms(int64_t base_ms, int64_t tries, uint32_t random);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "deliver_internal.h"
 
-#define RETRY_AFTER_MAX_S 3600
+#define RETRY_AFTER_MAX_S (DELIVER_REST_MAX_MS / 1000)
 
 void
 deliver_webhook_id(const char *key, char out[40])
