@@ -1,6 +1,8 @@
 /* Append, commit, cut: what is accepted becomes batches that touch, by the policy's clock. */
 #include "spool_kit.h"
 
+#include <sqlite3.h>
+
 static void
 accepted_samples_arrive_once_and_are_receipted(void **state)
 {
@@ -286,6 +288,42 @@ an_event_id_is_one_event_for_a_day(void **state)
 	free(c);
 }
 
+/* However many come in one commit: ids must not take the room of batches. */
+static void
+remembered_ids_keep_to_their_cap_in_a_flood(void **state)
+{
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	k->opts.max_bytes = 1024 * 1024; /* 1,024 ids */
+	kit_open(k, SPOOL_CREATED);
+	for (unsigned n = 0; n < 6000; n++) {
+		char id[24];
+		struct bl_event ev = event("");
+
+		(void)snprintf(id, sizeof(id), "order-%u", n);
+		ev.id = (struct bl_str){ id, strlen(id) };
+		ev.boot_ms = k->time.boot_ms;
+		assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+		if (n % 100 == 99)
+			kit_commit(k);
+		if (n % 1000 == 999)
+			kit_cut_all(k);
+	}
+	kit_crash(k);
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT count(*),max(n)-min(n) FROM seen", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), 1024);
+	assert_int_equal(sqlite3_column_int(st, 1), 1023); /* the newest */
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+}
+
 /* With a link an event is on its way after 5 s, with its stream alone; without one it can wait. */
 static void
 an_event_is_cut_soon_while_there_is_a_link(void **state)
@@ -447,6 +485,7 @@ main(void)
 		T(intervals_of_a_run_touch_and_cover_quiet_time),
 		T(a_long_span_becomes_batches_within_the_size),
 		T(an_event_id_is_one_event_for_a_day),
+		T(remembered_ids_keep_to_their_cap_in_a_flood),
 		T(an_event_is_cut_soon_while_there_is_a_link),
 		T(bad_input_is_refused_and_changes_nothing),
 		T(a_series_keeps_its_id),

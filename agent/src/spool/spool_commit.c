@@ -63,7 +63,7 @@ static int
 write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 {
 	const struct spool_row *row = s->p.head;
-	bool events = false;
+	int64_t ids = 0;
 	int rc;
 
 	if ((rc = write_defs(s, c->defs, err)) < 0 || (rc = write_clocks(s, c->clocks, err)) < 0)
@@ -72,12 +72,14 @@ write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 		rc = ledger_add(s, &s->p.gap[i], err);
 	for (unsigned i = 0; i < c->rows && rc == BL_OK; i++, row = row->next) {
 		rc = write_row(s, row, err);
-		events = events || row->id[0] != '\0';
+		ids += row->id[0] != '\0';
 	}
-	if (rc == BL_OK && events)
-		rc = db_run(s, Q_SEEN_PRUNE, err, "ii", bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
+	/* More than came: whatever is too much gets less. */
+	if (rc == BL_OK && ids > 0)
+		rc = db_run(s, Q_SEEN_PRUNE, err, "iii", bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
 		    s->max_bytes / 1024 < SPOOL_SEEN_ROWS ? s->max_bytes / 1024
-							  : (int64_t)SPOOL_SEEN_ROWS);
+							  : (int64_t)SPOOL_SEEN_ROWS,
+		    ids + 16);
 	s->d.connections += c->connections;
 	return rc;
 }

@@ -46,7 +46,7 @@ static const char *const sql_text[Q_COUNT] = {
 			    " WHERE boot=?1 ORDER BY id DESC",
 	[Q_SEEN_ADD] = "INSERT OR REPLACE INTO seen(id,unix_ms) VALUES(?1,?2)",
 	[Q_SEEN_FIND] = "SELECT unix_ms FROM seen WHERE id=?1",
-	[Q_SEEN_PRUNE] = "DELETE FROM seen WHERE n IN (SELECT n FROM seen ORDER BY n LIMIT 16)"
+	[Q_SEEN_PRUNE] = "DELETE FROM seen WHERE n IN (SELECT n FROM seen ORDER BY n LIMIT ?3)"
 			 " AND (unix_ms<?1 OR n<=(SELECT max(n) FROM seen)-?2)",
 	[Q_BATCH_ADD] = "INSERT INTO batch VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,0,NULL)",
 	[Q_BODY_ADD] = "INSERT INTO body VALUES(?1,?2)",
