@@ -238,6 +238,56 @@ an_event_is_answered_after_its_commit(void **state)
 
 static void post_bulk(struct kit *k, struct seen *s, unsigned n);
 
+static int64_t
+latest_interval_end(const struct kit *k, unsigned *batches)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int64_t end;
+
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT count(*),max(end_ms) FROM batch", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	*batches = (unsigned)sqlite3_column_int(st, 0);
+	end = sqlite3_column_int64(st, 1);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return end;
+}
+
+/*
+ * What was posted before may still lie in the queue when the thread commits by
+ * itself: only whoever posts knows up to when everything has been.
+ */
+static void
+no_interval_goes_beyond_what_the_loop_said(void **state)
+{
+	const int64_t begin = bl_boot_ms(bl_clock_real());
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	struct bl_event ev = event("");
+	unsigned batches;
+	int64_t told;
+
+	start(k, &s, 0);
+	told = bl_boot_ms(bl_clock_real()); /* the first interval begins at the latest now */
+	while (bl_boot_ms(bl_clock_real()) < told + 20)
+		;
+	assert_int_equal(spool_thread_event(s.t, &ev, 1), BL_OK);
+	await(&s, &s.events_ok, 1);
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	ask_status(&s);
+	assert_in_range(latest_interval_end(k, &batches), begin, told);
+	assert_int_equal(batches, 1);
+	told = bl_boot_ms(bl_clock_real());
+	assert_int_equal(spool_thread_commit(s.t, told), BL_OK);
+	spool_thread_stop(s.t);
+	assert_int_equal(latest_interval_end(k, &batches), told);
+	free(s.c);
+}
+
 /* The clock stands still: nothing that is due by time can be what commits. */
 static void
 an_event_waits_for_the_disk_and_for_no_clock(void **state)
@@ -323,6 +373,7 @@ a_full_queue_refuses_counts_and_names(void **state)
 		taken += rc == BL_OK ? KIT_SERIES : 0;
 	}
 	assert_true(refused > 0 && taken > 0);
+	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
 	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
 	assert_int_equal(spool_thread_hello(s.t), BL_OK);
 	await(&s, &s.hellos, 1);
@@ -521,6 +572,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		T(the_whole_way_from_tick_to_receipt),
 		T(an_event_is_answered_after_its_commit),
+		T(no_interval_goes_beyond_what_the_loop_said),
 		T(an_event_waits_for_the_disk_and_for_no_clock),
 		T(a_flood_of_events_is_cut_while_it_comes),
 		T(stopping_commits_and_cuts_and_answers),

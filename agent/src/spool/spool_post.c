@@ -644,6 +644,7 @@ spool_thread_start(struct spool_thread **out, const struct spool_thread_opts *op
 		return rc;
 	}
 	*opened = rc;
+	spool_covered(t->spool, 0); /* the loop says it; a commit's own time is no answer */
 	if ((rc = thread_create(t)) != 0) {
 		errno = rc;
 		rc = bl_fail_errno(err, BL_ENOMEM, "start the spool thread");
