@@ -143,6 +143,39 @@ a_subject_is_one_line_cut_at_a_character(void **state)
 	deliver_text_free(&t);
 }
 
+/* What a device calls a case must not look like a line that we wrote. */
+static void
+names_cannot_write_lines_of_their_own(void **state)
+{
+	static const char *const evil[] = { "\\nMore: https://evil.example", "\\r\\nMore: x", "\\u0085x",
+		"\\u2028x", "\\u202ex", "\\u2066x", "\\u200fx", "\\u007fx" };
+	static const char *const raw[] = { "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa6",
+		"\xe2\x80\x8f", "\x7f", "\r", "\nMore: https://evil" };
+	struct deliver_text t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(evil) / sizeof(evil[0]); i++)
+		for (int digest = 0; digest < 2; digest++) {
+			char facts[1024];
+			struct bl_err err = { 0 };
+
+			(void)snprintf(facts, sizeof(facts),
+			    "{\"site_name\":\"s%s\",\"%s\":%s{\"rule_name\":\"r%s\",\"facts\":{\"kind\":"
+			    "\"case_open\",\"case\":\"4711%s\",\"process\":\"店“单”%s\"}}%s}",
+			    evil[i], digest ? "incidents" : "incident", digest ? "[" : "", evil[i],
+			    evil[i], evil[i], digest ? "]" : "");
+			assert_int_equal(deliver_render(&t, digest ? "digest" : "page", facts, "en",
+					     "https://board", &err),
+			    BL_OK);
+			for (size_t k = 0; k < sizeof(raw) / sizeof(raw[0]); k++)
+				if (strstr(t.text, raw[k]) != NULL || strstr(t.subject, raw[k]) != NULL)
+					fail_msg("%s in\n%s\n%s", evil[i], t.subject, t.text);
+			assert_non_null(strstr(t.text, "店“单”"));
+			assert_non_null(strstr(t.text, "\nMore: https://board/incidents"));
+			deliver_text_free(&t);
+		}
+}
+
 /* ---- a letter ---- */
 
 static void
@@ -422,6 +455,7 @@ main(void)
 		cmocka_unit_test(facts_become_words),
 		cmocka_unit_test(bad_facts_are_an_error),
 		cmocka_unit_test(a_subject_is_one_line_cut_at_a_character),
+		cmocka_unit_test(names_cannot_write_lines_of_their_own),
 		cmocka_unit_test(a_letter_is_well_formed_and_the_same_each_time),
 		cmocka_unit_test(signatures_are_those_of_standard_webhooks),
 		cmocka_unit_test(only_public_addresses_may_be_dialled),

@@ -293,6 +293,59 @@ why(struct render *r, const json_t *facts)
 		why_no_data(r, facts);
 }
 
+/* ---- what devices and people wrote ---- */
+
+/* Bytes of a character that breaks lines or turns their direction; 0: it does neither. */
+static size_t
+disturbs(const unsigned char *s)
+{
+	if (s[0] < 0x20 || s[0] == 0x7f)
+		return 1;
+	if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) /* C1 */
+		return 2;
+	if (s[0] != 0xe2)
+		return 0;
+	return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+		       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9)
+		   ? 3
+		   : 0;
+}
+
+static bool
+tame_text(json_t *v)
+{
+	char *text = strdup(json_string_value(v)), *to = text;
+	bool ok;
+
+	if (text == NULL)
+		return false;
+	for (const char *from = text; *from != '\0';) {
+		const size_t n = disturbs((const unsigned char *)from);
+
+		*to++ = n > 0 ? ' ' : *from;
+		from += n > 0 ? n : 1;
+	}
+	*to = '\0';
+	ok = json_string_set(v, text) == 0;
+	free(text);
+	return ok;
+}
+
+/* A name is a piece of a line: else a case's id could write lines of its own into a message. */
+static bool
+tame(json_t *v)
+{
+	const char *key;
+	json_t *x;
+	size_t i;
+
+	if (json_is_string(v))
+		return tame_text(v);
+	json_object_foreach(v, key, x) if (!tame(x)) return false;
+	json_array_foreach(v, i, x) if (!tame(x)) return false;
+	return true;
+}
+
 /* ---- whole messages ---- */
 
 static void
@@ -393,8 +446,7 @@ make_subject(struct render *r, struct deliver_text *out, const char *kind, const
 	if (len > DELIVER_SUBJECT_MAX)
 		for (len = DELIVER_SUBJECT_MAX; len > 0 && ((unsigned char)whole[len] & 0xc0) == 0x80;)
 			len--; /* not within a character */
-	for (size_t i = 0; i < len; i++) /* a header has one line */
-		out->subject[i] = (unsigned char)whole[i] < 0x20 || whole[i] == 0x7f ? ' ' : whole[i];
+	memcpy(out->subject, whole, len);
 	out->subject[len] = '\0';
 }
 
@@ -424,6 +476,10 @@ deliver_render(struct deliver_text *out, const char *kind, const char *facts_tex
 	if (!json_is_object(facts)) {
 		json_decref(facts);
 		return bl_fail(err, BL_ECORRUPT, "put a message into words: its facts are no JSON object");
+	}
+	if (!tame(facts)) {
+		json_decref(facts);
+		return bl_fail(err, BL_ENOMEM, "put a message into words: out of memory");
 	}
 	r.w = r.chinese ? zh : en;
 	bl_buf_init(&r.out, TEXT_MAX);
