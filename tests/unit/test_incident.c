@@ -373,6 +373,49 @@ lists_are_filtered_and_paged(void **state)
 	control_read_end(k->c, db);
 }
 
+/* ---- the many others ---- */
+
+static int
+count_work(void *ctx)
+{
+	(*(int64_t *)ctx)++;
+	return 0;
+}
+
+/* How much SQLite did for a finding about a subject that has no incident. */
+static int
+work_of_a_finding(struct kit *k, void *ctx, struct bl_err *err)
+{
+	struct rule_finding f = { .rule = &k->rule[0],
+		.site = "east",
+		.subject = "order/new",
+		.begin_unix_ms = INT64_MIN,
+		.end_unix_ms = INT64_MAX };
+	int rc;
+
+	sqlite3_progress_handler(k->env.db, 10, count_work, ctx);
+	rc = incident_reconcile(k->env.db, &f, k->now, err);
+	sqlite3_progress_handler(k->env.db, 0, NULL, NULL);
+	return rc;
+}
+
+/* Thousands of late cases at a site: each is told of by its own subject, not looked for among all.
+ */
+static void
+a_finding_costs_the_same_however_many_incidents_its_site_has(void **state)
+{
+	struct kit *k = *state;
+	int64_t alone = 0, among_many = 0;
+
+	assert_int_equal(kit_write(k, work_of_a_finding, &alone), BL_OK);
+	kit_sql(k,
+	    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+	    " INSERT INTO incident SELECT NULL, 'r2', 1, 'east', 'order/' || i, 'warning', i, NULL,"
+	    " i, i, 'open', '', NULL, 1, '{}', i, 1 FROM n");
+	assert_int_equal(kit_write(k, work_of_a_finding, &among_many), BL_OK);
+	assert_true(among_many <= alone + 10);
+}
+
 static void
 every_state_has_a_name(void **state)
 {
@@ -404,6 +447,7 @@ main(void)
 		TEST(people_are_answered_in_words_that_fit),
 		TEST(what_people_do_stands_in_the_audit_log_without_their_words),
 		TEST(lists_are_filtered_and_paged),
+		TEST(a_finding_costs_the_same_however_many_incidents_its_site_has),
 		TEST(every_state_has_a_name),
 	};
 

@@ -66,8 +66,9 @@ load_olds(const struct incident_change *c, struct olds *out)
 	sqlite3_stmt *st;
 	int rc;
 
+	/* +site: by subject. A site may have thousands of incidents, and its index looks as good. */
 	rc = control_sql_prepare(&st, c->db, c->err,
-	    "SELECT " INCIDENT_COLUMNS " FROM incident WHERE rule = ? AND subject = ? AND site = ?"
+	    "SELECT " INCIDENT_COLUMNS " FROM incident WHERE rule = ? AND subject = ? AND +site = ?"
 	    " AND state NOT IN ('withdrawn', 'merged')"
 	    " AND begin_unix_ms < ? AND (end_unix_ms IS NULL OR end_unix_ms > ?)"
 	    " ORDER BY begin_unix_ms, id",
