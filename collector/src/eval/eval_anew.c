@@ -21,8 +21,9 @@ static int
 dirty_device(struct eval_tx *tx, const char *device, int64_t begin, enum eval_priority priority,
     struct bl_err *err)
 {
-	struct eval_span s = { .begin_unix_ms = begin, .end_unix_ms = tx->now_unix_ms,
-		.priority = priority };
+	struct eval_span s = {
+		.begin_unix_ms = begin, .end_unix_ms = tx->now_unix_ms, .priority = priority
+	};
 	int rc = BL_OK;
 
 	if (begin >= tx->now_unix_ms)
@@ -64,6 +65,23 @@ changed_from(struct sqlite3 *db, const struct roster_service *s, int64_t *out, s
 	return rc;
 }
 
+/*
+ * Its step events from then on may belong to another site's cases: the batches
+ * that hold them are taken in again.  They stand in cases of sites at which it was
+ * known to serve, so that only those are gone through.
+ */
+static int
+take_events_again(
+    struct eval_tx *tx, const struct roster_service *s, int64_t from, struct bl_err *err)
+{
+	return control_sql_run(tx->db, err,
+	    "INSERT OR IGNORE INTO eval_waiting (batch_id, device, since_unix_ms)"
+	    " SELECT DISTINCT e.batch_id, e.device, ?1 FROM case_head h CROSS JOIN case_event e"
+	    " ON e.case_no = h.id AND e.unix_ms >= ?2 WHERE e.device = ?3 AND e.batch_id > 0"
+	    " AND h.site IN (SELECT site FROM eval_service WHERE device = ?3)",
+	    "iit", tx->now_unix_ms, from, s->device);
+}
+
 static int
 take_service(struct eval_tx *tx, const struct roster_service *s, struct bl_err *err)
 {
@@ -73,7 +91,8 @@ take_service(struct eval_tx *tx, const struct roster_service *s, struct bl_err *
 	if (rc != 0)
 		return rc < 0 ? rc : BL_OK;
 	if ((rc = changed_from(tx->db, s, &from, err)) < 0 ||
-	    (rc = dirty_device(tx, s->device, from, EVAL_ANEW, err)) < 0)
+	    (rc = dirty_device(tx, s->device, from, EVAL_ANEW, err)) < 0 ||
+	    (rc = take_events_again(tx, s, from, err)) < 0)
 		return rc;
 	return control_sql_run(tx->db, err,
 	    "INSERT INTO eval_service (device, from_unix_ms, to_unix_ms, site, zone)"
@@ -191,7 +210,8 @@ dirty_service(const struct roster_service *s, void *ctx)
 	struct eval_span span = {
 		.stream = d->kpi->stream,
 		.begin_unix_ms = d->begin > s->from_unix_ms ? d->begin : s->from_unix_ms,
-		.end_unix_ms = d->tx->now_unix_ms < s->to_unix_ms ? d->tx->now_unix_ms : s->to_unix_ms,
+		.end_unix_ms =
+		    d->tx->now_unix_ms < s->to_unix_ms ? d->tx->now_unix_ms : s->to_unix_ms,
 		.priority = EVAL_ANEW,
 	};
 
@@ -367,7 +387,8 @@ do_redo(struct eval_tx *tx, void *ctx, struct bl_err *err)
 		return control_sql_run(tx->db, err,
 		    "DELETE FROM eval_redo WHERE kind = ? AND id = ?", "tt", r->kind, r->id);
 	return control_sql_run(tx->db, err,
-	    "UPDATE eval_redo SET after = ? WHERE kind = ? AND id = ?", "ttt", last, r->kind, r->id);
+	    "UPDATE eval_redo SET after = ? WHERE kind = ? AND id = ?", "ttt", last, r->kind,
+	    r->id);
 }
 
 int

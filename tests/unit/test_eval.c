@@ -1,0 +1,279 @@
+/* The evaluator as a whole, step by step: a real store, a real control database, a played clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "define.h"
+#include "eval.h"
+#include "fleet.h"
+#include "store.h"
+#include "store_fixture.h"
+
+#define MINUTE INT64_C(60000)
+#define HOUR   INT64_C(3600000)
+#define T0     INT64_C(1795824000000) /* 2026-11-28T00:00:00Z */
+#define DEVICE "kiosk-1"
+
+struct centre {
+	char *folder, telemetry[600], control_path[600];
+	struct fixture_clock clock;
+	struct store *store;
+	struct control *control;
+	struct eval *eval;
+	sqlite3 *db; /* reads */
+};
+
+static const struct control_actor actor = { "test", "" };
+
+static void
+must(int rc, const struct bl_err *err)
+{
+	if (rc < 0)
+		fail_msg("%s (%d)", err->msg, rc);
+}
+
+/* ---- the centre ---- */
+
+static struct store_spool *
+spool(struct centre *c)
+{
+	const struct bl_id id = fixture_id(1);
+	struct bl_err err = { 0 };
+	struct store_spool *sp;
+
+	must(store_spool(c->store, &id, DEVICE, &sp, &err), &err);
+	return sp;
+}
+
+static void
+add_site(struct centre *c, const char *id)
+{
+	struct fleet_site_edit e = { .name = id, .zone = "UTC" };
+	struct fleet_site site;
+	struct bl_err err = { 0 };
+
+	must(fleet_site_create(c->control, &actor, id, &e, &site, &err), &err);
+}
+
+static void
+add_device(struct centre *c, const char *id, const char *site)
+{
+	struct fleet_device d;
+	struct bl_err err = { 0 };
+
+	must(fleet_device_create(c->control, &actor, id, site, id, &d, &err), &err);
+}
+
+static void
+define(struct centre *c, enum define_kind kind, const char *id, const char *body)
+{
+	struct define_edit e = {
+		.name = id, .has_enabled = true, .enabled = true, .body = body, .from_unix_ms = T0
+	};
+	struct define_errors errs = { 0 };
+	char made[BL_ID_TEXT_MAX + 1];
+	struct bl_err err = { 0 };
+	const int rc = define_create(c->control, &actor, kind, id, &e, made, &errs, &err);
+
+	must(rc, &err);
+	assert_int_equal(rc, DEFINE_DONE);
+}
+
+static void
+open_centre(struct centre *c)
+{
+	const struct bl_clock_segment seg = {
+		.id = 1, .boot = fixture_id(2), .offset_ms = T0, .source = BL_CLOCK_NTP
+	};
+	struct store_opts store = { .clock = &c->clock.clock };
+	struct control_opts control = { .clock = &c->clock.clock };
+	struct eval_opts eval = { .clock = &c->clock.clock };
+	struct bl_err err = { 0 };
+
+	memset(c, 0, sizeof(*c));
+	c->folder = fixture_folder();
+	(void)snprintf(c->telemetry, sizeof(c->telemetry), "%s/telemetry.db", c->folder);
+	(void)snprintf(c->control_path, sizeof(c->control_path), "%s/control.db", c->folder);
+	fixture_clock_init(&c->clock);
+	c->clock.unix_ms = T0;
+	store.path = c->telemetry;
+	control.path = c->control_path;
+	must(store_open(&c->store, &store, &err), &err);
+	must(control_open(&c->control, &control, &err), &err);
+	must(control_reader_open(c->control, &c->db, &err), &err);
+	must(store_begin(c->store, &err), &err);
+	must(store_clock(c->store, spool(c), &seg, &err), &err);
+	must(store_commit(c->store, &err), &err);
+	add_site(c, "north");
+	add_site(c, "south");
+	add_device(c, DEVICE, "north");
+	define(c, DEFINE_CHANNEL, "ops", "{\"kind\":\"email\",\"to\":[\"ops@example.org\"]}");
+	eval.control = c->control;
+	eval.telemetry_path = c->telemetry;
+	must(eval_open(&c->eval, &eval, &err), &err);
+}
+
+static void
+close_centre(struct centre *c)
+{
+	eval_close(c->eval);
+	control_reader_close(c->db);
+	control_close(c->control);
+	store_close(c->store);
+	fixture_folder_remove(c->folder);
+}
+
+/* ---- what comes, and what is made of it ---- */
+
+static void
+attr(struct bl_event *ev, const char *key, const char *value)
+{
+	ev->attr[ev->n_attrs++] = (struct bl_attr){
+		.key = { key, strlen(key) }, .type = BL_ATTR_TEXT, .text = { value, strlen(value) }
+	};
+}
+
+/* Minute i of the events stream; with an event of that case at its begin, unless case_id is NULL.
+ */
+static void
+put_events(struct centre *c, int64_t i, const char *type, const char *case_id)
+{
+	struct bl_event ev = { .boot_ms = i * MINUTE, .type = { type, strlen(type) } };
+	const struct fixture_batch b = { .spool = fixture_id(1),
+		.boot = fixture_id(2),
+		.stream = BL_STREAM_EVENTS,
+		.seq = (uint64_t)i + 1,
+		.begin_ms = i * MINUTE,
+		.end_ms = (i + 1) * MINUTE,
+		.interval_ms = MINUTE,
+		.event = case_id != NULL ? &ev : NULL };
+	struct bl_buf msg, raw;
+	struct bl_batch_header h;
+	struct bl_err err = { 0 };
+	const uint8_t *body;
+	size_t len;
+
+	attr(&ev, "process", "order");
+	attr(&ev, "case", case_id != NULL ? case_id : "");
+	attr(&ev, "step", "picking");
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	fixture_encode(&b, &msg, &h);
+	must(bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, &err), &err);
+	must(bl_batch_inflate(&h, body, len, &raw, &err), &err);
+	must(store_begin(c->store, &err), &err);
+	must(store_batch_put(c->store, spool(c), &h, body, len, raw.data, raw.len, &err), &err);
+	must(store_commit(c->store, &err), &err);
+	bl_buf_free(&msg);
+	bl_buf_free(&raw);
+}
+
+static void
+pass(struct centre *c, int64_t ms)
+{
+	c->clock.unix_ms += ms;
+	c->clock.mono_ms += ms;
+}
+
+/* Until there is nothing to do. */
+static void
+evaluate(struct centre *c)
+{
+	struct bl_err err = { 0 };
+	int rc;
+
+	pass(c, 2500);
+	for (unsigned n = 0; (rc = eval_step(c->eval, &err)) != 0; n++) {
+		must(rc, &err);
+		assert_true(n < 1000);
+	}
+}
+
+static int64_t
+number(struct centre *c, const char *sql)
+{
+	sqlite3_stmt *st;
+	int64_t n = -1;
+
+	assert_int_equal(sqlite3_prepare_v2(c->db, sql, -1, &st, NULL), SQLITE_OK);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	return n;
+}
+
+/* ---- tests ---- */
+
+static void
+cases_move_with_their_device(void **state)
+{
+	struct centre c;
+	struct fleet_device d;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	pass(&c, 10 * MINUTE);
+	put_events(&c, 1, "step.begin", "early");
+	put_events(&c, 4, "step.begin", "late");
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE site = 'north'"
+				    " AND events = 1"),
+	    2);
+	must(fleet_device_move(c.control, &actor, DEVICE, 0, "south", T0 + 3 * MINUTE, &d, &err),
+	    &err);
+	eval_fleet_changed(c.eval);
+	evaluate(&c);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE site = 'north'"
+				    " AND case_id = 'early' AND events = 1"),
+	    1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE site = 'south'"
+				    " AND case_id = 'late' AND events = 1"),
+	    1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE events = 1"), 2);
+	close_centre(&c);
+}
+
+/* The device stood at the other site from the beginning on: nothing stays at the first. */
+static void
+cases_move_whole(void **state)
+{
+	struct centre c;
+	struct fleet_device d;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	pass(&c, 10 * MINUTE);
+	put_events(&c, 1, "step.begin", "o-1");
+	evaluate(&c);
+	must(fleet_device_move(c.control, &actor, DEVICE, 0, "south", T0, &d, &err), &err);
+	eval_fleet_changed(c.eval);
+	evaluate(&c);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE site = 'south'"
+				    " AND events = 1"),
+	    1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM case_head WHERE events = 1"), 1);
+	close_centre(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cases_move_with_their_device),
+		cmocka_unit_test(cases_move_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
