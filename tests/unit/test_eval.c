@@ -267,12 +267,41 @@ cases_move_whole(void **state)
 	close_centre(&c);
 }
 
+/* What the restored store holds is taken in without a page, all of it. */
+static void
+a_restore_is_quiet_until_all_is_taken_in(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	define(&c, DEFINE_PROCESS, "order", "{\"steps\":[\"picking\"]}");
+	define(&c, DEFINE_RULE, "late",
+	    "{\"kind\":\"case_open\",\"severity\":\"warning\",\"process\":\"order\","
+	    "\"limit_ms\":60000,\"channels\":[\"ops\"]}");
+	evaluate(&c);
+	pass(&c, 4 * MINUTE);
+	put_events(&c, 0, "step.begin", "o-1");
+	for (int64_t i = 1; i < 4; i++)
+		put_events(&c, i, "", NULL);
+	must(store_new_epoch(c.store, &err), &err);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM incident WHERE state = 'open'"), 1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM outbox WHERE kind = 'page'"), 0);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT quiet FROM eval"), 0);
+	assert_int_equal(number(&c, "SELECT count(*) FROM digest_item"), 1);
+	close_centre(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
+		cmocka_unit_test(a_restore_is_quiet_until_all_is_taken_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

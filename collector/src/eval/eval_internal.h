@@ -92,6 +92,8 @@ int eval_dirty_site(struct eval_tx *tx, const char *site, int64_t begin, int64_t
 
 /* ---- eval_log.c: each returns 1 when something was done, 0, or negative ---- */
 int eval_take_log(struct eval *e, struct bl_err *err);
+/* Whether the log has something that has not been taken in: by what is committed. */
+int eval_log_more(struct eval *e, bool *out, struct bl_err *err);
 int eval_retry_waiting(struct eval *e, struct bl_err *err);
 /* The store's epoch against the one that the results speak of. */
 int eval_check_epoch(struct eval *e, struct bl_err *err);

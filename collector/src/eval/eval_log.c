@@ -242,9 +242,8 @@ take_in(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	return BL_OK;
 }
 
-/* No turn of the writer is taken when there is nothing. */
-static int
-log_has_more(struct eval *e, bool *out, struct bl_err *err)
+int
+eval_log_more(struct eval *e, bool *out, struct bl_err *err)
 {
 	struct store_log_head head;
 	int64_t batch_id, gap_id, moved_id;
@@ -270,7 +269,8 @@ eval_take_log(struct eval *e, struct bl_err *err)
 	bool more;
 	int rc;
 
-	if ((rc = log_has_more(e, &more, err)) < 0 || !more)
+	/* No turn of the writer is taken when there is nothing. */
+	if ((rc = eval_log_more(e, &more, err)) < 0 || !more)
 		return rc;
 	if ((rc = eval_write(e, take_in, &n, err)) < 0)
 		return rc;

@@ -12,6 +12,8 @@
 
 #include "branchline/log.h"
 
+#define TELL_MAX 100u /* incidents and messages of one transaction */
+
 /* ---- a transaction ---- */
 
 bool
@@ -76,14 +78,14 @@ settle(struct eval_tx *tx, struct bl_err *err)
 	return BL_OK;
 }
 
+/* How many incidents it decided about: TELL_MAX may have left some. */
 static int
 tell(struct eval_tx *tx, struct bl_err *err)
 {
 	struct eval *e = tx->e;
-	const int rc = notice_run(tx->db, e->set, e->roster, &e->opts.notice, tx->now_unix_ms,
-	    e->quiet, 100, err);
 
-	return rc < 0 ? rc : BL_OK;
+	return notice_run(
+	    tx->db, e->set, e->roster, &e->opts.notice, tx->now_unix_ms, e->quiet, TELL_MAX, err);
 }
 
 struct write {
@@ -194,8 +196,7 @@ store_work(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	int rc;
 
 	(void)snprintf(why, sizeof(why), "data of %s", w->n == 1 ? w->span[0].device : "devices");
-	rc = kpi_store(
-	    e->work, tx->db, e->set, e->roster, tx->now_unix_ms, why, &tx->cells, err);
+	rc = kpi_store(e->work, tx->db, e->set, e->roster, tx->now_unix_ms, why, &tx->cells, err);
 	for (unsigned i = 0; i < w->n && rc >= 0; i++) {
 		rc = eval_dirty_done(tx->db, &w->span[i], w->done_until[i], err);
 		if (rc >= 0)
@@ -245,7 +246,7 @@ eval_work_dirty(struct eval *e, struct bl_err *err)
 /* ---- what time alone brings about ---- */
 
 struct clocked {
-	bool no_data;
+	bool no_data, ended_quiet;
 	unsigned n;
 };
 
@@ -253,27 +254,32 @@ static int
 caught_up(struct eval_tx *tx, bool *out, struct bl_err *err)
 {
 	int64_t dirty;
-	const int rc =
-	    control_sql_int(tx->db, err, 0, &dirty, "SELECT count(*) FROM eval_dirty", "");
+	bool more;
+	int rc;
 
+	*out = false;
+	if ((rc = eval_log_more(tx->e, &more, err)) < 0 || more)
+		return rc;
+	rc = control_sql_int(tx->db, err, 0, &dirty, "SELECT count(*) FROM eval_dirty", "");
 	*out = dirty == 0;
 	return rc;
 }
 
 /* After a restore: what is undecided by now goes into one digest a site. */
 static int
-end_quiet(struct eval_tx *tx, struct bl_err *err)
+end_quiet(struct eval_tx *tx, bool *ended, struct bl_err *err)
 {
-	bool all;
 	int rc;
 
-	if (!tx->e->quiet || (rc = caught_up(tx, &all, err)) < 0 || !all)
-		return tx->e->quiet ? rc : BL_OK;
-	if ((rc = tell(tx, err)) < 0 ||
-	    (rc = control_sql_run(tx->db, err, "UPDATE eval SET quiet = 0", "")) < 0)
+	if (!tx->e->quiet)
+		return BL_OK;
+	if ((rc = caught_up(tx, ended, err)) < 0 || !*ended || (rc = tell(tx, err)) < 0)
 		return rc;
-	tx->e->quiet = false;
-	return BL_OK;
+	if (rc >= (int)TELL_MAX) { /* the rest must not be told as if it were new */
+		*ended = false;
+		return BL_OK;
+	}
+	return control_sql_run(tx->db, err, "UPDATE eval SET quiet = 0", "");
 }
 
 static int
@@ -296,7 +302,7 @@ on_time(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	if ((rc = settle(tx, err)) < 0 || (rc = tell(tx, err)) < 0)
 		return rc;
 	tx->cells.n = 0; /* settled here, before the messages */
-	return end_quiet(tx, err);
+	return end_quiet(tx, &c->ended_quiet, err);
 }
 
 int
@@ -315,5 +321,7 @@ eval_on_time(struct eval *e, struct bl_err *err)
 	}
 	if ((rc = eval_write(e, on_time, &c, err)) < 0)
 		return rc;
+	if (c.ended_quiet)
+		e->quiet = false;
 	return c.n > 0;
 }
