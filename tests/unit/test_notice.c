@@ -451,6 +451,41 @@ a_key_is_put_once(void **state)
 	control_read_end(k->c, db);
 }
 
+static int
+count_thousands(void *ctx)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static int
+run_and_count(struct kit *k, void *ctx, struct bl_err *err)
+{
+	const struct notice_opts opts = { 0 };
+	int rc;
+
+	sqlite3_progress_handler(k->env.db, 1000, count_thousands, ctx);
+	rc = notice_run(k->env.db, &k->set, k->roster, &opts, k->now, false, 100, err);
+	sqlite3_progress_handler(k->env.db, 0, NULL, NULL);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Once a second, whatever lies in the past. */
+static void
+what_is_decided_costs_nothing(void **state)
+{
+	struct kit *k = *state;
+	unsigned thousands = 0;
+
+	kit_sql(k, "WITH RECURSIVE i (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)"
+		   " INSERT INTO incident (rule, rule_version, site, subject, severity,"
+		   " begin_unix_ms, end_unix_ms, last_true_unix_ms, known_unix_ms, state, assignee,"
+		   " notice, explanation, changed_unix_ms, version) SELECT 'r2', 1, 'east', 'east',"
+		   " 'info', n, n + 1, n + 1, n, 'resolved', '', 2, '{}', n, 1 FROM i");
+	assert_int_equal(kit_write(k, run_and_count, &thousands), BL_OK);
+	assert_true(thousands < 10);
+}
+
 int
 main(void)
 {
@@ -472,6 +507,7 @@ main(void)
 		TEST(resolved_by_a_person_while_it_goes_on_nobody_is_told),
 		TEST(cut_off_in_the_middle_neither_loses_nor_doubles),
 		TEST(a_key_is_put_once),
+		TEST(what_is_decided_costs_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ load_undecided(struct notice_run *r, struct ids *out)
 	rc = control_sql_prepare(&st, r->db, r->err,
 	    "SELECT id, begin_unix_ms, coalesce(end_unix_ms, 9223372036854775807),"
 	    " last_true_unix_ms, known_unix_ms, state NOT IN ('open', 'acknowledged') FROM "
-	    "incident WHERE notice = 0"
+	    "incident INDEXED BY incident_undecided WHERE notice = 0"
 	    " ORDER BY id",
 	    "");
 	if (rc < 0)

@@ -166,6 +166,7 @@ find_due(struct patience *p, const struct define_rule *v, size_t limit, int64_t 
 {
 	static const char sql[] =
 	    "SELECT site, begin_unix_ms, end_unix_ms, " PATIENCE " FROM kpi_cell"
+	    " INDEXED BY kpi_cell_provisional"
 	    " WHERE state = 0 AND ready = 0 AND kpi = ?1 AND window = ?2"
 	    " AND end_unix_ms > ?4 AND end_unix_ms <= ?6"
 	    " AND " PATIENCE " > ?5 AND " PATIENCE " <= ?6"
