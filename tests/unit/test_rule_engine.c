@@ -380,6 +380,59 @@ too_little_of_a_window_says_nothing(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_run"), 0);
 }
 
+/* The centre's clock was far ahead and was set right. */
+static void
+patience_goes_on_when_the_clock_was_ahead(void **state)
+{
+	struct kit *k = *state;
+
+	kit_threshold(k, "r2", 2);
+	k->now = at(100000);
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	k->now = at(2);
+	kit_minutes(k, "east", T0, "pp");
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	k->now = at(4);
+	assert_int_equal(kit_on_time(k, 100), BL_OK);
+	assert_string_equal(kit_incidents(k, "r2", "east"), "[0,-)");
+}
+
+static int
+count_thousands(void *ctx)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static int
+look_and_count(struct kit *k, void *ctx, struct bl_err *err)
+{
+	int rc;
+
+	sqlite3_progress_handler(k->env.db, 1000, count_thousands, ctx);
+	rc = rule_on_time(&k->env, 100, err);
+	sqlite3_progress_handler(k->env.db, 0, NULL, NULL);
+	return rc;
+}
+
+/* Once a second, whatever lies in the past. */
+static void
+a_look_at_patience_does_not_walk_through_the_past(void **state)
+{
+	struct kit *k = *state;
+	unsigned thousands = 0;
+
+	kit_threshold(k, "r2", 2);
+	kit_sql(k, "WITH RECURSIVE i (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)"
+		   " INSERT INTO kpi_cell (kpi, window, site, begin_unix_ms, end_unix_ms, version,"
+		   " value, n, completeness, ready, state, revisions, known_unix_ms)"
+		   " SELECT 'failures', 1, 'east', 60000 * n, 60000 * n + 60000, 1, 1, 1, 1, 1, 1, 0,"
+		   " 0 FROM i");
+	k->now = at(10);
+	assert_int_equal(kit_write(k, look_and_count, &thousands), BL_OK);
+	assert_true(thousands < 10);
+}
+
 /* ---- versions ---- */
 
 static void
@@ -866,6 +919,24 @@ never_heard_of_counts_from_its_service_and_a_retired_one_ends(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_silent"), 0);
 }
 
+/* The centre's clock was far ahead for a while, which looked like a break. */
+static void
+silence_is_heard_when_the_clock_was_ahead(void **state)
+{
+	struct kit *k = *state;
+
+	kit_no_data(k, "quiet", 15 * MINUTE);
+	kit_device(k, "d1")->last_arrival = at(0);
+	kit_device(k, "d2")->last_arrival = at(100);
+	k->now = at(1);
+	look_until(k, at(2));
+	k->now = at(100000);
+	assert_int_equal(kit_no_data_look(k), BL_OK);
+	k->now = at(3);
+	look_until(k, at(20));
+	assert_string_equal(kit_incidents(k, "quiet", "d1"), "[0,-)");
+}
+
 static void
 switched_off_silences_end(void **state)
 {
@@ -898,6 +969,8 @@ main(void)
 		TEST(only_the_first_ten_windows_are_named),
 		TEST(a_window_with_a_hole_is_waited_for),
 		TEST(patience_is_looked_at_in_bounded_pieces_and_none_is_left_out),
+		TEST(patience_goes_on_when_the_clock_was_ahead),
+		TEST(a_look_at_patience_does_not_walk_through_the_past),
 		TEST(too_little_of_a_window_says_nothing),
 		TEST(more_intervals_than_one_finding_holds_are_all_told),
 		TEST(a_window_over_the_end_of_a_version_ends_with_it),
@@ -920,6 +993,7 @@ main(void)
 		TEST(silence_begins_with_the_last_arrival_and_ends_with_the_next),
 		TEST(a_centre_that_was_down_calls_nobody_silent_at_once),
 		TEST(never_heard_of_counts_from_its_service_and_a_retired_one_ends),
+		TEST(silence_is_heard_when_the_clock_was_ahead),
 		TEST(switched_off_silences_end),
 	};
 

@@ -282,7 +282,9 @@ rule_on_time(const struct rule_env *e, size_t limit, struct bl_err *err)
 	     p.first = rule_next(e->set, p.first)) {
 		rc = control_sql_int(e->db, err, made_unix_ms(p.first), &p.mark,
 		    "SELECT unix_ms FROM rule_mark WHERE rule = ?", "t", p.first->head.id);
-		if (rc >= 0 && !too_soon(&p))
+		if (rc >= 0 && p.mark > e->now_unix_ms) /* our clock was ahead */
+			rc = set_mark(e, p.first->head.id, e->now_unix_ms, err);
+		else if (rc >= 0 && !too_soon(&p))
 			rc = look(&p, &left, err);
 	}
 	free(p.due.c);

@@ -267,8 +267,8 @@ wind_clock(struct look *l)
 		return 0;
 	/* The first look: nothing is known of a break before it. */
 	l->since = last == INT64_MIN ? INT64_MIN : since;
-	if (last != INT64_MIN && t - last > longest_break(l))
-		l->since = t;
+	if ((last != INT64_MIN && t - last > longest_break(l)) || l->since > t)
+		l->since = t; /* after t: our clock was ahead */
 	rc = control_sql_run(l->e->db, l->err,
 	    "INSERT OR REPLACE INTO rule_mark (rule, unix_ms, since_unix_ms) VALUES (?, ?, ?)",
 	    "tii", l->first->head.id, t, l->since);
