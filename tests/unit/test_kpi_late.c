@@ -384,6 +384,53 @@ what_is_switched_off_in_the_past_goes(void **state)
 }
 
 static void
+redo_moved(struct kit *k, int64_t end)
+{
+	kit_roster(k);
+	kpi_work_look_back(k->work, true);
+	kit_redo(k, "d1", HOST, KIT_T0, end);
+}
+
+/* It turns out that the device had been moved hours ago, or never was at that site. */
+static void
+what_a_moved_device_gave_to_the_site_before_goes(void **state)
+{
+	const int64_t end = KIT_T0 + 8 * KIT_HOUR, moved = KIT_T0 + KIT_HOUR;
+	struct kit k;
+	int64_t s;
+
+	(void)state;
+	open_one_site(&k);
+	kit_site(&k, "hanoi", "UTC");
+	kit_kpi(&k, "k", 0);
+	s = kit_series(&k, "d1", "m", "{}", BL_GAUGE, HOST, 10000);
+	kit_arrive(&k, ramp_of(&k, "d1", s, KIT_T0, end));
+	assert_int_equal(
+	    kit_count(&k, "SELECT count(*) FROM kpi_cell WHERE window = 3 AND site = 'utc'"), 8);
+
+	assert_int_equal(sqlite3_exec(k.db, "UPDATE service SET to_unix_ms = 1795827600000"
+					    " WHERE device = 'd1'", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(moved, 1795827600000);
+	kit_service(&k, "d1", "hanoi", moved, 0);
+	redo_moved(&k, end);
+	assert_int_equal(
+	    kit_count(&k, "SELECT count(*) FROM kpi_cell WHERE window = 3 AND site = 'utc'"), 1);
+	assert_int_equal(kit_count(&k, "SELECT count(*) FROM kpi_part WHERE site = 'utc'"
+				       " AND window = 1"), 60);
+	assert_int_equal(
+	    kit_count(&k, "SELECT count(*) FROM kpi_cell WHERE window = 3 AND site = 'hanoi'"), 7);
+
+	assert_int_equal(
+	    sqlite3_exec(k.db, "DELETE FROM service WHERE site = 'utc'", NULL, NULL, NULL),
+	    SQLITE_OK);
+	redo_moved(&k, end);
+	assert_int_equal(kit_count(&k, "SELECT count(*) FROM kpi_part WHERE site = 'utc'"), 0);
+	assert_int_equal(kit_count(&k, "SELECT count(*) FROM kpi_cell WHERE site = 'utc'"), 0);
+	kit_close(&k);
+}
+
+static void
 another_resolution_in_the_past_replaces_the_rows(void **state)
 {
 	static const enum bl_window other[] = { BL_WINDOW_5M, BL_WINDOW_1H, BL_WINDOW_1D };
@@ -494,6 +541,7 @@ main(void)
 		cmocka_unit_test(a_version_with_another_meaning_leaves_out_what_was_before_it),
 		cmocka_unit_test(a_day_keeps_the_version_that_it_began_under),
 		cmocka_unit_test(what_is_switched_off_in_the_past_goes),
+		cmocka_unit_test(what_a_moved_device_gave_to_the_site_before_goes),
 		cmocka_unit_test(another_resolution_in_the_past_replaces_the_rows),
 		cmocka_unit_test(a_final_value_asked_anew_is_revised_once),
 		cmocka_unit_test(another_zone_moves_hours_and_days),

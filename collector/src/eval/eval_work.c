@@ -217,6 +217,7 @@ compute(struct eval *e, struct work *w, struct bl_err *err)
 	for (w->n = 0; w->n < n;) {
 		const struct eval_span *s = &w->span[w->n];
 
+		kpi_work_look_back(e->work, s->priority == EVAL_ANEW);
 		rc = kpi_compute(e->work, e->telemetry, e->reader, e->set, e->roster, s->device,
 		    s->stream, s->begin_unix_ms, s->end_unix_ms, NULL, &w->done_until[w->n], err);
 		if (rc < 0)

@@ -269,7 +269,10 @@ drop_row(struct kpi_job *j, sqlite3_stmt *st, const char *kpi, int code, int64_t
 	return kpi_work_add(j->w, &e, NULL, j->err);
 }
 
-/* Rows of a version that is no longer in force there: only a KPI with several can have some. */
+/*
+ * Rows of a version that is no longer in force there: only a KPI with several can have
+ * some.  And those of a site where the device was not in service after all.
+ */
 static int
 drop_stale(struct kpi_job *j, const char *kpi, int64_t begin, int64_t end)
 {
@@ -291,23 +294,30 @@ drop_stale(struct kpi_job *j, const char *kpi, int64_t begin, int64_t end)
 	return rc;
 }
 
-/* The second version of a KPI stands for it. */
-static bool
-is_second(const struct define_set *set, size_t k, const char *kpi)
+/* How many versions of the same KPI stand before it. */
+static size_t
+versions_before(const struct define_set *set, size_t k)
 {
-	const char *id = set->kpi[k].head.id;
+	size_t n = 0;
 
-	if (k == 0 || strcmp(id, set->kpi[k - 1].head.id) != 0 ||
-	    (k > 1 && strcmp(id, set->kpi[k - 2].head.id) == 0))
-		return false;
-	return kpi == NULL || strcmp(kpi, id) == 0;
+	while (n < k && strcmp(set->kpi[k].head.id, set->kpi[k - n - 1].head.id) == 0)
+		n++;
+	return n;
+}
+
+/* The second version of a KPI stands for it; where all are looked for, the first. */
+static bool
+may_be_stale(const struct kpi_job *j, size_t k, const char *kpi)
+{
+	return (kpi == NULL || strcmp(kpi, j->set->kpi[k].head.id) == 0) &&
+	       versions_before(j->set, k) == (j->w->look_back ? 0 : 1);
 }
 
 static bool
-any_redefined(const struct define_set *set, const char *kpi)
+any_may_be_stale(const struct kpi_job *j, const char *kpi)
 {
-	for (size_t k = 0; k < set->n_kpis; k++)
-		if (is_second(set, k, kpi))
+	for (size_t k = 0; k < j->set->n_kpis; k++)
+		if (may_be_stale(j, k, kpi))
 			return true;
 	return false;
 }
@@ -318,7 +328,7 @@ drop_all_stale(struct kpi_job *j, int64_t begin, int64_t end, const char *kpi)
 	int rc = BL_OK;
 
 	for (size_t k = 0; rc >= 0 && k < j->set->n_kpis; k++)
-		if (is_second(j->set, k, kpi))
+		if (may_be_stale(j, k, kpi))
 			rc = drop_stale(j, j->set->kpi[k].head.id, begin, end);
 	return rc;
 }
@@ -359,8 +369,8 @@ compute(struct kpi_job *j, int64_t begin, int64_t end, const char *kpi, int64_t 
 	int64_t to;
 	int rc;
 
-	if ((rc = add_tasks(j, begin, end, kpi)) < 0 ||
-	    (j->n == 0 && !any_redefined(j->set, kpi)) || (rc = kpi_feed_create(&feed, j)) < 0)
+	if ((rc = add_tasks(j, begin, end, kpi)) < 0 || (j->n == 0 && !any_may_be_stale(j, kpi)) ||
+	    (rc = kpi_feed_create(&feed, j)) < 0)
 		return rc;
 	kpi_feed_leads(feed);
 	to = piece_end(j, begin, end);

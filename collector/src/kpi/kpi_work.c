@@ -38,6 +38,12 @@ kpi_work_reset(struct kpi_work *w)
 	bl_buf_reset(&w->bytes);
 }
 
+void
+kpi_work_look_back(struct kpi_work *w, bool yes)
+{
+	w->look_back = yes;
+}
+
 size_t
 kpi_work_parts(const struct kpi_work *w)
 {

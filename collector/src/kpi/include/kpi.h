@@ -37,6 +37,12 @@ void kpi_work_free(struct kpi_work *w);  /* NULL is fine */
 void kpi_work_reset(struct kpi_work *w); /* after kpi_store: empty */
 /* How many parts wait in it: storing a thousand takes 30 to 100 ms. */
 size_t kpi_work_parts(const struct kpi_work *w);
+/*
+ * Whether kpi_compute also looks for rows of the device that have no ground any more: at
+ * sites where it was not in service after all.  For spans in which the roster changed; rows
+ * of versions that are in force no more are always looked for.
+ */
+void kpi_work_look_back(struct kpi_work *w, bool yes);
 
 /*
  * Works out, for one device's stream, the smallest windows that touch
