@@ -232,6 +232,7 @@ agent_tick(struct agent *a)
 {
 	const int64_t interval = a->config->v->interval_ms;
 	const int64_t boot_ms = bl_boot_ms(a->clock);
+	const int64_t probes_from_ms = prober_open_from_ms(a->prober); /* before their results */
 
 	/* Boot time goes on in suspend, when the monotonic clock of the schedule stands. */
 	if (boot_ms - a->last_tick_boot_ms >= 2 * interval + 1000) {
@@ -245,8 +246,8 @@ agent_tick(struct agent *a)
 	sample_all(a, boot_ms);
 	sample_own(a);
 	sink_flush(a, BL_STREAM_HOST, boot_ms);
-	(void)spool_thread_commit(
-	    a->spool, boot_ms); /* full: it commits by itself within a second */
+	/* Full: it commits by itself within a second. */
+	(void)spool_thread_commit_probes(a->spool, boot_ms, probes_from_ms);
 	agent_tick_align(a);
 }
 

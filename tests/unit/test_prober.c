@@ -428,6 +428,71 @@ a_prober_stops_in_the_middle_of_anything(void **state)
 }
 
 static void
+the_run_under_way_is_told(void **state)
+{
+	static struct results all;
+	struct probe p;
+	struct prober *pr;
+	int64_t from;
+	unsigned n;
+
+	(void)state;
+	assert_true(prober_open_from_ms(NULL) == INT64_MAX);
+	probe_here(&p, "/silent");
+	p.conf.interval_ms = 3000;
+	p.conf.timeout_ms = 500;
+	results_init(&all);
+	pr = prober_of(&p.conf, 1, &all);
+	do {
+		pthread_mutex_lock(&all.mtx);
+		n = all.n;
+		pthread_mutex_unlock(&all.mtx);
+		from = prober_open_from_ms(pr);
+	} while (from == INT64_MAX);
+	results_wait(&all, n + 1);
+	assert_in_range(all.r[n].boot_ms, from, from + 100);
+	while (prober_open_from_ms(pr) != INT64_MAX)
+		;
+	prober_stop(pr);
+}
+
+/* Whoever looks at clock, runs and results in this order may cover what lies before. */
+static void
+no_result_is_older_than_what_was_told(void **state)
+{
+	static struct results all;
+	static int64_t told[COUNT(all.r) + 1]; /* when so many results had come */
+	struct probe p[3];
+	struct probe_conf conf[3];
+	struct prober *pr;
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(p); i++) {
+		probe_here(&p[i], i == 2 ? "/silent" : "/ok");
+		p[i].conf.interval_ms = 20 + 5 * i;
+		p[i].conf.timeout_ms = 7;
+		conf[i] = p[i].conf;
+	}
+	results_init(&all);
+	pr = prober_of(conf, COUNT(conf), &all);
+	while (n < 100) {
+		const int64_t now = bl_boot_ms(harness_clock()), from = prober_open_from_ms(pr);
+
+		pthread_mutex_lock(&all.mtx);
+		n = all.n;
+		pthread_mutex_unlock(&all.mtx);
+		told[n] = from < now ? from : now;
+	}
+	prober_stop(pr);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(all.r[i].boot_ms >= told[i]);
+		if (told[i + 1] < told[i])
+			told[i + 1] = told[i]; /* what was told once holds */
+	}
+}
+
+static void
 the_systems_resolver_is_used_in_life(void **state)
 {
 	static struct results all;
@@ -484,6 +549,8 @@ main(void)
 		cmocka_unit_test(a_prober_without_probes_starts_and_stops),
 		cmocka_unit_test(what_cannot_run_is_refused_by_name),
 		cmocka_unit_test(a_prober_stops_in_the_middle_of_anything),
+		cmocka_unit_test(the_run_under_way_is_told),
+		cmocka_unit_test(no_result_is_older_than_what_was_told),
 		cmocka_unit_test(the_systems_resolver_is_used_in_life),
 	};
 

@@ -214,6 +214,47 @@ intervals_of_a_run_touch_and_cover_quiet_time(void **state)
 	free(c);
 }
 
+/* What began before is not covered before it has come; other streams do not wait for it. */
+static void
+an_interval_ends_where_something_is_still_to_come(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	const int64_t begin = k->time.boot_ms;
+	static const struct {
+		int64_t open_from_s, ends_s; /* after the begin; 0: nothing is to come */
+	} rows[] = {
+		{ 0, 10 },
+		{ 17, 17 },  /* a run that began then goes on */
+		{ 17, 17 },  /* it still does: nothing more is covered */
+		{ 36, 36 },  /* it has ended, another one goes on */
+		{ 900, 50 }, /* later than what was said */
+		{ 5, 50 },   /* what was covered stays so */
+		{ 0, 70 },
+	};
+
+	kit_open(k, SPOOL_CREATED);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ends[BL_STREAMS] = { 0 };
+
+		kit_pass(&k->time, 9000);
+		kit_tick(k, BL_STREAM_PROBES);
+		spool_covered(k->s, k->time.boot_ms);
+		spool_open_from(k->s, BL_STREAM_PROBES,
+		    rows[i].open_from_s == 0 ? INT64_MAX : begin + rows[i].open_from_s * 1000);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		for (unsigned b = 0; b < c->n; b++)
+			if (c->batch[b].h.collect_end_ms > ends[c->batch[b].stream - 1])
+				ends[c->batch[b].stream - 1] = c->batch[b].h.collect_end_ms;
+		assert_int_equal((ends[BL_STREAM_PROBES - 1] - begin) / 1000, (int)rows[i].ends_s);
+		assert_int_equal(ends[BL_STREAM_HOST - 1], k->time.boot_ms);
+		assert_int_equal(ends[BL_STREAM_EVENTS - 1], k->time.boot_ms);
+	}
+	centre_assert_exact(c, BL_STREAM_PROBES, 7);
+	free(c);
+}
+
 static void
 a_long_span_becomes_batches_within_the_size(void **state)
 {
@@ -483,6 +524,7 @@ main(void)
 		T(a_batch_never_mixes_boots),
 		T(cutting_follows_link_and_receipts),
 		T(intervals_of_a_run_touch_and_cover_quiet_time),
+		T(an_interval_ends_where_something_is_still_to_come),
 		T(a_long_span_becomes_batches_within_the_size),
 		T(an_event_id_is_one_event_for_a_day),
 		T(remembered_ids_keep_to_their_cap_in_a_flood),

@@ -239,7 +239,7 @@ an_event_is_answered_after_its_commit(void **state)
 static void post_bulk(struct kit *k, struct seen *s, unsigned n);
 
 static int64_t
-latest_interval_end(const struct kit *k, unsigned *batches)
+latest_interval_end(const struct kit *k, enum bl_stream stream, unsigned *batches)
 {
 	sqlite3_stmt *st;
 	sqlite3 *db;
@@ -247,8 +247,10 @@ latest_interval_end(const struct kit *k, unsigned *batches)
 
 	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
 	assert_int_equal(
-	    sqlite3_prepare_v2(db, "SELECT count(*),max(end_ms) FROM batch", -1, &st, NULL),
+	    sqlite3_prepare_v2(
+		db, "SELECT count(*),max(end_ms) FROM batch WHERE (id>>48)&3=?1", -1, &st, NULL),
 	    SQLITE_OK);
+	assert_int_equal(sqlite3_bind_int(st, 1, (int)stream), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	*batches = (unsigned)sqlite3_column_int(st, 0);
 	end = sqlite3_column_int64(st, 1);
@@ -279,12 +281,14 @@ no_interval_goes_beyond_what_the_loop_said(void **state)
 	await(&s, &s.events_ok, 1);
 	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
 	ask_status(&s);
-	assert_in_range(latest_interval_end(k, &batches), begin, told);
+	assert_in_range(latest_interval_end(k, BL_STREAM_EVENTS, &batches), begin, told);
 	assert_int_equal(batches, 1);
 	told = bl_boot_ms(bl_clock_real());
-	assert_int_equal(spool_thread_commit(s.t, told), BL_OK);
+	assert_int_equal(spool_thread_commit_probes(s.t, told, told - 7), BL_OK);
 	spool_thread_stop(s.t);
-	assert_int_equal(latest_interval_end(k, &batches), told);
+	assert_int_equal(latest_interval_end(k, BL_STREAM_EVENTS, &batches), told);
+	assert_int_equal(latest_interval_end(k, BL_STREAM_PROBES, &batches), told - 7);
+	assert_int_equal(latest_interval_end(k, BL_STREAM_HOST, &batches), told);
 	free(s.c);
 }
 

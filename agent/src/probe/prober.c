@@ -34,6 +34,7 @@ struct prober {
 	struct probe_run *run; /* owned */
 	int stop_fd;
 	atomic_bool stopping;
+	_Atomic int64_t open_from_ms; /* see prober_open_from_ms */
 	bool started;
 	pthread_t thread;
 };
@@ -89,12 +90,28 @@ event(struct prober *p, uint64_t data)
 		probe_run_step(r);
 }
 
-static void
-begin(struct probe_run *r, int64_t now)
+/* When the oldest run that is under way began. */
+static int64_t
+oldest_run(const struct prober *p)
 {
+	int64_t at = INT64_MAX;
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->run[i].phase != PHASE_IDLE && p->run[i].result.boot_ms < at)
+			at = p->run[i].result.boot_ms;
+	return at;
+}
+
+static void
+begin(struct prober *p, struct probe_run *r, int64_t now)
+{
+	const int64_t oldest = oldest_run(p), boot = bl_boot_ms(p->env.clock);
+
 	do
 		r->due_mono_ms += r->conf->interval_ms;
 	while (r->due_mono_ms <= now);
+	/* Before the run looks at the clock: nobody can have covered a time it then gets. */
+	atomic_store(&p->open_from_ms, oldest < boot ? oldest : boot);
 	probe_run_begin(r);
 }
 
@@ -111,7 +128,7 @@ timers(struct prober *p)
 		if (r->phase != PHASE_IDLE && now >= r->deadline_mono_ms)
 			probe_run_timeout(r);
 		if (r->phase == PHASE_IDLE && now >= r->due_mono_ms)
-			begin(r, now);
+			begin(p, r, now);
 	}
 }
 
@@ -127,6 +144,8 @@ thread_main(void *arg)
 		for (int i = 0; i < n; i++)
 			event(p, ev[i].data.u64);
 		timers(p);
+		/* The results of those that have ended have been handed over. */
+		atomic_store(&p->open_from_ms, oldest_run(p));
 	}
 	return NULL;
 }
@@ -247,6 +266,7 @@ prober_start_with(struct prober **out, const struct bl_conf_list *probes,
 	p->env.ctx = ctx;
 	p->env.epoll_fd = -1;
 	p->stop_fd = -1;
+	atomic_store(&p->open_from_ms, INT64_MAX);
 	if ((rc = set_up(p, probes, lookup, err)) < 0) {
 		prober_free(p);
 		return rc;
@@ -260,6 +280,12 @@ prober_start(struct prober **out, const struct bl_conf_list *probes, const struc
     prober_result_cb result, void *ctx, struct bl_err *err)
 {
 	return prober_start_with(out, probes, clock, NULL, result, ctx, err);
+}
+
+int64_t
+prober_open_from_ms(const struct prober *p)
+{
+	return p != NULL ? atomic_load(&p->open_from_ms) : INT64_MAX;
 }
 
 void

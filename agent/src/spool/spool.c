@@ -64,6 +64,7 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		s->cut_mono_ms[i] = bl_mono_ms(s->clock);
 		s->raw_per_open_pct[i] = 100;
+		s->open_from_ms[i] = INT64_MAX;
 		s->live_from[i] = INT64_MAX;
 	}
 	*out = s;

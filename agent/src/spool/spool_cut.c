@@ -265,6 +265,8 @@ cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err 
 
 	if (s->begun && pending_empty(s) && s->covered_ms > upto)
 		upto = s->covered_ms;
+	if (s->begun && s->open_from_ms[i] < upto)
+		upto = s->open_from_ms[i];
 	if (s->d.stream[i].open_rows == 0 && upto <= s->d.stream[i].begin_ms)
 		return BL_OK;
 	while (left) {

@@ -210,6 +210,7 @@ struct spool {
 	int64_t opened_ms;  /* boot time: this run's first collection intervals begin here */
 	int64_t covered_ms; /* what the next commit will say */
 	bool covered_told;  /* by spool_covered; else it is the time of the commit */
+	int64_t open_from_ms[BL_STREAMS]; /* see spool_open_from */
 	int64_t last_append_ms[BL_STREAMS];
 	uint64_t crc_bad_rows;
 

@@ -271,6 +271,12 @@ spool_covered(struct spool *s, int64_t boot_ms)
 }
 
 void
+spool_open_from(struct spool *s, enum bl_stream stream, int64_t boot_ms)
+{
+	s->open_from_ms[stream_index(stream)] = boot_ms;
+}
+
+void
 spool_connected(struct spool *s)
 {
 	s->p.connections++;

@@ -341,13 +341,21 @@ spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *seg)
 }
 
 int
-spool_thread_commit(struct spool_thread *t, int64_t boot_ms)
+spool_thread_commit_probes(struct spool_thread *t, int64_t boot_ms, int64_t probes_from_ms)
 {
 	struct post *p = post_new(POST_COMMIT, 0);
 
-	if (p != NULL)
+	if (p != NULL) {
 		p->boot_ms = boot_ms;
+		p->u.probes_from_ms = probes_from_ms;
+	}
 	return post(t, p);
+}
+
+int
+spool_thread_commit(struct spool_thread *t, int64_t boot_ms)
+{
+	return spool_thread_commit_probes(t, boot_ms, INT64_MAX);
 }
 
 /* ---- link ---- */

@@ -463,6 +463,7 @@ work(struct spool_thread *t, struct post *p)
 		break;
 	case POST_COMMIT:
 		spool_covered(t->spool, p->boot_ms);
+		spool_open_from(t->spool, BL_STREAM_PROBES, p->u.probes_from_ms);
 		commit(t);
 		break;
 	case POST_LINK_UP:

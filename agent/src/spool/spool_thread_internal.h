@@ -47,6 +47,7 @@ struct post {
 		struct bl_gap gap;
 		struct bl_clock_segment clock;
 		struct spool_want want;
+		int64_t probes_from_ms;
 	} u;
 	max_align_t data[]; /* samples, an event with its texts, a receipt, a question */
 };

@@ -122,6 +122,14 @@ int prober_start(struct prober **out, const struct bl_conf_list *probes,
  * fine. */
 void prober_stop(struct prober *p);
 
+/*
+ * The boot time from which on results may be to come; INT64_MAX: no run is under
+ * way.  Look at the clock first, then here, then at the results that came: no
+ * result with an earlier boot_ms than the lesser of the two comes after them.
+ * Any thread.  NULL is fine.
+ */
+int64_t prober_open_from_ms(const struct prober *p);
+
 /* What the putting side remembers of one probe; one for each, by the same index. */
 struct probe_state {
 	const struct probe_conf *conf; /* kept */

@@ -83,6 +83,11 @@ int spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_e
  * collection intervals may end.  Never called: the time of the commit.
  */
 void spool_covered(struct spool *s, int64_t boot_ms);
+/*
+ * What is appended to this stream from now on may be as old as boot_ms, whatever
+ * spool_covered says: its intervals do not go beyond.  INT64_MAX: it is not.
+ */
+void spool_open_from(struct spool *s, enum bl_stream stream, int64_t boot_ms);
 /* Counts one connection (durable with the next commit); see spool_status. */
 void spool_connected(struct spool *s);
 

@@ -154,6 +154,11 @@ int spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *se
  * BL_EFULL is harmless: the thread commits within SPOOL_THREAD_COMMIT_MS anyway.
  */
 int spool_thread_commit(struct spool_thread *t, int64_t boot_ms);
+/*
+ * The same where results of probes are to come that may be as old as
+ * probes_from_ms: collection intervals of that stream end there.
+ */
+int spool_thread_commit_probes(struct spool_thread *t, int64_t boot_ms, int64_t probes_from_ms);
 
 /* ---- link ---- */
 
