@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "step_call.h"
@@ -42,6 +43,7 @@ struct run {
 	char *socket; /* NULL: not known */
 	bool warned;
 	sigset_t before; /* the mask that the command gets */
+	sigset_t held;   /* waited for while it runs */
 };
 
 static void
@@ -112,16 +114,26 @@ read_args(int argc, char **argv, struct run *r, char ***command)
 static void
 signals_hold(struct run *r)
 {
-	sigset_t set;
-
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would leave no exit code behind */
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGQUIT);
-	(void)sigprocmask(SIG_BLOCK, &set, &r->before);
+	(void)sigemptyset(&r->held);
+	(void)sigaddset(&r->held, SIGCHLD);
+	(void)sigaddset(&r->held, SIGTERM);
+	(void)sigaddset(&r->held, SIGHUP);
+	(void)sigaddset(&r->held, SIGINT);
+	(void)sigaddset(&r->held, SIGQUIT);
+	(void)sigprocmask(SIG_BLOCK, &r->held, &r->before);
+}
+
+/* What came before the command was there to get it; 0: nothing. */
+static int
+early_signal(const struct run *r)
+{
+	const struct timespec at_once = { 0 };
+	int sig, early = 0;
+
+	while ((sig = sigtimedwait(&r->held, NULL, &at_once)) > 0)
+		early = sig != SIGCHLD ? sig : early;
+	return early;
 }
 
 static int
@@ -141,20 +153,13 @@ spawn(const struct run *r, char **command, pid_t *pid)
 
 /* Until the command has ended: its status. */
 static int
-wait_for(pid_t pid)
+wait_for(const struct run *r, pid_t pid)
 {
-	sigset_t set;
 	siginfo_t si;
 	int status;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGQUIT);
 	while (waitpid(pid, &status, WNOHANG) != pid) {
-		const int sig = sigwaitinfo(&set, &si);
+		const int sig = sigwaitinfo(&r->held, &si);
 
 		/* What a terminal sends has reached the command already. */
 		if (sig > 0 && sig != SIGCHLD && si.si_code != SI_KERNEL)
@@ -166,11 +171,14 @@ wait_for(pid_t pid)
 static int
 run_command(const struct run *r, char **command)
 {
+	const int early = early_signal(r);
 	pid_t pid = -1;
 	const int rc = spawn(r, command, &pid);
 
+	if (rc == 0 && early != 0)
+		(void)kill(pid, early);
 	if (rc == 0)
-		return wait_for(pid);
+		return wait_for(r, pid);
 	(void)fprintf(
 	    stderr, "branchline-agent: step time: cannot run %s: %s\n", command[0], strerror(rc));
 	return rc == ENOENT ? 127 : 126;

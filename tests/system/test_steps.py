@@ -5,6 +5,7 @@ whatever happens next, and whatever else is thrown at the agent, reports go on.
 import grp
 import json
 import os
+import pty
 import pwd
 import random
 import signal
@@ -434,6 +435,29 @@ def test_time_gives_the_command_its_input_and_its_signals(device, tmp_path):
         [*args, "sh", "-c", "kill -TERM $$; echo still here"], capture_output=True, text=True, timeout=20,
         preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
     assert (done.returncode, done.stdout) == (0, "still here\n")
+
+
+def test_an_interrupt_before_the_command_began_is_not_lost(tmp_path):
+    """While an agent that hangs is waited for, Ctrl-C goes to the whole foreground group: the command is
+    not in it yet."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen(5)
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(program("branchline-agent"), [
+                "branchline-agent", "step", "time", "--socket", str(tmp_path / "silent"), "--case", "1",
+                "--step", "s", "--", "sleep", "60"])
+        try:
+            silent.settimeout(20)
+            talking, _ = silent.accept()  # signals are held by now
+            os.write(terminal, b"\x03")
+            ended = wait_for(lambda: [status for pid, status in [os.waitpid(child, os.WNOHANG)] if pid],
+                             20, "it ends")
+            talking.close()
+            assert os.waitstatus_to_exitcode(ended[0]) == 128 + signal.SIGINT
+        finally:
+            os.close(terminal)  # a hang-up ends what is left
 
 
 # ---- among others ----
