@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/log.h"
 #include "store_log.h"
 #include "store_read_internal.h"
 
@@ -306,8 +307,13 @@ hold_batch(struct samples *s, uint32_t batch, struct bl_err *err)
 	int rc;
 
 	/* It was there a moment ago; what is gone since then holds nothing. */
-	if ((rc = read_batch(r, l->id, &h, &spool_id, &boot_id, err)) <= 0 ||
-	    (rc = placer_for(&s->place, spool_id, boot_id, err)) < 0)
+	rc = read_batch(r, l->id, &h, &spool_id, &boot_id, err);
+	if (rc == BL_ECORRUPT) { /* it was checked before it was stored: the disk has changed it */
+		bl_error("store", "samples of batch %lld are left out: %s", (long long)l->id,
+		    err->msg);
+		return BL_OK;
+	}
+	if (rc <= 0 || (rc = placer_for(&s->place, spool_id, boot_id, err)) < 0)
 		return rc;
 	h.boot = s->place.boot;
 	if ((rc = bl_batch_reader_init(&rd, &h, r->raw.data, r->raw.len, err)) < 0)
