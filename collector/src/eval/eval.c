@@ -63,6 +63,8 @@ eval_close(struct eval *e)
 
 /* ---- one step ---- */
 
+#define NEEDED 2 /* the first ones: nothing goes on without them */
+
 /* Each gets its piece in every step, so that none can starve another. */
 static int (*const kinds_of_work[])(struct eval *e, struct bl_err *err) = {
 	eval_check_epoch,
@@ -130,9 +132,18 @@ eval_step(struct eval *e, struct bl_err *err)
 	bool more = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]) && rc >= 0; i++) {
-		rc = kinds_of_work[i](e, err);
-		more = more || rc > 0;
+	/* What fails does not keep the others from going on; the first failure is told. */
+	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]); i++) {
+		struct bl_err why = { 0 };
+		const int one = kinds_of_work[i](e, &why);
+
+		more = more || one > 0;
+		if (one < 0 && rc >= 0) {
+			rc = one;
+			*err = why;
+		}
+		if (one < 0 && i < NEEDED)
+			break;
 	}
 	if (rc >= 0) {
 		const int counted = count_now_and_then(e, err);
