@@ -82,6 +82,7 @@ take_events_again(
 	    "iit", tx->now_unix_ms, from, s->device);
 }
 
+/* 1: it was new or changed, and is taken in; 0: it is known. */
 static int
 take_service(struct eval_tx *tx, const struct roster_service *s, struct bl_err *err)
 {
@@ -94,15 +95,17 @@ take_service(struct eval_tx *tx, const struct roster_service *s, struct bl_err *
 	    (rc = dirty_device(tx, s->device, from, EVAL_ANEW, err)) < 0 ||
 	    (rc = take_events_again(tx, s, from, err)) < 0)
 		return rc;
-	return control_sql_run(tx->db, err,
+	rc = control_sql_run(tx->db, err,
 	    "INSERT INTO eval_service (device, from_unix_ms, to_unix_ms, site, zone)"
 	    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (device, from_unix_ms) DO UPDATE SET"
 	    " to_unix_ms = excluded.to_unix_ms, site = excluded.site, zone = excluded.zone",
 	    "tiitt", s->device, s->from_unix_ms, s->to_unix_ms, s->site->id, s->site->zone);
+	return rc < 0 ? rc : 1;
 }
 
 struct services {
 	struct eval_tx *tx;
+	bool *left; /* the rest waits for the next step */
 	int rc;
 	struct bl_err *err;
 };
@@ -113,20 +116,22 @@ each_service(const struct roster_service *s, void *ctx)
 	struct services *l = ctx;
 
 	l->rc = take_service(l->tx, s, l->err);
-	return l->rc >= 0;
+	/* Those that are known cost little: each step gets on by one at least. */
+	*l->left = l->rc == 1 && eval_tx_late(l->tx);
+	return l->rc >= 0 && !*l->left;
 }
 
 static int
 take_fleet(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
-	struct services l = { .tx = tx, .err = err };
+	struct services l = { .tx = tx, .left = ctx, .err = err };
 	const struct roster *r = tx->e->roster;
 
-	(void)ctx;
-	for (size_t i = 0; i < roster_sites(r) && l.rc >= 0; i++)
+	*l.left = false;
+	for (size_t i = 0; i < roster_sites(r) && l.rc >= 0 && !*l.left; i++)
 		roster_in_service(
 		    r, roster_site_at(r, i)->id, INT64_MIN, INT64_MAX, each_service, &l);
-	return l.rc;
+	return l.rc < 0 ? l.rc : BL_OK;
 }
 
 static int
@@ -139,10 +144,13 @@ load_fleet(struct eval *e, struct bl_err *err)
 		return rc;
 	roster_free(e->roster);
 	e->roster = fresh;
-	return eval_write(e, take_fleet, NULL, err);
+	e->services_left = true;
+	return BL_OK;
 }
 
 /* ---- definitions ---- */
+
+#define UNSEEN_MAX 1000u /* versions of one step */
 
 struct version {
 	enum define_kind kind;
@@ -161,17 +169,17 @@ unseen(struct eval_tx *tx, struct versions *out, struct bl_err *err)
 	static const char sql[] =
 	    "SELECT v.kind, v.id, v.version, v.from_unix_ms FROM definition_version v"
 	    " LEFT JOIN eval_seen s ON s.kind = v.kind AND s.id = v.id AND s.version = v.version"
-	    " WHERE s.kind IS NULL ORDER BY v.kind, v.id, v.version LIMIT 1000";
+	    " WHERE s.kind IS NULL ORDER BY v.kind, v.id, v.version LIMIT ?";
 	sqlite3_stmt *st;
 	int rc;
 
-	if ((rc = control_sql_prepare(&st, tx->db, err, sql, "")) < 0)
+	if ((rc = control_sql_prepare(&st, tx->db, err, sql, "i", (int64_t)UNSEEN_MAX)) < 0)
 		return rc;
-	if ((out->v = calloc(1000, sizeof(*out->v))) == NULL) {
+	if ((out->v = calloc(UNSEEN_MAX, sizeof(*out->v))) == NULL) {
 		(void)sqlite3_finalize(st);
 		return bl_fail(err, BL_ENOMEM, "take definitions in: out of memory");
 	}
-	while ((rc = control_sql_step(st, err)) == 1) {
+	while (out->n < UNSEEN_MAX && (rc = control_sql_step(st, err)) == 1) {
 		struct version *v = &out->v[out->n++];
 		char kind[16];
 
@@ -277,12 +285,14 @@ static int
 take_definitions(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct versions l = { .v = NULL };
+	bool *left = ctx;
+	size_t i = 0;
 	int rc;
 
-	(void)ctx;
 	rc = unseen(tx, &l, err);
-	for (size_t i = 0; i < l.n && rc >= 0; i++)
+	for (; i < l.n && rc >= 0 && (i == 0 || !eval_tx_late(tx)); i++)
 		rc = take_version(tx, &l.v[i], err);
+	*left = i < l.n || l.n == UNSEEN_MAX;
 	free(l.v);
 	return rc;
 }
@@ -297,7 +307,23 @@ load_definitions(struct eval *e, struct bl_err *err)
 		return rc;
 	define_set_free(e->set);
 	e->set = fresh;
-	return eval_write(e, take_definitions, NULL, err);
+	e->definitions_left = true;
+	return BL_OK;
+}
+
+/* What is left stays so when the transaction fails. */
+static int
+take_left(struct eval *e, eval_fn take, bool *left, struct bl_err *err)
+{
+	bool still = false;
+	int rc;
+
+	if (!*left)
+		return 0;
+	if ((rc = eval_write(e, take, &still, err)) < 0)
+		return rc;
+	*left = still;
+	return 1;
 }
 
 int
@@ -305,7 +331,7 @@ eval_refresh(struct eval *e, struct bl_err *err)
 {
 	const bool fleet = atomic_exchange(&e->fleet_changed, false) || e->roster == NULL;
 	int64_t versions;
-	int rc;
+	int taken, rc;
 
 	if (e->set == NULL) { /* an empty set serves until the first is loaded */
 		if ((rc = define_set_load(&e->set, e->reader, err)) < 0)
@@ -316,11 +342,13 @@ eval_refresh(struct eval *e, struct bl_err *err)
 		atomic_store(&e->fleet_changed, true);
 		return rc;
 	}
-	if ((rc = define_versions(e->reader, &versions, err)) < 0 || versions == e->set->versions)
+	if ((taken = take_left(e, take_fleet, &e->services_left, err)) < 0)
+		return taken;
+	if ((rc = define_versions(e->reader, &versions, err)) < 0 ||
+	    (versions != e->set->versions && (rc = load_definitions(e, err)) < 0) ||
+	    (rc = take_left(e, take_definitions, &e->definitions_left, err)) < 0)
 		return rc;
-	if ((rc = load_definitions(e, err)) < 0)
-		e->set->versions = -1; /* once more */
-	return rc < 0 ? rc : 1;
+	return taken > 0 || rc > 0;
 }
 
 /* ---- rules and processes, in slices ---- */

@@ -48,6 +48,8 @@ struct eval {
 	/* when what time brings about was last looked at */
 	int64_t retried_mono_ms, clocked_mono_ms, no_data_mono_ms, counted_mono_ms;
 	atomic_bool fleet_changed;
+	bool services_left, definitions_left; /* loaded, not all of them taken in */
+	int64_t retried_id;                   /* of what waits: looked at up to here */
 	bool quiet;
 	struct bl_id epoch;
 
