@@ -141,39 +141,81 @@ attr(struct bl_event *ev, const char *key, const char *value)
 	};
 }
 
-/* Minute i of the events stream; with an event of that case at its begin, unless case_id is NULL.
- */
 static void
-put_events(struct centre *c, int64_t i, const char *type, const char *case_id)
+put(struct centre *c, const struct fixture_batch *b)
 {
-	struct bl_event ev = { .boot_ms = i * MINUTE, .type = { type, strlen(type) } };
-	const struct fixture_batch b = { .spool = fixture_id(1),
-		.boot = fixture_id(2),
-		.stream = BL_STREAM_EVENTS,
-		.seq = (uint64_t)i + 1,
-		.begin_ms = i * MINUTE,
-		.end_ms = (i + 1) * MINUTE,
-		.interval_ms = MINUTE,
-		.event = case_id != NULL ? &ev : NULL };
 	struct bl_buf msg, raw;
 	struct bl_batch_header h;
 	struct bl_err err = { 0 };
 	const uint8_t *body;
 	size_t len;
 
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	fixture_encode(b, &msg, &h);
+	must(bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, &err), &err);
+	must(bl_batch_inflate(&h, body, len, &raw, &err), &err);
+	must(store_batch_put(c->store, spool(c), &h, body, len, raw.data, raw.len, &err), &err);
+	bl_buf_free(&msg);
+	bl_buf_free(&raw);
+}
+
+static void
+put_at_once(struct centre *c, const struct fixture_batch *b)
+{
+	struct bl_err err = { 0 };
+
+	must(store_begin(c->store, &err), &err);
+	put(c, b);
+	must(store_commit(c->store, &err), &err);
+}
+
+static struct fixture_batch
+minute(enum bl_stream stream, int64_t i)
+{
+	return (struct fixture_batch){ .spool = fixture_id(1),
+		.boot = fixture_id(2),
+		.stream = stream,
+		.seq = (uint64_t)i + 1,
+		.begin_ms = i * MINUTE,
+		.end_ms = (i + 1) * MINUTE,
+		.interval_ms = 10000 };
+}
+
+/* With an event of that case at its begin, unless case_id is NULL. */
+static void
+put_events(struct centre *c, int64_t i, const char *type, const char *case_id)
+{
+	struct bl_event ev = { .boot_ms = i * MINUTE, .type = { type, strlen(type) } };
+	struct fixture_batch b = minute(BL_STREAM_EVENTS, i);
+
 	attr(&ev, "process", "order");
 	attr(&ev, "case", case_id != NULL ? case_id : "");
 	attr(&ev, "step", "picking");
-	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
-	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-	fixture_encode(&b, &msg, &h);
-	must(bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, &err), &err);
-	must(bl_batch_inflate(&h, body, len, &raw, &err), &err);
+	b.event = case_id != NULL ? &ev : NULL;
+	put_at_once(c, &b);
+}
+
+static void
+put_host(struct centre *c, int64_t i)
+{
+	struct fixture_batch b = minute(BL_STREAM_HOST, i);
+
+	b.n_series = 1;
+	put_at_once(c, &b);
+}
+
+static void
+add_series(struct centre *c)
+{
+	struct bl_series_def def;
+	char name[16], value[16];
+	struct bl_err err = { 0 };
+
+	fixture_series(&def, name, value, 1, BL_STREAM_HOST);
 	must(store_begin(c->store, &err), &err);
-	must(store_batch_put(c->store, spool(c), &h, body, len, raw.data, raw.len, &err), &err);
+	must(store_dict(c->store, spool(c), &def, &err), &err);
 	must(store_commit(c->store, &err), &err);
-	bl_buf_free(&msg);
-	bl_buf_free(&raw);
 }
 
 static void
@@ -295,6 +337,127 @@ a_restore_is_quiet_until_all_is_taken_in(void **state)
 	close_centre(&c);
 }
 
+#define MEAN "{\"source\":\"series\",\"metric\":\"m1\",\"function\":\"mean\",\"resolution\":\"1m\"}"
+
+/* From outside, as a disk does. */
+static void
+damage(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void
+a_damaged_batch_stops_nothing(void **state)
+{
+	struct centre c;
+
+	(void)state;
+	open_centre(&c);
+	add_series(&c);
+	define(&c, DEFINE_KPI, "mean", MEAN);
+	pass(&c, 10 * MINUTE);
+	for (int64_t i = 0; i < 3; i++)
+		put_host(&c, i);
+	damage(c.telemetry, "UPDATE batch SET body = zeroblob(length(body)) WHERE seq = 2");
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_dirty"), 0);
+	assert_int_equal(number(&c, "SELECT count(*) FROM kpi_cell WHERE window = 1 AND n = 6"), 2);
+	close_centre(&c);
+}
+
+static void
+what_fails_keeps_nothing_else_from_going_on(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	add_series(&c);
+	define(&c, DEFINE_KPI, "mean", MEAN);
+	pass(&c, 10 * MINUTE);
+	put_events(&c, 1, "step.begin", "o-1");
+	evaluate(&c);
+	damage(c.control_path, "UPDATE case_event SET attrs = '{'");
+	define(&c, DEFINE_PROCESS, "order", "{\"steps\":[\"picking\"]}"); /* all cases anew */
+	put_host(&c, 0);
+	for (int i = 0; i < 5; i++)
+		(void)eval_step(c.eval, &err);
+	assert_true(eval_step(c.eval, &err) < 0);
+	assert_int_equal(number(&c, "SELECT count(*) FROM kpi_cell WHERE window = 1 AND n = 6"), 1);
+	close_centre(&c);
+}
+
+/* Each look at the clock takes a while. */
+static int64_t
+running_mono(void *ctx)
+{
+	return ((struct fixture_clock *)ctx)->mono_ms += 7;
+}
+
+static void
+what_people_changed_is_taken_in_piece_by_piece(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+	char id[16];
+
+	(void)state;
+	open_centre(&c);
+	pass(&c, 10 * MINUTE);
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(id, sizeof(id), "kpi-%d", i);
+		define(&c, DEFINE_KPI, id, MEAN);
+		(void)snprintf(id, sizeof(id), "device-%d", i);
+		add_device(&c, id, "south");
+	}
+	pass(&c, MINUTE);
+	c.clock.clock.mono_ms = running_mono;
+	must(eval_step(c.eval, &err), &err);
+	assert_in_range(number(&c, "SELECT count(*) FROM eval_service"), 1, 40);
+	assert_in_range(number(&c, "SELECT count(*) FROM eval_seen"), 1, 40);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_service"), 41);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_seen"), 41);
+	close_centre(&c);
+}
+
+/* Batches of a boot whose clock nobody will ever know, and behind them one that comes to be known.
+ */
+static void
+what_can_never_be_read_hides_nothing(void **state)
+{
+	const struct bl_clock_segment seg = {
+		.id = 2, .boot = fixture_id(4), .offset_ms = T0, .source = BL_CLOCK_NTP
+	};
+	struct fixture_batch b = minute(BL_STREAM_HOST, 0);
+	struct centre c;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	b.boot = fixture_id(3);
+	must(store_begin(c.store, &err), &err);
+	for (; b.seq <= 4200; b.seq++)
+		put(&c, &b);
+	b.boot = fixture_id(4);
+	put(&c, &b);
+	must(store_commit(c.store, &err), &err);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 4201);
+	must(store_begin(c.store, &err), &err);
+	must(store_clock(c.store, spool(&c), &seg, &err), &err);
+	must(store_commit(c.store, &err), &err);
+	for (int i = 0; i < 3; i++)
+		evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 4200);
+	close_centre(&c);
+}
+
 int
 main(void)
 {
@@ -302,6 +465,10 @@ main(void)
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
 		cmocka_unit_test(a_restore_is_quiet_until_all_is_taken_in),
+		cmocka_unit_test(a_damaged_batch_stops_nothing),
+		cmocka_unit_test(what_fails_keeps_nothing_else_from_going_on),
+		cmocka_unit_test(what_people_changed_is_taken_in_piece_by_piece),
+		cmocka_unit_test(what_can_never_be_read_hides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -280,6 +280,7 @@ eval_take_log(struct eval *e, struct bl_err *err)
 /* ---- what waits for its clock map or dictionary ---- */
 
 #define RETRY_AT_ONCE 256
+#define LOOK_AT_ONCE  4096u
 
 static int
 retry_one(struct take *t, int64_t id, struct bl_err *err)
@@ -330,14 +331,17 @@ can_be_read(void *ctx, const struct store_log_batch *b)
 	return false;
 }
 
+/* Goes on where it stopped the last time, or what can never be read would hide the rest. */
 static int
 waiting_ids(struct eval *e, struct waiting *w, struct bl_err *err)
 {
+	unsigned looked = 0;
 	sqlite3_stmt *st;
 	int rc;
 
 	rc = control_sql_prepare(&st, e->reader, err,
-	    "SELECT batch_id FROM eval_waiting ORDER BY since_unix_ms, batch_id LIMIT 4096", "");
+	    "SELECT batch_id FROM eval_waiting WHERE batch_id > ? ORDER BY batch_id LIMIT ?", "ii",
+	    e->retried_id, (int64_t)LOOK_AT_ONCE);
 	if (rc < 0)
 		return rc;
 	while (w->n < RETRY_AT_ONCE && (rc = control_sql_step(st, err)) == 1) {
@@ -349,8 +353,12 @@ waiting_ids(struct eval *e, struct waiting *w, struct bl_err *err)
 			break;
 		if (now || rc == BL_ENOTFOUND)
 			w->id[w->n++] = id;
+		e->retried_id = id;
+		looked++;
 	}
 	(void)sqlite3_finalize(st);
+	if (looked < LOOK_AT_ONCE && w->n < RETRY_AT_ONCE)
+		e->retried_id = 0;
 	return rc < 0 && rc != BL_ENOTFOUND ? rc : BL_OK;
 }
 
