@@ -30,17 +30,23 @@ const Users = lazy(() => import("./pages/users/users"));
 const Incidents = lazy(() => import("./pages/incidents/incidents"));
 const Kpis = lazy(() => import("./pages/kpis/kpis"));
 const KpiPage = lazy(() => import("./pages/kpis/kpi"));
+const Messages = lazy(() => import("./pages/messages/messages"));
+const Channels = lazy(() => import("./pages/channels/channels"));
+const ChannelPage = lazy(() => import("./pages/channels/channel"));
+const Processes = lazy(() => import("./pages/processes/processes"));
+const ProcessPage = lazy(() => import("./pages/processes/process"));
 const IncidentPage = lazy(() => import("./pages/incidents/incident"));
 
 const GROUPS = [
-  { name: "operate", entries: ["overview", "incidents"] },
-  { name: "build", entries: ["kpis"] },
+  { name: "operate", entries: ["overview", "incidents", "messages"] },
+  { name: "build", entries: ["kpis", "processes", "channels"] },
   { name: "administer", entries: ["fleet", "quality", "users"] },
 ] as const;
 type Entry = (typeof GROUPS)[number]["entries"][number];
 
 // The collector refuses them to others; not to show them saves the click.
 const FOR_ADMINISTRATORS: readonly Entry[] = ["users"];
+const FOR_OPERATORS: readonly Entry[] = ["channels"];
 
 function pathOf(entry: Entry): string {
   return entry === "overview" ? "/" : `/${entry}`;
@@ -52,9 +58,9 @@ function isHere(entry: Entry, path: string): boolean {
 
 function Nav({ onGo }: { onGo?: () => void }): ReactElement {
   const { t } = useTranslation();
-  const { isAdministrator } = useSession();
+  const { isAdministrator, isOperator } = useSession();
   const [path] = useLocation();
-  const shown = (entry: Entry): boolean => isAdministrator || !FOR_ADMINISTRATORS.includes(entry);
+  const shown = (entry: Entry): boolean => (isAdministrator || !FOR_ADMINISTRATORS.includes(entry)) && (isOperator || !FOR_OPERATORS.includes(entry));
   return (
     <nav className="nav" aria-label={t("app.main_nav")}>
       {GROUPS.map((group) => (
@@ -151,6 +157,11 @@ function Pages(): ReactElement {
             <Route path="/incidents/:id">{(params) => <IncidentPage key={params.id} id={params.id} />}</Route>
             <Route path="/kpis"><Kpis /></Route>
             <Route path="/kpis/:id">{(params) => <KpiPage key={params.id} id={params.id} />}</Route>
+            <Route path="/messages"><Messages /></Route>
+            <Route path="/channels"><Channels /></Route>
+            <Route path="/channels/:id">{(params) => <ChannelPage key={params.id} id={params.id} />}</Route>
+            <Route path="/processes"><Processes /></Route>
+            <Route path="/processes/:id">{(params) => <ProcessPage key={params.id} id={params.id} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>

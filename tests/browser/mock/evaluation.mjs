@@ -25,6 +25,8 @@ function definitions(start) {
     processes: [
       one("orders", "订单处理", { steps: ["review", "picking", "shipping"], done: 'status = "completed"' }),
       one("default", "default", { steps: [], done: null }),
+      again(one("returns", "退货处理", { steps: ["receive", "check", "refund"], done: null }), { steps: ["receive", "check", "approve", "refund"] }, 3 * D, "li.na"),
+      one("hostile", HOSTILE, { steps: [HOSTILE, "review"], done: `status = "${HOSTILE.replaceAll('"', "'")}"` }, false),
     ],
     kpis: [
       again(one("api-failure-rate", "核心接口失败率", { ...KPI, source: "probe", metric: "probe_up", probe: "orders-api", function: "share", condition: "value = 0", resolution: "1m", unit: "%", target: 3, good: "low" }), { target: 2 }, 6 * D, "li.na"),
@@ -43,6 +45,7 @@ function definitions(start) {
     channels: [
       one("ops-mail", "运维值班邮箱", { kind: "email", language: "zh-CN", to: ["ops@example.com", "duty@example.com"], url: null, has_secret: false }),
       one("duty-hook", "Duty webhook", { kind: "webhook", language: "en", to: [], url: "https://hooks.example.com/branchline", has_secret: true }),
+      again(one("region-mail", "华东区域经理", { kind: "email", language: "zh-CN", to: ["east@example.com"], url: null, has_secret: false }), { enabled: false }, 2 * D, "admin"),
     ],
   };
 }
@@ -282,7 +285,7 @@ function makeMessages(world) {
     const subject = incident === null ? (zh ? "[测试] Branchline 渠道测试" : "[Test] Branchline channel test") : `[${zh ? "严重" : "Critical"}] ${incident.site_name}: ${incident.rule_name}`;
     out.push({
       id: out.length + 1, key: `${kind}/${incident?.id ?? 0}/${channel}`, channel, channel_name: c.name, kind, site: incident?.site ?? null, incident: incident?.id ?? null, created_unix_ms: at, due_unix_ms: at,
-      sent_unix_ms: state === "sent" ? at + 900 : null, tries: state === "sent" ? 1 : 3, state, answer, subject,
+      sent_unix_ms: state === "sent" ? at + 900 : null, tries: state === "sent" ? 1 : state === "refused" ? 1 : 3, state, answer, subject,
       text: incident === null ? subject : zh ? `网点：${incident.site_name}\n规则：${incident.rule_name}\n核心接口失败率连续 5 个 1 分钟窗口高于 2 %，最差 9.38 %。\n\nhttps://branchline.example/incidents/${incident.id}` : `Site: ${incident.site_name}\nRule: ${incident.rule_name}\nThe failure rate was above 2 % for 5 windows of 1 min in a row; the worst was 9.38 %.\n\nhttps://branchline.example/incidents/${incident.id}`,
       ...more,
     });
@@ -293,6 +296,11 @@ function makeMessages(world) {
     put("page", "ops-mail", i, i.known_unix_ms, "sent", "250 2.0.0 Ok: queued as 4XyZ9");
     if (id !== 508) put("page", "duty-hook", i, i.known_unix_ms, id === 505 ? "waiting" : "sent", id === 505 ? "503 Service Unavailable" : "204 No Content", id === 505 ? { due_unix_ms: world.startMs + 4 * M } : {});
   }
+  // Enough for a second page.
+  for (const i of world.incidents.filter((x) => x.site === "suzhou-depot" && x.id < 300)) {
+    put("page", "ops-mail", i, i.known_unix_ms, "sent", `250 2.0.0 Ok: queued as 4Xa${i.id}`);
+  }
+  put("page", "region-mail", by(506), by(506).known_unix_ms, "waiting", "", { tries: 0, due_unix_ms: world.startMs + 6 * M });
   put("digest", "ops-mail", by(502), by(502).known_unix_ms + 2 * M, "sent", "250 2.0.0 Ok: queued as 4XyZA", { incident: null, subject: "[汇总] 上海徐汇店：1 条历史告警" });
   put("test", "duty-hook", null, world.startMs - 2 * D, "refused", "HTTP 401: {\"error\":\"bad signature\"}");
   put("ended", "ops-mail", by(501), by(501).end_unix_ms + M, "given_up", HOSTILE, { subject: HOSTILE, text: HOSTILE });
@@ -343,12 +351,14 @@ export function actOn(world, id, what, body, user, now) {
   return oneIncident(world, id);
 }
 
-export function listMessages(world, q) {
+/** What receivers say is not for viewers, who may not see channels either. */
+export function listMessages(world, q, user) {
   const is = (key, value) => q.get(key) === null || q.get(key) === String(value);
-  return page(world.messages.filter((m) => is("state", m.state) && is("channel", m.channel) && is("incident", m.incident)), q);
+  const { items, next } = page(world.messages.filter((m) => is("state", m.state) && is("channel", m.channel) && is("incident", m.incident)), q);
+  return { items: user.role === "viewer" ? items.map((m) => ({ ...m, answer: "" })) : items, next };
 }
 
-/** The test is on its way; a second later it has an answer. */
+/** The test is on its way; a second and a half later it has an answer. */
 export function testChannel(world, id, now) {
   const [c] = world.definitions.channels.find((v) => v[0].id === id);
   const message = {
@@ -356,7 +366,7 @@ export function testChannel(world, id, now) {
     sent_unix_ms: null, tries: 0, state: "waiting", answer: "", subject: "[测试] Branchline", text: "Branchline",
   };
   world.messages.push(message);
-  setTimeout(() => Object.assign(message, c.kind === "email" ? { state: "sent", sent_unix_ms: Date.now(), tries: 1, answer: "250 2.0.0 Ok: queued as 4XyZB" } : { state: "refused", tries: 1, answer: "HTTP 401: {\"error\":\"bad signature\"}" }), 1000).unref();
+  setTimeout(() => Object.assign(message, c.kind === "email" ? { state: "sent", sent_unix_ms: Date.now(), tries: 1, answer: "250 2.0.0 Ok: queued as 4XyZB" } : { state: "refused", tries: 1, answer: "HTTP 401: {\"error\":\"bad signature\"}" }), 1500).unref();
   return { ...message };
 }
 
@@ -364,7 +374,7 @@ export function testChannel(world, id, now) {
 
 const DEFAULTS = { kpis: KPI, rules: { ...RULE, severity: "warning" }, processes: { steps: [], done: null }, channels: { language: "zh-CN", to: [], url: null, has_secret: false } };
 
-export function createDefinition(world, kind, { secret: _secret, ...body }, user, now, slug) {
+export function createDefinition(world, kind, { secret, ...body }, user, now, slug) {
   const id = body.id || slug(body.name);
   if (world.definitions[kind].some((v) => v[0].id === id)) {
     return null;
@@ -374,7 +384,7 @@ export function createDefinition(world, kind, { secret: _secret, ...body }, user
     made.has_secret = true;
   }
   world.definitions[kind].push([made]);
-  return made.has_secret === true ? { ...made, secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" } : made;
+  return made.has_secret === true && secret === undefined ? { ...made, secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD" } : made;
 }
 
 export function changeDefinition(world, kind, id, { secret: _secret, ...body }, user, now) {
@@ -386,6 +396,7 @@ export function changeDefinition(world, kind, id, { secret: _secret, ...body }, 
 // --- expressions: enough of a check to show both outcomes ---
 
 const NAMES = {
+  done: [["step", "text", "the step that has just ended"], ["status", "text", "the last attribute status"], ["process", "text", "the process"], ["case", "text", "the case"]],
   series: [["site", "text", "the label site"], ["mount", "text", "a label of disks"]],
   probe: [["probe", "text", "the probe's name"], ["value", "number", "the measured value"]],
   step: [["value", "duration", "how long the step took"], ["step", "text", "the step's name"], ["owner", "text", "an attribute"], ["type", "text", "an attribute"]],
@@ -393,7 +404,7 @@ const NAMES = {
 };
 
 export function checkExpression({ text, source, use }) {
-  const names = (NAMES[source] ?? []).filter(([name]) => use !== "where" || name !== "value").map(([name, type, help]) => ({ name, type, help }));
+  const names = (NAMES[use === "done" ? "done" : (source ?? "case")] ?? []).filter(([name]) => use !== "where" || name !== "value").map(([name, type, help]) => ({ name, type, help }));
   const errors = [];
   const outside = text.replace(/"[^"]*"/g, (quoted) => " ".repeat(quoted.length));
   for (const m of outside.matchAll(/[\p{L}_][\p{L}\p{N}_]*/gu)) {

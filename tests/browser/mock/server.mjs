@@ -69,6 +69,13 @@ function found(res, answer, what) {
 
 const isReader = (user) => user.role === "viewer";
 
+/** Viewers do not see channels; definitions are changed by administrators only. */
+function isForbidden(user, method, path) {
+  const isChannel = path === "/channels" || path.startsWith("/channels/");
+  const isDefinition = new RegExp(`^/${KINDS}(/|$)`).test(path);
+  return (isChannel && isReader(user)) || (isDefinition && method !== "GET" && user.role !== "administrator");
+}
+
 /** Every route: [method, pattern, handler(ctx, ...captured)].  `ctx` has world, req, res, url, body, session, now. */
 const ROUTES = [
   ["GET", /^\/session$/, ({ res, user, now }) => send(res, 200, { user: me(user), expires_unix_ms: now + 43200000 })],
@@ -133,7 +140,7 @@ const ROUTES = [
     isReader(user) ? problem(res, 403, "forbidden", "viewers only look") : send(res, 200, evaluation.actOn(world, id, what, body, user.name, now))],
   ["GET", /^\/cases$/, ({ res, world, url }) => send(res, 200, evaluation.listCases(world, url.searchParams))],
   ["GET", /^\/cases\/(\d+)$/, ({ res, world }, no) => found(res, evaluation.oneCase(world, no), no)],
-  ["GET", /^\/messages$/, ({ res, world, url }) => send(res, 200, evaluation.listMessages(world, url.searchParams))],
+  ["GET", /^\/messages$/, ({ res, world, url, user }) => send(res, 200, evaluation.listMessages(world, url.searchParams, user))],
   ["GET", /^\/users$/, ({ res, world }) => send(res, 200, { items: world.users, next: null })],
   ["POST", /^\/users$/, ({ res, world, body }) => { const u = { language: null, ...body, disabled: false }; world.users.push(u); send(res, 201, { ...u, initial_password: "tidal-copper-91-lamp" }); }],
   ["PATCH", /^\/users\/([^/]+)$/, ({ res, world, body }, name) => { const u = world.users.find((x) => x.name === name); Object.assign(u, body); send(res, 200, u); }],
@@ -171,6 +178,9 @@ async function api(world, req, res, url) {
     return problem(res, 401, "not_signed_in", "sign in first");
   }
   session.seen = now;
+  if (isForbidden(session.user, req.method, path)) {
+    return problem(res, 403, "forbidden", "the role does not permit it");
+  }
   for (const [method, pattern, handler] of ROUTES) {
     const found = method === req.method ? pattern.exec(path) : null;
     if (found !== null) {

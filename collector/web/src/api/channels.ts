@@ -1,8 +1,8 @@
 // Channels: where messages go.  A secret is written, never read, but for the one the collector made itself: it is in one answer, once.
 
 import { array, bool, nullable, object, oneOf, page, str, withDefault, type Decoded } from "./decode";
-import { changeDefinition, createDefinition, headShape, listDefinitions, pathOf, type Draft } from "./definitions";
-import { send, type Result } from "./http";
+import { changeDefinition, createDefinition, headShape, listDefinitions, listVersions, pathOf, type Draft } from "./definitions";
+import { getJson, send, type Result } from "./http";
 import { decodeMessage, type Message } from "./messages";
 import { LANGUAGES } from "./session";
 
@@ -23,6 +23,14 @@ export const decodeChannels = page(decodeChannel);
 
 export function listChannels(signal?: AbortSignal): Promise<Result<Channel[]>> {
   return listDefinitions("channels", decodeChannels, signal);
+}
+
+export function getChannel(id: string, signal?: AbortSignal): Promise<Result<Channel>> {
+  return getJson(pathOf("channels", id), decodeChannel, signal);
+}
+
+export function channelVersions(id: string, signal?: AbortSignal): Promise<Result<Channel[]>> {
+  return listVersions("channels", id, decodeChannels, signal);
 }
 
 export function createChannel(draft: Draft): Promise<Result<Channel>> {

@@ -1,8 +1,8 @@
 // Processes: the named steps that cases go through, and when a case has ended.
 
 import { array, object, page, str, withDefault, type Decoded } from "./decode";
-import { changeDefinition, createDefinition, headShape, listDefinitions, type Draft } from "./definitions";
-import type { Result } from "./http";
+import { changeDefinition, createDefinition, headShape, listDefinitions, listVersions, pathOf, type Draft } from "./definitions";
+import { getJson, type Result } from "./http";
 
 export const decodeProcess = object({ ...headShape, steps: withDefault(array(str), []), done: withDefault(str, "") });
 export type Process = Decoded<typeof decodeProcess>;
@@ -10,6 +10,14 @@ export const decodeProcesses = page(decodeProcess);
 
 export function listProcesses(signal?: AbortSignal): Promise<Result<Process[]>> {
   return listDefinitions("processes", decodeProcesses, signal);
+}
+
+export function getProcess(id: string, signal?: AbortSignal): Promise<Result<Process>> {
+  return getJson(pathOf("processes", id), decodeProcess, signal);
+}
+
+export function processVersions(id: string, signal?: AbortSignal): Promise<Result<Process[]>> {
+  return listVersions("processes", id, decodeProcesses, signal);
 }
 
 export function createProcess(draft: Draft): Promise<Result<Process>> {

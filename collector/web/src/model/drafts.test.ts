@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { draftOf, fromField, kpiDraft, ruleDraft, type KpiFields, type RuleFields } from "./drafts";
+import { addressesOf, channelDraft, draftOf, fromField, kpiDraft, processDraft, ruleDraft, secretOf, type ChannelFields, type KpiFields, type RuleFields } from "./drafts";
 
 const NOW = 1_795_000_030_000;
 
@@ -37,4 +37,29 @@ describe("a rule's draft", () => {
   ] as const)("%s has its own fields only", (kind, own) => {
     expect(ruleDraft({ ...rule, kind }, null, NOW)).toEqual({ name: "R", kind, severity: "critical", channels: ["mail"], tell_end: false, ...own });
   });
+});
+
+const channel: ChannelFields = { id: "c", name: "C", kind: "webhook", language: "en", to: "a@x", url: "https://x", secret_from: "made", secret: "whsec_given", made: "whsec_made" };
+
+describe("a channel's draft", () => {
+  it("has only what its kind has, and the kind once", () => {
+    expect(channelDraft({ ...channel, kind: "email" }, null)).toEqual({ id: "c", name: "C", kind: "email", language: "en", to: ["a@x"] });
+    expect(channelDraft(channel, null)).toEqual({ id: "c", name: "C", kind: "webhook", language: "en", url: "https://x" });
+    expect(channelDraft(channel, {})).not.toHaveProperty("kind");
+  });
+
+  it.each([
+    ["made", null, undefined], ["given", null, "whsec_given"], ["kept", {}, undefined], ["made", {}, "whsec_made"], ["given", {}, "whsec_given"],
+  ] as const)("secret %s over %j: %s", (from, before, secret) => expect(channelDraft({ ...channel, secret_from: from }, before)["secret"]).toBe(secret));
+
+  it.each([
+    ["a@x\nb@x", ["a@x", "b@x"]], [" a@x, b@x；c@x ;a@x", ["a@x", "b@x", "c@x"]], ["", []], [" \n", []],
+  ])("takes addresses from %j", (text, list) => expect(addressesOf(text)).toEqual(list));
+
+  it("makes secrets as Standard Webhooks writes them", () => expect(secretOf(new Uint8Array([0, 255, 16]))).toBe("whsec_AP8Q"));
+});
+
+describe("a process's draft", () => {
+  it("leaves empty steps out", () => expect(processDraft({ id: "p", name: "P", steps: [" a ", "", "b"], done: " ", from: "now" }, null, NOW)).toEqual({ id: "p", name: "P", steps: ["a", "b"] }));
+  it("takes away what was there", () => expect(processDraft({ name: "P", steps: [], from: "1h" }, { steps: ["a"], done: "x" }, NOW)).toMatchObject({ steps: null, done: null, from_unix_ms: expect.any(Number) as number }));
 });

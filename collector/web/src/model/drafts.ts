@@ -123,3 +123,53 @@ export function ruleDraft(f: RuleFields, before: object | null, nowMs: number): 
   };
   return { ...(before === null ? draftOf({ id: f.id }, null) : {}), ...draftOf(values, before), ...fromField(f.from, nowMs) };
 }
+
+export interface ChannelFields {
+  id?: string;
+  name: string;
+  kind: "email" | "webhook";
+  language: "zh-CN" | "en";
+  /** Addresses, however people separate them. */
+  to?: string;
+  url?: string;
+  /** Made by the collector (a new channel) or by this page (a new secret for an old one), given, or as it was. */
+  secret_from: "made" | "given" | "kept";
+  secret?: string;
+  /** What this page made. */
+  made?: string;
+}
+
+export function addressesOf(text: string): string[] {
+  return [...new Set(text.split(/[\s,;，；、]+/).filter((a) => a !== ""))];
+}
+
+/** As the collector makes them: Standard Webhooks' prefix and base64. */
+export function secretOf(bytes: Uint8Array): string {
+  return `whsec_${btoa(String.fromCharCode(...bytes))}`;
+}
+
+/** A kind stays: it is written once. */
+export function channelDraft(f: ChannelFields, before: object | null): Values {
+  const secret = f.secret_from === "given" ? f.secret : f.secret_from === "made" && before !== null ? f.made : null;
+  const values: Values = {
+    name: f.name,
+    language: f.language,
+    to: f.kind === "email" ? addressesOf(f.to ?? "") : null,
+    url: f.kind === "webhook" ? f.url : null,
+    secret: f.kind === "webhook" ? secret : null,
+  };
+  return { ...(before === null ? draftOf({ id: f.id, kind: f.kind }, null) : {}), ...draftOf(values, before) };
+}
+
+export interface ProcessFields {
+  id?: string;
+  name: string;
+  steps: string[];
+  done?: string;
+  from: From;
+}
+
+export function processDraft(f: ProcessFields, before: object | null, nowMs: number): Values {
+  const values: Values = { name: f.name, steps: f.steps.map((s) => s.trim()).filter((s) => s !== ""), done: f.done };
+  return { ...(before === null ? draftOf({ id: f.id }, null) : {}), ...draftOf(values, before), ...fromField(f.from, nowMs) };
+}

@@ -13,6 +13,7 @@ import { listRules, SEVERITIES, type Severity } from "../../api/rules";
 import { listSites } from "../../api/sites";
 import { incidentQuery, readIncidentFilter, STATE_CHOICES, writeIncidentFilter, type IncidentFilter } from "../../model/incidents";
 import { browserZone, formatTime } from "../../model/time";
+import { Paging } from "../../ui/paging";
 import { useSession } from "../../ui/session";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
@@ -50,19 +51,6 @@ function Filters({ filter, onFilter }: FilterProps): ReactElement {
   );
 }
 
-function Paging({ page, filter, onFilter }: FilterProps & { page: IncidentsPage }): ReactElement | null {
-  const { t } = useTranslation();
-  if (page.next === null && filter.before === null) {
-    return null;
-  }
-  return (
-    <div className="paging">
-      {filter.before !== null && <Button onClick={() => onFilter({ ...filter, before: null })}>{t("work.newest")}</Button>}
-      {page.next !== null && <Button onClick={() => onFilter({ ...filter, before: page.next })}>{t("work.older")}</Button>}
-    </div>
-  );
-}
-
 export default function Incidents(): ReactElement {
   const { t } = useTranslation();
   const { me } = useSession();
@@ -88,7 +76,7 @@ export default function Incidents(): ReactElement {
             {shown(page).length === 0
               ? <Empty title={isPlain ? t("incident.none_live") : t("work.none_match")}>{isPlain && <p>{t("incident.none_live_text")}</p>}</Empty>
               : <IncidentList incidents={shown(page)} people={people.value ?? []} withSite />}
-            <Paging page={page} filter={filter} onFilter={onFilter} />
+            <Paging next={page.next} before={filter.before} onPage={(before) => onFilter({ ...filter, before })} />
           </>
         )}
       </View>

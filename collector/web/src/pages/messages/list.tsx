@@ -9,6 +9,7 @@ import { Link } from "wouter";
 import type { Message } from "../../api/messages";
 import { formatDateTime } from "../../model/time";
 import { Age } from "../../ui/age";
+import { useSession } from "../../ui/session";
 import "../../i18n/work";
 
 const SHAPE: Record<Message["state"], ReactElement> = {
@@ -33,33 +34,61 @@ function When({ message, zone }: { message: Message; zone: string }): ReactEleme
   if (message.sent_unix_ms !== null) {
     return <span>{t("message.sent_at")} <Age unixMs={message.sent_unix_ms} zone={zone} /></span>;
   }
-  if (message.state === "waiting" && message.tries > 0 && message.due_unix_ms !== null) {
-    return <span>{t("message.next_try", { time: formatDateTime(message.due_unix_ms, zone) })}</span>;
+  if (message.state === "waiting" && message.due_unix_ms !== null) {
+    return <span>{t(message.tries > 0 ? "message.next_try" : "message.due", { time: formatDateTime(message.due_unix_ms, zone) })}</span>;
   }
   return <span>{t("message.created")} <Age unixMs={message.created_unix_ms} zone={zone} /></span>;
 }
 
-function Row({ message, zone, withIncident }: { message: Message; zone: string; withIncident: boolean }): ReactElement {
+/** What is read once somebody asks how a message fared. */
+function Facts({ message, zone }: { message: Message; zone: string }): ReactElement {
   const { t } = useTranslation();
+  const at = (ms: number | null): string => (ms === null ? "–" : formatDateTime(ms, zone));
+  return (
+    <dl className="facts is-inline">
+      <div><dt>{t("message.fact_written")}</dt><dd className="is-tabular">{at(message.created_unix_ms)}</dd></div>
+      {message.state === "waiting" && <div><dt>{t("message.fact_due")}</dt><dd className="is-tabular">{at(message.due_unix_ms)}</dd></div>}
+      <div><dt>{t("message.fact_sent")}</dt><dd className="is-tabular">{at(message.sent_unix_ms)}</dd></div>
+      <div><dt>{t("message.fact_tries")}</dt><dd>{message.tries}</dd></div>
+      <div><dt>{t("message.fact_key")}</dt><dd><code>{message.key}</code></dd></div>
+    </dl>
+  );
+}
+
+interface Props {
+  zone: string;
+  withIncident: boolean;
+  /** False where all are of one channel. */
+  withChannel?: boolean;
+  /** Names of sites; without it they are not shown. */
+  sites?: ReadonlyMap<string, string>;
+}
+
+function Row({ message, zone, withIncident, withChannel = true, sites }: Props & { message: Message }): ReactElement {
+  const { t } = useTranslation();
+  const { isOperator } = useSession();
+  const channel = message.channel_name || message.channel;
   return (
     <li className="message">
       <div className="message-top">
         <MessageState state={message.state} />
         <span className="tag">{t(`message.kind_${message.kind}`)}</span>
-        <span className="message-channel">{message.channel_name || message.channel}</span>
+        {withChannel && (isOperator ? <Link className="message-channel" href={`/channels/${encodeURIComponent(message.channel)}`}>{channel}</Link> : <span className="message-channel">{channel}</span>)}
         <span className="is-faint"><When message={message} zone={zone} /></span>
-        {message.tries > 1 && <span className="is-faint">{t("message.tries", { count: message.tries })}</span>}
+        {(message.tries > 1 || message.state !== "sent") && <span className="is-faint">{t("message.tries", { count: message.tries })}</span>}
+        {sites !== undefined && message.site !== null && <Link href={`/sites/${encodeURIComponent(message.site)}`}>{sites.get(message.site) ?? message.site}</Link>}
         {withIncident && message.incident !== null && <Link href={`/incidents/${message.incident}`}>{t("message.to_incident", { id: message.incident })}</Link>}
       </div>
       <details>
         <summary>{message.subject === "" ? t("message.no_subject") : message.subject}</summary>
-        <pre className="message-text">{message.text}</pre>
+        <pre className="message-text">{message.text === "" ? t("message.no_text") : message.text}</pre>
+        <Facts message={message} zone={zone} />
       </details>
       {message.answer !== "" && <p className="message-answer"><span className="is-faint">{t("message.answer")}</span> <code className="is-broken">{message.answer}</code></p>}
     </li>
   );
 }
 
-export function MessageList({ messages, zone, withIncident }: { messages: readonly Message[]; zone: string; withIncident: boolean }): ReactElement {
-  return <ul className="messages">{messages.map((m) => <Row key={m.id} message={m} zone={zone} withIncident={withIncident} />)}</ul>;
+export function MessageList({ messages, ...rest }: Props & { messages: readonly Message[] }): ReactElement {
+  return <ul className="messages">{messages.map((m) => <Row key={m.id} message={m} {...rest} />)}</ul>;
 }
