@@ -147,19 +147,36 @@ give(char *to, size_t size, size_t n, void *ctx)
 	return k;
 }
 
+struct hearing {
+	struct deliver_try *out;
+	char refused[DELIVER_ANSWER_MAX / 2 + 1]; /* its newest 4xx or 5xx; "": none */
+};
+
+static void
+copy_line(char *to, size_t max, const char *data, size_t len)
+{
+	if (len > max)
+		len = max;
+	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n'))
+		len--;
+	for (size_t i = 0; i < len; i++)
+		to[i] = (unsigned char)data[i] < 0x20 ? ' ' : data[i];
+	to[len] = '\0';
+}
+
 /* The server's newest line: what it said to the letter, or why it did not want it. */
 static size_t
 keep_line(char *data, size_t size, size_t n, void *ctx)
 {
-	struct deliver_try *t = ctx;
-	size_t len = size * n < DELIVER_ANSWER_MAX ? size * n : DELIVER_ANSWER_MAX;
+	const size_t len = size * n;
+	struct hearing *h = ctx;
 
-	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n'))
-		len--;
-	for (size_t i = 0; i < len; i++)
-		t->answer[i] = (unsigned char)data[i] < 0x20 ? ' ' : data[i];
-	t->answer[len] = '\0';
-	return size * n;
+	copy_line(h->out->answer, DELIVER_ANSWER_MAX, data, len);
+	if (len > 0 && (data[0] == '4' || data[0] == '5'))
+		copy_line(h->refused, sizeof(h->refused) - 1, data, len);
+	if (len >= 3 && memcmp(data, "235", 3) == 0)
+		h->refused[0] = '\0'; /* a way of signing in that it did not know, before one that it does */
+	return len;
 }
 
 static bool
@@ -202,14 +219,21 @@ sign_in(CURL *h, const struct deliver_opts *o, struct deliver_try *out)
 }
 
 static void
-judge(CURL *h, CURLcode rc, const char *curl_error, struct deliver_try *out)
+judge(CURL *h, CURLcode rc, const char *curl_error, const struct hearing *heard)
 {
+	struct deliver_try *out = heard->out;
 	char said[DELIVER_ANSWER_MAX + 1];
 	long code = 0;
 
 	(void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &code);
+	/* Behind a refusal it still says goodbye. */
+	(void)snprintf(said, sizeof(said), "%s",
+	    rc != CURLE_OK && heard->refused[0] != '\0' ? heard->refused : out->answer);
 	if (rc == CURLE_OK) {
 		out->outcome = DELIVER_SENT;
+		if (heard->refused[0] != '\0')
+			(void)snprintf(out->answer, sizeof(out->answer),
+			    "%.*s; not to all addresses: %s", 240, said, heard->refused);
 		return;
 	}
 	/* 5xx to an address or to the letter is for good; to signing in it is a setting that an
@@ -218,14 +242,13 @@ judge(CURL *h, CURLcode rc, const char *curl_error, struct deliver_try *out)
 						       rc == CURLE_WEIRD_SERVER_REPLY)
 	    ? DELIVER_REFUSED
 	    : DELIVER_RETRY;
-	(void)snprintf(said, sizeof(said), "%s", out->answer);
 	(void)snprintf(out->answer, sizeof(out->answer), "%.*s%s%.*s", 240,
 	    curl_error[0] != '\0' ? curl_error : curl_easy_strerror(rc), said[0] != '\0' ? ": " : "",
 	    240, said);
 }
 
 static void
-configure(CURL *h, const struct deliver_opts *o, struct upload *u, struct deliver_try *out)
+configure(CURL *h, const struct deliver_opts *o, struct upload *u, struct hearing *heard)
 {
 	char url[320], from[300];
 
@@ -249,7 +272,7 @@ configure(CURL *h, const struct deliver_opts *o, struct upload *u, struct delive
 	(void)curl_easy_setopt(h, CURLOPT_READFUNCTION, give);
 	(void)curl_easy_setopt(h, CURLOPT_READDATA, u);
 	(void)curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, keep_line);
-	(void)curl_easy_setopt(h, CURLOPT_HEADERDATA, out);
+	(void)curl_easy_setopt(h, CURLOPT_HEADERDATA, heard);
 }
 
 static struct curl_slist *
@@ -273,6 +296,7 @@ void
 deliver_mail(const struct deliver_opts *o, const struct deliver_letter *l, struct deliver_try *out)
 {
 	char error[CURL_ERROR_SIZE] = "", *letter = NULL;
+	struct hearing heard = { .out = out };
 	struct curl_slist *to = NULL;
 	struct upload u;
 	CURL *h = NULL;
@@ -289,11 +313,11 @@ deliver_mail(const struct deliver_opts *o, const struct deliver_letter *l, struc
 		(void)snprintf(out->answer, sizeof(out->answer), "out of memory");
 	} else {
 		u = (struct upload){ letter, strlen(letter) };
-		configure(h, o, &u, out);
+		configure(h, o, &u, &heard);
 		(void)curl_easy_setopt(h, CURLOPT_MAIL_RCPT, to);
 		(void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error);
 		if (sign_in(h, o, out))
-			judge(h, curl_easy_perform(h), error, out);
+			judge(h, curl_easy_perform(h), error, &heard);
 	}
 	curl_easy_cleanup(h);
 	curl_slist_free_all(to);
