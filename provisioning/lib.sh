@@ -115,7 +115,7 @@ BL_BUILD_PACKAGES="gcc libc6-dev binutils cmake ninja-build pkg-config libpaho-m
  libsqlite3-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev libargon2-dev"
 BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
 BL_DEMO_PACKAGES="python3 python3-aiosmtpd"
-BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients openssl libfaketime faketime
+BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients python3-aiosmtpd openssl libfaketime faketime
  iproute2 nftables python3 python3-pytest chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git"
 
 node_new_enough() {

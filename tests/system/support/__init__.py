@@ -11,7 +11,10 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     broker.py    Broker: Mosquitto with the listener, the certificates and the ACL of a real set-up
     proxy.py     Proxy: a TCP relay that can be slow, stall or cut
     peers.py     servers that are not what they should be: silent, full, plain HTTP, a scripted broker
+    mail.py      MailServer: a real SMTP server that keeps letters and refuses what it is told to
+    webhook.py   Receiver: checks signatures, honours webhook-id
     org.py       Organisation: everything together, made by the public tools
+    centre.py    Centre: an organisation with a mail server and a webhook receiver
     builds.py    program(name): the path of something that was built
     fixtures.py  the pytest fixtures `pki`, `broker`, `brokers`, `processes` (loaded by conftest.py)
 

@@ -68,6 +68,19 @@ class Agent:
         assert done.stdout, f"status said nothing: {done.stderr}"
         return json.loads(done.stdout)
 
+    def step(self, *args):
+        """branchline-agent step ARGS, as a script at the branch would say it."""
+        done = subprocess.run([program("branchline-agent"), "step", *args, "--config", self.config],
+                              capture_output=True, text=True, timeout=40)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def through(self, port: int) -> "Agent":
+        """Reaches the broker by another port of this machine: a relay's."""
+        text = self.config.read_text()
+        assert text.count(f"port: {self.org.broker_port}") == 1, text
+        self.config.write_text(text.replace(f"port: {self.org.broker_port}", f"port: {port}"))
+        return self
+
     def spool(self) -> Path:
         found = list(self.folder.rglob("*.db"))
         assert len(found) == 1, f"expected one spool below {self.folder}, found {found}"
@@ -76,7 +89,8 @@ class Agent:
 
 class Organisation:
     def __init__(self, folder: Path, processes: Processes, listen="127.0.0.1", name="Test Org",
-                 web_root=None):
+                 web_root=None, init=(), settings=""):
+        """init: further options of `branchline init`; settings: YAML text for collector.yaml."""
         self.folder = Path(folder) / "state"
         self.processes = processes
         self.listen = listen
@@ -86,7 +100,10 @@ class Organisation:
         self.collector: Process = None
         self.tool("init", "--organisation", name, "--listen", listen, "--zone", "Asia/Shanghai",
                   "--broker-port", str(self.broker_port), "--port", str(self.board_port),
-                  *(["--web-root", web_root] if web_root else []))
+                  *(["--web-root", web_root] if web_root else []), *init)
+        if settings:
+            with open(self.folder / "collector" / "collector.yaml", "a", encoding="utf-8") as file:
+                file.write("\n" + settings)
 
     # ---- programs ----
 
@@ -95,7 +112,7 @@ class Organisation:
         done = subprocess.run([program("branchline"), *args, "--state", self.folder],
                               capture_output=True, text=True, timeout=60)
         if check and done.returncode != 0:
-            raise AssertionError(f"branchline {' '.join(args)}: {done.stdout}{done.stderr}")
+            raise AssertionError(f"branchline {' '.join(map(str, args))}: {done.stdout}{done.stderr}")
         return done
 
     def start_broker(self):
@@ -144,6 +161,12 @@ class Organisation:
             return parsed
         finally:
             connection.close()
+
+    def define(self, **kinds):
+        """branchline define apply of {"processes": [...], "kpis": [...], "rules": [...], "channels": [...]}."""
+        file = self.folder / "definitions.json"
+        file.write_text(json.dumps(kinds), encoding="utf-8")
+        self.tool("define", "apply", file)
 
     # ---- devices ----
 
