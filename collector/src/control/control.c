@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 #include "control_sql.h"
@@ -310,6 +311,18 @@ step(struct control *c, const char *sql, const char *what, struct bl_err *err)
 	return BL_OK;
 }
 
+static int
+commit(struct control *c, struct bl_err *err)
+{
+	int rc;
+
+	if (bl_fault_hit("control.commit"))
+		return bl_fail(err, BL_EIO, "commit a change: made to fail");
+	if ((rc = step(c, "COMMIT", "commit a change", err)) == BL_OK)
+		(void)bl_fault_hit("control.committed"); /* kept, and nobody knows yet */
+	return rc;
+}
+
 /* The transaction itself; *broken tells a failing database from a refused change. */
 static int
 change_locked(struct control *c, const struct control_actor *actor, control_change_fn fn, void *ctx,
@@ -329,7 +342,7 @@ change_locked(struct control *c, const struct control_actor *actor, control_chan
 	if (rc == 0 && sqlite3_total_changes64(c->writer) != before && tx.audit_entries == 0 &&
 	    !tx.unaudited)
 		rc = bl_fail(err, BL_EINVAL, "control database: a change without an audit entry");
-	if (rc == 0 && (rc = step(c, "COMMIT", "commit a change", err)) < 0)
+	if (rc == 0 && (rc = commit(c, err)) < 0)
 		*broken = true;
 	/* Some failures have rolled back already; the first one is what counts. */
 	if (rc != 0 && sqlite3_get_autocommit(c->writer) == 0 &&
