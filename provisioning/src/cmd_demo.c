@@ -44,7 +44,8 @@ dial(const struct org *o, int *out, struct bl_err *err)
 			 ? bl_fail(err, BL_EDENIED,
 			       "the demo in %s belongs to another user; ask as that user", folder)
 			 : bl_fail(err, BL_ENET,
-			       "the demo of %s does not run (%s); provisioning/quickstart runs it",
+			       "the demo of %s does not run (%s); provisioning/quickstart --demo "
+			       "runs it",
 			       o->dir, strerror(errno));
 		(void)close(fd);
 	} else {
