@@ -277,6 +277,14 @@ struct writing {
 };
 
 static int
+untaken(void *ctx, const char *device, bool *out, struct bl_err *err)
+{
+	(void)err;
+	*out = kit_device(ctx, device)->untaken;
+	return BL_OK;
+}
+
+static int
 run(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct writing *w = ctx;
@@ -288,7 +296,8 @@ run(struct control_tx *tx, void *ctx, struct bl_err *err)
 		.roster = k->roster,
 		.now_unix_ms = k->now,
 		.found = on_finding,
-		.ctx = k };
+		.ctx = k,
+		.untaken = untaken };
 	return w->fn(k, w->ctx, err);
 }
 

@@ -28,6 +28,7 @@ struct kit_device {
 		int64_t begin, end;
 	} covered[8];
 	size_t n;
+	bool untaken; /* events of it are stored that cases do not know */
 };
 
 struct kit {

@@ -633,6 +633,39 @@ covered_up_to_the_deadline_is_not_over_it(void **state)
 	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
 }
 
+/* Coverage is read as it is stored; the end of the case may be stored and not taken in yet. */
+static void
+what_is_stored_but_not_taken_in_is_waited_for(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(40));
+	kit_device(k, "d1")->untaken = true;
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_int_equal(kit_case(k, "east", "o2", at(0), 0, "new"), BL_OK);
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 0);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case WHERE outcome = 2"), 2);
+	/* What was stored: o1 had ended in time, o2 had not. */
+	kit_device(k, "d1")->untaken = false;
+	assert_int_equal(kit_case(k, "east", "o1", at(0), at(20), "new"), BL_OK);
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o2"), "[30,-)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+	/* What was found stays while something more is stored and not taken in. */
+	kit_device(k, "d1")->untaken = true;
+	kit_cover(k, "d1", at(40), at(50));
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_int_equal(kit_case(k, "east", "o2", at(0), 0, "changed"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o2"), "[30,-)");
+	assert_int_equal(kit_int(k, "SELECT last_true_unix_ms FROM incident"), at(40));
+	/* An end that is known needs nothing more. */
+	assert_int_equal(kit_case(k, "east", "o2", at(0), at(45), "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o2"), "[30,45)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+}
+
 static void
 a_late_end_before_the_deadline_withdraws(void **state)
 {
@@ -983,6 +1016,7 @@ main(void)
 		TEST(runs_are_shown_whole),
 		TEST(a_case_is_late_once_every_device_is_known_up_to_the_deadline),
 		TEST(covered_up_to_the_deadline_is_not_over_it),
+		TEST(what_is_stored_but_not_taken_in_is_waited_for),
 		TEST(a_late_end_before_the_deadline_withdraws),
 		TEST(a_case_whose_events_belong_elsewhere_is_withdrawn),
 		TEST(ended_late_is_known_without_any_coverage),

@@ -62,6 +62,16 @@ struct eval {
 	struct eval_status status;
 };
 
+#define EVAL_AHEAD_MAX 512u /* devices; more: all of them */
+
+/* Devices with events in the store that lie beyond the place reached, as far as was looked. */
+struct eval_ahead {
+	bool looked, all;
+	int64_t batch_id, moved_id;
+	size_t n;
+	char (*device)[BL_DEVICE_ID_MAX + 1];
+};
+
 /* One write transaction of this step. */
 struct eval_tx {
 	struct eval *e;
@@ -69,6 +79,7 @@ struct eval_tx {
 	int64_t now_unix_ms, begun_mono_ms;
 	struct kpi_changes cells;
 	struct cases_changes cases;
+	struct eval_ahead ahead;
 	uint64_t findings;
 };
 
@@ -99,6 +110,10 @@ int eval_log_more(struct eval *e, bool *out, struct bl_err *err);
 int eval_retry_waiting(struct eval *e, struct bl_err *err);
 /* The store's epoch against the one that the results speak of. */
 int eval_check_epoch(struct eval *e, struct bl_err *err);
+
+/* ---- eval_ahead.c: rule_env.untaken; ctx is the transaction ---- */
+int eval_untaken(void *ctx, const char *device, bool *out, struct bl_err *err);
+void eval_ahead_free(struct eval_ahead *a);
 
 /* ---- eval_work.c ---- */
 int eval_work_dirty(struct eval *e, struct bl_err *err);

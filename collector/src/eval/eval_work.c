@@ -41,6 +41,7 @@ eval_rule_env(struct eval_tx *tx, struct rule_env *out)
 		.now_unix_ms = tx->now_unix_ms,
 		.found = found,
 		.ctx = tx,
+		.untaken = eval_untaken,
 	};
 }
 
@@ -149,6 +150,7 @@ eval_write(struct eval *e, eval_fn fn, void *ctx, struct bl_err *err)
 		note_write(e, &w, bl_mono_ms(e->clock) - begun);
 	kpi_changes_free(&w.tx.cells);
 	cases_changes_free(&w.tx.cases);
+	eval_ahead_free(&w.tx.ahead);
 	if (rc >= 0 && w.messages > 0 && e->opts.outbox_changed != NULL)
 		e->opts.outbox_changed(e->opts.ctx);
 	return rc;

@@ -159,8 +159,11 @@ settle(const struct rule_env *e, const struct define_rule *first, const struct r
 	int rc;
 
 	if ((rc = load_row(e, first->head.id, c->no, &old, err)) < 0 ||
-	    (rc = rule_case_judge(e, first, c, cover, &v, err)) < 0 ||
-	    (rc = keep_row(e, first->head.id, c, &old, &v, err)) < 0)
+	    (rc = rule_case_judge(e, first, c, cover, &v, err)) < 0)
+		return rc;
+	if (v.pending && old.there)
+		return BL_OK;
+	if ((rc = keep_row(e, first->head.id, c, &old, &v, err)) < 0)
 		return rc;
 	told = v.v != NULL && v.outcome == BL_OUTCOME_TRUE ? v.v : NULL;
 	if (told == NULL && old.there && old.outcome == BL_OUTCOME_TRUE) {

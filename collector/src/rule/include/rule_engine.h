@@ -32,6 +32,11 @@ struct rule_env {
 	int64_t now_unix_ms;
 	rule_finding_fn found;
 	void *ctx;
+	/*
+	 * Is there anything in the telemetry store of a device's events that has not been taken into
+	 * cases yet?  Its coverage says then more than the cases know.  NULL: never.
+	 */
+	int (*untaken)(void *ctx, const char *device, bool *out, struct bl_err *err);
 };
 
 /* Cells changed: runs are amended around them, and sections that they touch worked out again. */
