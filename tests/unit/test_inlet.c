@@ -427,6 +427,37 @@ a_hang_up_is_no_refusal(void **state)
 	assert_int_equal(n.clients, 0);
 }
 
+/* amount=1000, written by a program that was killed at the third digit, is not amount=100. */
+static void
+half_a_line_of_who_has_gone_is_not_taken(void **state)
+{
+	struct fake *f = *state;
+	struct inlet_counters n;
+	int fd = dial(f);
+
+	say(fd, "step event 1 amount=1000\nstep event 2 amount=100");
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+	assert_int_equal(f->events, 1);
+	assert_string_equal(f->last_case, "1");
+	/* The same while the inlet waits for the rest. */
+	fd = dial(f);
+	say(fd, "step event 3 amount=100");
+	(void)serve(f);
+	assert_int_equal(close(fd), 0);
+	(void)serve(f);
+	/* The rest of a line that was refused before is no other one. */
+	fd = dial(f);
+	for (unsigned i = 0; i < 100; i++)
+		say(fd, "step event 4 note=\"so much that no end of it is in sight\" ");
+	assert_int_equal(close(fd), 0);
+	assert_true(serve(f) < 20);
+	assert_int_equal(f->events, 1);
+	inlet_count(f->in, &n);
+	assert_int_equal(n.clients, 0);
+	assert_int_equal(n.bad_lines, 3);
+}
+
 static void
 a_line_that_is_too_long_is_skipped(void **state)
 {
@@ -944,6 +975,7 @@ main(void)
 		T(lines_may_come_in_any_pieces),
 		T(the_end_of_input_ends_the_last_line),
 		T(a_hang_up_is_no_refusal),
+		T(half_a_line_of_who_has_gone_is_not_taken),
 		T(a_line_that_is_too_long_is_skipped),
 		T(more_clients_than_places_are_turned_away),
 		T(without_descriptors_nobody_is_lost),

@@ -165,7 +165,7 @@ look(struct inlet *in)
 			client_accept(in);
 		else if (in->client[e[i].data.u32] != NULL &&
 			 (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
-			client_read(in, in->client[e[i].data.u32]);
+			client_read(in, in->client[e[i].data.u32], (e[i].events & EPOLLHUP) != 0);
 	}
 }
 

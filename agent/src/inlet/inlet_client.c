@@ -140,7 +140,7 @@ bad_line(struct inlet *in, struct client *c, const char *why)
 }
 
 void
-client_read(struct inlet *in, struct client *c)
+client_read(struct inlet *in, struct client *c, bool gone)
 {
 	ssize_t n;
 
@@ -151,6 +151,7 @@ client_read(struct inlet *in, struct client *c)
 		return;
 	if (n <= 0) {
 		c->eof = true;
+		c->gone = gone || n < 0;
 		return;
 	}
 	c->in_len += (size_t)n;
@@ -184,7 +185,7 @@ find_line(const struct client *c, size_t at, size_t *whole)
 	const size_t left = c->in_len - at;
 	const char *newline = memchr(from, '\n', left);
 
-	if (newline == NULL && !(c->eof && left > 0)) {
+	if (newline == NULL && (!c->eof || c->gone || left == 0)) {
 		*whole = 0;
 		return 0;
 	}
@@ -221,6 +222,10 @@ client_settle(struct inlet *in, struct client *c)
 	c->in_len -= c->in_at;
 	memmove(c->in, c->in + c->in_at, c->in_len);
 	c->in_at = 0;
+	if (c->gone && memchr(c->in, '\n', c->in_len) == NULL) {
+		in->count.bad_lines += c->in_len > 0 && !c->skipping;
+		c->in_len = 0;
+	}
 	if (c->in_len < sizeof(c->in))
 		return;
 	/* No newline in all of it: the line is too long. */
@@ -317,7 +322,8 @@ watch(struct inlet *in, unsigned i)
 		c->fd, &e) == 0)
 		c->watched = e.events;
 	else
-		c->eof = c->hung_up = in->due = true; /* nothing can be known of it any more */
+		c->eof = c->gone = c->hung_up = in->due =
+		    true; /* nothing can be known of it any more */
 }
 
 void

@@ -22,6 +22,7 @@ struct client {
 	int fd;
 	uint32_t watched; /* what epoll looks for; the descriptor is not in it when hung_up */
 	bool eof;         /* nothing more comes, or is wanted */
+	bool gone;        /* so is who wrote: a line without an end may be half of one */
 	bool hung_up;     /* nobody reads answers any more */
 	bool skipping;    /* the rest of a line that was too long */
 	bool blocked;     /* the socket takes no more answers for now */
@@ -67,7 +68,8 @@ int inlet_listen(struct inlet *in, const struct inlet_opts *opts, struct bl_err 
 /* ---- inlet_client.c ---- */
 void client_accept(struct inlet *in);
 void client_drop(struct inlet *in, unsigned i);
-void client_read(struct inlet *in, struct client *c);
+/* gone: in both directions. */
+void client_read(struct inlet *in, struct client *c, bool gone);
 /* One line to an event or an answer. */
 enum client_line { LINE_NONE, LINE_TAKEN, LINE_NO_ROOM /* for its event; its turn comes first */ };
 enum client_line client_line(struct inlet *in, unsigned i);
