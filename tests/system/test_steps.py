@@ -518,7 +518,8 @@ def test_a_flood_and_nonsense_disturb_nobody(device):
     assert state["sampling"]["missed_ticks"] == 0
     assert state["spool"]["refused_samples"] == 0 and state["spool"]["refused_events"] == 0
     assert state["steps"]["bad_lines"] > 0 and state["steps"]["accepted"] >= 40
-    wait_for(lambda: device.state()["steps"]["clients"] == 0, 20, "everybody has gone")
+    # What those who have gone had said is taken still: hundreds of thousands of lines.
+    wait_for(lambda: device.state()["steps"]["clients"] == 0, 120, "everybody has gone")
     found = {e["id"] for e in device.events()}
     assert {f"calm-{n}" for n in range(40)} <= found
 
