@@ -1,8 +1,6 @@
 # Expressions: cases as tables, no memory, the fuzz target's corpus.
 bl_unit_test(test_expr LINK bl_expr bl_json)
-bl_unit_test(test_expr_nomem LINK bl_expr)
-target_link_options(test_expr_nomem PRIVATE
-  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+bl_unit_test(test_expr_nomem NOMEM LINK bl_expr)
 
 # A fuzz target with a main() that feeds it files: what was found once stays found.
 add_executable(replay_expr fuzz/fuzz_expr.c fuzz/replay.c)

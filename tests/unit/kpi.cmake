@@ -1,14 +1,17 @@
 # The telemetry store is a list of batches here: kpi_kit.h.
-foreach(name test_kpi test_kpi_late test_kpi_nomem)
-  bl_unit_test(${name} SOURCES unit/kpi_kit.c LINK collector_kpi collector_control bl_expr bl_log m)
+function(bl_kpi_test name)
+  bl_unit_test(${name} ${ARGN} SOURCES unit/kpi_kit.c
+    LINK collector_kpi collector_control bl_expr bl_log m)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
   target_link_libraries(${name} PRIVATE PkgConfig::SQLITE)
   target_link_options(${name} PRIVATE -Wl,--wrap=store_log_series
     -Wl,--wrap=store_log_samples -Wl,--wrap=store_log_coverage)
-endforeach()
+endfunction()
 
-target_link_options(test_kpi_nomem PRIVATE
-  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+bl_kpi_test(test_kpi)
+bl_kpi_test(test_kpi_late)
+bl_kpi_test(test_kpi_nomem NOMEM)
+
 # And here it is a real one.
 bl_unit_test(test_kpi_log SOURCES unit/kpi_kit.c contract/store_fixture.c
   LINK collector_kpi collector_control bl_expr bl_codec bl_log PkgConfig::SQLITE m)

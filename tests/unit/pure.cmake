@@ -8,9 +8,7 @@ bl_unit_test(test_part LINK bl_window m)
 bl_unit_test(test_window LINK bl_window)
 target_include_directories(test_window PRIVATE ${PROJECT_SOURCE_DIR}/shared/tz)
 bl_unit_test(test_rule LINK bl_rule PkgConfig::JANSSON)
-bl_unit_test(test_pure_nomem LINK bl_window)
-target_link_options(test_pure_nomem PRIVATE
-  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+bl_unit_test(test_pure_nomem NOMEM LINK bl_window)
 
 # Fuzz targets with a main() that feeds them files; the zones of one continent go along as they are.
 add_executable(replay_tz fuzz/fuzz_tz.c fuzz/replay.c)

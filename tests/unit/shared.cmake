@@ -10,9 +10,7 @@ bl_unit_test(test_codec_batch LINK bl_codec)
 bl_unit_test(test_codec_message LINK bl_codec)
 bl_unit_test(test_codec_golden LINK bl_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/contract/wire_json.c)
 target_include_directories(test_codec_golden PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
-bl_unit_test(test_codec_nomem LINK bl_codec)
-target_link_options(test_codec_nomem PRIVATE
-  -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+bl_unit_test(test_codec_nomem NOMEM LINK bl_codec)
 
 # Figures, not tests: bench_codec prints bytes and ns a sample.
 add_executable(bench_codec EXCLUDE_FROM_ALL perf/bench_codec.c)

@@ -17,49 +17,7 @@
 #include "cases.h"
 #include "control.h"
 #include "control_sql.h"
-
-/* Which allocation fails, counted down; 0: none.  The linker puts the wrappers in the allocator's
- * place. */
-static unsigned fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool
-fails(void)
-{
-	return fail_at > 0 && --fail_at == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
+#include "nomem.h"
 
 struct fixture {
 	char dir[64];
@@ -1144,13 +1102,13 @@ memory_that_ends_leaves_nothing(void **state)
 
 		run(f, "BEGIN IMMEDIATE");
 		err = (struct bl_err){ 0 };
-		fail_at = ++n;
+		nomem_arm(++n);
 		rc = BL_OK;
 		for (uint32_t i = 0; i < LINES && rc >= 0; i++)
 			rc = try_line(f, &l, line[i], strlen(line[i]), 2, i, &err);
 		if (rc >= 0)
 			rc = cases_settle(f->db, &f->set, &l, &err);
-		fail_at = 0;
+		assert_int_equal(nomem_disarm(), rc < 0);
 		cases_changes_free(&l);
 		run(f, rc < 0 ? "ROLLBACK" : "COMMIT");
 		if (rc < 0) {
@@ -1166,10 +1124,10 @@ memory_that_ends_leaves_nothing(void **state)
 			"  pick d1 10..30 {\"a\":1,\"b\":\"x\"}\n"
 			"north/default/8 40.. [] 1 {}\n"
 			"  pick d1 40.. {}\n");
-	fail_at = 1;
+	nomem_arm(1);
 	assert_int_equal(cases_attrs_at(&a, f->db, only_no(f), 100, &err), BL_ENOMEM);
 	assert_null(a);
-	fail_at = 0;
+	assert_true(nomem_disarm());
 }
 
 /* ---- how fast ---- */

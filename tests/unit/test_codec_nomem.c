@@ -1,7 +1,6 @@
 /*
  * Out of memory at every single allocation: the encoder says so, leaves the
- * output alone, and works again afterwards.  The linker puts these wrappers
- * in the allocator's place.
+ * output alone, and works again afterwards.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,58 +13,7 @@
 
 #include "branchline/batch.h"
 #include "branchline/message.h"
-
-/* Which allocation fails, counted down; 0: none. */
-static unsigned fail_at;
-static bool fired;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool
-fails(void)
-{
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	fired = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-static void
-arm(unsigned nth)
-{
-	fail_at = nth;
-	fired = false;
-}
-
-static bool
-disarm(void)
-{
-	fail_at = 0;
-	return fired;
-}
+#include "nomem.h"
 
 /* Everything that a batch can hold.  The first code that is not BL_OK. */
 static int
@@ -100,9 +48,9 @@ batches_survive_each_failed_allocation(void **state)
 		int rc;
 
 		bl_buf_init(&out, BL_BATCH_WIRE_MAX);
-		arm(++n);
+		nomem_arm(++n);
 		rc = encode(e, &out);
-		failed = disarm();
+		failed = nomem_disarm();
 		assert_int_equal(rc, failed ? BL_ENOMEM : BL_OK);
 		assert_int_equal(out.len > 0, !failed);
 		assert_false(out.failed);
@@ -149,9 +97,9 @@ decoding_survives_each_failed_allocation(void **state)
 		int rc;
 
 		bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-		arm(++n);
+		nomem_arm(++n);
 		rc = decode(&msg, &raw);
-		failed = disarm();
+		failed = nomem_disarm();
 		assert_int_equal(rc, failed ? BL_ENOMEM : BL_OK);
 		bl_buf_free(&raw);
 	} while (failed);
@@ -192,9 +140,9 @@ messages_survive_each_failed_allocation(void **state)
 		int rc;
 
 		bl_buf_init(&out, BL_BATCH_WIRE_MAX);
-		arm(++n);
+		nomem_arm(++n);
 		rc = encode_messages(&out);
-		failed = disarm();
+		failed = nomem_disarm();
 		assert_int_equal(rc, failed ? BL_ENOMEM : BL_OK);
 		assert_false(out.failed);
 		bl_buf_free(&out);

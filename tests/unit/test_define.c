@@ -19,57 +19,13 @@
 
 #include "control_sql.h"
 #include "define_internal.h"
+#include "nomem.h"
 
 #define NOW  INT64_C(1700000000000)
 #define DAY  INT64_C(86400000)
 #define HOUR INT64_C(3600000)
 
 static const struct control_actor actor = { "alice", "192.0.2.1" };
-
-/*
- * Which allocation fails, counted down; 0: none.  jansson has its own way to
- * the allocator: its reader cuts texts silently when a buffer cannot grow.
- */
-static unsigned fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool
-fails(void)
-{
-	return fail_at > 0 && --fail_at == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 struct fixture {
 	char dir[64];
@@ -1392,7 +1348,11 @@ try_load(struct attempt *a)
 	return rc;
 }
 
-/* Whichever allocation fails, it is a failure, nothing is half there, and the next try does it. */
+/*
+ * Whichever allocation fails, it is a failure, nothing is half there, and the next try does it.
+ * jansson has its own way to the allocator: its reader cuts texts silently when a buffer cannot
+ * grow.
+ */
 static void
 each_allocation_that_fails_is_told(void **state)
 {
@@ -1414,10 +1374,9 @@ each_allocation_that_fails_is_told(void **state)
 		int rc;
 
 		do {
-			fail_at = ++n;
+			nomem_arm(++n);
 			rc = cases[i].run(&a);
-			fired = fail_at == 0;
-			fail_at = 0;
+			fired = nomem_disarm();
 			if (fired &&
 			    (rc >= 0 ||
 				count(f, "SELECT count(*) FROM definition_version") != versions))

@@ -1,7 +1,6 @@
 /*
  * Out of memory at every single allocation of a compile: it says so and leaves
- * nothing behind.  And evaluation allocates nothing at all.  The linker puts
- * these wrappers in the allocator's place.
+ * nothing behind.  And evaluation allocates nothing at all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,45 +12,7 @@
 #include <cmocka.h>
 
 #include "branchline/expr.h"
-
-static unsigned fail_at; /* counted down; 0: none fails */
-static unsigned allocations;
-static bool fired;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool
-fails(void)
-{
-	allocations++;
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	fired = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
+#include "nomem.h"
 
 static const struct bl_expr_scope scope = { .open = true };
 
@@ -63,17 +24,17 @@ compiling_survives_each_failed_allocation(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		unsigned n = 0;
+		bool fired;
 
 		do {
 			struct bl_err err = { 0 };
 			struct bl_expr *e;
 			int rc;
 
-			fail_at = ++n;
-			fired = false;
+			nomem_arm(++n);
 			rc = bl_expr_compile(
 			    &e, texts[i], strlen(texts[i]), &scope, BL_VALUE_BOOL, NULL, &err);
-			fail_at = 0;
+			fired = nomem_disarm();
 			assert_int_equal(rc, fired ? BL_ENOMEM : i == 0 ? BL_OK : BL_EINVAL);
 			assert_int_equal(err.code, rc);
 			assert_int_equal(e != NULL, rc == BL_OK);
@@ -107,10 +68,10 @@ evaluation_allocates_nothing(void **state)
 	(void)state;
 	assert_int_equal(
 	    bl_expr_compile(&e, text, strlen(text), &scope, BL_VALUE_BOOL, NULL, NULL), BL_OK);
-	before = allocations;
+	before = nomem_asked();
 	bl_expr_eval(e, &env, &out);
 	assert_int_equal(bl_expr_truth(e, &env), BL_TRUE);
-	assert_int_equal(allocations, before);
+	assert_int_equal(nomem_asked(), before);
 	assert_true(out.boolean);
 	bl_expr_free(e);
 }

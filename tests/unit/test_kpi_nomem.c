@@ -1,7 +1,6 @@
 /*
  * Out of memory at every single allocation of ours, and the database giving up after ever
  * so many steps: it says so, the work is as it was, and the next try stores the same.
- * The linker puts these wrappers in the allocator's place.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,45 +13,11 @@
 #include <string.h>
 
 #include "kpi_kit.h"
+#include "nomem.h"
 
 #define HOST BL_STREAM_HOST
 
-static unsigned fail_at; /* counted down; 0: none fails */
-static bool fired;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool
-fails(void)
-{
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	fired = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
+static bool fired; /* what was to fail in the last try */
 
 /* Two devices and three KPIs, one of them with a condition over labels and a version before it. */
 static void
@@ -150,10 +115,9 @@ working_out_survives_each_failed_allocation(void **state)
 		assert_int_equal(kpi_work_create(&k.work, &err), BL_OK);
 		assert_int_equal(compute(&k, "d1", &err), BL_OK);
 		memset(&err, 0, sizeof(err));
-		fail_at = ++n;
-		fired = false;
+		nomem_arm(++n);
 		rc = compute(&k, "d2", &err);
-		fail_at = 0;
+		fired = nomem_disarm();
 		assert_true(says_so(rc));
 		assert_int_equal(err.code, rc);
 		assert_int_equal(kpi_work_parts(k.work), fired ? parts : 2 * parts);
@@ -178,10 +142,9 @@ storing_survives_each_failed_allocation(void **state)
 		int rc;
 
 		exec(&k, "BEGIN");
-		fail_at = ++n;
-		fired = false;
+		nomem_arm(++n);
 		rc = store(&k, &err);
-		fail_at = 0;
+		fired = nomem_disarm();
 		assert_true(says_so(rc));
 		exec(&k, fired ? "ROLLBACK" : "COMMIT");
 	} while (fired);

@@ -1,6 +1,6 @@
 /*
  * Out of memory at every single allocation of the pure modules: each says so
- * and is as it was before.  The linker puts these wrappers in the allocator's place.
+ * and is as it was before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,63 +14,13 @@
 #include "branchline/sketch.h"
 #include "branchline/tz.h"
 #include "branchline/window.h"
-
-/* Which allocation fails, counted down; 0: none. */
-static unsigned fail_at;
-static bool fired;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool
-fails(void)
-{
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	fired = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-static void
-arm(unsigned nth)
-{
-	fail_at = nth;
-	fired = false;
-}
-
-static bool
-disarm(void)
-{
-	fail_at = 0;
-	return fired;
-}
+#include "nomem.h"
 
 static void
 a_zone_is_loaded_or_not(void **state)
 {
 	unsigned nth = 0;
+	bool fired;
 
 	(void)state;
 	do {
@@ -78,16 +28,17 @@ a_zone_is_loaded_or_not(void **state)
 		struct bl_err err = { 0 };
 		int rc;
 
-		arm(++nth);
+		nomem_arm(++nth);
 		rc = bl_tz_load(&tz, "Europe/Berlin", NULL, &err);
-		assert_int_equal(rc, disarm() ? BL_ENOMEM : BL_OK);
+		fired = nomem_disarm();
+		assert_int_equal(rc, fired ? BL_ENOMEM : BL_OK);
 		assert_true((tz != NULL) == (rc == BL_OK));
 		bl_tz_free(tz);
 	} while (fired);
 	assert_true(nth > 4);
-	arm(1);
+	nomem_arm(1);
 	assert_null(bl_tz_utc());
-	assert_true(disarm());
+	assert_true(nomem_disarm());
 }
 
 /* A part with a sketch of n values of both signs. */
@@ -109,21 +60,21 @@ a_part_is_as_before(void **state)
 		fill(&p, n);
 		fill(&same, n);
 		fill(&more, 100);
-		arm(1);
+		nomem_arm(1);
 		if (bl_part_add(&p, 5000, true) != BL_OK) {
-			assert_true(disarm());
+			assert_true(nomem_disarm());
 			assert_true(bl_part_equal(&p, &same));
 		}
-		(void)disarm();
+		(void)nomem_disarm();
 		bl_part_free(&p);
 		fill(&p, n);
 		for (unsigned nth = 1; nth < 4; nth++) {
-			arm(nth);
+			nomem_arm(nth);
 			if (bl_part_merge(&p, &more) == BL_OK) {
-				(void)disarm();
+				(void)nomem_disarm();
 				break;
 			}
-			assert_true(disarm());
+			assert_true(nomem_disarm());
 			assert_true(bl_part_equal(&p, &same));
 		}
 		assert_true(p.n == (uint64_t)n + 100);
@@ -134,9 +85,9 @@ a_part_is_as_before(void **state)
 	for (unsigned nth = 1; nth < 2; nth++) {
 		struct bl_part p;
 
-		arm(nth);
+		nomem_arm(nth);
 		assert_int_equal(bl_part_init(&p, true), BL_ENOMEM);
-		assert_true(disarm());
+		assert_true(nomem_disarm());
 		bl_part_free(&p);
 	}
 }
@@ -153,18 +104,18 @@ a_part_is_read_or_empty(void **state)
 	fill(&p, 100);
 	do {
 		bl_buf_init(&b, 4096);
-		arm(++nth);
+		nomem_arm(++nth);
 		rc = bl_part_encode(&p, &b);
-		assert_int_equal(rc, disarm() ? BL_EFULL : BL_OK);
+		assert_int_equal(rc, nomem_disarm() ? BL_EFULL : BL_OK);
 		if (rc < 0)
 			bl_buf_free(&b);
 	} while (rc < 0);
 	nth = 0;
 	do {
 		assert_int_equal(bl_part_init(&t, false), BL_OK);
-		arm(++nth);
+		nomem_arm(++nth);
 		rc = bl_part_decode(&t, b.data, b.len, NULL);
-		assert_int_equal(rc, disarm() ? BL_ENOMEM : BL_OK);
+		assert_int_equal(rc, nomem_disarm() ? BL_ENOMEM : BL_OK);
 		assert_true(t.n == (rc == BL_OK ? 100 : 0));
 		bl_part_free(&t);
 	} while (rc < 0);
@@ -181,13 +132,13 @@ spans_are_as_before(void **state)
 	(void)state;
 	bl_spans_init(&l, 100);
 	for (int64_t i = 0; i < 40; i++) {
-		arm(1);
+		nomem_arm(1);
 		if (bl_spans_add(&l, i * 10, i * 10 + 5) != BL_OK) {
-			assert_true(disarm());
+			assert_true(nomem_disarm());
 			assert_int_equal(l.n, i);
 			assert_int_equal(bl_spans_add(&l, i * 10, i * 10 + 5), BL_OK);
 		}
-		(void)disarm();
+		(void)nomem_disarm();
 		assert_int_equal(bl_spans_covered_ms(&l, 0, 1000), 5 * (i + 1));
 	}
 	bl_spans_free(&l);

@@ -1,6 +1,6 @@
 /*
  * The roster answers as the tables say, at every edge of an interval, and says
- * so when memory ends.  The linker puts the wrappers in the allocator's place.
+ * so when memory ends.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,43 +15,10 @@
 
 #include "control.h"
 #include "control_sql.h"
+#include "nomem.h"
 #include "roster.h"
 
 static const struct control_actor actor = { "system", "" };
-
-/* Which allocation fails, counted down; 0: none. */
-static unsigned fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool
-fails(void)
-{
-	return fail_at > 0 && --fail_at == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
 
 struct fixture {
 	char dir[64];
@@ -361,19 +328,20 @@ each_allocation_that_fails_is_told(void **state)
 	struct roster *r;
 	struct bl_err err = { 0 };
 	unsigned n = 0;
+	bool fired;
 	int rc;
 
 	fill(f, small);
 	fill_many(f);
 	do {
-		fail_at = ++n;
+		nomem_arm(++n);
 		rc = roster_load(&r, f->db, NULL, &err);
-		if (fail_at == 0) /* it fired */
+		fired = nomem_disarm();
+		if (fired)
 			assert_int_equal(rc, BL_ENOMEM);
 		if (rc < 0)
 			assert_null(r);
-	} while (fail_at == 0);
-	fail_at = 0;
+	} while (fired);
 	assert_int_equal(rc, BL_OK);
 	assert_true(n > 10);
 	assert_string_equal(roster_site_of(r, "e699", 5)->id, "s99");

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "nomem.h"
 #include "store.h"
 #include "store_fixture.h"
 #include "store_log.h"
@@ -23,49 +24,6 @@
 #define STREAM   BL_STREAM_HOST
 #define DEVICE   "kiosk-1"
 #define BACK     (35 * MINUTE) /* how far the clock is set back */
-
-/* Which allocation fails, counted down; 0: none.  The linker puts the wrappers in the allocator's
- * place. */
-static unsigned fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool
-fails(void)
-{
-	return fail_at > 0 && --fail_at == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 struct ctx {
 	char *folder;
@@ -990,9 +948,9 @@ memory_that_ends_is_told(void **state)
 			store_read_close(c->r);
 			must(store_read_open(&c->r, c->path, &c->clock.clock, &err), &err);
 			err = (struct bl_err){ 0 };
-			fail_at = failed + 1;
+			nomem_arm(failed + 1);
 			rc = ask(c, question, ids, &err);
-			fail_at = 0;
+			assert_int_equal(nomem_disarm(), rc < 0);
 			if (rc == BL_OK)
 				break;
 			assert_int_equal(rc, BL_ENOMEM);
