@@ -1,10 +1,10 @@
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "store_fixture.h"
 
 static int64_t
@@ -141,32 +141,15 @@ fixture_series(
 char *
 fixture_folder(void)
 {
-	const char *tmp = getenv("TMPDIR");
-	char path[512];
+	char path[FOLDER_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/branchline-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(path) == NULL) {
-		perror("mkdtemp");
-		abort();
-	}
+	folder_make(path, "store");
 	return strdup(path);
 }
 
 void
 fixture_folder_remove(char *path)
 {
-	DIR *d = opendir(path);
-	struct dirent *e;
-	char file[1024];
-
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.')
-			continue;
-		(void)snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
-		(void)unlink(file);
-	}
-	if (d != NULL)
-		(void)closedir(d);
-	(void)rmdir(path);
+	folder_remove(path);
 	free(path);
 }

@@ -21,7 +21,7 @@ target_include_directories(test_kpi_log PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit
 # Figures, not tests: parts stored a second.
 add_executable(bench_kpi EXCLUDE_FROM_ALL perf/bench_kpi.c unit/kpi_kit.c)
 target_include_directories(bench_kpi PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
-target_link_libraries(bench_kpi PRIVATE collector_kpi collector_control bl_expr bl_log m
+target_link_libraries(bench_kpi PRIVATE test_folder collector_kpi collector_control bl_expr bl_log m
   PkgConfig::SQLITE PkgConfig::CMOCKA bl_options bl_sanitize)
 target_link_options(bench_kpi PRIVATE -Wl,--wrap=store_log_series
   -Wl,--wrap=store_log_samples -Wl,--wrap=store_log_coverage)

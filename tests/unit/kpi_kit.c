@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "kpi_kit.h"
 
 #include "branchline/expr.h"
@@ -186,14 +187,14 @@ run(struct kit *k, const char *sql)
 static void
 copy_schema(struct kit *k)
 {
-	char dir[] = "/tmp/bl-kpi-XXXXXX", path[64], cmd[64];
+	char dir[FOLDER_MAX], path[FOLDER_MAX + 16];
 	struct control_opts opts = { .path = path, .clock = bl_clock_real() };
 	struct control *c = NULL;
 	struct bl_err err = { 0 };
 	sqlite3_backup *copy;
 	sqlite3 *from;
 
-	assert_non_null(mkdtemp(dir));
+	folder_make(dir, "kpi");
 	(void)snprintf(path, sizeof(path), "%s/control.db", dir);
 	if (control_open(&c, &opts, &err) < 0)
 		fail_msg("%s", err.msg);
@@ -205,8 +206,7 @@ copy_schema(struct kit *k)
 	assert_int_equal(sqlite3_backup_finish(copy), SQLITE_OK);
 	control_read_end(c, from);
 	control_close(c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	assert_int_equal(system(cmd), 0);
+	folder_remove(dir);
 }
 
 void

@@ -158,8 +158,7 @@ kit_setup(void **state)
 	k->clock.ctx = k;
 	k->clock.unix_ms = fake_unix_ms;
 	k->now = T0 + 600 * MINUTE;
-	(void)snprintf(k->dir, sizeof(k->dir), "/tmp/bl-rule-XXXXXX");
-	assert_non_null(mkdtemp(k->dir));
+	folder_make(k->dir, "rule");
 	(void)snprintf(path, sizeof(path), "%s/control.db", k->dir);
 	opts.path = path;
 	opts.clock = &k->clock;
@@ -193,14 +192,13 @@ int
 kit_teardown(void **state)
 {
 	struct kit *k = *state;
-	char cmd[96];
 
 	roster_free(k->roster);
 	control_close(k->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", k->dir);
+	folder_remove(k->dir);
 	free(k);
 	current = NULL;
-	return system(cmd);
+	return 0;
 }
 
 /* ---- definitions ---- */

@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "control_sql.h"
+#include "folder.h"
 #include "incident.h"
 #include "notice.h"
 #include "outbox.h"
@@ -32,7 +33,7 @@ struct kit_device {
 };
 
 struct kit {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	struct control *c;
 	struct bl_clock clock;
 	int64_t now;

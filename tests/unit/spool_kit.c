@@ -1,7 +1,7 @@
 /* See spool_kit.h. */
+#include "folder.h"
 #include "spool_kit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -88,10 +88,7 @@ kit_setup(void **state)
 
 	assert_non_null(k);
 	kit_clock_init(&k->time, 20261122);
-	/* In memory where there is such a place: thousands of syncs to a disk prove no more. */
-	(void)snprintf(k->dir, sizeof(k->dir), "%s/spool-test-XXXXXX",
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	assert_non_null(mkdtemp(k->dir));
+	folder_make(k->dir, "spool");
 	(void)snprintf(k->path, sizeof(k->path), "%s/spool.db", k->dir);
 	k->opts = (struct spool_opts){
 		.path = k->path,
@@ -110,20 +107,9 @@ int
 kit_teardown(void **state)
 {
 	struct kit *k = *state;
-	char name[512];
-	struct dirent *e;
-	DIR *d;
 
 	spool_close(k->s);
-	if ((d = opendir(k->dir)) != NULL) {
-		while ((e = readdir(d)) != NULL) {
-			(void)snprintf(name, sizeof(name), "%s/%s", k->dir, e->d_name);
-			if (e->d_name[0] != '.')
-				(void)unlink(name);
-		}
-		(void)closedir(d);
-	}
-	(void)rmdir(k->dir);
+	folder_remove(k->dir);
 	free(k);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "branchline/batch.h"
+#include "folder.h"
 #include "spool.h"
 
 #define KIT_SERIES  4 /* of each stream */
@@ -36,7 +37,7 @@ uint64_t kit_random(struct kit_clock *c, uint64_t below);
 
 struct kit {
 	struct kit_clock time;
-	char dir[64], path[96];
+	char dir[FOLDER_MAX], path[96];
 	struct spool_opts opts;
 	struct spool *s;
 	uint32_t series[BL_STREAMS][KIT_SERIES];

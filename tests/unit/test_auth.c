@@ -13,13 +13,14 @@
 #include "auth.h"
 #include "auth_bucket.h"
 #include "control_sql.h"
+#include "folder.h"
 
 #define PASSWORD "correct horse battery"
 
 static const struct control_actor admin = { "admin", "192.0.2.1" };
 
 struct fixture {
-	char dir[64], path[96];
+	char dir[FOLDER_MAX], path[96];
 	struct control *c;
 	struct auth *a;
 	struct bl_clock clock;
@@ -73,9 +74,7 @@ setup(void **state)
 	f->clock.mono_ms = fake_mono_ms;
 	f->unix_ms = 1700000000000;
 	f->mono_ms = 1000000;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-auth-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
+	folder_make(f->dir, "auth");
 	(void)snprintf(f->path, sizeof(f->path), "%s/control.db", f->dir);
 	opts.path = f->path;
 	opts.clock = &f->clock;
@@ -93,13 +92,12 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char cmd[96];
 
 	auth_close(f->a);
 	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
+	folder_remove(f->dir);
 	free(f);
-	return system(cmd);
+	return 0;
 }
 
 static int

@@ -16,12 +16,12 @@
 
 #include "cases.h"
 #include "control.h"
+#include "control_kit.h"
 #include "control_sql.h"
 #include "nomem.h"
 
 struct fixture {
-	char dir[64];
-	struct control *c;
+	struct control_kit kit;
 	sqlite3 *db; /* of its own, not durable: what is tested is not the disk */
 	struct roster *roster;
 	struct define_set set;
@@ -123,20 +123,12 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct control_opts opts = { .clock = bl_clock_real() };
-	struct bl_err err = { 0 };
-	char path[96];
 
 	if (f == NULL)
 		return -1;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-cases-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/control.db", f->dir);
-	opts.path = path;
 	*state = f;
-	must(control_open(&f->c, &opts, &err), &err);
-	assert_int_equal(sqlite3_open(path, &f->db), SQLITE_OK);
+	control_kit_open(&f->kit, "cases", 1);
+	assert_int_equal(sqlite3_open(f->kit.path, &f->db), SQLITE_OK);
 	run(f, "PRAGMA synchronous = OFF");
 	run(f, "PRAGMA foreign_keys = ON");
 	make_places(f);
@@ -148,14 +140,11 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char cmd[96];
 
 	roster_free(f->roster);
 	bl_expr_free(f->process[2].done);
 	assert_int_equal(sqlite3_close(f->db), SQLITE_OK); /* no statement is left */
-	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf '%s'", f->dir);
-	assert_int_equal(system(cmd), 0);
+	control_kit_close(&f->kit);
 	free(f);
 	return 0;
 }
@@ -763,9 +752,10 @@ order_and_grouping_do_not_show(void **state)
 	struct happened h[HISTORY];
 	uint64_t random = 20261128;
 	const size_t n = make_history(h, &random);
+	const unsigned n_rounds = rounds(50, 400);
 	struct text first = { 0 };
 
-	for (int round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < n_rounds; round++) {
 		struct text t;
 
 		deliver_in_pieces(f, h, n, &random);
@@ -773,7 +763,7 @@ order_and_grouping_do_not_show(void **state)
 		if (round == 0)
 			first = t;
 		else if (strcmp(first.p, t.p) != 0)
-			fail_msg("round %d differs", round);
+			fail_msg("round %u differs", round);
 		if (round > 0)
 			free(t.p);
 		forget_all(f);

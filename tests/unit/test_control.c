@@ -16,12 +16,13 @@
 
 #include "control.h"
 #include "control_sql.h"
+#include "folder.h"
 #include "jsonw.h"
 
 static const struct control_actor actor = { "alice", "192.0.2.1" };
 
 struct fixture {
-	char dir[64];
+	char dir[FOLDER_MAX];
 	char path[96];
 	struct control *c;
 };
@@ -37,9 +38,7 @@ setup(void **state)
 
 	if (f == NULL)
 		return -1;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-control-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
+	folder_make(f->dir, "control");
 	(void)snprintf(f->path, sizeof(f->path), "%s/control.db", f->dir);
 	opts.path = f->path;
 	*state = f;
@@ -52,12 +51,11 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char cmd[96];
 
 	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
+	folder_remove(f->dir);
 	free(f);
-	return system(cmd);
+	return 0;
 }
 
 static int

@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 
+#include "control_kit.h"
 #include "control_sql.h"
 #include "define_internal.h"
 #include "nomem.h"
@@ -28,79 +29,35 @@
 static const struct control_actor actor = { "alice", "192.0.2.1" };
 
 struct fixture {
-	char dir[64];
-	struct control *c;
+	struct control_kit kit;
 	struct sqlite3 *db; /* reads each commit at once */
-	struct bl_clock clock;
-	int64_t now_unix_ms;
 };
-
-static int64_t
-fake_unix_ms(void *ctx)
-{
-	return ((struct fixture *)ctx)->now_unix_ms;
-}
 
 static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct control_opts opts = { 0 };
 	struct bl_err err = { 0 };
-	char path[96];
 
 	if (f == NULL)
 		return -1;
-	f->clock = *bl_clock_real();
-	f->clock.ctx = f;
-	f->clock.unix_ms = fake_unix_ms;
-	f->now_unix_ms = NOW;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-define-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/control.db", f->dir);
-	opts.path = path;
-	opts.clock = &f->clock;
 	*state = f;
-	if (control_open(&f->c, &opts, &err) < 0)
-		return -1;
-	return control_reader_open(f->c, &f->db, &err);
+	control_kit_open(&f->kit, "define", NOW);
+	return control_reader_open(f->kit.c, &f->db, &err);
 }
 
 static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char cmd[96];
 
 	control_reader_close(f->db);
-	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
+	control_kit_close(&f->kit);
 	free(f);
-	return system(cmd);
-}
-
-/* ---- helpers ----------------------------------------------------------------- */
-
-static int
-run_sql(struct control_tx *tx, void *ctx, struct bl_err *err)
-{
-	control_tx_unaudited(tx);
-	if (sqlite3_exec(control_tx_db(tx), ctx, NULL, NULL, NULL) != SQLITE_OK)
-		return control_sql_fail(control_tx_db(tx), "fill", err);
 	return 0;
 }
 
-static void
-sql(struct fixture *f, const char *text)
-{
-	struct bl_err err = { 0 };
-	char copy[1024];
-
-	assert_true(snprintf(copy, sizeof(copy), "%s", text) < (int)sizeof(copy));
-	if (control_write(f->c, &actor, run_sql, copy, &err) != 0)
-		fail_msg("%s", err.msg);
-}
+/* ---- helpers ----------------------------------------------------------------- */
 
 static int64_t
 count(struct fixture *f, const char *text)
@@ -121,7 +78,7 @@ create(struct fixture *f, enum define_kind kind, const char *id, const char *bod
 	char out[BL_ID_TEXT_MAX + 1];
 	struct bl_err err = { 0 };
 
-	return define_create(f->c, &actor, kind, id, &e, out, errs, &err);
+	return define_create(f->kit.c, &actor, kind, id, &e, out, errs, &err);
 }
 
 static void
@@ -141,7 +98,7 @@ change(struct fixture *f, enum define_kind kind, const char *id, int64_t version
 {
 	struct bl_err err = { 0 };
 
-	return define_change(f->c, &actor, kind, id, version, e, errs, &err);
+	return define_change(f->kit.c, &actor, kind, id, version, e, errs, &err);
 }
 
 static void
@@ -199,7 +156,8 @@ load(struct fixture *f)
 static void
 fill(struct fixture *f)
 {
-	sql(f, "INSERT INTO site VALUES ('west', 'W', '', 'UTC', NULL, NULL, '{}', 1, 0, 1, 1)");
+	control_kit_sql(&f->kit,
+	    "INSERT INTO site VALUES ('west', 'W', '', 'UTC', NULL, NULL, '{}', 1, 0, 1, 1)");
 	must_create(f, DEFINE_KPI, "api-up",
 	    "{\"source\":\"probe\",\"function\":\"mean\",\"resolution\":\"5m\"}");
 	must_create(f, DEFINE_CHANNEL, "mail", "{\"kind\":\"email\",\"to\":[\"ops@example.com\"]}");
@@ -436,7 +394,8 @@ all_errors_come_in_one_answer(void **state)
 	struct define_errors errs;
 	struct bl_err err = { 0 };
 
-	assert_int_equal(define_create(f->c, &actor, R, NULL, &e, id, &errs, &err), DEFINE_INVALID);
+	assert_int_equal(
+	    define_create(f->kit.c, &actor, R, NULL, &e, id, &errs, &err), DEFINE_INVALID);
 	assert_int_equal(errs.n, sizeof(fields) / sizeof(fields[0]));
 	for (size_t i = 0; i < errs.n; i++)
 		assert_string_equal(errs.e[i].field, fields[i]);
@@ -459,7 +418,7 @@ all_errors_come_in_one_answer(void **state)
 	/* ids and names */
 	assert_int_equal(create(f, C, "New", "{" MAIL "}", &errs), DEFINE_INVALID);
 	assert_string_equal(errs.e[0].field, "id");
-	assert_int_equal(define_create(f->c, &actor, C, NULL,
+	assert_int_equal(define_create(f->kit.c, &actor, C, NULL,
 			     &(struct define_edit){ .body = "{" MAIL "}" }, id, &errs, &err),
 	    DEFINE_INVALID);
 	assert_string_equal(errs.e[0].field, "name");
@@ -726,7 +685,8 @@ version_in_force_is_that_of_the_instant(void **state)
 	struct define_set *s;
 	struct bl_err err = { 0 };
 
-	assert_int_equal(define_create(f->c, &actor, K, "k", &first, id, &errs, &err), DEFINE_DONE);
+	assert_int_equal(
+	    define_create(f->kit.c, &actor, K, "k", &first, id, &errs, &err), DEFINE_DONE);
 	must_create(f, K, "j", "{" SERIES "}");
 	must_create(f, K, "l", "{" SERIES "}");
 	must_change(f, K, "k", &e);
@@ -777,11 +737,12 @@ from_is_bounded_and_never_goes_back(void **state)
 	struct bl_err err = { 0 };
 
 	e.from_unix_ms = NOW - 400 * DAY - 1;
-	assert_int_equal(define_create(f->c, &actor, K, "k", &e, id, &errs, &err), DEFINE_INVALID);
+	assert_int_equal(
+	    define_create(f->kit.c, &actor, K, "k", &e, id, &errs, &err), DEFINE_INVALID);
 	assert_string_equal(errs.e[0].field, "from_unix_ms");
 	assert_string_equal(errs.e[0].expected, "a time at most 400 days from now");
 	e.from_unix_ms = NOW - 400 * DAY;
-	assert_int_equal(define_create(f->c, &actor, K, "k", &e, id, &errs, &err), DEFINE_DONE);
+	assert_int_equal(define_create(f->kit.c, &actor, K, "k", &e, id, &errs, &err), DEFINE_DONE);
 	e = (struct define_edit){ .from_unix_ms = NOW + DAY };
 	must_change(f, K, "k", &e);
 	/* without a time: what has not begun yet is replaced from its begin on */
@@ -793,7 +754,7 @@ from_is_bounded_and_never_goes_back(void **state)
 			fail_msg("from %lld", (long long)cases[i].from);
 	}
 	/* and with time going on, a plain change begins when it is made */
-	f->now_unix_ms = NOW + 500 * DAY;
+	f->kit.now_unix_ms = NOW + 500 * DAY;
 	must_change(f, K, "k", &(struct define_edit){ .name = "Late" });
 	assert_int_equal(get(f, K, "k", 0).head.from_unix_ms, NOW + 500 * DAY);
 }
@@ -807,8 +768,9 @@ a_version_that_does_not_compile_leaves_nothing_in_force(void **state)
 	must_create(f, K, "k", "{" SERIES "}");
 	must_change(f, K, "k", &(struct define_edit){ .from_unix_ms = NOW + HOUR });
 	must_change(f, K, "k", &(struct define_edit){ .from_unix_ms = NOW + 2 * HOUR });
-	sql(f, "UPDATE definition_version SET body = json_set(body, '$.where', '1 +') "
-	       "WHERE version = 2");
+	control_kit_sql(&f->kit,
+	    "UPDATE definition_version SET body = json_set(body, '$.where', '1 +') "
+	    "WHERE version = 2");
 	s = load(f);
 	assert_int_equal(s->n_kpis, 2);
 	assert_int_equal(s->versions, 3);
@@ -817,7 +779,7 @@ a_version_that_does_not_compile_leaves_nothing_in_force(void **state)
 	assert_null(define_kpi_at(s, "k", NOW + 2 * HOUR - 1));
 	assert_int_equal(define_kpi_at(s, "k", NOW + 2 * HOUR)->head.version, 3);
 	define_set_free(s);
-	sql(f, "UPDATE definition_version SET body = '[' WHERE version = 3");
+	control_kit_sql(&f->kit, "UPDATE definition_version SET body = '[' WHERE version = 3");
 	s = load(f);
 	assert_int_equal(s->n_kpis, 1);
 	define_set_free(s);
@@ -911,17 +873,19 @@ there_is_an_end_to_how_many(void **state)
 	struct define_errors errs;
 
 	must_create(f, P, "p", "{}");
-	sql(f, "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
-	       " INSERT INTO definition_version SELECT 'process', 'p', i, 5, 'N', 1, '{}', 'a', 1"
-	       " FROM n; UPDATE definition SET version = 1000 WHERE id = 'p'");
+	control_kit_sql(&f->kit,
+	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+	    " INSERT INTO definition_version SELECT 'process', 'p', i, 5, 'N', 1, '{}', 'a', 1"
+	    " FROM n; UPDATE definition SET version = 1000 WHERE id = 'p'");
 	assert_int_equal(
 	    change(f, P, "p", 0, &(struct define_edit){ .name = "Other" }, &errs), DEFINE_FULL);
-	sql(f, "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 499)"
-	       " INSERT INTO definition SELECT 'process', printf('p%d', i), 1 FROM n");
+	control_kit_sql(&f->kit,
+	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 499)"
+	    " INSERT INTO definition SELECT 'process', printf('p%d', i), 1 FROM n");
 	must_create(f, P, "q", "{}");
 	assert_int_equal(create(f, P, "s", "{}", &errs), DEFINE_FULL);
 	must_create(f, K, "s", "{" SERIES "}"); /* of another kind */
-	sql(f,
+	control_kit_sql(&f->kit,
 	    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
 	    " INSERT INTO definition_version SELECT 'kpi', 's', i, 5, 'N', 1, '{}', 'a', 1 FROM n");
 	assert_int_equal(
@@ -948,7 +912,7 @@ ids_are_made_from_names(void **state)
 		const struct define_edit e = { .name = cases[i].name };
 
 		assert_int_equal(
-		    define_create(f->c, &actor, P, NULL, &e, id, &errs, &err), DEFINE_DONE);
+		    define_create(f->kit.c, &actor, P, NULL, &e, id, &errs, &err), DEFINE_DONE);
 		assert_string_equal(id, cases[i].id);
 		assert_string_equal(get(f, P, id, 0).head.name, cases[i].name);
 	}
@@ -1016,7 +980,8 @@ secrets_stand_in_their_table_alone(void **state)
 	struct bl_err err = { 0 };
 
 	fill(f);
-	assert_int_equal(define_create(f->c, &actor, C, NULL, &hook, id, &errs, &err), DEFINE_DONE);
+	assert_int_equal(
+	    define_create(f->kit.c, &actor, C, NULL, &hook, id, &errs, &err), DEFINE_DONE);
 	assert_int_equal(define_secret(f->db, "hook", out, &err), BL_OK);
 	assert_string_equal(out, SECRET);
 	assert_true(get(f, C, "hook", 0).has_secret);

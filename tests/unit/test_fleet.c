@@ -10,61 +10,33 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control_kit.h"
 #include "fleet.h"
 
 static const struct control_actor actor = { "alice", "192.0.2.1" };
 
-struct fixture {
-	char dir[64];
-	struct control *c;
-	struct bl_clock clock;
-	int64_t now_unix_ms;
-};
-
-static int64_t
-fake_unix_ms(void *ctx)
-{
-	return ((struct fixture *)ctx)->now_unix_ms;
-}
-
 static int
 setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct control_opts opts = { 0 };
-	struct bl_err err = { 0 };
-	char path[96];
+	struct control_kit *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return -1;
-	f->clock = *bl_clock_real();
-	f->clock.ctx = f;
-	f->clock.unix_ms = fake_unix_ms;
-	f->now_unix_ms = 1000000;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-fleet-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/control.db", f->dir);
-	opts.path = path;
-	opts.clock = &f->clock;
 	*state = f;
-	return control_open(&f->c, &opts, &err);
+	control_kit_open(f, "fleet", 1000000);
+	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	struct fixture *f = *state;
-	char cmd[96];
-
-	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
-	free(f);
-	return system(cmd);
+	control_kit_close(*state);
+	free(*state);
+	return 0;
 }
 
 static struct fleet_site
-add_site(struct fixture *f, const char *id, const char *name)
+add_site(struct control_kit *f, const char *id, const char *name)
 {
 	const struct fleet_site_edit e = { .name = name, .zone = "Asia/Shanghai" };
 	struct fleet_site s = { 0 };
@@ -75,7 +47,7 @@ add_site(struct fixture *f, const char *id, const char *name)
 }
 
 static struct fleet_device
-add_device(struct fixture *f, const char *site, const char *name)
+add_device(struct control_kit *f, const char *site, const char *name)
 {
 	struct fleet_device d = { 0 };
 	struct bl_err err = { 0 };
@@ -110,7 +82,7 @@ ids_are_made_from_names(void **state)
 static void
 taken_id_is_refused_and_a_made_one_steps_aside(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	const struct fleet_site_edit e = { .name = "West" };
 	struct fleet_site s;
 	struct bl_err err = { 0 };
@@ -187,7 +159,7 @@ name_is_visible_utf8_without_controls(void **state)
 static void
 site_changes_only_what_is_given_and_counts_versions(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	struct fleet_site a = add_site(f, "a", "A"), s;
 	struct bl_err err = { 0 };
 	struct fleet_site_edit where = {
@@ -234,7 +206,7 @@ collect(const struct fleet_service *s, void *ctx)
 }
 
 static struct intervals
-service_of(struct fixture *f, const char *device)
+service_of(struct control_kit *f, const char *device)
 {
 	struct intervals all = { 0 };
 	struct bl_err err = { 0 };
@@ -249,7 +221,7 @@ service_of(struct fixture *f, const char *device)
 static void
 moving_ends_one_interval_and_begins_the_next(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	struct fleet_device d;
 	struct intervals all;
 	struct bl_err err = { 0 };
@@ -285,7 +257,7 @@ moving_ends_one_interval_and_begins_the_next(void **state)
 static void
 move_from_the_beginning_replaces_the_interval(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	struct fleet_device d;
 	struct intervals all;
 	struct bl_err err = { 0 };
@@ -307,7 +279,7 @@ move_from_the_beginning_replaces_the_interval(void **state)
 static void
 retiring_ends_service_and_returning_begins_it_anew(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	const struct fleet_device_edit retire = { .has_retired = true, .retired = true };
 	const struct fleet_device_edit back = { .has_retired = true, .retired = false };
 	const struct fleet_site_edit close_site = { .has_retired = true, .retired = true };
@@ -345,7 +317,7 @@ retiring_ends_service_and_returning_begins_it_anew(void **state)
 static void
 lookup_sees_each_commit_at_once(void **state)
 {
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	const struct fleet_device_edit retire = { .has_retired = true, .retired = true };
 	struct fleet_lookup *l;
 	struct fleet_place place;
@@ -371,7 +343,7 @@ certificate_is_hexadecimal_and_kept(void **state)
 {
 	static const char print[] =
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-	struct fixture *f = *state;
+	struct control_kit *f = *state;
 	struct fleet_device d;
 	struct bl_err err = { 0 };
 

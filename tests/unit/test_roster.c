@@ -14,15 +14,13 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "control_kit.h"
 #include "control_sql.h"
 #include "nomem.h"
 #include "roster.h"
 
-static const struct control_actor actor = { "system", "" };
-
 struct fixture {
-	char dir[64];
-	struct control *c;
+	struct control_kit kit;
 	struct sqlite3 *db;
 };
 
@@ -30,55 +28,30 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct control_opts opts = { .clock = bl_clock_real() };
 	struct bl_err err = { 0 };
-	char path[96];
 
 	if (f == NULL)
 		return -1;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bl-roster-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/control.db", f->dir);
-	opts.path = path;
 	*state = f;
-	if (control_open(&f->c, &opts, &err) < 0)
-		return -1;
-	return control_reader_open(f->c, &f->db, &err);
+	control_kit_open(&f->kit, "roster", 1);
+	return control_reader_open(f->kit.c, &f->db, &err);
 }
 
 static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char cmd[96];
 
 	control_reader_close(f->db);
-	control_close(f->c);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", f->dir);
+	control_kit_close(&f->kit);
 	free(f);
-	return system(cmd);
-}
-
-static int
-run_sql(struct control_tx *tx, void *ctx, struct bl_err *err)
-{
-	control_tx_unaudited(tx);
-	if (sqlite3_exec(control_tx_db(tx), ctx, NULL, NULL, NULL) != SQLITE_OK)
-		return control_sql_fail(control_tx_db(tx), "fill", err);
 	return 0;
 }
 
 static void
 fill(struct fixture *f, const char *sql)
 {
-	struct bl_err err = { 0 };
-	char *copy = strdup(sql);
-
-	assert_non_null(copy);
-	if (control_write(f->c, &actor, run_sql, copy, &err) != 0)
-		fail_msg("%s", err.msg);
-	free(copy);
+	control_kit_sql(&f->kit, sql);
 }
 
 /* Three sites; d1 moved west -> east -> west with a hole, d2 stays, d3 left at once. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "nomem.h"
 #include "store.h"
 #include "store_fixture.h"
@@ -477,10 +478,11 @@ the_order_of_arrival_does_not_show(void **state)
 	struct op o[80];
 	uint64_t random = 4711;
 	const size_t n = history(o);
+	const unsigned n_rounds = rounds(24, 200);
 
 	(void)state;
 	assert_true(n < 80);
-	for (int round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < n_rounds; round++) {
 		struct text t = { 0 };
 		struct ctx c = { 0 };
 
@@ -492,7 +494,7 @@ the_order_of_arrival_does_not_show(void **state)
 		if (round == 0)
 			first = t;
 		else if (strcmp(first.p, t.p) != 0)
-			fail_msg("round %d differs", round);
+			fail_msg("round %u differs", round);
 		if (round > 0)
 			free(t.p);
 		close_all(&c);
