@@ -1,5 +1,6 @@
 bl_unit_test(test_conf LINK bl_conf)
-bl_unit_test(test_uplink LINK uplink)
+bl_unit_test(test_uplink SOURCES unit/uplink_kit.c LINK uplink)
+bl_unit_test(test_uplink_model SOURCES unit/uplink_kit.c LINK uplink)
 bl_unit_test(test_clockmap LINK agent_core)
 bl_unit_test(test_config LINK agent_core)
 

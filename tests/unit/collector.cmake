@@ -1,7 +1,10 @@
-bl_unit_test(test_ingest SOURCES contract/store_fixture.c LINK collector_ingest bl_log PkgConfig::SQLITE m)
-target_include_directories(test_ingest PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+foreach(name test_ingest test_ingest_bad)
+  bl_unit_test(${name} SOURCES unit/ingest_kit.c contract/store_fixture.c
+    LINK collector_ingest bl_log PkgConfig::SQLITE m)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+endforeach()
 # A decoder that dies, for the poison test.
-target_link_options(test_ingest PRIVATE -Wl,--wrap=bl_batch_verify)
+target_link_options(test_ingest_bad PRIVATE -Wl,--wrap=bl_batch_verify)
 bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
 target_include_directories(test_ingest_crash PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 
