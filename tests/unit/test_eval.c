@@ -426,6 +426,37 @@ what_people_changed_is_taken_in_piece_by_piece(void **state)
 	close_centre(&c);
 }
 
+/* A backlog does not become one transaction, however much of it there is. */
+static void
+parts_are_stored_piece_by_piece(void **state)
+{
+	const char *const parts = "SELECT count(*) FROM kpi_part WHERE window = 1";
+	struct centre c;
+	struct bl_err err = { 0 };
+	int64_t before = 0, now;
+	char id[16];
+
+	(void)state;
+	open_centre(&c);
+	add_series(&c);
+	for (int i = 0; i < 12; i++) {
+		(void)snprintf(id, sizeof(id), "kpi-%d", i);
+		define(&c, DEFINE_KPI, id, MEAN);
+	}
+	pass(&c, 200 * MINUTE);
+	for (int64_t i = 0; i < 100; i++)
+		put_host(&c, i);
+	do {
+		must(eval_step(c.eval, &err), &err);
+		now = number(&c, parts);
+		assert_in_range(now - before, 0, 12 * 60);
+		before = now;
+	} while (now < 12 * 100);
+	evaluate(&c);
+	assert_int_equal(number(&c, parts), 12 * 100);
+	close_centre(&c);
+}
+
 /* Batches of a boot whose clock nobody will ever know, and behind them one that comes to be known.
  */
 static void
@@ -468,6 +499,7 @@ main(void)
 		cmocka_unit_test(a_damaged_batch_stops_nothing),
 		cmocka_unit_test(what_fails_keeps_nothing_else_from_going_on),
 		cmocka_unit_test(what_people_changed_is_taken_in_piece_by_piece),
+		cmocka_unit_test(parts_are_stored_piece_by_piece),
 		cmocka_unit_test(what_can_never_be_read_hides_nothing),
 	};
 

@@ -29,6 +29,7 @@ eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "open the evaluator: out of memory");
 	e->opts = *opts;
 	e->clock = opts->clock;
+	e->parts_at_once = EVAL_PARTS_FIRST;
 	e->status.ok = true;
 	(void)pthread_mutex_init(&e->lock, NULL);
 	(void)pthread_condattr_init(&attr);

@@ -19,6 +19,9 @@
 #define EVAL_LOG_BATCHES    500u  /* of one step */
 #define EVAL_LOG_MOVED      16u   /* of what a late clock map moved: its batches come along */
 #define EVAL_DIRTY_AT_ONCE  64u   /* spans of one step */
+#define EVAL_PARTS_FIRST    128u  /* stored in the first step; later ones learn */
+#define EVAL_PARTS_MIN      32u
+#define EVAL_STORE_MS       90    /* storing parts and what follows from them takes at most */
 #define EVAL_COMPUTE_MS     50    /* of one step, outside the transaction */
 #define EVAL_RETRY_MS       2000  /* batches without clock map or dictionary are looked at again */
 #define EVAL_CLOCKED_MS     1000  /* what time alone brings about */
@@ -44,6 +47,7 @@ struct eval {
 	struct define_set *set;
 	struct roster *roster;
 	struct kpi_work *work;
+	size_t parts_at_once; /* of KPIs, in one transaction */
 
 	/* when what time brings about was last looked at */
 	int64_t retried_mono_ms, clocked_mono_ms, no_data_mono_ms, counted_mono_ms;

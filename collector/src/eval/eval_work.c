@@ -162,6 +162,7 @@ struct work {
 	struct eval_span span[EVAL_DIRTY_AT_ONCE];
 	int64_t done_until[EVAL_DIRTY_AT_ONCE];
 	unsigned n;
+	bool full; /* there would have been more */
 };
 
 /* Cases wait for the events of every device of their site. */
@@ -207,6 +208,25 @@ store_work(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	return rc;
 }
 
+/*
+ * How many parts are stored at once follows from how long the last ones took: with
+ * many rules and a slow disk a tenth of what an idle machine takes in the same time.
+ */
+static void
+learn_limit(struct eval *e, bool full, int64_t took_ms)
+{
+	const size_t n = kpi_work_parts(e->work);
+	size_t limit = e->parts_at_once;
+
+	if (took_ms > EVAL_STORE_MS && n > 0)
+		limit = n * EVAL_STORE_MS / (size_t)took_ms;
+	else if (took_ms < EVAL_STORE_MS / 2 && full)
+		limit += limit / 2;
+	if (limit < EVAL_PARTS_MIN)
+		limit = EVAL_PARTS_MIN;
+	e->parts_at_once = limit < KPI_WORK_PARTS ? limit : KPI_WORK_PARTS;
+}
+
 /* Parts of as many spans as fit into a step; a span may be done in part. */
 static int
 compute(struct eval *e, struct work *w, struct bl_err *err)
@@ -216,6 +236,8 @@ compute(struct eval *e, struct work *w, struct bl_err *err)
 	int rc;
 
 	kpi_work_reset(e->work);
+	kpi_work_limit(e->work, 2 * e->parts_at_once); /* it reckons with windows at the edges */
+	w->full = false;
 	for (w->n = 0; w->n < n;) {
 		const struct eval_span *s = &w->span[w->n];
 
@@ -225,8 +247,9 @@ compute(struct eval *e, struct work *w, struct bl_err *err)
 		if (rc < 0)
 			return rc;
 		w->n++;
-		if (w->done_until[w->n - 1] < s->end_unix_ms ||
-		    bl_mono_ms(e->clock) - begun >= EVAL_COMPUTE_MS)
+		w->full = w->done_until[w->n - 1] < s->end_unix_ms ||
+			  kpi_work_parts(e->work) >= e->parts_at_once;
+		if (w->full || bl_mono_ms(e->clock) - begun >= EVAL_COMPUTE_MS)
 			break;
 	}
 	return BL_OK;
@@ -235,14 +258,19 @@ compute(struct eval *e, struct work *w, struct bl_err *err)
 int
 eval_work_dirty(struct eval *e, struct bl_err *err)
 {
+	int64_t begun;
 	struct work w;
 	int rc;
 
 	if ((rc = eval_dirty_next(e->reader, w.span, EVAL_DIRTY_AT_ONCE, err)) <= 0)
 		return rc;
 	w.n = (unsigned)rc;
-	if ((rc = compute(e, &w, err)) < 0 || (rc = eval_write(e, store_work, &w, err)) < 0)
+	if ((rc = compute(e, &w, err)) < 0)
 		return rc;
+	begun = bl_mono_ms(e->clock);
+	if ((rc = eval_write(e, store_work, &w, err)) < 0)
+		return rc;
+	learn_limit(e, w.full, bl_mono_ms(e->clock) - begun);
 	return 1;
 }
 

@@ -126,7 +126,7 @@ cut_at(int64_t begin, int64_t at, int64_t end)
 static int64_t
 piece_end(const struct kpi_job *j, int64_t begin, int64_t end)
 {
-	const size_t room = j->w->weight < KPI_WORK_PARTS ? KPI_WORK_PARTS - j->w->weight : 0;
+	const size_t room = j->w->weight < j->w->limit ? j->w->limit - j->w->weight : 0;
 
 	if (end - begin > KPI_SPAN_MAX_MS)
 		end = cut_at(begin, begin + KPI_SPAN_MAX_MS, end);

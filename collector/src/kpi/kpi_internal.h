@@ -87,6 +87,7 @@ struct kpi_sql {
 struct kpi_work {
 	struct kpi_entry *e;
 	size_t n, size, weight;
+	size_t limit;   /* of weight */
 	bool look_back; /* for rows that have no ground any more */
 	struct bl_buf bytes;
 	struct kpi_match *match; /* KPI_MATCHES; made when first needed */

@@ -16,6 +16,7 @@ kpi_work_create(struct kpi_work **out, struct bl_err *err)
 	if ((*out = calloc(1, sizeof(**out))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "kpi: out of memory");
 	bl_buf_init(&(*out)->bytes, BYTES_MAX);
+	(*out)->limit = KPI_WORK_PARTS;
 	return BL_OK;
 }
 
@@ -36,6 +37,12 @@ kpi_work_reset(struct kpi_work *w)
 {
 	w->n = w->weight = 0;
 	bl_buf_reset(&w->bytes);
+}
+
+void
+kpi_work_limit(struct kpi_work *w, size_t parts)
+{
+	w->limit = parts < KPI_WORK_PARTS ? parts : KPI_WORK_PARTS;
 }
 
 void

@@ -37,6 +37,8 @@ void kpi_work_free(struct kpi_work *w);  /* NULL is fine */
 void kpi_work_reset(struct kpi_work *w); /* after kpi_store: empty */
 /* How many parts wait in it: storing a thousand takes 30 to 100 ms. */
 size_t kpi_work_parts(const struct kpi_work *w);
+/* Room for so many parts at most, at least one minute of everything; KPI_WORK_PARTS at first. */
+void kpi_work_limit(struct kpi_work *w, size_t parts);
 /*
  * Whether kpi_compute also looks for rows of the device that have no ground any more: at
  * sites where it was not in service after all.  For spans in which the roster changed; rows
@@ -50,7 +52,7 @@ void kpi_work_look_back(struct kpi_work *w, bool yes);
  * are read from it).  kpi NULL: all of them, else that one.
  *
  * *done_until: how far it got; == end: all.  It stops where the work would grow over
- * KPI_WORK_PARTS, and after six hours of event time; == begin: there is no room for
+ * its limit, and after six hours of event time; == begin: there is no room for
  * anything, store and reset w first (into an empty one it always gets on).  A rate's
  * windows reach behind `end`: a sample is the neighbour of those after it.
  * On failure w is as it was.
