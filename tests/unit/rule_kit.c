@@ -102,6 +102,17 @@ on_finding(void *ctx, const struct rule_finding *f, struct bl_err *err)
 	return incident_reconcile(k->env.db, f, k->now, err);
 }
 
+static int
+on_late(void *ctx, const char *site, struct rule_late *l, size_t n, struct bl_err *err)
+{
+	struct kit *k = ctx;
+	const int rc = incident_late(k->env.db, site, l, n, err);
+
+	for (size_t i = 0; i < n; i++)
+		k->late += l[i].done;
+	return rc;
+}
+
 static void
 head(struct define_head *h, const char *id)
 {
@@ -294,6 +305,7 @@ run(struct control_tx *tx, void *ctx, struct bl_err *err)
 		.roster = k->roster,
 		.now_unix_ms = k->now,
 		.found = on_finding,
+		.late = on_late,
 		.ctx = k,
 		.untaken = untaken };
 	return w->fn(k, w->ctx, err);

@@ -49,6 +49,7 @@ struct kit {
 	struct rule_env env;
 	bool fail_found; /* the next finding fails: a crash in the middle */
 	unsigned findings;
+	unsigned late; /* cases that were noted to be late still, without a finding */
 };
 
 int kit_setup(void **state);

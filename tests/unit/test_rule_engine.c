@@ -619,6 +619,41 @@ a_case_is_late_once_every_device_is_known_up_to_the_deadline(void **state)
 	    1);
 }
 
+/* Thousands may be late at once: what has not changed is noted, and not told anew. */
+static void
+a_case_that_is_late_still_is_only_noted(void **state)
+{
+	struct kit *k = *state;
+	unsigned told;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(40));
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_int_equal(kit_case(k, "east", "o2", at(1), 0, "new"), BL_OK);
+	told = k->findings;
+	for (int until = 45; until <= 60; until += 5) {
+		kit_cover(k, "d1", at(-10), at(until));
+		assert_int_equal(kit_coverage(k, "east"), BL_OK);
+		assert_int_equal(kit_int(k, "SELECT min(last_true_unix_ms) FROM incident"), at(until));
+	}
+	assert_int_equal(k->findings, told);
+	assert_int_equal(k->late, 8);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	/* what stands otherwise than it was told is told again */
+	kit_sql(k, "UPDATE incident SET rule_version = 7 WHERE subject = 'order/o1'");
+	kit_sql(k, "UPDATE incident SET notice = 2 WHERE subject = 'order/o2'");
+	kit_cover(k, "d1", at(-10), at(61));
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_int_equal(k->findings, told + 2);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident WHERE rule_version = 1"), 2);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM notice_due"), 1);
+	/* a hole that opens before the deadline makes it unknown again */
+	kit_device(k, "d1")->n = 0;
+	kit_cover(k, "d1", at(-10), at(20));
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case WHERE outcome = 2"), 2);
+}
+
 static void
 covered_up_to_the_deadline_is_not_over_it(void **state)
 {
@@ -1015,6 +1050,7 @@ main(void)
 		TEST(a_rule_made_for_the_past_equals_one_that_was_there),
 		TEST(runs_are_shown_whole),
 		TEST(a_case_is_late_once_every_device_is_known_up_to_the_deadline),
+		TEST(a_case_that_is_late_still_is_only_noted),
 		TEST(covered_up_to_the_deadline_is_not_over_it),
 		TEST(what_is_stored_but_not_taken_in_is_waited_for),
 		TEST(a_late_end_before_the_deadline_withdraws),

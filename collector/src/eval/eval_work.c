@@ -31,6 +31,15 @@ found(void *ctx, const struct rule_finding *f, struct bl_err *err)
 	return incident_reconcile(tx->db, f, tx->now_unix_ms, err);
 }
 
+static int
+late(void *ctx, const char *site, struct rule_late *l, size_t n, struct bl_err *err)
+{
+	struct eval_tx *tx = ctx;
+
+	tx->findings += n;
+	return incident_late(tx->db, site, l, n, err);
+}
+
 void
 eval_rule_env(struct eval_tx *tx, struct rule_env *out)
 {
@@ -40,6 +49,7 @@ eval_rule_env(struct eval_tx *tx, struct rule_env *out)
 		.roster = tx->e->roster,
 		.now_unix_ms = tx->now_unix_ms,
 		.found = found,
+		.late = late,
 		.ctx = tx,
 		.untaken = eval_untaken,
 	};
@@ -165,26 +175,43 @@ struct work {
 	bool full; /* there would have been more */
 };
 
+/* Sites whose cases wait for events, each once. */
+struct sites {
+	const char *site[EVAL_DIRTY_AT_ONCE * 4];
+	size_t n;
+};
+
+static int
+coverage_of_site(struct eval_tx *tx, struct sites *told, const char *site, struct bl_err *err)
+{
+	struct rule_env env;
+
+	for (size_t i = 0; i < told->n; i++)
+		if (told->site[i] == site)
+			return BL_OK;
+	if (told->n < sizeof(told->site) / sizeof(told->site[0]))
+		told->site[told->n++] = site; /* over that it is only done again */
+	eval_rule_env(tx, &env);
+	return rule_on_coverage(&env, site, tx->e->telemetry, err);
+}
+
 /* Cases wait for the events of every device of their site. */
 static int
-coverage_moved(struct eval_tx *tx, const struct eval_span *s, struct bl_err *err)
+coverage_moved(
+    struct eval_tx *tx, struct sites *told, const struct eval_span *s, struct bl_err *err)
 {
 	const struct roster_service *service;
-	const char *last = NULL;
-	struct rule_env env;
 	size_t n;
 	int rc;
 
 	if (s->stream != BL_STREAM_EVENTS)
 		return BL_OK;
-	eval_rule_env(tx, &env);
 	service = roster_services_of(tx->e->roster, s->device, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (service[i].from_unix_ms >= s->end_unix_ms ||
-		    service[i].to_unix_ms <= s->begin_unix_ms || service[i].site->id == last)
+		    service[i].to_unix_ms <= s->begin_unix_ms)
 			continue;
-		last = service[i].site->id;
-		if ((rc = rule_on_coverage(&env, last, tx->e->telemetry, err)) < 0)
+		if ((rc = coverage_of_site(tx, told, service[i].site->id, err)) < 0)
 			return rc;
 	}
 	return BL_OK;
@@ -195,6 +222,7 @@ store_work(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct eval *e = tx->e;
 	struct work *w = ctx;
+	struct sites told = { .n = 0 };
 	char why[BL_DEVICE_ID_MAX + 32];
 	int rc;
 
@@ -203,7 +231,7 @@ store_work(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	for (unsigned i = 0; i < w->n && rc >= 0; i++) {
 		rc = eval_dirty_done(tx->db, &w->span[i], w->done_until[i], err);
 		if (rc >= 0)
-			rc = coverage_moved(tx, &w->span[i], err);
+			rc = coverage_moved(tx, &told, &w->span[i], err);
 	}
 	return rc;
 }

@@ -251,6 +251,7 @@ struct live {
 	char rule[BL_ID_TEXT_MAX + 1];
 	int64_t no, deadline, version;
 	enum bl_outcome outcome;
+	bool due;
 };
 
 struct lives {
@@ -297,19 +298,68 @@ load_live(const struct rule_env *e, const char *site, struct lives *out, struct 
 
 /* Can coverage have decided anything?  Asked first without the case itself. */
 static int
-may_be_due(const struct rule_env *e, const struct live *l, struct rule_cover *cover, bool *out,
-    struct bl_err *err)
+may_be_due(const struct rule_env *e, const struct live *l, struct rule_cover *cover, bool *due,
+    int64_t *covered, struct bl_err *err)
 {
 	const struct define_rule *v = rule_version(e->set, l->rule, l->version);
-	int64_t covered;
 	int rc;
 
-	*out = l->outcome == BL_OUTCOME_TRUE || v == NULL;
-	if (*out)
+	*due = true;
+	*covered = INT64_MIN;
+	if (v == NULL)
 		return BL_OK;
-	rc = rule_cover_until(
-	    cover, rule_add(l->deadline, -v->limit_ms), l->deadline, &covered, err);
-	*out = covered > l->deadline;
+	rc =
+	    rule_cover_until(cover, rule_add(l->deadline, -v->limit_ms), l->deadline, covered, err);
+	*due = l->outcome == BL_OUTCOME_TRUE || *covered > l->deadline;
+	return rc;
+}
+
+static void
+add_late(const struct rule_env *e, const struct live *l, int64_t covered, struct rule_late *out)
+{
+	const struct define_rule *v = rule_version(e->set, l->rule, l->version);
+	const struct define_process *p =
+	    define_process_at(e->set, v->process, rule_add(l->deadline, -v->limit_ms));
+
+	*out = (struct rule_late){ .rule = l->rule,
+		.process_name = p != NULL ? p->head.name : v->process,
+		.version = l->version,
+		.case_no = l->no,
+		.deadline_unix_ms = l->deadline,
+		.last_true_unix_ms = covered == INT64_MAX ? l->deadline : covered };
+}
+
+/* Thousands of late cases are late still: those need no more than a note. */
+static int
+note_late(const struct rule_env *e, const char *site, struct lives *live, struct rule_cover *cover,
+    struct bl_err *err)
+{
+	struct rule_late *late = calloc(live->n, sizeof(*late));
+	struct live **of = calloc(live->n, sizeof(struct live *));
+	bool taken = true;
+	size_t n = 0;
+	int rc = late != NULL && of != NULL
+		     ? BL_OK
+		     : bl_fail(err, BL_ENOMEM, "cases of %s: out of memory", site);
+
+	for (size_t i = 0; i < live->n && rc >= 0; i++) {
+		struct live *l = &live->l[i];
+		int64_t covered;
+
+		rc = may_be_due(e, l, cover, &l->due, &covered, err);
+		if (rc < 0 || l->outcome != BL_OUTCOME_TRUE || covered <= l->deadline)
+			continue;
+		of[n] = l;
+		add_late(e, l, covered, &late[n++]);
+	}
+	if (rc >= 0 && n > 0)
+		rc = rule_cover_taken(cover, &taken, err);
+	if (rc >= 0 && n > 0 && taken && e->late != NULL)
+		rc = e->late(e->ctx, site, late, n, err);
+	for (size_t i = 0; i < n && rc >= 0; i++)
+		of[i]->due = taken && !late[i].done; /* not taken: what was found stays */
+	free(late);
+	free(of);
 	return rc;
 }
 
@@ -321,15 +371,12 @@ rule_on_coverage(
 	struct lives live = { .l = NULL };
 	int rc = load_live(e, site, &live, err);
 
-	if (rc >= 0 && live.n > 0)
-		rc = rule_cover_open(&cover, e, site, telemetry, err);
+	if (rc >= 0 && live.n > 0 && (rc = rule_cover_open(&cover, e, site, telemetry, err)) >= 0)
+		rc = note_late(e, site, &live, cover, err);
 	for (size_t i = 0; i < live.n && rc >= 0; i++) {
 		const struct define_rule *first = rule_first_version(e->set, live.l[i].rule);
-		bool due = false;
 
-		if (first != NULL)
-			rc = may_be_due(e, &live.l[i], cover, &due, err);
-		if (rc >= 0 && due)
+		if (first != NULL && live.l[i].due)
 			rc = rule_case_settle(e, first, live.l[i].no, &cover, telemetry, err);
 	}
 	rule_cover_free(cover);

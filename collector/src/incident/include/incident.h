@@ -39,6 +39,10 @@ enum incident_notice {
 int incident_reconcile(
     struct sqlite3 *db, const struct rule_finding *f, int64_t now_unix_ms, struct bl_err *err);
 
+/* Cases that are late still: notes until when that is seen; a rule_late_fn but for ctx. */
+int incident_late(
+    struct sqlite3 *db, const char *site, struct rule_late *l, size_t n, struct bl_err *err);
+
 struct incident {
 	int64_t id;
 	const char *rule, *site, *subject, *assignee, *explanation; /* explanation: JSON facts */

@@ -25,12 +25,25 @@ struct rule_finding {
 /* Negative ends everything. */
 typedef int (*rule_finding_fn)(void *ctx, const struct rule_finding *f, struct bl_err *err);
 
+/*
+ * A case that was late and is so still; all that may have changed is until when that is seen.
+ * Whoever keeps incidents sets `done` where exactly that was noted; the others are told in full.
+ */
+struct rule_late {
+	const char *rule, *process_name;
+	int64_t version, case_no, deadline_unix_ms, last_true_unix_ms;
+	bool done;
+};
+typedef int (*rule_late_fn)(
+    void *ctx, const char *site, struct rule_late *l, size_t n, struct bl_err *err);
+
 struct rule_env {
 	struct sqlite3 *db; /* the write transaction's */
 	const struct define_set *set;
 	const struct roster *roster;
 	int64_t now_unix_ms;
 	rule_finding_fn found;
+	rule_late_fn late; /* NULL: all are told in full */
 	void *ctx;
 	/*
 	 * Is there anything in the telemetry store of a device's events that has not been taken into
