@@ -17,6 +17,7 @@
 
 #define EVAL_TX_MS          60    /* a transaction takes no further piece of work after this */
 #define EVAL_LOG_BATCHES    500u  /* of one step */
+#define EVAL_LOG_EVENTS     500u  /* of one step: each may be of another case */
 #define EVAL_LOG_MOVED      16u   /* of what a late clock map moved: its batches come along */
 #define EVAL_DIRTY_AT_ONCE  64u   /* spans of one step */
 #define EVAL_PARTS_FIRST    128u  /* stored in the first step; later ones learn */

@@ -22,6 +22,7 @@ struct take {
 	int rc;
 	int64_t last_id, lsn;
 	unsigned n;
+	uint64_t events;
 	/* the batch whose events are read */
 	struct cases_event event;
 };
@@ -103,7 +104,9 @@ take_batch(void *ctx, const struct store_log_batch *b)
 	t->last_id = b->id;
 	t->lsn = b->lsn;
 	t->n++;
-	return !eval_tx_late(t->tx);
+	t->events += b->n_events;
+	/* What follows from events costs more than taking them in. */
+	return !eval_tx_late(t->tx) && t->events < EVAL_LOG_EVENTS;
 }
 
 /* ---- ledger entries ---- */
