@@ -94,6 +94,9 @@ evaluation_metrics(const struct collector *c, struct api_metrics *m)
 	COUNT("eval_cells_changed_total", "KPI values that changed.", e.cells_changed);
 	COUNT(
 	    "eval_findings_total", "Answers of rules that were matched to incidents.", e.findings);
+	COUNT("eval_step_events_refused_total",
+	    "Step events of a bad form, of a device in service nowhere then, or over a case's cap.",
+	    e.events_refused);
 	GAUGE("eval_longest_transaction_ms", "The longest that people's changes waited for it.",
 	    e.longest_tx_ms);
 	GAUGE("messages_waiting", "Messages in the outbox that are not sent yet.", d.waiting);

@@ -143,6 +143,7 @@ note_write(struct eval *e, const struct write *w, int64_t took_ms)
 	pthread_mutex_lock(&e->lock);
 	e->status.cells_changed += w->tx.cells.n;
 	e->status.findings += w->tx.findings;
+	e->status.events_refused += w->tx.cases.refused;
 	if (took_ms > e->status.longest_tx_ms)
 		e->status.longest_tx_ms = took_ms;
 	pthread_mutex_unlock(&e->lock);
