@@ -283,6 +283,9 @@ a_target_inside_is_refused_unless_allowed(void **state)
 	assert_true(deliver_target(
 	    "https://127.0.0.1:9/x", true, resolve, sizeof(resolve), why, sizeof(why)));
 	assert_string_equal(resolve, "127.0.0.1:9:127.0.0.1");
+	assert_true(deliver_target(
+	    "http://[::1]:9/x", true, resolve, sizeof(resolve), why, sizeof(why)));
+	assert_string_equal(resolve, ""); /* curl cannot read an entry for it, and needs none */
 	assert_false(deliver_target("not a url", true, resolve, sizeof(resolve), why, sizeof(why)));
 }
 

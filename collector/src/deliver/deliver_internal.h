@@ -53,7 +53,8 @@ void deliver_webhook_id(const char *key, char out[40]);
 
 /*
  * Looks the host up and checks every address; fills "host:port:address[,address]" for
- * CURLOPT_RESOLVE, so that what is dialled is what was checked.  False: why says so.
+ * CURLOPT_RESOLVE, so that what is dialled is what was checked; nothing where the URL
+ * itself holds an IPv6 address.  False: why says so.
  */
 bool deliver_target(const char *url, bool private_allowed, char *resolve, size_t size, char *why,
     size_t why_size);

@@ -135,6 +135,8 @@ deliver_target(const char *url, bool private_allowed, char *resolve, size_t size
 		goto done;
 	}
 	ok = take_addresses(list, private_allowed, bare, port, resolve, size, why, why_size);
+	if (host[0] == '[') /* what was checked stands in the URL: there is nothing to look up */
+		resolve[0] = '\0';
 	freeaddrinfo(list);
 done:
 	curl_free(host);

@@ -152,7 +152,8 @@ post(const struct deliver_letter *l, const char *resolve, const char *body, stru
 		(void)snprintf(out->answer, sizeof(out->answer), "out of memory");
 	} else {
 		(void)curl_easy_setopt(h, CURLOPT_URL, l->channel->url);
-		(void)curl_easy_setopt(h, CURLOPT_RESOLVE, to);
+		if (resolve[0] != '\0')
+			(void)curl_easy_setopt(h, CURLOPT_RESOLVE, to);
 		(void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 		(void)curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 		(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
