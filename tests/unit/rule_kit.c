@@ -286,14 +286,6 @@ struct writing {
 };
 
 static int
-untaken(void *ctx, const char *device, bool *out, struct bl_err *err)
-{
-	(void)err;
-	*out = kit_device(ctx, device)->untaken;
-	return BL_OK;
-}
-
-static int
 run(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct writing *w = ctx;
@@ -307,7 +299,7 @@ run(struct control_tx *tx, void *ctx, struct bl_err *err)
 		.found = on_finding,
 		.late = on_late,
 		.ctx = k,
-		.untaken = untaken };
+		.behind = k->behind };
 	return w->fn(k, w->ctx, err);
 }
 

@@ -29,10 +29,10 @@ struct kit_device {
 		int64_t begin, end;
 	} covered[8];
 	size_t n;
-	bool untaken; /* events of it are stored that cases do not know */
 };
 
 struct kit {
+	bool behind; /* events are stored that cases do not know */
 	char dir[FOLDER_MAX];
 	struct control *c;
 	struct bl_clock clock;

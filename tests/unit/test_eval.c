@@ -337,6 +337,55 @@ a_restore_is_quiet_until_all_is_taken_in(void **state)
 	close_centre(&c);
 }
 
+/*
+ * The store knows that the case has ended and that its deadline is covered, but the log is longer
+ * than one step takes in: coverage must not be believed before the events are among the cases.
+ */
+static void
+coverage_is_not_ahead_of_cases(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	define(&c, DEFINE_PROCESS, "order", "{\"steps\":[\"picking\"]}");
+	define(&c, DEFINE_KPI, "orders",
+	    "{\"source\":\"step\",\"process\":\"order\",\"function\":\"count\",\"resolution\":\"1m\"}");
+	define(&c, DEFINE_RULE, "late",
+	    "{\"kind\":\"case_open\",\"severity\":\"warning\",\"process\":\"order\","
+	    "\"limit_ms\":120000,\"channels\":[\"ops\"]}");
+	define(&c, DEFINE_RULE, "none",
+	    "{\"kind\":\"threshold\",\"severity\":\"warning\",\"kpi\":\"orders\",\"window\":\"1m\","
+	    "\"op\":\"<\",\"value\":1,\"for\":1,\"channels\":[\"ops\"]}");
+	evaluate(&c);
+	pass(&c, 5 * MINUTE);
+	put_events(&c, 0, "step.begin", "o-1");
+	must(store_begin(c.store, &err), &err);
+	for (int64_t i = 0; i < 600; i++) { /* a step takes 500 */
+		struct fixture_batch b = minute(BL_STREAM_HOST, i);
+
+		put(&c, &b);
+	}
+	must(store_commit(c.store, &err), &err);
+	put_events(&c, 1, "step.end", "o-1");
+	for (int64_t i = 2; i < 5; i++)
+		put_events(&c, i, "", NULL);
+	evaluate(&c);
+	evaluate(&c);
+	assert_int_equal(
+	    number(&c, "SELECT count(*) FROM case_head WHERE end_unix_ms IS NOT NULL"), 1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM incident WHERE rule = 'late'"), 0);
+	/* The minute in which the step ended never looked empty; the others are. */
+	assert_int_equal(number(&c, "SELECT count(*) FROM kpi_cell WHERE kpi = 'orders' AND window = 1"
+				    " AND ready = 1 AND n = 1"),
+	    1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM incident_entry WHERE kind IN"
+				    " ('withdrawn', 'amended', 'merged')"),
+	    0);
+	close_centre(&c);
+}
+
 #define MEAN "{\"source\":\"series\",\"metric\":\"m1\",\"function\":\"mean\",\"resolution\":\"1m\"}"
 
 /* From outside, as a disk does. */
@@ -496,6 +545,7 @@ main(void)
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
 		cmocka_unit_test(a_restore_is_quiet_until_all_is_taken_in),
+		cmocka_unit_test(coverage_is_not_ahead_of_cases),
 		cmocka_unit_test(a_damaged_batch_stops_nothing),
 		cmocka_unit_test(what_fails_keeps_nothing_else_from_going_on),
 		cmocka_unit_test(what_people_changed_is_taken_in_piece_by_piece),

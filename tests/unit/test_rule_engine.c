@@ -676,20 +676,20 @@ what_is_stored_but_not_taken_in_is_waited_for(void **state)
 
 	kit_case_open(k, "r1", 30 * MINUTE);
 	kit_cover(k, "d1", at(-10), at(40));
-	kit_device(k, "d1")->untaken = true;
+	k->behind = true;
 	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
 	assert_int_equal(kit_case(k, "east", "o2", at(0), 0, "new"), BL_OK);
 	assert_int_equal(kit_coverage(k, "east"), BL_OK);
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 0);
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case WHERE outcome = 2"), 2);
 	/* What was stored: o1 had ended in time, o2 had not. */
-	kit_device(k, "d1")->untaken = false;
+	k->behind = false;
 	assert_int_equal(kit_case(k, "east", "o1", at(0), at(20), "new"), BL_OK);
 	assert_int_equal(kit_coverage(k, "east"), BL_OK);
 	assert_string_equal(kit_incidents(k, "r1", "order/o2"), "[30,-)");
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
 	/* What was found stays while something more is stored and not taken in. */
-	kit_device(k, "d1")->untaken = true;
+	k->behind = true;
 	kit_cover(k, "d1", at(40), at(50));
 	assert_int_equal(kit_coverage(k, "east"), BL_OK);
 	assert_int_equal(kit_case(k, "east", "o2", at(0), 0, "changed"), BL_OK);

@@ -70,9 +70,9 @@ eval_close(struct eval *e)
 static int (*const kinds_of_work[])(struct eval *e, struct bl_err *err) = {
 	eval_check_epoch,
 	eval_refresh,
-	eval_on_time,
-	eval_take_log,
 	eval_retry_waiting,
+	eval_take_log,
+	eval_on_time,
 	eval_redo_slice,
 	eval_work_dirty,
 };
@@ -94,7 +94,6 @@ note_step(struct eval *e, int rc, const struct bl_err *err)
 static int
 count_rows(struct eval *e, struct bl_err *err)
 {
-	struct store_log_head head;
 	int64_t batch_id, lsn, dirty, waiting;
 	int rc;
 
@@ -103,15 +102,14 @@ count_rows(struct eval *e, struct bl_err *err)
 	    (rc = control_sql_int(
 		 e->reader, err, 0, &dirty, "SELECT count(*) FROM eval_dirty", "")) < 0 ||
 	    (rc = control_sql_int(
-		 e->reader, err, 0, &waiting, "SELECT count(*) FROM eval_waiting", "")) < 0 ||
-	    (rc = store_log_head(e->telemetry, &head, err)) < 0)
+		 e->reader, err, 0, &waiting, "SELECT count(*) FROM eval_waiting", "")) < 0)
 		return rc;
 	pthread_mutex_lock(&e->lock);
 	e->status.batch_id = batch_id;
 	e->status.lsn = lsn;
 	e->status.dirty = dirty;
 	e->status.waiting = waiting;
-	e->status.behind_batches = head.batch_id > batch_id ? head.batch_id - batch_id : 0;
+	e->status.behind_batches = e->head.batch_id > batch_id ? e->head.batch_id - batch_id : 0;
 	pthread_mutex_unlock(&e->lock);
 	return BL_OK;
 }
@@ -133,6 +131,14 @@ eval_step(struct eval *e, struct bl_err *err)
 	bool more = false;
 	int rc = 0;
 
+	/* One state of the log for all of it, or coverage would be ahead of cases. */
+	if ((rc = store_read_hold(e->telemetry, err)) < 0 ||
+	    (rc = store_log_head(e->telemetry, &e->head, err)) < 0) {
+		store_read_release(e->telemetry);
+		note_step(e, rc, err);
+		return rc;
+	}
+	e->behind = true;
 	/* What fails does not keep the others from going on; the first failure is told. */
 	for (size_t i = 0; i < sizeof(kinds_of_work) / sizeof(kinds_of_work[0]); i++) {
 		struct bl_err why = { 0 };
@@ -151,6 +157,7 @@ eval_step(struct eval *e, struct bl_err *err)
 
 		rc = counted < 0 ? counted : more;
 	}
+	store_read_release(e->telemetry);
 	note_step(e, rc, err);
 	return rc;
 }

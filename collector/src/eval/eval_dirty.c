@@ -66,7 +66,8 @@ eval_dirty_add(struct sqlite3 *db, const struct eval_span *span, struct bl_err *
 }
 
 int
-eval_dirty_next(struct sqlite3 *db, struct eval_span *out, unsigned max, struct bl_err *err)
+eval_dirty_next(struct sqlite3 *db, bool with_events, struct eval_span *out, unsigned max,
+    struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	unsigned n = 0;
@@ -74,8 +75,8 @@ eval_dirty_next(struct sqlite3 *db, struct eval_span *out, unsigned max, struct 
 
 	rc = control_sql_prepare(&st, db, err,
 	    "SELECT device, stream, begin_unix_ms, end_unix_ms, priority FROM eval_dirty"
-	    " ORDER BY priority, end_unix_ms DESC LIMIT ?",
-	    "i", (int64_t)max);
+	    " WHERE stream <> ? ORDER BY priority, end_unix_ms DESC LIMIT ?",
+	    "ii", with_events ? (int64_t)0 : (int64_t)BL_STREAM_EVENTS, (int64_t)max);
 	if (rc < 0)
 		return rc;
 	while (n < max && (rc = control_sql_step(st, err)) == 1) {

@@ -24,7 +24,6 @@
 #define EVAL_PARTS_MIN      32u
 #define EVAL_STORE_MS       90    /* storing parts and what follows from them takes at most */
 #define EVAL_COMPUTE_MS     50    /* of one step, outside the transaction */
-#define EVAL_RETRY_MS       2000  /* batches without clock map or dictionary are looked at again */
 #define EVAL_CLOCKED_MS     1000  /* what time alone brings about */
 #define EVAL_NO_DATA_MS     10000
 #define EVAL_LIVE_MS        300000 /* what came within this of its end is live */
@@ -51,12 +50,21 @@ struct eval {
 	size_t parts_at_once; /* of KPIs, in one transaction */
 
 	/* when what time brings about was last looked at */
-	int64_t retried_mono_ms, clocked_mono_ms, no_data_mono_ms, counted_mono_ms;
+	int64_t clocked_mono_ms, no_data_mono_ms, counted_mono_ms;
 	atomic_bool fleet_changed;
 	bool services_left, definitions_left; /* loaded, not all of them taken in */
 	int64_t retried_id;                   /* of what waits: looked at up to here */
 	bool quiet;
 	struct bl_id epoch;
+	/*
+	 * Of the state of the telemetry store that this step holds: how far its log goes,
+	 * and whether some of it has not been taken in.  While it is behind, cases know less
+	 * than coverage says, so neither rules about cases nor KPIs of steps look at it.
+	 */
+	struct store_log_head head;
+	bool behind;
+	bool waiting_left;       /* of what waits: not all of it was looked at */
+	int64_t retried_version; /* of the store's file when what waits was last looked at */
 
 	/* the thread */
 	pthread_t thread;
@@ -67,16 +75,6 @@ struct eval {
 	struct eval_status status;
 };
 
-#define EVAL_AHEAD_MAX 512u /* devices; more: all of them */
-
-/* Devices with events in the store that lie beyond the place reached, as far as was looked. */
-struct eval_ahead {
-	bool looked, all;
-	int64_t batch_id, moved_id;
-	size_t n;
-	char (*device)[BL_DEVICE_ID_MAX + 1];
-};
-
 /* One write transaction of this step. */
 struct eval_tx {
 	struct eval *e;
@@ -84,7 +82,6 @@ struct eval_tx {
 	int64_t now_unix_ms, begun_mono_ms;
 	struct kpi_changes cells;
 	struct cases_changes cases;
-	struct eval_ahead ahead;
 	uint64_t findings;
 };
 
@@ -98,9 +95,9 @@ void eval_rule_env(struct eval_tx *tx, struct rule_env *out);
 
 /* Joins with what is noted already of the same priority where they touch. */
 int eval_dirty_add(struct sqlite3 *db, const struct eval_span *s, struct bl_err *err);
-/* The most urgent ones; returns how many, or negative. */
-int eval_dirty_next(
-    struct sqlite3 *db, struct eval_span *out, unsigned max, struct bl_err *err);
+/* The most urgent ones, with_events: also of that stream; returns how many, or negative. */
+int eval_dirty_next(struct sqlite3 *db, bool with_events, struct eval_span *out, unsigned max,
+    struct bl_err *err);
 /* Worked out up to done_until (exclusive). */
 int eval_dirty_done(
     struct sqlite3 *db, const struct eval_span *s, int64_t done_until, struct bl_err *err);
@@ -115,10 +112,6 @@ int eval_log_more(struct eval *e, bool *out, struct bl_err *err);
 int eval_retry_waiting(struct eval *e, struct bl_err *err);
 /* The store's epoch against the one that the results speak of. */
 int eval_check_epoch(struct eval *e, struct bl_err *err);
-
-/* ---- eval_ahead.c: rule_env.untaken; ctx is the transaction ---- */
-int eval_untaken(void *ctx, const char *device, bool *out, struct bl_err *err);
-void eval_ahead_free(struct eval_ahead *a);
 
 /* ---- eval_work.c ---- */
 int eval_work_dirty(struct eval *e, struct bl_err *err);

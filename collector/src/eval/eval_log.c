@@ -242,13 +242,16 @@ take_in(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	    (rc = take_all_moved(&moved, err)) < 0)
 		return rc;
 	*n = batches.n + gaps.n + moved.n;
+	/* What follows in this transaction may look at coverage when nothing is left. */
+	tx->e->behind = tx->e->waiting_left || batches.last_id < tx->e->head.batch_id ||
+			gaps.last_id < tx->e->head.gap_id || moved.last_id < tx->e->head.moved_id;
 	return BL_OK;
 }
 
 int
 eval_log_more(struct eval *e, bool *out, struct bl_err *err)
 {
-	struct store_log_head head;
+	const struct store_log_head head = e->head;
 	int64_t batch_id, gap_id, moved_id;
 	int rc;
 
@@ -258,8 +261,7 @@ eval_log_more(struct eval *e, bool *out, struct bl_err *err)
 	    (rc = control_sql_int(
 		 e->reader, err, 0, &gap_id, "SELECT gap_id FROM eval", "")) < 0 ||
 	    (rc = control_sql_int(
-		 e->reader, err, 0, &moved_id, "SELECT moved_id FROM eval", "")) < 0 ||
-	    (rc = store_log_head(e->telemetry, &head, err)) < 0)
+		 e->reader, err, 0, &moved_id, "SELECT moved_id FROM eval", "")) < 0)
 		return rc;
 	*out = head.batch_id > batch_id || head.gap_id > gap_id || head.moved_id > moved_id;
 	return BL_OK;
@@ -273,10 +275,16 @@ eval_take_log(struct eval *e, struct bl_err *err)
 	int rc;
 
 	/* No turn of the writer is taken when there is nothing. */
-	if ((rc = eval_log_more(e, &more, err)) < 0 || !more)
+	if ((rc = eval_log_more(e, &more, err)) < 0)
 		return rc;
-	if ((rc = eval_write(e, take_in, &n, err)) < 0)
+	if (!more) {
+		e->behind = e->waiting_left;
+		return 0;
+	}
+	if ((rc = eval_write(e, take_in, &n, err)) < 0) {
+		e->behind = true;
 		return rc;
+	}
 	return n > 0;
 }
 
@@ -368,19 +376,20 @@ waiting_ids(struct eval *e, struct waiting *w, struct bl_err *err)
 int
 eval_retry_waiting(struct eval *e, struct bl_err *err)
 {
-	const int64_t now = bl_mono_ms(e->clock);
 	struct waiting w = { .n = 0 };
 	int rc;
 
-	if (now - e->retried_mono_ms < EVAL_RETRY_MS && e->retried_mono_ms != 0)
-		return 0;
-	e->retried_mono_ms = now;
-	if ((rc = waiting_ids(e, &w, err)) < 0 || w.n == 0)
+	e->waiting_left = false;
+	if (e->head.version == e->retried_version)
+		return 0; /* nothing has come that could help */
+	if ((rc = waiting_ids(e, &w, err)) < 0)
 		return rc;
-	if ((rc = eval_write(e, retry_all, &w, err)) < 0)
+	if (w.n > 0 && (rc = eval_write(e, retry_all, &w, err)) < 0)
 		return rc;
-	if (w.placed > 0)
-		e->retried_mono_ms = 0; /* there may be more */
+	/* Not all were looked at, or not all taken in: on with them in the next step. */
+	e->waiting_left = e->retried_id != 0 || w.placed < w.n;
+	if (!e->waiting_left)
+		e->retried_version = e->head.version;
 	return w.placed > 0;
 }
 

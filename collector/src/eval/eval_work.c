@@ -48,10 +48,10 @@ eval_rule_env(struct eval_tx *tx, struct rule_env *out)
 		.set = tx->e->set,
 		.roster = tx->e->roster,
 		.now_unix_ms = tx->now_unix_ms,
+		.behind = tx->e->behind,
 		.found = found,
 		.late = late,
 		.ctx = tx,
-		.untaken = eval_untaken,
 	};
 }
 
@@ -161,7 +161,6 @@ eval_write(struct eval *e, eval_fn fn, void *ctx, struct bl_err *err)
 		note_write(e, &w, bl_mono_ms(e->clock) - begun);
 	kpi_changes_free(&w.tx.cells);
 	cases_changes_free(&w.tx.cases);
-	eval_ahead_free(&w.tx.ahead);
 	if (rc >= 0 && w.messages > 0 && e->opts.outbox_changed != NULL)
 		e->opts.outbox_changed(e->opts.ctx);
 	return rc;
@@ -291,7 +290,7 @@ eval_work_dirty(struct eval *e, struct bl_err *err)
 	struct work w;
 	int rc;
 
-	if ((rc = eval_dirty_next(e->reader, w.span, EVAL_DIRTY_AT_ONCE, err)) <= 0)
+	if ((rc = eval_dirty_next(e->reader, !e->behind, w.span, EVAL_DIRTY_AT_ONCE, err)) <= 0)
 		return rc;
 	w.n = (unsigned)rc;
 	if ((rc = compute(e, &w, err)) < 0)

@@ -71,14 +71,9 @@ rule_case_judge(const struct rule_env *e, const struct define_rule *first,
 			return rc;
 		if (covered <= out->deadline) /* not known yet */
 			return BL_OK;
-		if (c->end == CASES_OPEN) {
-			bool taken;
-
-			if ((rc = rule_cover_taken(cover, &taken, err)) < 0)
-				return rc;
-			out->pending = !taken;
-			if (!taken)
-				return BL_OK;
+		if (c->end == CASES_OPEN && e->behind) { /* it may have ended */
+			out->pending = true;
+			return BL_OK;
 		}
 		if ((rc = rule_where_holds(e, v, c, out->deadline, &holds, err)) < 0)
 			return rc;

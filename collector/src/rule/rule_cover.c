@@ -7,7 +7,6 @@
  */
 #include "rule_internal.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,10 +32,6 @@ struct rule_cover {
 	struct device *d;
 	size_t n, size;
 	int rc;
-	/* Whether the cases know all of it, as of so many reads: what was read later may be ahead.
-	 */
-	unsigned reads, asked_at_reads;
-	bool taken;
 };
 
 static bool
@@ -71,7 +66,6 @@ rule_cover_open(struct rule_cover **out, const struct rule_env *e, const char *s
 	if (c == NULL)
 		return bl_fail(err, BL_ENOMEM, "coverage of site %s: out of memory", site);
 	c->e = e;
-	c->asked_at_reads = UINT_MAX;
 	c->telemetry = telemetry;
 	memcpy(c->site, site, strlen(site) + 1);
 	roster_in_service(e->roster, site, INT64_MIN, INT64_MAX, add_service, c);
@@ -115,7 +109,6 @@ ask_until(struct rule_cover *c, struct device *d, struct bl_err *err)
 	if (rc < 0 && rc != BL_ENOTFOUND)
 		return rc;
 	d->asked = true;
-	c->reads++;
 	if (rc >= 0)
 		d->until = known.stream_until_unix_ms[BL_STREAM_EVENTS - 1];
 	return BL_OK;
@@ -153,7 +146,6 @@ read_spans(struct rule_cover *c, struct device *d, int64_t from, struct bl_err *
 	if (r.rc < 0 && r.rc != BL_EFULL)
 		return bl_fail(err, r.rc, "coverage of %s: out of memory", d->s->device);
 	d->read = true;
-	c->reads++;
 	d->read_from = from;
 	return BL_OK;
 }
@@ -203,22 +195,5 @@ rule_cover_until(
 	}
 	if (!any && *out > need)
 		*out = INT64_MIN;
-	return BL_OK;
-}
-
-int
-rule_cover_taken(struct rule_cover *c, bool *out, struct bl_err *err)
-{
-	bool untaken = false;
-	int rc;
-
-	if (c->asked_at_reads != c->reads) {
-		for (size_t i = 0; i < c->n && !untaken && c->e->untaken != NULL; i++)
-			if ((rc = c->e->untaken(c->e->ctx, c->d[i].s->device, &untaken, err)) < 0)
-				return rc;
-		c->taken = !untaken;
-		c->asked_at_reads = c->reads;
-	}
-	*out = c->taken;
 	return BL_OK;
 }

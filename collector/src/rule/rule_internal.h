@@ -105,11 +105,6 @@ bool rule_cover_is_of(const struct rule_cover *c, const char *site);
  */
 int rule_cover_until(
     struct rule_cover *c, int64_t begin, int64_t need, int64_t *out, struct bl_err *err);
-/*
- * Do the cases know all that is covered?  Asked after rule_cover_until, so that what comes in
- * between is seen; false: ask again when it has been taken in, which moves coverage.
- */
-int rule_cover_taken(struct rule_cover *c, bool *out, struct bl_err *err);
 
 /* ---- cases: rule_cases.c, rule_case_store.c, rule_where.c ---------------------------- */
 

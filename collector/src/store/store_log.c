@@ -31,6 +31,11 @@ store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *
 	out->gap_id = sqlite3_column_int64(st, 2);
 	out->moved_id = sqlite3_column_int64(st, 3);
 	(void)sqlite3_reset(st);
+	st = read_bind(r, READ_LOG_VERSION, err, "");
+	if ((rc = read_step(r, st, err)) <= 0)
+		return rc;
+	out->version = sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
 	return BL_OK;
 }
 

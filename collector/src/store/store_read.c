@@ -126,6 +126,7 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_LOG_HEAD] =
 	    "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
 	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved)",
+	[READ_LOG_VERSION] = "PRAGMA data_version",
 	[READ_LOG_BATCHES] = LOG_BATCH_SELECT " WHERE b.id > ? ORDER BY b.id LIMIT ?",
 	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
 	[READ_LOG_GAPS] =
@@ -230,6 +231,24 @@ store_read_open(
 fail:
 	store_read_close(r);
 	return rc;
+}
+
+int
+store_read_hold(struct store_read *r, struct bl_err *err)
+{
+	/* A deferred transaction has no state before it has read something. */
+	if (sqlite3_exec(r->db, "BEGIN; SELECT count(*) FROM meta", NULL, NULL, NULL) == SQLITE_OK)
+		return BL_OK;
+	store_read_release(r);
+	return bl_fail(err, BL_EIO, "read telemetry store %s: %s", r->path, sqlite3_errmsg(r->db));
+}
+
+void
+store_read_release(struct store_read *r)
+{
+	/* Nothing was written, so nothing can be lost by it. */
+	if (sqlite3_get_autocommit(r->db) == 0)
+		(void)sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
 }
 
 void

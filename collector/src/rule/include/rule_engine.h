@@ -42,14 +42,14 @@ struct rule_env {
 	const struct define_set *set;
 	const struct roster *roster;
 	int64_t now_unix_ms;
+	/*
+	 * The telemetry store knows batches whose events are not among the cases yet: its
+	 * coverage says more than is known here.  An open case waits, what was found stays.
+	 */
+	bool behind;
 	rule_finding_fn found;
 	rule_late_fn late; /* NULL: all are told in full */
 	void *ctx;
-	/*
-	 * Is there anything in the telemetry store of a device's events that has not been taken into
-	 * cases yet?  Its coverage says then more than the cases know.  NULL: never.
-	 */
-	int (*untaken)(void *ctx, const char *device, bool *out, struct bl_err *err);
 };
 
 /* Cells changed: runs are amended around them, and sections that they touch worked out again. */

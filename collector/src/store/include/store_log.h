@@ -14,6 +14,7 @@
 struct store_log_head {
 	struct bl_id epoch;
 	int64_t batch_id, gap_id, moved_id; /* the newest; 0: none */
+	int64_t version; /* of the file: another one after each commit of somebody else */
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
 

@@ -39,6 +39,14 @@ int store_read_open(
 /* NULL is fine. */
 void store_read_close(struct store_read *r);
 
+/*
+ * Between the two every call sees one state of the store: that of the first.  For
+ * a piece of work of some 100 ms whose parts must agree; longer would let the
+ * write-ahead log grow.
+ */
+int store_read_hold(struct store_read *r, struct bl_err *err);
+void store_read_release(struct store_read *r); /* also when nothing is held */
+
 /* ---- devices ---- */
 
 enum store_presence { STORE_PRESENCE_NONE = 0, STORE_PRESENCE_ONLINE, STORE_PRESENCE_OFFLINE };
