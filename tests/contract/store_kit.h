@@ -60,6 +60,7 @@ void know_clock(struct ctx *c, uint32_t id, int64_t from, int64_t offset);
 void know_series(struct ctx *c, uint32_t n);
 struct bl_receipt receipt(struct ctx *c);
 struct store_totals totals(struct ctx *c);
+
 struct gap_seen {
 	int n;
 	struct store_gap last;
@@ -68,6 +69,7 @@ struct gap_seen {
 
 bool see_gap(void *ctx, const struct store_gap *g);
 struct gap_seen gaps(struct ctx *c);
+
 struct cover_seen {
 	int n;
 	struct store_coverage c[64];

@@ -72,6 +72,7 @@ struct bl_receipt last_receipt(const struct ctx *c, const char *device);
 
 struct bl_question last_question(const struct ctx *c);
 void pass(struct ctx *c, int64_t ms);
+
 struct aside_seen {
 	int n;
 	char reason[32];

@@ -1,3 +1,6 @@
 # The telemetry store as a log.
-bl_unit_test(test_store_log NOMEM SOURCES contract/store_fixture.c LINK collector_store bl_codec bl_log m)
-target_include_directories(test_store_log PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+foreach(name test_store_log test_store_log_time)
+  bl_unit_test(${name} NOMEM SOURCES unit/store_log_kit.c contract/store_fixture.c
+    LINK collector_store bl_codec bl_log m)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+endforeach()
