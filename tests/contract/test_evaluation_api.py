@@ -159,6 +159,16 @@ def test_everything_that_is_wrong_is_said_at_once(admin, kind, bad, fields):
     assert len(admin.ok("GET", f"/{kind}?limit=1000")["items"]) == count
 
 
+def test_a_definition_that_is_too_long_is_not_the_collectors_fault(admin):
+    body = {**KINDS["processes"], "id": "long", "steps": [f"step {i}" for i in range(3000)]}
+    answer = admin.call("POST", "/processes", body)
+    assert (answer.status, answer.json["code"]) == (413, "too_large"), answer.json
+    assert "16 KiB" in answer.json["detail"]
+    admin.ok("POST", "/processes", {**KINDS["processes"], "id": "short"})
+    assert admin.call("PATCH", "/processes/short", {"steps": body["steps"]}).status == 413
+    assert admin.ok("GET", "/processes/short")["version"] == 1
+
+
 def test_errors_in_expressions_have_a_column(admin):
     answer = admin.call("POST", "/kpis", {**KINDS["kpis"], "where": "上海 = 1 and )", "condition": "value >"})
     found = errors_of(answer)

@@ -324,14 +324,21 @@ outcome(struct api_req *r, int rc, const char *id, const struct define_errors *e
 	}
 }
 
-/* e->body is to be freed. */
+/* e->body is to be freed.  1: it is too much of it, and that has been answered. */
 static int
-edit_of(const struct api_req *r, struct define_edit *e, char **body, struct bl_err *err)
+edit_of(struct api_req *r, struct define_edit *e, char **body, struct bl_err *err)
 {
 	const struct definition_body *b = r->body;
 
 	if ((*body = body_rest(r->parsed, r->route->body)) == NULL)
 		return bl_fail(err, BL_ENOMEM, "definition: out of memory");
+	if (strlen(*body) > DEFINE_BODY_MAX) {
+		free(*body);
+		api_problem(r, 413, "too_large",
+		    "A definition may have at most %u KiB; nothing was changed.",
+		    DEFINE_BODY_MAX / 1024);
+		return 1;
+	}
 	*e = (struct define_edit){
 		.name = b->name.v,
 		.has_enabled = b->enabled.given,
@@ -374,8 +381,8 @@ post_definitions(struct api_req *r, struct bl_err *err)
 	char id[BL_ID_TEXT_MAX + 1] = "", *body;
 	int rc;
 
-	if ((rc = edit_of(r, &e, &body, err)) < 0)
-		return rc;
+	if ((rc = edit_of(r, &e, &body, err)) != BL_OK)
+		return rc < 0 ? rc : 0;
 	rc =
 	    define_create(r->api->opts.control, &r->actor, kind_of(r), b->id.v, &e, id, &errs, err);
 	free(body);
@@ -396,8 +403,8 @@ patch_definitions_id(struct api_req *r, struct bl_err *err)
 	char *body;
 	int rc;
 
-	if ((rc = edit_of(r, &e, &body, err)) < 0)
-		return rc;
+	if ((rc = edit_of(r, &e, &body, err)) != BL_OK)
+		return rc < 0 ? rc : 0;
 	rc = define_change(
 	    r->api->opts.control, &r->actor, kind_of(r), r->param[0], r->if_match, &e, &errs, err);
 	free(body);
