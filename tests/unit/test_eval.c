@@ -309,6 +309,29 @@ cases_move_whole(void **state)
 	close_centre(&c);
 }
 
+/* Nothing has to be taken in again for that. */
+static void
+another_zone_moves_no_case(void **state)
+{
+	struct fleet_site_edit e = { .zone = "Asia/Shanghai" };
+	struct centre c;
+	struct fleet_site site;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	pass(&c, 10 * MINUTE);
+	put_events(&c, 1, "step.begin", "o-1");
+	evaluate(&c);
+	must(fleet_site_change(c.control, &actor, "north", 0, &e, &site, &err), &err);
+	eval_fleet_changed(c.eval);
+	must(eval_step(c.eval, &err), &err);
+	assert_int_equal(
+	    number(&c, "SELECT count(*) FROM eval_service WHERE zone = 'Asia/Shanghai'"), 1);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 0);
+	close_centre(&c);
+}
+
 /* What the restored store holds is taken in without a page, all of it. */
 static void
 a_restore_is_quiet_until_all_is_taken_in(void **state)
@@ -544,6 +567,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
+		cmocka_unit_test(another_zone_moves_no_case),
 		cmocka_unit_test(a_restore_is_quiet_until_all_is_taken_in),
 		cmocka_unit_test(coverage_is_not_ahead_of_cases),
 		cmocka_unit_test(a_damaged_batch_stops_nothing),

@@ -74,6 +74,18 @@ static int
 take_events_again(
     struct eval_tx *tx, const struct roster_service *s, int64_t from, struct bl_err *err)
 {
+	int64_t there;
+	int rc;
+
+	if (from >= tx->now_unix_ms) /* nothing has come from then */
+		return BL_OK;
+	/* Another zone moves windows, not events. */
+	rc = control_sql_int(tx->db, err, 0, &there,
+	    "SELECT count(*) FROM eval_service WHERE device = ? AND from_unix_ms = ?"
+	    " AND to_unix_ms = ? AND site = ?",
+	    "tiit", s->device, s->from_unix_ms, s->to_unix_ms, s->site->id);
+	if (rc < 0 || there > 0)
+		return rc;
 	tx->e->retried_version = -1; /* they can be taken in at once */
 	return control_sql_run(tx->db, err,
 	    "INSERT OR IGNORE INTO eval_waiting (batch_id, device, since_unix_ms)"
