@@ -336,7 +336,6 @@ note_late(const struct rule_env *e, const char *site, struct lives *live, struct
 {
 	struct rule_late *late = calloc(live->n, sizeof(*late));
 	struct live **of = calloc(live->n, sizeof(struct live *));
-	bool taken = true;
 	size_t n = 0;
 	int rc = late != NULL && of != NULL
 		     ? BL_OK
@@ -352,12 +351,10 @@ note_late(const struct rule_env *e, const char *site, struct lives *live, struct
 		of[n] = l;
 		add_late(e, l, covered, &late[n++]);
 	}
-	if (rc >= 0 && n > 0)
-		rc = rule_cover_taken(cover, &taken, err);
-	if (rc >= 0 && n > 0 && taken && e->late != NULL)
+	if (rc >= 0 && n > 0 && !e->behind && e->late != NULL)
 		rc = e->late(e->ctx, site, late, n, err);
 	for (size_t i = 0; i < n && rc >= 0; i++)
-		of[i]->due = taken && !late[i].done; /* not taken: what was found stays */
+		of[i]->due = !e->behind && !late[i].done; /* behind: what was found stays */
 	free(late);
 	free(of);
 	return rc;
