@@ -4,12 +4,14 @@ Each test sends the channel's own test message; whether rules send theirs is in 
 """
 
 import json
+import signal
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from support.centre import PEOPLE, Centre
+from support.wait import wait_for
 from support.webhook import Receiver
 
 
@@ -104,6 +106,23 @@ def test_a_letter_and_the_password_stay_here_when_the_server_is_another(centre, 
     centre.mail.cert = centre.pki.server()
     centre.mail.start()
     assert centre.settled(number)["state"] == "sent"
+
+
+def test_a_ca_of_our_own_stands_in_place_of_the_systems(centre, tmp_path, processes):
+    """libcurl would trust both: what it reads shows what it trusts."""
+    trace = tmp_path / "trace"
+    strace = processes.start("strace", ["strace", "-f", "-e", "trace=open,openat", "-o", trace, "-p",
+                                        str(centre.org.collector.pid)])
+    try:
+        wait_for(lambda: "attached" in strace.log() or not strace.running(), 20, "strace is attached", strace.log)
+        if not strace.running():
+            pytest.skip(f"nothing can be traced here: {strace.log()}")
+        assert centre.settled(centre.test_message())["state"] == "sent"
+    finally:
+        strace.signal(signal.SIGINT)
+        strace.wait(10)
+    opened = trace.read_text(errors="replace")
+    assert str(centre.pki.ca) in opened and "/etc/ssl/certs" not in opened
 
 
 def test_a_server_without_starttls_gets_nothing(centre):

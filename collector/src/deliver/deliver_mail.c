@@ -260,8 +260,11 @@ configure(CURL *h, const struct deliver_opts *o, struct upload *u, struct hearin
 	(void)curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 	(void)curl_easy_setopt(h, CURLOPT_USE_SSL,
 	    (long)(o->smtp_security == DELIVER_STARTTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE));
-	if (o->smtp_ca != NULL)
+	if (o->smtp_ca != NULL) {
 		(void)curl_easy_setopt(h, CURLOPT_CAINFO, o->smtp_ca);
+		/* In place of the system's, which libcurl would trust beside it. */
+		(void)curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+	}
 	(void)curl_easy_setopt(h, CURLOPT_MAIL_FROM, from);
 	/* One bad address must not keep the letter from the others. */
 	(void)curl_easy_setopt(h, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
