@@ -28,6 +28,8 @@ eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
 	if ((e = calloc(1, sizeof(*e))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "open the evaluator: out of memory");
 	e->opts = *opts;
+	e->opts.notice.catching_up = eval_catching_up;
+	e->opts.notice.ctx = e;
 	e->clock = opts->clock;
 	e->parts_at_once = EVAL_PARTS_FIRST;
 	e->status.ok = true;

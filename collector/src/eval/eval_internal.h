@@ -116,6 +116,8 @@ int eval_check_epoch(struct eval *e, struct bl_err *err);
 /* ---- eval_work.c ---- */
 int eval_work_dirty(struct eval *e, struct bl_err *err);
 int eval_on_time(struct eval *e, struct bl_err *err);
+/* notice_opts.catching_up; ctx is the evaluator. */
+bool eval_catching_up(void *ctx, const char *site);
 
 /* ---- eval_anew.c: definitions and fleet ---- */
 int eval_refresh(struct eval *e, struct bl_err *err);

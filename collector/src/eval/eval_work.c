@@ -89,6 +89,41 @@ settle(struct eval_tx *tx, struct bl_err *err)
 	return BL_OK;
 }
 
+struct asking {
+	struct eval *e;
+	bool more;
+	int rc;
+};
+
+/* Backlog that the agent still holds, or spans of it that are not worked out. */
+static bool
+ask_device(const struct roster_service *s, void *ctx)
+{
+	struct asking *a = ctx;
+	struct bl_err ignored = { 0 };
+	int64_t dirty = 0;
+
+	a->rc = store_log_backlog(a->e->telemetry, s->device, &a->more, &ignored);
+	if (a->rc >= 0 && !a->more)
+		a->rc = control_sql_int(a->e->reader, &ignored, 0, &dirty,
+		    "SELECT count(*) FROM eval_dirty WHERE device = ? AND priority < ?", "ti",
+		    s->device, (int64_t)EVAL_ANEW);
+	a->more = a->more || dirty > 0;
+	return a->rc >= 0 && !a->more;
+}
+
+bool
+eval_catching_up(void *ctx, const char *site)
+{
+	struct asking a = { .e = ctx };
+	const int64_t now = bl_unix_ms(a.e->clock);
+
+	if (a.e->behind)
+		return true;
+	roster_in_service(a.e->roster, site, now, now + 1, ask_device, &a);
+	return a.rc >= 0 && a.more; /* what cannot be asked keeps no page back */
+}
+
 /* How many incidents it decided about: TELL_MAX may have left some. */
 static int
 tell(struct eval_tx *tx, struct bl_err *err)

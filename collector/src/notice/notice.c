@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define MINUTE_MS 60000LL
+#define LIVE_MS   (2 * MINUTE_MS) /* a window of a minute, cut and sent within another */
 
 struct ids {
 	int64_t *id;
@@ -39,6 +40,27 @@ add_id(struct ids *l, int64_t id, struct bl_err *err)
 	return BL_OK;
 }
 
+/* What it was when it was last seen may not be what it is: its end may be on its way. */
+static bool
+may_have_ended(struct notice_run *r, const struct bl_interval *at, int64_t known_unix_ms,
+    const char *site)
+{
+	const struct notice_opts *o = r->opts;
+
+	return o->catching_up != NULL && r->now_unix_ms - at->last_true_unix_ms > LIVE_MS &&
+	       r->now_unix_ms - known_unix_ms < r->policy.fresh_ms && o->catching_up(o->ctx, site);
+}
+
+static bool
+must_wait(struct notice_run *r, const struct bl_interval *at, int64_t known_unix_ms,
+    const char *site)
+{
+	const enum bl_notice n = bl_rule_notice(&r->policy, at, known_unix_ms, r->now_unix_ms);
+
+	return n == BL_NOTICE_WAIT ||
+	       (n == BL_NOTICE_PAGE && may_have_ended(r, at, known_unix_ms, site));
+}
+
 /* Those that wait are looked at each time, but cost no decision. */
 static int
 load_undecided(struct notice_run *r, struct ids *out)
@@ -48,7 +70,7 @@ load_undecided(struct notice_run *r, struct ids *out)
 
 	rc = control_sql_prepare(&st, r->db, r->err,
 	    "SELECT id, begin_unix_ms, coalesce(end_unix_ms, 9223372036854775807),"
-	    " last_true_unix_ms, known_unix_ms, state NOT IN ('open', 'acknowledged') FROM "
+	    " last_true_unix_ms, known_unix_ms, state NOT IN ('open', 'acknowledged'), site FROM "
 	    "incident INDEXED BY incident_undecided WHERE notice = 0"
 	    " ORDER BY id",
 	    "");
@@ -60,8 +82,8 @@ load_undecided(struct notice_run *r, struct ids *out)
 		const bool handled = sqlite3_column_int(st, 5) != 0;
 
 		if (!r->quiet && !handled &&
-		    bl_rule_notice(&r->policy, &at, sqlite3_column_int64(st, 4), r->now_unix_ms) ==
-			BL_NOTICE_WAIT)
+		    must_wait(r, &at, sqlite3_column_int64(st, 4),
+			(const char *)sqlite3_column_text(st, 6)))
 			continue;
 		if ((rc = add_id(out, sqlite3_column_int64(st, 0), r->err)) < 0)
 			break;
@@ -135,6 +157,7 @@ notice_run(sqlite3 *db, const struct define_set *set, const struct roster *roste
 		.db = db,
 		.set = set,
 		.roster = roster,
+		.opts = opts,
 		.policy = { .fresh_ms = or (opts->fresh_ms, 10 * MINUTE_MS),
 		    .stale_ms = or (opts->stale_ms, 360 * MINUTE_MS) },
 		.digest_quiet_ms = or (opts->digest_quiet_ms, 2 * MINUTE_MS),

@@ -18,6 +18,7 @@ struct notice_run {
 	sqlite3 *db;
 	const struct define_set *set;
 	const struct roster *roster;
+	const struct notice_opts *opts;
 	struct bl_notice_policy policy;
 	int64_t digest_quiet_ms, digest_max_ms;
 	int64_t now_unix_ms;

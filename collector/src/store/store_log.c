@@ -39,6 +39,25 @@ store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *
 	return BL_OK;
 }
 
+int
+store_log_backlog(struct store_read *r, const char *device, bool *out, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int64_t device_id;
+	int rc;
+
+	*out = false;
+	if ((rc = read_device_id(r, device, &device_id, err)) <= 0)
+		return rc; /* never heard of */
+	st = read_bind(r, READ_LOG_BACKLOG, err, "i", device_id);
+	if ((rc = read_step(r, st, err)) < 0)
+		return rc;
+	*out = rc == 1;
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
 struct log_row {
 	struct store_log_batch b;
 	char device[BL_DEVICE_ID_MAX + 1];

@@ -127,6 +127,15 @@ static const char *const read_text[READ_COUNT] = {
 	    "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
 	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved)",
 	[READ_LOG_VERSION] = "PRAGMA data_version",
+	/* Not settled, though the agent has named it and still held it when it did. */
+	[READ_LOG_BACKLOG] =
+	    "SELECT 1 FROM stream s WHERE s.spool_id = (SELECT id FROM spool WHERE device_id = ?"
+	    " AND closed = 0 ORDER BY hello_unix_ms DESC, id DESC LIMIT 1)"
+	    " AND s.next_seq - 1 > max(s.contiguous, s.lowest_held - 1)"
+	    " AND NOT EXISTS (SELECT 1 FROM seq_range q WHERE q.spool_id = s.spool_id"
+	    " AND q.stream = s.stream AND q.kind = 1"
+	    " AND q.first <= max(s.contiguous + 1, s.lowest_held) AND q.last >= s.next_seq - 1)"
+	    " LIMIT 1",
 	[READ_LOG_BATCHES] = LOG_BATCH_SELECT " WHERE b.id > ? ORDER BY b.id LIMIT ?",
 	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
 	[READ_LOG_GAPS] =

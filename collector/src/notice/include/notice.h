@@ -17,6 +17,13 @@ struct notice_opts {
 	int64_t stale_ms;        /* open without news for this long: history; 0: 6 h */
 	int64_t digest_quiet_ms; /* nothing new for a site's digest for so long: send; 0: 2 min */
 	int64_t digest_max_ms;   /* at the latest after this; 0: 60 min */
+	/*
+	 * Is more of that site's past known to be on its way?  Then what was last seen true
+	 * more than two minutes ago may have ended meanwhile: it is waited for, until fresh_ms
+	 * after it became known.  NULL: never.
+	 */
+	bool (*catching_up)(void *ctx, const char *site);
+	void *ctx;
 };
 
 /*

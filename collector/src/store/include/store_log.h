@@ -18,6 +18,9 @@ struct store_log_head {
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
 
+/* *out: the device is known to hold batches of the spool in use that have not come yet. */
+int store_log_backlog(struct store_read *r, const char *device, bool *out, struct bl_err *err);
+
 /*
  * One batch of the log.  Its span joins its collection interval and its events,
  * and reaches over a hole beside it of which nothing can come any more (the
