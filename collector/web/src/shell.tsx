@@ -35,11 +35,13 @@ const Channels = lazy(() => import("./pages/channels/channels"));
 const ChannelPage = lazy(() => import("./pages/channels/channel"));
 const Processes = lazy(() => import("./pages/processes/processes"));
 const ProcessPage = lazy(() => import("./pages/processes/process"));
+const Rules = lazy(() => import("./pages/rules/rules"));
+const RulePage = lazy(() => import("./pages/rules/rule"));
 const IncidentPage = lazy(() => import("./pages/incidents/incident"));
 
 const GROUPS = [
   { name: "operate", entries: ["overview", "incidents", "messages"] },
-  { name: "build", entries: ["kpis", "processes", "channels"] },
+  { name: "build", entries: ["kpis", "rules", "processes", "channels"] },
   { name: "administer", entries: ["fleet", "quality", "users"] },
 ] as const;
 type Entry = (typeof GROUPS)[number]["entries"][number];
@@ -162,6 +164,8 @@ function Pages(): ReactElement {
             <Route path="/channels/:id">{(params) => <ChannelPage key={params.id} id={params.id} />}</Route>
             <Route path="/processes"><Processes /></Route>
             <Route path="/processes/:id">{(params) => <ProcessPage key={params.id} id={params.id} />}</Route>
+            <Route path="/rules"><Rules /></Route>
+            <Route path="/rules/:id">{(params) => <RulePage key={params.id} id={params.id} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>

@@ -13,8 +13,9 @@ export const decodeExpressionCheck = object({
   names: withDefault(array(object({ name: str, type: withDefault(str, ""), help: withDefault(str, "") })), []),
 });
 export type ExpressionCheck = Decoded<typeof decodeExpressionCheck>;
-export type ExpressionUse = "where" | "condition" | "done";
+/** where and condition are a KPI's, done is a process's, open_case a rule's about cases that have not ended. */
+export type ExpressionUse = "where" | "condition" | "done" | "open_case";
 
-export function checkExpression(text: string, use: ExpressionUse, source: Source): Promise<Result<ExpressionCheck>> {
-  return send({ method: "POST", path: "/expressions/check", body: { text, use, source } }, decodeExpressionCheck);
+export function checkExpression(text: string, use: ExpressionUse, source: Source | null): Promise<Result<ExpressionCheck>> {
+  return send({ method: "POST", path: "/expressions/check", body: { text, use, ...(source === null ? {} : { source }) } }, decodeExpressionCheck);
 }

@@ -16,14 +16,15 @@ interface Props {
   value?: string;
   onChange?: (text: string) => void;
   use: ExpressionUse;
-  source: Source;
+  /** Of a KPI; null for the other uses, which have names of their own. */
+  source: Source | null;
   label: string;
   placeholder: string;
 }
 
 const PAUSE_MS = 350;
 
-type Verdict = { text: string; source: Source } & ({ check: ExpressionCheck } | { error: ApiError });
+type Verdict = { text: string; source: Source | null } & ({ check: ExpressionCheck } | { error: ApiError });
 
 function Errors({ text, check, onText }: { text: string; check: ExpressionCheck; onText: (text: string) => void }): ReactElement {
   const { t } = useTranslation();

@@ -43,14 +43,16 @@ export function entryText(entry: Entry, zone: string, people: readonly Person[],
     return entry.kind;
   }
   if (kind === "assigned") {
-    const user = textOf(detail, "user", "assignee", "to");
+    const user = textOf(detail, "user");
     return user === "" ? t("entry.unassigned") : t("entry.assigned", { user: personText(user, people, t) });
   }
   if (kind === "merged") {
-    return t("entry.merged", { into: textOf(detail, "into", "merged_into") });
+    const into = textOf(detail, "into");
+    return into === "" ? t("entry.took_in", { from: textOf(detail, "from") }) : t("entry.merged", { into });
   }
   if (kind === "amended") {
-    const [begin, end] = [timeOf(detail, "begin_unix_ms", zone), timeOf(detail, "end_unix_ms", zone)];
+    const after = typeof detail["after"] === "object" && detail["after"] !== null ? (detail["after"] as Record<string, unknown>) : {};
+    const [begin, end] = [timeOf(after, "begin_unix_ms", zone), timeOf(after, "end_unix_ms", zone)];
     return begin === "" ? t("entry.amended") : t("entry.amended_to", { begin, end: end === "" ? t("incident.still") : end });
   }
   return t(`entry.${kind}`);

@@ -59,7 +59,7 @@ describe("the history", () => {
 
   it.each([
     ["assigned", { user: "li.na" }, "gave it to 李娜"], ["assigned", { user: "" }, "took it from everybody"], ["merged", { into: 7 }, "merged it into incident 7"],
-    ["amended", { begin_unix_ms: T, end_unix_ms: null }, "amended it after late data: 2026-11-28 09:20:00 – still on"], ["amended", {}, "amended it after late data"], ["brand_new", {}, "brand_new"], ["toString", {}, "toString"],
+    ["merged", { from: 8 }, "took in incident 8, which was the same one"], ["amended", { before: {}, after: { begin_unix_ms: T, end_unix_ms: null } }, "amended it after late data: 2026-11-28 09:20:00 – still on"], ["amended", {}, "amended it after late data"], ["brand_new", {}, "brand_new"], ["toString", {}, "toString"],
   ])("%s %j reads: %s", (kind, detail, text) => expect(entryText(entry(kind, detail), ZONE, people, i18next.t)).toBe(text));
 
   it("shows what people wrote as text", () => {

@@ -7,7 +7,7 @@ import i18next from "i18next";
 import { useState, type ReactElement } from "react";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Cell, Kpi } from "../../api/kpis";
+import type { Cell } from "../../api/kpis";
 import { CellChart } from "../../chart/cell_chart";
 import { startI18n, switchLanguage } from "../../i18n";
 import { ExpressionField } from "../definitions/expression_field";
