@@ -37,10 +37,12 @@ const Processes = lazy(() => import("./pages/processes/processes"));
 const ProcessPage = lazy(() => import("./pages/processes/process"));
 const Rules = lazy(() => import("./pages/rules/rules"));
 const RulePage = lazy(() => import("./pages/rules/rule"));
+const Cases = lazy(() => import("./pages/cases/cases"));
+const CasePage = lazy(() => import("./pages/cases/case"));
 const IncidentPage = lazy(() => import("./pages/incidents/incident"));
 
 const GROUPS = [
-  { name: "operate", entries: ["overview", "incidents", "messages"] },
+  { name: "operate", entries: ["overview", "incidents", "cases", "messages"] },
   { name: "build", entries: ["kpis", "rules", "processes", "channels"] },
   { name: "administer", entries: ["fleet", "quality", "users"] },
 ] as const;
@@ -166,6 +168,8 @@ function Pages(): ReactElement {
             <Route path="/processes/:id">{(params) => <ProcessPage key={params.id} id={params.id} />}</Route>
             <Route path="/rules"><Rules /></Route>
             <Route path="/rules/:id">{(params) => <RulePage key={params.id} id={params.id} />}</Route>
+            <Route path="/cases"><Cases /></Route>
+            <Route path="/cases/:no">{(params) => <CasePage key={params.no} no={params.no} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>

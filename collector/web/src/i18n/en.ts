@@ -204,6 +204,9 @@ export const en = {
     no_events: "No events in this range.",
     no_series: "This device has not sent any series yet.",
     sections: "Sections",
+    view_charts: "Measurements",
+    view_cases: "Cases",
+    view_incidents: "Incidents",
   },
   chart: {
     cpu: "CPU by mode",

@@ -190,6 +190,9 @@ export const zhCN: Catalogue = {
     no_events: "此时间范围内没有事件。",
     no_series: "此设备还没有上报任何指标。",
     sections: "分区",
+    view_charts: "测量数据",
+    view_cases: "业务单",
+    view_incidents: "告警",
   },
   chart: {
     cpu: "CPU（按模式）",

@@ -1,26 +1,39 @@
 // A site's page: header, devices, and the charts of one of them over one range of time.
 
+import { Tabs } from "antd";
 import type { TFunction } from "i18next";
-import { useMemo, type ReactElement } from "react";
+import { lazy, Suspense, useMemo, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useSearchParams } from "wouter";
 
 import { listDevices, type Device } from "../../api/devices";
 import type { Result } from "../../api/http";
-import { getOverview } from "../../api/overview";
+import { getOverview, type OverviewSite } from "../../api/overview";
 import { getSite, type Site } from "../../api/sites";
 import { listSeries, type Series } from "../../api/telemetry";
 import { chartGroups, type ChartGroup } from "../../model/charts";
 import { validZone } from "../../model/time";
 import { readRange, writeRange, type TimeRange } from "../../model/url_state";
 import { usePoll } from "../../ui/use_poll";
-import { Empty, View } from "../../ui/view";
+import { Empty, Loading, View } from "../../ui/view";
 import { ChartCard } from "./chart_card";
 import { Events } from "./events";
 import { DeviceCards, SiteHeader, worstState } from "./header";
 import { RangePicker } from "./range_picker";
 
 const REFRESH_MS = 10_000;
+
+// Each with its own texts and code, for those who look there.
+const CaseList = lazy(() => import("../cases/list").then((m) => ({ default: m.CaseList })));
+const SiteIncidents = lazy(() => import("../incidents/site_incidents"));
+
+const VIEWS = ["charts", "cases", "incidents"] as const;
+
+function ViewName({ view, live }: { view: (typeof VIEWS)[number]; live: OverviewSite["incidents"] | undefined }): ReactElement {
+  const { t } = useTranslation();
+  const count = live === undefined ? 0 : live.critical + live.warning + live.info;
+  return <>{t(`site.view_${view}`)}{view === "incidents" && count > 0 && <span className="tab-count">{count}</span>}</>;
+}
 
 interface SiteAndDevices {
   site: Site;
@@ -112,6 +125,9 @@ function Content({ site, devices }: SiteAndDevices): ReactElement {
   const zone = validZone(site.zone);
   const overview = usePoll(getOverview, { key: "overview", intervalMs: STATE_MS });
   const state = overview.kind === "normal" ? overview.value?.sites.find((s) => s.id === site.id)?.state : undefined;
+  const live = overview.value?.sites.find((s) => s.id === site.id)?.incidents;
+  const view = VIEWS.find((v) => v === params.get("view")) ?? "charts";
+  const show = (next: string): void => setParams(next === "charts" ? {} : { view: next });
   const wanted = params.get("device");
   const device = devices.find((d) => d.id === wanted) ?? devices[0];
   const choose = (id: string): void => {
@@ -124,7 +140,10 @@ function Content({ site, devices }: SiteAndDevices): ReactElement {
   return (
     <>
       <SiteHeader site={site} state={site.retired ? "retired" : (state ?? worstState(devices))} />
-      {device === undefined ? <NoDevices /> : (
+      <Tabs activeKey={view} onChange={show} items={VIEWS.map((key) => ({ key, label: <ViewName view={key} live={live} /> }))} />
+      {view === "cases" ? <Suspense fallback={<Loading />}><CaseList site={site.id} /></Suspense>
+        : view === "incidents" ? <Suspense fallback={<Loading />}><SiteIncidents site={site.id} /></Suspense>
+        : device === undefined ? <NoDevices /> : (
         <>
           <DeviceCards devices={devices} zone={zone} chosen={device.id} onChoose={choose} />
           <DeviceCharts key={device.id} device={device.id} zone={zone} />
