@@ -465,7 +465,7 @@ def test_stopped_broker_is_noticed_by_the_missing_puback(pki, broker, probes):
     took = time.monotonic() - began
     assert down["fault"] == "timeout"
     assert down["why"] == "the broker acknowledged none of 1 messages for 1000 ms"
-    assert 0.9 < took < 2.5
+    assert took > 0.9  # the second of puback_ms, not the wait for the event
     broker.resume()
     device.event("up", 20)
     device.quit()
