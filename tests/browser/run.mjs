@@ -5,10 +5,11 @@
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
 //   BRANCHLINE_SHOTS     folder for screenshots
 //   BRANCHLINE_CHROMIUM  path of the browser
-//   --only PART,...      some of: signin overview site language phone hostile pages stale a11y
+//   --only PART,...      some of: signin overview site language phone hostile pages telling stale a11y
 
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
 import { startMock } from "./mock/server.mjs";
+import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
   console.log("usage: node tests/browser/run.mjs [--only PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_CHROMIUM");
@@ -38,9 +39,9 @@ async function open(locale, width, extra = {}) {
   return { context, page, watcher, shot: shooter(page, `${locale}-${width}`) };
 }
 
-async function signIn(page) {
+async function signIn(page, user = target.user) {
   await page.goto(target.url);
-  await page.locator("#user").fill(target.user);
+  await page.locator("#user").fill(user);
   await page.locator("#password").fill(target.password);
   await page.keyboard.press("Enter");
   await page.locator(".header").waitFor();
@@ -278,6 +279,28 @@ if (["overview", "site", "pages", "language", "phone"].some(wants)) {
   }
 }
 
+// --- what is sent, where to, and about what; against the stand-in only, since it writes messages and definitions ---
+
+if (wants("telling") && mock !== null) {
+  for (const [language, width] of PASSES) {
+    const tag = `${language} ${width}`;
+    const { context, page, watcher, shot } = await open(language, width);
+    await signIn(page);
+    await speak(page, language);
+    await walkTelling(page, tag, language, { target, checks, settled, noOverflow, shot });
+    await checks.check(`${tag}, telling: no complaint of the browser`, async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+    await context.close();
+  }
+  for (const [user, role] of [["li.na", "operator"], ["viewer", "viewer"]]) {
+    const { context, page, watcher } = await open("en", 1440);
+    watcher.allow(/403.*\/api\/v1\/channels/);
+    await signIn(page, user);
+    await walkRoles(page, role, { target, checks, settled });
+    await checks.check(`${role}: no complaint of the browser`, async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+    await context.close();
+  }
+}
+
 // --- hostile names ---
 
 if (wants("hostile")) {
@@ -308,7 +331,7 @@ if (wants("hostile")) {
   });
   await checks.check("hostile: names from outside are inert on every page", async () => {
     const id = made?.id ?? null;
-    const paths = ["/", "/fleet", "/fleet/devices", "/quality", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : ["/sites/hostile"])];
+    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : ["/sites/hostile", "/processes/hostile"])];
     for (const path of paths) {
       await page.goto(target.url + path);
       await page.locator("h1").first().waitFor();
@@ -391,6 +414,9 @@ if (wants("a11y")) {
         const found = await accessibility(page);
         must(found.length === 0, found.join("\n"));
       });
+    }
+    if (mock !== null) {
+      await accessibleTelling(page, scheme, { target, checks, settled, shot });
     }
     await context.close();
   }

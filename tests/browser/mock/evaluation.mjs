@@ -363,7 +363,7 @@ export function testChannel(world, id, now) {
   const [c] = world.definitions.channels.find((v) => v[0].id === id);
   const message = {
     id: Math.max(...world.messages.map((m) => m.id)) + 1, key: `test/${now}/${id}`, channel: id, channel_name: c.name, kind: "test", site: null, incident: null, created_unix_ms: now, due_unix_ms: now,
-    sent_unix_ms: null, tries: 0, state: "waiting", answer: "", subject: "[测试] Branchline", text: "Branchline",
+    sent_unix_ms: null, tries: 0, state: "waiting", answer: "", subject: c.language === "en" ? "[Test] Branchline" : "[测试] Branchline", text: "Branchline",
   };
   world.messages.push(message);
   setTimeout(() => Object.assign(message, c.kind === "email" ? { state: "sent", sent_unix_ms: Date.now(), tries: 1, answer: "250 2.0.0 Ok: queued as 4XyZB" } : { state: "refused", tries: 1, answer: "HTTP 401: {\"error\":\"bad signature\"}" }), 1500).unref();

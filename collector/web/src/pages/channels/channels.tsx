@@ -33,9 +33,10 @@ function Latest({ channel, messages }: { channel: Channel; messages: readonly Me
   }
   const latest = messages.find((m) => m.channel === channel.id);
   return latest === undefined ? <span className="is-faint">{t("channel.no_latest")}</span> : (
-    <Link className="channel-latest" href={`/messages?channel=${encodeURIComponent(channel.id)}`}>
-      <MessageState state={latest.state} /> <Age unixMs={latest.created_unix_ms} zone={browserZone()} />
-    </Link>
+    <span className="channel-latest">
+      <Link href={`/messages?channel=${encodeURIComponent(channel.id)}`}><MessageState state={latest.state} /></Link>
+      <span className="is-faint"><Age unixMs={latest.created_unix_ms} zone={browserZone()} /></span>
+    </span>
   );
 }
 
