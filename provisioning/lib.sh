@@ -116,7 +116,7 @@ BL_BUILD_PACKAGES="gcc libc6-dev binutils cmake ninja-build pkg-config libpaho-m
 BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
 BL_DEMO_PACKAGES="python3 python3-aiosmtpd"
 BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients python3-aiosmtpd openssl libfaketime faketime
- iproute2 nftables python3 python3-pytest chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git"
+ iproute2 nftables python3 python3-pytest python3-pytest-xdist chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git"
 
 node_new_enough() {
 	"$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
