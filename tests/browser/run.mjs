@@ -5,7 +5,7 @@
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
 //   BRANCHLINE_SHOTS     folder for screenshots
 //   BRANCHLINE_CHROMIUM  path of the browser
-//   --only PART,...      some of: signin overview site language phone hostile pages telling stale a11y
+//   --only PART,...      some of: signin overview site incident language phone hostile pages telling stale a11y
 
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
 import { startMock } from "./mock/server.mjs";
@@ -18,7 +18,12 @@ if (process.argv.includes("--help")) {
 const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1].split(",") : null;
 const wants = (part) => only === null || only.includes(part);
 
+// Where the stand-in shows names that try to be HTML.
+const HOSTILE_PATHS = [
+  "/sites/hostile", "/sites/hostile?view=cases", "/sites/hostile?view=incidents", "/incidents", "/incidents/509", "/kpis", "/kpis/hostile", "/rules", "/rules/r2-api-failures", "/cases", "/cases/459", "/messages", "/channels",
+];
 const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
+const KEY = /\b(overview|state|time|view|site|chart|work|incident|cause|entry|cell|kpi|rule|case|message|channel|process|win)\.[a-z_]+[a-z]\b/;
 // A real agent's first batch comes within a minute or two.
 const DATA_MS = 150_000;
 
@@ -233,13 +238,15 @@ async function pass(language, width) {
   }
 
   if (wants("pages")) {
-    const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"]];
+    const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"],
+      ...["incidents", "cases", "messages", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
     for (const [name, path, sign] of pages) {
       await checks.check(`${tag}: ${name} opens`, async () => {
         await page.goto(target.url + path);
         await page.locator(sign).first().waitFor();
         await settled(page);
         await noOverflow(page);
+        must(!KEY.test(await page.evaluate(() => document.body.innerText)), "a catalogue key is shown as text");
         await shot(name);
       });
     }
@@ -254,6 +261,63 @@ async function pass(language, width) {
     });
   }
 
+  if (wants("incident")) {
+    const live = (await (await page.request.get(`${target.url}/api/v1/incidents?state=open,acknowledged`)).json()).items;
+    const incident = live.find((i) => i.explanation.kind === "threshold" && i.state === "open");
+    await checks.check(`${tag}: from the overview to the cause of an incident`, async () => {
+      if (incident === undefined) {
+        return "skip";
+      }
+      await page.goto(`${target.url}/?q=${encodeURIComponent(incident.site)}`);
+      await page.locator(`a.incident-counts[href="/incidents?site=${incident.site}"]`).first().click();
+      await page.locator(`a[href="/incidents/${incident.id}"]`).first().click();
+      await page.getByRole("heading", { level: 1, name: incident.rule_name }).waitFor();
+      const cause = await page.locator(".cause").innerText();
+      must(cause.includes(incident.explanation.kpi_name) && /\d/.test(cause), `the cause reads: ${cause}`);
+      must((language === "en" ? /in a row|for 1 window/ : /连续 \d+ 个/).test(cause), `the cause reads: ${cause}`);
+      // A level line has no height, which counts as hidden.
+      await page.locator(".cc-threshold").first().waitFor({ state: "attached" });
+      await page.locator(".cc-span").first().waitFor();
+      must((await page.locator("svg[role=img] .cc-line.is-final").first().getAttribute("d")).length > 10, "no line around the incident");
+      await page.getByText(language === "en" ? /Detected at the site \S+, known here/ : /网点于 \S+ 已可判定，中心于/).waitFor();
+      await noOverflow(page);
+      await shot("incident");
+      return undefined;
+    });
+    await checks.check(`${tag}: why the rule fired, and from what`, async () => {
+      if (incident === undefined) {
+        return "skip";
+      }
+      await page.goto(`${target.url}/rules/${incident.rule}?site=${incident.site}`);
+      await page.locator(".run-segment.is-true").first().waitFor();
+      await page.locator(".runs").getByText(language === "en" ? /enough for an incident/ : /足以产生告警/).first().waitFor();
+      await noOverflow(page);
+      await shot("rule");
+      await page.goto(`${target.url}/kpis/${incident.explanation.kpi}?site=${incident.site}`);
+      await page.locator("svg[role=img] .cc-complete").first().waitFor();
+      await page.getByRole("button", { name: language === "en" ? /Who/ : /各设备贡献|缺了谁/ }).first().click();
+      await page.locator(".ant-drawer").locator(".card-table, .cards").first().waitFor();
+      await page.keyboard.press("Escape");
+      await shot("kpi");
+      return undefined;
+    });
+    await checks.check(`${tag}: a site's cases, and the steps of one`, async () => {
+      const { items } = await (await page.request.get(`${target.url}/api/v1/cases?limit=1`)).json();
+      if (items.length === 0) {
+        return "skip";
+      }
+      await page.goto(`${target.url}/sites/${items[0].site}?view=cases`);
+      await page.locator(".lane-bar").first().waitFor();
+      await noOverflow(page);
+      await shot("site-cases");
+      await page.goto(`${target.url}/cases/${items[0].no}`);
+      await page.locator(".lanes.is-steps .lane-bar").first().waitFor();
+      await noOverflow(page);
+      await shot("case");
+      return undefined;
+    });
+  }
+
   if (wants("language")) {
     await checks.check(`${tag}: the language switches at run time and no key shows through`, async () => {
       const other = language === "en" ? "zh-CN" : "en";
@@ -264,7 +328,7 @@ async function pass(language, width) {
       await speak(page, language);
       await page.getByRole("heading", { level: 1, name: language === "en" ? "Overview" : "总览" }).waitFor();
       const text = await page.evaluate(() => document.body.innerText);
-      must(!/\b(overview|state|time|view|site|chart)\.[a-z_]+\b/.test(text), "a catalogue key is shown as text");
+      must(!KEY.test(text), "a catalogue key is shown as text");
     });
   }
 
@@ -273,7 +337,7 @@ async function pass(language, width) {
 }
 
 const PASSES = [["zh-CN", 1440], ["en", 1440], ["zh-CN", 390], ["en", 390]];
-if (["overview", "site", "pages", "language", "phone"].some(wants)) {
+if (["overview", "site", "incident", "pages", "language", "phone"].some(wants)) {
   for (const [language, width] of PASSES) {
     await pass(language, width);
   }
@@ -299,6 +363,70 @@ if (wants("telling") && mock !== null) {
     await checks.check(`${role}: no complaint of the browser`, async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
     await context.close();
   }
+}
+
+// --- what an operator does about an incident, and a viewer cannot ---
+
+if (wants("incident") && mock !== null) {
+  const { context, page, watcher, shot } = await open("en", 1440);
+  await signIn(page);
+  await speak(page, "en");
+  await checks.check("incident: it is acknowledged, given to somebody, commented and resolved, and the history says so", async () => {
+    await page.goto(`${target.url}/incidents/506`);
+    await page.getByRole("button", { name: "Acknowledge" }).click();
+    await page.locator(".entries").getByText("acknowledged it").waitFor();
+    await page.getByRole("button", { name: "Assign" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Assign" }).click();
+    await page.locator(".entries").getByText(/gave it to/).waitFor();
+    await page.getByRole("textbox", { name: "Comment" }).fill(HOSTILE);
+    await page.getByRole("button", { name: "Comment" }).click();
+    await page.locator(".entry-said").getByText(HOSTILE).waitFor();
+    must(!(await page.evaluate(() => "__xss" in window)), "a comment was executed as script");
+    await page.getByRole("button", { name: "Resolve" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Resolve" }).click();
+    await page.locator(".entries").getByText("resolved it").waitFor();
+    await shot("incident-handled");
+  });
+  await checks.check("incident: a rule is switched off and on again, each as a version", async () => {
+    await page.goto(`${target.url}/rules/r1-order-overdue`);
+    await page.getByRole("switch").first().click();
+    await page.getByText("Version 2", { exact: true }).waitFor();
+    await page.getByRole("switch").first().click();
+    await page.getByText("Version 3", { exact: true }).waitFor();
+  });
+  await checks.check("incident: a KPI is built; its expression is checked while it is typed", async () => {
+    await page.goto(`${target.url}/kpis`);
+    await page.getByRole("button", { name: "Add a KPI" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("Late orders");
+    await page.getByText("How long whole cases of a business process take").click();
+    await page.getByRole("combobox", { name: "Process" }).click();
+    await page.getByTitle("订单处理").click();
+    await page.getByRole("textbox", { name: "Only where" }).fill("statos = 1");
+    await page.getByRole("button", { name: /Use “status”/ }).click();
+    await page.getByText("valid", { exact: true }).waitFor();
+    await page.getByText("Mean of durations of cases of “orders”, where status = 1").waitFor();
+    await shot("kpi-form", false);
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("link", { name: "Late orders" }).waitFor();
+  });
+  await checks.check("incident: no complaint of the browser", async () => must(watcher.complaints.length === 0, watcher.complaints.join("\n")));
+  await context.close();
+
+  const viewer = await open("zh-CN", 1440);
+  await checks.check("incident: a viewer reads the cause and is offered nothing to do", async () => {
+    await viewer.page.goto(target.url);
+    await viewer.page.locator("#user").fill("viewer");
+    await viewer.page.locator("#password").fill(target.password);
+    await viewer.page.keyboard.press("Enter");
+    await viewer.page.locator(".header").waitFor();
+    await viewer.page.goto(`${target.url}/incidents/505`);
+    await viewer.page.locator(".cause").waitFor();
+    must((await viewer.page.locator(".incident-actions, .comment-box").count()) === 0, "a viewer is offered actions");
+    await viewer.page.goto(`${target.url}/rules`);
+    await viewer.page.locator(".card-table").waitFor();
+    must((await viewer.page.getByRole("switch").count()) === 0, "a viewer is offered a switch");
+  });
+  await viewer.context.close();
 }
 
 // --- hostile names ---
@@ -331,7 +459,7 @@ if (wants("hostile")) {
   });
   await checks.check("hostile: names from outside are inert on every page", async () => {
     const id = made?.id ?? null;
-    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : ["/sites/hostile", "/processes/hostile"])];
+    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
     for (const path of paths) {
       await page.goto(target.url + path);
       await page.locator("h1").first().waitFor();
@@ -400,16 +528,18 @@ if (wants("a11y")) {
     await signIn(page);
     await speak(page, "en");
     const site = await siteWithData(page);
-    for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users"]) {
+    for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users",
+      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels",
+      ...(mock === null ? [] : ["/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
       await checks.check(`a11y ${scheme}: ${path}`, async () => {
         await page.goto(target.url + path);
         await page.locator("h1").first().waitFor();
         await settled(page);
-        if (path.startsWith("/sites/")) {
+        if (path.startsWith("/sites/") && !path.includes("view=")) {
           await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
         }
         if (scheme === "dark") {
-          await shot(`dark${path.replaceAll("/", "-")}`, false);
+          await shot(`dark${path.replaceAll(/[/?=&]/g, "-")}`, false);
         }
         const found = await accessibility(page);
         must(found.length === 0, found.join("\n"));
@@ -429,6 +559,10 @@ if (wants("a11y")) {
     await page.keyboard.press("Enter");
     must((await page.evaluate(() => document.activeElement?.id)) === "content", "the skip link did not lead to the content");
     await page.keyboard.press("Tab");
+    // Where there are incidents, their link in the headline comes first.
+    if (await page.evaluate(() => document.activeElement?.matches(".headline a"))) {
+      await page.keyboard.press("Tab");
+    }
     must(await page.evaluate(() => document.activeElement?.classList.contains("counter")), "the first stop in the content is not a counter");
   });
   await context.close();
