@@ -22,7 +22,7 @@ WALK = Path(__file__).with_name("run.mjs")
 def walk(environment, tmp_path):
     shots = Path(os.environ.get("BL_SHOTS", tmp_path / "shots"))
     done = subprocess.run(
-        ["node", WALK], capture_output=True, text=True, timeout=900,
+        ["node", WALK], capture_output=True, text=True, timeout=1800,
         env={**os.environ, "BRANCHLINE_SHOTS": str(shots), **environment})
     told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
                      if "ERROR:" not in line)
