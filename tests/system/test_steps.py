@@ -427,9 +427,12 @@ def test_time_gives_the_command_its_input_and_its_signals(device, tmp_path):
         with subprocess.Popen(
                 [*args, "sh", "-c", f"trap 'exit {number}' TERM HUP INT; : >{ready}; while :; do sleep 0.05;"
                  " done"]) as process:
-            wait_for(ready.exists, 20, "the command runs")
-            process.send_signal(number)
-            assert process.wait(20) == number
+            try:
+                wait_for(ready.exists, 20, "the command runs")
+                process.send_signal(number)
+                assert process.wait(20) == number
+            finally:
+                process.kill()  # leaving the block waits for it, however the test went
     # A script that ignores a signal leaves it ignored for its commands; time must not change that.
     done = subprocess.run(
         [*args, "sh", "-c", "kill -TERM $$; echo still here"], capture_output=True, text=True, timeout=20,
