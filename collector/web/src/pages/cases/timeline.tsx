@@ -24,7 +24,7 @@ interface Props {
 
 export function Scale({ fromMs, toMs, zone }: { fromMs: number; toMs: number; zone: string }): ReactElement {
   // A mark too near the end has no room for its words.
-  const ticks = timeTicks(fromMs, toMs, zone, 640).filter((tick) => tick < toMs - (toMs - fromMs) * 0.06);
+  const ticks = timeTicks(fromMs, toMs, zone, 640).filter((tick) => tick < toMs - (toMs - fromMs) * 0.14);
   const labels = tickLabels(ticks, zone);
   return (
     <div className="lane-scale" aria-hidden="true">
