@@ -126,6 +126,27 @@ what_is_stored_but_not_taken_in_is_waited_for(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
 }
 
+/* Found with the simulation: what came while it was behind was noted as "late still" afterwards. */
+static void
+what_changed_while_it_was_behind_is_judged_anew(void **state)
+{
+	struct kit *k = *state;
+
+	kit_case_open(k, "r1", 30 * MINUTE);
+	kit_cover(k, "d1", at(-10), at(50));
+	assert_int_equal(kit_case(k, "east", "o1", at(5), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[35,-)");
+	/* An earlier event of it comes, and more is stored than is taken in. */
+	k->behind = true;
+	assert_int_equal(kit_case(k, "east", "o1", at(0), 0, "new"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[35,-)");
+	k->behind = false;
+	assert_int_equal(kit_coverage(k, "east"), BL_OK);
+	assert_string_equal(kit_incidents(k, "r1", "order/o1"), "[30,-)");
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM incident"), 1);
+	assert_int_equal(kit_int(k, "SELECT count(*) FROM rule_case WHERE version = 0"), 0);
+}
+
 static void
 a_late_end_before_the_deadline_withdraws(void **state)
 {
@@ -456,6 +477,7 @@ main(void)
 		TEST(a_case_that_is_late_still_is_only_noted),
 		TEST(covered_up_to_the_deadline_is_not_over_it),
 		TEST(what_is_stored_but_not_taken_in_is_waited_for),
+		TEST(what_changed_while_it_was_behind_is_judged_anew),
 		TEST(a_late_end_before_the_deadline_withdraws),
 		TEST(a_case_whose_events_belong_elsewhere_is_withdrawn),
 		TEST(ended_late_is_known_without_any_coverage),

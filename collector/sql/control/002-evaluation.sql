@@ -220,7 +220,7 @@ CREATE TABLE rule_case (
 	site TEXT NOT NULL,
 	deadline_unix_ms INTEGER NOT NULL,
 	outcome INTEGER NOT NULL,          -- enum bl_outcome: 1 or 2
-	version INTEGER NOT NULL,
+	version INTEGER NOT NULL,          -- that judged it; 0: it has changed since
 	ended INTEGER NOT NULL CHECK (ended IN (0, 1)), -- the case has ended: coverage changes nothing any more
 	PRIMARY KEY (rule, case_no)
 ) STRICT, WITHOUT ROWID;

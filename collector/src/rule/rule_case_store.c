@@ -149,6 +149,18 @@ take_case(void *ctx, const struct cases_row *row)
 	return false;
 }
 
+/*
+ * What was found stays, but the case has changed: no version has judged it as it is now, so
+ * the next look at coverage does, instead of noting that it is late still.
+ */
+static int
+judge_again(const struct rule_env *e, const char *rule, int64_t no, struct bl_err *err)
+{
+	return control_sql_run(e->db, err,
+	    "UPDATE rule_case SET version = 0, ended = 0 WHERE rule = ? AND case_no = ?", "ti", rule,
+	    no);
+}
+
 static int
 settle(const struct rule_env *e, const struct define_rule *first, const struct rule_case *c,
     struct rule_cover *cover, struct bl_err *err)
@@ -162,7 +174,7 @@ settle(const struct rule_env *e, const struct define_rule *first, const struct r
 	    (rc = rule_case_judge(e, first, c, cover, &v, err)) < 0)
 		return rc;
 	if (v.pending && old.there)
-		return BL_OK;
+		return judge_again(e, first->head.id, c->no, err);
 	if ((rc = keep_row(e, first->head.id, c, &old, &v, err)) < 0)
 		return rc;
 	told = v.v != NULL && v.outcome == BL_OUTCOME_TRUE ? v.v : NULL;
