@@ -100,6 +100,34 @@ a_restart_names_the_time_it_was_off(void **state)
 	free(c);
 }
 
+/* A commit of the thread itself may take a tick in before the loop has said that it is covered. */
+static void
+off_does_not_claim_what_was_committed(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	int64_t covered, tick;
+
+	kit_open(k, SPOOL_CREATED);
+	covered = k->time.boot_ms;
+	spool_covered(k->s, covered);
+	kit_tick(k, BL_STREAM_HOST);
+	tick = k->time.boot_ms;
+	kit_commit(k);
+	kit_crash(k);
+	kit_pass(&k->time, 600000);
+	kit_open(k, SPOOL_OPENED);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_int_equal(c->n_gaps, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(c->gap[i].begin_boot_ms,
+		    c->gap[i].stream == BL_STREAM_HOST ? tick : covered);
+	centre_assert_exact(c, BL_STREAM_HOST, 1);
+	free(c);
+}
+
 static void
 a_batch_never_mixes_boots(void **state)
 {
@@ -521,6 +549,7 @@ main(void)
 		T(accepted_samples_arrive_once_and_are_receipted),
 		T(what_is_not_committed_is_lost_by_a_crash_and_what_is_committed_is_not),
 		T(a_restart_names_the_time_it_was_off),
+		T(off_does_not_claim_what_was_committed),
 		T(a_batch_never_mixes_boots),
 		T(cutting_follows_link_and_receipts),
 		T(intervals_of_a_run_touch_and_cover_quiet_time),

@@ -139,7 +139,7 @@ commit_chunk(struct spool *s, bool last, struct bl_err *err)
  * each has coverage, and a hole in it without a name would be unexplained.
  */
 static int
-off_gaps(struct spool *s, int64_t now_ms, struct bl_err *err)
+off_gaps(struct spool *s, const int64_t end_ms[BL_STREAMS], int64_t now_ms, struct bl_err *err)
 {
 	int rc = BL_OK;
 
@@ -148,7 +148,7 @@ off_gaps(struct spool *s, int64_t now_ms, struct bl_err *err)
 			.reason = BL_GAP_OFF,
 			.stream = (enum bl_stream)(i + 1),
 			.begin_boot = s->d.boot,
-			.begin_boot_ms = s->d.covered_ms,
+			.begin_boot_ms = end_ms[i],
 			.end_boot = s->boot,
 			.end_boot_ms = now_ms,
 		};
@@ -158,20 +158,56 @@ off_gaps(struct spool *s, int64_t now_ms, struct bl_err *err)
 	return rc;
 }
 
+/*
+ * Where the former run ends in a stream: what it said was covered, or a row that a commit of the
+ * thread itself took in before the loop could say so: "off" must not claim what there is.
+ */
+static int
+run_end(struct spool *s, enum bl_stream stream, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_OPEN_NEWEST, err, "i", (int64_t)stream);
+	int rc;
+
+	*out = s->d.covered_ms;
+	if (st == NULL)
+		return err->code;
+	rc = db_step(s, st, err);
+	if (rc == 1 && sqlite3_column_type(st, 0) != SQLITE_NULL &&
+	    sqlite3_column_int64(st, 0) > *out)
+		*out = sqlite3_column_int64(st, 0);
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+static int
+cut_former(struct spool *s, enum bl_stream stream, int64_t *end_ms, struct bl_err *err)
+{
+	const int64_t covered = s->d.covered_ms;
+	unsigned cut = 0;
+	int rc;
+
+	if ((rc = run_end(s, stream, end_ms, err)) < 0)
+		return rc;
+	s->d.covered_ms = *end_ms;
+	rc = cut_stream(s, stream, &cut, err);
+	s->d.covered_ms = covered;
+	return rc;
+}
+
 int
 begin_boot(struct spool *s, struct bl_err *err)
 {
-	unsigned cut = 0;
+	int64_t end_ms[BL_STREAMS] = { 0 };
 	int rc;
 
 	if (s->begun)
 		return BL_OK;
 	for (unsigned i = 0; i < BL_STREAMS && !bl_id_is_zero(&s->d.boot); i++)
-		if ((rc = cut_stream(s, (enum bl_stream)(i + 1), &cut, err)) < 0)
+		if ((rc = cut_former(s, (enum bl_stream)(i + 1), &end_ms[i], err)) < 0)
 			return rc;
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
-	if (!bl_id_is_zero(&s->d.boot) && (rc = off_gaps(s, s->opened_ms, err)) < 0) {
+	if (!bl_id_is_zero(&s->d.boot) && (rc = off_gaps(s, end_ms, s->opened_ms, err)) < 0) {
 		txn_rollback(s);
 		return rc;
 	}

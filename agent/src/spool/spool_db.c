@@ -36,6 +36,7 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_OPEN_READ] =
 	    "SELECT n,kind,boot_ms,samples,crc,data FROM open WHERE stream=?1 ORDER BY n",
 	[Q_OPEN_DROP] = "DELETE FROM open WHERE stream=?1 AND n<=?2",
+	[Q_OPEN_NEWEST] = "SELECT max(boot_ms) FROM open WHERE stream=?1",
 	[Q_DICT_ADD] = "INSERT INTO dict VALUES(?1,?2,?3)",
 	[Q_DICT_FIND] = "SELECT id,def FROM dict WHERE hash=?1",
 	[Q_DICT_READ] = "SELECT id,def FROM dict WHERE id>=?1 ORDER BY id",

@@ -147,6 +147,7 @@ struct spool_pending {
 	X(Q_OPEN_ADD)                                                                              \
 	X(Q_OPEN_READ)                                                                             \
 	X(Q_OPEN_DROP)                                                                             \
+	X(Q_OPEN_NEWEST)                                                                           \
 	X(Q_DICT_ADD)                                                                              \
 	X(Q_DICT_FIND)                                                                             \
 	X(Q_DICT_READ)                                                                             \
