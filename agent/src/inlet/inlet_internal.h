@@ -25,7 +25,7 @@ struct client {
 	bool gone;        /* so is who wrote: a line without an end may be half of one */
 	bool hung_up;     /* nobody reads answers any more */
 	bool skipping;    /* the rest of a line that was too long */
-	bool blocked;     /* the socket takes no more answers for now */
+	bool blocked;     /* the socket takes no more answers until it is writable again */
 	int64_t active_mono_ms;
 	size_t in_len, in_at;        /* at: what was taken of it in this turn */
 	char in[INLET_LINE_MAX + 2]; /* a line of the full length with \r\n */
