@@ -355,6 +355,41 @@ resolved_by_a_person_while_it_goes_on_nobody_is_told(void **state)
 	assert_int_equal(kit_int(k, "SELECT count(*) FROM outbox"), 0);
 }
 
+/* ---- more is on its way ---- */
+
+static bool
+more_is_coming(void *ctx, const char *site)
+{
+	(void)site;
+	return *(const bool *)ctx;
+}
+
+static int
+notice_while(struct kit *k, void *ctx, struct bl_err *err)
+{
+	const struct notice_opts opts = { .catching_up = more_is_coming, .ctx = ctx };
+	const int rc = notice_run(k->env.db, &k->set, k->roster, &opts, k->now, false, 100, err);
+
+	return rc < 0 ? rc : BL_OK; /* a positive answer would take the change back */
+}
+
+/* Seen true five minutes ago: its end may be in what is coming; seen true just now: it holds. */
+static void
+a_page_waits_while_its_end_may_be_on_its_way(void **state)
+{
+	struct kit *k = *state;
+	bool coming = true;
+
+	find(k, "a", 30, -1, 5);
+	find(k, "b", 30, -1, 0);
+	assert_int_equal(kit_write(k, notice_while, &coming), BL_OK);
+	assert_int_equal(messages(k, "page"), 1);
+	assert_int_equal(kit_int(k, "SELECT notice FROM incident WHERE site = 'a'"), 0);
+	coming = false;
+	assert_int_equal(kit_write(k, notice_while, &coming), BL_OK);
+	assert_int_equal(messages(k, "page"), 2);
+}
+
 /* ---- cut off ---- */
 
 static int
@@ -505,6 +540,7 @@ main(void)
 		TEST(channels_that_are_off_or_gone_are_not_written_to),
 		TEST(messages_carry_their_facts),
 		TEST(resolved_by_a_person_while_it_goes_on_nobody_is_told),
+		TEST(a_page_waits_while_its_end_may_be_on_its_way),
 		TEST(cut_off_in_the_middle_neither_loses_nor_doubles),
 		TEST(a_key_is_put_once),
 		TEST(what_is_decided_costs_nothing),
