@@ -33,7 +33,8 @@ step_interrupted() {
 trap step_interrupted INT TERM HUP
 
 # step "what is done" command ...: shows progress while the command runs, its output goes to the
-# step log; on failure shows the end of that output and returns its code.
+# step log; on failure shows the end of that output and returns its code.  BL_STEP_PLAIN: a line now and
+# then also on a terminal, for steps beside each other.
 step() {
 	local title=$1 start=$SECONDS log code=0 shown=0
 	shift
@@ -45,7 +46,7 @@ step() {
 	bl_step_pid=$!
 	set +m
 	while kill -0 "$bl_step_pid" 2>/dev/null; do
-		if [ -t 2 ]; then
+		if [ -z "${BL_STEP_PLAIN:-}" ] && [ -t 2 ]; then
 			printf '\r  ... %s (%d s)\033[K' "$title" $((SECONDS - start)) >&2
 		elif [ $((SECONDS - start)) -ge $((shown + 20)) ]; then
 			shown=$((SECONDS - start))
@@ -56,7 +57,7 @@ step() {
 	done
 	wait "$bl_step_pid" || code=$?
 	bl_step_pid=
-	[ -t 2 ] && printf '\r\033[K' >&2
+	[ -z "${BL_STEP_PLAIN:-}" ] && [ -t 2 ] && printf '\r\033[K' >&2
 	{ printf '== %s\n' "$title"; cat "$log"; } >>"$BL_STEP_LOG" 2>/dev/null
 	if [ "$code" -eq 0 ]; then
 		say "  ok  $title ($((SECONDS - start)) s)"
