@@ -90,6 +90,7 @@ open_spool(struct agent *a, struct bl_err *err)
 	agent_link_calls(a, &calls);
 	if ((rc = spool_thread_start(&a->spool, &o, &calls, &opened, err)) < 0)
 		return rc;
+	delivery_spool(a->delivery, a->spool);
 	if (opened == SPOOL_REPLACED)
 		bl_error("spool", "%s", err->msg);
 	else
@@ -325,7 +326,7 @@ agent_stop(struct agent *a)
 	agent_samplers_close(a);
 	agent_control_close(a);
 	agent_steps_finish(a);
-	/* The spool first: its last callbacks want the uplink, which wants no connection. */
+	/* The spool first: its last callbacks want delivery, which wants no connection. */
 	if (a->mqtt != NULL)
 		bl_mqtt_stop(a->mqtt);
 	spool_thread_stop(a->spool);

@@ -15,11 +15,11 @@
 #include "agent.h"
 #include "clockmap.h"
 #include "config.h"
+#include "delivery.h"
 #include "inlet.h"
 #include "probe.h"
 #include "sample.h"
 #include "spool_thread.h"
-#include "uplink.h"
 
 #define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
 #define AGENT_RESULTS       256u   /* probe results waiting for the loop */
@@ -92,13 +92,7 @@ struct agent {
 	struct bl_mqtt *mqtt;   /* NULL while its files cannot be used */
 	char mqtt_problem[320]; /* why there is none */
 	int64_t mqtt_retry_mono_ms;
-	struct uplink *uplink;
-	struct agent_frame {
-		struct bl_buf msg;
-		bool past;
-	} kept[UPLINK_SLOTS]; /* frames that wait for room */
-	uint32_t hello_nonce;
-	bool hello_wanted;
+	struct delivery *delivery;
 	uint64_t connections; /* since the spool was made */
 	bool connections_known;
 	bool birth_sent;
@@ -149,7 +143,7 @@ struct agent_attr {
 };
 void agent_event(struct agent *a, const char *type, const struct agent_attr *attrs);
 
-/* ---- agent_link.c, agent_uplink.c: MQTT and uplink ---- */
+/* ---- agent_link.c, agent_uplink.c: MQTT and delivery ---- */
 int agent_link_init(struct agent *a, struct bl_err *err);
 /* Makes and starts the connection; a failure is kept in mqtt_problem and tried again later. */
 void agent_link_open(struct agent *a);

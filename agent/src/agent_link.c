@@ -1,5 +1,5 @@
 /*
- * The connection: what MQTT says becomes the uplink's events, and its life from
+ * The connection: what MQTT says is handed to delivery, and its life from
  * the files of the identity to the goodbye.  Decides nothing by itself but when
  * a connection that could not even be made (bad files) is tried again.
  */
@@ -16,19 +16,12 @@
 #define MAILBOX_MESSAGES 64u
 #define MAILBOX_BYTES    (512u * 1024u)
 
-static void
-run(struct agent *a, const struct uplink_effects *fx)
-{
-	link_run_effects(a, fx, NULL, NULL);
-}
-
 /* ---- from MQTT ---- */
 
 static void
 on_up(void *ctx)
 {
 	struct agent *a = ctx;
-	struct uplink_effects fx = { 0 };
 	struct bl_mqtt_stats st;
 	size_t packet = bl_mqtt_max_packet(a->mqtt);
 
@@ -45,9 +38,7 @@ on_up(void *ctx)
 	a->link_log = (struct bl_log_limit){ 0 };
 	if (packet != 0)
 		packet = packet > 2 * PACKET_OVERHEAD ? packet - PACKET_OVERHEAD : packet / 2;
-	(void)spool_thread_link_up(a->spool);
-	uplink_link_up(a->uplink, bl_mono_ms(a->clock), packet, &fx);
-	run(a, &fx);
+	delivery_up(a->delivery, packet);
 }
 
 /*
@@ -76,7 +67,6 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 	struct agent *a = ctx;
 	const int64_t now = bl_mono_ms(a->clock);
 	const bool news = a->link_up || strcmp(why, a->down_why) != 0;
-	struct uplink_effects fx = { 0 };
 	unsigned swallowed = 0;
 
 	if (a->link_up || news || bl_log_allow(&a->link_log, now, 600000, &swallowed))
@@ -92,18 +82,13 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 		return;
 	a->link_up = false;
 	a->birth_sent = false;
-	(void)spool_thread_link_down(a->spool);
-	uplink_link_down(a->uplink, now, &fx);
-	run(a, &fx);
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		bl_buf_free(&a->kept[i].msg);
+	delivery_down(a->delivery);
 }
 
 static void
 on_published(void *ctx, uint64_t token, int reason)
 {
 	struct agent *a = ctx;
-	struct uplink_effects fx = { 0 };
 	unsigned swallowed;
 
 	if (reason >= 0x80 && bl_log_allow(&a->bad_log, bl_mono_ms(a->clock), 600000, &swallowed))
@@ -113,8 +98,7 @@ on_published(void *ctx, uint64_t token, int reason)
 		    reason, swallowed);
 	if (token == LINK_TOKEN_GOODBYE)
 		a->goodbye_done = true;
-	uplink_puback(a->uplink, bl_mono_ms(a->clock), token, reason, &fx);
-	run(a, &fx);
+	delivery_published(a->delivery, token, reason);
 	link_send_birth(a);
 }
 
@@ -132,44 +116,22 @@ bad_message(struct agent *a, const struct bl_mqtt_msg *m, const char *why)
 static void
 on_receipt(struct agent *a, const struct bl_mqtt_msg *m)
 {
-	struct uplink_effects fx = { 0 };
-	const int type = bl_msg_type(m->payload, m->len);
 	struct bl_err err = { 0 };
-	int rc;
 
-	if (type == BL_MSG_QUESTION) {
-		struct bl_question q;
-
-		if ((rc = bl_question_decode(m->payload, m->len, &q, &err)) == BL_OK) {
-			uplink_question(a->uplink, bl_mono_ms(a->clock), &q, &fx);
-			link_run_effects(a, &fx, NULL, &q);
-		}
-	} else {
-		struct bl_receipt r;
-
-		if ((rc = bl_receipt_decode(m->payload, m->len, &r, &err)) == BL_OK) {
-			uplink_receipt(a->uplink, bl_mono_ms(a->clock), &r, &fx);
-			link_run_effects(a, &fx, &r, NULL);
-		}
-	}
-	if (rc < 0)
+	if (delivery_receipt(a->delivery, m->payload, m->len, &err) < 0)
 		bad_message(a, m, err.msg);
 }
 
 static void
 on_centre(struct agent *a, const struct bl_mqtt_msg *m)
 {
-	struct uplink_effects fx = { 0 };
 	struct bl_err err = { 0 };
-	struct bl_centre c;
+	uint32_t floor_ms;
 
-	if (bl_centre_decode(m->payload, m->len, &c, &err) < 0) {
+	if (delivery_centre(a->delivery, m->payload, m->len, &floor_ms, &err) < 0)
 		bad_message(a, m, err.msg);
-		return;
-	}
-	bl_mqtt_set_reconnect_floor(a->mqtt, c.reconnect_floor_ms);
-	uplink_centre(a->uplink, bl_mono_ms(a->clock), &c, &fx);
-	run(a, &fx);
+	else
+		bl_mqtt_set_reconnect_floor(a->mqtt, floor_ms);
 }
 
 static void
@@ -201,6 +163,7 @@ agent_link_init(struct agent *a, struct bl_err *err)
 	static const enum bl_topic_kind kinds[] = { BL_TOPIC_HELLO, BL_TOPIC_LIVE, BL_TOPIC_PAST,
 		BL_TOPIC_PRESENCE, BL_TOPIC_RECEIPT, BL_TOPIC_CENTRE };
 	const struct config_device *d = &a->config->v->device;
+	struct delivery_out out = link_delivery_out;
 	uint64_t seed;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -210,9 +173,8 @@ agent_link_init(struct agent *a, struct bl_err *err)
 			    d->id, (long long)d->part);
 	a->clock->random(a->clock->ctx, &seed, sizeof(seed));
 	a->retry_at_mono_ms = -1;
-	if ((a->uplink = uplink_create(seed)) == NULL)
-		return bl_fail(err, BL_ENOMEM, "start the uplink: out of memory");
-	return BL_OK;
+	out.ctx = a;
+	return delivery_create(&a->delivery, a->clock, seed, &out, err);
 }
 
 static int
@@ -281,16 +243,14 @@ agent_link_close(struct agent *a)
 		bl_mqtt_free(a->mqtt);
 		a->mqtt = NULL;
 	}
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		bl_buf_free(&a->kept[i].msg);
-	uplink_free(a->uplink);
-	a->uplink = NULL;
+	delivery_free(a->delivery);
+	a->delivery = NULL;
 }
 
 int64_t
 agent_link_deadline(const struct agent *a)
 {
-	int64_t at = uplink_deadline(a->uplink);
+	int64_t at = delivery_deadline(a->delivery);
 	int wait;
 
 	if (a->mqtt == NULL)
@@ -305,16 +265,12 @@ void
 agent_link_tick(struct agent *a)
 {
 	const int64_t now = bl_mono_ms(a->clock);
-	struct uplink_effects fx = { 0 };
 
 	if (a->mqtt == NULL && now >= a->mqtt_retry_mono_ms && !a->stopping)
 		agent_link_open(a);
 	if (a->mqtt != NULL)
 		bl_mqtt_step(a->mqtt);
-	if (uplink_deadline(a->uplink) <= now) {
-		uplink_tick(a->uplink, now, &fx);
-		run(a, &fx);
-	}
+	delivery_tick(a->delivery);
 }
 
 /*

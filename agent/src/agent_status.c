@@ -232,7 +232,7 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 
 	if (a->mqtt != NULL)
 		bl_mqtt_stats(a->mqtt, &m);
-	uplink_status(a->uplink, &u);
+	delivery_status(a->delivery, &u);
 	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,

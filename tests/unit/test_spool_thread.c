@@ -205,6 +205,51 @@ the_whole_way_from_tick_to_receipt(void **state)
 	free(s.c);
 }
 
+/* The simulator's way: the same body, turned by hand. */
+static void
+without_a_thread_it_does_the_same(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	const struct spool_calls calls = {
+		.ctx = &s, .hello = on_hello, .frames = on_frames, .status = on_status
+	};
+	const struct spool_thread_opts opts = { .spool = k->opts };
+	const struct spool_want want = { .live = true, .max_frames = 8 };
+	struct bl_err err = { 0 };
+	int opened;
+
+	assert_int_equal(spool_thread_open(&s.t, &opts, &calls, &opened, &err), BL_OK);
+	kit_pass(&k->time, 10000);
+	for (unsigned j = 0; j < KIT_SERIES; j++) {
+		const struct spool_thread_sample sm = { series(&s, BL_STREAM_HOST, j), BL_KNOWN,
+			kit_value(j, 1) };
+
+		assert_int_equal(spool_thread_append(s.t, BL_STREAM_HOST,
+				     bl_boot_ms(k->opts.clock), &sm, 1),
+		    BL_OK);
+	}
+	assert_true(spool_thread_unsafe(s.t) > 0);
+	(void)spool_thread_turn(s.t);
+	assert_true(spool_thread_unsafe(s.t) > 0); /* not asked for, and not a second old */
+	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(k->opts.clock)), BL_OK);
+	assert_false(spool_thread_idle(s.t));
+	(void)spool_thread_turn(s.t);
+	assert_true(spool_thread_idle(s.t));
+	assert_int_equal(spool_thread_unsafe(s.t), 0);
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	assert_int_equal(spool_thread_hello(s.t), BL_OK);
+	assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
+	(void)spool_thread_turn(s.t);
+	assert_int_equal(s.hellos + s.frames_calls, 0); /* only dispatch calls back */
+	spool_thread_dispatch(s.t);
+	assert_int_equal(s.hellos, 1);
+	assert_int_equal(s.frames_calls, 1);
+	centre_assert_exact(s.c, BL_STREAM_HOST, 1);
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
 static struct bl_event
 event(const char *id)
 {
@@ -575,6 +620,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		T(the_whole_way_from_tick_to_receipt),
+		T(without_a_thread_it_does_the_same),
 		T(an_event_is_answered_after_its_commit),
 		T(no_interval_goes_beyond_what_the_loop_said),
 		T(an_event_waits_for_the_disk_and_for_no_clock),

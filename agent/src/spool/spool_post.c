@@ -637,7 +637,7 @@ thread_create(struct spool_thread *t)
 }
 
 int
-spool_thread_start(struct spool_thread **out, const struct spool_thread_opts *opts,
+spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opts,
     const struct spool_calls *calls, int *opened, struct bl_err *err)
 {
 	struct spool_thread *t = NULL;
@@ -653,13 +653,28 @@ spool_thread_start(struct spool_thread **out, const struct spool_thread_opts *op
 	}
 	*opened = rc;
 	spool_covered(t->spool, 0); /* the loop says it; a commit's own time is no answer */
+	*out = t;
+	return BL_OK;
+}
+
+int
+spool_thread_start(struct spool_thread **out, const struct spool_thread_opts *opts,
+    const struct spool_calls *calls, int *opened, struct bl_err *err)
+{
+	struct spool_thread *t;
+	int rc;
+
+	if ((rc = spool_thread_open(out, opts, calls, opened, err)) < 0)
+		return rc;
+	t = *out;
+	t->threaded = true;
 	if ((rc = thread_create(t)) != 0) {
 		errno = rc;
 		rc = bl_fail_errno(err, BL_ENOMEM, "start the spool thread");
 		thread_free(t);
+		*out = NULL;
 		return rc;
 	}
-	*out = t;
 	return BL_OK;
 }
 
@@ -672,7 +687,12 @@ spool_thread_stop(struct spool_thread *t)
 	t->stopping = true;
 	(void)pthread_cond_signal(&t->wake); /* cannot fail on a good condition */
 	pthread_mutex_unlock(&t->mtx);
-	(void)pthread_join(t->thread, NULL); /* it was created and is joined once */
+	if (t->threaded) {
+		(void)pthread_join(t->thread, NULL); /* it was created and is joined once */
+	} else {
+		(void)spool_thread_turn(t);
+		spool_thread_finish(t);
+	}
 	spool_thread_dispatch(t);
 	thread_free(t);
 }

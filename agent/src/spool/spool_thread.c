@@ -533,12 +533,11 @@ upkeep(struct spool_thread *t)
 	replace_if_damaged(t);
 }
 
-/* Waits for posts or the time; everything posted so far. */
-static struct post *
-take(struct spool_thread *t, int64_t wait_ms, bool *stopping)
+/* Waits for posts or the time. */
+static void
+wait(struct spool_thread *t, int64_t wait_ms)
 {
 	struct timespec until;
-	struct post *list;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* exists on every kernel we run on */
 	until.tv_sec += wait_ms / 1000;
@@ -551,6 +550,16 @@ take(struct spool_thread *t, int64_t wait_ms, bool *stopping)
 	while (t->head == NULL && !t->stopping)
 		if (pthread_cond_timedwait(&t->wake, &t->mtx, &until) != 0)
 			break; /* the time has come */
+	pthread_mutex_unlock(&t->mtx);
+}
+
+/* Everything posted so far. */
+static struct post *
+take(struct spool_thread *t, bool *stopping)
+{
+	struct post *list;
+
+	pthread_mutex_lock(&t->mtx);
 	list = t->head;
 	t->head = NULL;
 	t->tail = &t->head;
@@ -561,8 +570,34 @@ take(struct spool_thread *t, int64_t wait_ms, bool *stopping)
 	return list;
 }
 
-static void
-finish(struct spool_thread *t)
+/* True: it was the last one. */
+static bool
+turn(struct spool_thread *t)
+{
+	struct post *p, *next;
+	bool stopping;
+
+	p = take(t, &stopping);
+	name_refused(t); /* before what was posted after it is worked off */
+	for (; p != NULL; p = next) {
+		next = p->next;
+		work(t, p);
+		post_free(p);
+	}
+	/*
+	 * Group commit: whoever waits for an "ok" waits for the disk alone, and
+	 * what comes meanwhile is the next group.  A disk that fails is tried
+	 * again in its own time.
+	 */
+	if (t->answers != NULL && t->committing)
+		commit(t);
+	upkeep(t);
+	atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));
+	return stopping;
+}
+
+void
+spool_thread_finish(struct spool_thread *t)
 {
 	struct bl_err err = { 0 };
 	unsigned cut = 0;
@@ -579,31 +614,33 @@ finish(struct spool_thread *t)
 	t->spool = NULL;
 }
 
+int64_t
+spool_thread_turn(struct spool_thread *t)
+{
+	(void)turn(t); /* its end is spool_thread_stop */
+	return due_ms(t);
+}
+
+bool
+spool_thread_idle(struct spool_thread *t)
+{
+	return t->head == NULL && t->results == NULL;
+}
+
+size_t
+spool_thread_unsafe(struct spool_thread *t)
+{
+	return t->queue_bytes + spool_memory_bytes(t->spool);
+}
+
 void *
 spool_thread_run(void *arg)
 {
 	struct spool_thread *t = arg;
-	struct post *p, *next;
-	bool stopping = false;
 
-	while (!stopping) {
-		p = take(t, due_ms(t), &stopping);
-		name_refused(t); /* before what was posted after it is worked off */
-		for (; p != NULL; p = next) {
-			next = p->next;
-			work(t, p);
-			post_free(p);
-		}
-		/*
-		 * Group commit: whoever waits for an "ok" waits for the disk alone, and
-		 * what comes meanwhile is the next group.  A disk that fails is tried
-		 * again in its own time.
-		 */
-		if (t->answers != NULL && t->committing)
-			commit(t);
-		upkeep(t);
-		atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));
-	}
-	finish(t);
+	do
+		wait(t, due_ms(t));
+	while (!turn(t));
+	spool_thread_finish(t);
 	return NULL;
 }

@@ -97,6 +97,7 @@ struct refused {
 
 struct spool_thread {
 	pthread_t thread;
+	bool threaded; /* else the caller turns it */
 	pthread_mutex_t mtx;
 	pthread_cond_t wake;
 	int event_fd;
@@ -134,8 +135,9 @@ struct spool_thread {
 	struct bl_log_limit problem_log;
 };
 
-/* The thread's body. */
+/* The thread's body, and its last turn. */
 void *spool_thread_run(void *arg);
+void spool_thread_finish(struct spool_thread *t);
 
 /* Hands a result to the loop; takes it. */
 void result_post(struct spool_thread *t, struct result *r);

@@ -98,6 +98,20 @@ int spool_thread_start(struct spool_thread **out, const struct spool_thread_opts
     const struct spool_calls *calls, int *opened, struct bl_err *err);
 
 /*
+ * The same without a thread of its own: its body runs in spool_thread_turn, when
+ * and as often as the caller says.  For simulators, which own time; everything
+ * else is used as above, on the one thread there is.
+ */
+int spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opts,
+    const struct spool_calls *calls, int *opened, struct bl_err *err);
+/* One turn: what was posted, then what is due.  In how many ms (monotonic) something is due. */
+int64_t spool_thread_turn(struct spool_thread *t);
+/* Nothing was posted that was not worked off, no callback waits. */
+bool spool_thread_idle(struct spool_thread *t);
+/* Bytes that were taken in and are not on the disk yet; 0: all of it is accepted. */
+size_t spool_thread_unsafe(struct spool_thread *t);
+
+/*
  * Works off what was posted, commits, cuts, closes, joins, makes the callbacks
  * that are left, frees.  Waits for the disk.  Loop thread; nobody may post any
  * more.  NULL is fine.
