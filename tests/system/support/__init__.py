@@ -9,7 +9,7 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     pki.py       Pki: an organisation's CA made with the openssl program; certificates that are
                  good, expired, not yet valid, revoked, for another host; a second CA is a second Pki
     broker.py    Broker: Mosquitto with the listener, the certificates and the ACL of a real set-up
-    proxy.py     Proxy: a TCP relay that can be slow, stall or cut
+    proxy.py     Proxy: a TCP relay that can be slow, stall or cut (provisioning/impair)
     peers.py     servers that are not what they should be: silent, full, plain HTTP, a scripted broker
     mail.py      MailServer: a real SMTP server that keeps letters and refuses what it is told to
     webhook.py   Receiver: checks signatures, honours webhook-id
