@@ -1,0 +1,1 @@
+bl_unit_test(test_shim_vfs LINK test_shim PkgConfig::SQLITE)
