@@ -126,6 +126,10 @@ announce(struct agent *a)
 	    a->config->v->device.id, a->config->v->device.site,
 	    (long long)a->config->v->interval_ms, a->config->v->probes.n, a->config->path,
 	    BL_VERSION);
+	if (BL_BROKEN[0] != '\0')
+		bl_warn("agent",
+		    "built broken on purpose (BL_BROKEN=%s): it will lose data; for tests only",
+		    BL_BROKEN);
 }
 
 /* Memory is handed back, and threads share one arena: the footprint is a promise. */

@@ -37,7 +37,7 @@ cmd_version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	(void)puts("branchline-agent " BL_VERSION);
+	(void)puts("branchline-agent " BL_VERSION_LONG);
 	return 0;
 }
 

@@ -141,6 +141,10 @@ cmd_run(int argc, char **argv)
 		return code;
 	bl_log_level_set(log_levels[cfg.log_level]);
 	bl_info("collector", "starts version=%s pid=%d", BL_VERSION, (int)getpid());
+	if (BL_BROKEN[0] != '\0')
+		bl_warn("collector",
+		    "built broken on purpose (BL_BROKEN=%s): it will lose data; for tests only",
+		    BL_BROKEN);
 	if ((fd = open_signals(&err)) < 0 ||
 	    (rc = collector_start(&c, &cfg, bl_clock_real(), &err)) < 0) {
 		bl_error("collector", "does not start: %s", err.msg);

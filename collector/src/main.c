@@ -34,7 +34,7 @@ cmd_version(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	(void)puts("branchline-collector " BL_VERSION);
+	(void)puts("branchline-collector " BL_VERSION_LONG);
 	return 0;
 }
 

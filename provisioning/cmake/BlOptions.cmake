@@ -9,6 +9,19 @@ set(BL_SANITIZE "" CACHE STRING
   "Sanitizers, separated by commas: address,undefined or thread; empty for none")
 option(BL_COVERAGE "Instrument for line and branch coverage" OFF)
 
+# Wrong on purpose, for the tests of the tests: tests/README.md says what each breaks.
+set(BL_BROKEN_NAMES receipt-before-commit sync-off dedupe-by-time dedupe-without-checksum
+  delete-on-puback)
+set(BL_BROKEN "" CACHE STRING "Break a promise on purpose; one of: ${BL_BROKEN_NAMES}; empty: none")
+set_property(CACHE BL_BROKEN PROPERTY STRINGS "" ${BL_BROKEN_NAMES})
+if(BL_BROKEN AND NOT BL_BROKEN IN_LIST BL_BROKEN_NAMES)
+  message(FATAL_ERROR "BL_BROKEN=${BL_BROKEN}: one of ${BL_BROKEN_NAMES}")
+endif()
+if(BL_BROKEN AND (NOT BL_TESTS OR CMAKE_BUILD_TYPE MATCHES "Rel"))
+  message(FATAL_ERROR "BL_BROKEN is for tests, never for a release")
+endif()
+
+add_feature_info(broken-on-purpose BL_BROKEN "it will lose data: ${BL_BROKEN}")
 add_feature_info(tests BL_TESTS "unit and contract tests")
 add_feature_info(warnings-as-errors BL_WERROR "any warning stops the build")
 add_feature_info(sanitizers BL_SANITIZE "run-time checks: ${BL_SANITIZE}")
@@ -20,8 +33,16 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 add_library(bl_options INTERFACE)
+# BL_BROKEN: its name, or ""; BL_BROKEN_<NAME>: what the sources look at.
+set(bl_version_long "${PROJECT_VERSION}")
+if(BL_BROKEN)
+  string(APPEND bl_version_long ", BUILT BROKEN ON PURPOSE: ${BL_BROKEN}")
+  string(MAKE_C_IDENTIFIER "BL_BROKEN_${BL_BROKEN}" bl_broken_id)
+  string(TOUPPER "${bl_broken_id}" bl_broken_id)
+endif()
 target_compile_definitions(bl_options INTERFACE
-  _GNU_SOURCE BL_VERSION="${PROJECT_VERSION}")
+  _GNU_SOURCE BL_VERSION="${PROJECT_VERSION}" BL_VERSION_LONG="${bl_version_long}"
+  BL_BROKEN="${BL_BROKEN}" ${bl_broken_id})
 target_compile_options(bl_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wformat=2 -Wvla

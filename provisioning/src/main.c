@@ -148,7 +148,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
-		(void)printf("branchline %s\n", BL_VERSION);
+		(void)printf("branchline %s\n", BL_VERSION_LONG);
 		return 0;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {

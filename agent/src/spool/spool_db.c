@@ -294,6 +294,12 @@ wal_hook_cb(void *ctx, sqlite3 *db, const char *name, int frames)
 	return SQLITE_OK;
 }
 
+#ifdef BL_BROKEN_SYNC_OFF
+#define SYNCHRONOUS "OFF" /* wrong: accepted would not survive a power cut */
+#else
+#define SYNCHRONOUS "FULL"
+#endif
+
 static int
 pragmas(struct spool *s, struct bl_err *err)
 {
@@ -311,7 +317,8 @@ pragmas(struct spool *s, struct bl_err *err)
 	(void)snprintf(sql, sizeof(sql),
 	    "PRAGMA page_size=%d;PRAGMA cache_size=-192;PRAGMA cell_size_check=ON;"
 	    "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;"
-	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint=0;"
+	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=" SYNCHRONOUS
+	    ";PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=%lld;PRAGMA max_page_count=%lld",
 	    SPOOL_PAGE_BYTES, (long long)s->wal_max_bytes, (long long)s->max_pages);
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);

@@ -33,9 +33,40 @@ outstanding_forget(struct spool *s, int64_t id)
 		}
 }
 
+#ifdef BL_BROKEN_DELETE_ON_PUBACK
+/* Wrong: nobody has said that the centre has it. */
+static void
+broken_delete(struct spool *s, int64_t id)
+{
+	struct bl_err err = { 0 };
+	bool waiting = false;
+	int64_t bytes = 0;
+	sqlite3_stmt *st = db_select(s, Q_BATCH_GET, &err, "i", id);
+	int rc = 0;
+
+	if (st != NULL && (rc = db_step(s, st, &err)) == 1) {
+		bytes = sqlite3_column_int64(st, 7);
+		waiting = sqlite3_column_type(st, 10) == SQLITE_NULL;
+	}
+	db_done(st);
+	if (rc != 1 || txn_begin(s, &err) < 0)
+		return;
+	if (batch_delete(s, id, waiting, bytes, &err) < 0)
+		txn_rollback(s);
+	else
+		(void)txn_commit(s, &err);
+}
+#endif
+
 void
 spool_outstanding_clear(struct spool *s, enum bl_stream stream, uint64_t seq)
 {
+#ifdef BL_BROKEN_DELETE_ON_PUBACK
+	if (seq >> 63 != 0) { /* from uplink_window.c: a PUBACK came */
+		broken_delete(s, batch_id(s->d.gen, stream, seq & ~(UINT64_C(1) << 63)));
+		return;
+	}
+#endif
 	if (stream_valid(stream)) {
 		outstanding_forget(s, batch_id(s->d.gen, stream, seq));
 	} else {

@@ -250,6 +250,15 @@ uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct 
 			u->refused_reason = reason;
 		} else {
 			measure(u, now, s);
+#ifdef BL_BROKEN_DELETE_ON_PUBACK
+			/* Wrong: the broker's word is taken for the collector's. */
+			if (s->f.type == BL_MSG_BATCH) {
+				struct uplink_effect *e = uplink_effect(fx, UPLINK_CLEAR);
+
+				e->stream = s->f.stream;
+				e->seq = s->f.seq | UINT64_C(1) << 63; /* spool_offer.c */
+			}
+#endif
 		}
 		break;
 	}

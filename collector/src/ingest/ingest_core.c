@@ -224,6 +224,9 @@ ingest_core_commit(struct ingest_core *c, struct bl_err *err)
 		ingest_core_rollback(c);
 		return rc;
 	}
+#ifdef BL_BROKEN_RECEIPT_BEFORE_COMMIT
+	(void)ingest_core_due(c); /* wrong: receipts for what may yet be gone */
+#endif
 	if ((rc = store_commit(c->store, err)) < 0) {
 		ingest_core_rollback(c);
 		return rc;
