@@ -459,6 +459,20 @@ endless_answers_come_to_an_end(void **state)
 	}
 }
 
+/* The cap counts bytes of headers, not the pieces in which they come. */
+static void
+headers_may_be_as_long_in_small_pieces(void **state)
+{
+	static const char end[] = "\r\nContent-Length: 0\r\n\r\n";
+	struct probe_http h;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(feed_repeated(&h, OK_HEAD "X: ", "y", PROBE_HTTP_HEAD - 100), PROBE_HTTP_MORE);
+	assert_int_equal(feed(&h, end, strlen(end), &used), DONE);
+	assert_int_equal(feed_repeated(&h, OK_HEAD "X: ", "y", PROBE_HTTP_HEAD), WRONG);
+}
+
 static void
 a_long_header_matters_only_when_it_rules_the_connection(void **state)
 {
@@ -699,6 +713,7 @@ main(void)
 		cmocka_unit_test(answers_are_read_in_any_pieces),
 		cmocka_unit_test(a_cut_off_answer_is_never_whole),
 		cmocka_unit_test(endless_answers_come_to_an_end),
+		cmocka_unit_test(headers_may_be_as_long_in_small_pieces),
 		cmocka_unit_test(a_long_header_matters_only_when_it_rules_the_connection),
 		cmocka_unit_test(the_needle_is_found_like_strstr_finds_it),
 		cmocka_unit_test(a_needle_that_overlaps_itself_is_found),

@@ -356,7 +356,7 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 	const size_t room = PROBE_HTTP_LINE - h->line_len;
 	const size_t keep = n < room ? n : room;
 
-	h->head_bytes += (uint32_t)(n < PROBE_HTTP_HEAD ? n : PROBE_HTTP_HEAD) + 1;
+	h->head_bytes += (uint32_t)(n < PROBE_HTTP_HEAD ? n : PROBE_HTTP_HEAD) + (nl != NULL);
 	if (h->head_bytes > PROBE_HTTP_HEAD) {
 		wrong(h, "headers are longer than 16 KiB");
 		return n;
