@@ -190,7 +190,8 @@ point_at_bodies(struct scan *sc)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < sc->n; i++) {
+	/* All empty: there is no buffer to point into. */
+	for (size_t i = 0; sc->bodies.data != NULL && i < sc->n; i++) {
 		sc->rows[i].body = sc->bodies.data + at;
 		at += sc->rows[i].body_len;
 	}
