@@ -160,7 +160,7 @@ copy_line(char *to, size_t max, const char *data, size_t len)
 	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n'))
 		len--;
 	for (size_t i = 0; i < len; i++)
-		to[i] = (unsigned char)data[i] < 0x20 ? ' ' : data[i];
+		to[i] = (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? ' ' : data[i];
 	to[len] = '\0';
 }
 
