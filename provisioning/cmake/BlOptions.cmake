@@ -7,6 +7,7 @@ option(BL_TESTS "Build the unit and contract tests" ON)
 option(BL_WERROR "Treat warnings as errors (on in CI)" OFF)
 set(BL_SANITIZE "" CACHE STRING
   "Sanitizers, separated by commas: address,undefined or thread; empty for none")
+option(BL_FUZZ "Build the fuzz targets with libFuzzer (clang; tests/fuzz/run does it)" OFF)
 option(BL_COVERAGE "Instrument for line and branch coverage" OFF)
 
 # Wrong on purpose, for the tests of the tests: tests/README.md says what each breaks.
@@ -24,6 +25,7 @@ endif()
 add_feature_info(broken-on-purpose BL_BROKEN "it will lose data: ${BL_BROKEN}")
 add_feature_info(tests BL_TESTS "unit and contract tests")
 add_feature_info(warnings-as-errors BL_WERROR "any warning stops the build")
+add_feature_info(fuzzing BL_FUZZ "fuzz targets (libFuzzer)")
 add_feature_info(sanitizers BL_SANITIZE "run-time checks: ${BL_SANITIZE}")
 
 set(CMAKE_C_STANDARD 11)
@@ -67,4 +69,11 @@ endif()
 if(BL_COVERAGE)
   target_compile_options(bl_sanitize INTERFACE --coverage -O0 -g)
   target_link_options(bl_sanitize INTERFACE --coverage)
+endif()
+if(BL_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "BL_FUZZ needs clang: cmake --preset fuzz")
+  endif()
+  # Every module tells the fuzzer which of its branches were taken.
+  target_compile_options(bl_sanitize INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -5,12 +5,6 @@
  * it reads well), the rest is the expression.  Looked for, besides what the
  * sanitizers see: an error that does not say where it is, a result of another
  * type than wanted, a number that is not finite, two evaluations that differ.
- *
- * By hand:
- *   clang-14 -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -Ishared/err/include \
- *     -Ishared/expr/include tests/fuzz/fuzz_expr.c shared/expr/(each).c shared/err/err.c -lm
- *   ./a.out -max_len=600 -dict=tests/data/expr/expr.dict FOLDER tests/data/expr/corpus
- * With tests/fuzz/replay.c in place of the fuzzer it is the test fuzz_expr_corpus.
  */
 #include <math.h>
 #include <stdint.h>

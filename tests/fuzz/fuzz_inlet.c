@@ -3,14 +3,6 @@
  * the sanitizers see: an event that the codec would refuse, one that becomes
  * another when it is written and read again, a message that does not say where
  * it is or that would break the protocol of one line an answer.
- *
- * By hand:
- *   clang-14 -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -Iagent/src/inlet/include \
- *     -Ishared/{err,buf,clock,codec,topic}/include tests/fuzz/fuzz_inlet.c \
- *     agent/src/inlet/inlet_line.c shared/{err,buf,clock,topic}/(each).c shared/codec/(each).c -lz
- * -lm
- *   ./a.out -max_len=4200 FOLDER tests/data/inlet/corpus
- * With tests/fuzz/replay.c in place of the fuzzer it is the test fuzz_inlet_corpus.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,6 @@
 /*
  * libFuzzer target: a stored part.  What decodes encodes to the same bytes, and
  * can be merged and asked.
- *
- * Not built by default yet:
- *   clang-14 -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE \
- *     -Ishared/{err,buf,tz,sketch,window}/include tests/fuzz/fuzz_part.c shared/window/(each).c \
- *     shared/sketch/(each).c shared/tz/(each).c shared/{buf,err}/(each).c -lm
  */
 #include <stdint.h>
 #include <stdlib.h>

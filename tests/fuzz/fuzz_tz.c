@@ -1,10 +1,5 @@
 /*
  * libFuzzer target: a time zone file, and questions to the zone that it holds.
- *
- * Not built by default yet:
- *   clang-14 -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -Ishared/{err,tz}/include \
- *     -Ishared/tz tests/fuzz/fuzz_tz.c shared/tz/(each).c shared/err/err.c
- * Any folder of the system's zoneinfo is a corpus to begin with.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,0 +1,84 @@
+# Every decoder has a target here; tests/fuzz/README.md says which.
+#
+# bl_fuzz_target(NAME [LINK lib ...] [INCLUDE dir ...] [SOURCES file ...] [OPTIONS linker option ...]
+#   [MAX_LEN n] [DICT file of tests/data] [ALSO folder]): fuzz_NAME.c.  Always built: replay_NAME, which
+# feeds it tests/data/NAME/corpus (and ALSO) as the test fuzz_NAME_corpus.  With BL_FUZZ: fuzz_NAME
+# for tests/fuzz/run.
+if(BL_FUZZ)
+  add_custom_target(fuzzers)
+endif()
+set(fuzz_lines)
+function(bl_fuzz_target name)
+  cmake_parse_arguments(F "" "MAX_LEN;DICT;ALSO" "LINK;INCLUDE;SOURCES;OPTIONS" ${ARGN})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/data/${name}/corpus)
+  if(NOT F_MAX_LEN)
+    set(F_MAX_LEN 4096)
+  endif()
+  add_executable(replay_${name} fuzz/fuzz_${name}.c fuzz/replay.c ${F_SOURCES})
+  set(programs replay_${name})
+  add_test(NAME fuzz_${name}_corpus COMMAND replay_${name} ${corpus} ${F_ALSO})
+  set_tests_properties(fuzz_${name}_corpus PROPERTIES TIMEOUT 120)
+  if(BL_FUZZ)
+    add_executable(fuzz_${name} fuzz/fuzz_${name}.c ${F_SOURCES})
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz_${name})
+    list(APPEND programs fuzz_${name})
+    set(fuzz_lines ${fuzz_lines} "${name} ${F_MAX_LEN} ${F_DICT}" PARENT_SCOPE)
+  endif()
+  foreach(program IN LISTS programs)
+    target_include_directories(${program} PRIVATE ${F_INCLUDE})
+    target_compile_definitions(${program} PRIVATE BL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${program} PRIVATE ${F_LINK} bl_options bl_sanitize)
+    target_link_options(${program} PRIVATE ${F_OPTIONS})
+  endforeach()
+endfunction()
+
+set(root ${PROJECT_SOURCE_DIR})
+bl_fuzz_target(codec LINK bl_codec bl_buf bl_err ZLIB::ZLIB m INCLUDE ${root}/shared/codec)
+bl_fuzz_target(expr LINK bl_expr MAX_LEN 600 DICT expr/expr.dict)
+bl_fuzz_target(inlet LINK agent_inlet bl_codec bl_buf MAX_LEN 4200)
+bl_fuzz_target(part LINK bl_window bl_buf)
+bl_fuzz_target(tz LINK bl_tz INCLUDE ${root}/shared/tz ALSO /usr/share/zoneinfo/Europe)
+
+bl_fuzz_target(sketch LINK bl_sketch bl_buf)
+bl_fuzz_target(topic LINK bl_topic MAX_LEN 200)
+bl_fuzz_target(json LINK bl_json)
+
+# The agent's.
+bl_fuzz_target(agent_config LINK agent_core DICT conf/yaml.dict)
+bl_fuzz_target(setup LINK agent_core bl_pki MAX_LEN 8192 DICT conf/yaml.dict INCLUDE ${root}/agent/src)
+bl_fuzz_target(status LINK agent_core)
+bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
+  OPTIONS -Wl,--wrap=spool_thread_status)
+bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
+bl_fuzz_target(proc LINK agent_sample test_folder m INCLUDE ${root}/agent/src/sample)
+bl_fuzz_target(spool_row LINK agent_spool bl_codec INCLUDE ${root}/agent/src/spool)
+bl_fuzz_target(downlink SOURCES unit/spool_kit.c
+  LINK agent_spool uplink bl_codec test_folder PkgConfig::CMOCKA)
+bl_fuzz_target(pki LINK bl_pki bl_mbedtls)
+
+# The collector's.
+bl_fuzz_target(ingest SOURCES contract/store_fixture.c
+  LINK collector_ingest collector_store bl_codec test_folder ZLIB::ZLIB m
+  INCLUDE ${root}/shared/codec ${root}/tests/contract MAX_LEN 8192)
+bl_fuzz_target(centre_config LINK collector_core DICT conf/yaml.dict)
+set(centre_link collector_api collector_auth collector_define collector_fleet collector_store
+  collector_control bl_codec bl_json test_folder PkgConfig::JANSSON)
+bl_fuzz_target(api_input LINK ${centre_link} INCLUDE ${root}/collector/src/api)
+bl_fuzz_target(api SOURCES fuzz/fuzz_centre.c LINK ${centre_link} INCLUDE ${root}/collector/src/api
+  OPTIONS -Wl,--wrap=http_header)
+bl_fuzz_target(define LINK collector_define collector_control bl_json INCLUDE ${root}/collector/src/define)
+bl_fuzz_target(stored LINK ${centre_link} collector_cases collector_render
+  INCLUDE ${root}/collector/src/api)
+bl_fuzz_target(answers LINK collector_deliver collector_define collector_control PkgConfig::CURL
+    PkgConfig::JANSSON bl_mbedtls
+  INCLUDE ${root}/collector/src/deliver OPTIONS -Wl,--wrap=getaddrinfo)
+bl_fuzz_target(files LINK collector_ingest collector_store bl_log bl_buf test_folder PkgConfig::JANSSON
+    PkgConfig::SQLITE
+  INCLUDE ${root}/provisioning/src ${root}/collector/src/ingest ${root}/collector/src/store)
+
+# What tests/fuzz/run reads: one target a line, its longest input, its dictionary.
+if(BL_FUZZ)
+  list(JOIN fuzz_lines "\n" text)
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/fuzz_targets.txt CONTENT "@text@\n" @ONLY)
+endif()

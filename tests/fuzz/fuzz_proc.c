@@ -1,0 +1,140 @@
+/*
+ * libFuzzer target: the files of /proc that the samplers read, whole and torn,
+ * twice in a row: what a tick gives is a number or "unknown", never another value.
+ * The first byte chooses the sampler; then come two texts, split at the first NUL,
+ * which its two ticks see under every name.
+ */
+#include <fcntl.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "folder.h"
+#include "fuzz.h"
+#include "sample_internal.h"
+
+static char root[FOLDER_MAX];
+static const char *const names[] = { "/proc/stat", "/proc/loadavg", "/proc/meminfo",
+	"/proc/self/mountinfo", "/proc/diskstats", "/proc/net/dev", "/proc/uptime",
+	"/proc/self/stat", "/proc/self/statm" };
+#define FILES (sizeof(names) / sizeof(names[0]))
+static int fd[FILES];
+static void *conf[16];
+static const struct sampler_ops *ops[16];
+static size_t n_ops;
+
+static void
+clean(void)
+{
+	folder_remove(root);
+}
+
+static void
+make_tree(void)
+{
+	static const char *const folders[] = { "/proc", "/proc/self", "/proc/net",
+		"/proc/self/task", "/proc/self/fd" };
+	char path[FOLDER_MAX + 64], name[32];
+
+	(void)snprintf(name, sizeof(name), "fuzz-%d", (int)getpid());
+	folder_make(root, name);
+	(void)atexit(clean);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", root, folders[i]);
+		CHECK(mkdir(path, 0700) == 0);
+	}
+	for (size_t i = 0; i < FILES; i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", root, names[i]);
+		fd[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		CHECK(fd[i] >= 0);
+	}
+}
+
+static void
+make_conf(void)
+{
+	struct bl_conf_errors errors;
+
+	for (size_t i = 0; samplers[i] != NULL; i++) {
+		if (samplers[i] == &sampler_synthetic)
+			continue; /* reads nothing */
+		ops[n_ops] = samplers[i];
+		CHECK((conf[n_ops] = calloc(1, samplers[i]->options->size)) != NULL);
+		CHECK(bl_conf_parse("defaults", "enabled: true\n", 14, samplers[i]->options,
+			  conf[n_ops], &errors, NULL) == BL_OK);
+		bl_conf_errors_free(&errors);
+		n_ops++;
+	}
+}
+
+/* ---- the sink ---- */
+
+static int32_t n_series;
+
+static int32_t
+declare(void *ctx, const struct bl_series_def *def)
+{
+	(void)ctx;
+	CHECK(def->name.len > 0 && def->name.len <= BL_NAME_MAX && def->n_labels <= BL_LABELS_MAX);
+	for (uint32_t i = 0; i < def->n_labels; i++)
+		CHECK(def->label[i].value.len > 0 && def->label[i].value.len <= BL_LABEL_VALUE_MAX);
+	return n_series < 1000 ? n_series++ : BL_EFULL;
+}
+
+static void
+put(void *ctx, int32_t handle, double value)
+{
+	(void)ctx;
+	CHECK(handle >= 0 && handle < n_series && isfinite(value));
+}
+
+static void
+unknown(void *ctx, int32_t handle, enum bl_unknown reason)
+{
+	(void)ctx;
+	CHECK(handle >= 0 && handle < n_series && reason != BL_KNOWN);
+}
+
+static void
+event(void *ctx, const struct bl_event *ev)
+{
+	(void)ctx;
+	(void)ev;
+	CHECK(false);
+}
+
+static void
+put_text(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < FILES; i++)
+		CHECK(ftruncate(fd[i], 0) == 0 && pwrite(fd[i], data, size, 0) == (ssize_t)size);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sample_sink sink = { NULL, declare, put, unknown, event };
+	const uint8_t *nul;
+	struct sampler *s;
+	size_t first, i;
+
+	if (root[0] == '\0') {
+		make_tree();
+		make_conf();
+	}
+	if (size == 0)
+		return 0;
+	i = *data++ % n_ops;
+	size--;
+	nul = size > 0 ? memchr(data, 0, size) : NULL;
+	first = nul != NULL ? (size_t)(nul - data) : size;
+	n_series = 0;
+	put_text(data, first);
+	CHECK(ops[i]->open(&s, conf[i], root, 10000, NULL) == BL_OK);
+	(void)ops[i]->sample(s, 1000, &sink, NULL);
+	if (nul != NULL)
+		put_text(nul + 1, size - first - 1);
+	(void)ops[i]->sample(s, 11000, &sink, NULL);
+	ops[i]->close(s);
+	return 0;
+}
