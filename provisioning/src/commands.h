@@ -26,6 +26,7 @@ extern const struct command command_status;
 extern const struct command command_define;
 extern const struct command command_incident;
 extern const struct command command_demo;
+extern const struct command command_torture;
 
 /* Prints "branchline: message" and returns 1. */
 int command_failed(const struct bl_err *err);

@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&command_define,
 	&command_incident,
 	&command_demo,
+	&command_torture,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,0 +1,76 @@
+"""What only the torture itself knows, in evidence.json of its folder: so a folder that was kept can be judged
+again, by somebody else and on another machine.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+import spool
+from judge import Claim, judge
+from process import Failed
+from store import read
+
+FILE = "evidence.json"
+
+
+@dataclass
+class Evidence:
+    seed: int
+    claims: list
+    census: dict
+    unexplained: int
+    ledger_entries: int
+    settled: bool
+    ended: list  # (who, code): programs that ended by themselves
+
+
+def _to_text(values):
+    return {"/".join(map(str, key)): n for key, n in values.items()}
+
+
+def _from_text(values):
+    out = {}
+    for text, n in values.items():
+        name, stream, seq = text.split("/")
+        out[name, int(stream), int(seq)] = n
+    return out
+
+
+def claim_of(agent, life, told):
+    """Of an agent that has ended."""
+    file = agent.spool_file()
+    counts = spool.counts(file)
+    return Claim(agent.device, counts.accepted + life.accepted_before, counts.uncut, spool.undelivered(file),
+                 life.uncut, life.undelivered, told)
+
+
+def save(folder, evidence):
+    plain = asdict(evidence)
+    plain["census"] = _to_text(evidence.census)
+    for claim in plain["claims"]:
+        for name in ("waiting", "gone_waiting"):
+            claim[name] = _to_text(claim[name])
+    (folder / FILE).write_text(json.dumps(plain, indent=1) + "\n")
+
+
+def load(folder):
+    try:
+        plain = json.loads((folder / FILE).read_text())
+        plain["census"] = _from_text(plain["census"])
+        for claim in plain["claims"]:
+            for name in ("waiting", "gone_waiting"):
+                claim[name] = _from_text(claim[name])
+        plain["claims"] = [Claim(**claim) for claim in plain["claims"]]
+        return Evidence(**plain)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Failed(f"{folder / FILE}: {error}") from None
+
+
+def verdict_of(folder, evidence, settle_s):
+    verdict = judge(evidence.claims, read(folder / "state" / "collector" / "telemetry.db"), evidence.census,
+                    evidence.unexplained, evidence.ledger_entries)
+    if not evidence.settled:
+        verdict.complain("is_waiting", seconds=settle_s, n=verdict.held)
+    for who, code in evidence.ended:
+        verdict.complain("is_ended", who=who, code=code)
+    return verdict

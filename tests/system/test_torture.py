@@ -1,0 +1,324 @@
+"""`branchline torture`: one minute of it holds; what is broken by hand afterwards is found; its own decoder,
+arithmetic and manners by themselves.
+"""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from support.builds import SOURCE, program
+
+sys.path[:0] = [str(SOURCE / "provisioning" / "torture"), str(SOURCE / "tests" / "contract")]
+import body  # noqa: E402
+import judge  # noqa: E402
+import store  # noqa: E402
+import wire_decoder  # noqa: E402
+import words  # noqa: E402
+
+LINE = re.compile(r"generated (\d+) accepted (\d+) stored (\d+) doubled (\d+) lost (\d+) explained (\d+)")
+MINUTES = "10" if os.environ.get("BL_LONG") else "1"
+
+
+def torture(*args, timeout=None, **kwargs):
+    return subprocess.run([program("branchline"), "torture", *map(str, args)], text=True, capture_output=True,
+                          timeout=timeout or float(MINUTES) * 60 + 400, **kwargs)
+
+
+def numbers(done):
+    """What the last line says."""
+    found = LINE.fullmatch(done.stdout.splitlines()[-1])
+    assert found, done.stdout + done.stderr
+    return dict(zip(("generated", "accepted", "stored", "doubled", "lost", "explained"), map(int, found.groups())))
+
+
+# ---- the proof itself ----
+
+
+@pytest.fixture(scope="module")
+def tortured(tmp_path_factory):
+    """A folder that was tortured and kept, and what was said."""
+    folder = tmp_path_factory.mktemp("torture") / "scratch"
+    seed = ["--seed", os.environ["BL_SEED"]] if os.environ.get("BL_SEED") else []
+    done = torture("--minutes", MINUTES, "--folder", folder, "--keep", "--language", "en", *seed)
+    print(done.stdout, done.stderr)
+    return folder, done
+
+
+def test_a_minute_of_torture_loses_nothing_and_doubles_nothing(tortured):
+    _, done = tortured
+    assert done.returncode == 0, done.stdout + done.stderr
+    n = numbers(done)
+    assert n["lost"] == n["doubled"] == 0
+    assert n["generated"] == n["stored"] + n["explained"] and n["accepted"] > 4000
+    acts = re.search(r"done: (\d+) kills -9, (\d+) impairments of links, (\d+) roll-backs of spools, (\d+) of the"
+                     r" store, (\d+) spools filled", done.stdout)
+    assert all(int(count) > 0 for count in acts.groups()), acts[0]
+    assert "seed " in done.stdout.splitlines()[0]
+
+
+@pytest.fixture
+def kept(tortured, tmp_path):
+    """A copy of the folder, to break."""
+    shutil.copytree(tortured[0], tmp_path / "kept", ignore=shutil.ignore_patterns("*.sock"))
+    return tmp_path / "kept"
+
+
+def change(kept, sql, *args):
+    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
+        changed = db.execute(sql, args).rowcount
+        db.commit()
+    return changed
+
+
+def one_batch(kept, condition):
+    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
+        return db.execute(f"SELECT id, n_samples, n_events FROM batch WHERE {condition} LIMIT 1").fetchone()
+
+
+def test_a_kept_folder_is_judged_again_with_the_same_result(tortured, kept):
+    done = torture("--judge", kept)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == tortured[1].stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("stream", [1, 3])
+def test_a_batch_deleted_from_the_store_is_lost(kept, stream):
+    batch, samples, events = one_batch(kept, f"stream = {stream} AND n_samples + n_events > 4")
+    assert change(kept, "DELETE FROM batch WHERE id = ?", batch) == 1
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1
+    n = numbers(done)
+    assert n["lost"] == samples + events and n["doubled"] == 0
+    assert "THE PROOF DOES NOT HOLD" in done.stdout
+    assert f"{n['lost']} accepted values are neither stored nor in the ledger" in done.stdout
+
+
+@pytest.mark.parametrize("stream", [1, 3])
+def test_a_batch_stored_twice_is_doubled(kept, stream):
+    batch, samples, events = one_batch(kept, f"stream = {stream} AND n_samples + n_events > 4")
+    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
+        names = [row[1] for row in db.execute("PRAGMA table_info(batch)") if row[1] not in ("id", "seq")]
+        listed = ", ".join(names)
+        db.execute(f"INSERT INTO batch (seq, {listed}) SELECT seq + 1000000, {listed} FROM batch WHERE id = ?", (batch,))
+        db.commit()
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1
+    assert numbers(done)["doubled"] == samples + events and numbers(done)["lost"] == 0
+
+
+def test_a_ledger_entry_that_is_deleted_is_a_loss_without_a_name(kept):
+    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
+        (gap, samples) = db.execute("SELECT id, samples FROM gap WHERE seq_first > 0 AND reason = 2 AND samples > 0"
+                                    " ORDER BY samples DESC LIMIT 1").fetchone()
+    change(kept, "DELETE FROM gap WHERE id = ?", gap)
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1 and numbers(done)["lost"] == samples
+    assert "ledger entries, the store holds" in done.stdout
+
+
+def test_a_value_that_changed_is_not_of_its_series(kept):
+    """One synthetic series takes another one's name."""
+    change(kept, "UPDATE series SET labels = replace(labels, '\"7\"', '\"107\"') WHERE name = 'synthetic'")
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1 and "series 107 holds" in done.stdout
+
+
+# ---- its manners ----
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    done = torture("--minutes", 1, "--folder", tmp_path, "--language", "en", timeout=30)
+    assert done.returncode == 3 and "is not empty; nothing was changed" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("args, word", [
+    ([], "--minutes"), (["--minutes", "0"], "0.1 to 10080"), (["--minutes", "soon"], "minutes"),
+    (["--minutes", "1", "--agents", "1"], "2 to 16"), (["--minutes", "1", "--state", "/x"], "touches no other"),
+    (["--minutes", "1", "--language", "fr"], "zh-CN"), (["--minutes", "1", "more"], "more")])
+def test_wrong_usage_is_named(args, word):
+    done = torture(*args, timeout=30)
+    assert done.returncode == 2 and word in done.stderr, done.stderr
+
+
+def programs_of(folder):
+    """Command lines of this machine that name the folder."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                words_of = file.read().split(b"\0")
+        except (OSError, ValueError):
+            continue
+        if any(str(folder).encode() in word for word in words_of) and b"torture" not in b" ".join(words_of[:3]):
+            found.append(words_of)
+    return found
+
+
+def begun(folder):
+    started = subprocess.Popen([program("branchline"), "torture", "--minutes", "5", "--folder", folder, "--language", "en"],
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = []
+    for line in started.stdout:
+        said.append(line)
+        if "the torture begins" in line:
+            return started, said
+    pytest.fail("".join(said))
+
+
+def test_ctrl_c_judges_what_was_done_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "scratch"
+    started, said = begun(folder)
+    assert programs_of(folder)
+    os.kill(started.pid, signal.SIGINT)
+    said += started.stdout.readlines()
+    assert started.wait(120) == 0, "".join(said)
+    assert any("asked to stop after" in line for line in said)
+    assert LINE.fullmatch(said[-1].strip()), "".join(said)
+    assert programs_of(folder) == [] and not folder.exists()
+
+
+def test_sigterm_stops_at_once_says_so_and_leaves_no_program(tmp_path):
+    folder = tmp_path / "scratch"
+    started, said = begun(folder)
+    os.kill(started.pid, signal.SIGTERM)
+    said += started.stdout.readlines()
+    assert started.wait(30) == 130, "".join(said)
+    assert any("nothing was judged" in line for line in said)
+    assert not LINE.fullmatch(said[-1].strip())
+    assert programs_of(folder) == []
+
+
+def test_killed_it_takes_its_programs_along(tmp_path):
+    folder = tmp_path / "scratch"
+    started, _ = begun(folder)
+    assert programs_of(folder)
+    started.kill()
+    started.wait(10)
+    from support.wait import wait_for
+    wait_for(lambda: programs_of(folder) == [], 10, "everything has ended")
+
+
+# ---- its decoder ----
+
+VECTORS = SOURCE / "tests" / "data" / "wire"
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in VECTORS.glob("batch*.hex")))
+def test_its_decoder_reads_what_the_contract_tests_reader_reads(name):
+    message = bytes.fromhex("".join((VECTORS / f"{name}.hex").read_text().split()))
+    expected = wire_decoder.decode(message)
+    reader = wire_decoder.Reader(message[4:])
+    header = wire_decoder.batch_header(reader)
+    reader.varint()
+    raw = body.inflate(reader.take(reader.left()), header["raw_size"], header["crc32"])
+    columns = body.columns(raw, header["event"][0], header["counts"][0])
+    assert [(c["id"], c["times"], c["values"]) for c in expected["series"]] == columns
+    events = body.events(raw, header["counts"][1])
+    assert [(e["boot_ms"], e["type"], e["id"]) for e in expected["events"]] == [e[:3] for e in events]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: bytes([b[0] ^ 1]) + b[1:], lambda b: b + b"\0"])
+def test_a_damaged_body_is_not_read(damage):
+    raw = bytes(range(200))
+    import zlib
+    with pytest.raises(body.Damaged):
+        body.inflate(damage(zlib.compress(raw)), len(raw), zlib.crc32(raw))
+
+
+# ---- its arithmetic ----
+
+DEVICE, SPOOL = "torture-a1", "ab" * 16
+
+
+def stored(runs=(), gaps=(), seqs=(), names=(), doubled=0):
+    """runs: (n, last, boot ms of the first, seq), one series with a value a second."""
+    device = store.Device(samples=sum(last - n + 1 for n, last, _, _ in runs), events=len(names), doubled=doubled)
+    for n, last, ms, seq in runs:
+        device.runs[0].append(store.Run(n, last, ms, ms + 1000 * (last - n), (SPOOL, seq)))
+    device.names.update(names)
+    batches = {(SPOOL, 3, run[3]) for run in runs} | {(SPOOL, 3, seq) for seq in seqs}
+    return store.Stored({DEVICE: device}, batches, [(DEVICE, SPOOL, *gap) for gap in gaps], [])
+
+
+def gap(stream=3, reason=2, first=0, last=0, begin=0, end=0, samples=0):
+    return stream, reason, first, last, "", begin, "", end, samples
+
+
+CASES = {
+    "all is there": dict(accepted=20, runs=[(1000, 1019, 1000, 1)], expect=(20, 20, 20, 0, 0, 0)),
+    "the end of a run is lost": dict(accepted=20, runs=[(1000, 1016, 1000, 1)], expect=(20, 20, 17, 0, 3, 0)),
+    "a hole in a run": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 2)],
+                            expect=(20, 20, 15, 0, 5, 0)),
+    "a hole that an entry names": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
+                                       gaps=[gap(first=2, last=2, begin=5000, end=10000, samples=5)],
+                                       expect=(20, 20, 15, 0, 0, 5)),
+    "an entry whose count the census knows": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)], gaps=[gap(first=2, last=2)],
+        census={(SPOOL, 3, 2): 5}, expect=(20, 20, 15, 0, 0, 5)),
+    "an entry for a batch that came after all counts nothing": dict(
+        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(first=1, last=1, samples=20)],
+        expect=(20, 20, 20, 0, 0, 0)),
+    "an entry that names too little": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
+                                           gaps=[gap(first=2, last=2, samples=4)], expect=(20, 20, 15, 0, 1, 4)),
+    "what memory could not hold was made and never accepted": dict(
+        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=3, samples=7)], expect=(27, 20, 20, 0, 0, 7)),
+    "rolled back is no loss by itself": dict(
+        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=7, first=5, last=6)], census={(SPOOL, 3, 5): 9},
+        expect=(20, 20, 20, 0, 0, 0)),
+    "a second start is no hole": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90000, 90009, 90000, 2)],
+                                      expect=(20, 20, 20, 0, 0, 0)),
+    "the first of a start is missing": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90001, 90009, 91000, 2)],
+                                            expect=(20, 20, 19, 0, 1, 0)),
+    "a loss that a stranger hides": dict(accepted=15, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 2)],
+                                         expect=(15, 15, 15, 0, 5, 0)),
+    "more than was accepted": dict(accepted=18, runs=[(1000, 1019, 1000, 1)], expect=(18, 18, 20, 0, 0, 0), fails=True),
+    "doubled": dict(accepted=20, runs=[(1000, 1019, 1000, 1), (1000, 1004, 1000, 2)], doubled=5,
+                    expect=(20, 20, 20, 5, 0, 0)),
+    "a step that is missing": dict(accepted=3, names=[f"{DEVICE}-1", f"{DEVICE}-3"], told=3,
+                                   expect=(3, 3, 2, 0, 1, 0)),
+    "what waits in the spool is not judged": dict(accepted=30, uncut=4, waiting={(SPOOL, 3, 9): 6, (SPOOL, 3, 1): 20},
+                                                  runs=[(1000, 1019, 1000, 1)], expect=(20, 20, 20, 0, 0, 0)),
+    "nor what only a rolled-back file had": dict(accepted=30, gone_uncut=4, gone_waiting={(SPOOL, 3, 9): 6},
+                                                 runs=[(1000, 1019, 1000, 1)], expect=(20, 20, 20, 0, 0, 0)),
+    "the collector's own count": dict(accepted=20, runs=[(1000, 1019, 1000, 1)], unexplained=2,
+                                      expect=(20, 20, 20, 0, 0, 0), fails=True),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_arithmetic(name):
+    case = dict(CASES[name])
+    what = stored(case.pop("runs", ()), case.pop("gaps", ()), names=case.pop("names", ()),
+                  doubled=case.pop("doubled", 0))
+    expect, fails = case.pop("expect"), case.pop("fails", False)
+    census, unexplained = case.pop("census", {}), case.pop("unexplained", 0)
+    verdict = judge.judge([judge.Claim(DEVICE, **case)], what, census, unexplained, len(what.gaps))
+    got = tuple(map(int, LINE.fullmatch(verdict.line()).groups()))
+    assert got == expect, verdict
+    assert verdict.holds() == (not fails and got[3] == got[4] == 0)
+
+
+# ---- its words ----
+
+
+def test_every_text_takes_the_same_values_in_both_languages():
+    for key, texts in words._TEXTS.items():
+        fields = [sorted(re.findall(r"{(\w+)", text)) for text in texts]
+        assert fields[0] == fields[1], key
+        assert all(ord(c) < 0x2e80 for c in texts[0]), f"{key}: not English"
+        assert any(ord(c) >= 0x2e80 for c in texts[1]) or not re.search("[a-z]{3}", texts[0]), f"{key}: not Chinese"
+
+
+@pytest.mark.parametrize("environment, language", [
+    ({"LANG": "zh_CN.UTF-8"}, "zh-CN"), ({"LANG": "de_DE"}, "en"), ({}, "en"),
+    ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en")])
+def test_the_language_is_the_environments(environment, language):
+    assert words.language_of(environment) == language
