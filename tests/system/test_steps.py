@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from support.builds import program
+from support.steps import Reporter
 from support.wait import free_port, wait_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
@@ -33,38 +34,6 @@ KILLS = 100 if os.environ.get("BL_LONG") else 6
 def agent(*args, timeout=40, **more):
     return subprocess.run([program("branchline-agent"), *args], capture_output=True, text=True,
                           timeout=timeout, **more)
-
-
-class Reporter:
-    """One connection to the step socket."""
-
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(30)
-        # A socket address is short, and the folders of tests are not.
-        folder = os.open(Path(path).parent, os.O_PATH)
-        try:
-            self.sock.connect(f"/proc/self/fd/{folder}/{Path(path).name}")
-        finally:
-            os.close(folder)
-        self.answers = self.sock.makefile("rb")
-
-    def say(self, line):
-        self.sock.sendall(line if isinstance(line, bytes) else line.encode() + b"\n")
-
-    def hear(self):
-        return self.answers.readline().decode().rstrip("\n")
-
-    def ask(self, line):
-        self.say(line)
-        return self.hear()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.answers.close()
-        self.sock.close()
 
 
 class Device:

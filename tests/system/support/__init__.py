@@ -13,6 +13,8 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     peers.py     servers that are not what they should be: silent, full, plain HTTP, a scripted broker
     mail.py      MailServer: a real SMTP server that keeps letters and refuses what it is told to
     webhook.py   Receiver: checks signatures, honours webhook-id
+    steps.py     a connection to an agent's step socket; EventLoad: numbered reports over every death of it
+    oracle.py    what the store holds against what was accepted: values, holes, the Account
     org.py       Organisation: everything together, made by the public tools
     centre.py    Centre: an organisation with a mail server and a webhook receiver
     builds.py    program(name): the path of something that was built

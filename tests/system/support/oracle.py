@@ -1,15 +1,20 @@
 """The judge of delivery: reads the collector's store itself and checks every synthetic sample.
 
 The agent's synthetic sampler puts f(series, n) = n * 1000 + series with n growing by one a tick, so
-no record of what was sent is needed: what is missing or came twice shows in the values. Bodies are
-decoded by the independent reader in tests/contract, not by our own codec.
+no record of what was sent is needed: what is missing or came twice shows in the values. Reported
+steps (support/steps.py) carry their number and f(n), and were accepted when the agent said "ok". Bodies
+are decoded by the independent reader in tests/contract, not by our own codec.
+
+Every judge ends in the same arithmetic, an Account.
 """
 
 import sqlite3
 import sys
 from collections import Counter, defaultdict
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from .steps import EventLoad
 from .wait import wait_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "contract"))
@@ -44,14 +49,67 @@ def _rows(path, sql, *args):
         connection.close()
 
 
+# Reasons of the ledger (enum bl_gap_reason): what was accepted before it went, and what never was.
+AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE = (2, 4, 6, 7), (3, 8)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Values of all kinds, one by one. generated: those that can be counted, which leaves out what was in
+    the memory of a killed agent (at most one tick; its time lies in an entry "off"). accepted: committed
+    in the spool. doubled: stored more than once. lost: accepted, and neither stored nor in the ledger.
+    explained: in the ledger. Where nothing is lost, every accepted value is stored or explained.
+    """
+
+    generated: int = 0
+    accepted: int = 0
+    stored: int = 0
+    doubled: int = 0
+    lost: int = 0
+    explained: int = 0
+
+    def __add__(self, other):
+        return Account(*(a + b for a, b in zip(astuple(self), astuple(other))))
+
+    def line(self) -> str:
+        return (f"generated {self.generated} accepted {self.accepted} stored {self.stored}"
+                f" doubled {self.doubled} lost {self.lost} explained {self.explained}")
+
+
 class Store:
     """The collector's telemetry.db, read only."""
 
     def __init__(self, org):
         self.path = org.folder / "collector" / "telemetry.db"
 
+    def explained(self, device: str, stream: int, reasons) -> int:
+        """Values that the ledger says went for these reasons."""
+        return _rows(self.path, "SELECT coalesce(sum(g.samples), 0) FROM gap g JOIN device d ON d.id ="
+                     f" g.device_id WHERE d.name = ? AND g.stream = ? AND g.reason IN ({','.join(map(str, reasons))})",
+                     device, stream)[0][0]
+
+    def reports(self, device: str) -> Counter:
+        """How often each report of an EventLoad is stored: n -> times. Its value must be f(n)."""
+        out = Counter()
+        for begin, end, raw, crc, n, body in _rows(
+                self.path, "SELECT b.event_begin_ms, b.event_end_ms, b.raw_bytes, b.crc32, b.n_events, b.body"
+                " FROM batch b JOIN device d ON d.id = b.device_id WHERE d.name = ? AND b.stream = 1"
+                " AND b.n_events > 0", device):
+            found = dict(wire_decoder.sections(wire_decoder.Reader(wire_decoder.inflate(body, raw, crc))))
+            for event in wire_decoder.read_events(found[3], n, begin, end):
+                attributes = dict(event["attrs"])
+                if attributes.get("process") == "load":
+                    number = int(attributes["n"])
+                    assert attributes["v"] == EventLoad.value(number), event
+                    out[number] += 1
+        return out
+
     def samples(self) -> int:
         return _rows(self.path, "SELECT samples FROM total")[0][0]
+
+    def values(self) -> int:
+        """Samples and events."""
+        return _rows(self.path, "SELECT samples + events FROM total")[0][0]
 
     def samples_of(self, spool_hex: str) -> int:
         return _rows(self.path, "SELECT coalesce(sum(b.n_samples), 0) FROM batch b"
@@ -130,29 +188,38 @@ class Spool:
                      " WHERE receipted_unix_ms IS NULL AND samples > 0")[0][0]
 
 
-def receipted(org, agent, base: str):
-    """Restarts the agent without synthetic load and waits until every batch has its receipt."""
+def quieten(agent, base: str):
+    """Restarts the agent without synthetic load; the start cuts what was open."""
     agent.stop()
     agent.config.write_text(base + silence())
     agent.start()
+
+
+def receipted(org, agent, base: str):
+    """Quietens the agent and waits until every batch has its receipt."""
+    quieten(agent, base)
     spool = Spool(agent)
     wait_for(lambda: spool.waiting() == 0, 90, "every batch has its receipt",
              lambda: agent.process.log() + org.collector.log())
 
 
-def arrive_in_full(org, agent, base: str, timeout_s: float = 90.0):
-    """The same, and then as many samples must be stored of this spool as it ever accepted.
+def arrived_in_full(org, agent, timeout_s: float = 90.0):
+    """Waits until as many samples are stored of this spool as it ever accepted (the agent was quietened).
 
-    The start cuts what was open. The agent's own two series go on; they wait in the open span.
-    More stored than accepted, or less, never becomes equal: that is the test.
+    The agent's own two series go on; they wait in the open span. More stored than accepted, or less,
+    never becomes equal: that is the test.
     """
-    receipted(org, agent, base)
     spool, store = Spool(agent), Store(org)
     wait_for(lambda: spool.waiting() == 0 and store.samples_of(spool.id()) == spool.cut(), timeout_s,
              "as many samples are stored as were accepted", lambda:
              f"accepted and cut {spool.cut()}, stored {store.samples_of(spool.id())}, batches"
              f" waiting {spool.waiting()}\n{agent.process.log()}{org.collector.log()}")
     assert store.repeated_batches() == 0
+
+
+def arrive_in_full(org, agent, base: str, timeout_s: float = 90.0):
+    receipted(org, agent, base)
+    arrived_in_full(org, agent, timeout_s)
 
 
 def check_values(store: Store, device: str) -> int:
@@ -182,3 +249,27 @@ def check_values(store: Store, device: str) -> int:
         checked += len(numbers)
     assert checked, f"no synthetic sample of {device} is in the store"
     return checked
+
+
+def account_of_samples(store: Store, agent) -> Account:
+    """The host stream of an agent after arrive_in_full: its spool's count against the store's values."""
+    accepted, stored = Spool(agent).cut(), store.samples_of(Spool(agent).id())
+    doubled = sum(sum(c - 1 for c in Counter(int(value) for _, _, value in got).values())
+                  for got in store.synthetic(agent.device).values())
+    gone = store.explained(agent.device, 3, AFTER_ACCEPTANCE)
+    never = store.explained(agent.device, 3, BEFORE_ACCEPTANCE)
+    return Account(accepted + never, accepted, stored - doubled, doubled, accepted - (stored - doubled) - gone,
+                   gone + never)
+
+
+def account_of_reports(store: Store, agent, load: EventLoad) -> Account:
+    """An EventLoad that has finished, after arrive_in_full."""
+    found = store.reports(agent.device)
+    gone = store.explained(agent.device, 1, AFTER_ACCEPTANCE)
+    strangers = [n for n in found if not 1 <= n <= load.generated]
+    assert not strangers, f"{agent.device}: reports {strangers[:5]} were never made"
+    missing = [n for n in range(1, load.accepted + 1) if n not in found]
+    if len(missing) > gone:
+        print(f"{agent.device}: accepted and not stored: reports {missing[:10]}")
+    return Account(load.generated, load.accepted, len(found), sum(found.values()) - len(found),
+                   len(missing) - gone, gone)
