@@ -17,7 +17,7 @@ function(bl_broken_source name module)
     target_include_directories(broken_${name} PRIVATE ${folder_of})
   endforeach()
   target_compile_definitions(broken_${name} PRIVATE ${id})
-  target_link_libraries(broken_${name} PRIVATE ${module} PkgConfig::SQLITE ZLIB::ZLIB bl_options bl_sanitize)
+  target_link_libraries(broken_${name} PRIVATE ${module} bl_fault PkgConfig::SQLITE ZLIB::ZLIB bl_options bl_sanitize)
 endfunction()
 
 bl_broken_source(receipt-before-commit collector_ingest ingest_core.c)

@@ -5,7 +5,7 @@ foreach(name test_ingest test_ingest_bad)
 endforeach()
 # A decoder that dies, for the poison test.
 target_link_options(test_ingest_bad PRIVATE -Wl,--wrap=bl_batch_verify)
-bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_log m)
+bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_fault bl_log m)
 target_include_directories(test_ingest_crash PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 
 # Built with the tests, run by tests/perf/run.

@@ -5,7 +5,8 @@
  *
  * The child is a collector and an agent in one: it begins where the store says
  * it is, feeds batches out of order and some twice, and tells through a pipe
- * each receipt that goes out.  The parent kills it at a random moment.
+ * each receipt that goes out.  The parent kills it at a random moment, or it
+ * dies by itself at the nth hit of a named place.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -22,15 +23,18 @@
 
 #include <cmocka.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 #include "branchline/topic.h"
 
+#include "folder.h"
 #include "ingest_core.h"
 #include "store.h"
 #include "store_fixture.h"
 #include "store_read.h"
 
 #define KILLS    40
+#define ROUNDS   400 /* a child that has not died by then never will */
 #define MINUTE   60000
 #define INTERVAL 10000
 #define SERIES   3
@@ -128,6 +132,29 @@ feed_maps(struct child *c)
 		_exit(3);
 }
 
+/* As an agent does that was connected anew: answered after the commit. */
+static void
+feed_hello(struct child *c, uint64_t next)
+{
+	struct bl_hello h = { .nonce = 77, .spool = fixture_id(0x11), .boot = fixture_id(0xb0) };
+	struct ingest_msg m = { "bl/1/up/07/kiosk-1/hello", NULL, 0, false };
+	struct bl_err err = { 0 };
+
+	(void)snprintf(h.device, sizeof(h.device), "kiosk-1");
+	(void)snprintf(h.software, sizeof(h.software), "0.1.0");
+	for (int i = 0; i < BL_STREAMS; i++)
+		h.stream[i].next_seq = h.stream[i].lowest_held = 1;
+	h.stream[2].next_seq = next + 8;
+	if (!bl_ranges_add(&h.stream[2].held, 1, next + 7))
+		_exit(3);
+	bl_buf_reset(&c->msg);
+	(void)bl_hello_encode(&h, &c->msg);
+	m.payload = c->msg.data;
+	m.len = c->msg.len;
+	if (ingest_core_take(c->core, &m, &err) < 0)
+		_exit(3);
+}
+
 static uint64_t
 contiguous(struct child *c)
 {
@@ -142,9 +169,41 @@ contiguous(struct child *c)
 	return r.stream[2].contiguous;
 }
 
-/* Runs until it is killed. */
+/* One transaction of the writer, and what follows it. */
 static void
-run_child(const char *path, const char *marker, int pipe_fd, uint64_t seed)
+round_of(struct child *c)
+{
+	const uint64_t next = contiguous(c) + 1;
+	struct bl_err err = { 0 };
+
+	if (ingest_core_begin(c->core, &err) < 0)
+		_exit(6);
+	feed_hello(c, next);
+	feed_maps(c);
+	/* Out of order, some twice, some known already. */
+	for (int i = 0; i < 6; i++)
+		feed(c, next + next_random(c) % 8);
+	if (next > 3)
+		feed(c, next - 2);
+	feed(c, next);
+	if (ingest_core_commit(c->core, &err) < 0)
+		_exit(7);
+	/* The answer to the hello at once; the receipt a second later. */
+	(void)ingest_core_due(c->core);
+	if (ingest_core_begin(c->core, &err) < 0)
+		_exit(6);
+	feed(c, next + next_random(c) % 8);
+	if (ingest_core_commit(c->core, &err) < 0)
+		_exit(7);
+	c->clock.mono_ms += 1000;
+	c->clock.unix_ms += 1000;
+	(void)ingest_core_due(c->core);
+}
+
+/* Runs until it is killed, or dies at the nth hit of place (NULL: nowhere). */
+static void
+run_child(const char *path, const char *marker, int pipe_fd, uint64_t seed, const char *place,
+    unsigned nth)
 {
 	struct child c = { .pipe_fd = pipe_fd, .random = seed };
 	struct store_opts opts = { .path = path, .clock = &c.clock.clock };
@@ -162,28 +221,16 @@ run_child(const char *path, const char *marker, int pipe_fd, uint64_t seed)
 	core.store = c.s;
 	if (ingest_core_create(&c.core, &core, &err) < 0)
 		_exit(5);
-	for (;;) {
-		const uint64_t next = contiguous(&c) + 1;
-
-		if (ingest_core_begin(c.core, &err) < 0)
-			_exit(6);
-		feed_maps(&c);
-		/* Out of order, some twice, some known already. */
-		for (int i = 0; i < 6; i++)
-			feed(&c, next + next_random(&c) % 8);
-		if (next > 3)
-			feed(&c, next - 2);
-		feed(&c, next);
-		if (ingest_core_commit(c.core, &err) < 0)
-			_exit(7);
-		c.clock.mono_ms += 1000;
-		c.clock.unix_ms += 1000;
-		(void)ingest_core_due(c.core);
-	}
+	if (place != NULL && !bl_fault_arm_action(place, nth, BL_FAULT_KILL))
+		_exit(8);
+	for (unsigned i = 0; place == NULL || i < ROUNDS; i++)
+		round_of(&c);
+	_exit(9);
 }
 
+/* The highest seq up to which a receipt that went out settles. */
 static uint64_t
-run_and_kill(const char *path, const char *marker, uint64_t seed)
+run_and_kill(const char *path, const char *marker, uint64_t seed, const char *place, unsigned nth)
 {
 	const struct timespec wait = { 0, (long)(2000000 + seed * 7919 % 30000000) };
 	uint64_t told = 0, n;
@@ -195,18 +242,22 @@ run_and_kill(const char *path, const char *marker, uint64_t seed)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)close(fds[0]);
-		run_child(path, marker, fds[1], seed);
+		run_child(path, marker, fds[1], seed, place, nth);
 		_exit(1);
 	}
 	(void)close(fds[1]);
-	/* The moment of the kill is what varies; what is checked does not depend on it. */
-	(void)nanosleep(&wait, NULL);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
+	if (place == NULL) {
+		/* The moment of the kill is what varies; what is checked does not depend on it. */
+		(void)nanosleep(&wait, NULL);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+	}
 	while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
 		told = n > told ? n : told;
 	(void)close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		fail_msg("%s: the child ended by itself: %x", place != NULL ? place : "-",
+		    (unsigned)status);
 	return told;
 }
 
@@ -259,40 +310,127 @@ check_values(const char *path, const struct bl_clock *clock, uint64_t last)
 	store_read_close(r);
 }
 
+struct files {
+	char *folder;
+	char path[600], marker[600];
+	struct fixture_clock clock;
+};
+
+static int
+setup(void **state)
+{
+	struct files *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	fixture_clock_init(&f->clock);
+	f->folder = fixture_folder();
+	(void)snprintf(f->path, sizeof(f->path), "%s/telemetry.db", f->folder);
+	(void)snprintf(f->marker, sizeof(f->marker), "%s/marker", f->folder);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct files *f = *state;
+
+	fixture_folder_remove(f->folder);
+	free(f);
+	return 0;
+}
+
+/* What the store itself says after a death: 1..n are there, none of them set aside. */
+static uint64_t
+reopened(struct files *f)
+{
+	struct child c = { .random = 0 };
+	struct store_opts opts = { .path = f->path, .clock = &f->clock.clock };
+	const struct bl_id spool = fixture_id(0x11);
+	struct bl_receipt r = { 0 };
+	struct store_spool *sp;
+	struct bl_err err = { 0 };
+
+	if (store_open(&c.s, &opts, &err) < 0)
+		fail_msg("%s", err.msg);
+	if (store_spool_known(c.s, &spool, "kiosk-1", &sp, &err) == STORE_SPOOL_OK)
+		store_receipt(c.s, sp, &r);
+	store_close(c.s);
+	assert_int_equal(r.stream[2].aside.n, 0);
+	return r.stream[2].contiguous;
+}
+
 static void
 nothing_receipted_is_lost_and_nothing_is_stored_twice(void **state)
 {
-	char path[600], marker[600];
-	char *folder = fixture_folder();
-	struct child c = { .random = 0 };
-	struct store_opts opts = { .path = path, .clock = &c.clock.clock };
-	struct bl_err err = { 0 };
-	uint64_t told = 0, have;
+	struct files *f = *state;
+	uint64_t told = 0, have = 0;
 
-	(void)state;
-	fixture_clock_init(&c.clock);
-	(void)snprintf(path, sizeof(path), "%s/telemetry.db", folder);
-	(void)snprintf(marker, sizeof(marker), "%s/marker", folder);
 	for (uint64_t i = 1; i <= KILLS; i++) {
-		const uint64_t n = run_and_kill(path, marker, i * 1000003);
+		const uint64_t n = run_and_kill(f->path, f->marker, i * 1000003, NULL, 0);
 
 		told = n > told ? n : told;
-		assert_true(store_open(&c.s, &opts, &err) >= 0);
-		have = contiguous(&c);
+		have = reopened(f);
 		assert_true(have >= told);
-		store_close(c.s);
 	}
 	/* The test is worth something only when the child came to do something. */
 	assert_true(told > 20);
-	check_values(path, &c.clock.clock, have);
-	fixture_folder_remove(folder);
+	check_values(f->path, &f->clock.clock, have);
+}
+
+/* In the order in which the writer passes them; collector/src/ingest/README.md explains each. */
+static const char *const places[] = {
+	"ingest.begin",
+	"ingest.begun",
+	"ingest.admitted",
+	"ingest.dict",
+	"ingest.decoded",
+	"ingest.put",
+	"ingest.taken",
+	"store.commit",
+	"store.committed",
+	"store.marked",
+	"ingest.committed",
+	"ingest.answer",
+	"ingest.receipt",
+	"ingest.published",
+};
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+static void
+dying_at_any_place_between_commit_and_receipt_loses_and_doubles_nothing(void **state)
+{
+	const unsigned times = rounds(20, 200);
+	struct files *f = *state;
+
+	for (size_t p = 0; p < PLACES; p++) {
+		uint64_t told = 0, have = 0;
+
+		for (unsigned nth = 1; nth <= times; nth++) {
+			const uint64_t n =
+			    run_and_kill(f->path, f->marker, p * 1000003 + nth, places[p], nth);
+
+			told = n > told ? n : told;
+			have = reopened(f);
+			if (have < told)
+				fail_msg("%s, hit %u: %llu were receipted, %llu are there",
+				    places[p], nth, (unsigned long long)told,
+				    (unsigned long long)have);
+		}
+		assert_true(told > 0);
+		check_values(f->path, &f->clock.clock, have);
+	}
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_receipted_is_lost_and_nothing_is_stored_twice),
+		cmocka_unit_test_setup_teardown(
+		    nothing_receipted_is_lost_and_nothing_is_stored_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    dying_at_any_place_between_commit_and_receipt_loses_and_doubles_nothing, setup,
+		    teardown),
 	};
 
 	bl_log_level_set(BL_LOG_ERROR);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 #include "ingest_internal.h"
@@ -36,6 +37,7 @@ check_body(struct ingest_core *c, const struct bl_batch_header *h, const uint8_t
 		    "the collector died %d times while decoding this batch", MARKER_STRIKES);
 	else if ((rc = bl_batch_inflate(h, body, len, &c->raw, why)) == BL_OK)
 		rc = bl_batch_verify(h, c->raw.data, c->raw.len, why);
+	(void)bl_fault_hit("ingest.decoded");
 	marker_leave(c->marker, sum);
 	return rc;
 }
@@ -52,6 +54,7 @@ take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
 		    c, a, STORE_ASIDE_UNDECODABLE, why.msg, sp, h->stream, h->seq, err);
 	if (rc == BL_OK)
 		rc = store_batch_put(c->store, sp, h, body, len, c->raw.data, c->raw.len, &why);
+	(void)bl_fault_hit("ingest.put");
 	if (rc == BL_EINVAL) /* nothing was stored */
 		return ingest_aside(
 		    c, a, STORE_ASIDE_UNDECODABLE, why.msg, sp, h->stream, h->seq, err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 #include "ingest_internal.h"
@@ -205,13 +206,22 @@ ingest_core_take(struct ingest_core *c, const struct ingest_msg *m, struct bl_er
 	struct arrival a = { .m = m };
 	int rc = admit(c, &a, err);
 
-	return rc == 1 ? dispatch(c, &a, err) : rc;
+	(void)bl_fault_hit("ingest.admitted");
+	if (rc == 1)
+		rc = dispatch(c, &a, err);
+	(void)bl_fault_hit("ingest.taken");
+	return rc;
 }
 
 int
 ingest_core_begin(struct ingest_core *c, struct bl_err *err)
 {
-	return store_begin(c->store, err);
+	int rc;
+
+	(void)bl_fault_hit("ingest.begin");
+	rc = store_begin(c->store, err);
+	(void)bl_fault_hit("ingest.begun");
+	return rc;
 }
 
 int
@@ -232,6 +242,7 @@ ingest_core_commit(struct ingest_core *c, struct bl_err *err)
 		return rc;
 	}
 	c->before = c->stats;
+	(void)bl_fault_hit("ingest.committed");
 	return BL_OK;
 }
 

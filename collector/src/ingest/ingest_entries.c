@@ -1,6 +1,7 @@
 /* Dictionaries, clock maps, "gone" and presence. */
 #include <string.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 #include "ingest_internal.h"
@@ -48,6 +49,7 @@ ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *
 		if (put < 0 || put == STORE_ENTRY_CONFLICT || put == STORE_ENTRY_EARLY)
 			break;
 	}
+	(void)bl_fault_hit("ingest.dict");
 	owe_receipt(c, a, &rd.spool);
 	if (put == STORE_ENTRY_CONFLICT)
 		return ingest_aside(c, a, STORE_ASIDE_CONFLICT,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 #include "ingest_internal.h"
@@ -111,8 +112,10 @@ say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now
 	bl_buf_reset(&c->out);
 	if (bl_receipt_encode(&r, &c->out) < 0)
 		c->out.failed = true;
+	(void)bl_fault_hit(o->answer ? "ingest.answer" : "ingest.receipt");
 	if (!publish(c, BL_TOPIC_RECEIPT, d->name, false))
 		return false;
+	(void)bl_fault_hit("ingest.published");
 	if (o->answer) {
 		d->last_answer_mono_ms = now;
 		c->stats.answers++;

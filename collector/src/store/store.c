@@ -13,6 +13,7 @@
 
 #include "store_internal.h"
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 
 static int
@@ -283,17 +284,22 @@ store_commit(struct store *s, struct bl_err *err)
 
 	if (!s->in_tx)
 		return bl_fail(err, BL_EINVAL, "commit: no transaction is open");
-	if ((rc = store_flush_spools(s, err)) < 0 || (rc = flush_totals(s, err)) < 0 ||
-	    (rc = store_run(s, SQL_COMMIT, err, "")) < 0) {
+	if ((rc = store_flush_spools(s, err)) >= 0 && (rc = flush_totals(s, err)) >= 0) {
+		(void)bl_fault_hit("store.commit");
+		rc = store_run(s, SQL_COMMIT, err, "");
+	}
+	if (rc < 0) {
 		store_rollback(s);
 		return rc;
 	}
+	(void)bl_fault_hit("store.committed");
 	s->in_tx = false;
 	s->total.aside_dirty = false;
 	s->total_committed = s->total;
 	s->stats.commits++;
 	s->stats.last_commit_mono_ms = bl_mono_ms(s->clock);
 	store_mark_write(s);
+	(void)bl_fault_hit("store.marked");
 	store_shrink_spools(s);
 	return BL_OK;
 }
