@@ -15,6 +15,8 @@
  */
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 #define WALK_ROWS 256 /* of one transaction */
@@ -78,6 +80,7 @@ apply_marks(struct spool *s, const struct mark *m, unsigned n, struct bl_err *er
 
 	if (n == 0)
 		return BL_OK;
+	(void)bl_fault_hit("spool.receipting");
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	for (unsigned i = 0; i < n && rc == BL_OK; i++) {
@@ -96,6 +99,7 @@ apply_marks(struct spool *s, const struct mark *m, unsigned n, struct bl_err *er
 	if ((rc = txn_commit(s, err)) == BL_OK)
 		for (unsigned i = 0; i < n; i++)
 			outstanding_forget(s, m[i].id);
+	(void)bl_fault_hit("spool.receipted");
 	return rc;
 }
 

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 static int
@@ -205,6 +207,7 @@ begin_boot(struct spool *s, struct bl_err *err)
 	for (unsigned i = 0; i < BL_STREAMS && !bl_id_is_zero(&s->d.boot); i++)
 		if ((rc = cut_former(s, (enum bl_stream)(i + 1), &end_ms[i], err)) < 0)
 			return rc;
+	(void)bl_fault_hit("spool.beginning");
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	if (!bl_id_is_zero(&s->d.boot) && (rc = off_gaps(s, end_ms, s->opened_ms, err)) < 0) {

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 /* What went into an encoder. */
@@ -170,7 +172,9 @@ store(struct spool *s, const struct bl_batch_header *h, const struct bl_buf *msg
 
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
-	if ((rc = batch_insert(s, id, h, msg->data, msg->len, err)) < 0 ||
+	rc = batch_insert(s, id, h, msg->data, msg->len, err);
+	(void)bl_fault_hit("spool.cutting");
+	if (rc < 0 ||
 	    (rc = db_run(s, Q_OPEN_DROP, err, "ii", (int64_t)h->stream, f->last_row)) < 0 ||
 	    (f->last_gap > 0 &&
 		(rc = db_run(s, Q_LEDGER_TRAVELLED, err, "ii", f->last_gap, id)) < 0) ||
@@ -245,6 +249,7 @@ cut_one(struct spool *s, enum bl_stream stream, int64_t max_rows, int64_t upto_m
 		goto out;
 	}
 	if ((rc = store(s, &h, &msg, &f, upto_ms, err)) == BL_OK) {
+		(void)bl_fault_hit("spool.cut");
 		learn(s, stream, &h, &f);
 		*left = f.left;
 	}

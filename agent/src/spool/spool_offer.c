@@ -12,6 +12,8 @@
  */
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 bool
@@ -395,6 +397,7 @@ mark_offered(struct spool *s, const struct offering *o, struct bl_err *err)
 
 	if (o->n_fresh == 0)
 		return BL_OK;
+	(void)bl_fault_hit("spool.offering");
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	for (unsigned i = 0; i < o->n_fresh && rc == BL_OK; i++)
@@ -436,5 +439,6 @@ spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *
 		return rc;
 	}
 	*n = o.n;
+	(void)bl_fault_hit("spool.offered");
 	return BL_OK;
 }

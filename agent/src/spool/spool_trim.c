@@ -11,6 +11,8 @@
  */
 #include <string.h>
 
+#include "branchline/fault.h"
+
 #include "spool_internal.h"
 
 #define SLICE 16
@@ -81,8 +83,10 @@ drop_named(struct spool *s, const struct victim *v, enum bl_gap_reason reason, s
 	int rc;
 
 	if ((rc = spool_of_gen(s, v->id >> BATCH_GEN_BITS, &gap.spool, err)) < 0 ||
-	    (rc = batch_delete(s, v->id, v->waiting, v->bytes, err)) < 0 ||
-	    (rc = ledger_add(s, &gap, err)) < 0)
+	    (rc = batch_delete(s, v->id, v->waiting, v->bytes, err)) < 0)
+		return rc;
+	(void)bl_fault_hit("spool.evicting");
+	if ((rc = ledger_add(s, &gap, err)) < 0)
 		return rc;
 	m->dropped_batches++;
 	m->dropped_samples += v->samples;
@@ -188,11 +192,14 @@ drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err
 	for (unsigned i = 0; i < n && rc == BL_OK; i++)
 		rc = v[i].waiting ? drop_named(s, &v[i], BL_GAP_EVICTED, err)
 				  : batch_delete(s, v[i].id, false, v[i].bytes, err);
+	(void)bl_fault_hit("spool.trimming");
 	if (rc < 0) {
 		txn_rollback(s);
 		return rc;
 	}
-	return txn_commit(s, err);
+	rc = txn_commit(s, err);
+	(void)bl_fault_hit("spool.trimmed");
+	return rc;
 }
 
 int
