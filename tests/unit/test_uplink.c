@@ -399,6 +399,25 @@ no_credit_holds_the_backlog_back_and_live_flows(void **unused)
 	uplink_free(s.u);
 }
 
+/* The loop sleeps until the deadline: one that has passed and does nothing would spin. */
+static void
+a_full_window_has_no_deadline_for_credit(void **unused)
+{
+	struct script s = script();
+
+	(void)unused;
+	ready(&s, 100000);
+	/* Two fit, two wait for room; the bucket is deep in debt, and there is more. */
+	assert_int_equal(frames(&s, BL_STREAM_HOST, 1, 4, 100000, true), 2);
+	for (int i = 0; i < 50 && uplink_deadline(s.u) < s.now + 60000; i++) {
+		const int64_t at = uplink_deadline(s.u);
+
+		assert_true(i == 0 || at > s.now);
+		tick_to(&s, at > s.now ? at : s.now);
+	}
+	uplink_free(s.u);
+}
+
 static void
 credit_is_a_bucket_with_debt(void **unused)
 {
@@ -513,6 +532,7 @@ main(void)
 		cmocka_unit_test(a_batch_that_is_never_receipted_is_offered_ever_more_rarely),
 		cmocka_unit_test(a_refused_publish_waits_for_its_deadline),
 		cmocka_unit_test(no_credit_holds_the_backlog_back_and_live_flows),
+		cmocka_unit_test(a_full_window_has_no_deadline_for_credit),
 		cmocka_unit_test(credit_is_a_bucket_with_debt),
 		cmocka_unit_test(a_slow_link_has_one_second_of_backlog_in_flight),
 		cmocka_unit_test(dictionary_is_sent_once_and_again_when_it_got_lost),

@@ -501,12 +501,11 @@ work(struct spool_thread *t, struct post *p)
 	replace_if_damaged(t);
 }
 
-/* In how long something is due. */
+/* In how long something is due; at most this long. */
 static int64_t
-due_ms(const struct spool_thread *t)
+due_ms(const struct spool_thread *t, int64_t in)
 {
 	const int64_t now = bl_mono_ms(t->clock);
-	int64_t in = TURN_MS;
 
 	if (t->dirty && t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now < in)
 		in = t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now;
@@ -618,7 +617,7 @@ int64_t
 spool_thread_turn(struct spool_thread *t)
 {
 	(void)turn(t); /* its end is spool_thread_stop */
-	return due_ms(t);
+	return due_ms(t, INT64_MAX);
 }
 
 bool
@@ -639,7 +638,7 @@ spool_thread_run(void *arg)
 	struct spool_thread *t = arg;
 
 	do
-		wait(t, due_ms(t));
+		wait(t, due_ms(t, TURN_MS));
 	while (!turn(t));
 	spool_thread_finish(t);
 	return NULL;

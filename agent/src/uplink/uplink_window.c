@@ -324,6 +324,14 @@ publish_queued(struct uplink *u, int64_t now, struct uplink_effects *fx)
 	}
 }
 
+/* Whether there is room for more; the bucket is another question. */
+static bool
+may_ask(const struct uplink *u, const struct usage *use)
+{
+	return !u->asking && use->queued == 0 && use->frames < u->window &&
+	       use->bytes < UPLINK_WINDOW_BYTES;
+}
+
 static void
 ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
@@ -331,8 +339,7 @@ ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 	struct uplink_effect *e;
 	unsigned room;
 
-	if (u->asking || use.queued > 0 || use.frames >= u->window ||
-	    use.bytes >= UPLINK_WINDOW_BYTES)
+	if (!may_ask(u, &use))
 		return;
 	u->asked_past = u->past_hungry ? past_room(u, now, &use) : 0;
 	if (!u->live_hungry && u->asked_past == 0)
@@ -424,8 +431,8 @@ uplink_window_deadline(const struct uplink *u)
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
 		if (in_flight(&u->slot[i]) && u->slot[i].deadline_ms < at)
 			at = u->slot[i].deadline_ms;
-	if (u->past_hungry && !u->asking && u->credit > 0 && u->tokens <= 0 &&
-	    use.frames < u->window) {
+	/* A full window is waited for by its frames' deadlines: nothing could be done before. */
+	if (u->past_hungry && may_ask(u, &use) && u->credit > 0 && u->tokens <= 0) {
 		const double wait = -u->tokens * 1000.0 / (double)u->credit;
 		const int64_t paid = u->tokens_at_ms + 1 + (int64_t)wait;
 

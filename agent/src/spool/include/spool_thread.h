@@ -104,7 +104,7 @@ int spool_thread_start(struct spool_thread **out, const struct spool_thread_opts
  */
 int spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opts,
     const struct spool_calls *calls, int *opened, struct bl_err *err);
-/* One turn: what was posted, then what is due.  In how many ms (monotonic) something is due. */
+/* One turn: what was posted, then what is due.  In how many ms (monotonic) more is due. */
 int64_t spool_thread_turn(struct spool_thread *t);
 /* Nothing was posted that was not worked off, no callback waits. */
 bool spool_thread_idle(struct spool_thread *t);

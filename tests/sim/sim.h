@@ -1,0 +1,349 @@
+/*
+ * The simulator of delivery: one process, one thread, one seed.  Real spool,
+ * uplink, delivery, ingest_core and store; time, chance, disk (tests/shim),
+ * broker and everything that goes wrong are played.
+ *
+ *   sim_world.c     time, chance, the queue of what happens, the trace
+ *   sim_machine.c   an agent's machine: clocks, sampling, spool and delivery
+ *   sim_broker.c    a broker that forgets, doubles, reorders, delays and dies
+ *   sim_centre.c    the collector's writer around ingest_core and the store
+ *   sim_chaos.c     what goes wrong
+ *   sim_scenarios.c named mixes of it, one for each rule
+ *   sim_oracle.c    what must hold in the end
+ *   sim_main.c      seeds and printing
+ *
+ * The oracle needs no record of what was sent: the value of sample n of a series
+ * of a machine is value_of(machine, series, n).
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "branchline/batch.h"
+#include "branchline/buf.h"
+#include "branchline/clock.h"
+#include "branchline/message.h"
+#include "branchline/topic.h"
+
+#include "clockmap.h"
+#include "delivery.h"
+#include "ingest_core.h"
+#include "shim.h"
+#include "store.h"
+
+#define SIM_MACHINES_MAX 40u /* clones count */
+#define SIM_SERIES       3u  /* of probes and host; events have one number each */
+#define SIM_BOOTS_MAX    2048u
+#define SIM_ERASED_MAX   256u
+#define SIM_PATH_MAX     256
+
+#define SIM_SECOND INT64_C(1000)
+#define SIM_MINUTE (60 * SIM_SECOND)
+#define SIM_HOUR   (60 * SIM_MINUTE)
+#define SIM_DAY    (24 * SIM_HOUR)
+
+struct sim;
+
+/* ---- scenarios ---- */
+
+/* How often something happens in a run: about so many times, to each machine or to the centre. */
+struct sim_scenario {
+	const char *name;
+	const char *rule; /* what it shows, in a sentence */
+
+	/* the machines */
+	int64_t tick_ms;           /* 0: by chance, 1 to 8 min */
+	int64_t max_bytes;         /* of a spool; 0: 16 MiB */
+	int64_t keep_receipted_ms; /* 0: 72 h */
+	bool fat;                  /* events of some kB that do not compress */
+
+	/* the way, in thousandths of messages */
+	unsigned lose, twice, late;
+	unsigned drops;   /* connections cut, a machine */
+	unsigned outages; /* a machine */
+	int64_t outage_ms;
+
+	/* broker, centre */
+	unsigned broker_deaths, centre_stops;
+	unsigned centre_kills; /* power cuts and kill -9, some between commit and receipt */
+	unsigned centre_cuts;  /* at operation N of its disk */
+	unsigned store_back;   /* an older copy put back */
+	unsigned store_lost;
+	int64_t centre_out_ms;
+
+	/* what happens to a machine */
+	unsigned kills;    /* kill -9 and power cuts, with and without a new boot */
+	unsigned cuts;     /* at operation N of its disk */
+	unsigned restarts; /* orderly */
+	unsigned faults;   /* disk full, failing syncs, for a while */
+	unsigned back;     /* spool: an older copy put back */
+	unsigned resumed;  /* a live snapshot goes on where it was */
+	unsigned lost;     /* spool deleted */
+	unsigned damaged;  /* pages of it overwritten */
+	unsigned clones;   /* a second machine with a copy of it, in all */
+	unsigned renames;  /* the device's id changes */
+	unsigned steps;    /* its wall clock jumps */
+	unsigned suspends;
+	bool clock_1970; /* at each boot, set later */
+};
+
+extern const struct sim_scenario sim_scenarios[];
+const struct sim_scenario *sim_scenario_find(const char *name);
+/* "mix": knobs by chance. */
+struct sim_scenario sim_scenario_mix(struct sim *w);
+
+/* ---- the world ---- */
+
+enum sim_kind {
+	SIM_TICK,
+	SIM_TURN,
+	SIM_DEADLINE,
+	SIM_CONNECT,
+	SIM_START,
+	SIM_WIRE,
+	SIM_CENTRE_TURN,
+	SIM_CENTRE_START,
+	SIM_BROKER_START,
+	SIM_CHAOS,
+};
+
+struct sim_event {
+	int64_t at;
+	uint64_t no;
+	enum sim_kind kind;
+	unsigned who;
+	uint64_t life; /* of whom it is about: another life, and it is void */
+	void *data;    /* owned: SIM_WIRE, SIM_CHAOS */
+};
+
+/* One sample number of one stream of one machine: all its series. */
+enum sim_state { SIM_MADE = 1, SIM_ACCEPTED = 2, SIM_REFUSED = 3 };
+struct sim_sample {
+	int64_t at; /* true time */
+	uint8_t state;
+	uint8_t stored[SIM_SERIES]; /* how often it is in the store */
+	bool aside, held;           /* in what was set aside at the centre; on a disk set apart */
+};
+
+struct sim_source {
+	unsigned n, size;
+	struct sim_sample *s; /* s[1..n] */
+	unsigned unsafe;      /* from here on not known to be on the disk */
+};
+
+struct sim_machine {
+	struct sim *w;
+	unsigned no;
+	char device[24];
+	char dir[SIM_PATH_MAX], path[SIM_PATH_MAX + 16];
+	bool gone;                /* for good */
+	bool clone;               /* has the identity of another */
+	bool set_apart;           /* gone, and its disk is kept */
+	bool running;             /* a process is */
+	bool frozen;              /* stands still: a snapshot that waits, or suspended */
+	unsigned frozen_by, twin; /* which snapshot, 0: suspended; who lives on meanwhile */
+	uint64_t life;            /* counts starts and ends */
+	bool crashing;            /* nothing leaves any more */
+
+	struct bl_clock clock;
+	struct bl_id boot;
+	bool booted;
+	int64_t boot_at, wall_off, wall_set_at;
+	bool synced;
+	struct clockmap map;
+
+	struct spool_thread *spool;
+	struct delivery *delivery;
+	int32_t handle[BL_STREAMS][SIM_SERIES];
+	struct sim_source source[BL_STREAMS];
+	int64_t tick_ms, last_tick_boot_ms;
+	int64_t deadline_at, turn_at;
+
+	bool up;
+	bool was_up;         /* when it was frozen */
+	uint64_t connection; /* counts */
+	unsigned unacked;
+	int64_t out_until;
+	bool drop_wanted; /* delivery asked for it */
+	uint64_t replaced;
+	struct spool_thread_status status;
+};
+
+struct sim_inbox {
+	struct sim_inbox *next;
+	char topic[BL_TOPIC_MAX];
+	bool retained;
+	size_t len;
+	uint8_t payload[];
+};
+
+struct sim_centre {
+	struct sim *w;
+	bool running;
+	uint64_t life;
+	struct bl_clock clock;
+	char dir[SIM_PATH_MAX], path[SIM_PATH_MAX + 16];
+	struct store *store;
+	struct ingest_core *core;
+	bool connected;
+	int64_t connect_at; /* looks for the broker again */
+	int64_t turn_at, centre_at;
+	struct sim_inbox *inbox, **inbox_tail;
+	unsigned die_before_commit, die_after_commit; /* thousandths of groups */
+};
+
+struct sim_broker {
+	bool up;
+	uint64_t life;
+	struct bl_buf retained; /* bl/1/centre; empty: none */
+};
+
+struct sim_boot {
+	struct bl_id id;
+	unsigned machine;
+	int64_t at; /* boot time 0 in true time */
+};
+
+/* What a machine accepted from `from` to `to` may be gone by an act from outside. */
+struct sim_erased {
+	unsigned machine;
+	int64_t from, to;
+};
+
+/* A batch that was published: which times it held. */
+struct sim_sent {
+	struct bl_id spool;
+	uint8_t stream;
+	uint64_t seq;
+	uint32_t crc32;
+	struct bl_id boot;
+	int64_t begin_ms, end_ms;
+};
+
+struct sim_result {
+	uint64_t generated, accepted, stored, doubled, lost, explained, aside, held;
+	uint64_t trace;
+	double agent_days;
+	char why[512]; /* empty: all is well */
+};
+
+struct sim {
+	uint64_t seed, rng;
+	int64_t now, begin, end; /* true Unix ms */
+	bool settling, verbose;
+	char folder[SIM_PATH_MAX - 32];
+	struct sim_scenario sc;
+	struct bl_clock clock; /* true time, and chance */
+
+	struct sim_event *heap;
+	size_t n_heap, size_heap;
+	uint64_t event_no;
+	uint64_t trace; /* hash of all that happened */
+
+	struct sim_machine machine[SIM_MACHINES_MAX];
+	unsigned n_machines;
+	struct sim_centre centre;
+	struct sim_broker broker;
+
+	struct sim_boot boot[SIM_BOOTS_MAX];
+	unsigned n_boots;
+	struct sim_erased erased[SIM_ERASED_MAX];
+	unsigned n_erased;
+	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
+	size_t n_sent, size_sent;
+	bool store_was_lost; /* lost or put back: "lost at the centre" may be said */
+	unsigned armed;      /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
+	enum shim_loss armed_loss;
+	int64_t disk_well_at; /* a fault ends */
+	unsigned snapshots;
+	char fail[512];
+};
+#define SIM_ARMED_CENTRE 1000u
+
+/* ---- sim_world.c ---- */
+
+uint64_t sim_random(struct sim *w);
+uint64_t sim_below(struct sim *w, uint64_t bound);
+/* True in so many of a thousand. */
+bool sim_chance(struct sim *w, unsigned thousandths);
+int64_t sim_between(struct sim *w, int64_t lo, int64_t hi);
+void sim_at(struct sim *w, int64_t at, enum sim_kind kind, unsigned who, uint64_t life, void *data);
+bool sim_next(struct sim *w, struct sim_event *out);
+/* Goes into the hash; printed when verbose. */
+void sim_trace(struct sim *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace_bytes(struct sim *w, const void *data, size_t len);
+/* The simulation itself cannot go on: what broke is said in the result. */
+void sim_fail(struct sim *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_clock_random(void *ctx, void *out, size_t len); /* ctx: the world */
+void sim_erase(struct sim *w, unsigned machine, int64_t from, int64_t to);
+double sim_value(unsigned machine, unsigned series, unsigned n);
+bool sim_value_parse(double v, unsigned *machine, unsigned *series, unsigned *n);
+/* Files of a folder (spool and log, store and log ...) copied; to is made. */
+void sim_copy_files(const char *from, const char *to, const char *base);
+void sim_remove_files(const char *dir, const char *base);
+
+void sim_run(uint64_t seed, const struct sim_scenario *sc, unsigned machines, int64_t length_ms,
+    const char *folder, bool verbose, struct sim_result *out);
+
+/* ---- sim_machine.c ---- */
+
+void machine_make(struct sim *w, const char *device, const char *copy_of);
+void machine_boot(struct sim_machine *m);
+void machine_start(struct sim_machine *m);
+/* In order: commits, cuts. */
+void machine_stop(struct sim_machine *m);
+void machine_kill(struct sim_machine *m, enum shim_loss how);
+/* After anything that ran its code: the armed cut may have come. */
+void machine_after(struct sim_machine *m);
+void machine_tick(struct sim_machine *m);
+void machine_turn(struct sim_machine *m);
+void machine_deadline(struct sim_machine *m);
+void machine_free(struct sim_machine *m);
+int64_t machine_true_time(
+    const struct sim *w, const struct bl_id *boot, int64_t boot_ms, unsigned *machine);
+/* Nothing waits in its spool. */
+bool machine_quiet(struct sim_machine *m);
+bool machine_refused(const struct sim_machine *m);
+
+/* ---- sim_broker.c ---- */
+
+void broker_start(struct sim *w);
+void broker_die(struct sim *w, int64_t out_ms);
+void broker_connect(struct sim_machine *m);
+void broker_disconnect(struct sim_machine *m, int64_t again_in_ms);
+int broker_publish(
+    struct sim_machine *m, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t token);
+bool broker_centre_publish(
+    struct sim *w, const char *topic, const void *payload, size_t len, bool retained);
+void broker_centre_gone(struct sim *w);
+void broker_wire(struct sim *w, void *data);
+void broker_free(struct sim *w);
+
+/* ---- sim_centre.c ---- */
+
+void centre_make(struct sim *w);
+void centre_start(struct sim *w);
+void centre_stop(struct sim *w);
+void centre_kill(struct sim *w, enum shim_loss how, int64_t out_ms);
+void centre_arrived(struct sim *w, const char *topic, const void *payload, size_t len);
+void centre_turn(struct sim *w);
+void centre_wake(struct sim *w, int64_t in_ms);
+
+/* ---- sim_chaos.c ---- */
+
+void chaos_plan(struct sim *w);
+void chaos_happen(struct sim *w, void *data);
+/* The end of all trouble. */
+void chaos_heal(struct sim *w);
+
+/* ---- sim_oracle.c ---- */
+
+/* A batch leaves: so that its seq can be looked up. */
+void sim_note_sent(struct sim *w, const struct bl_batch_header *h);
+void oracle_judge(struct sim *w, struct sim_result *out);
+
+#endif

@@ -1,0 +1,588 @@
+/*
+ * What goes wrong: planned at the begin of a run from the scenario's numbers, at
+ * times and to machines by chance.
+ */
+#include "sim.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum what {
+	DROP,
+	OUTAGE,
+	BROKER_DEATH,
+	CENTRE_STOP,
+	CENTRE_KILL,
+	CENTRE_CUT,
+	STORE_COPY,
+	STORE_BACK,
+	STORE_LOST,
+	KILL,
+	CUT,
+	RESTART,
+	FAULT,
+	COPY,
+	BACK,
+	FREEZE,
+	RESUME,
+	LOST,
+	DAMAGE,
+	CLONE,
+	RENAME,
+	STEP,
+	SUSPEND,
+};
+
+struct chaos {
+	enum what what;
+	unsigned machine;
+	unsigned copy; /* number of a snapshot */
+	unsigned other;
+	int64_t at; /* of the copy */
+};
+
+static int64_t
+within(struct sim *w)
+{
+	const int64_t length = w->end - w->begin;
+
+	return w->begin + sim_between(w, length / 50, length - length / 50);
+}
+
+static struct chaos *
+plan(struct sim *w, int64_t at, enum what what, unsigned machine)
+{
+	struct chaos *c = calloc(1, sizeof(*c));
+
+	assert(c != NULL);
+	c->what = what;
+	c->machine = machine;
+	sim_at(w, at, SIM_CHAOS, 0, 0, c);
+	return c;
+}
+
+/* Two times of a run, the first before the second: a copy is made, a copy is put back. */
+static void
+plan_copy(struct sim *w, enum what copy, enum what back, unsigned machine)
+{
+	int64_t a = within(w), b = within(w);
+	struct chaos *c;
+
+	if (a > b) {
+		const int64_t t = a;
+
+		a = b;
+		b = t;
+	}
+	c = plan(w, a, copy, machine);
+	c->copy = ++w->snapshots;
+	c = plan(w, b + SIM_SECOND, back, machine);
+	c->copy = w->snapshots;
+	c->at = a;
+}
+
+static void
+plan_some(struct sim *w, unsigned times, enum what what, unsigned machine)
+{
+	while (times-- > 0)
+		(void)plan(w, within(w), what, machine);
+}
+
+static void
+plan_machine(struct sim *w, unsigned i)
+{
+	const struct sim_scenario *sc = &w->sc;
+
+	plan_some(w, sc->drops, DROP, i);
+	plan_some(w, sc->outages, OUTAGE, i);
+	plan_some(w, sc->kills, KILL, i);
+	plan_some(w, sc->cuts, CUT, i);
+	plan_some(w, sc->restarts, RESTART, i);
+	plan_some(w, sc->faults, FAULT, i);
+	for (unsigned k = 0; k < sc->back; k++)
+		plan_copy(w, COPY, BACK, i);
+	for (unsigned k = 0; k < sc->resumed; k++)
+		plan_copy(w, FREEZE, RESUME, i);
+	plan_some(w, sc->lost, LOST, i);
+	plan_some(w, sc->damaged, DAMAGE, i);
+	plan_some(w, sc->renames, RENAME, i);
+	plan_some(w, sc->steps, STEP, i);
+	plan_some(w, sc->suspends, SUSPEND, i);
+}
+
+void
+chaos_plan(struct sim *w)
+{
+	const struct sim_scenario *sc = &w->sc;
+
+	for (unsigned i = 0; i < w->n_machines; i++)
+		plan_machine(w, i);
+	plan_some(w, sc->broker_deaths, BROKER_DEATH, 0);
+	plan_some(w, sc->centre_stops, CENTRE_STOP, 0);
+	plan_some(w, sc->centre_kills, CENTRE_KILL, 0);
+	plan_some(w, sc->centre_cuts, CENTRE_CUT, 0);
+	plan_some(w, sc->store_lost, STORE_LOST, 0);
+	for (unsigned k = 0; k < sc->store_back; k++)
+		plan_copy(w, STORE_COPY, STORE_BACK, 0);
+	for (unsigned k = 0; k < sc->clones; k++)
+		(void)plan(w, within(w), CLONE, (unsigned)sim_below(w, w->n_machines));
+	if (sc->centre_kills > 0) {
+		w->centre.die_before_commit = 4;
+		w->centre.die_after_commit = 4;
+	}
+}
+
+/* ---- a machine ---- */
+
+static int64_t
+some_time(struct sim *w, int64_t most)
+{
+	return sim_chance(w, 500) ? sim_between(w, 500, most / 20) : sim_between(w, 500, most);
+}
+
+static void
+start_later(struct sim_machine *m, int64_t in_ms)
+{
+	sim_at(m->w, m->w->now + in_ms, SIM_START, m->no, m->life, NULL);
+}
+
+static void
+kill_machine(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	const enum shim_loss how = (enum shim_loss)sim_below(w, SHIM_LOSSES);
+
+	machine_kill(m, how);
+	if (how != SHIM_LOSE_NONE || sim_chance(w, 300))
+		machine_boot(m);
+	start_later(m, some_time(w, 2 * SIM_HOUR));
+}
+
+/* The power of a machine or of the centre goes at an operation of its disk to come. */
+static void
+arm(struct sim *w, unsigned who, const char *dir)
+{
+	const struct shim_plan p = { .kind = sim_chance(w, 250) ? SHIM_TEAR : SHIM_CUT,
+		.at_op = 1 + sim_below(w, sim_chance(w, 500) ? 12 : 120),
+		.below = dir };
+
+	if (w->armed != 0 || w->disk_well_at > w->now)
+		return;
+	w->armed = who;
+	w->armed_loss = (enum shim_loss)sim_below(w, SHIM_LOSSES);
+	shim_plan(&p);
+}
+
+/* Its disk is full or fails for a while. */
+static void
+fail_disk(struct sim_machine *m)
+{
+	static const enum shim_fault kinds[] = { SHIM_ENOSPC, SHIM_EIO, SHIM_SYNC_EIO };
+	struct sim *w = m->w;
+	const struct shim_plan p = { .kind = kinds[sim_below(w, 3)],
+		.at_op = 1 + sim_below(w, 6),
+		.count = sim_chance(w, 500) ? 1 + sim_below(w, 3) : 1000000,
+		.below = m->dir };
+
+	if (w->armed != 0 || w->disk_well_at > w->now)
+		return;
+	sim_trace(w, "machine %u: disk fails, %s", m->no, shim_fault_name(p.kind));
+	w->disk_well_at = w->now + some_time(w, SIM_HOUR);
+	shim_plan(&p);
+	(void)plan(w, w->disk_well_at, FAULT, UINT32_MAX); /* its end */
+}
+
+static void
+copy_name(const struct sim *w, const struct chaos *c, char out[SIM_PATH_MAX])
+{
+	(void)snprintf(out, SIM_PATH_MAX, "%s/copy-%u", w->folder, c->copy);
+}
+
+static void
+copy_spool(struct sim_machine *m, const struct chaos *c)
+{
+	char to[SIM_PATH_MAX];
+
+	copy_name(m->w, c, to);
+	sim_copy_files(m->dir, to, "spool.db");
+}
+
+static void
+put_back(struct sim_machine *m, const struct chaos *c)
+{
+	struct sim *w = m->w;
+	char from[SIM_PATH_MAX];
+
+	copy_name(w, c, from);
+	if (!m->running || access(from, F_OK) != 0)
+		return;
+	machine_kill(m, SHIM_LOSE_NONE);
+	sim_trace(w, "machine %u: a copy of %lld s ago is put back", m->no,
+	    (long long)(w->now - c->at) / 1000);
+	sim_remove_files(m->dir, "spool.db");
+	sim_copy_files(from, m->dir, "spool.db");
+	sim_erase(w, m->no, c->at, w->now);
+	if (sim_chance(w, 500))
+		machine_boot(m);
+	start_later(m, some_time(w, SIM_HOUR));
+}
+
+/*
+ * A live snapshot: this machine stands still, and another one with a copy of its
+ * disk lives its life, until that one is thrown away and this one goes on as if no time had passed.
+ */
+static void
+freeze(struct sim_machine *m, const struct chaos *c)
+{
+	struct sim *w = m->w;
+	const unsigned twin = w->n_machines;
+
+	if (!m->running || m->frozen || w->armed == m->no + 1 || twin == SIM_MACHINES_MAX)
+		return;
+	sim_trace(w, "machine %u: snapshot, %u goes on", m->no, twin);
+	m->frozen = true;
+	m->was_up = m->up;
+	m->up = false;
+	m->frozen_by = c->copy;
+	m->twin = twin;
+	machine_make(w, m->device, m->dir);
+}
+
+static void
+thaw(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	m->frozen = false;
+	m->up = m->was_up;
+	m->deadline_at = m->turn_at = -1;
+	sim_at(w, w->now + 10, SIM_TICK, m->no, m->life, NULL);
+	if (m->up)
+		broker_disconnect(m, sim_between(w, SIM_SECOND, SIM_MINUTE));
+	else
+		sim_at(w, w->now + SIM_SECOND, SIM_CONNECT, m->no, m->life, NULL);
+	machine_after(m);
+}
+
+static void
+resume(struct sim_machine *m, const struct chaos *c)
+{
+	struct sim *w = m->w;
+	struct sim_machine *twin = &w->machine[m->twin];
+
+	if (!m->frozen || m->frozen_by != c->copy)
+		return;
+	machine_kill(twin, SHIM_LOSE_NONE);
+	twin->gone = true;
+	sim_erase(w, twin->no, c->at, w->now);
+	sim_trace(w, "machine %u: goes on from its snapshot", m->no);
+	thaw(m);
+}
+
+static void
+lose_spool(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	if (!m->running)
+		return;
+	machine_kill(m, SHIM_LOSE_NONE);
+	sim_trace(w, "machine %u: its spool is deleted", m->no);
+	(void)unlink(m->path);
+	sim_remove_files(m->dir, "spool.db-wal");
+	sim_erase(w, m->no, w->begin, w->now);
+	start_later(m, some_time(w, SIM_HOUR));
+}
+
+/* Some bytes of some pages, of the file that is in use or of one at rest. */
+static void
+damage(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	uint8_t junk[700];
+	struct stat sb;
+	int fd;
+
+	if (!m->running || stat(m->path, &sb) < 0 || sb.st_size < 8192)
+		return;
+	sim_trace(w, "machine %u: its spool is damaged", m->no);
+	sim_clock_random(w, junk, sizeof(junk));
+	if (sim_chance(w, 500)) {
+		machine_kill(m, SHIM_LOSE_NONE);
+		start_later(m, some_time(w, SIM_HOUR));
+	}
+	fd = open(m->path, O_WRONLY | O_CLOEXEC);
+	for (unsigned n = 1 + (unsigned)sim_below(w, 3); fd >= 0 && n > 0; n--) {
+		const off_t at =
+		    sim_chance(w, 200) ? 0 : (off_t)sim_below(w, (uint64_t)sb.st_size - 700);
+
+		if (pwrite(fd, junk, sizeof(junk), at) < 0)
+			abort();
+	}
+	(void)close(fd);
+	sim_erase(w, m->no, w->begin, w->now);
+}
+
+static void
+clone(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	if (!m->running || m->frozen || w->n_machines == SIM_MACHINES_MAX)
+		return;
+	sim_trace(w, "machine %u: cloned as %u", m->no, w->n_machines);
+	machine_make(w, m->device, m->dir);
+	w->machine[w->n_machines - 1].clone = true;
+}
+
+static void
+rename_device(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	if (!m->running)
+		return;
+	machine_stop(m);
+	(void)snprintf(m->device, sizeof(m->device), "dev-%u-%u", m->no, ++w->snapshots);
+	sim_trace(w, "machine %u: is %s now", m->no, m->device);
+	start_later(m, some_time(w, SIM_HOUR));
+}
+
+static void
+step_clock(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	static const int64_t by[] = { 400, 3600000, INT64_C(20) * 365 * SIM_DAY, 1000 };
+	const int64_t ms = by[sim_below(w, 4)];
+
+	m->wall_off += sim_chance(w, 500) ? ms : -ms;
+	m->synced = false;
+	m->wall_set_at = sim_chance(w, 700) ? w->now + some_time(w, 3 * SIM_HOUR) : INT64_MAX;
+	sim_trace(w, "machine %u: wall clock is off by %lld ms", m->no, (long long)m->wall_off);
+}
+
+static void
+suspend(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	if (!m->running || m->frozen || w->armed == m->no + 1)
+		return;
+	m->frozen = true;
+	m->was_up = m->up;
+	m->up = false;
+	m->frozen_by = 0;
+	(void)plan(w, w->now + some_time(w, 3 * SIM_HOUR), SUSPEND, m->no);
+}
+
+/* ---- the centre ---- */
+
+static void
+store_put_back(struct sim *w, const struct chaos *c)
+{
+	char from[SIM_PATH_MAX];
+
+	copy_name(w, c, from);
+	if (!w->centre.running || access(from, F_OK) != 0)
+		return;
+	centre_kill(w, SHIM_LOSE_NONE, some_time(w, w->sc.centre_out_ms));
+	sim_trace(w, "centre: a copy of its store of %lld s ago is put back",
+	    (long long)(w->now - c->at) / 1000);
+	/* With its mark (a snapshot of the machine), or the database alone (a backup). */
+	sim_remove_files(w->centre.dir, sim_chance(w, 500) ? "telemetry.db" : "telemetry.db-");
+	sim_copy_files(from, w->centre.dir, "telemetry.db");
+	w->store_was_lost = true;
+}
+
+static void
+store_copy(struct sim *w, const struct chaos *c)
+{
+	char to[SIM_PATH_MAX], mark[SIM_PATH_MAX + 32];
+
+	if (!w->centre.running)
+		return;
+	copy_name(w, c, to);
+	sim_copy_files(w->centre.dir, to, "telemetry.db");
+	(void)snprintf(mark, sizeof(mark), "%s/telemetry.db.mark", to);
+	if (sim_chance(w, 500))
+		(void)unlink(mark);
+}
+
+static void
+store_lose(struct sim *w)
+{
+	if (!w->centre.running)
+		return;
+	centre_kill(w, SHIM_LOSE_NONE, some_time(w, w->sc.centre_out_ms));
+	sim_trace(w, "centre: its store is deleted");
+	sim_remove_files(w->centre.dir, "telemetry.db");
+	w->store_was_lost = true;
+}
+
+static void
+centre_happens(struct sim *w, const struct chaos *c)
+{
+	switch (c->what) {
+	case BROKER_DEATH:
+		broker_die(w, some_time(w, w->sc.centre_out_ms));
+		break;
+	case CENTRE_STOP:
+		if (w->centre.running) {
+			centre_stop(w);
+			sim_at(w, w->now + some_time(w, w->sc.centre_out_ms), SIM_CENTRE_START, 0,
+			    w->centre.life, NULL);
+		}
+		break;
+	case CENTRE_KILL:
+		centre_kill(w, (enum shim_loss)sim_below(w, SHIM_LOSSES),
+		    some_time(w, w->sc.centre_out_ms));
+		break;
+	case CENTRE_CUT:
+		if (w->centre.running)
+			arm(w, SIM_ARMED_CENTRE, w->centre.dir);
+		break;
+	case STORE_COPY:
+		store_copy(w, c);
+		break;
+	case STORE_BACK:
+		store_put_back(w, c);
+		break;
+	case STORE_LOST:
+		store_lose(w);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+machine_happens(struct sim_machine *m, const struct chaos *c)
+{
+	struct sim *w = m->w;
+
+	if (m->gone || (m->frozen && c->what != RESUME && c->what != SUSPEND))
+		return;
+	switch (c->what) {
+	case DROP:
+		broker_disconnect(m, sim_between(w, 500, 2 * SIM_MINUTE));
+		break;
+	case OUTAGE:
+		m->out_until = w->now + some_time(w, w->sc.outage_ms);
+		broker_disconnect(m, SIM_SECOND);
+		break;
+	case KILL:
+		if (m->running)
+			kill_machine(m);
+		break;
+	case CUT:
+		if (m->running)
+			arm(w, m->no + 1, m->dir);
+		break;
+	case RESTART:
+		if (m->running) {
+			machine_stop(m);
+			start_later(m, some_time(w, SIM_HOUR));
+		}
+		break;
+	case FAULT:
+		if (m->running)
+			fail_disk(m);
+		break;
+	case COPY:
+		copy_spool(m, c);
+		break;
+	case BACK:
+		put_back(m, c);
+		break;
+	case FREEZE:
+		freeze(m, c);
+		break;
+	case RESUME:
+		resume(m, c);
+		break;
+	case LOST:
+		lose_spool(m);
+		break;
+	case DAMAGE:
+		damage(m);
+		break;
+	case CLONE:
+		clone(m);
+		break;
+	case RENAME:
+		rename_device(m);
+		break;
+	case STEP:
+		step_clock(m);
+		break;
+	case SUSPEND:
+		if (m->frozen && m->frozen_by == 0)
+			thaw(m);
+		else
+			suspend(m);
+		break;
+	default:
+		centre_happens(w, c);
+		break;
+	}
+}
+
+static void
+disk_is_well(struct sim *w)
+{
+	if (w->armed == 0)
+		shim_plan(NULL);
+	w->disk_well_at = w->now;
+}
+
+void
+chaos_happen(struct sim *w, void *data)
+{
+	struct chaos *c = data;
+
+	if (c->what == FAULT && c->machine == UINT32_MAX)
+		disk_is_well(w);
+	else if (w->settling && !(c->what == SUSPEND && w->machine[c->machine].frozen))
+		; /* too late */
+	else if (c->what >= BROKER_DEATH && c->what <= STORE_LOST)
+		centre_happens(w, c);
+	else
+		machine_happens(&w->machine[c->machine], c);
+	free(c);
+}
+
+void
+chaos_heal(struct sim *w)
+{
+	sim_trace(w, "all trouble is over");
+	w->armed = 0;
+	shim_plan(NULL);
+	w->disk_well_at = w->now;
+	for (unsigned i = 0; i < w->n_machines; i++) {
+		struct sim_machine *m = &w->machine[i];
+
+		if (m->clone && m->frozen)
+			thaw(m);
+		m->out_until = w->now;
+		if (m->clone &&
+		    m->running) { /* somebody saw the conflict, and stops one of the two */
+			machine_stop(m);
+			m->gone = m->set_apart = true;
+			continue;
+		}
+		if (m->frozen) {
+			struct chaos c = { .copy = m->frozen_by, .at = w->begin };
+
+			if (m->frozen_by == 0)
+				thaw(m);
+			else
+				resume(m, &c);
+		}
+		if (m->wall_set_at != INT64_MAX)
+			m->wall_set_at = w->now;
+	}
+}
