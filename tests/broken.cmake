@@ -40,3 +40,12 @@ function(bl_broken target name out)
     target_link_options(${out} PRIVATE ${options})
   endif()
 endfunction()
+
+# bl_caught(NAME TARGET SAYS [ARGS ...]): TARGET with NAME broken must fail, and say why (a regular
+# expression).  That TARGET passes when it is whole is a test of its own.
+function(bl_caught name target says)
+  cmake_parse_arguments(C "" "" "ARGS" ${ARGN})
+  bl_broken(${target} ${name} ${target}_${name})
+  add_test(NAME caught_${name} COMMAND ${target}_${name} ${C_ARGS})
+  set_tests_properties(caught_${name} PROPERTIES TIMEOUT 300 PASS_REGULAR_EXPRESSION "${says}")
+endfunction()

@@ -195,6 +195,21 @@ shim_turn_on(void)
 	g.off = false;
 }
 
+static void
+turn_off(const char *below)
+{
+	g.off = true;
+	(void)snprintf(g.off_below, sizeof(g.off_below), "%s", below != NULL ? below : "");
+}
+
+void
+shim_power_off(const char *path_prefix)
+{
+	shim_enter();
+	turn_off(path_prefix);
+	shim_leave();
+}
+
 enum shim_fault
 shim_meets(enum shim_op op, const char *path)
 {
@@ -211,10 +226,7 @@ shim_meets(enum shim_op op, const char *path)
 	if (!g.fired)
 		(void)snprintf(g.fired_at, sizeof(g.fired_at), "%s %s", op_name(op), path);
 	g.fired = true;
-	if (p->kind == SHIM_CUT || p->kind == SHIM_TEAR) {
-		g.off = true;
-		(void)snprintf(
-		    g.off_below, sizeof(g.off_below), "%s", p->below != NULL ? p->below : "");
-	}
+	if (p->kind == SHIM_CUT || p->kind == SHIM_TEAR)
+		turn_off(p->below);
 	return p->kind;
 }

@@ -68,6 +68,12 @@ uint64_t shim_ops(void);
  * file below the plan's `below`.  True until shim_power_cut.
  */
 bool shim_power_is_off(void);
+/*
+ * The same at once, by hand, for the files whose path begins with path_prefix.
+ * Close what the machine had open while its power is off: some programs, when
+ * their file fails, open it anew by its name.
+ */
+void shim_power_off(const char *path_prefix);
 
 enum shim_loss {
 	SHIM_LOSE_ALL,  /* what was not synced is gone */
