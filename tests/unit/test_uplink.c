@@ -216,6 +216,25 @@ a_changed_centre_is_greeted_within_its_floor(void **unused)
 	}
 }
 
+/* Whoever writes "in 49 days" there must not silence a fleet for so long. */
+static void
+a_floor_beyond_reason_is_cut(void **unused)
+{
+	struct script s = script();
+	struct bl_centre c = { .epoch.b[0] = 1, .start.b[0] = 1, .reconnect_floor_ms = UINT32_MAX };
+
+	(void)unused;
+	assert_int_equal(uplink_floor_ms(&c), UPLINK_FLOOR_MAX_MS);
+	uplink_centre(s.u, s.now, &c, &s.fx);
+	ready(&s, 0);
+	c.start.b[0] = 2;
+	uplink_centre(s.u, s.now, &c, &s.fx);
+	assert_in_range(uplink_deadline(s.u), s.now, s.now + UPLINK_FLOOR_MAX_MS);
+	c.reconnect_floor_ms = 30000;
+	assert_int_equal(uplink_floor_ms(&c), 30000);
+	uplink_free(s.u);
+}
+
 static void
 a_receipt_of_another_epoch_means_hello(void **unused)
 {
@@ -524,6 +543,7 @@ main(void)
 		cmocka_unit_test(round_trip_is_counted_from_the_hello_that_was_answered),
 		cmocka_unit_test(a_rolled_back_spool_says_hello_anew),
 		cmocka_unit_test(a_changed_centre_is_greeted_within_its_floor),
+		cmocka_unit_test(a_floor_beyond_reason_is_cut),
 		cmocka_unit_test(a_receipt_of_another_epoch_means_hello),
 		cmocka_unit_test(the_window_holds_sixteen_frames),
 		cmocka_unit_test(the_window_holds_its_bytes),

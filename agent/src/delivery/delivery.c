@@ -204,7 +204,7 @@ delivery_centre(
 
 	if ((rc = bl_centre_decode(msg, len, &c, err)) < 0)
 		return rc;
-	*floor_ms = c.reconnect_floor_ms;
+	*floor_ms = uplink_floor_ms(&c);
 	uplink_centre(d->uplink, bl_mono_ms(d->clock), &c, &fx);
 	delivery_run(d, &fx, NULL, NULL);
 	return BL_OK;

@@ -196,6 +196,13 @@ uplink_question(
 	(void)uplink_effect(fx, UPLINK_TAKE_QUESTION);
 }
 
+uint32_t
+uplink_floor_ms(const struct bl_centre *c)
+{
+	return c->reconnect_floor_ms < UPLINK_FLOOR_MAX_MS ? c->reconnect_floor_ms
+							   : UPLINK_FLOOR_MAX_MS;
+}
+
 void
 uplink_centre(struct uplink *u, int64_t now, const struct bl_centre *c, struct uplink_effects *fx)
 {
@@ -218,7 +225,7 @@ uplink_centre(struct uplink *u, int64_t now, const struct bl_centre *c, struct u
 		return; /* the hello under way is repeated until the new one answers */
 	/* Not all at once: a whole fleet sees the same message at the same instant. */
 	u->hello_tries = 0;
-	u->hello_at_ms = now + (int64_t)uplink_random_below(u, (uint64_t)c->reconnect_floor_ms + 1);
+	u->hello_at_ms = now + (int64_t)uplink_random_below(u, (uint64_t)uplink_floor_ms(c) + 1);
 }
 
 void

@@ -37,6 +37,9 @@
 #define UPLINK_REFUSED_RETRY_MS 300000 /* hello again after conflict or retired */
 #define UPLINK_EFFECTS_MAX      64u
 
+/* The centre itself asks for five minutes at most; more is a mistake, or worse. */
+#define UPLINK_FLOOR_MAX_MS 600000
+
 enum uplink_state {
 	UPLINK_DOWN,
 	UPLINK_HELLO,
@@ -150,6 +153,8 @@ void uplink_receipt(
     struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx);
 void uplink_question(
     struct uplink *u, int64_t now, const struct bl_question *q, struct uplink_effects *fx);
+/* How far reconnections are to be spread, no more than UPLINK_FLOOR_MAX_MS.  Pure. */
+uint32_t uplink_floor_ms(const struct bl_centre *c);
 /* Another epoch or start than known: hello again, within the reconnection floor. */
 void uplink_centre(
     struct uplink *u, int64_t now, const struct bl_centre *c, struct uplink_effects *fx);
