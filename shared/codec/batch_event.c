@@ -139,7 +139,7 @@ enum { BOOT_NONE = 0, BOOT_SAME = 1, BOOT_STATED = 2 };
 bool
 codec_gap_ok(const struct bl_gap *gap)
 {
-	if (gap->reason < BL_GAP_OFF || gap->reason > BL_GAP_OVERLOAD ||
+	if (gap->reason < BL_GAP_OFF || gap->reason > BL_GAP_LAST ||
 	    gap->stream < BL_STREAM_EVENTS || gap->stream > BL_STREAM_HOST)
 		return false;
 	if (gap->seq_first == 0 ? gap->seq_last != 0 : gap->seq_last < gap->seq_first)

@@ -238,7 +238,7 @@ static bool
 gone_range_ok(const struct bl_gone_range *g)
 {
 	return g->stream >= BL_STREAM_EVENTS && g->stream <= BL_STREAM_HOST &&
-	       g->reason >= BL_GAP_OFF && g->reason <= BL_GAP_OVERLOAD && g->range.first != 0 &&
+	       g->reason >= BL_GAP_OFF && g->reason <= BL_GAP_LAST && g->range.first != 0 &&
 	       g->range.last >= g->range.first;
 }
 

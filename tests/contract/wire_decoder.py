@@ -215,7 +215,7 @@ def question(r):
 def gone_range(c):
     stream, reason, first = c.u8(), c.u8(), c.varint()
     last = first + c.varint()
-    need(1 <= stream <= 3 and 1 <= reason <= 8 and first > 0 and last <= MASK, "gone range")
+    need(1 <= stream <= 3 and 1 <= reason <= 9 and first > 0 and last <= MASK, "gone range")
     return {"stream": stream, "reason": reason, "first": first, "last": last}
 
 
@@ -533,7 +533,7 @@ def read_gaps(r, n, boot):
     for _ in range(n):
         g = {"reason": r.u8(), "stream": r.u8()}
         flags = r.u8()
-        need(1 <= g["reason"] <= 8 and 1 <= g["stream"] <= 3 and flags < 32, "gap")
+        need(1 <= g["reason"] <= 9 and 1 <= g["stream"] <= 3 and flags < 32, "gap")
         g["spool"] = r.id() if flags & 16 else bytes(16).hex()
         g["seq_first"] = r.varint()
         g["seq_last"] = g["seq_first"] + r.varint() if g["seq_first"] else 0

@@ -88,6 +88,8 @@ enum bl_gap_reason {
 	BL_GAP_LOST_AT_CENTRE = 6, /* receipted once, lost there, no longer held here */
 	BL_GAP_ROLLED_BACK = 7,    /* the spool file was set back to an older copy */
 	BL_GAP_OVERLOAD = 8,       /* a bounded queue inside the agent was full */
+	BL_GAP_VANISHED = 9,       /* accepted, and not there any more: no reason is known */
+	BL_GAP_LAST = BL_GAP_VANISHED,
 };
 
 struct bl_gap {
