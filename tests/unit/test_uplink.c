@@ -138,6 +138,9 @@ nothing_but_hello_leaves_before_the_answer_is_worked_in(void **unused)
 	assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 0);
 	uplink_cut(s.u, s.now, &s.fx);
 	assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 0);
+	/* Right behind the answer, which the spool still takes in: it is asked only once. */
+	uplink_question(s.u, s.now, &q, &s.fx);
+	assert_int_equal(count(&s.fx, UPLINK_TAKE_QUESTION), 1);
 	answered(&s);
 	assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 1);
 	uplink_free(s.u);

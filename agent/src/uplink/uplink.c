@@ -177,6 +177,12 @@ uplink_question(
     struct uplink *u, int64_t now, const struct bl_question *q, struct uplink_effects *fx)
 {
 	(void)now;
+	/*
+	 * It comes right behind the answer, which the spool may still be taking in.  The
+	 * spool does one after the other; and of entries the answer has said the same.
+	 */
+	if (u->state == UPLINK_SETTLING)
+		(void)uplink_effect(fx, UPLINK_TAKE_QUESTION);
 	if (u->state != UPLINK_READY)
 		return; /* the answer to the hello will say the same */
 	if (q->need_dict) {
