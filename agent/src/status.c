@@ -47,6 +47,8 @@ status_gap_reason(enum bl_gap_reason r)
 		return "lost_at_centre";
 	case BL_GAP_ROLLED_BACK:
 		return "rolled_back";
+	case BL_GAP_VANISHED:
+		return "vanished";
 	case BL_GAP_OVERLOAD:
 		return "overload";
 	}

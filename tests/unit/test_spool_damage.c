@@ -108,7 +108,7 @@ damage_never_stops_the_start(void **state)
 		{ "a page at 70 %", "", 70, 4096, true },
 		{ "a page at 80 %", "", 80, 4096, true },
 		{ "a page at 90 %", "", 90, 4096, true },
-		{ "a byte at 33 %", "", 33, 1, true },
+		{ "a byte at 35 %", "", 35, 1, true },
 		{ "a byte at 66 %", "", 66, 1, true },
 		{ "a byte at 99 %", "", 99, 1, true },
 		{ "main file under a log", "", 50, 4096, false },

@@ -98,6 +98,22 @@ lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err)
 	return rc < 0 ? rc : lowest;
 }
 
+int64_t
+lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *err)
+{
+	int64_t lowest = s->d.stream[stream_index(stream)].next_seq;
+	sqlite3_stmt *st = db_select(s, Q_WAITING_UP, err, "ii", batch_id(s->d.gen, stream, 0),
+	    batch_id(s->d.gen, stream, UINT64_MAX));
+	int rc;
+
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1)
+		lowest = (int64_t)batch_seq(sqlite3_column_int64(st, 0));
+	db_done(st);
+	return rc < 0 ? rc : lowest;
+}
+
 int
 batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
     size_t len, struct bl_err *err)
@@ -133,6 +149,40 @@ batch_delete(struct spool *s, int64_t id, bool waiting, int64_t bytes, struct bl
 		m->waiting_bytes -= bytes;
 	}
 	return BL_OK;
+}
+
+/*
+ * Rows that were accepted and are not there any more, though nobody here took them
+ * out.  No reason is known, and none is invented: "vanished" counts as unexplained.
+ */
+static int
+name_vanished(
+    struct spool *s, const struct bl_batch_header *h, const struct feed *f, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(h->stream)];
+	const struct bl_gap gap = {
+		.reason = BL_GAP_VANISHED,
+		.stream = h->stream,
+		.begin_boot = h->boot,
+		.begin_boot_ms = h->collect_begin_ms,
+		.end_boot = h->boot,
+		.end_boot_ms = h->collect_end_ms,
+		.samples = m->open_samples > 0 ? (uint64_t)m->open_samples : 0,
+	};
+
+	int rc = BL_OK;
+
+	if (f->left || m->open_rows == 0)
+		return BL_OK;
+	if (m->open_rows > 0) {
+		bl_error("spool",
+		    "accepted rows are not in the file any more; nothing of ours deleted them"
+		    " stream=%d rows=%lld samples=%lld",
+		    (int)h->stream, (long long)m->open_rows, (long long)m->open_samples);
+		rc = ledger_add(s, &gap, err);
+	}
+	m->open_rows = m->open_samples = m->open_bytes = 0;
+	return rc;
 }
 
 /* What the encoder could not take is named. */
@@ -187,6 +237,10 @@ store(struct spool *s, const struct bl_batch_header *h, const struct bl_buf *msg
 	m->open_rows -= f->rows;
 	m->open_samples -= f->samples;
 	m->open_bytes -= f->bytes;
+	if ((rc = name_vanished(s, h, f, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
 	if (upto_ms > s->d.covered_ms)
 		s->d.covered_ms = upto_ms;
 	return txn_commit(s, err);

@@ -76,11 +76,23 @@ static const char *const sql_text[Q_COUNT] = {
 			    " LIMIT ?1",
 	[Q_LEDGER_TRAVELLED] = "UPDATE ledger SET travel=?2 WHERE travel IS NULL AND id<=?1",
 	[Q_LEDGER_RESET] = "UPDATE ledger SET travel=?2 WHERE travel=?1",
+	[Q_LEDGER_UNTOLD] = "UPDATE ledger SET travel=NULL WHERE travel>=?1 AND travel<=?2",
 	[Q_LEDGER_COUNT] = "SELECT count(*) FROM ledger",
 	[Q_LEDGER_FORGET] = "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger"
 			    " ORDER BY travel IS NULL, id LIMIT ?1)",
 	[Q_LEDGER_ABOUT] = "SELECT " LEDGER_COLUMNS " FROM ledger WHERE spool=?1 AND stream=?2"
 			   " AND seq_first<=?4 AND seq_last>=?3 AND seq_first>0 ORDER BY seq_first",
+	[Q_TRIMMED_PUT] = "INSERT OR REPLACE INTO trimmed VALUES(?1,?2)",
+	[Q_TRIMMED_DROP] = "DELETE FROM trimmed WHERE first=?1",
+	[Q_TRIMMED_CAP] = "DELETE FROM trimmed WHERE first=(SELECT min(first) FROM trimmed)"
+			  " AND (SELECT count(*) FROM trimmed)>?1",
+	[Q_TRIMMED_BELOW] =
+	    "SELECT first,last FROM trimmed WHERE first<=?1 ORDER BY first DESC LIMIT 1",
+	[Q_TRIMMED_FROM] =
+	    "SELECT first,last FROM trimmed WHERE last>=?1 AND first<=?2 ORDER BY first LIMIT 1",
+	[Q_BATCH_COUNT] = "SELECT count(*),total(bytes),sum(receipted_unix_ms IS NULL),"
+			  "total(iif(receipted_unix_ms IS NULL,bytes,0)) FROM batch"
+			  " WHERE (id>>?1)&3=?2",
 	[Q_GEN_ADD] = "INSERT INTO spool_gen VALUES(?1,?2,?3,?4,?5,?6)",
 	[Q_GEN_DROP] = "DELETE FROM spool_gen WHERE gen=?1",
 	[Q_GEN_ASKED] = "UPDATE spool_gen SET asked=1 WHERE gen=?1",
@@ -385,6 +397,8 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 		rc = db_fail(s, rc, err, "read the state");
 		goto fail;
 	}
+	if ((rc = trimmed_make(s, err)) < 0 && rc != BL_EFULL)
+		goto fail;
 	/* A log that was left behind: only now is its length known. */
 	if (!empty && checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
 		bl_debug("spool", "%s", ignored.msg);

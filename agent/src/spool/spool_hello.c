@@ -174,10 +174,34 @@ gone_add(struct bl_gone *gone, enum bl_stream stream, uint64_t first, uint64_t l
 		gone->gone[gone->n++] = (struct bl_gone_range){ stream, { first, last }, reason };
 }
 
-/* [first, last] is not held: the ledger's reasons, else the one given. */
+/*
+ * [first, last] is neither held nor in the ledger.  What was trimmed had its receipt,
+ * so the centre lost it; of the rest only the caller knows what it may mean.
+ */
 static int
-tell_gone(struct spool *s, const struct bl_id *spool, enum bl_stream stream, uint64_t first,
-    uint64_t last, enum bl_gap_reason otherwise, struct bl_gone *gone, struct bl_err *err)
+tell_unnamed(struct spool *s, int64_t gen, enum bl_stream stream, uint64_t first, uint64_t last,
+    enum bl_gap_reason otherwise, struct bl_gone *gone, struct bl_err *err)
+{
+	int64_t a, b;
+	int rc = 1;
+
+	while (first <= last && (rc = trimmed_next(s, batch_id(gen, stream, first),
+				     batch_id(gen, stream, last), &a, &b, err)) == 1) {
+		gone_add(gone, stream, first, batch_seq(a) - 1, otherwise);
+		gone_add(gone, stream, batch_seq(a), batch_seq(b), BL_GAP_LOST_AT_CENTRE);
+		first = batch_seq(b) + 1;
+	}
+	if (rc < 0)
+		return rc;
+	gone_add(gone, stream, first, last, otherwise);
+	return BL_OK;
+}
+
+/* [first, last] is not held: the ledger's reasons, else trimmed, else the one given. */
+static int
+tell_gone(struct spool *s, const struct bl_id *spool, int64_t gen, enum bl_stream stream,
+    uint64_t first, uint64_t last, enum bl_gap_reason otherwise, struct bl_gone *gone,
+    struct bl_err *err)
 {
 	struct bl_gap gap;
 	sqlite3_stmt *st;
@@ -193,7 +217,10 @@ tell_gone(struct spool *s, const struct bl_id *spool, enum bl_stream stream, uin
 		if (gap.seq_last < first)
 			continue;
 		if (gap.seq_first > first) {
-			gone_add(gone, stream, first, gap.seq_first - 1, otherwise);
+			rc = tell_unnamed(
+			    s, gen, stream, first, gap.seq_first - 1, otherwise, gone, err);
+			if (rc < 0)
+				break;
 			first = gap.seq_first;
 		}
 		if (gap.seq_last > last)
@@ -202,8 +229,9 @@ tell_gone(struct spool *s, const struct bl_id *spool, enum bl_stream stream, uin
 		first = gap.seq_last + 1;
 	}
 	db_done(st);
-	gone_add(gone, stream, first, last, otherwise);
-	return rc < 0 ? rc : BL_OK;
+	if (rc < 0 || first > last)
+		return rc < 0 ? rc : BL_OK;
+	return tell_unnamed(s, gen, stream, first, last, otherwise, gone, err);
 }
 
 struct held_mark {
@@ -243,8 +271,8 @@ question_range(struct spool *s, enum bl_stream stream, uint64_t first, uint64_t 
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t seq = batch_seq(held[i].id);
 
-		if (seq > first && (rc = tell_gone(s, &s->d.spool, stream, first, seq - 1,
-					BL_GAP_LOST_AT_CENTRE, gone, err)) < 0)
+		if (seq > first && (rc = tell_gone(s, &s->d.spool, s->d.gen, stream, first, seq - 1,
+					BL_GAP_VANISHED, gone, err)) < 0)
 			return rc;
 		first = seq + 1;
 		outstanding_forget(s, held[i].id);
@@ -256,8 +284,8 @@ question_range(struct spool *s, enum bl_stream stream, uint64_t first, uint64_t 
 		m->waiting_bytes += held[i].bytes;
 	}
 	return first > last ? BL_OK
-			    : tell_gone(s, &s->d.spool, stream, first, last, BL_GAP_LOST_AT_CENTRE,
-				  gone, err);
+			    : tell_gone(s, &s->d.spool, s->d.gen, stream, first, last,
+				  BL_GAP_VANISHED, gone, err);
 }
 
 /* About a former id of this file: nothing is held under it any more, or not offered yet. */
@@ -266,6 +294,7 @@ question_former(
     struct spool *s, const struct bl_question *q, struct bl_gone *gone, struct bl_err *err)
 {
 	sqlite3_stmt *st;
+	int64_t gen;
 	bool ours;
 	int rc;
 
@@ -273,14 +302,44 @@ question_former(
 		return err->code;
 	rc = db_step(s, st, err);
 	ours = rc == 1 && sqlite3_column_int(st, 2) != 0;
+	gen = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
 	db_done(st);
 	if (rc < 0 || !ours)
 		return rc < 0 ? rc : SPOOL_ANSWER_OTHER;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		for (unsigned k = 0; k < q->need[i].n && rc >= 0; k++)
-			rc = tell_gone(s, &q->spool, (enum bl_stream)(i + 1), q->need[i].r[k].first,
-			    q->need[i].r[k].last, BL_GAP_ROLLED_BACK, gone, err);
+			rc = tell_gone(s, &q->spool, gen, (enum bl_stream)(i + 1),
+			    q->need[i].r[k].first, q->need[i].r[k].last, BL_GAP_ROLLED_BACK, gone,
+			    err);
 	return rc < 0 ? rc : SPOOL_ANSWER_OK;
+}
+
+/*
+ * What the answer could give no reason for is said loudly, and counted as it is.  Entries of the
+ * ledger that were in it are told again.
+ */
+static int
+note_vanished(struct spool *s, const struct bl_gone *gone, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (uint32_t i = 0; i < gone->n && rc == BL_OK; i++) {
+		const struct bl_gone_range *g = &gone->gone[i];
+
+		if (g->reason != BL_GAP_VANISHED)
+			continue;
+		bl_error("spool",
+		    "batches are not in the file any more; nothing of ours deleted them stream=%d "
+		    "seqs=%llu-%llu",
+		    (int)g->stream, (unsigned long long)g->range.first,
+		    (unsigned long long)g->range.last);
+		rc = db_run(s, Q_LEDGER_UNTOLD, err, "ii",
+		    batch_id(s->d.gen, g->stream, g->range.first),
+		    batch_id(s->d.gen, g->stream, g->range.last));
+		if (rc == BL_OK)
+			rc = batches_recount(s, g->stream, err);
+	}
+	return rc;
 }
 
 int
@@ -309,5 +368,9 @@ spool_on_question(
 				txn_rollback(s);
 				return rc;
 			}
+	if ((rc = note_vanished(s, gone, err)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
 	return (rc = txn_commit(s, err)) < 0 ? rc : SPOOL_ANSWER_OK;
 }

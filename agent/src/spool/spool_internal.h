@@ -30,6 +30,7 @@
 #define SPOOL_WAL_FRAMES      48 /* checkpoint when the WAL has that many, between commits */
 #define SPOOL_WAL_FRAMES_MOST 96 /* the commit itself does it */
 #define SPOOL_LEDGER_ROWS     4096
+#define SPOOL_TRIMMED_ROWS    1024
 #define SPOOL_SEEN_ROWS       65536
 #define SPOOL_SEEN_MS         (24 * 3600 * (int64_t)1000)
 #define SPOOL_OUTSTANDING     256
@@ -176,9 +177,16 @@ struct spool_pending {
 	X(Q_LEDGER_TRAVEL)                                                                         \
 	X(Q_LEDGER_TRAVELLED)                                                                      \
 	X(Q_LEDGER_RESET)                                                                          \
+	X(Q_LEDGER_UNTOLD)                                                                         \
 	X(Q_LEDGER_COUNT)                                                                          \
 	X(Q_LEDGER_FORGET)                                                                         \
 	X(Q_LEDGER_ABOUT)                                                                          \
+	X(Q_TRIMMED_PUT)                                                                           \
+	X(Q_TRIMMED_DROP)                                                                          \
+	X(Q_TRIMMED_CAP)                                                                           \
+	X(Q_TRIMMED_BELOW)                                                                         \
+	X(Q_TRIMMED_FROM)                                                                          \
+	X(Q_BATCH_COUNT)                                                                           \
 	X(Q_GEN_ADD)                                                                               \
 	X(Q_GEN_DROP)                                                                              \
 	X(Q_GEN_ASKED)                                                                             \
@@ -355,6 +363,8 @@ int batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, c
 /* Deletes one batch and uncounts it; inside a transaction. */
 int batch_delete(struct spool *s, int64_t id, bool waiting, int64_t bytes, struct bl_err *err);
 int64_t lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err);
+/* The lowest without a receipt; the next seq when there is none. */
+int64_t lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *err);
 
 /* ---- spool_recut.c: what a former spool id left behind ---- */
 /* Up to max batches of former ids: dropped when receipted, else cut again.  *more. */
@@ -375,6 +385,17 @@ bool outstanding_has(const struct spool *s, int64_t id);
 int trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err);
 /* A batch that does not carry its bytes any more: named in the ledger, deleted. */
 int batch_lost(struct spool *s, int64_t id, enum bl_gap_reason reason, struct bl_err *err);
+
+/* ---- spool_trimmed.c ---- */
+/* The table, for a file that has none yet; outside a transaction. */
+int trimmed_make(struct spool *s, struct bl_err *err);
+/* A batch that has its receipt is deleted; inside a transaction, as are those below. */
+int trimmed_add(struct spool *s, int64_t id, struct bl_err *err);
+/* The first part of [id, end] that was trimmed: 1; 0: none. */
+int trimmed_next(
+    struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last, struct bl_err *err);
+/* Rows went without us: the stream's counters are made to say what is there. */
+int batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err);
 
 /* ---- spool_salvage.c ---- */
 /* What a set-aside file still has and the centre may not: into generation gen. */

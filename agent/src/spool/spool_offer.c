@@ -102,7 +102,7 @@ static int
 frame_fill(struct spool *s, int64_t id, uint32_t crc, struct spool_frame *f, struct bl_err *err)
 {
 	const enum bl_stream stream = batch_stream(id);
-	const int64_t low = lowest_held(s, stream, err);
+	const int64_t low = lowest_waiting(s, stream, err);
 	sqlite3_stmt *st;
 	bool good = false;
 	int rc;

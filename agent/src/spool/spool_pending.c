@@ -255,7 +255,7 @@ spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err)
 int
 spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
 {
-	if (!stream_valid(gap->stream) || gap->reason < BL_GAP_OFF || gap->reason > BL_GAP_OVERLOAD)
+	if (!stream_valid(gap->stream) || gap->reason < BL_GAP_OFF || gap->reason > BL_GAP_LAST)
 		return bl_fail(err, BL_EINVAL, "spool: gap: no such stream or reason");
 	if (gap_note(s, gap) < 0)
 		return bl_fail(err, BL_EFULL, "spool %s: too many gaps wait for the disk", s->path);

@@ -152,7 +152,8 @@ drop_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
-	if ((rc = batch_delete(s, id, false, bytes, err)) < 0) {
+	if ((rc = batch_delete(s, id, false, bytes, err)) < 0 ||
+	    (rc = trimmed_add(s, id, err)) < 0) {
 		txn_rollback(s);
 		return rc;
 	}

@@ -182,6 +182,15 @@ find_waiting(struct spool *s, struct victim *v, unsigned *n, struct bl_err *err)
 	return rc;
 }
 
+/* Inside a transaction. */
+static int
+drop_receipted(struct spool *s, const struct victim *v, struct bl_err *err)
+{
+	const int rc = batch_delete(s, v->id, false, v->bytes, err);
+
+	return rc < 0 ? rc : trimmed_add(s, v->id, err);
+}
+
 static int
 drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err)
 {
@@ -191,7 +200,7 @@ drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err
 		return rc;
 	for (unsigned i = 0; i < n && rc == BL_OK; i++)
 		rc = v[i].waiting ? drop_named(s, &v[i], BL_GAP_EVICTED, err)
-				  : batch_delete(s, v[i].id, false, v[i].bytes, err);
+				  : drop_receipted(s, &v[i], err);
 	(void)bl_fault_hit("spool.trimming");
 	if (rc < 0) {
 		txn_rollback(s);

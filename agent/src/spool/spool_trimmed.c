@@ -1,0 +1,138 @@
+/*
+ * What left the table of batches by right: ranges of ids that were deleted after
+ * their receipt.  With the ledger and the table itself it tells a batch that the
+ * centre lost from one that vanished: a row that neither trimming nor the ledger
+ * knows of was taken by nobody of ours, and must not be given a reason.
+ *
+ * Trimming goes oldest first, so this is a row or two a stream.  Files of before
+ * get the table when they are opened; what they had receipted in one piece counts
+ * as trimmed then.
+ */
+#include "spool_internal.h"
+
+static const char table_sql[] =
+    "CREATE TABLE trimmed(first INTEGER PRIMARY KEY, last INTEGER NOT NULL)";
+
+static int
+add_former(struct spool *s, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++) {
+		const enum bl_stream stream = (enum bl_stream)(i + 1);
+		const int64_t contiguous = s->d.stream[i].contiguous;
+
+		if (contiguous > 0)
+			rc = db_run(s, Q_TRIMMED_PUT, err, "ii", batch_id(s->d.gen, stream, 1),
+			    batch_id(s->d.gen, stream, (uint64_t)contiguous));
+	}
+	return rc;
+}
+
+int
+trimmed_make(struct spool *s, struct bl_err *err)
+{
+	int64_t there = 0;
+	int rc;
+
+	if ((rc = db_number(
+		 s, "SELECT count(*) FROM sqlite_schema WHERE name='trimmed'", &there, err)) < 0 ||
+	    there > 0)
+		return rc;
+	if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(
+		    s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
+	if (sqlite3_exec(s->db, table_sql, NULL, NULL, NULL) == SQLITE_OK &&
+	    add_former(s, err) == BL_OK &&
+	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return BL_OK;
+	rc = db_fail(s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
+	if (!sqlite3_get_autocommit(s->db))
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* as it was */
+	return rc;
+}
+
+/* The range that begins at or before id; {0, 0}: none. */
+static int
+range_below(struct spool *s, int64_t id, int64_t *first, int64_t *last, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_TRIMMED_BELOW, err, "i", id);
+	int rc;
+
+	*first = *last = 0;
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1) {
+		*first = sqlite3_column_int64(st, 0);
+		*last = sqlite3_column_int64(st, 1);
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+trimmed_add(struct spool *s, int64_t id, struct bl_err *err)
+{
+	int64_t first, last, next_first, next_last;
+	int rc;
+
+	if ((rc = range_below(s, id, &first, &last, err)) < 0 ||
+	    (rc = range_below(s, id + 1, &next_first, &next_last, err)) < 0)
+		return rc;
+	if (first != 0 && last >= id)
+		return BL_OK;
+	if (first == 0 || last + 1 != id)
+		first = id;
+	last = id;
+	if (next_first == id + 1) {
+		last = next_last;
+		if ((rc = db_run(s, Q_TRIMMED_DROP, err, "i", next_first)) < 0)
+			return rc;
+	}
+	if ((rc = db_run(s, Q_TRIMMED_PUT, err, "ii", first, last)) < 0)
+		return rc;
+	/* One more range: what is forgotten here would be answered as vanished, not hidden. */
+	return first == id ? db_run(s, Q_TRIMMED_CAP, err, "i", (int64_t)SPOOL_TRIMMED_ROWS)
+			   : BL_OK;
+}
+
+int
+trimmed_next(
+    struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_TRIMMED_FROM, err, "ii", id, end);
+	int rc;
+
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1) {
+		*first = sqlite3_column_int64(st, 0);
+		*last = sqlite3_column_int64(st, 1);
+		if (*first < id)
+			*first = id;
+		if (*last > end)
+			*last = end;
+	}
+	db_done(st);
+	return rc;
+}
+
+int
+batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err)
+{
+	struct spool_stream *m = &s->d.stream[stream_index(stream)];
+	sqlite3_stmt *st =
+	    db_select(s, Q_BATCH_COUNT, err, "ii", (int64_t)BATCH_SEQ_BITS, (int64_t)stream);
+	int rc;
+
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1) {
+		m->held = sqlite3_column_int64(st, 0);
+		m->held_bytes = sqlite3_column_int64(st, 1);
+		m->waiting = sqlite3_column_int64(st, 2);
+		m->waiting_bytes = sqlite3_column_int64(st, 3);
+	}
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
