@@ -277,7 +277,7 @@ hello_finds_what_is_missing_here_and_there(void **state)
 	struct bl_hello h = hello_of(c, 21, 10);
 	struct bl_ranges need[BL_STREAMS];
 	struct bl_err err = { 0 };
-	uint64_t n;
+	struct store_unexplained n;
 
 	put_minutes(c, 0, 4); /* 1..4 here; 10..20 there; 5..9 nowhere */
 	begin(c);
@@ -288,14 +288,16 @@ hello_finds_what_is_missing_here_and_there(void **state)
 	assert_int_equal(need[2].r[0].last, 9);
 	assert_int_equal(need[0].n, 0);
 	must(store_read_unexplained(c->r, "kiosk-1", &n, &err), &err);
-	assert_int_equal(n, 5);
+	assert_int_equal(n.gaps, 1);
+	assert_int_equal(n.batches, 5);
+	assert_int_equal(n.unanswered, 5);
 	/* The agent's answer explains them. */
 	begin(c);
 	must(store_gone(c->s, spool(c), BL_STREAM_HOST, 5, 9, BL_GAP_LOST_AT_CENTRE, &err), &err);
 	must(store_gone(c->s, spool(c), BL_STREAM_HOST, 5, 9, BL_GAP_LOST_AT_CENTRE, &err), &err);
 	commit(c);
 	must(store_read_unexplained(c->r, NULL, &n, &err), &err);
-	assert_int_equal(n, 0);
+	assert_int_equal(n.gaps, 0);
 	assert_int_equal(totals(c).gaps, 1);
 	assert_int_equal(receipt(c).stream[2].contiguous, 9);
 	/* A hole among what is held there is asked for, too. */
@@ -363,7 +365,7 @@ nothing_new_of_a_closed_spool_is_stored(void **state)
 	struct bl_hello h = hello_of(c, 5, 1);
 	struct bl_ranges need[BL_STREAMS];
 	struct bl_err err = { 0 };
-	uint64_t n;
+	struct store_unexplained n;
 
 	put_minutes(c, 0, 4);
 	h.spool = c->spool = fixture_id(0x22);
@@ -388,7 +390,7 @@ nothing_new_of_a_closed_spool_is_stored(void **state)
 	assert_int_equal(put_minute(c, 6), STORE_CONFLICT); /* seq 7, below the one set aside */
 	commit(c);
 	must(store_read_unexplained(c->r, NULL, &n, &err), &err);
-	assert_int_equal(n, 0); /* what never was ours is not missing */
+	assert_int_equal(n.gaps, 0); /* what never was ours is not missing */
 }
 
 /*

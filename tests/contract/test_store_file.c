@@ -138,6 +138,22 @@ exec_on(struct ctx *c, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static int
+version_of(struct ctx *c)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int version;
+
+	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	version = sqlite3_column_int(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return version;
+}
+
 /* Whatever the umask is: what machines and people did is nobody else's business. */
 static void
 the_files_are_the_owners_alone(void **state)
@@ -160,18 +176,20 @@ a_newer_version_is_refused_and_left_alone(void **state)
 {
 	struct ctx *c = *state;
 	const struct store_opts opts = { .path = c->path, .clock = &c->clock.clock };
+	char back[48];
 	struct bl_err err = { 0 };
 
 	put_minutes(c, 0, 1);
 	store_read_close(c->r);
 	store_close(c->s);
 	c->r = NULL;
+	(void)snprintf(back, sizeof(back), "PRAGMA user_version = %d", version_of(c));
 	exec_on(c, "PRAGMA user_version = 99");
 	assert_int_equal(store_open(&c->s, &opts, &err), BL_ENEWER);
 	assert_null(c->s);
 	assert_non_null(strstr(err.msg, "version 99"));
 	assert_int_equal(store_read_open(&c->r, c->path, &c->clock.clock, &err), BL_ENEWER);
-	exec_on(c, "PRAGMA user_version = 2");
+	exec_on(c, back);
 	reopen(c, STORE_OPENED);
 	assert_int_equal(totals(c).batches, 1);
 }

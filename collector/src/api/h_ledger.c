@@ -302,20 +302,19 @@ add_site_device(const struct fleet_device *d, void *ctx)
 
 static int
 unexplained(struct store_read *reader, const struct range_query *q, const struct gap_list *l,
-    uint64_t *out, struct bl_err *err)
+    struct store_unexplained *out, struct bl_err *err)
 {
-	uint64_t one;
+	struct store_unexplained one;
 	int rc;
 
-	*out = 0;
+	*out = (struct store_unexplained){ .since_unix_ms = STORE_TIME_NONE };
 	if (l->device == NULL)
 		return store_read_unexplained(reader, q->device.v, out, err);
 	for (size_t i = 0; i < l->n_devices; i++) {
-		one = 0;
-		rc = store_read_unexplained(reader, l->device[i], &one, err);
-		if (rc < 0 && rc != BL_ENOTFOUND)
+		if ((rc = store_read_unexplained(reader, l->device[i], &one, err)) < 0)
 			return rc;
-		*out += one;
+		out->gaps += one.gaps;
+		out->batches += one.batches;
 	}
 	return BL_OK;
 }
@@ -324,7 +323,7 @@ static int
 write_gaps(struct api_req *r, struct store_read *reader, struct gap_list *l, struct bl_err *err)
 {
 	const struct range_query *q = r->query;
-	uint64_t missing;
+	struct store_unexplained missing;
 	char cursor[24];
 	int rc;
 
@@ -333,16 +332,13 @@ write_gaps(struct api_req *r, struct store_read *reader, struct gap_list *l, str
 	rc = read_gaps(reader, q, l, err);
 	if (rc == BL_OK)
 		rc = unexplained(reader, q, l, &missing, err);
-	if (rc == BL_ENOTFOUND) { /* a device that the store has never heard of */
-		missing = 0;
-		rc = BL_OK;
-	}
 	if (rc < 0)
 		return rc;
 	jsonw_array_end(&r->w);
 	(void)snprintf(cursor, sizeof(cursor), "%lld", (long long)l->last);
 	jsonw_str(&r->w, "next", l->full ? cursor : NULL);
-	jsonw_int(&r->w, "unexplained", (int64_t)missing);
+	jsonw_int(&r->w, "unexplained", (int64_t)missing.gaps);
+	jsonw_int(&r->w, "unexplained_batches", (int64_t)missing.batches);
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);
 }

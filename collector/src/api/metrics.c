@@ -2,6 +2,7 @@
 #include "api_internal.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,42 @@ aside_part(struct api_metrics *m, const struct store_totals *t)
 	    "Messages that the set-aside list had no room for.", NULL, t->set_aside_refused);
 }
 
+/* Entries may be taken back when something comes after all: gauges. */
+static void
+gaps_part(struct api_metrics *m, const struct store_totals *t)
+{
+	static const struct {
+		const char *name, *help;
+		size_t at;
+	} sums[] = {
+		{ PREFIX "store_gap_entries", "Entries in the ledger of gaps by reason.",
+		    offsetof(struct store_gap_sum, entries) },
+		{ PREFIX "store_gap_batches", "Batches that will never come, by reason.",
+		    offsetof(struct store_gap_sum, batches) },
+		{ PREFIX "store_gap_samples", "Samples that will never come, as far as known.",
+		    offsetof(struct store_gap_sum, samples) },
+	};
+	char labels[64];
+
+	for (size_t k = 0; k < sizeof(sums) / sizeof(sums[0]); k++)
+		for (int i = 0; i < STORE_GAP_REASONS; i++) {
+			const char *at = (const char *)&t->gaps_by[i] + sums[k].at;
+
+			(void)snprintf(
+			    labels, sizeof(labels), "reason=\"%s\"", store_gap_reason_name(i + 1));
+			api_metric(m, sums[k].name, API_GAUGE, sums[k].help, labels,
+			    (double)*(const uint64_t *)(const void *)at);
+		}
+	gauge(m, PREFIX "store_gaps_unexplained",
+	    "Gaps that nothing explains: missing ranges, holes in time.",
+	    (double)t->unexplained.gaps);
+	gauge(m, PREFIX "store_batches_unexplained", "Batches in them.",
+	    (double)t->unexplained.batches);
+	gauge(m, PREFIX "store_batches_unanswered",
+	    "Of these, the agent has been asked about and has not answered yet.",
+	    (double)t->unexplained.unanswered);
+}
+
 static int
 store_part(struct api_metrics *m, struct api *api, struct bl_err *err)
 {
@@ -159,8 +196,7 @@ store_part(struct api_metrics *m, struct api *api, struct bl_err *err)
 	    NULL, t.conflicts);
 	aside_part(m, &t);
 	gauge(m, PREFIX "store_gaps", "Entries in the ledger of gaps.", (double)t.gaps);
-	gauge(m, PREFIX "store_gaps_unexplained", "Missing batches without an entry.",
-	    (double)t.unexplained);
+	gaps_part(m, &t);
 	gauge(m, PREFIX "store_unplaced_batches", "Batches whose clock is not known yet.",
 	    (double)t.unplaced_batches);
 	gauge(m, PREFIX "store_series", "Series known.", (double)t.series);

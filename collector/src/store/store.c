@@ -23,11 +23,13 @@ load_totals(struct store *s, struct bl_err *err)
 		"SELECT samples FROM total", "SELECT events FROM total",
 		"SELECT duplicates FROM total", "SELECT conflicts FROM total",
 		"SELECT aside_bytes FROM total", "SELECT aside_refused FROM total",
-		"SELECT count(*) FROM aside", "SELECT count(*) FROM placing" };
+		"SELECT count(*) FROM aside", "SELECT count(*) FROM placing",
+		"SELECT count(*) FROM hole", "SELECT requeued FROM total" };
 	struct store_totals_memory *t = &s->total;
 	int64_t placing = 0;
 	int64_t *const out[] = { &t->lsn, &t->batches, &t->samples, &t->events, &t->duplicates,
-		&t->conflicts, &t->aside_bytes, &t->aside_refused, &t->aside_rows, &placing };
+		&t->conflicts, &t->aside_bytes, &t->aside_refused, &t->aside_rows, &placing,
+		&t->holes, &t->requeued };
 	sqlite3_stmt *st;
 	int rc;
 
@@ -270,8 +272,9 @@ flush_totals(struct store *s, struct bl_err *err)
 	struct store_totals_memory *t = &s->total;
 	int rc;
 
-	rc = store_run(s, SQL_TOTAL_SET, err, "iiiiiiiii", t->lsn, s->now_unix_ms, t->batches,
-	    t->samples, t->events, t->duplicates, t->conflicts, t->aside_bytes, t->aside_refused);
+	rc = store_run(s, SQL_TOTAL_SET, err, "iiiiiiiiii", t->lsn, s->now_unix_ms, t->batches,
+	    t->samples, t->events, t->duplicates, t->conflicts, t->aside_bytes, t->aside_refused,
+	    t->requeued);
 	for (int64_t i = 0; rc == BL_OK && t->aside_dirty && i < STORE_ASIDE_REASONS; i++)
 		rc = store_run(s, SQL_ASIDE_COUNT_SET, err, "ii", i + 1, t->aside_by[i]);
 	return rc;

@@ -188,6 +188,10 @@ settle_batch(struct store *s, struct store_spool *sp, const struct bl_batch_head
 
 	if (rc == BL_OK && h->kind == BL_BATCH_SUPERSEDES && h->supersedes_first >= 1 &&
 	    h->supersedes_last >= h->supersedes_first) {
+		if (sp->stream[h->stream - 1].vanished.n > 0 &&
+		    (rc = store_gap_carve_vanished(
+			 s, sp, h->stream, h->supersedes_first, h->supersedes_last, err)) < 0)
+			return rc;
 		rc = store_settle(sp, h->stream, h->supersedes_first, h->supersedes_last);
 		if (rc == BL_EFULL && !late &&
 		    seqs_remove(&sp->stream[h->stream - 1].settled, h->seq, h->seq) < 0)
@@ -205,6 +209,9 @@ store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header 
     const void *body, size_t body_len, const void *raw, size_t raw_len, struct bl_err *err)
 {
 	struct store_stream *m = &sp->stream[h->stream - 1];
+	/* Given up, with an entry that must go now. */
+	const bool named = late || seqs_has(&m->vanished, h->seq);
+	struct store_edges edges;
 	int64_t boot_id;
 	int rc;
 
@@ -213,9 +220,11 @@ store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 		return rc;
 	if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
 	    (rc = insert(s, sp, h, boot_id, body, body_len, err)) < 0 ||
+	    (rc = store_hole_edges(s, sp, h, boot_id, &edges, err)) < 0 ||
 	    (rc = store_cover(s, sp, h, boot_id, err)) < 0 ||
-	    (late && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
-	    (rc = take_gaps(s, sp, h, raw, raw_len, true, err)) < 0)
+	    (named && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||
+	    (rc = take_gaps(s, sp, h, raw, raw_len, true, err)) < 0 ||
+	    (rc = store_hole_note(s, sp, h, &edges, err)) < 0)
 		return rc;
 	if (late && seqs_has(&m->aside, h->seq)) {
 		if (seqs_remove(&m->aside, h->seq, h->seq) < 0)

@@ -5,6 +5,9 @@
  * an agent's own ledger says (with times and counts) replaces what its answer
  * to a question said (seqs only); a batch that comes after all is taken out of
  * the entry that gave it up.  Repeating any of this changes nothing.
+ *
+ * "Vanished" is an entry without a reason: every other one replaces it, and its
+ * seqs are not settled (store_unexplained.c).
  */
 #include <string.h>
 
@@ -30,10 +33,24 @@ insert(struct store *s, const struct store_spool *sp, enum bl_stream stream,
 	    s->total.lsn);
 }
 
+/* Which entries make room for another. */
+enum room {
+	ROOM_ALL,      /* a batch came */
+	ROOM_WEAKER,   /* the agent's ledger: what only an answer said, and vanished */
+	ROOM_VANISHED, /* an answer */
+};
+
+static bool
+makes_room(const struct gap_row *g, enum room room)
+{
+	return room == ROOM_ALL || g->reason == BL_GAP_VANISHED ||
+	       (room == ROOM_WEAKER && bl_id_is_zero(&g->begin_boot));
+}
+
 /* One entry that overlaps; 1, 0 or negative.  Others come after this one is gone or shrunk. */
 static int
 next_overlap(struct store *s, const struct store_spool *sp, enum bl_stream stream, uint64_t first,
-    uint64_t last, bool bare_only, struct gap_row *g, struct bl_err *err)
+    uint64_t last, enum room room, struct gap_row *g, struct bl_err *err)
 {
 	sqlite3_stmt *st =
 	    store_bind(s, SQL_GAP_OVERLAP, err, "iiuu", sp->id, (int64_t)stream, last, first);
@@ -51,7 +68,7 @@ next_overlap(struct store *s, const struct store_spool *sp, enum bl_stream strea
 		g->begin_unix_ms = store_column_time(st, 8);
 		g->end_unix_ms = store_column_time(st, 9);
 		g->known_unix_ms = sqlite3_column_int64(st, 10);
-		if (bare_only && !bl_id_is_zero(&g->begin_boot))
+		if (!makes_room(g, room))
 			continue;
 		(void)sqlite3_reset(st);
 		return 1;
@@ -61,12 +78,12 @@ next_overlap(struct store *s, const struct store_spool *sp, enum bl_stream strea
 
 static int
 carve(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first, uint64_t last,
-    bool bare_only, struct bl_err *err)
+    enum room room, struct bl_err *err)
 {
 	struct gap_row g;
 	int rc;
 
-	while ((rc = next_overlap(s, sp, stream, first, last, bare_only, &g, err)) == 1) {
+	while ((rc = next_overlap(s, sp, stream, first, last, room, &g, err)) == 1) {
 		const uint64_t a = g.seq_first, b = g.seq_last;
 
 		if ((rc = store_run(s, SQL_GAP_REMOVE, err, "i", g.id)) < 0)
@@ -87,7 +104,14 @@ int
 store_gap_carve(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
     uint64_t last, struct bl_err *err)
 {
-	return carve(s, sp, stream, first, last, false, err);
+	return carve(s, sp, stream, first, last, ROOM_ALL, err);
+}
+
+int
+store_gap_carve_vanished(struct store *s, struct store_spool *sp, enum bl_stream stream,
+    uint64_t first, uint64_t last, struct bl_err *err)
+{
+	return carve(s, sp, stream, first, last, ROOM_VANISHED, err);
 }
 
 static int
@@ -150,6 +174,34 @@ unclaimed(struct store *s, const struct store_spool *sp, enum bl_stream stream, 
 	return BL_OK;
 }
 
+/* What neither came nor has a reason: named as that, and nothing is settled. */
+static int
+add_vanished(struct store *s, struct store_spool *sp, enum bl_stream stream, struct gap_row *g,
+    struct bl_err *err)
+{
+	const struct seqs *settled = &sp->stream[stream - 1].settled;
+	struct seqs pieces = { 0 };
+	int rc = unclaimed(s, sp, stream, g->seq_first, g->seq_last, &pieces, err);
+
+	for (size_t i = 0; rc == BL_OK && i < settled->n; i++)
+		if (seqs_remove(&pieces, settled->r[i].first, settled->r[i].last) < 0)
+			rc = bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+	for (size_t i = 0; rc == BL_OK && i < pieces.n; i++) {
+		g->seq_first = pieces.r[i].first;
+		g->seq_last = pieces.r[i].last;
+		rc = store_stream_vanished(sp, stream, g->seq_first, g->seq_last);
+		if (rc == BL_EFULL) {
+			s->stats.holes_refused++;
+			rc = BL_OK;
+			break;
+		}
+		rc = rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory")
+			    : insert(s, sp, stream, g, 0, err);
+	}
+	seqs_free(&pieces);
+	return rc;
+}
+
 static int
 add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct gap_row *g,
     int64_t samples, struct bl_err *err)
@@ -158,9 +210,11 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 	struct seqs pieces = { 0 };
 	int rc;
 
+	if (g->reason == BL_GAP_VANISHED)
+		return add_vanished(s, sp, stream, g, err);
 	/* The agent's ledger knows times; what only an answer said makes room. */
-	if (!bl_id_is_zero(&g->begin_boot) &&
-	    (rc = carve(s, sp, stream, first, last, true, err)) < 0)
+	if ((rc = carve(s, sp, stream, first, last,
+		 bl_id_is_zero(&g->begin_boot) ? ROOM_VANISHED : ROOM_WEAKER, err)) < 0)
 		return rc;
 	rc = unclaimed(s, sp, stream, first, last, &pieces, err);
 	for (size_t i = 0; rc == BL_OK && i < pieces.n; i++) {
@@ -237,6 +291,7 @@ store_gap_add(
 		.end_ms = g->end_boot_ms,
 		.known_unix_ms = s->now_unix_ms,
 	};
+	const int64_t samples = g->samples > INT64_MAX ? INT64_MAX : (int64_t)g->samples;
 	int rc;
 
 	if ((rc = subject(s, carrier, g, &sp, err)) < 0 || sp == NULL)
@@ -245,11 +300,15 @@ store_gap_add(
 	row.end_unix_ms = place_by_either(sp, carrier, &g->end_boot, g->end_boot_ms);
 	if (g->seq_first == 0) {
 		row.seq_last = 0;
-		return insert(s, sp, g->stream, &row,
-		    g->samples > INT64_MAX ? INT64_MAX : (int64_t)g->samples, err);
+		rc = insert(s, sp, g->stream, &row, samples, err);
+	} else {
+		rc = add_seqs(s, sp, g->stream, &row, samples, err);
 	}
-	return add_seqs(
-	    s, sp, g->stream, &row, g->samples > INT64_MAX ? INT64_MAX : (int64_t)g->samples, err);
+	if (rc == BL_OK)
+		rc = store_hole_review(s, sp->device_id, g->stream, &g->begin_boot, err);
+	if (rc == BL_OK && !bl_id_equal(&g->begin_boot, &g->end_boot))
+		rc = store_hole_review(s, sp->device_id, g->stream, &g->end_boot, err);
+	return rc;
 }
 
 int

@@ -18,6 +18,7 @@
 #define STORE_DEFAULT_SPOOLS    20000u
 #define STORE_SEQ_MAX           ((uint64_t)INT64_MAX / 4) /* fits SQLite's integers with room */
 #define STORE_RANGES_MAX        1024u  /* of one stream: holes we keep track of */
+#define STORE_HOLES_MAX         10000  /* in time, of all devices */
 #define STORE_COVERAGE_MERGE_MS 120000 /* completeness "as it had arrived then" rests on this */
 #define STORE_COVERAGE_SPAN_MS                                                                     \
 	21600000 /* a row stays below 6 h, so that range scans stay short                          \
@@ -41,6 +42,8 @@ uint64_t seqs_contiguous(const struct seqs *q);
 uint64_t seqs_highest(const struct seqs *q);
 /* How many of [first, last] are not in it. */
 uint64_t seqs_missing(const struct seqs *q, uint64_t first, uint64_t last);
+/* Ranges of [1, last] that are not in it. */
+uint64_t seqs_holes(const struct seqs *q, uint64_t last);
 /* Adds what of [first, last] is not in q to out, as far as its cap goes. */
 void seqs_missing_ranges(
     const struct seqs *q, uint64_t first, uint64_t last, struct bl_ranges *out);
@@ -69,7 +72,9 @@ struct coverage_times {
 struct store_stream {
 	struct seqs settled; /* stored, set aside, superseded, known gone */
 	struct seqs aside;
-	uint64_t next_seq, lowest_held, unexplained;
+	struct seqs vanished; /* not settled: the agent knows neither them nor a reason */
+	uint64_t next_seq, lowest_held, unexplained, unexplained_gaps;
+	int64_t unexplained_since_unix_ms;
 	uint64_t batches, samples;
 	int64_t last_arrival_unix_ms, until_unix_ms, span_max_ms;
 	bool exists; /* has a row */
@@ -102,6 +107,8 @@ struct store_totals_memory {
 	int64_t lsn;
 	int64_t batches, samples, events, duplicates, conflicts, aside_bytes, aside_refused;
 	int64_t aside_rows;
+	int64_t holes;    /* rows of "hole" */
+	int64_t requeued; /* set aside once, taken in after all */
 	int64_t aside_by[STORE_ASIDE_REASONS];
 	bool aside_dirty;
 };
@@ -143,6 +150,11 @@ enum store_sql {
 	SQL_GAP_OF_BOOT,
 	SQL_GAP_PLACE,
 	SQL_MOVED_ADD,
+	SQL_HOLE_ADD,
+	SQL_HOLE_GET,
+	SQL_HOLE_REMOVE,
+	SQL_HOLE_COVERED,
+	SQL_HOLE_NAMED,
 	SQL_SERIES_GET,
 	SQL_SERIES_ADD,
 	SQL_SERIES_SET,
@@ -260,6 +272,39 @@ int store_stream_flush(
 /* BL_EFULL: too many holes. */
 int store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, uint64_t last);
 
+/* ---- store_unexplained.c ---- */
+
+/* What lies below and is not settled is missing. */
+uint64_t store_stream_bound(const struct store_spool *sp, const struct store_stream *m);
+/* Counts anew. */
+void store_stream_unexplained(
+    const struct store_spool *sp, struct store_stream *m, int64_t now_unix_ms);
+/* Adds what of [first, last] is neither settled nor answered with "vanished". */
+void store_stream_unasked(
+    const struct store_stream *m, uint64_t first, uint64_t last, struct bl_ranges *out);
+uint64_t store_stream_unanswered(const struct store_stream *m);
+/* The agent's word.  BL_EFULL: too many ranges. */
+int store_stream_vanished(
+    struct store_spool *sp, enum bl_stream stream, uint64_t first, uint64_t last);
+
+/* ---- store_hole.c ---- */
+
+/* Where a batch does not touch its neighbours of the same boot. */
+struct store_edges {
+	bool below, above;
+	int64_t below_ms, above_ms; /* the neighbour's end, or begin */
+};
+
+/* Before the batch is in coverage. */
+int store_hole_edges(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    int64_t boot_id, struct store_edges *out, struct bl_err *err);
+/* After it is, with the entries that it carried. */
+int store_hole_note(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const struct store_edges *e, struct bl_err *err);
+/* Something came that may explain holes of this boot. */
+int store_hole_review(struct store *s, int64_t device_id, enum bl_stream stream,
+    const struct bl_id *boot, struct bl_err *err);
+
 /* ---- store_coverage.c ---- */
 
 int store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
@@ -296,6 +341,9 @@ int store_gap_add(
 /* A batch came after all: no entry may claim it. */
 int store_gap_carve(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
     uint64_t last, struct bl_err *err);
+/* A thinned batch stands for them: what had no reason has one now. */
+int store_gap_carve_vanished(struct store *s, struct store_spool *sp, enum bl_stream stream,
+    uint64_t first, uint64_t last, struct bl_err *err);
 int store_gap_replace_boot(
     struct store *s, struct store_spool *sp, const struct bl_id *boot, struct bl_err *err);
 

@@ -43,6 +43,8 @@
 #define LOG_COVER_LOWER                                                                            \
 	" AND lo_unix_ms >= (SELECT max(lo_unix_ms) FROM coverage WHERE device_id = ?1"            \
 	" AND stream = ?2 AND lo_unix_ms < ?3) - ?4"
+#define OF_DEVICE     " spool_id IN (SELECT id FROM spool WHERE device_id = d.id)"
+#define VANISHED_SPAN "reason = 9 AND seq_first = 0"
 #define ASIDE_SELECT                                                                               \
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
 	" payload IS NOT NULL FROM aside WHERE id < ?1"
@@ -55,10 +57,13 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_DEVICE_SPOOLS] =
 	    "SELECT s.id, s.uuid, s.closed, s.conflict, s.software, s.config_hash, s.boot_uuid,"
 	    " t.stream, t.batches, t.samples, t.last_arrival_unix_ms, t.until_unix_ms,"
-	    " t.unexplained, coalesce(s.hello_unix_ms, s.made_unix_ms)"
+	    " t.unexplained_gaps, coalesce(s.hello_unix_ms, s.made_unix_ms)"
 	    " FROM spool s LEFT JOIN stream t ON t.spool_id = s.id WHERE s.device_id = ?"
 	    " ORDER BY s.closed DESC, 14, s.id",
 	[READ_DEVICE_GAPS] = "SELECT count(*) FROM gap WHERE device_id = ?",
+	[READ_DEVICE_HOLES] =
+	    "SELECT (SELECT count(*) FROM hole WHERE device_id = ?1)"
+	    " + (SELECT count(*) FROM gap WHERE device_id = ?1 AND " VANISHED_SPAN ")",
 	[READ_DEVICE_ASIDE] = "SELECT count(*) FROM aside WHERE device = ?",
 	[READ_SPOOL_CLOCK] = "SELECT 1 FROM clock_segment c WHERE c.spool_id = ?1 AND c.source > 0"
 			     " AND c.boot_uuid = coalesce((SELECT b.uuid FROM batch JOIN boot b"
@@ -108,14 +113,67 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE device_id = ?1 AND stream = ?2 AND id > ?3 AND (end_unix_ms IS NULL OR"
 	    " begin_unix_ms IS NULL OR (end_unix_ms > ?4 AND begin_unix_ms < ?5))"
 	    " ORDER BY id LIMIT 1024",
+	/* Ranges of seqs, holes, samples that vanished; batches; of them vanished; since. */
 	[READ_UNEXPLAINED_DEVICE] =
-	    "SELECT coalesce(sum(t.unexplained), 0) FROM stream t JOIN spool s ON s.id = t.spool_id"
-	    " JOIN device d ON d.id = s.device_id WHERE d.name = ?",
-	[READ_UNEXPLAINED] = "SELECT coalesce(sum(unexplained), 0) FROM stream",
+	    "SELECT (SELECT coalesce(sum(unexplained_gaps), 0) FROM stream WHERE" OF_DEVICE ")"
+	    " + (SELECT count(*) FROM hole WHERE device_id = d.id)"
+	    " + (SELECT count(*) FROM gap WHERE device_id = d.id AND " VANISHED_SPAN "),"
+	    " (SELECT coalesce(sum(unexplained), 0) FROM stream WHERE" OF_DEVICE "),"
+	    " (SELECT coalesce(sum(last - first + 1), 0) FROM seq_range WHERE kind = 3"
+	    " AND" OF_DEVICE "),"
+	    " (SELECT min(x) FROM (SELECT min(unexplained_since_unix_ms) AS x FROM stream"
+	    " WHERE" OF_DEVICE
+	    " UNION ALL SELECT min(known_unix_ms) FROM hole WHERE device_id = d.id"
+	    " UNION ALL SELECT min(known_unix_ms) FROM gap WHERE device_id = d.id"
+	    " AND " VANISHED_SPAN ")) FROM device d WHERE d.name = ?",
+	[READ_UNEXPLAINED] =
+	    "SELECT (SELECT coalesce(sum(unexplained_gaps), 0) FROM stream)"
+	    " + (SELECT count(*) FROM hole) + (SELECT count(*) FROM gap WHERE " VANISHED_SPAN "),"
+	    " (SELECT coalesce(sum(unexplained), 0) FROM stream),"
+	    " (SELECT coalesce(sum(last - first + 1), 0) FROM seq_range WHERE kind = 3),"
+	    " (SELECT min(x) FROM (SELECT min(unexplained_since_unix_ms) AS x FROM stream"
+	    " UNION ALL SELECT min(known_unix_ms) FROM hole"
+	    " UNION ALL SELECT min(known_unix_ms) FROM gap WHERE " VANISHED_SPAN "))",
+	[READ_MISSING_STREAMS] =
+	    "SELECT d.name, d.id, t.spool_id, t.stream, t.contiguous,"
+	    " CASE WHEN s.closed THEN t.next_seq ELSE t.lowest_held END,"
+	    " t.unexplained_since_unix_ms FROM stream t JOIN spool s ON s.id = t.spool_id"
+	    " JOIN device d ON d.id = s.device_id WHERE (t.spool_id, t.stream) > (?1, ?2)"
+	    " AND t.unexplained > 0 AND (?3 IS NULL OR d.name = ?3)"
+	    " ORDER BY t.spool_id, t.stream LIMIT 32",
+	[READ_MISSING_RANGES] = "SELECT kind, first, last FROM seq_range WHERE spool_id = ?"
+				" AND stream = ? AND kind IN (1, 3) ORDER BY first",
+	[READ_MISSING_BESIDE] =
+	    "SELECT (SELECT end_unix_ms FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND spool_id = ?3 AND seq_last < ?4 ORDER BY seq_last DESC LIMIT 1),"
+	    " (SELECT begin_unix_ms FROM coverage WHERE device_id = ?1 AND stream = ?2"
+	    " AND spool_id = ?3 AND seq_first > ?5 ORDER BY seq_first LIMIT 1)",
+	[READ_MISSING_HOLES] =
+	    "SELECT h.id, d.name, h.stream, h.begin_unix_ms, h.end_unix_ms, h.known_unix_ms, 0"
+	    " FROM hole h JOIN device d ON d.id = h.device_id WHERE h.id < ?1"
+	    " AND (?2 IS NULL OR d.name = ?2) ORDER BY h.id DESC LIMIT 64",
+	[READ_MISSING_SAMPLES] =
+	    "SELECT g.id, d.name, g.stream, g.begin_unix_ms, g.end_unix_ms, g.known_unix_ms,"
+	    " g.samples FROM gap g JOIN device d ON d.id = g.device_id WHERE g.id < ?1"
+	    " AND (?2 IS NULL OR d.name = ?2) AND g.reason = 9 AND g.seq_first = 0"
+	    " ORDER BY g.id DESC LIMIT 64",
+	/* An entry's time counts as far as it lies in the range. */
+	[READ_GAP_TOTALS] =
+	    "SELECT d.name, g.reason, count(*),"
+	    " sum(CASE WHEN g.seq_first > 0 THEN g.seq_last - g.seq_first + 1 ELSE 0 END),"
+	    " sum(g.samples), coalesce(sum(max(min(g.end_unix_ms,"
+	    " coalesce(?2, g.end_unix_ms)) - max(g.begin_unix_ms, coalesce(?1, g.begin_unix_ms)),"
+	    " 0)), 0), min(g.begin_unix_ms), max(g.end_unix_ms) FROM gap g"
+	    " JOIN device d ON d.id = g.device_id"
+	    " WHERE (?1 IS NULL OR g.end_unix_ms IS NULL OR g.end_unix_ms > ?1)"
+	    " AND (?2 IS NULL OR g.begin_unix_ms IS NULL OR g.begin_unix_ms < ?2)"
+	    " AND (?3 IS NULL OR d.name = ?3) GROUP BY g.device_id, g.reason"
+	    " ORDER BY d.name, g.reason",
+	[READ_GAP_SUMS] = "SELECT reason, entries, batches, samples FROM gap_total",
 	[READ_ASIDE] = ASIDE_SELECT " ORDER BY id DESC LIMIT 256",
 	[READ_ASIDE_DEVICE] = ASIDE_SELECT " AND device = ?2 ORDER BY id DESC LIMIT 256",
 	[READ_TOTAL] = "SELECT lsn, last_commit_unix_ms, batches, samples, events, duplicates,"
-		       " conflicts, aside_refused FROM total",
+		       " conflicts, aside_refused, requeued FROM total",
 	[READ_ASIDE_COUNT] = "SELECT reason, n FROM aside_count",
 	[READ_EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[READ_COUNTS] = "SELECT (SELECT count(*) FROM gap), (SELECT count(*) FROM aside),"
@@ -400,10 +458,13 @@ device_row(sqlite3_stmt *st, int64_t *id, struct store_device *d)
 static int
 device_rest(struct store_read *r, int64_t id, struct store_device *d, struct bl_err *err)
 {
+	uint64_t holes = 0;
 	int rc;
 
-	if ((rc = device_spools(r, id, d, err)) < 0)
+	if ((rc = device_spools(r, id, d, err)) < 0 ||
+	    (rc = count_of(r, read_bind(r, READ_DEVICE_HOLES, err, "i", id), &holes, err)) < 0)
 		return rc;
+	d->unexplained += holes;
 	if ((rc = count_of(r, read_bind(r, READ_DEVICE_GAPS, err, "i", id), &d->gaps, err)) < 0)
 		return rc;
 	return count_of(
@@ -513,6 +574,7 @@ store_read_totals(struct store_read *r, struct store_totals *t, struct bl_err *e
 		t->duplicates = (uint64_t)sqlite3_column_int64(st, 5);
 		t->conflicts = (uint64_t)sqlite3_column_int64(st, 6);
 		t->set_aside_refused = (uint64_t)sqlite3_column_int64(st, 7);
+		t->requeued = (uint64_t)sqlite3_column_int64(st, 8);
 		(void)sqlite3_reset(st);
 	}
 	st = read_bind(r, READ_EPOCH, err, "");
@@ -533,7 +595,7 @@ store_read_totals(struct store_read *r, struct store_totals *t, struct bl_err *e
 		t->created_unix_ms = store_column_time(st, 6);
 		(void)sqlite3_reset(st);
 	}
-	if (rc < 0 || (rc = aside_counts(r, t, err)) < 0 ||
+	if (rc < 0 || (rc = aside_counts(r, t, err)) < 0 || (rc = read_gap_sums(r, t, err)) < 0 ||
 	    (rc = store_read_unexplained(r, NULL, &t->unexplained, err)) < 0)
 		return rc;
 	t->store_bytes = file_bytes(r->path, "") + file_bytes(r->path, "-wal");

@@ -14,6 +14,7 @@ enum read_sql {
 	READ_DEVICE,
 	READ_DEVICE_SPOOLS,
 	READ_DEVICE_GAPS,
+	READ_DEVICE_HOLES,
 	READ_DEVICE_ASIDE,
 	READ_SPOOL_CLOCK,
 	READ_DEVICE_ID,
@@ -35,6 +36,13 @@ enum read_sql {
 	READ_GAPS_STREAM,
 	READ_UNEXPLAINED_DEVICE,
 	READ_UNEXPLAINED,
+	READ_MISSING_STREAMS,
+	READ_MISSING_RANGES,
+	READ_MISSING_BESIDE,
+	READ_MISSING_HOLES,
+	READ_MISSING_SAMPLES,
+	READ_GAP_TOTALS,
+	READ_GAP_SUMS,
 	READ_ASIDE,
 	READ_ASIDE_DEVICE,
 	READ_TOTAL,
@@ -81,6 +89,8 @@ sqlite3_stmt *read_bind(
 int read_step(struct store_read *r, sqlite3_stmt *st, struct bl_err *err);
 /* 1 and *out, 0: not known, negative. */
 int read_device_id(struct store_read *r, const char *device, int64_t *out, struct bl_err *err);
+/* Fills gaps_by. */
+int read_gap_sums(struct store_read *r, struct store_totals *t, struct bl_err *err);
 int read_scratch(struct store_read *r, struct bl_err *err);
 
 /* ---- store_read_place.c ---- */

@@ -13,13 +13,13 @@ const char *
 store_gap_reason_name(int reason)
 {
 	static const char *const names[] = { "other", "off", "evicted", "disk_full", "damaged",
-		"clock", "lost_at_centre", "rolled_back", "overload" };
+		"clock", "lost_at_centre", "rolled_back", "overload", "vanished" };
 
 	if (reason == STORE_GAP_NOT_ARRIVED)
 		return "not_arrived";
 	if (reason == STORE_GAP_UNKNOWN_VALUE)
 		return "unknown_value";
-	return reason >= 1 && reason <= BL_GAP_OVERLOAD ? names[reason] : "other";
+	return reason >= 1 && reason <= BL_GAP_LAST ? names[reason] : "other";
 }
 
 /* ---- coverage ---- */
@@ -182,21 +182,6 @@ store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_ga
 	} while (rc == 0 && n == PAGE && left > 0);
 done:
 	free(page);
-	return rc < 0 ? rc : BL_OK;
-}
-
-int
-store_read_unexplained(struct store_read *r, const char *device, uint64_t *out, struct bl_err *err)
-{
-	sqlite3_stmt *st = device != NULL ? read_bind(r, READ_UNEXPLAINED_DEVICE, err, "t", device)
-					  : read_bind(r, READ_UNEXPLAINED, err, "");
-	int rc = read_step(r, st, err);
-
-	*out = 0;
-	if (rc == 1) {
-		*out = (uint64_t)sqlite3_column_int64(st, 0);
-		(void)sqlite3_reset(st);
-	}
 	return rc < 0 ? rc : BL_OK;
 }
 

@@ -149,6 +149,19 @@ seqs_missing(const struct seqs *q, uint64_t first, uint64_t last)
 	return last - first + 1 - have;
 }
 
+uint64_t
+seqs_holes(const struct seqs *q, uint64_t last)
+{
+	uint64_t n = 0, at = 1;
+
+	for (size_t i = 0; i < q->n && at <= last; i++) {
+		if (q->r[i].first > at)
+			n++;
+		at = q->r[i].last + 1;
+	}
+	return at <= last ? n + 1 : n;
+}
+
 void
 seqs_missing_ranges(const struct seqs *q, uint64_t first, uint64_t last, struct bl_ranges *out)
 {

@@ -54,6 +54,7 @@ spool_free(struct store_spool *sp)
 	for (int i = 0; i < BL_STREAMS; i++) {
 		seqs_free(&sp->stream[i].settled);
 		seqs_free(&sp->stream[i].aside);
+		seqs_free(&sp->stream[i].vanished);
 	}
 	free(sp->segs);
 	free(sp);
@@ -286,8 +287,7 @@ store_spool_missing(const struct store_spool *sp)
 	uint64_t n = 0;
 
 	for (int i = 0; i < BL_STREAMS; i++)
-		if (sp->stream[i].lowest_held > 1)
-			n += seqs_missing(&sp->stream[i].settled, 1, sp->stream[i].lowest_held - 1);
+		n += store_stream_unanswered(&sp->stream[i]);
 	return n;
 }
 
@@ -373,17 +373,17 @@ ask_for_holes(const struct store_stream *m, const struct bl_hello_stream *h, str
 	uint64_t at = h->lowest_held;
 
 	if (h->lowest_held > 1)
-		seqs_missing_ranges(&m->settled, 1, h->lowest_held - 1, need);
+		store_stream_unasked(m, 1, h->lowest_held - 1, need);
 	if (held->n == BL_RANGES_MAX)
 		at = held->r[0].first;
 	for (uint32_t i = 0; i < held->n && held->r[i].first < h->next_seq; i++) {
 		if (held->r[i].first > at)
-			seqs_missing_ranges(&m->settled, at, held->r[i].first - 1, need);
+			store_stream_unasked(m, at, held->r[i].first - 1, need);
 		if (held->r[i].last >= at)
 			at = held->r[i].last + 1;
 	}
 	if (h->next_seq > at)
-		seqs_missing_ranges(&m->settled, at, h->next_seq - 1, need);
+		store_stream_unasked(m, at, h->next_seq - 1, need);
 }
 
 static bool
@@ -442,7 +442,7 @@ store_missing(const struct store_spool *sp, struct bl_ranges need[BL_STREAMS])
 		const struct store_stream *m = &sp->stream[i];
 
 		if (m->lowest_held > 1)
-			seqs_missing_ranges(&m->settled, 1, m->lowest_held - 1, &need[i]);
+			store_stream_unasked(m, 1, m->lowest_held - 1, &need[i]);
 	}
 }
 

@@ -16,7 +16,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_TOTAL_SET] =
 	    "UPDATE total SET lsn=?, last_commit_unix_ms=?, batches=?, samples=?, events=?,"
-	    " duplicates=?, conflicts=?, aside_bytes=?, aside_refused=? WHERE id=1",
+	    " duplicates=?, conflicts=?, aside_bytes=?, aside_refused=?,"
+	    " requeued=? WHERE id=1",
 	[SQL_ASIDE_COUNT_SET] = "INSERT OR REPLACE INTO aside_count (reason, n) VALUES (?,?)",
 	[SQL_DEVICE_GET] = "SELECT id FROM device WHERE name=?",
 	[SQL_DEVICE_ADD] = "INSERT INTO device (name) VALUES (?)",
@@ -35,11 +36,13 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " config_hash=? WHERE id=?",
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
-	    " last_arrival_unix_ms, until_unix_ms, span_max_ms FROM stream WHERE spool_id=?",
+	    " last_arrival_unix_ms, until_unix_ms, span_max_ms, unexplained_gaps,"
+	    " unexplained_since_unix_ms FROM stream WHERE spool_id=?",
 	[SQL_STREAM_ADD] = "INSERT INTO stream (spool_id, stream) VALUES (?,?)",
 	[SQL_STREAM_SET] =
 	    "UPDATE stream SET contiguous=?, next_seq=?, lowest_held=?, unexplained=?, batches=?,"
-	    " samples=?, last_arrival_unix_ms=?, until_unix_ms=?, span_max_ms=?"
+	    " samples=?, last_arrival_unix_ms=?, until_unix_ms=?, span_max_ms=?,"
+	    " unexplained_gaps=?, unexplained_since_unix_ms=?"
 	    " WHERE spool_id=? AND stream=?",
 	[SQL_RANGE_GET] = "SELECT stream, kind, first, last FROM seq_range WHERE spool_id=?",
 	[SQL_RANGE_CLEAR] = "DELETE FROM seq_range WHERE spool_id=? AND stream=?",
@@ -91,6 +94,20 @@ const char *const store_sql_text[SQL_COUNT] = {
 			  " end_unix_ms=coalesce(?, end_unix_ms) WHERE id=?",
 	[SQL_MOVED_ADD] = "INSERT INTO moved (spool_id, device_id, stream, boot_id, from_ms,"
 			  " begin_unix_ms, end_unix_ms) VALUES (?,?,?,?,?,?,?)",
+	[SQL_HOLE_ADD] =
+	    "INSERT OR IGNORE INTO hole (spool_id, device_id, stream, boot, begin_ms, end_ms,"
+	    " begin_unix_ms, end_unix_ms, known_unix_ms) VALUES (?,?,?,?,?,?,?,?,?)",
+	[SQL_HOLE_GET] = "SELECT id, begin_ms, end_ms FROM hole WHERE device_id=? AND stream=?"
+			 " AND boot=? ORDER BY id DESC",
+	[SQL_HOLE_REMOVE] = "DELETE FROM hole WHERE id=?",
+	[SQL_HOLE_COVERED] =
+	    "SELECT max(end_ms) FROM coverage WHERE device_id=?1 AND stream=?2"
+	    " AND boot_id=(SELECT id FROM boot WHERE uuid=?3) AND begin_ms<=?4 AND end_ms>?4",
+	/* An entry that ends in another boot has all of this one behind its begin. */
+	[SQL_HOLE_NAMED] =
+	    "SELECT max(CASE WHEN end_boot=?3 THEN end_ms ELSE 9007199254740992 END) FROM gap"
+	    " WHERE device_id=?1 AND stream=?2 AND (begin_boot=?3 OR end_boot=?3)"
+	    " AND (begin_boot<>?3 OR begin_ms<=?4) AND (end_boot<>?3 OR end_ms>?4)",
 	[SQL_SERIES_GET] = "SELECT id FROM series WHERE device_id=? AND name=? AND labels=?",
 	[SQL_SERIES_ADD] = "INSERT INTO series (device_id, name, labels, unit, kind, stream,"
 			   " interval_ms) VALUES (?,?,?,?,?,?,?)",

@@ -9,7 +9,15 @@
 
 #include "store_internal.h"
 
-enum { RANGE_BEYOND = 1, RANGE_ASIDE = 2 };
+enum { RANGE_BEYOND = 1, RANGE_ASIDE = 2, RANGE_VANISHED = 3 };
+
+static struct seqs *
+of_kind(struct store_stream *m, int kind)
+{
+	return kind == RANGE_ASIDE      ? &m->aside
+	       : kind == RANGE_VANISHED ? &m->vanished
+					: &m->settled;
+}
 
 static int
 load_ranges(struct store *s, struct store_spool *sp, struct bl_err *err)
@@ -25,7 +33,7 @@ load_ranges(struct store *s, struct store_spool *sp, struct bl_err *err)
 		if (n < 1 || n > BL_STREAMS)
 			continue;
 		m = &sp->stream[n - 1];
-		added = seqs_add(sqlite3_column_int(st, 1) == RANGE_ASIDE ? &m->aside : &m->settled,
+		added = seqs_add(of_kind(m, sqlite3_column_int(st, 1)),
 		    (uint64_t)sqlite3_column_int64(st, 2), (uint64_t)sqlite3_column_int64(st, 3),
 		    STORE_RANGES_MAX * 2);
 		if (added < 0) {
@@ -47,6 +55,7 @@ store_stream_load(struct store *s, struct store_spool *sp, struct bl_err *err)
 		sp->stream[i].lowest_held = 1;
 		sp->stream[i].last_arrival_unix_ms = STORE_TIME_NONE;
 		sp->stream[i].until_unix_ms = STORE_TIME_NONE;
+		sp->stream[i].unexplained_since_unix_ms = STORE_TIME_NONE;
 	}
 	st = store_bind(s, SQL_STREAM_GET, err, "i", sp->id);
 	while ((rc = store_step(s, st, err)) == 1) {
@@ -70,6 +79,8 @@ store_stream_load(struct store *s, struct store_spool *sp, struct bl_err *err)
 		m->last_arrival_unix_ms = store_column_time(st, 7);
 		m->until_unix_ms = store_column_time(st, 8);
 		m->span_max_ms = sqlite3_column_int64(st, 9);
+		m->unexplained_gaps = (uint64_t)sqlite3_column_int64(st, 10);
+		m->unexplained_since_unix_ms = store_column_time(st, 11);
 		m->exists = true;
 	}
 	return rc < 0 ? rc : load_ranges(s, sp, err);
@@ -88,19 +99,10 @@ flush_ranges(struct store *s, const struct store_spool *sp, struct store_stream 
 	for (size_t i = 0; rc == BL_OK && i < m->aside.n; i++)
 		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream, (int64_t)RANGE_ASIDE,
 		    m->aside.r[i].first, m->aside.r[i].last);
+	for (size_t i = 0; rc == BL_OK && i < m->vanished.n; i++)
+		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream,
+		    (int64_t)RANGE_VANISHED, m->vanished.r[i].first, m->vanished.r[i].last);
 	return rc;
-}
-
-/*
- * Missing for good as far as we know: below what the agent still holds (or,
- * of a closed spool, below what it ever cut) and not settled.
- */
-static uint64_t
-unexplained(const struct store_spool *sp, const struct store_stream *m)
-{
-	const uint64_t bound = sp->closed ? m->next_seq : m->lowest_held;
-
-	return bound > 1 ? seqs_missing(&m->settled, 1, bound - 1) : 0;
 }
 
 int
@@ -118,14 +120,14 @@ store_stream_flush(
 		return BL_OK;
 	if (m->ranges_dirty && (rc = flush_ranges(s, sp, m, stream, err)) < 0)
 		return rc;
-	m->unexplained = unexplained(sp, m);
+	store_stream_unexplained(sp, m, s->now_unix_ms);
 	if (!m->exists &&
 	    (rc = store_run(s, SQL_STREAM_ADD, err, "ii", sp->id, (int64_t)stream)) < 0)
 		return rc;
-	if ((rc = store_run(s, SQL_STREAM_SET, err, "uuuuuuooiii", seqs_contiguous(&m->settled),
+	if ((rc = store_run(s, SQL_STREAM_SET, err, "uuuuuuooiuoii", seqs_contiguous(&m->settled),
 		 m->next_seq, m->lowest_held, m->unexplained, m->batches, m->samples,
-		 m->last_arrival_unix_ms, m->until_unix_ms, m->span_max_ms, sp->id,
-		 (int64_t)stream)) < 0)
+		 m->last_arrival_unix_ms, m->until_unix_ms, m->span_max_ms, m->unexplained_gaps,
+		 m->unexplained_since_unix_ms, sp->id, (int64_t)stream)) < 0)
 		return rc;
 	m->exists = true;
 	m->dirty = m->ranges_dirty = false;
@@ -142,6 +144,11 @@ store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, uint
 
 	if ((rc = seqs_add(&m->settled, first, last, STORE_RANGES_MAX)) < 0)
 		return rc;
+	if (m->vanished.n > 0) {
+		if (seqs_remove(&m->vanished, first, last) < 0)
+			return BL_ENOMEM;
+		m->ranges_dirty = true;
+	}
 	/* Only the contiguous one grew: it stands in the stream's own row. */
 	if (n != m->settled.n || contiguous == seqs_contiguous(&m->settled))
 		m->ranges_dirty = true;

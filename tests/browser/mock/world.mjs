@@ -288,7 +288,7 @@ export function gapLedger(world, now) {
       })),
   );
   items.push({ device: "urumqi-tianshan-server", stream: "events", seq_first: 12, seq_last: 12, from_unix_ms: null, to_unix_ms: null, reason: "damaged", samples: null, known_unix_ms: now - 2 * D });
-  return { items, next: null, unexplained: 0 };
+  return { items, next: null, unexplained: 0, unexplained_batches: 0 };
 }
 
 export function setAside(now) {

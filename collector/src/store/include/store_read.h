@@ -66,7 +66,7 @@ struct store_device {
 	bool clock_trusted;        /* the spool's newest boot has a trusted segment */
 	bool conflict;             /* identity conflict or same seq with another checksum */
 	uint64_t gaps;             /* ledger entries */
-	uint64_t unexplained;      /* batches missing without an entry */
+	uint64_t unexplained;      /* gaps without a reason: store_unexplained.gaps */
 	uint64_t set_aside;        /* distinct messages */
 	uint64_t batches, samples; /* stored */
 };
@@ -108,13 +108,14 @@ int store_read_series_by_id(
 /* ---- query ---- */
 
 enum store_gap_reason {
-	/* 1..8 are enum bl_gap_reason */
+	/* 1..9 are enum bl_gap_reason */
 	STORE_GAP_NOT_ARRIVED = 32,   /* no coverage and no ledger entry (yet) */
 	STORE_GAP_UNKNOWN_VALUE = 33, /* samples came, but said "unknown" */
 };
 
 /* "not_arrived", "off", "evicted", "disk_full", "damaged", "clock", "lost_at_centre",
- * "rolled_back", "overload", "unknown_value"; "other" for a number that this build does not know.
+ * "rolled_back", "overload", "vanished", "unknown_value"; "other" for a number that this build does
+ * not know.
  */
 const char *store_gap_reason_name(int reason);
 
@@ -232,9 +233,62 @@ struct store_gap_filter {
 /* Newest first. */
 int store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_gap_cb cb,
     void *ctx, struct bl_err *err);
-/* Batches that are missing with no ledger entry; device NULL: all. */
+
+/* What nothing explains. */
+struct store_unexplained {
+	/*
+	 * Ranges of batches that neither came nor have a reason, holes in time between
+	 * neighbouring batches of a boot, and cuts from which accepted samples vanished.
+	 */
+	uint64_t gaps;
+	uint64_t batches;      /* in those ranges */
+	uint64_t unanswered;   /* of them: the agent has been asked and has not answered yet */
+	int64_t since_unix_ms; /* NONE: there is nothing */
+};
+
+/* device NULL: all. */
 int store_read_unexplained(
-    struct store_read *r, const char *device, uint64_t *out, struct bl_err *err);
+    struct store_read *r, const char *device, struct store_unexplained *out, struct bl_err *err);
+
+enum store_missing_what {
+	STORE_MISSING_UNANSWERED, /* batches; the agent is being asked */
+	STORE_MISSING_VANISHED,   /* batches; the agent has them no more and knows no reason */
+	STORE_MISSING_HOLE,       /* a span of time that no batch covers */
+	STORE_MISSING_SAMPLES,    /* accepted samples that vanished before they were cut */
+};
+
+/* One unexplained gap. */
+struct store_missing {
+	const char *device;
+	enum bl_stream stream;
+	enum store_missing_what what;
+	uint64_t seq_first, seq_last; /* 0: a span of time */
+	int64_t from_unix_ms;         /* of batches: between what there is; NONE: unknown */
+	int64_t to_unix_ms;
+	uint64_t samples; /* 0: unknown */
+	int64_t since_unix_ms;
+};
+
+typedef bool (*store_missing_cb)(void *ctx, const struct store_missing *m);
+
+/* At most limit; at most BL_RANGES_MAX unanswered ranges of a stream. */
+int store_read_missing(struct store_read *r, const char *device, size_t limit, store_missing_cb cb,
+    void *ctx, struct bl_err *err);
+
+/* The entries of one device and reason, summed up. */
+struct store_gap_total {
+	const char *device;
+	int reason;
+	uint64_t entries, batches, samples; /* samples: as far as known */
+	int64_t time_ms;                    /* in the range; of all streams together */
+	int64_t first_unix_ms, last_unix_ms;
+};
+
+typedef bool (*store_gap_total_cb)(void *ctx, const struct store_gap_total *t);
+
+/* Ordered by device, reason.  Of the filter: device, from, to.  Walks the whole ledger. */
+int store_read_gap_totals(struct store_read *r, const struct store_gap_filter *f,
+    store_gap_total_cb cb, void *ctx, struct bl_err *err);
 
 struct store_aside_row {
 	int64_t id;
@@ -258,6 +312,11 @@ int store_read_aside(struct store_read *r, const char *device, int64_t before_id
 /* ---- totals ---- */
 
 #define STORE_ASIDE_REASONS 9
+#define STORE_GAP_REASONS   9
+
+struct store_gap_sum {
+	uint64_t entries, batches, samples;
+};
 
 struct store_totals {
 	struct bl_id epoch;
@@ -267,7 +326,10 @@ struct store_totals {
 	uint64_t batches, samples, events;
 	uint64_t duplicates; /* batches that came again */
 	uint64_t conflicts;
-	uint64_t gaps, unexplained;
+	uint64_t gaps;
+	struct store_gap_sum gaps_by[STORE_GAP_REASONS]; /* by enum bl_gap_reason - 1 */
+	struct store_unexplained unexplained;
+	uint64_t requeued;  /* set aside once, and taken in after all */
 	uint64_t set_aside; /* distinct messages kept in the list */
 	uint64_t
 	    set_aside_by[STORE_ASIDE_REASONS]; /* by enum store_aside_reason - 1, repeats too */

@@ -19,6 +19,7 @@ export const decodeGaps = object({
   ),
   next: nullable(str),
   unexplained: num,
+  unexplained_batches: num,
 });
 export type Gaps = Decoded<typeof decodeGaps>;
 export type Gap = Gaps["items"][number];

@@ -14,6 +14,7 @@ export const REASONS = [
   "lost_at_centre",
   "rolled_back",
   "overload",
+  "vanished",
   "unknown_value",
   "not_in_service",
   "other",

@@ -1,0 +1,5 @@
+# The loss ledger: what an agent says of rows that vanished, and how the centre counts.
+bl_unit_test(test_ledger_spool SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
+bl_unit_test(test_ledger_store SOURCES contract/store_kit.c contract/store_fixture.c
+  LINK collector_store bl_codec bl_log PkgConfig::SQLITE m)
+target_include_directories(test_ledger_store PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
