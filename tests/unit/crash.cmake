@@ -4,3 +4,10 @@ target_include_directories(test_ingest_crash_broken PRIVATE ${CMAKE_CURRENT_SOUR
 add_test(NAME test_ingest_crash_broken COMMAND test_ingest_crash_broken)
 set_tests_properties(test_ingest_crash_broken PROPERTIES TIMEOUT 300
   PASS_REGULAR_EXPRESSION "store.commit, hit [0-9]+: [0-9]+ were receipted, [0-9]+ are there")
+
+# The rig for power cuts must see an agent that does not sync (tests/crash/test_power_cut.py).
+bl_broken(branchline-agent sync-off branchline-agent-sync-off)
+
+# What those tests put between the real programs and their disk.
+add_library(slow_disk MODULE ${CMAKE_CURRENT_SOURCE_DIR}/crash/slow_disk.c)
+target_link_libraries(slow_disk PRIVATE bl_options dl)

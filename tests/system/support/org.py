@@ -48,11 +48,12 @@ class Agent:
         self.folder = folder
         self.config = folder / "agent.yaml"
         self.process: Process = None
+        self.program: Path = None  # another one than branchline-agent
 
     def start(self, env=None, prefix=()) -> "Agent":
         self.process = self.org.processes.start(
             f"agent-{self.device}",
-            [*prefix, program("branchline-agent"), "run", "--config", self.config], env=env)
+            [*prefix, self.program or program("branchline-agent"), "run", "--config", self.config], env=env)
         return self
 
     def kill(self):

@@ -57,6 +57,7 @@ class EventLoad(threading.Thread):
         self.path, self.pause, self.burst = socket_path, burst / rate, burst
         self.padding = padding
         self.accepted = self.generated = self.repeated = 0
+        self.ended = 0  # connections that have ended, all their answers read
         self.failure = None
         self._finish = threading.Event()
 
@@ -74,7 +75,10 @@ class EventLoad(threading.Thread):
             while not (self._finish.is_set() and self.accepted == self.generated):
                 try:
                     with Reporter(self.path) as reporter:
-                        self._report(reporter)
+                        try:
+                            self._report(reporter)
+                        finally:
+                            self.ended += 1
                 except OSError:
                     self._finish.wait(0.02)  # the agent is dead; its next life listens again
         except Exception as failure:  # told by finish(), in the test's own thread
