@@ -152,7 +152,7 @@ def prove(args, folder, until, talk):
         entries, unexplained = ledger_entries(org.collector)
         org.collector.program.stop()
         claims = [claim_of(agent, acts.lives[agent.name], tellers[agent.name].told) for agent in org.agents]
-        save(folder, Evidence(args.seed, claims, acts.census.values, unexplained, entries, settled, acts.ended))
+        save(folder, Evidence(args.seed, claims, acts.census.values, acts.set_back, unexplained, entries, settled, acts.ended))
         talk("done_acts", **acts.done)
     finally:
         if org is not None:

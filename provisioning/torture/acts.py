@@ -53,6 +53,7 @@ class Acts:
         self._store_copied = None  # when
         self.lives = {agent.name: Life() for agent in org.agents}
         self.census = spool.Census()
+        self.set_back = set()  # batches that a store held which was replaced by one without them
         self.done = {"kills": 0, "links": 0, "backs": 0, "stores": 0, "fills": 0}
         self.ended = []  # (who, code): programs that ended by themselves
 
@@ -156,6 +157,9 @@ class Acts:
             return
         chosen = self._random.sample(programs, min(len(programs), self._random.choice((1, 1, 1, 2, 2, 3, len(programs)))))
         seconds = self._random.choice((0.0, self._random.uniform(0, 1), self._random.uniform(0, 4)))
+        if self._random.random() < 0.3 and self._org.collector.program in programs:
+            # Alone and for a while: agents go on sending, the broker takes it and has nobody to give it to.
+            chosen, seconds = [self._org.collector.program], self._random.uniform(2, 6)
         for program in chosen:
             program.kill()
         names = []
@@ -287,6 +291,7 @@ class Acts:
     def _set_back(self):
         collector = self._org.collector
         collector.program.kill()
+        self.set_back |= collector.beyond_copy()
         self._say("store_back", seconds=time.monotonic() - self._store_copied)
         collector.put_copy_back()
         self._store_copied = None

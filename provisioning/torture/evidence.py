@@ -18,22 +18,28 @@ class Evidence:
     seed: int
     claims: list
     census: dict
+    set_back: set
     unexplained: int
     ledger_entries: int
     settled: bool
     ended: list  # (who, code): programs that ended by themselves
 
 
+def _text(key):
+    return "/".join(map(str, key))
+
+
 def _to_text(values):
-    return {"/".join(map(str, key)): n for key, n in values.items()}
+    return {_text(key): n for key, n in values.items()}
+
+
+def _key(text):
+    name, stream, seq = text.split("/")
+    return name, int(stream), int(seq)
 
 
 def _from_text(values):
-    out = {}
-    for text, n in values.items():
-        name, stream, seq = text.split("/")
-        out[name, int(stream), int(seq)] = n
-    return out
+    return {_key(text): n for text, n in values.items()}
 
 
 def claim_of(agent, life, told):
@@ -47,6 +53,7 @@ def claim_of(agent, life, told):
 def save(folder, evidence):
     plain = asdict(evidence)
     plain["census"] = _to_text(evidence.census)
+    plain["set_back"] = sorted(map(_text, evidence.set_back))
     for claim in plain["claims"]:
         for name in ("waiting", "gone_waiting"):
             claim[name] = _to_text(claim[name])
@@ -57,6 +64,7 @@ def load(folder):
     try:
         plain = json.loads((folder / FILE).read_text())
         plain["census"] = _from_text(plain["census"])
+        plain["set_back"] = set(map(_key, plain["set_back"]))
         for claim in plain["claims"]:
             for name in ("waiting", "gone_waiting"):
                 claim[name] = _from_text(claim[name])
@@ -68,7 +76,7 @@ def load(folder):
 
 def verdict_of(folder, evidence, settle_s):
     verdict = judge(evidence.claims, read(folder / "state" / "collector" / "telemetry.db"), evidence.census,
-                    evidence.unexplained, evidence.ledger_entries)
+                    evidence.set_back, evidence.unexplained, evidence.ledger_entries)
     if not evidence.settled:
         verdict.complain("is_waiting", seconds=settle_s, n=verdict.held)
     for who, code in evidence.ended:

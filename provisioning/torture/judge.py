@@ -11,7 +11,8 @@ from store import Device
 REASONS = {1: "off", 2: "evicted", 3: "disk_full", 4: "damaged", 5: "clock", 6: "lost_at_centre", 7: "rolled_back",
            8: "overload"}
 NEVER_ACCEPTED = (3, 8)  # what memory could not hold: generated, named, but never in a spool
-HOLES_SHOWN = 20
+LOST_AT_CENTRE, ROLLED_BACK = 6, 7
+SHOWN = 5  # of one kind and device
 
 
 @dataclass
@@ -81,9 +82,12 @@ def _named_by_seq(gaps, batches, census):
     return named
 
 
-def _moved(named, reason_rolled_back=7):
-    """Without what was cut again under another id: it is there, or named there."""
-    return {key: value for key, value in named.items() if value[0] != reason_rolled_back}
+def _believed(named, set_back):
+    """What the ledger may say. Not what was cut again under another id: it is there, or named there. Nor that
+    the centre lost what no store that was set back ever held: then the agent gave up what had not arrived."""
+    never_here = {batch for batch, (reason, _) in named.items() if reason == LOST_AT_CENTRE and batch not in set_back}
+    kept = {batch: value for batch, value in named.items() if value[0] != ROLLED_BACK and batch not in never_here}
+    return kept, len(never_here)
 
 
 def _covered(gaps_of_device, named, before, after):
@@ -115,13 +119,13 @@ def _holes(device, gaps_of_device, named):
 
 def _judge_device(verdict, claim, device, gaps, named):
     """Adds one device's holes, wrong values and events; returns how many values its holes miss."""
-    for series, value in device.wrong[:HOLES_SHOWN]:
+    for series, value in device.wrong[:SHOWN]:
         verdict.complain("is_wrong", device=claim.device, series=series, value=value)
     holes = _holes(device, gaps, named)
     seen = set()
     for _, before, after, _ in holes:
         key = before.last, after.n
-        if key not in seen and len(seen) < HOLES_SHOWN:
+        if key not in seen and len(seen) < SHOWN:
             verdict.complain("is_hole", device=claim.device, after=before.last, before=after.n,
                              from_ms=before.to_ms, to_ms=after.from_ms)
         seen.add(key)
@@ -129,19 +133,21 @@ def _judge_device(verdict, claim, device, gaps, named):
     missing = [name for name in names if name not in device.names]
     evicted = sum(1 for (_, stream, _), (_, _) in named.items() if stream == 1)
     if missing and not evicted:
-        for name in missing[:HOLES_SHOWN]:
+        for name in missing[:SHOWN]:
             verdict.complain("is_event", device=claim.device, name=name)
     return sum(hole[3] for hole in holes) + (0 if evicted else len(missing))
 
 
-def judge(claims, stored, census, unexplained, ledger_entries):
-    """claims: of every agent; stored: store.Stored; census: spool.Census.values; unexplained: the collector's
-    own count; ledger_entries: how many entries its API told of."""
+def judge(claims, stored, census, set_back, unexplained, ledger_entries):
+    """claims: of every agent; stored: store.Stored; census: spool.Census.values; set_back: Acts.set_back;
+    unexplained: the collector's own count; ledger_entries: how many entries its API told of."""
     verdict = Verdict(unexplained=unexplained)
     for claim in claims:
         device = stored.devices.get(claim.device, Device())
         gaps = [gap for gap in stored.gaps if gap[0] == claim.device]
-        named = _moved(_named_by_seq(gaps, stored.batches, census))
+        named, never_here = _believed(_named_by_seq(gaps, stored.batches, census), set_back)
+        if never_here:
+            verdict.complain("is_never_here", device=claim.device, n=never_here)
         never = sum(gap[10] for gap in gaps if gap[4] == 0 and gap[3] in NEVER_ACCEPTED)
         by_time = Counter({gap[3]: 0 for gap in gaps})
         for gap in gaps:
@@ -168,7 +174,7 @@ def judge(claims, stored, census, unexplained, ledger_entries):
     for key in ("lost", "doubled", "more", "unexplained"):
         if getattr(verdict, key):
             verdict.complaints.insert(0, (f"is_{key}", {"n": getattr(verdict, key)}))
-    for what in stored.damaged[:HOLES_SHOWN]:
+    for what in stored.damaged[:SHOWN]:
         verdict.complain("is_damaged", what=what)
     if ledger_entries != len(stored.gaps):
         verdict.complain("is_ledger", api=ledger_entries, store=len(stored.gaps))

@@ -31,9 +31,28 @@ samplers:
 """
 
 
+def _outgoing():
+    """Ports that the kernel gives to whoever dials."""
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return range(int(first), int(last) + 1)
+    except (OSError, ValueError):
+        return range(32768, 61000)
+
+
 def free_ports(n):
-    """Ports of loopback that the kernel chose; all are held until all are known."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    """Ports of loopback that nobody listens on. Not from those that the kernel gives to whoever dials: a program
+    that is killed and started again would find its own port taken one day, perhaps by the link that dials it."""
+    outgoing, held = _outgoing(), []
+    choice = random.SystemRandom()
+    while len(held) < n:
+        port = choice.randrange(10000, 65536)
+        if port in outgoing:
+            continue
+        try:
+            held.append(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            continue
     ports = [sock.getsockname()[1] for sock in held]
     for sock in held:
         sock.close()
@@ -137,6 +156,17 @@ class Collector:
         self._copy.unlink(missing_ok=True)
         with read_only(self.store, 20) as source, closing(sqlite3.connect(self._copy)) as to:
             source.backup(to)
+
+    def beyond_copy(self):
+        """Batches, (spool id, stream, seq), that the store holds and its copy does not."""
+        here, there = (self._batches(path) for path in (self.store, self._copy))
+        return here - there
+
+    @staticmethod
+    def _batches(path):
+        with read_only(path, 20) as db:
+            return set(db.execute("SELECT lower(hex(p.uuid)), b.stream, b.seq FROM batch b JOIN spool p"
+                                  " ON p.id = b.spool_id"))
 
     def put_copy_back(self):
         """The collector must not run."""

@@ -41,14 +41,40 @@ def numbers(done):
 # ---- the proof itself ----
 
 
+BROKEN = {"delete-on-puback": ("--agent", "branchline-agent_delete-on-puback"),
+          "dedupe-by-time": ("--collector", "branchline-collector_dedupe-by-time")}
+
+
 @pytest.fixture(scope="module")
-def tortured(tmp_path_factory):
-    """A folder that was tortured and kept, and what was said."""
-    folder = tmp_path_factory.mktemp("torture") / "scratch"
+def runs(tmp_path_factory):
+    """The proof and, at the same time, the same with builds that are broken on purpose: most is waiting."""
+    folder = tmp_path_factory.mktemp("torture")
     seed = ["--seed", os.environ["BL_SEED"]] if os.environ.get("BL_SEED") else []
-    done = torture("--minutes", MINUTES, "--folder", folder, "--keep", "--language", "en", *seed)
-    print(done.stdout, done.stderr)
+    started = {"": start("--minutes", MINUTES, "--folder", folder / "scratch", "--keep", *seed)}
+    for name, (option, file) in BROKEN.items():
+        started[name] = start("--minutes", 1, "--folder", folder / name, option, program(file))
+    done = {}
+    for name, running in started.items():
+        out, err = running.communicate(timeout=float(MINUTES) * 60 + 400)
+        done[name] = subprocess.CompletedProcess(running.args, running.returncode, out, err)
+        print(out, err)
     return folder, done
+
+
+def start(*args):
+    return subprocess.Popen([program("branchline"), "torture", *map(str, args), "--language", "en"], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.fixture
+def tortured(runs):
+    """A folder that was tortured and kept, and what was said."""
+    return runs[0] / "scratch", runs[1][""]
+
+
+@pytest.fixture
+def broken(runs):
+    return runs[1]
 
 
 def test_a_minute_of_torture_loses_nothing_and_doubles_nothing(tortured):
@@ -127,6 +153,15 @@ def test_a_value_that_changed_is_not_of_its_series(kept):
     change(kept, "UPDATE series SET labels = replace(labels, '\"7\"', '\"107\"') WHERE name = 'synthetic'")
     done = torture("--judge", kept, "--language", "en")
     assert done.returncode == 1 and "series 107 holds" in done.stdout
+
+
+@pytest.mark.parametrize("name, says", [
+    ("delete-on-puback", "are called lost at the centre"),
+    ("dedupe-by-time", "accepted values are neither stored nor in the ledger")])
+def test_a_build_that_is_broken_on_purpose_is_found(broken, name, says):
+    done = broken[name]
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert numbers(done)["lost"] > 0 and says in done.stdout
 
 
 # ---- its manners ----
@@ -273,6 +308,12 @@ CASES = {
     "rolled back is no loss by itself": dict(
         accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=7, first=5, last=6)], census={(SPOOL, 3, 5): 9},
         expect=(20, 20, 20, 0, 0, 0)),
+    "lost with a store that was set back": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)], gaps=[gap(reason=6, first=2, last=2)],
+        census={(SPOOL, 3, 2): 5}, set_back={(SPOOL, 3, 2)}, expect=(20, 20, 15, 0, 0, 5)),
+    "called lost at the centre, and never was there": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)], gaps=[gap(reason=6, first=2, last=2)],
+        census={(SPOOL, 3, 2): 5}, expect=(20, 20, 15, 0, 5, 0)),
     "a second start is no hole": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90000, 90009, 90000, 2)],
                                       expect=(20, 20, 20, 0, 0, 0)),
     "the first of a start is missing": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90001, 90009, 91000, 2)],
@@ -299,8 +340,8 @@ def test_the_arithmetic(name):
     what = stored(case.pop("runs", ()), case.pop("gaps", ()), names=case.pop("names", ()),
                   doubled=case.pop("doubled", 0))
     expect, fails = case.pop("expect"), case.pop("fails", False)
-    census, unexplained = case.pop("census", {}), case.pop("unexplained", 0)
-    verdict = judge.judge([judge.Claim(DEVICE, **case)], what, census, unexplained, len(what.gaps))
+    census, set_back, unexplained = case.pop("census", {}), case.pop("set_back", set()), case.pop("unexplained", 0)
+    verdict = judge.judge([judge.Claim(DEVICE, **case)], what, census, set_back, unexplained, len(what.gaps))
     got = tuple(map(int, LINE.fullmatch(verdict.line()).groups()))
     assert got == expect, verdict
     assert verdict.holds() == (not fails and got[3] == got[4] == 0)
