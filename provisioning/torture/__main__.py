@@ -24,6 +24,7 @@ from words import LANGUAGES, Words
 SERIES = 40
 START_MIB, MINUTE_MIB, FREE_MIB = 10, 3, 300
 SETTLE_S = 240
+STAYS_S = 15
 SAYS_MAX = 2000
 
 
@@ -99,17 +100,21 @@ def settle(org, acts, tellers, until, talk):
         agent.program.stop()
         agent.sample(False)
         agent.program.start()
-    state = {}
+    state = {"waiting": None, "unexplained": None, "since": 0.0}
 
     def settled():
         acts.keep_up()
         state["waiting"] = [agent.name for agent in org.agents if not nothing_waits(agent)]
         gaps = org.collector.api("/gaps?limit=1")
-        state["unexplained"] = gaps["unexplained"] if gaps else None
-        return gaps is not None and gaps["unexplained"] == 0 and not state["waiting"]
+        unexplained = gaps["unexplained"] if gaps else None
+        if unexplained != state["unexplained"] or state["waiting"]:
+            state.update(unexplained=unexplained, since=time.monotonic())
+        # What stays unexplained for so long, with nothing on its way, is for the judge.
+        return not state["waiting"] and (unexplained == 0 or (
+            unexplained is not None and time.monotonic() - state["since"] > STAYS_S))
     if until.wait(settled, SETTLE_S, 0.3):
         return True
-    talk("not_settled", seconds=SETTLE_S, what=json.dumps(state))
+    talk("not_settled", seconds=SETTLE_S, what=", ".join(state["waiting"] or ["collector"]))
     return False
 
 

@@ -14,6 +14,7 @@ import spool
 
 DEEP_EVERY_S = (45, 120)  # between two acts that need the past, once each was done
 SETTLE_ONE_S = 45
+PAUSE_S = 30
 FILL_STEPS = 700
 FOLDER_MAX_MIB = 1024
 
@@ -84,7 +85,7 @@ class Acts:
                     deep.append((now + 4, act))
                     copies.insert(0, now)
                     continue
-                act()
+                act()  # may leave it out, and say why
                 self._look()
                 copies.append(time.monotonic() + self._random.uniform(5, 20))
                 if not deep:
@@ -255,12 +256,20 @@ class Acts:
         agent.sample(True)
         return done and not self._until.soon
 
+    def _pause(self, teller):
+        """Until what is told has its answer: the agent may be dead, and is started again meanwhile."""
+        def paused():
+            self.keep_up()
+            return teller.pause()
+        return self._until.wait(paused, PAUSE_S)
+
     def _roll_back(self):
         """To the copy, when everything accepted since has its receipt: what then is only in the lost file
         is known to the value."""
         agent = self._random.choice([agent for agent in self._org.agents if agent.name in self._copies])
         teller, copy, life = self._tellers[agent.name], self._copies[agent.name], self.lives[agent.name]
-        teller.pause()
+        if not self._pause(teller):
+            return
         try:
             settled = self._settled(agent)
             agent.program.kill()
@@ -303,7 +312,8 @@ class Acts:
         """The small spool, cut off from the broker, gets large steps until samples must go."""
         agent = self._org.agents[-1]
         teller = self._tellers[agent.name]
-        teller.pause()
+        if not self._pause(teller):
+            return
         try:
             self._say("fill", who=self._who(agent.name))
             self._mend_at.pop(agent, None)

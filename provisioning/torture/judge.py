@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from store import Device
 
 REASONS = {1: "off", 2: "evicted", 3: "disk_full", 4: "damaged", 5: "clock", 6: "lost_at_centre", 7: "rolled_back",
-           8: "overload"}
+           8: "overload", 9: "vanished"}
 NEVER_ACCEPTED = (3, 8)  # what memory could not hold: generated, named, but never in a spool
-LOST_AT_CENTRE, ROLLED_BACK = 6, 7
+LOST_AT_CENTRE, ROLLED_BACK, VANISHED = 6, 7, 9
 SHOWN = 5  # of one kind and device
 
 
@@ -83,10 +83,11 @@ def _named_by_seq(gaps, batches, census):
 
 
 def _believed(named, set_back):
-    """What the ledger may say. Not what was cut again under another id: it is there, or named there. Nor that
-    the centre lost what no store that was set back ever held: then the agent gave up what had not arrived."""
+    """What explains. Not what was cut again under another id: it is there, or named there. Not "vanished": that
+    is an agent without a reason. Nor that the centre lost what no store that was set back ever held: then the
+    agent gave up what had not arrived."""
     never_here = {batch for batch, (reason, _) in named.items() if reason == LOST_AT_CENTRE and batch not in set_back}
-    kept = {batch: value for batch, value in named.items() if value[0] != ROLLED_BACK and batch not in never_here}
+    kept = {batch: value for batch, value in named.items() if value[0] not in (ROLLED_BACK, VANISHED) and batch not in never_here}
     return kept, len(never_here)
 
 
@@ -96,8 +97,8 @@ def _covered(gaps_of_device, named, before, after):
     other, later = after.batch
     if spool == other and any((spool, 3, between) in named for between in range(seq + 1, later)):
         return True
-    return any(stream == 3 and begin_ms <= after.from_ms and end_ms >= before.to_ms
-               for _, _, stream, _, _, _, _, begin_ms, _, end_ms, _ in gaps_of_device)
+    return any(stream == 3 and reason != VANISHED and begin_ms <= after.from_ms and end_ms >= before.to_ms
+               for _, _, stream, reason, _, _, _, begin_ms, _, end_ms, _ in gaps_of_device)
 
 
 def _holes(device, gaps_of_device, named):
@@ -149,13 +150,13 @@ def judge(claims, stored, census, set_back, unexplained, ledger_entries):
         if never_here:
             verdict.complain("is_never_here", device=claim.device, n=never_here)
         never = sum(gap[10] for gap in gaps if gap[4] == 0 and gap[3] in NEVER_ACCEPTED)
-        by_time = Counter({gap[3]: 0 for gap in gaps})
+        reasons = Counter()
         for gap in gaps:
-            if gap[4] == 0:
-                by_time[gap[3]] += gap[10]
+            if gap[4] == 0 and gap[3] != VANISHED:
+                reasons[gap[3]] += gap[10]
         for reason, values in named.values():
-            by_time[reason] += values
-        explained = sum(by_time.values())
+            reasons[reason] += values
+        explained = reasons.total()
         held, gone = claim.held(stored.batches), claim.gone(stored.batches)
         accepted = claim.accepted - held - gone
         stored_once = device.samples + device.events - device.doubled
@@ -170,7 +171,7 @@ def judge(claims, stored, census, set_back, unexplained, ledger_entries):
         verdict.explained += explained
         verdict.held += held
         verdict.gone += gone
-        verdict.reasons.update({REASONS[r]: n for r, n in by_time.items() if n})
+        verdict.reasons.update({REASONS[r]: n for r, n in reasons.items() if n})
     for key in ("lost", "doubled", "more", "unexplained"):
         if getattr(verdict, key):
             verdict.complaints.insert(0, (f"is_{key}", {"n": getattr(verdict, key)}))

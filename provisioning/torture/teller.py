@@ -29,8 +29,8 @@ class Teller(threading.Thread):
                 self._tell_next()
 
     def pause(self):
-        """Waits until nothing is under way; then nothing is told until resume()."""
-        self._free.acquire()
+        """True: nothing is under way, and nothing is told until resume(). False: something is; ask again."""
+        return self._free.acquire(timeout=0.05)
 
     def resume(self):
         self._free.release()
