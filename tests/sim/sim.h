@@ -214,6 +214,12 @@ struct sim_erased {
 	int64_t from, to;
 };
 
+/* A copy of a disk in use was made, to live: what was not cut then may be cut by both. */
+struct sim_copied {
+	unsigned machine;
+	int64_t at;
+};
+
 /* A batch that was published: which times it held. */
 struct sim_sent {
 	struct bl_id spool;
@@ -226,6 +232,7 @@ struct sim_sent {
 
 struct sim_result {
 	uint64_t generated, accepted, stored, doubled, lost, explained, aside, held;
+	uint64_t undone, twice; /* see README.md */
 	uint64_t trace;
 	double agent_days;
 	char why[512]; /* empty: all is well */
@@ -253,6 +260,8 @@ struct sim {
 	unsigned n_boots;
 	struct sim_erased erased[SIM_ERASED_MAX];
 	unsigned n_erased;
+	struct sim_copied copied[SIM_MACHINES_MAX];
+	unsigned n_copied;
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
 	bool store_was_lost; /* lost or put back: "lost at the centre" may be said */

@@ -231,6 +231,16 @@ put_back(struct sim_machine *m, const struct chaos *c)
 	start_later(m, some_time(w, SIM_HOUR));
 }
 
+/* Another machine with this one's identity and a copy of its disk as it is. */
+static void
+live_copy(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	w->copied[w->n_copied++] = (struct sim_copied){ m->no, w->now };
+	machine_make(w, m->device, m->dir);
+}
+
 /*
  * A live snapshot: this machine stands still, and another one with a copy of its
  * disk lives its life, until that one is thrown away and this one goes on as if no time had passed.
@@ -249,7 +259,7 @@ freeze(struct sim_machine *m, const struct chaos *c)
 	m->up = false;
 	m->frozen_by = c->copy;
 	m->twin = twin;
-	machine_make(w, m->device, m->dir);
+	live_copy(m);
 }
 
 static void
@@ -335,7 +345,7 @@ clone(struct sim_machine *m)
 	if (!m->running || m->frozen || w->n_machines == SIM_MACHINES_MAX)
 		return;
 	sim_trace(w, "machine %u: cloned as %u", m->no, w->n_machines);
-	machine_make(w, m->device, m->dir);
+	live_copy(m);
 	w->machine[w->n_machines - 1].clone = true;
 }
 

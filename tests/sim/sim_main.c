@@ -107,20 +107,24 @@ add(struct sim_result *sum, const struct sim_result *r)
 	sum->explained += r->explained;
 	sum->aside += r->aside;
 	sum->held += r->held;
+	sum->undone += r->undone;
+	sum->twice += r->twice;
 	sum->agent_days += r->agent_days;
 }
 
 static void
 print_seed(unsigned seed, const struct sim_result *r)
 {
-	(void)printf("seed %u %s generated %llu accepted %llu stored %llu doubled %llu lost %llu "
-		     "explained %llu aside %llu held %llu trace %016llx%s%s\n",
+	(void)printf(
+	    "seed %u %s generated %llu accepted %llu stored %llu doubled %llu lost %llu "
+	    "explained %llu aside %llu held %llu undone %llu twice %llu trace %016llx%s%s\n",
 	    seed, opts.scenario != NULL ? opts.scenario->name : "mix",
 	    (unsigned long long)r->generated, (unsigned long long)r->accepted,
 	    (unsigned long long)r->stored, (unsigned long long)r->doubled,
 	    (unsigned long long)r->lost, (unsigned long long)r->explained,
-	    (unsigned long long)r->aside, (unsigned long long)r->held, (unsigned long long)r->trace,
-	    r->why[0] != '\0' ? " FAIL " : "", r->why);
+	    (unsigned long long)r->aside, (unsigned long long)r->held,
+	    (unsigned long long)r->undone, (unsigned long long)r->twice,
+	    (unsigned long long)r->trace, r->why[0] != '\0' ? " FAIL " : "", r->why);
 	(void)fflush(stdout);
 }
 

@@ -16,6 +16,8 @@
 
 #define SPOOLS_MAX  4096
 #define ENTRIES_MAX 32
+#define OPEN_MS     (SIM_HOUR + 10 * SIM_MINUTE) /* without a link cuts are an hour and a tick apart \
+						  */
 
 /* A ledger entry, in true time. */
 struct entry {
@@ -222,6 +224,18 @@ read_batches(struct judge *j)
 			.raw_bytes = (uint32_t)sqlite3_column_int64(st, 14) };
 		const int64_t spool = sqlite3_column_int64(st, 0);
 
+		if (j->w->verbose)
+			sim_trace(j->w,
+			    "stored: spool %lld stream %d seq %llu %.3f .. %.3f s samples %u "
+			    "events %u",
+			    (long long)spool, (int)h.stream, (unsigned long long)h.seq,
+			    (double)(machine_true_time(j->w, &h.boot, h.collect_begin_ms, NULL) -
+				     j->w->begin) /
+				1000.0,
+			    (double)(machine_true_time(j->w, &h.boot, h.collect_end_ms, NULL) -
+				     j->w->begin) /
+				1000.0,
+			    h.n_samples, h.n_events);
 		note_batch(j, IN_STORE, &h, sqlite3_column_blob(st, 15),
 		    (size_t)sqlite3_column_bytes(st, 15), j->series[spool % SPOOLS_MAX]);
 	}
@@ -367,6 +381,20 @@ was_erased(const struct sim *w, unsigned machine, int64_t at)
 	return false;
 }
 
+/*
+ * Two machines go on with what was open in one file: each cuts it with what it
+ * sampled since, so the centre has two batches of which neither is in the other.
+ */
+static bool
+was_open_in_copy(const struct sim *w, unsigned machine, int64_t at)
+{
+	for (unsigned i = 0; i < w->n_copied; i++)
+		if (w->copied[i].machine == machine && at <= w->copied[i].at &&
+		    at > w->copied[i].at - OPEN_MS)
+			return true;
+	return false;
+}
+
 /* Whether this reason may be given for a sample that was on the disk once. */
 static bool
 fits(const struct sim *w, int reason, unsigned machine, int64_t at)
@@ -413,7 +441,9 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	r->generated += series;
 	for (unsigned k = 0; k < series; k++) {
 		stored += s->stored[k] > 0;
-		if (s->stored[k] > 1) {
+		if (s->stored[k] == 2 && was_open_in_copy(j->w, machine, s->at)) {
+			r->twice++;
+		} else if (s->stored[k] > 1) {
 			r->doubled++;
 			wrong(j, "doubled", machine, stream, n);
 		}
@@ -432,6 +462,8 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 		r->aside += series;
 	else if (s->held)
 		r->held += series;
+	else if (j->w->machine[machine].gone && was_erased(j->w, machine, s->at))
+		r->undone += series; /* the life of a snapshot's twin, thrown away */
 	else {
 		r->lost += series;
 		wrong(j, "lost", machine, stream, n);

@@ -366,14 +366,16 @@ take_clock(struct centre *c, const struct spool_frame *f)
 		sp->clock_known = r.first + r.n - 1;
 }
 
-static void
+/* count false: only looks.  Returns how many of its samples had not come before. */
+static unsigned
 take_column(struct centre *c, struct centre_spool *sp, struct bl_batch_reader *r,
-    const struct bl_column *col)
+    const struct bl_column *col, bool count)
 {
 	int64_t *ms = calloc(col->n, sizeof(*ms));
 	double *v = calloc(col->n, sizeof(*v));
 	uint8_t *u = calloc(col->n, 1);
 	struct bl_err err = { 0 };
+	unsigned fresh = 0;
 	int number;
 
 	assert_true(ms != NULL && v != NULL && u != NULL);
@@ -387,11 +389,31 @@ take_column(struct centre *c, struct centre_spool *sp, struct bl_batch_reader *r
 
 		assert_int_equal(u[i], BL_KNOWN);
 		assert_true(n > 0 && n < KIT_SAMPLES && v[i] == kit_value(k, n));
-		c->seen[number / KIT_SERIES][k][n]++;
+		fresh += c->seen[number / KIT_SERIES][k][n] == 0;
+		c->seen[number / KIT_SERIES][k][n] += count;
 	}
 	free(ms);
 	free(v);
 	free(u);
+	return fresh;
+}
+
+/* As the store: what a device sent under another spool id is not stored again. */
+static bool
+came_before(struct centre *c, const struct bl_batch_header *h, const struct bl_buf *raw)
+{
+	struct centre_spool *sp = spool_at(c, &h->spool);
+	struct bl_batch_reader r;
+	struct bl_column col;
+	struct bl_err err = { 0 };
+	unsigned fresh = 0;
+
+	if (sp == &c->spool[0] || h->n_samples == 0)
+		return false;
+	assert_int_equal(bl_batch_reader_init(&r, h, raw->data, raw->len, &err), BL_OK);
+	while (bl_batch_next_column(&r, &col, &err) == 1)
+		fresh += take_column(c, sp, &r, &col, false);
+	return fresh == 0;
 }
 
 static void
@@ -407,7 +429,7 @@ take_content(struct centre *c, const struct bl_batch_header *h, const struct bl_
 	assert_true(h->dict_version <= sp->dict_known);
 	assert_int_equal(bl_batch_reader_init(&r, h, raw->data, raw->len, &err), BL_OK);
 	while (bl_batch_next_column(&r, &col, &err) == 1)
-		take_column(c, sp, &r, &col);
+		(void)take_column(c, sp, &r, &col, true);
 	while (bl_batch_next_event(&r, &ev, &err) == 1)
 		c->events++;
 	while (bl_batch_next_gap(&r, &gap, &err) == 1) {
@@ -450,7 +472,8 @@ centre_take(struct centre *c, const struct spool_frame *f)
 		}
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
 	assert_int_equal(bl_batch_inflate(&h, body, body_len, &raw, &err), BL_OK);
-	take_content(c, &h, &raw);
+	if (!came_before(c, &h, &raw))
+		take_content(c, &h, &raw);
 	bl_buf_free(&raw);
 	assert_true(c->n < CENTRE_BATCHES);
 	c->batch[c->n++] = (struct centre_batch){ h.spool, h.stream, h.seq, h.crc32, h };

@@ -7,11 +7,12 @@
  * An answer that knows what this file has not cut, or never offered, talks of
  * another life of the file: an older copy was put back (a snapshot, a disk
  * image, a lost log).  Then a new spool id begins in the same file, and what is
- * held without a receipt is cut again under it (spool_recut.c).  Of a batch
- * that the centre knows under our seq:
- *   - offered by us, or cut before the copy came to life: it is there;
- *   - cut by a run since then: the centre's is another one, ours is new.
- * "Since then" is fork_seq: the first run after the last answer that agreed.
+ * held without a receipt is cut again under it (spool_recut.c).
+ *
+ * A batch that the centre knows under our seq and that we have offered is ours: a
+ * batch never changes.  One that we have not offered may be the same, cut before
+ * the copy was made, or another one, cut since; nothing here tells.  So it is cut
+ * again, too, and the centre, which has both, recognises the same content.
  */
 #include <string.h>
 
@@ -103,15 +104,6 @@ apply_marks(struct spool *s, const struct mark *m, unsigned n, struct bl_err *er
 	return rc;
 }
 
-/* Whether a held batch of a rolled-back file is at the centre. */
-static bool
-is_copy(const struct spool *s, int64_t id, bool offered)
-{
-	const struct spool_stream *m = &s->d.stream[stream_index(batch_stream(id))];
-
-	return offered || batch_seq(id) < (uint64_t)m->fork_seq;
-}
-
 enum walk_mode {
 	WALK_MORE,  /* a receipt: marks more, takes nothing back */
 	WALK_EXACT, /* an answer: marks exactly */
@@ -145,8 +137,9 @@ walk_stream(struct spool *s, int64_t gen, enum bl_stream stream, const struct bl
 			const bool was = sqlite3_column_type(st, 10) != SQLITE_NULL;
 			bool is = settles(r, batch_seq(id));
 
+			/* Never offered: the centre's is another one, or the same; it will see. */
 			if (mode == WALK_FORKED && is && !was)
-				is = is_copy(s, id, sqlite3_column_int(st, 9) != 0);
+				is = sqlite3_column_int(st, 9) != 0;
 			at = id + 1;
 			if (is == was || (mode == WALK_MORE && !is))
 				continue;
@@ -509,6 +502,9 @@ spool_on_receipt(struct spool *s, const struct bl_receipt *r, bool *say_hello, s
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		*say_hello =
 		    *say_hello || (int64_t)r->stream[i].contiguous < s->d.stream[i].contiguous;
+	/* Somebody else has sent under our id: a copy of this file lives. */
+	if (!*say_hello && (rc = knows_unoffered(s, r, say_hello, err)) < 0)
+		return rc;
 	if (*say_hello)
 		return SPOOL_ANSWER_OK; /* the answer will say exactly */
 	for (unsigned i = 0; i < BL_STREAMS; i++)

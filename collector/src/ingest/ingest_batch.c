@@ -63,6 +63,10 @@ take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
 			*err = why;
 		return rc;
 	}
+	if (rc == STORE_CONFLICT)
+		return ingest_aside(c, a, STORE_ASIDE_CONFLICT,
+		    "of a spool that was closed, and a part of it came under its successor", sp,
+		    h->stream, h->seq, err);
 	if (rc == STORE_REFUSED)
 		c->stats.refused_holes++; /* nothing is receipted: it comes again */
 	if (rc == STORE_NEW) {

@@ -253,9 +253,16 @@ store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_h
 		return put;
 	}
 	late = seqs_has(&sp->stream[h->stream - 1].settled, h->seq);
-	if (put == STORE_NEW)
-		return store_new(s, sp, h, late, body, body_len, raw, raw_len, err);
+	if (put == STORE_NEW) {
+		if ((rc = store_came_before(s, sp, h, raw, raw_len, err)) < 0)
+			return rc;
+		if (rc == STORE_BEFORE_SOME && sp->closed)
+			return STORE_CONFLICT;
+		if (rc != STORE_BEFORE_ALL)
+			return store_new(s, sp, h, late, body, body_len, raw, raw_len, err);
+		note_stream(sp, h);
+	}
 	s->stats.superseded++;
 	rc = settle_batch(s, sp, h, late, err);
-	return rc != BL_OK ? rc : put;
+	return rc != BL_OK ? rc : STORE_SUPERSEDED;
 }

@@ -92,6 +92,9 @@ struct store_spool {
 	int64_t id, device_id;
 	char device[BL_DEVICE_ID_MAX + 1];
 	bool closed, conflict;
+	/* store_again.c: when it was first heard of, and whether it has a predecessor */
+	bool birth_known, has_predecessor;
+	int64_t made_unix_ms;
 	bool dirty;     /* it or one of its streams */
 	bool row_dirty; /* its own row */
 	uint32_t dict_version, clock_version;
@@ -128,6 +131,7 @@ enum store_sql {
 	SQL_SPOOL_ADD,
 	SQL_SPOOL_SET,
 	SQL_SPOOL_HELLO,
+	SQL_SPOOL_BIRTH,
 	SQL_STREAM_GET,
 	SQL_STREAM_ADD,
 	SQL_STREAM_SET,
@@ -141,6 +145,7 @@ enum store_sql {
 	SQL_BATCH_ANY,
 	SQL_BATCH_SEQS,
 	SQL_BATCH_SUPERSEDED,
+	SQL_BATCH_AGAIN,
 	SQL_COVERAGE_ADD,
 	SQL_COVERAGE_SET,
 	SQL_COVERAGE_GROW,
@@ -263,6 +268,17 @@ int store_spool_find(
 int store_device_id(struct store *s, const char *device, int64_t *id, struct bl_err *err);
 int store_boot_id(struct store *s, struct store_spool *sp, const struct bl_id *boot, int64_t *id,
     struct bl_err *err);
+
+/* Rows of coverage that wait in memory for the commit. */
+int store_flush_coverage(struct store *s, struct bl_err *err);
+
+/* ---- store_again.c ---- */
+
+enum store_before { STORE_BEFORE_NONE = 0, STORE_BEFORE_SOME = 1, STORE_BEFORE_ALL = 2 };
+
+/* How much of a batch is stored under other spools of this device; negative: failed. */
+int store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const void *raw, size_t raw_len, struct bl_err *err);
 
 /* ---- store_stream.c ---- */
 

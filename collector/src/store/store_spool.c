@@ -292,6 +292,26 @@ store_spool_missing(const struct store_spool *sp)
 }
 
 int
+store_flush_coverage(struct store *s, struct bl_err *err)
+{
+	int rc;
+
+	for (struct store_spool *sp = s->newest; sp != NULL; sp = sp->older) {
+		if (sp->touched_lsn != s->total.lsn)
+			break;
+		for (int i = 0; i < BL_STREAMS; i++)
+			for (int k = 0; k < 2; k++) {
+				struct coverage_row *c = &sp->stream[i].cover[k];
+
+				if (c->dirty && (rc = store_cover_flush(s, sp, (enum bl_stream)(i + 1),
+						     c, err)) < 0)
+					return rc;
+			}
+	}
+	return BL_OK;
+}
+
+int
 store_flush_spools(struct store *s, struct bl_err *err)
 {
 	int rc;
@@ -410,6 +430,7 @@ store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
 		 &h->boot, h->software, h->config_hash, sp->id)) < 0 ||
 	    (rc = close_predecessor(s, sp, &h->predecessor, err)) < 0)
 		return rc;
+	sp->birth_known = false;
 	/*
 	 * Before "closed": a copy that is put back a second time names an id that
 	 * the first time's successor closed.  It too has to begin a new one.

@@ -34,6 +34,7 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "UPDATE spool SET predecessor=CASE WHEN length(?1)=0 THEN predecessor ELSE ?1 END,"
 	    " hello_unix_ms=?, boot_uuid=?, software=?,"
 	    " config_hash=? WHERE id=?",
+	[SQL_SPOOL_BIRTH] = "SELECT made_unix_ms, ifnull(length(predecessor), 0) FROM spool WHERE id=?",
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
 	    " last_arrival_unix_ms, until_unix_ms, span_max_ms, unexplained_gaps,"
@@ -66,6 +67,14 @@ const char *const store_sql_text[SQL_COUNT] = {
 			   " AND seq BETWEEN ? AND ? ORDER BY seq",
 	[SQL_BATCH_SUPERSEDED] = "SELECT 1 FROM batch WHERE spool_id=? AND stream=? AND kind=1"
 				 " AND supersedes_last >= ? AND supersedes_first <= ? LIMIT 1",
+	/* Coverage is the way to batches by time; its rows name their seqs. */
+	[SQL_BATCH_AGAIN] =
+	    "SELECT b.crc32, b.raw_bytes, b.n_samples, b.n_events, b.n_gaps, b.event_begin_ms,"
+	    " b.event_end_ms, b.collect_begin_ms, b.collect_end_ms, b.dict_version, b.body"
+	    " FROM coverage c JOIN batch b ON b.spool_id=c.spool_id AND b.stream=c.stream AND b.seq BETWEEN"
+	    " c.seq_first AND c.seq_last WHERE c.device_id=?1 AND c.stream=?2 AND c.boot_id=?3"
+	    " AND c.lo_ms<=?5 AND c.hi_ms>=?4 AND c.spool_id<>?6 AND b.boot_id=?3"
+	    " AND b.event_begin_ms<=?5 AND b.event_end_ms>=?4",
 	[SQL_COVERAGE_ADD] =
 	    "INSERT INTO coverage (spool_id, device_id, stream, seq_first, seq_last, boot_id,"
 	    " begin_ms, end_ms, lo_ms, hi_ms, begin_unix_ms, end_unix_ms, lo_unix_ms, hi_unix_ms,"

@@ -113,7 +113,8 @@ enum store_put {
 	STORE_NEW = 0,
 	STORE_DUPLICATE = 1,  /* known and the same: nothing to store */
 	STORE_CONFLICT = 2,   /* known with another checksum, or a closed spool that goes on */
-	STORE_SUPERSEDED = 3, /* a newer, thinned batch stands for it, or the other way round:
+	STORE_SUPERSEDED = 3, /* a newer, thinned batch stands for it, or the other way round, or it
+				 came under another spool id before (put alone knows that):
 				 settled without being stored */
 	STORE_REFUSED = 4,    /* too many holes in this stream to keep track of: nothing was stored,
 				 no receipt may be given */

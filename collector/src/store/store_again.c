@@ -1,0 +1,282 @@
+/*
+ * What a device has sent before under another spool id.
+ *
+ * An agent whose spool was set back to an older copy cannot know which of its
+ * batches are here: seqs say nothing, since the other life of the file gave the
+ * same ones to other batches, and what was not cut yet when the copy was made
+ * has been cut elsewhere by each.  So it cuts again under a new id what it never offered
+ * itself, and this is where it is recognised: what a device's boot said of one
+ * series at one instant is one sample, whatever batch it lies in.
+ *
+ * Asked only where it can be: of what is older than its spool's first word and
+ * comes from a spool with a predecessor, and of what a closed spool still delivers, which may
+ * have been cut again meanwhile.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+/* Clocks and the way: a spool's first word comes later than what it had cut before. */
+#define BIRTH_SLACK_MS (10 * 60 * (int64_t)1000)
+
+/* ---- what a batch says, one number for each sample and event ---- */
+
+struct said {
+	uint64_t *sum; /* ascending once sorted */
+	bool *before;  /* somebody else said so, too */
+	size_t n, size;
+};
+
+static void
+said_free(struct said *x)
+{
+	free(x->sum);
+	free(x->before);
+}
+
+static uint64_t
+add_bytes(uint64_t h, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 1099511628211u;
+	return h;
+}
+
+static uint64_t
+add_str(uint64_t h, const struct bl_str *s)
+{
+	h = add_bytes(h, &s->len, sizeof(s->len));
+	return add_bytes(h, s->p, s->len);
+}
+
+static uint64_t
+sum_of_event(const struct bl_event *ev)
+{
+	uint64_t h = add_bytes(14695981039346656037u, &ev->boot_ms, sizeof(ev->boot_ms));
+
+	h = add_str(add_str(h, &ev->type), &ev->id);
+	for (uint32_t i = 0; i < ev->n_attrs; i++) {
+		const struct bl_attr *a = &ev->attr[i];
+		const uint8_t type = (uint8_t)a->type;
+
+		h = add_bytes(add_str(h, &a->key), &type, 1);
+		if (a->type == BL_ATTR_TEXT)
+			h = add_str(h, &a->text);
+		if (a->type == BL_ATTR_NUMBER)
+			h = add_bytes(h, &a->number, sizeof(a->number));
+		if (a->type == BL_ATTR_BOOL)
+			h = add_bytes(h, &a->boolean, sizeof(a->boolean));
+	}
+	return h;
+}
+
+typedef void (*said_fn)(void *ctx, uint64_t sum);
+
+static int
+tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn fn, void *ctx,
+    struct bl_err *err)
+{
+	int64_t *ms = calloc(c->n + 1, sizeof(*ms));
+	double *value = calloc(c->n + 1, sizeof(*value));
+	uint8_t *unknown = calloc(c->n + 1, 1);
+	int rc;
+
+	rc = ms == NULL || value == NULL || unknown == NULL
+		 ? bl_fail(err, BL_ENOMEM, "telemetry store: out of memory")
+		 : bl_column_decode(r, c, ms, value, unknown, err);
+	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++) {
+		uint64_t h = add_bytes(14695981039346656037u, &c->series_id, sizeof(c->series_id));
+
+		h = add_bytes(add_bytes(h, &ms[i], sizeof(ms[i])), &unknown[i], 1);
+		fn(ctx, unknown[i] == BL_KNOWN ? add_bytes(h, &value[i], sizeof(value[i])) : h);
+	}
+	free(ms);
+	free(value);
+	free(unknown);
+	return rc;
+}
+
+/* Negative: the batch does not decode, or memory is out. */
+static int
+tell_all(const struct bl_batch_header *h, const void *raw, size_t len, said_fn fn, void *ctx,
+    struct bl_err *err)
+{
+	struct bl_batch_reader r;
+	struct bl_column c;
+	struct bl_event ev;
+	int rc;
+
+	if ((rc = bl_batch_reader_init(&r, h, raw, len, err)) < 0)
+		return rc;
+	while ((rc = bl_batch_next_column(&r, &c, err)) == 1)
+		if ((rc = tell_column(&r, &c, fn, ctx, err)) < 0)
+			return rc;
+	while (rc >= 0 && (rc = bl_batch_next_event(&r, &ev, err)) == 1)
+		fn(ctx, sum_of_event(&ev));
+	return rc;
+}
+
+static void
+note_said(void *ctx, uint64_t sum)
+{
+	struct said *x = ctx;
+
+	if (x->n < x->size)
+		x->sum[x->n++] = sum;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void
+note_before(void *ctx, uint64_t sum)
+{
+	struct said *x = ctx;
+	const uint64_t *at = bsearch(&sum, x->sum, x->n, sizeof(*x->sum), ascending);
+	size_t i;
+
+	if (at == NULL)
+		return;
+	/* All of the same number: an event may have been told twice. */
+	for (i = (size_t)(at - x->sum); i > 0 && x->sum[i - 1] == sum; i--)
+		continue;
+	for (; i < x->n && x->sum[i] == sum; i++)
+		x->before[i] = true;
+}
+
+static int
+said_of(struct said *x, const struct bl_batch_header *h, const void *raw, size_t len,
+    struct bl_err *err)
+{
+	int rc;
+
+	x->size = (size_t)h->n_samples + h->n_events;
+	x->sum = calloc(x->size + 1, sizeof(*x->sum));
+	x->before = calloc(x->size + 1, sizeof(*x->before));
+	if (x->sum == NULL || x->before == NULL)
+		return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+	if ((rc = tell_all(h, raw, len, note_said, x, err)) < 0)
+		return rc;
+	qsort(x->sum, x->n, sizeof(*x->sum), ascending);
+	return BL_OK;
+}
+
+/* ---- looking for it ---- */
+
+static int
+know_birth(struct store *s, struct store_spool *sp, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sp->birth_known)
+		return BL_OK;
+	st = store_bind(s, SQL_SPOOL_BIRTH, err, "i", sp->id);
+	if ((rc = store_step(s, st, err)) < 0)
+		return rc;
+	if (rc == 1) {
+		sp->made_unix_ms = sqlite3_column_int64(st, 0);
+		sp->has_predecessor = sqlite3_column_int(st, 1) > 0;
+		(void)sqlite3_reset(st);
+	}
+	sp->birth_known = true;
+	return BL_OK;
+}
+
+/* 1: it may have come under another id. */
+static int
+may_be_again(
+    struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct bl_err *err)
+{
+	int64_t until;
+	int rc;
+
+	if (sp->closed)
+		return 1;
+	if ((rc = know_birth(s, sp, err)) < 0 || !sp->has_predecessor)
+		return rc;
+	until = store_place_time(sp, &h->boot, h->collect_end_ms);
+	return until == STORE_TIME_NONE || until <= sp->made_unix_ms + BIRTH_SLACK_MS;
+}
+
+/* The row of SQL_BATCH_AGAIN. */
+static int
+compare(sqlite3_stmt *st, const struct bl_batch_header *h, struct said *x, struct bl_err *err)
+{
+	struct bl_batch_header other = *h;
+	struct bl_err why = { 0 };
+	struct bl_buf raw;
+	int rc;
+
+	other.crc32 = (uint32_t)sqlite3_column_int64(st, 0);
+	other.raw_bytes = (uint32_t)sqlite3_column_int64(st, 1);
+	other.n_samples = (uint32_t)sqlite3_column_int64(st, 2);
+	other.n_events = (uint32_t)sqlite3_column_int64(st, 3);
+	other.n_gaps = (uint32_t)sqlite3_column_int64(st, 4);
+	other.event_begin_ms = sqlite3_column_int64(st, 5);
+	other.event_end_ms = sqlite3_column_int64(st, 6);
+	other.collect_begin_ms = sqlite3_column_int64(st, 7);
+	other.collect_end_ms = sqlite3_column_int64(st, 8);
+	other.dict_version = (uint32_t)sqlite3_column_int64(st, 9);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	rc = bl_batch_inflate(
+	    &other, sqlite3_column_blob(st, 10), (size_t)sqlite3_column_bytes(st, 10), &raw, &why);
+	if (rc == BL_OK)
+		rc = tell_all(&other, raw.data, raw.len, note_before, x, &why);
+	bl_buf_free(&raw);
+	/* One that is damaged there says nothing. */
+	return rc == BL_ENOMEM ? bl_fail(err, rc, "%s", why.msg) : BL_OK;
+}
+
+static int
+look(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, struct said *x,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int64_t boot_id;
+	int rc;
+
+	/* What this transaction has taken in stands in the rows of coverage only afterwards. */
+	if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
+	    (rc = store_flush_coverage(s, err)) < 0)
+		return rc;
+	st = store_bind(s, SQL_BATCH_AGAIN, err, "iiiiii", sp->device_id, (int64_t)h->stream,
+	    boot_id, h->event_begin_ms, h->event_end_ms, sp->id);
+	while ((rc = store_step(s, st, err)) == 1)
+		if ((rc = compare(st, h, x, err)) < 0) {
+			(void)sqlite3_reset(st);
+			break;
+		}
+	return rc;
+}
+
+int
+store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const void *raw, size_t raw_len, struct bl_err *err)
+{
+	struct said x = { 0 };
+	size_t before = 0;
+	int rc;
+
+	if (h->kind != BL_BATCH_NORMAL || h->n_samples + h->n_events == 0 ||
+	    (rc = may_be_again(s, sp, h, err)) == 0)
+		return STORE_BEFORE_NONE;
+	if (rc > 0 && (rc = said_of(&x, h, raw, raw_len, err)) == BL_OK)
+		rc = look(s, sp, h, &x, err);
+	for (size_t i = 0; i < x.n; i++)
+		before += x.before[i];
+	if (rc >= 0)
+		rc = before == 0     ? STORE_BEFORE_NONE
+		     : before == x.n ? STORE_BEFORE_ALL
+				     : STORE_BEFORE_SOME;
+	said_free(&x);
+	return rc;
+}

@@ -1,0 +1,110 @@
+"""Delivery, simulated: real spool, uplink, delivery, ingest and store on played time, chance, disk and broker.
+
+Every rule of delivery has a named scenario (tests/sim/README.md); "mix" is everything at once by chance. A
+seed is a run to the last byte: a failing one is repeated with what stands in the message.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LONG = os.environ.get("BL_LONG") == "1"
+# Found once, mended, kept: (scenario, agents, seed).
+REGRESSIONS = ()
+# Each run of a scenario is so many seeds of so many agents, one simulated day each.
+SEEDS, AGENTS = ("1-40", 4) if LONG else ("1-1", 3)
+MIX, MIX_AGENTS = (20000, 2) if LONG else (60, 4)
+
+
+def program(name="sim_delivery"):
+    path = pathlib.Path(os.environ.get("BL_SIM_BUILD") or ROOT / "build" / "sim") / "tests" / name
+    assert path.is_file(), f"{path} is not built: run tests/run --only sim"
+    return path
+
+
+def folder(tmp_path):
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
+
+
+def command(tmp_path, seeds, agents, scenario="mix", name="sim_delivery"):
+    return [program(name), "--seeds", seeds, "--agents", str(agents), "--scenario", scenario, "--folder",
+            folder(tmp_path)]
+
+
+def figures(text):
+    last = text.strip().splitlines()[-1]
+    return dict(re.findall(r"(\w+) ([0-9.]+)", last))
+
+
+def check(done_code, text):
+    failed = [line for line in text.splitlines() if " FAIL " in line]
+    assert done_code == 0 and not failed, "\n".join(failed) or text
+    f = figures(text)
+    assert f["lost"] == "0" and f["doubled"] == "0" and int(f["accepted"]) > 0, text
+    return f
+
+
+def scenarios():
+    path = pathlib.Path(os.environ.get("BL_SIM_BUILD") or ROOT / "build" / "sim") / "tests" / "sim_delivery"
+    if not path.is_file():
+        return []
+    done = subprocess.run([path, "--scenario", "list"], stdout=subprocess.PIPE, text=True, check=True)
+    return [line.split()[0] for line in done.stdout.splitlines() if not line.startswith("mix ")]
+
+
+def in_two(tmp_path, commands):
+    """Runs them, two at a time: there are two cores. Yields (command, code, output) as they end."""
+    waiting, running = list(commands), []
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2:
+                c = waiting.pop(0)
+                running.append((c, subprocess.Popen(c, stdout=subprocess.PIPE, text=True)))
+            c, process = running.pop(0)
+            text = process.communicate(timeout=40000)[0]
+            yield c, process.returncode, text
+    finally:
+        for _, process in running:
+            process.kill()
+            process.wait()
+
+
+def test_every_rule_holds_in_its_scenario(tmp_path):
+    names = scenarios()
+    assert len(names) > 20, f"{program()} lists no scenarios"
+    seen = 0
+    for c, code, text in in_two(tmp_path, [command(tmp_path, SEEDS, AGENTS, name) for name in names]):
+        check(code, text)
+        seen += 1
+    assert seen == len(names)
+
+
+def test_everything_at_once(tmp_path):
+    step = max(1, MIX // 4 if not LONG else 500)
+    parts = [command(tmp_path, f"{first}-{min(first + step - 1, MIX)}", MIX_AGENTS)
+             for first in range(1, MIX + 1, step)]
+    total = explained = 0
+    for c, code, text in in_two(tmp_path, parts):
+        f = check(code, text)
+        total += float(f["agent_days"])
+        explained += int(f["explained"])
+    assert total == MIX * MIX_AGENTS and explained > 0
+
+
+@pytest.mark.parametrize("scenario, agents, seed", REGRESSIONS)
+def test_what_failed_once(tmp_path, scenario, agents, seed):
+    done = subprocess.run(command(tmp_path, f"{seed}-{seed}", agents, scenario), stdout=subprocess.PIPE, text=True)
+    check(done.returncode, done.stdout)
+
+
+def test_a_seed_is_the_same_run_again(tmp_path):
+    lines = []
+    for c, code, text in in_two(tmp_path, [command(tmp_path, "7-9", 3)] * 2):
+        lines.append([line for line in text.splitlines() if line.startswith("seed ")])
+    assert lines[0] == lines[1] and len(lines[0]) == 3
+    traces = {re.search(r"trace (\w+)", line)[1] for line in lines[0]}
+    assert len(traces) == 3  # and another seed is another one
