@@ -162,10 +162,11 @@ on_event_done(void *ctx, uint64_t token, int rc)
 }
 
 static void
-on_replaced(void *ctx)
+on_replaced(void *ctx, const char *why)
 {
 	struct sim_machine *m = ctx;
 
+	(void)why;
 	m->replaced++;
 	sim_trace(m->w, "machine %u: spool replaced", m->no);
 	/* What its file held may be gone, and what was open in it. */
@@ -264,7 +265,7 @@ machine_start(struct sim_machine *m)
 		return;
 	}
 	if (opened == SPOOL_REPLACED)
-		on_replaced(m);
+		on_replaced(m, err.msg);
 	delivery_spool(m->delivery, m->spool);
 	m->running = true;
 	m->up = m->was_up = false;

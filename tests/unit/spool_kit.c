@@ -215,8 +215,8 @@ kit_commit(struct kit *k)
 	struct bl_err err = { 0 };
 	uint64_t lost = 0;
 
-	if (spool_commit(k->s, &lost, &err) != BL_OK)
-		fail_msg("commit: %s", err.msg);
+	while (spool_commit(k->s, &lost, &err) != BL_OK)
+		kit_replace(k, "commit", &err);
 	assert_int_equal(lost, 0);
 	memcpy(k->accepted, k->appended, sizeof(k->accepted));
 }
@@ -227,9 +227,36 @@ kit_cut_all(struct kit *k)
 	struct bl_err err = { 0 };
 	unsigned cut = 0;
 
-	if (spool_cut_all(k->s, &cut, &err) != BL_OK)
-		fail_msg("cut: %s", err.msg);
+	while (spool_cut_all(k->s, &cut, &err) != BL_OK)
+		kit_replace(k, "cut", &err);
 	memcpy(k->accepted, k->appended, sizeof(k->accepted));
+}
+
+void
+kit_replace(struct kit *k, const char *what, const struct bl_err *why)
+{
+	struct bl_err err = { 0 };
+
+	if (!k->may_be_damaged || !spool_damaged(k->s) || k->replaced == 3)
+		fail_msg("%s: %s", what, why->msg);
+	k->replaced++;
+	assert_int_equal(spool_replace(k->s, &err), SPOOL_REPLACED);
+	kit_declare(k);
+}
+
+void
+kit_salvage(struct kit *k)
+{
+	struct spool_recovery r;
+	struct bl_err err = { 0 };
+	bool more;
+
+	spool_recovery(k->s, &r);
+	for (unsigned i = 0; r.running; i++) {
+		if (spool_trim(k->s, &more, &err) < 0 || i > 100000)
+			kit_replace(k, "salvage", &err);
+		spool_recovery(k->s, &r);
+	}
 }
 
 void
@@ -539,12 +566,16 @@ centre_handshake(struct centre *c, struct kit *k)
 	struct bl_hello h;
 	int rc = SPOOL_ANSWER_ROLLED_BACK;
 
-	for (int turn = 0; rc == SPOOL_ANSWER_ROLLED_BACK && turn < 4; turn++) {
-		assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
-		centre_receipt(c, &h.spool, true, &r);
-		rc = spool_on_answer(k->s, &r, &err);
-		if (rc < 0)
-			fail_msg("answer: %s", err.msg);
+	for (int turn = 0; rc == SPOOL_ANSWER_ROLLED_BACK && turn < 6; turn++) {
+		if ((rc = spool_hello(k->s, &h, &err)) == BL_OK) {
+			centre_receipt(c, &h.spool, true, &r);
+			rc = spool_on_answer(k->s, &r, &err);
+		}
+		if (rc >= 0)
+			continue;
+		kit_replace(k, "handshake", &err);
+		kit_salvage(k);
+		rc = SPOOL_ANSWER_ROLLED_BACK;
 	}
 	assert_int_equal(rc, SPOOL_ANSWER_OK);
 }
@@ -559,6 +590,7 @@ centre_drain(struct centre *c, struct kit *k)
 	unsigned n = 1;
 	bool hello;
 
+	kit_salvage(k);
 	centre_handshake(c, k);
 	while (n > 0) {
 		struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 8 };
@@ -567,14 +599,21 @@ centre_drain(struct centre *c, struct kit *k)
 		centre_receipt(c, &st.spool, false, &r);
 		want.dict_known = r.dict_version;
 		want.clock_known = r.clock_version;
-		if (spool_offer(k->s, &want, frames, &n, &err) != BL_OK)
-			fail_msg("offer: %s", err.msg);
+		if (spool_offer(k->s, &want, frames, &n, &err) != BL_OK) {
+			kit_replace(k, "offer", &err);
+			centre_drain(c, k);
+			return;
+		}
 		for (unsigned i = 0; i < n; i++) {
 			centre_take(c, &frames[i]);
 			bl_buf_free(&frames[i].msg);
 		}
 		centre_receipt(c, &st.spool, false, &r);
-		assert_int_equal(spool_on_receipt(k->s, &r, &hello, &err), SPOOL_ANSWER_OK);
+		if (spool_on_receipt(k->s, &r, &hello, &err) < 0) {
+			kit_replace(k, "receipt", &err);
+			centre_drain(c, k);
+			return;
+		}
 		assert_false(hello);
 	}
 }

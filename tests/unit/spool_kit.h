@@ -43,6 +43,8 @@ struct kit {
 	uint32_t series[BL_STREAMS][KIT_SERIES];
 	int64_t appended[BL_STREAMS]; /* ticks, numbered from 1 */
 	int64_t accepted[BL_STREAMS]; /* of them committed */
+	bool may_be_damaged;          /* damage that shows later is replaced, too; how often: */
+	unsigned replaced;
 };
 
 /* cmocka's setup and teardown; *state is a struct kit. */
@@ -63,6 +65,10 @@ double kit_value(unsigned series, int64_t n);
 void kit_tick(struct kit *k, enum bl_stream stream);
 void kit_commit(struct kit *k);
 void kit_cut_all(struct kit *k);
+/* What the spool thread does when it finds its file damaged; else the test fails. */
+void kit_replace(struct kit *k, const char *what, const struct bl_err *why);
+/* What a damaged file still had comes over, to the end. */
+void kit_salvage(struct kit *k);
 void kit_copy_file(const char *from, const char *to);
 void kit_copy_spool(struct kit *k, const char *to); /* file and log */
 void kit_restore_spool(struct kit *k, const char *from);

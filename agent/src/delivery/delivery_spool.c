@@ -155,7 +155,7 @@ on_cut(void *ctx, unsigned batches)
 }
 
 static void
-on_replaced(void *ctx)
+on_replaced(void *ctx, const char *why)
 {
 	struct delivery *d = ctx;
 	struct uplink_effects fx = { 0 };
@@ -163,7 +163,29 @@ on_replaced(void *ctx)
 	uplink_replaced(d->uplink, bl_mono_ms(d->clock), &fx);
 	delivery_run(d, &fx, NULL, NULL);
 	if (d->others.replaced != NULL)
-		d->others.replaced(d->others.ctx);
+		d->others.replaced(d->others.ctx, why);
+}
+
+/* Another hello: the centre is asked about what came over. */
+static void
+on_recovered(void *ctx, const struct spool_recovery *r)
+{
+	struct delivery *d = ctx;
+	struct uplink_effects fx = { 0 };
+
+	uplink_replaced(d->uplink, bl_mono_ms(d->clock), &fx);
+	delivery_run(d, &fx, NULL, NULL);
+	if (d->others.recovered != NULL)
+		d->others.recovered(d->others.ctx, r);
+}
+
+static void
+on_working(void *ctx, enum spool_trouble trouble, int64_t failed_ms)
+{
+	const struct delivery *d = ctx;
+
+	if (d->others.working != NULL)
+		d->others.working(d->others.ctx, trouble, failed_ms);
 }
 
 static void
@@ -197,5 +219,7 @@ delivery_calls(struct delivery *d, const struct spool_calls *others, struct spoo
 		.questioned = on_questioned,
 		.cut = on_cut,
 		.status = on_status,
-		.replaced = on_replaced };
+		.replaced = on_replaced,
+		.recovered = on_recovered,
+		.working = on_working };
 }

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "spool_internal.h"
+#include "spool_wreck.h"
 
 #define MAX_BYTES_LEAST (1024 * 1024)
 
@@ -20,6 +20,7 @@ spool_free(struct spool *s)
 {
 	if (s == NULL)
 		return;
+	salvage_free(s);
 	db_close(s);
 	pending_free(&s->p);
 	defs_free(s);
@@ -56,12 +57,14 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 	s->max_bytes = opts->max_bytes;
 	s->keep_receipted_ms = opts->keep_receipted_ms;
 	s->memory_bytes = opts->memory_bytes != 0 ? opts->memory_bytes : SPOOL_MEMORY_BYTES;
+	s->ballast_bytes = opts->ballast_bytes;
 	s->boot = opts->boot;
 	s->clock = opts->clock;
 	s->opened_ms = s->covered_ms = bl_boot_ms(s->clock);
 	s->receipt_mono_ms = INT64_MIN / 2;
 	s->event_mono_ms = INT64_MAX;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		s->in_memory_from_ms[i] = INT64_MAX;
 		s->cut_mono_ms[i] = bl_mono_ms(s->clock);
 		s->raw_per_open_pct[i] = 100;
 		s->open_from_ms[i] = INT64_MAX;
@@ -73,167 +76,164 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 
 /* ---- a new file in the place of one that cannot be used ---- */
 
-/* The id of the file that is to be replaced, as far as anybody knows it. */
-static void
-find_predecessor(struct spool *s, struct bl_id *id, struct spool_durable *old)
-{
-	char device[BL_DEVICE_ID_MAX + 1];
-	sqlite3 *db;
-
-	memset(old, 0, sizeof(*old));
-	memset(id, 0, sizeof(*id));
-	if (db_open_to_read(&db, s->path, NULL) == BL_OK) {
-		if (durable_load(db, old, device, sizeof(device)) == SQLITE_OK)
-			*id = old->spool;
-		else
-			memset(old, 0, sizeof(*old));
-		(void)sqlite3_close(db); /* only read */
-	}
-	if (bl_id_is_zero(id))
-		(void)file_noted_identity(s, id);
-}
-
-/* What was lost with the old file: one entry a stream, from its last known commit. */
-static int
-damaged_gaps(struct spool *s, const struct bl_id *predecessor, const struct spool_durable *old,
-    struct bl_err *err)
-{
-	int rc;
-
-	if ((rc = txn_begin(s, err)) < 0)
-		return rc;
-	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++) {
-		const struct bl_gap gap = {
-			.spool = *predecessor,
-			.reason = BL_GAP_DAMAGED,
-			.stream = (enum bl_stream)(i + 1),
-			.begin_boot = old->boot,
-			.begin_boot_ms = old->stream[i].begin_ms,
-			.end_boot = s->boot,
-			.end_boot_ms = bl_boot_ms(s->clock),
-			.samples = (uint64_t)old->stream[i].open_samples,
-		};
-
-		rc = ledger_add(s, &gap, err);
-	}
-	if (rc < 0) {
-		txn_rollback(s);
-		return rc;
-	}
-	return txn_commit(s, err);
-}
-
-/* What is known of the file that was replaced. */
-struct replaced {
-	char aside[4096];
-	struct bl_id predecessor;
-	struct spool_durable old;
+struct state_look {
+	struct spool_durable d;
+	bool found;
 };
 
+static bool
+look_for_state(void *ctx, const struct wreck_row *r)
+{
+	struct state_look *l = ctx;
+	char device[BL_DEVICE_ID_MAX + 1];
+	int64_t seal;
+
+	if (r->kind == WRECK_STATE)
+		l->found = wreck_state(r, &l->d, device, sizeof(device), &seal);
+	return !l->found;
+}
+
+/* The id that a file says it has; false: it cannot be read. */
+static bool
+id_of_file(const char *path, struct bl_id *id)
+{
+	struct state_look l = { .found = false };
+	struct wreck *w;
+
+	if (wreck_open(&w, path, NULL) < 0)
+		return false;
+	/* It is among the first pages that were ever made. */
+	for (uint32_t page = 1; page <= wreck_pages(w) && page <= 64 && !l.found; page++)
+		wreck_page(w, page, look_for_state, &l);
+	wreck_close(w);
+	*id = l.d.spool;
+	return l.found;
+}
+
+/*
+ * Sets the file aside, once: what follows may fail (a full disk) and be tried
+ * again.  What this process knew of the file is kept for its salvage.
+ */
 static int
-replace_file(struct spool *s, const char *why, struct replaced *r, struct bl_err *err)
+put_aside(struct spool *s, const char *why, struct bl_err *err)
+{
+	char to[4096] = "";
+	struct bl_id id = { { 0 } };
+	int rc;
+
+	if (s->replacing)
+		return BL_OK;
+	db_close(s);
+	if (!file_noted_identity(s, &id))
+		(void)id_of_file(s->path, &id);
+	s->aside[0] = '\0';
+	if (access(s->path, F_OK) == 0) {
+		if ((rc = file_set_aside(s, why, to, sizeof(to), err)) < 0)
+			return rc;
+		(void)snprintf(s->aside, sizeof(s->aside), "%s", strrchr(to, '/') + 1);
+	}
+	s->replaced_known = s->loaded;
+	s->replaced = s->d;
+	s->replaced_id = id;
+	s->replacing = true;
+	return BL_OK;
+}
+
+/* The new file, which says what is to be salvaged into it from its first transaction on. */
+static int
+begin_anew(struct spool *s, bool salvage, struct bl_err *err)
 {
 	const struct bl_err reason = *err;
 	bool created = false;
 	int rc;
 
-	db_close(s);
-	find_predecessor(s, &r->predecessor, &r->old);
-	if ((rc = file_set_aside(s, why, r->aside, sizeof(r->aside), err)) < 0)
-		return rc;
 	memset(&s->d, 0, sizeof(s->d));
 	s->d.spool = bl_id_random(s->clock);
-	s->d.predecessor = r->predecessor;
-	s->damaged = s->suspect = false;
-	s->begun = false;
+	s->d.predecessor = s->replaced_id;
+	s->d.gen = salvage ? SPOOL_GEN_AFTER_DAMAGE : 1;
+	s->damaged = s->suspect = s->begun = false;
+	s->salvage_wanted = salvage;
 	spool_outstanding_clear_all(s);
-	if ((rc = db_open(s, &created, err)) < 0)
+	salvage_free(s);
+	memset(&s->recovery, 0, sizeof(s->recovery));
+	if ((rc = db_open(s, &created, err)) < 0) {
+		s->damaged = true; /* tried again */
+		if (rc == BL_EFULL)
+			(void)ballast_release(s);
 		return rc;
+	}
+	s->replacing = false;
 	file_note_identity(s);
-	(void)bl_fail(err, BL_OK, "%s; set aside as %s, a new spool begins",
-	    reason.msg[0] != '\0' ? reason.msg : "the spool cannot be used", r->aside);
+	(void)bl_fail(err, BL_OK, "a new spool begins, the old one %s%s: %s",
+	    s->aside[0] != '\0' ? "was set aside as " : "is gone", s->aside,
+	    reason.msg[0] != '\0' ? reason.msg : "it cannot be used");
 	bl_error("spool", "%s", err->msg);
 	return SPOOL_REPLACED;
 }
 
 /*
- * The loss is named, and what can be read comes over.  The new file's run begins
- * last: a file with a predecessor and without a run tells of a crash in here.
+ * A commit whose fate is unknown: its rows are in memory still, so what of them
+ * the damaged file may hold must not come over as well.
  */
-static int
-recover_from(struct spool *s, const struct replaced *r, struct bl_err *err)
+static void
+settle_doubt_for_good(struct spool *s)
 {
-	struct bl_err why = { 0 };
-	int rc;
+	const struct spool_row *row = s->p.head;
 
-	if ((rc = damaged_gaps(s, &r->predecessor, &r->old, err)) < 0)
-		return rc;
-	/* Another generation: it had begun to come over, and the centre is asked about the rest. */
-	if (s->d.gen == 1 && salvage(s, r->aside, &why) < 0)
-		bl_warn("spool", "nothing more can be recovered from %s: %s", r->aside, why.msg);
-	return begin_boot(s, err);
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		s->in_memory_from_ms[i] = INT64_MAX;
+	for (unsigned n = 0; n < s->p.doubt.rows && row != NULL; n++, row = row->next) {
+		int64_t *from = &s->in_memory_from_ms[stream_index(row->stream)];
+
+		if (row->boot_ms < *from)
+			*from = row->boot_ms;
+	}
+	s->p.doubt_no = 0;
+	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
 }
 
-/* The agent died while it replaced a damaged file: what was left to do then. */
-static int
-resume_recovery(struct spool *s, struct bl_err *err)
+/* What the run in the new file begins with: where the old one's last commit ended. */
+static void
+begin_where_it_ended(struct spool *s)
 {
-	char device[BL_DEVICE_ID_MAX + 1];
-	struct replaced *r;
-	sqlite3 *db;
-	int rc;
-
-	if (!bl_id_is_zero(&s->d.boot) || bl_id_is_zero(&s->d.predecessor))
-		return BL_OK;
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return bl_fail(err, BL_ENOMEM, "open spool %s: out of memory", s->path);
-	if (!file_last_aside(s, "-damaged", r->aside, sizeof(r->aside))) {
-		free(r);
-		return BL_OK;
-	}
-	r->predecessor = s->d.predecessor;
-	if (db_open_to_read(&db, r->aside, NULL) == BL_OK) {
-		if (durable_load(db, &r->old, device, sizeof(device)) != SQLITE_OK)
-			memset(&r->old, 0, sizeof(r->old));
-		(void)sqlite3_close(db); /* only read */
-	}
-	bl_warn("spool", "the recovery of %s was cut off; it goes on", r->aside);
-	rc = recover_from(s, r, err);
-	free(r);
-	return rc;
+	if (s->replacing)
+		return;
+	settle_doubt_for_good(s);
+	if (s->begun && s->loaded)
+		s->opened_ms = s->d.covered_ms;
+	if (s->covered_ms < s->opened_ms)
+		s->covered_ms = s->opened_ms;
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if (s->live_from[i] != INT64_MAX)
+			s->live_from[i] = 1;
 }
 
 int
 spool_replace(struct spool *s, struct bl_err *err)
 {
 	struct bl_err local = { 0 }, later = { 0 };
-	struct replaced *r;
 	int rc;
 
 	if (err == NULL)
 		err = &local;
 	if (err->msg[0] == '\0')
 		(void)bl_fail(err, BL_ECORRUPT, "spool %s: damaged", s->path);
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return bl_fail(err, BL_ENOMEM, "replace spool %s: out of memory", s->path);
-	/* A commit whose fate is unknown counts as lost: its rows are in memory still. */
-	s->p.doubt_no = 0;
-	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
-	s->opened_ms = bl_boot_ms(s->clock);
-	if (s->covered_ms < s->opened_ms)
-		s->covered_ms = s->opened_ms;
-	for (unsigned i = 0; i < BL_STREAMS; i++)
-		if (s->live_from[i] != INT64_MAX)
-			s->live_from[i] = 1;
-	rc = replace_file(s, "damaged", r, err);
+	begin_where_it_ended(s);
+	if ((rc = put_aside(s, "damaged", err)) == BL_OK)
+		rc = begin_anew(s, true, err);
 	if (rc >= 0 && (rc = pending_renumber(s, &later)) == BL_OK)
-		rc = recover_from(s, r, &later);
-	free(r);
-	if (rc == BL_EFULL)
+		rc = begin_boot(s, &later);
+	if (rc == BL_EFULL && s->db != NULL)
 		rc = BL_OK; /* begun with the first commit that works */
 	if (rc < 0 && later.code != 0)
 		*err = later;
 	return rc < 0 ? rc : SPOOL_REPLACED;
+}
+
+const char *
+spool_aside(const struct spool *s)
+{
+	return s->aside;
 }
 
 bool
@@ -280,22 +280,38 @@ static int
 open_instead(struct spool *s, int why, struct bl_err *err)
 {
 	struct bl_err later = { 0 };
-	struct replaced *r;
 	int rc;
 
 	if (why == BL_ECORRUPT)
 		return spool_replace(s, err);
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return bl_fail(err, BL_ENOMEM, "open spool %s: out of memory", s->path);
-	rc = replace_file(s, "foreign", r, err);
-	free(r);
-	if (rc < 0)
+	if ((rc = put_aside(s, "foreign", err)) < 0 || (rc = begin_anew(s, false, err)) < 0)
 		return rc;
 	if ((rc = begin_boot(s, &later)) < 0 && rc != BL_EFULL) {
 		*err = later;
 		return rc;
 	}
 	return SPOOL_REPLACED;
+}
+
+/* The agent died after it had set a damaged file aside, before there was a new one. */
+static bool
+was_replacing(struct spool *s, struct bl_err *err)
+{
+	struct bl_id noted, id;
+	char to[4096];
+
+	if (access(s->path, F_OK) == 0 || !file_last_aside(s, "-damaged", to, sizeof(to)) ||
+	    !file_noted_identity(s, &noted))
+		return false;
+	file_finish_aside(s, to);
+	/* An old one that has been salvaged long since has not the id that was noted last. */
+	if (!id_of_file(to, &id) || !bl_id_equal(&id, &noted))
+		return false;
+	(void)snprintf(s->aside, sizeof(s->aside), "%s", strrchr(to, '/') + 1);
+	s->replaced_id = id;
+	s->replacing = true;
+	(void)bl_fail(err, BL_ECORRUPT, "spool %s: damaged, its replacement was cut off", s->path);
+	return true;
 }
 
 static int
@@ -307,7 +323,10 @@ open_file(struct spool *s, struct bl_err *err)
 
 	if ((rc = check_newer(s, err)) < 0)
 		return rc;
+	if (was_replacing(s, err))
+		return spool_replace(s, err);
 	s->d.spool = bl_id_random(s->clock);
+	s->d.gen = 1;
 	rc = db_open(s, &created, err);
 	if (rc == BL_OK && !created && (rc = db_check(s, err)) == BL_OK)
 		rc = check_device(s, err);
@@ -316,9 +335,7 @@ open_file(struct spool *s, struct bl_err *err)
 	if (rc < 0)
 		return rc;
 	file_note_identity(s);
-	rc = resume_recovery(s, &later);
-	if (rc == BL_OK)
-		rc = begin_boot(s, &later);
+	rc = begin_boot(s, &later);
 	if (rc == BL_ECORRUPT) {
 		*err = later;
 		return open_instead(s, rc, err);
@@ -350,6 +367,7 @@ spool_open(struct spool **out, const struct spool_opts *opts, struct bl_err *err
 		spool_free(s);
 		return rc;
 	}
+	ballast_keep(s);
 	*out = s;
 	return rc;
 }

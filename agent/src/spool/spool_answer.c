@@ -353,23 +353,79 @@ former_of(struct spool *s, const struct bl_id *spool, struct former *f, struct b
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* The seq after the highest held one of a stream, or what the file had said. */
+static int
+next_of_former(struct spool *s, const struct former *f, enum bl_stream stream, uint64_t *next,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_BATCH_WALK_DOWN, err, "ii", batch_id(f->gen, stream, 0),
+	    batch_id(f->gen, stream, UINT64_MAX));
+	int rc;
+
+	*next = f->next_seq[stream_index(stream)];
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1 && batch_seq(sqlite3_column_int64(st, 0)) >= *next)
+		*next = batch_seq(sqlite3_column_int64(st, 0)) + 1;
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/*
+ * Rows that were open in the damaged file got seqs after its last (spool_salvage.c).
+ * When the centre knows seqs from there on, the file was older than what it had
+ * sent, and the rows may be in those: they are named and not sent twice.
+ */
+static int
+drop_reopened(struct spool *s, const struct former *f, enum bl_stream stream,
+    const struct bl_receipt *r, struct bl_err *err)
+{
+	const uint64_t next = f->next_seq[stream_index(stream)];
+	int64_t id = 1;
+	int rc = BL_OK;
+
+	if (highest(&r->stream[stream_index(stream)]) < next)
+		return BL_OK;
+	while (id != 0 && rc == BL_OK) {
+		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii",
+		    batch_id(f->gen, stream, next), batch_id(f->gen, stream, UINT64_MAX));
+
+		if (st == NULL)
+			return err->code;
+		rc = db_step(s, st, err);
+		id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
+		db_done(st);
+		if (rc >= 0)
+			rc = id != 0 ? batch_lost(s, id, BL_GAP_DAMAGED, err) : BL_OK;
+	}
+	return rc;
+}
+
 static int
 answer_for_former(
     struct spool *s, const struct former *f, const struct bl_receipt *r, struct bl_err *err)
 {
 	unsigned changed = 0;
 	bool more = true;
+	uint64_t next;
 	int rc;
 
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = drop_reopened(s, f, (enum bl_stream)(i + 1), r, err)) < 0)
+			return rc;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		if ((rc = walk_stream(s, f->gen, (enum bl_stream)(i + 1), &r->stream[i], WALK_EXACT,
 			 &changed, err)) < 0)
 			return rc;
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
-	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
-		rc = name_old_seqs(s, f->gen, &r->spool, (enum bl_stream)(i + 1), f->next_seq[i],
-		    &r->stream[i], BL_GAP_DAMAGED, err);
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++) {
+		const enum bl_stream stream = (enum bl_stream)(i + 1);
+
+		if ((rc = next_of_former(s, f, stream, &next, err)) == BL_OK)
+			rc = name_old_seqs(
+			    s, f->gen, &r->spool, stream, next, &r->stream[i], BL_GAP_DAMAGED, err);
+	}
 	if (rc < 0 || (rc = db_run(s, Q_GEN_ASKED, err, "i", f->gen)) < 0) {
 		txn_rollback(s);
 		return rc;

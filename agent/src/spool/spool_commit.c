@@ -47,7 +47,8 @@ write_row(struct spool *s, const struct spool_row *row, struct bl_err *err)
 	int rc;
 
 	rc = db_run(s, Q_OPEN_ADD, err, "iiiiib", (int64_t)row->stream, (int64_t)row->kind,
-	    row->boot_ms, (int64_t)row->n, (int64_t)crc_bytes(row->data, row->len),
+	    row->boot_ms, (int64_t)row->n,
+	    row_crc(row->stream, row->kind, row->boot_ms, row->n, row->data, row->len),
 	    (const void *)row->data, row->len);
 	if (rc == BL_OK && row->id[0] != '\0')
 		rc = db_run(s, Q_SEEN_ADD, err, "ti", row->id, bl_unix_ms(s->clock));
@@ -244,6 +245,8 @@ commit_all(struct spool *s, struct bl_err *err)
 		    (rc = commit_chunk(s, c.rows == rows, err)) < 0) {
 			/* The cap of the file: make room and go on.  The disk's: come again. */
 			if (rc == BL_EFULL && trim_for_room(s, &freed, err) == BL_OK && freed > 0)
+				continue;
+			if (rc == BL_EFULL && s->trouble == SPOOL_DISK_FULL && ballast_release(s))
 				continue;
 			return rc;
 		}

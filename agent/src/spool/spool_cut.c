@@ -30,14 +30,16 @@ fits(const struct bl_batch_enc *enc, int64_t samples)
 }
 
 static int
-feed_row(struct spool *s, sqlite3_stmt *st, struct bl_batch_enc *enc, struct feed *f)
+feed_row(struct spool *s, enum bl_stream stream, sqlite3_stmt *st, struct bl_batch_enc *enc,
+    struct feed *f)
 {
 	const void *data = sqlite3_column_blob(st, 5);
 	const size_t len = (size_t)sqlite3_column_bytes(st, 5);
 	const int64_t samples = sqlite3_column_int64(st, 3);
 	int rc = BL_ECORRUPT;
 
-	if (crc_bytes(data, len) == (uint32_t)sqlite3_column_int64(st, 4))
+	if (row_crc(stream, sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2), samples, data,
+		len) == sqlite3_column_int64(st, 4))
 		rc = row_encode(data, len, (enum spool_row_kind)sqlite3_column_int(st, 1),
 		    sqlite3_column_int64(st, 2), enc, &f->skipped);
 	if (rc == BL_EFULL || rc == BL_ENOMEM)
@@ -66,7 +68,7 @@ feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_ba
 	while ((rc = db_step(s, st, err)) == 1) {
 		f->left = f->rows == max_rows ||
 			  (f->rows > 0 && !fits(enc, sqlite3_column_int64(st, 3))) ||
-			  (fed = feed_row(s, st, enc, f)) == BL_EFULL;
+			  (fed = feed_row(s, stream, st, enc, f)) == BL_EFULL;
 		if (f->left)
 			f->next_ms = sqlite3_column_int64(st, 2);
 		if (f->left || fed < 0)

@@ -26,7 +26,7 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_STATE_SAVE] = "UPDATE state SET spool=?1,predecessor=?2,epoch=?3,boot=?4,gen=?5,"
 			 "commit_no=?6,covered_ms=?7,commit_unix_ms=?8,receipt_unix_ms=?9,"
 			 "samples=?10,events=?11,gaps=?12,forgotten=?13,connections=?14,dict=?15,"
-			 "clock=?16",
+			 "clock=?16,seal=?17",
 	[Q_STREAM_SAVE] = "UPDATE stream SET next_seq=?2,contiguous=?3,begin_ms=?4,held=?5,"
 			  "held_bytes=?6,waiting=?7,waiting_bytes=?8,open_rows=?9,open_samples=?10,"
 			  "open_bytes=?11,dropped_batches=?12,dropped_samples=?13,fork_seq=?14"
@@ -58,6 +58,9 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_BATCH_WALK] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id>=?1 AND id<=?2 ORDER BY id",
 	[Q_BATCH_WALK_DOWN] =
 	    "SELECT " BATCH_COLUMNS " FROM batch WHERE id>=?1 AND id<=?2 ORDER BY id DESC",
+	[Q_BATCH_FORMER] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id<?1 AND"
+			   " (SELECT asked FROM spool_gen WHERE gen=batch.id>>50)=1 ORDER BY id"
+			   " LIMIT 1",
 	[Q_BATCH_RECEIPT] = "UPDATE batch SET receipted_unix_ms=?2 WHERE id=?1",
 	[Q_BATCH_OFFERED] = "UPDATE batch SET offered=1 WHERE id=?1",
 	[Q_WAITING_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE receipted_unix_ms IS NULL"
@@ -93,11 +96,20 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_BATCH_COUNT] = "SELECT count(*),total(bytes),sum(receipted_unix_ms IS NULL),"
 			  "total(iif(receipted_unix_ms IS NULL,bytes,0)) FROM batch"
 			  " WHERE (id>>?1)&3=?2",
-	[Q_GEN_ADD] = "INSERT INTO spool_gen VALUES(?1,?2,?3,?4,?5,?6)",
-	[Q_GEN_DROP] = "DELETE FROM spool_gen WHERE gen=?1",
+	[Q_GEN_ADD] = "INSERT INTO spool_gen VALUES(?1,?2,?3,?4,?5,?6,NULL,0,NULL,0)",
+	[Q_GEN_SALVAGE] = "SELECT gen,spool,page,aside,end_boot,end_ms FROM spool_gen"
+			  " WHERE aside IS NOT NULL",
+	[Q_GEN_FOUND] = "UPDATE spool_gen SET spool=?2,next_events=?3,next_probes=?4,next_host=?5,"
+			"page=?6 WHERE gen=?1",
+	[Q_GEN_PAGE] = "UPDATE spool_gen SET page=?2 WHERE gen=?1",
+	/* An id that nobody knows is not asked about. */
+	[Q_GEN_DONE] = "UPDATE spool_gen SET aside=NULL,asked=(spool=zeroblob(16)) WHERE gen=?1",
+	[Q_GEN_OWED] = "SELECT 1 FROM spool_gen WHERE asked=0",
 	[Q_GEN_ASKED] = "UPDATE spool_gen SET asked=1 WHERE gen=?1",
-	[Q_GEN_UNASKED] = "SELECT gen,spool,asked,next_events,next_probes,next_host FROM spool_gen "
-			  "WHERE asked=0 ORDER BY gen LIMIT 1",
+	[Q_GEN_UNASKED] =
+	    "SELECT gen,spool,asked,next_events,next_probes,next_host FROM spool_gen "
+	    "WHERE asked=0 AND NOT EXISTS(SELECT 1 FROM spool_gen WHERE aside IS NOT NULL)"
+	    " ORDER BY gen LIMIT 1",
 	[Q_GEN_OF_SPOOL] = "SELECT gen,spool,asked,next_events,next_probes,next_host FROM "
 			   "spool_gen WHERE spool=?1",
 	[Q_GEN_GET] =
@@ -110,8 +122,35 @@ static bool
 means_full(int sqlite_rc, int os_errno)
 {
 	return (sqlite_rc & 0xff) == SQLITE_FULL ||
-	       ((sqlite_rc & 0xff) == SQLITE_IOERR &&
+	       (((sqlite_rc & 0xff) == SQLITE_IOERR || (sqlite_rc & 0xff) == SQLITE_CANTOPEN) &&
 		   (os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG));
+}
+
+static enum spool_trouble
+trouble_of(int sqlite_rc, int os_errno)
+{
+	if (means_full(sqlite_rc, os_errno))
+		return SPOOL_DISK_FULL;
+	switch (sqlite_rc & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return SPOOL_IS_DAMAGED;
+	case SQLITE_NOMEM:
+		return SPOOL_NO_MEMORY;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return SPOOL_HELD_BACK;
+	case SQLITE_READONLY:
+		return SPOOL_DISK_READ_ONLY;
+	default:
+		return os_errno == EROFS ? SPOOL_DISK_READ_ONLY : SPOOL_DISK_FAILS;
+	}
+}
+
+enum spool_trouble
+spool_trouble_of(const struct spool *s)
+{
+	return s->trouble;
 }
 
 int
@@ -121,6 +160,7 @@ db_fail(struct spool *s, int sqlite_rc, struct bl_err *err, const char *what)
 	const char *why = s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(sqlite_rc);
 	int code = BL_EIO;
 
+	s->trouble = trouble_of(sqlite_rc, os_errno);
 	if (means_full(sqlite_rc, os_errno)) {
 		code = BL_EFULL;
 	} else {
@@ -209,8 +249,9 @@ select_v(struct spool *s, enum spool_query q, struct bl_err *err, const char *ki
 		    s->db, sql_text[q], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[q], NULL);
 	if (rc == SQLITE_OK)
 		rc = bind_all(s->stmt[q], kinds, ap);
+	/* Our own text that means nothing any more: the schema is not what was written. */
 	if (rc != SQLITE_OK) {
-		(void)db_fail(s, rc, err, "prepare");
+		(void)db_fail(s, rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc, err, "prepare");
 		return NULL;
 	}
 	return s->stmt[q];
@@ -237,7 +278,9 @@ db_step(struct spool *s, sqlite3_stmt *st, struct bl_err *err)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
-	return db_fail(s, rc, err, "read or write");
+	/* A row that is there already, or an index that does not fit its table. */
+	return db_fail(
+	    s, (rc & 0xff) == SQLITE_CONSTRAINT ? SQLITE_CORRUPT : rc, err, "read or write");
 }
 
 void
@@ -292,7 +335,7 @@ db_number(struct spool *s, const char *sql, int64_t *out, struct bl_err *err)
 	(void)sqlite3_finalize(st); /* repeats the code above */
 	if (rc == SQLITE_ROW)
 		return BL_OK;
-	return db_fail(s, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, err, sql);
+	return db_fail(s, rc == SQLITE_DONE || rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc, err, sql);
 }
 
 /* ---- opening ---- */
@@ -328,7 +371,8 @@ pragmas(struct spool *s, struct bl_err *err)
 
 	(void)snprintf(sql, sizeof(sql),
 	    "PRAGMA page_size=%d;PRAGMA cache_size=-192;PRAGMA cell_size_check=ON;"
-	    "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;"
+	    "PRAGMA trusted_schema=OFF;PRAGMA secure_delete=ON;PRAGMA temp_store=MEMORY;"
+	    "PRAGMA mmap_size=0;"
 	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=" SYNCHRONOUS
 	    ";PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=%lld;PRAGMA max_page_count=%lld",
@@ -392,11 +436,16 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 		goto fail;
 	if (empty && (rc = schema_make(s, err)) < 0)
 		goto fail;
+	if (!empty && (rc = schema_upgrade(s, err)) < 0)
+		goto fail;
 	rc = durable_load(s->db, &s->d, device, sizeof(device));
+	s->loaded = rc == SQLITE_OK;
 	if (rc != SQLITE_OK) {
 		rc = db_fail(s, rc, err, "read the state");
 		goto fail;
 	}
+	if ((rc = layout_check(s, err)) < 0 || (rc = salvage_find(s, err)) < 0)
+		goto fail;
 	if ((rc = trimmed_make(s, err)) < 0 && rc != BL_EFULL)
 		goto fail;
 	/* A log that was left behind: only now is its length known. */
@@ -431,7 +480,7 @@ int
 db_check(struct spool *s, struct bl_err *err)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
 	const char *text;
 
 	if (rc == SQLITE_OK)
@@ -511,6 +560,7 @@ wal_room(struct spool *s, struct bl_err *err)
 		return rc;
 	if (s->wal_frames * frame + SPOOL_TXN_WAL_BYTES <= s->wal_max_bytes)
 		return BL_OK;
+	s->trouble = SPOOL_HELD_BACK;
 	return bl_fail(err, BL_EFULL,
 	    "spool %s: a reader holds the log back (%d pages); will try again", s->path,
 	    s->wal_frames);

@@ -169,6 +169,17 @@ forget_old_ones(const char *path)
 	free(list);
 }
 
+void
+file_finish_aside(const struct spool *s, const char *aside)
+{
+	char from[4096 + 8], to[4096 + 8];
+
+	(void)snprintf(from, sizeof(from), "%s-wal", s->path);
+	(void)snprintf(to, sizeof(to), "%s-wal", aside);
+	if (access(to, F_OK) != 0 && rename(from, to) == 0)
+		bl_info("spool", "the log follows its file file=%s", to);
+}
+
 int
 file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err)
 {
@@ -176,13 +187,16 @@ file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struc
 	const int64_t now = bl_unix_ms(s->clock);
 
 	(void)snprintf(to, to_size, "%s.aside-%013lld-%s", s->path, (long long)now, why);
-	/* The WAL first: a database without its WAL would be taken for an older one. */
+	/*
+	 * The WAL last: a database that is left without it would be taken for an older
+	 * one, a WAL that is left without its database is brought after it.
+	 */
+	if (rename(s->path, to) < 0 && errno != ENOENT)
+		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, to);
 	(void)snprintf(from_name, sizeof(from_name), "%s-wal", s->path);
 	(void)snprintf(to_name, sizeof(to_name), "%s-wal", to);
 	if (rename(from_name, to_name) < 0 && errno != ENOENT)
 		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, to_name);
-	if (rename(s->path, to) < 0 && errno != ENOENT)
-		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, to);
 	(void)snprintf(from_name, sizeof(from_name), "%s-shm", s->path);
 	if (unlink(from_name) < 0 && errno != ENOENT)
 		return bl_fail_errno(err, BL_EIO, "set spool %s aside: %s", s->path, from_name);

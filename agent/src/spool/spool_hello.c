@@ -60,6 +60,20 @@ unasked(struct spool *s, int64_t *gen, struct bl_id *spool, struct bl_err *err)
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* 1: of a former id something is being recovered, or was not asked about. */
+static int
+owed(struct spool *s, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_GEN_OWED, err, "");
+	int rc;
+
+	if (st == NULL)
+		return err->code;
+	rc = db_step(s, st, err);
+	db_done(st);
+	return rc;
+}
+
 static int
 hello_stream(
     struct spool *s, int64_t gen, unsigned i, struct bl_hello_stream *h, struct bl_err *err)
@@ -70,7 +84,7 @@ hello_stream(
 
 	if ((rc = held_ranges(s, gen, stream, &h->held, &lowest, &top, err)) < 0)
 		return rc;
-	/* Of a former id the next seq is not known; what is held is enough to be answered. */
+	/* Of a former id what is held is enough to be answered. */
 	h->next_seq = gen == s->d.gen ? (uint64_t)s->d.stream[i].next_seq : top + 1;
 	h->lowest_held = h->next_seq;
 	if (h->held.n == 0)
@@ -107,7 +121,11 @@ spool_hello(struct spool *s, struct bl_hello *out, struct bl_err *err)
 	if (gen == 0) {
 		gen = s->d.gen;
 		out->spool = s->d.spool;
-		out->predecessor = s->d.predecessor;
+		if ((rc = owed(s, err)) < 0)
+			return rc;
+		/* Naming it closes it at the centre, which is still to be asked about it. */
+		if (rc == 0)
+			out->predecessor = s->d.predecessor;
 		out->dict_version = (uint32_t)s->d.dict;
 		out->clock_version = (uint32_t)s->d.clock;
 	}

@@ -21,7 +21,7 @@
 #include "branchline/log.h"
 #include "spool.h"
 
-#define SPOOL_SCHEMA          1
+#define SPOOL_SCHEMA          2
 #define SPOOL_APPLICATION_ID  0x424c5350 /* "BLSP" */
 #define SPOOL_PAGE_BYTES      4096
 #define SPOOL_MEMORY_BYTES    (512u * 1024u)
@@ -41,6 +41,9 @@
 #define SPOOL_CUT_EVENTS_MS   (5 * (int64_t)1000) /* after an event, with a link */
 #define SPOOL_CUT_ALONE_MS    (3600 * (int64_t)1000)
 #define SPOOL_ALONE_MS        (5 * 60 * (int64_t)1000) /* without a receipt: alone */
+
+/* Generation of a file that replaced a damaged one: below it is room for what that held. */
+#define SPOOL_GEN_AFTER_DAMAGE 8
 
 #define SPOOL_AGE_MS (10 * 60 * (int64_t)1000) /* between looks for what is too old */
 
@@ -166,6 +169,7 @@ struct spool_pending {
 	X(Q_BODY_DROP)                                                                             \
 	X(Q_BATCH_WALK)                                                                            \
 	X(Q_BATCH_WALK_DOWN)                                                                       \
+	X(Q_BATCH_FORMER)                                                                          \
 	X(Q_BATCH_RECEIPT)                                                                         \
 	X(Q_BATCH_OFFERED)                                                                         \
 	X(Q_WAITING_UP)                                                                            \
@@ -188,7 +192,11 @@ struct spool_pending {
 	X(Q_TRIMMED_FROM)                                                                          \
 	X(Q_BATCH_COUNT)                                                                           \
 	X(Q_GEN_ADD)                                                                               \
-	X(Q_GEN_DROP)                                                                              \
+	X(Q_GEN_SALVAGE)                                                                           \
+	X(Q_GEN_FOUND)                                                                             \
+	X(Q_GEN_PAGE)                                                                              \
+	X(Q_GEN_DONE)                                                                              \
+	X(Q_GEN_OWED)                                                                              \
 	X(Q_GEN_ASKED)                                                                             \
 	X(Q_GEN_UNASKED)                                                                           \
 	X(Q_GEN_OF_SPOOL)                                                                          \
@@ -212,6 +220,7 @@ struct spool {
 	bool in_txn;
 	bool suspect; /* an I/O error: close, open, look again before the next write */
 	bool damaged; /* SQLite says corrupt: spool_replace */
+	bool loaded;  /* d is what a sound file said */
 	bool begun;   /* this run's boot and off gap are in the file */
 
 	struct spool_durable d, saved;
@@ -235,6 +244,22 @@ struct spool {
 	bool link_was_up;
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
 
+	int64_t ballast_bytes;
+	bool disk_full; /* not the file's cap: the disk; until the ballast is there again */
+	enum spool_trouble trouble; /* of the last failure */
+
+	/* replacing a damaged file, and salvage */
+	char aside[256]; /* base name of the file set aside; empty: none */
+	struct bl_id replaced_id;
+	struct spool_durable replaced; /* what this process knew of it */
+	bool replaced_known;
+	bool replacing;                        /* set aside, the new one is not made yet */
+	bool salvage_wanted;                   /* of aside, into a file that is about to be made */
+	int64_t in_memory_from_ms[BL_STREAMS]; /* rows since then wait in memory: not out of it */
+	bool salvaging;                        /* something is to come over, as the file says */
+	struct salvage *salvage;               /* NULL: not begun in this process */
+	struct spool_recovery recovery;
+
 	int64_t age_mono_ms; /* look for receipted batches past their time then */
 
 	/* offering; in memory only */
@@ -252,7 +277,8 @@ int db_open(struct spool *s, bool *created, struct bl_err *err);
 void db_close(struct spool *s);
 /* Translates an SQLite code; remembers damage and suspicion. */
 int db_fail(struct spool *s, int sqlite_rc, struct bl_err *err, const char *what);
-/* quick_check.  BL_ECORRUPT with its first complaint. */
+/* integrity_check: indexes, too, for what is to be sent is found by one.  BL_ECORRUPT with its
+ * first complaint. */
 int db_check(struct spool *s, struct bl_err *err);
 
 /*
@@ -290,6 +316,14 @@ int db_code_plain(int sqlite_rc);
 
 /* ---- spool_schema.c ---- */
 int schema_make(struct spool *s, struct bl_err *err);
+/* An older file becomes one of today's version; nothing to do for others. */
+int schema_upgrade(struct spool *s, struct bl_err *err);
+/* Remembers the tables as they are, in the transaction that makes them; BL_ECORRUPT: they are not
+ * what was made. */
+int layout_note(struct spool *s, struct bl_err *err);
+int layout_check(struct spool *s, struct bl_err *err);
+/* A checksum over all counters and the device: a flipped bit in them is damage, not news. */
+int64_t durable_seal(const struct spool_durable *d, const char *device);
 int durable_load(sqlite3 *db, struct spool_durable *d, char *device, size_t device_size);
 int durable_save(struct spool *s, struct bl_err *err);
 
@@ -302,7 +336,15 @@ bool file_noted_identity(struct spool *s, struct bl_id *id);
 int file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err);
 /* The file that was set aside last, if it was for this reason; to as above. */
 bool file_last_aside(const struct spool *s, const char *why, char *to, size_t to_size);
+/* Its log, if a death left it behind, follows it. */
+void file_finish_aside(const struct spool *s, const char *aside);
 int64_t file_bytes(const char *path, const char *suffix);
+
+/* ---- spool_ballast.c: room for when there is none ---- */
+/* Makes it where it is missing and the disk has room. */
+void ballast_keep(struct spool *s);
+/* Gives it up: the disk is full.  False: there was none. */
+bool ballast_release(struct spool *s);
 
 /* ---- spool_row.c: the bytes of open rows and of dictionary entries ---- */
 struct spool_row *row_of_samples(
@@ -316,6 +358,8 @@ struct spool_row *row_renumber(
     const struct spool_row *row, uint32_t (*map)(void *ctx, uint32_t id), void *ctx);
 int def_encode(const struct bl_series_def *def, struct bl_buf *out, struct bl_err *err);
 int def_decode(const void *data, size_t len, struct bl_series_def *def);
+int64_t row_crc(
+    int64_t stream, int64_t kind, int64_t boot_ms, int64_t samples, const void *data, size_t len);
 int64_t hash_bytes(const void *data, size_t len);
 uint32_t crc_bytes(const void *data, size_t len);
 
@@ -371,10 +415,10 @@ int64_t lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *er
 int recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err);
 /*
  * Encodes msg again under to->spool and to->seq; series go through map (NULL:
- * stay; 0 from it: BL_ECORRUPT).  Fills the rest of *to.
+ * stay; 0 from it: left out and counted in *nameless).  Fills the rest of *to.
  */
 int recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
-    struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err);
+    uint32_t *nameless, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err);
 
 /* ---- spool_offer.c ---- */
 void outstanding_forget(struct spool *s, int64_t id);
@@ -398,8 +442,11 @@ int trimmed_next(
 int batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err);
 
 /* ---- spool_salvage.c ---- */
-/* What a set-aside file still has and the centre may not: into generation gen. */
-int salvage(struct spool *s, const char *from, struct bl_err *err);
+/* Whether the file says that something is to come over: s->salvaging. */
+int salvage_find(struct spool *s, struct bl_err *err);
+/* A slice of what a damaged file still has and the centre may not.  *more. */
+int salvage_slice(struct spool *s, bool *more, struct bl_err *err);
+void salvage_free(struct spool *s);
 
 static inline unsigned
 stream_index(enum bl_stream stream)

@@ -283,6 +283,12 @@ spool_connected(struct spool *s)
 }
 
 size_t
+spool_memory_max(const struct spool *s)
+{
+	return s->memory_bytes;
+}
+
+size_t
 spool_memory_bytes(const struct spool *s)
 {
 	return s->p.bytes;

@@ -519,7 +519,15 @@ call(const struct spool_calls *c, struct result *r)
 		break;
 	case RESULT_REPLACED:
 		if (c->replaced != NULL)
-			c->replaced(c->ctx);
+			c->replaced(c->ctx, (const char *)r->data);
+		break;
+	case RESULT_RECOVERED:
+		if (c->recovered != NULL)
+			c->recovered(c->ctx, (const struct spool_recovery *)r->data);
+		break;
+	case RESULT_WORKING:
+		if (c->working != NULL)
+			c->working(c->ctx, (enum spool_trouble)r->rc, *(const int64_t *)r->data);
 		break;
 	}
 }
@@ -640,6 +648,7 @@ int
 spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opts,
     const struct spool_calls *calls, int *opened, struct bl_err *err)
 {
+	struct spool_recovery recovery;
 	struct spool_thread *t = NULL;
 	int rc;
 
@@ -652,6 +661,8 @@ spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opt
 		return rc;
 	}
 	*opened = rc;
+	spool_recovery(t->spool, &recovery);
+	t->recovering = recovery.running;
 	spool_covered(t->spool, 0); /* the loop says it; a commit's own time is no answer */
 	*out = t;
 	return BL_OK;

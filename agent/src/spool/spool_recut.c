@@ -12,7 +12,7 @@
 
 static int
 copy_columns(struct bl_batch_reader *r, struct bl_batch_enc *enc,
-    uint32_t (*map)(void *ctx, uint32_t id), void *ctx, struct bl_err *err)
+    uint32_t (*map)(void *ctx, uint32_t id), void *ctx, uint32_t *nameless, struct bl_err *err)
 {
 	struct bl_column c;
 	int rc;
@@ -27,9 +27,8 @@ copy_columns(struct bl_batch_reader *r, struct bl_batch_enc *enc,
 			 ? bl_fail(err, BL_ENOMEM, "cut again: out of memory")
 			 : bl_column_decode(r, &c, ms, value, unknown, err);
 		if (rc >= 0 && id == 0)
-			rc = bl_fail(
-			    err, BL_ECORRUPT, "cut again: series %u has no name", c.series_id);
-		for (uint32_t i = 0; i < c.n && rc >= 0; i++)
+			*nameless += c.n;
+		for (uint32_t i = 0; i < c.n && rc >= 0 && id != 0; i++)
 			rc = bl_batch_enc_sample(
 			    enc, id, ms[i], value[i], (enum bl_unknown)unknown[i]);
 		free(ms);
@@ -65,7 +64,7 @@ copy_events(struct bl_batch_reader *r, const struct bl_id *from, struct bl_batch
 
 int
 recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
-    struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err)
+    uint32_t *nameless, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err)
 {
 	struct bl_batch_reader r;
 	struct bl_batch_header h;
@@ -82,7 +81,7 @@ recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), voi
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
 	if ((rc = bl_batch_inflate(&h, body, body_len, &raw, err)) < 0 ||
 	    (rc = bl_batch_reader_init(&r, &h, raw.data, raw.len, err)) < 0 ||
-	    (rc = copy_columns(&r, enc, map, ctx, err)) < 0 ||
+	    (rc = copy_columns(&r, enc, map, ctx, nameless, err)) < 0 ||
 	    (rc = copy_events(&r, &h.spool, enc, err)) < 0)
 		goto out;
 	to->boot = h.boot;
@@ -122,6 +121,7 @@ static int
 recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 {
 	struct bl_batch_header to = { .spool = s->d.spool };
+	uint32_t nameless = 0; /* without a map: none */
 	struct bl_buf msg, out;
 	sqlite3_stmt *st;
 	int rc;
@@ -135,7 +135,7 @@ recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 		bl_buf_bytes(&msg, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
 	db_done(st);
 	if (rc >= 0)
-		rc = recode(msg.data, msg.len, NULL, NULL, &to, &out, err);
+		rc = recode(msg.data, msg.len, NULL, NULL, &nameless, &to, &out, err);
 	if (rc == BL_OK)
 		rc = move_batch(s, id, bytes, &to, &out, err);
 	else if ((rc == BL_ECORRUPT || rc == BL_EFULL || rc == BL_EINVAL) && !s->damaged)
@@ -164,28 +164,16 @@ drop_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 static int
 next_former(struct spool *s, int64_t *id, int64_t *bytes, bool *receipted, struct bl_err *err)
 {
-	int64_t skip = 0;
 	sqlite3_stmt *st;
 	int rc;
 
 	*id = 0;
-	if ((st = db_select(s, Q_GEN_UNASKED, err, "")) == NULL)
+	if ((st = db_select(s, Q_BATCH_FORMER, err, "i", batch_id(s->d.gen, 0, 0))) == NULL)
 		return err->code;
-	if ((rc = db_step(s, st, err)) == 1)
-		skip = sqlite3_column_int64(st, 0);
-	db_done(st);
-	if (rc < 0)
-		return rc;
-	st = db_select(s, Q_BATCH_WALK, err, "ii", INT64_C(0), batch_id(s->d.gen, 0, 0) - 1);
-	if (st == NULL)
-		return err->code;
-	while ((rc = db_step(s, st, err)) == 1) {
-		if (sqlite3_column_int64(st, 0) >> BATCH_GEN_BITS == skip)
-			continue;
+	if ((rc = db_step(s, st, err)) == 1) {
 		*id = sqlite3_column_int64(st, 0);
 		*bytes = sqlite3_column_int64(st, 7);
 		*receipted = sqlite3_column_type(st, 10) != SQLITE_NULL;
-		break;
 	}
 	db_done(st);
 	return rc < 0 ? rc : BL_OK;

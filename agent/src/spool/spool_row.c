@@ -253,6 +253,16 @@ row_encode(const void *data, size_t len, enum spool_row_kind kind, int64_t boot_
 	return rd.failed ? BL_ECORRUPT : BL_OK;
 }
 
+/* Of all of an open row: a wrong time or stream is as bad as a wrong value. */
+int64_t
+row_crc(
+    int64_t stream, int64_t kind, int64_t boot_ms, int64_t samples, const void *data, size_t len)
+{
+	const int64_t head[] = { stream, kind, boot_ms, samples };
+
+	return (int64_t)crc32_z(crc32_z(0, (const void *)head, sizeof(head)), data, len);
+}
+
 /* ---- dictionary ---- */
 
 int

@@ -11,10 +11,12 @@
 
 #include "spool_thread_internal.h"
 
-#define TURN_MS      5000 /* at the latest, for the watchdog */
-#define TRIM_MS      30000
-#define TRIM_SLICES  8 /* in one turn; the queue comes first */
-#define AFTER_ERR_MS 5000
+#define TURN_MS          5000 /* at the latest, for the watchdog */
+#define TRIM_MS          30000
+#define TRIM_SLICES      8 /* in one turn; the queue comes first */
+#define AFTER_ERR_MS     5000
+#define REPLACE_AGAIN_MS 1000
+#define SLICES_MS        50 /* of trimming and recovery in one turn: the queue comes first */
 
 /* ---- failures ---- */
 
@@ -35,19 +37,41 @@ static void
 replace_if_damaged(struct spool_thread *t)
 {
 	struct bl_err err = { 0 };
+	struct result *r;
 
-	if (!spool_damaged(t->spool))
+	if (!spool_damaged(t->spool) || bl_mono_ms(t->clock) < t->replace_mono_ms)
 		return;
 	if (spool_replace(t->spool, &err) < 0) {
-		trouble(t, &err, "will try again");
+		trouble(t, &err, "the spool is damaged and must be replaced, will try again");
+		t->replace_mono_ms = bl_mono_ms(t->clock) + REPLACE_AGAIN_MS;
 		return;
 	}
 	t->replaced++;
+	t->trim_mono_ms = bl_mono_ms(t->clock);
+	t->recovering = true;
 	pthread_mutex_lock(&t->mtx);
 	for (int32_t i = 0; i < t->n_handles; i++)
 		t->handles[i]->id = 0;
 	pthread_mutex_unlock(&t->mtx);
-	result_post(t, result_new(RESULT_REPLACED, 0));
+	if ((r = result_new(RESULT_REPLACED, sizeof(err.msg))) != NULL)
+		(void)snprintf((char *)r->data, sizeof(err.msg), "%s", err.msg);
+	result_post(t, r);
+}
+
+/* The recovery from a damaged spool is over. */
+static void
+tell_recovered(struct spool_thread *t)
+{
+	struct spool_recovery now;
+	struct result *r;
+
+	spool_recovery(t->spool, &now);
+	if (!t->recovering || now.running)
+		return;
+	t->recovering = false;
+	if ((r = result_new(RESULT_RECOVERED, sizeof(now))) != NULL)
+		memcpy(r->data, &now, sizeof(now));
+	result_post(t, r);
 }
 
 /* ---- commit ---- */
@@ -58,7 +82,9 @@ commit_failed(struct spool_thread *t, int rc, const struct bl_err *err)
 	if (t->committing) {
 		t->committing = false;
 		t->failing_since_unix_ms = bl_unix_ms(t->clock);
+		t->failing_since_mono_ms = bl_mono_ms(t->clock);
 	}
+	t->trouble = spool_trouble_of(t->spool);
 	if (rc != BL_ECORRUPT)
 		trouble(t, err, "samples wait in memory, will try again");
 	t->dirty = true;
@@ -82,6 +108,34 @@ answer_all(struct spool_thread *t)
 }
 
 static void
+say_lost(struct spool_thread *t, uint64_t lost)
+{
+	unsigned swallowed;
+
+	t->lost_unsaid += lost;
+	if (t->lost_unsaid == 0 ||
+	    !bl_log_allow(&t->lost_log, bl_mono_ms(t->clock), 60000, &swallowed))
+		return;
+	bl_warn("spool", "samples had no room in memory and are named in the ledger n=%llu",
+	    (unsigned long long)t->lost_unsaid);
+	t->lost_unsaid = 0;
+}
+
+static void
+works_again(struct spool_thread *t)
+{
+	const int64_t ms = bl_mono_ms(t->clock) - t->failing_since_mono_ms;
+	struct result *r = result_new(RESULT_WORKING, sizeof(ms));
+
+	bl_info("spool", "commits work again after_ms=%lld", (long long)ms);
+	if (r == NULL)
+		return;
+	r->rc = (int)t->trouble;
+	memcpy(r->data, &ms, sizeof(ms));
+	result_post(t, r);
+}
+
+static void
 commit(struct spool_thread *t)
 {
 	struct bl_err err = { 0 };
@@ -89,16 +143,15 @@ commit(struct spool_thread *t)
 	int rc;
 
 	rc = spool_commit(t->spool, &lost, &err);
-	if (lost > 0)
-		bl_warn("spool", "samples had no room in memory and are named in the ledger n=%llu",
-		    (unsigned long long)lost);
+	say_lost(t, lost);
 	if (rc < 0) {
 		commit_failed(t, rc, &err);
 		return;
 	}
 	if (!t->committing)
-		bl_info("spool", "commits work again");
+		works_again(t);
 	t->committing = true;
+	t->trouble = SPOOL_FINE;
 	t->failing_since_unix_ms = 0;
 	pthread_mutex_lock(&t->mtx);
 	t->problem[0] = '\0';
@@ -298,13 +351,18 @@ static void
 trim(struct spool_thread *t)
 {
 	struct bl_err err = { 0 };
+	const int64_t began = bl_mono_ms(t->clock);
 	bool more = true;
 
-	for (unsigned i = 0; i < TRIM_SLICES && more; i++)
+	for (unsigned i = 0; i < TRIM_SLICES && more; i++) {
 		if (spool_trim(t->spool, &more, &err) < 0) {
 			trouble(t, &err, "will try again");
 			more = false;
 		}
+		if (bl_mono_ms(t->clock) - began > SLICES_MS)
+			break;
+	}
+	tell_recovered(t);
 	t->trim_mono_ms = bl_mono_ms(t->clock) + (more ? 0 : TRIM_MS);
 }
 
@@ -425,7 +483,11 @@ do_status(struct spool_thread *t, uint64_t token)
 	st->n_gaps = n > 0 ? (unsigned)n : 0;
 	st->committing = t->committing;
 	st->failing_since_unix_ms = t->failing_since_unix_ms;
+	st->trouble = t->trouble;
 	st->memory_bytes = spool_memory_bytes(t->spool);
+	st->memory_max = spool_memory_max(t->spool);
+	spool_recovery(t->spool, &st->recovery);
+	(void)snprintf(st->aside, sizeof(st->aside), "%s", spool_aside(t->spool));
 	st->replaced = t->replaced;
 	(void)snprintf(
 	    st->problem, sizeof(st->problem), "%s", t->problem[0] != '\0' ? t->problem : err.msg);

@@ -62,6 +62,8 @@ enum result_kind {
 	RESULT_CUT,
 	RESULT_STATUS,
 	RESULT_REPLACED,
+	RESULT_RECOVERED,
+	RESULT_WORKING,
 };
 
 struct result {
@@ -130,9 +132,13 @@ struct spool_thread {
 	struct result *answers, **answers_tail; /* of events, until their commit */
 	unsigned n_answers;
 	bool committing;
-	int64_t failing_since_unix_ms;
+	int64_t failing_since_unix_ms, failing_since_mono_ms;
+	enum spool_trouble trouble;
 	uint64_t replaced;
-	struct bl_log_limit problem_log;
+	int64_t replace_mono_ms; /* not tried before */
+	bool recovering;
+	struct bl_log_limit problem_log, lost_log;
+	uint64_t lost_unsaid;
 };
 
 /* The thread's body, and its last turn. */

@@ -211,12 +211,34 @@ drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err
 	return rc;
 }
 
+/*
+ * 1: too few pages could still be used.  Of the file's cap; or, when the disk is
+ * full, of those that the file has already: what the centre has goes then, and
+ * what it has not only when memory is about to be full, too.
+ */
+static int
+room_is_short(struct spool *s, bool *waiting_too, struct bl_err *err)
+{
+	int64_t left = 0, unused = 0;
+	int rc;
+
+	*waiting_too = true;
+	if ((rc = db_free_pages(s, &left, err)) < 0 || left < pages_wanted(s))
+		return rc < 0 ? rc : 1;
+	if (!s->disk_full)
+		return 0;
+	if ((rc = db_number(s, "PRAGMA freelist_count", &unused, err)) < 0)
+		return rc;
+	*waiting_too = s->p.bytes > s->memory_bytes / 4 * 3;
+	return unused < pages_wanted(s);
+}
+
 int
 trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 {
 	struct victim v[SLICE];
 	struct bl_err inner = { 0 };
-	int64_t free_pages = 0;
+	bool waiting_too = true;
 	unsigned n = 0;
 	int rc;
 
@@ -224,10 +246,9 @@ trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 	*freed = 0;
 	if (s->db == NULL || s->damaged || s->suspect)
 		return BL_EIO;
-	/* The disk is full, not the file: dropping would not help. */
-	if ((rc = db_free_pages(s, &free_pages, &inner)) < 0 || free_pages >= pages_wanted(s))
+	if ((rc = room_is_short(s, &waiting_too, &inner)) <= 0)
 		return rc;
-	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0)
+	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0 && waiting_too)
 		rc = find_waiting(s, v, &n, &inner);
 	if (rc == BL_OK && n > 0)
 		rc = drop_all(s, v, n, &inner);
@@ -257,17 +278,19 @@ int
 spool_trim(struct spool *s, bool *more, struct bl_err *err)
 {
 	struct bl_err local = { 0 };
-	bool former = false;
+	bool salvaging = false, former = false;
 	unsigned n = 0;
 	int rc;
 
 	if (err == NULL)
 		err = &local;
 	*more = false;
-	if ((rc = recut_slice(s, 4, &former, err)) < 0 || (rc = drop_old(s, &n, err)) < 0)
+	if ((rc = salvage_slice(s, &salvaging, err)) < 0 ||
+	    (rc = recut_slice(s, 4, &former, err)) < 0 || (rc = drop_old(s, &n, err)) < 0)
 		return rc;
 	if (n == 0)
 		rc = trim_for_room(s, &n, err);
-	*more = former || n > 0;
+	ballast_keep(s);
+	*more = salvaging || former || n > 0;
 	return rc;
 }

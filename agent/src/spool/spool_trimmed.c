@@ -43,7 +43,7 @@ trimmed_make(struct spool *s, struct bl_err *err)
 		return db_fail(
 		    s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
 	if (sqlite3_exec(s->db, table_sql, NULL, NULL, NULL) == SQLITE_OK &&
-	    add_former(s, err) == BL_OK &&
+	    add_former(s, err) == BL_OK && layout_note(s, err) == BL_OK &&
 	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
 		return BL_OK;
 	rc = db_fail(s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");

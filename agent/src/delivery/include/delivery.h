@@ -62,8 +62,8 @@ void delivery_free(struct delivery *d);
 
 /*
  * The callbacks to start the spool thread with.  Of others (the caller's own)
- * event_done and status are passed on, with its ctx; replaced as well, after
- * delivery has heard of it.
+ * event_done, status and working are passed on, with its ctx; replaced and
+ * recovered as well, after delivery has heard of them.
  */
 void delivery_calls(
     struct delivery *d, const struct spool_calls *others, struct spool_calls *calls);

@@ -32,6 +32,7 @@ struct spool_opts {
 	int64_t max_bytes;  /* the file with its WAL never grows beyond; >= 1 MiB */
 	int64_t keep_receipted_ms; /* how long receipted batches stay while there is room (72 h) */
 	size_t memory_bytes;       /* cap of what waits in memory for a commit; 0: 512 KiB */
+	int64_t ballast_bytes;     /* of a file that is given up when the disk is full; 0: none */
 	struct bl_id boot;         /* this boot */
 	const struct bl_clock *clock; /* kept */
 	const char *software;         /* version, for hello */
@@ -100,19 +101,47 @@ void spool_connected(struct spool *s);
  */
 int spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err);
 
-/* Waiting in memory for a commit. */
+/* Waiting in memory for a commit, and the cap of it. */
 size_t spool_memory_bytes(const struct spool *s);
+size_t spool_memory_max(const struct spool *s);
+
+/* Why the last thing that failed did so, for people. */
+enum spool_trouble {
+	SPOOL_FINE = 0,
+	SPOOL_DISK_FULL,      /* no room, or no inode, on the disk */
+	SPOOL_DISK_READ_ONLY, /* mounted read-only */
+	SPOOL_DISK_FAILS,     /* reads, writes or syncs fail, or it may not be used */
+	SPOOL_HELD_BACK,      /* a reader of the file keeps its log from being worked off */
+	SPOOL_IS_DAMAGED,
+	SPOOL_NO_MEMORY,
+};
+
+enum spool_trouble spool_trouble_of(const struct spool *s);
 
 /* The file was found damaged: every call says BL_ECORRUPT until spool_replace. */
 bool spool_damaged(const struct spool *s);
 /*
  * Sets the damaged file aside and begins a new one that names it as its
- * predecessor; what waits in memory goes into it, what the old one still holds
- * without a receipt is recovered as far as it can be read, the rest is a gap
- * "damaged".  All series ids are void: ask spool_series again.
- * SPOOL_REPLACED, or negative: try again later.
+ * predecessor; what waits in memory goes into it.  What the old one still holds
+ * without a receipt comes over in slices with spool_trim, as far as it can be
+ * read; the rest is a gap "damaged".  All series ids are void: ask spool_series
+ * again.  SPOOL_REPLACED, or negative: try again later.
  */
 int spool_replace(struct spool *s, struct bl_err *err);
+
+/* How the recovery from a damaged file goes, or went in this process. */
+struct spool_recovery {
+	bool running;
+	unsigned pct;        /* of it, while it runs */
+	unsigned batches;    /* that came over */
+	unsigned lost;       /* that could not be read */
+	uint64_t samples;    /* of those that had not been cut, came over */
+	uint64_t unreadable; /* samples of series whose names were lost */
+};
+
+void spool_recovery(const struct spool *s, struct spool_recovery *out);
+/* The name of the file that this process set aside last, in the same folder; "": none. */
+const char *spool_aside(const struct spool *s);
 
 /* ---- cutting ---- */
 
@@ -202,9 +231,9 @@ int spool_on_question(
 /* ---- upkeep ---- */
 
 /*
- * Deletes receipted batches that are too old or in the way; when the cap still
- * presses, drops by priority (host, probes, events) with ledger entries.
- * A slice of work: *more when there is more to do.
+ * Recovers from a damaged file; deletes receipted batches that are too old or
+ * in the way; when the cap still presses, drops by priority (host, probes, events) with ledger
+ * entries. A slice of work: *more when there is more to do.
  */
 int spool_trim(struct spool *s, bool *more, struct bl_err *err);
 

@@ -51,11 +51,15 @@ struct spool_thread_status {
 	bool committing;               /* the last commit worked */
 	int64_t failing_since_unix_ms; /* 0: it works */
 	char problem[256];             /* the last failure, with what happens next; empty: none */
+	enum spool_trouble trouble;    /* while it does not: why */
 	uint64_t memory_bytes;         /* waiting in memory for a commit */
+	uint64_t memory_max;           /* then samples are dropped and named */
 	uint64_t refused_samples;      /* the queue was full (reason overload) */
 	uint64_t refused_events;
-	uint64_t refused_requests; /* other posts that found the queue full */
-	uint64_t replaced;         /* spools set aside as damaged by this process */
+	uint64_t refused_requests;      /* other posts that found the queue full */
+	uint64_t replaced;              /* spools set aside as damaged by this process */
+	struct spool_recovery recovery; /* of the last of them */
+	char aside[256];                /* its name; empty: none */
 	unsigned n_gaps;
 	struct bl_gap gap[SPOOL_THREAD_GAPS]; /* newest first */
 };
@@ -85,8 +89,15 @@ struct spool_calls {
 	/* There is more to offer than before (a cut while the link is up). */
 	void (*cut)(void *ctx, unsigned batches);
 	void (*status)(void *ctx, uint64_t token, const struct spool_thread_status *st);
-	/* The spool was damaged and has been replaced: another id, so say hello again. */
-	void (*replaced)(void *ctx);
+	/*
+	 * The spool was damaged and has been replaced: another id, so say hello again.
+	 * why: what was wrong and where the damaged file is.
+	 */
+	void (*replaced)(void *ctx, const char *why);
+	/* What could be read of it has come over: say hello again, to ask about it. */
+	void (*recovered)(void *ctx, const struct spool_recovery *r);
+	/* Commits failed from then on, and work again; trouble says why they did. */
+	void (*working)(void *ctx, enum spool_trouble trouble, int64_t failed_ms);
 };
 
 /*

@@ -1,0 +1,1 @@
+bl_unit_test(test_spool_rot SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
