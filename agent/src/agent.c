@@ -71,19 +71,31 @@ make_state_dir(const struct config *c, struct bl_err *err)
 	return BL_OK;
 }
 
+/* A 64th of the spool: enough for the commits that put a full disk in order. */
+static int64_t
+ballast_bytes(int64_t max_bytes)
+{
+	const int64_t part = max_bytes / 64;
+
+	return part < 128 * 1024 ? 128 * 1024 : part > 1024 * 1024 ? 1024 * 1024 : part;
+}
+
 static int
 open_spool(struct agent *a, struct bl_err *err)
 {
 	struct spool_calls calls;
 	char path[CONFIG_PATH_MAX];
-	struct spool_thread_opts o = { .spool = { .path = path,
-					   .device = a->config->v->device.id,
-					   .max_bytes = a->config->v->spool.max_bytes,
-					   .keep_receipted_ms =
-					       a->config->v->spool.keep_receipted_ms,
-					   .boot = a->boot,
-					   .clock = a->clock,
-					   .software = BL_VERSION } };
+	struct spool_thread_opts o = {
+		.spool = { .path = path,
+		    .device = a->config->v->device.id,
+		    .max_bytes = a->config->v->spool.max_bytes,
+		    .memory_bytes = (size_t)a->config->v->spool.memory_bytes,
+		    .ballast_bytes = ballast_bytes(a->config->v->spool.max_bytes),
+		    .keep_receipted_ms = a->config->v->spool.keep_receipted_ms,
+		    .boot = a->boot,
+		    .clock = a->clock,
+		    .software = BL_VERSION }
+	};
 	int opened, rc;
 
 	config_state_path(a->config, STATUS_SPOOL, path);
@@ -92,7 +104,7 @@ open_spool(struct agent *a, struct bl_err *err)
 		return rc;
 	delivery_spool(a->delivery, a->spool);
 	if (opened == SPOOL_REPLACED)
-		bl_error("spool", "%s", err->msg);
+		(void)snprintf(a->spool_damage, sizeof(a->spool_damage), "%s", err->msg);
 	else
 		bl_info("spool", "%s file=%s",
 		    opened == SPOOL_CREATED ? "a new spool begins" : "goes on", path);
@@ -120,6 +132,8 @@ announce(struct agent *a)
 	const struct agent_attr config[] = { { "hash", a->config->hash, 0 }, { NULL, NULL, 0 } };
 
 	agent_event(a, "agent.start", start);
+	if (a->spool_damage[0] != '\0')
+		agent_disk_found_damaged(a, a->spool_damage);
 	agent_event(a, "config.loaded", config);
 	bl_info("agent",
 	    "started device=%s site=%s interval_ms=%lld probes=%zu config=%s version=%s",

@@ -86,6 +86,7 @@ struct agent {
 	struct spool_thread *spool;
 	struct spool_thread_status spool_status; /* as of status_mono_ms */
 	bool spool_status_known;
+	char spool_damage[256]; /* found at the start; empty: none */
 	int64_t next_status_mono_ms;
 
 	/* link */
@@ -188,6 +189,14 @@ int64_t agent_steps_deadline(const struct agent *a);
 void agent_steps_done(struct agent *a, uint64_t token, int rc);
 /* Since the agent's start, over reloads. */
 void agent_steps_count(const struct agent *a, struct inlet_counters *out);
+
+/* ---- agent_disk.c: what the spool tells of its disk ---- */
+void agent_disk_calls(struct spool_calls *calls);
+/* The spool was found damaged at the start. */
+void agent_disk_found_damaged(struct agent *a, const char *why);
+/* Commits fail: what is wrong and what happens next, in words. */
+void agent_disk_words(
+    const struct agent *a, const struct spool_thread_status *st, char *out, size_t size);
 
 /* ---- agent_status.c ---- */
 /* The JSON text, malloced; NULL: out of memory. */

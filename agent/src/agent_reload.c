@@ -25,6 +25,7 @@ needs_restart(const struct config_values *old, const struct config_values *new)
 	if (!same(old->state_dir, new->state_dir))
 		return "state_dir";
 	if (old->spool.max_bytes != new->spool.max_bytes ||
+	    old->spool.memory_bytes != new->spool.memory_bytes ||
 	    old->spool.keep_receipted_ms != new->spool.keep_receipted_ms)
 		return "spool";
 	return NULL;

@@ -161,14 +161,31 @@ judge_link(const struct agent *a, const struct bl_mqtt_stats *st, const struct u
 }
 
 static void
+judge_disk(const struct agent *a, const struct spool_thread_status *st, json_t *reasons)
+{
+	char words[400];
+
+	if (!st->committing && st->trouble != SPOOL_FINE) {
+		agent_disk_words(a, st, words, sizeof(words));
+		reason(reasons, "%s", words);
+	} else if (st->problem[0] != '\0') {
+		reason(reasons, "the spool: %s", st->problem);
+	}
+	if (st->recovery.running)
+		reason(reasons,
+		    "a damaged spool was set aside as %s/%s; what can be read of it is being "
+		    "recovered (%u %%), the rest will be named in the ledger",
+		    a->config->v->state_dir, st->aside, st->recovery.pct);
+}
+
+static void
 judge_spool(const struct agent *a, const struct spool_thread_status *st,
     const struct uplink_status *u, json_t *reasons)
 {
 	const int64_t quiet = bl_mono_ms(a->clock) - u->last_receipt_mono_ms;
 	uint64_t waiting = 0;
 
-	if (st->problem[0] != '\0')
-		reason(reasons, "the spool: %s", st->problem);
+	judge_disk(a, st, reasons);
 	if (!st->spool_valid)
 		return;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
@@ -208,12 +225,18 @@ static json_t *
 spool_json(const struct spool_thread_status *st)
 {
 	json_t *spool = st->spool_valid ? status_spool_json(&st->spool) : json_object();
-	json_t *more = json_pack("{s:b,s:o,s:o,s:I,s:I,s:I,s:I}", "committing", st->committing,
+	const struct spool_recovery *r = &st->recovery;
+	json_t *more = json_pack(
+	    "{s:b,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:{s:b,s:i,s:i,s:i,s:I}}", "committing",
+	    st->committing, "disk", status_trouble_name(st->committing ? SPOOL_FINE : st->trouble),
 	    "problem", text_or_null(st->problem), "failing_since_unix_ms",
 	    st->failing_since_unix_ms > 0 ? json_integer(st->failing_since_unix_ms) : json_null(),
-	    "memory_bytes", (json_int_t)st->memory_bytes, "refused_samples",
-	    (json_int_t)st->refused_samples, "refused_events", (json_int_t)st->refused_events,
-	    "replaced", (json_int_t)st->replaced);
+	    "memory_bytes", (json_int_t)st->memory_bytes, "memory_max", (json_int_t)st->memory_max,
+	    "refused_samples", (json_int_t)st->refused_samples, "refused_events",
+	    (json_int_t)st->refused_events, "replaced", (json_int_t)st->replaced, "set_aside",
+	    text_or_null(st->aside), "recovery", "running", r->running, "percent", (int)r->pct,
+	    "batches", (int)r->batches, "unreadable_batches", (int)r->lost, "open_samples",
+	    (json_int_t)r->samples);
 
 	(void)json_object_update(spool, more);
 	json_decref(more);

@@ -143,9 +143,8 @@ on_event_done(void *ctx, uint64_t token, int rc)
 void
 agent_link_calls(struct agent *a, struct spool_calls *calls)
 {
-	const struct spool_calls own = {
-		.ctx = a, .event_done = on_event_done, .status = on_status
-	};
+	struct spool_calls own = { .ctx = a, .event_done = on_event_done, .status = on_status };
 
+	agent_disk_calls(&own);
 	delivery_calls(a->delivery, &own, calls);
 }

@@ -55,6 +55,28 @@ status_gap_reason(enum bl_gap_reason r)
 	return "?";
 }
 
+const char *
+status_trouble_name(enum spool_trouble t)
+{
+	switch (t) {
+	case SPOOL_FINE:
+		return "ok";
+	case SPOOL_DISK_FULL:
+		return "full";
+	case SPOOL_DISK_READ_ONLY:
+		return "read_only";
+	case SPOOL_DISK_FAILS:
+		return "failing";
+	case SPOOL_HELD_BACK:
+		return "held_back";
+	case SPOOL_IS_DAMAGED:
+		return "damaged";
+	case SPOOL_NO_MEMORY:
+		return "no_memory";
+	}
+	return "?";
+}
+
 static json_t *
 time_or_null(int64_t unix_ms)
 {

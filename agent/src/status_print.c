@@ -157,6 +157,22 @@ print_stream(const char *name, const json_t *s, int64_t now, FILE *to)
 	(void)fputc('\n', to);
 }
 
+/* Of a damaged spool that this agent set aside. */
+static void
+print_recovery(const json_t *s, FILE *to)
+{
+	const json_t *r = json_object_get(s, "recovery");
+
+	if (text(s, "set_aside")[0] == '\0')
+		return;
+	(void)fprintf(to,
+	    "           a damaged one was set aside as %s: %" PRId64 " batches and %" PRId64
+	    " open samples recovered, %" PRId64 " batches unreadable%s\n",
+	    text(s, "set_aside"), number(r, "batches"), number(r, "open_samples"),
+	    number(r, "unreadable_batches"),
+	    json_is_true(json_object_get(r, "running")) ? ", so far" : "");
+}
+
 static void
 print_spool(const json_t *s, int64_t now, FILE *to)
 {
@@ -179,6 +195,7 @@ print_spool(const json_t *s, int64_t now, FILE *to)
 	(void)fprintf(to, "           last receipt %s\n", at);
 	if (text(s, "problem")[0] != '\0')
 		(void)fprintf(to, "           problem: %s\n", text(s, "problem"));
+	print_recovery(s, to);
 	for (size_t i = 0; i < 3; i++)
 		print_stream(streams[i], json_object_get(json_object_get(s, "streams"), streams[i]),
 		    now, to);

@@ -36,6 +36,7 @@ struct config_broker {
 
 struct config_spool {
 	int64_t max_bytes;
+	int64_t memory_bytes;
 	int64_t keep_receipted_ms;
 };
 

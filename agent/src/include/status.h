@@ -23,6 +23,8 @@ enum status_health { STATUS_HEALTHY = 0, STATUS_DEGRADED = 1, STATUS_DEAD = 2 };
 json_t *status_spool_json(const struct spool_status *s);
 json_t *status_gaps_json(const struct bl_gap *gaps, unsigned n);
 const char *status_stream_name(enum bl_stream s);
+/* "full", "read_only", "failing", "held_back", "damaged", "no_memory"; "ok" when it works. */
+const char *status_trouble_name(enum spool_trouble t);
 const char *status_gap_reason(enum bl_gap_reason r); /* "off", "evicted" ... */
 
 /*

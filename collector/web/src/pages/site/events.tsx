@@ -21,6 +21,9 @@ const NAMES = {
   "clock.step": "clock_step",
   "config.loaded": "config_loaded",
   "probe.state": "probe_state",
+  "spool.damaged": "spool_damaged",
+  "spool.disk": "spool_disk",
+  "spool.recovered": "spool_recovered",
 } as const;
 
 function eventName(type: string, t: TFunction): string {
