@@ -67,6 +67,8 @@ set(centre_link collector_api collector_auth collector_define collector_fleet co
 bl_fuzz_target(api_input LINK ${centre_link} INCLUDE ${root}/collector/src/api)
 bl_fuzz_target(api SOURCES fuzz/fuzz_centre.c LINK ${centre_link} INCLUDE ${root}/collector/src/api
   OPTIONS -Wl,--wrap=http_header)
+bl_fuzz_target(store SOURCES fuzz/fuzz_centre.c LINK ${centre_link} bl_log PkgConfig::SQLITE ZLIB::ZLIB
+  INCLUDE ${root}/shared/codec)
 bl_fuzz_target(define LINK collector_define collector_control bl_json INCLUDE ${root}/collector/src/define)
 bl_fuzz_target(stored LINK ${centre_link} collector_cases collector_render
   INCLUDE ${root}/collector/src/api)

@@ -2,7 +2,7 @@
  * libFuzzer target: the files of /proc that the samplers read, whole and torn,
  * twice in a row: what a tick gives is a number or "unknown", never another value.
  * The first byte chooses the sampler; then come two texts, split at the first NUL,
- * which its two ticks see under every name.
+ * which its two ticks see in every file that it reads.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -14,10 +14,21 @@
 #include "sample_internal.h"
 
 static char root[FOLDER_MAX];
-static const char *const names[] = { "/proc/stat", "/proc/loadavg", "/proc/meminfo",
-	"/proc/self/mountinfo", "/proc/diskstats", "/proc/net/dev", "/proc/uptime",
-	"/proc/self/stat", "/proc/self/statm" };
-#define FILES (sizeof(names) / sizeof(names[0]))
+static const struct {
+	const char *name;
+	const struct sampler_ops *reader;
+} files[] = {
+	{ "/proc/stat", &sampler_cpu },
+	{ "/proc/loadavg", &sampler_cpu },
+	{ "/proc/meminfo", &sampler_memory },
+	{ "/proc/self/mountinfo", &sampler_disk },
+	{ "/proc/diskstats", &sampler_disk },
+	{ "/proc/net/dev", &sampler_network },
+	{ "/proc/uptime", &sampler_uptime },
+	{ "/proc/self/stat", &sampler_self },
+	{ "/proc/self/statm", &sampler_self },
+};
+#define FILES (sizeof(files) / sizeof(files[0]))
 static int fd[FILES];
 static void *conf[16];
 static const struct sampler_ops *ops[16];
@@ -44,7 +55,7 @@ make_tree(void)
 		CHECK(mkdir(path, 0700) == 0);
 	}
 	for (size_t i = 0; i < FILES; i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", root, names[i]);
+		(void)snprintf(path, sizeof(path), "%s%s", root, files[i].name);
 		fd[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		CHECK(fd[i] >= 0);
 	}
@@ -104,10 +115,12 @@ event(void *ctx, const struct bl_event *ev)
 }
 
 static void
-put_text(const uint8_t *data, size_t size)
+put_text(const struct sampler_ops *reader, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < FILES; i++)
-		CHECK(ftruncate(fd[i], 0) == 0 && pwrite(fd[i], data, size, 0) == (ssize_t)size);
+		if (files[i].reader == reader)
+			CHECK(ftruncate(fd[i], 0) == 0 &&
+			      pwrite(fd[i], data, size, 0) == (ssize_t)size);
 }
 
 int
@@ -129,11 +142,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	nul = size > 0 ? memchr(data, 0, size) : NULL;
 	first = nul != NULL ? (size_t)(nul - data) : size;
 	n_series = 0;
-	put_text(data, first);
+	put_text(ops[i], data, first);
 	CHECK(ops[i]->open(&s, conf[i], root, 10000, NULL) == BL_OK);
 	(void)ops[i]->sample(s, 1000, &sink, NULL);
 	if (nul != NULL)
-		put_text(nul + 1, size - first - 1);
+		put_text(ops[i], nul + 1, size - first - 1);
 	(void)ops[i]->sample(s, 11000, &sink, NULL);
 	ops[i]->close(s);
 	return 0;
