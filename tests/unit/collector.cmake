@@ -3,8 +3,9 @@ foreach(name test_ingest test_ingest_bad)
     LINK collector_ingest bl_log PkgConfig::SQLITE m)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 endforeach()
-# A decoder that dies, for the poison test.
-target_link_options(test_ingest_bad PRIVATE -Wl,--wrap=bl_batch_verify)
+# Decoders that die, for the poison tests.
+target_link_options(test_ingest_bad PRIVATE -Wl,--wrap=bl_batch_verify
+  -Wl,--wrap=bl_batch_header_decode -Wl,--wrap=bl_dict_decode -Wl,--wrap=bl_hello_decode)
 bl_unit_test(test_ingest_crash SOURCES contract/store_fixture.c LINK collector_ingest bl_fault bl_log m)
 target_include_directories(test_ingest_crash PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 

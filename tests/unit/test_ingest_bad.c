@@ -219,42 +219,126 @@ a_retired_device_is_told_so(void **state)
 
 /* ---- poison ---- */
 
-static bool die_in_decode;
+/* Decoders that die; the linker puts them in the real ones' place (--wrap). */
+enum { NOBODY, VERIFY, HEADER, DICT, HELLO };
+static int dies = NOBODY;
 
 int __real_bl_batch_verify(
     const struct bl_batch_header *h, const void *raw, size_t len, struct bl_err *err);
 int __wrap_bl_batch_verify(
     const struct bl_batch_header *h, const void *raw, size_t len, struct bl_err *err);
+int __real_bl_batch_header_decode(const void *msg, size_t len, struct bl_batch_header *h,
+    const uint8_t **body, size_t *body_len, struct bl_err *err);
+int __wrap_bl_batch_header_decode(const void *msg, size_t len, struct bl_batch_header *h,
+    const uint8_t **body, size_t *body_len, struct bl_err *err);
+int __real_bl_dict_decode(
+    const void *msg, size_t len, struct bl_dict_reader *r, struct bl_buf *raw, struct bl_err *err);
+int __wrap_bl_dict_decode(
+    const void *msg, size_t len, struct bl_dict_reader *r, struct bl_buf *raw, struct bl_err *err);
+int __real_bl_hello_decode(const void *msg, size_t len, struct bl_hello *h, struct bl_err *err);
+int __wrap_bl_hello_decode(const void *msg, size_t len, struct bl_hello *h, struct bl_err *err);
 
-/* The linker puts this in the decoder's place (--wrap). */
+static void
+die_if(int who)
+{
+	if (dies == who)
+		(void)raise(SIGKILL);
+}
+
 int
 __wrap_bl_batch_verify(
     const struct bl_batch_header *h, const void *raw, size_t len, struct bl_err *err)
 {
-	if (die_in_decode)
-		(void)raise(SIGKILL);
+	die_if(VERIFY);
 	return __real_bl_batch_verify(h, raw, len, err);
 }
 
+int
+__wrap_bl_batch_header_decode(const void *msg, size_t len, struct bl_batch_header *h,
+    const uint8_t **body, size_t *body_len, struct bl_err *err)
+{
+	die_if(HEADER);
+	return __real_bl_batch_header_decode(msg, len, h, body, body_len, err);
+}
+
+int
+__wrap_bl_dict_decode(
+    const void *msg, size_t len, struct bl_dict_reader *r, struct bl_buf *raw, struct bl_err *err)
+{
+	die_if(DICT);
+	return __real_bl_dict_decode(msg, len, r, raw, err);
+}
+
+int
+__wrap_bl_hello_decode(const void *msg, size_t len, struct bl_hello *h, struct bl_err *err)
+{
+	die_if(HELLO);
+	return __real_bl_hello_decode(msg, len, h, err);
+}
+
 static void
-die_while_decoding(struct ctx *c)
+make_poison(struct ctx *c, int who)
+{
+	static uint32_t nonce;
+	struct bl_hello h = hello(c, "kiosk-1", 1);
+
+	if (who == DICT) {
+		make_dict(c, 1, 3);
+	} else if (who == HELLO) {
+		h.nonce = ++nonce; /* no two hellos are alike */
+		bl_buf_reset(&c->msg);
+		assert_int_equal(bl_hello_encode(&h, &c->msg), BL_OK);
+	} else {
+		make_batch(c, 1);
+	}
+}
+
+static const char *
+topic_for(int who)
+{
+	return topic_of(who == HELLO ? BL_TOPIC_HELLO : BL_TOPIC_LIVE, "kiosk-1");
+}
+
+/* One message as another process would take it; true: it died of it. */
+static bool
+dies_of(struct ctx *c, int who)
 {
 	const pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const struct ingest_msg m = { topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data,
-			c->msg.len, false };
+		const struct ingest_msg m = { topic_for(who), c->msg.data, c->msg.len, false };
 		struct bl_err err = { 0 };
 
-		die_in_decode = true;
+		dies = who;
 		(void)ingest_core_begin(c->core, &err);
 		(void)ingest_core_take(c->core, &m, &err);
+		ingest_core_rollback(c->core);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
+	return WIFSIGNALED(status);
+}
+
+static void
+restart(struct ctx *c)
+{
+	struct ingest_core *old = c->core;
+
+	start_core(c); /* reads what the dead one left */
+	ingest_core_free(old);
+}
+
+static void
+kill_three_times(struct ctx *c, int who)
+{
+	for (int i = 0; i < 3; i++) {
+		make_poison(c, who);
+		assert_true(dies_of(c, who));
+		restart(c);
+	}
+	make_poison(c, who);
 }
 
 static void
@@ -262,14 +346,7 @@ what_kills_the_decoder_three_times_is_set_aside(void **state)
 {
 	struct ctx *c = *state;
 
-	make_batch(c, 1);
-	for (int i = 0; i < 3; i++) {
-		struct ingest_core *old = c->core;
-
-		die_while_decoding(c);
-		start_core(c); /* reads what the dead one left */
-		ingest_core_free(old);
-	}
+	kill_three_times(c, VERIFY);
 	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
 	assert_string_equal(aside(c).reason, "undecodable");
 	pass(c, 50);
@@ -277,6 +354,53 @@ what_kills_the_decoder_three_times_is_set_aside(void **state)
 	/* Others flow. */
 	take_batch(c, 2);
 	assert_int_equal(totals(c).batches, 1);
+}
+
+/* Whichever decoder it is that dies, and though no seq can be settled: the message comes again and
+ * again, at every start, and is never looked into. */
+static void
+whatever_it_is_that_dies_is_left_alone_from_then_on(void **state)
+{
+	static const int who[] = { VERIFY, HEADER, DICT, HELLO };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(who) / sizeof(who[0]); i++) {
+		struct ctx *c;
+		void *fresh;
+
+		assert_int_equal(setup(&fresh), 0);
+		c = fresh;
+		kill_three_times(c, who[i]);
+		take(c, topic_for(who[i]), c->msg.data, c->msg.len, false);
+		if (strcmp(aside(c).reason, "undecodable") != 0)
+			fail_msg("of decoder %d: set aside as \"%s\"", who[i], aside(c).reason);
+		for (int again = 0; again < 5; again++) {
+			make_poison(c, who[i]);
+			if (dies_of(c, who[i]))
+				fail_msg("decoder %d dies again", who[i]);
+			restart(c);
+		}
+		assert_int_equal(teardown(&fresh), 0);
+	}
+}
+
+/* Two deaths are an accident: what is decoded after them is forgiven. */
+static void
+what_is_decoded_in_the_end_is_forgiven(void **state)
+{
+	struct ctx *c = *state;
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 2; i++) {
+			make_poison(c, DICT);
+			assert_true(dies_of(c, DICT));
+			restart(c);
+		}
+		make_poison(c, DICT);
+		take(c, topic_for(DICT), c->msg.data, c->msg.len, false);
+	}
+	assert_int_equal(aside(c).n, 0);
+	assert_int_equal(totals(c).series, 3);
 }
 
 int
@@ -293,6 +417,8 @@ main(void)
 		T(a_device_with_too_many_spools_stops_nobody),
 		T(a_retired_device_is_told_so),
 		T(what_kills_the_decoder_three_times_is_set_aside),
+		T(whatever_it_is_that_dies_is_left_alone_from_then_on),
+		T(what_is_decoded_in_the_end_is_forgiven),
 	};
 
 	bl_log_level_set(BL_LOG_ERROR);

@@ -33,9 +33,9 @@ check_body(struct ingest_core *c, const struct bl_batch_header *h, const uint8_t
 	int rc;
 
 	if (marker_enter(c->marker, sum) >= MARKER_STRIKES)
-		rc = bl_fail(why, BL_ECORRUPT,
+		return bl_fail(why, BL_ECORRUPT,
 		    "the collector died %d times while decoding this batch", MARKER_STRIKES);
-	else if ((rc = bl_batch_inflate(h, body, len, &c->raw, why)) == BL_OK)
+	if ((rc = bl_batch_inflate(h, body, len, &c->raw, why)) == BL_OK)
 		rc = bl_batch_verify(h, c->raw.data, c->raw.len, why);
 	(void)bl_fault_hit("ingest.decoded");
 	marker_leave(c->marker, sum);
@@ -105,6 +105,7 @@ ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err 
 
 	if ((rc = bl_batch_header_decode(a->m->payload, a->m->len, &h, &body, &len, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	if ((rc = ingest_own_spool(c, a, &h.spool, &sp, err)) != 1)
 		return rc;
 	if (a->topic.kind == BL_TOPIC_PAST)

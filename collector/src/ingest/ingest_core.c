@@ -200,6 +200,53 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 	return not_here(c, a, type, &why, err);
 }
 
+/* What of a batch is the same at every offer and names it: spool, boot, stream, seq. */
+#define BATCH_NAME_BYTES 48u
+
+/*
+ * Names a message for the decode marker, so that it has the same name when it
+ * comes again.  No two hellos of a device are alike, nor two presences: there
+ * the device and the kind must do.
+ */
+static uint64_t
+sum_of(const struct arrival *a)
+{
+	const int type = bl_msg_type(a->m->payload, a->m->len);
+	const bool moment = a->topic.kind == BL_TOPIC_PRESENCE || type == BL_MSG_HELLO;
+	size_t len = moment ? 0 : a->m->len;
+
+	if (type == BL_MSG_BATCH && len > BATCH_NAME_BYTES)
+		len = BATCH_NAME_BYTES;
+	/* A batch may come as live first and as backlog later. */
+	return marker_sum(marker_sum(moment ? (uint64_t)a->topic.kind : 0, a->topic.device,
+			      strlen(a->topic.device)),
+	    a->m->payload, len);
+}
+
+void
+ingest_decoded(struct ingest_core *c, const struct arrival *a)
+{
+	marker_leave(c->marker, a->sum);
+}
+
+/* Decodes it, unless the process has died of that too often. */
+static int
+look_into(struct ingest_core *c, struct arrival *a, struct bl_err *err)
+{
+	char detail[96];
+	int rc;
+
+	a->sum = sum_of(a);
+	if (marker_enter(c->marker, a->sum) >= MARKER_STRIKES) {
+		(void)snprintf(detail, sizeof(detail),
+		    "the collector died %d times while decoding such a message", MARKER_STRIKES);
+		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, detail, NULL, 0, 0, err);
+	}
+	rc = dispatch(c, a, err);
+	ingest_decoded(c, a); /* also where nobody came so far as to decode it */
+	return rc;
+}
+
 int
 ingest_core_take(struct ingest_core *c, const struct ingest_msg *m, struct bl_err *err)
 {
@@ -208,7 +255,7 @@ ingest_core_take(struct ingest_core *c, const struct ingest_msg *m, struct bl_er
 
 	(void)bl_fault_hit("ingest.admitted");
 	if (rc == 1)
-		rc = dispatch(c, &a, err);
+		rc = look_into(c, &a, err);
 	(void)bl_fault_hit("ingest.taken");
 	return rc;
 }

@@ -42,6 +42,7 @@ ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *
 		rc = BL_OK;
 	if (rc < 0 || (rc = bl_dict_decode(a->m->payload, a->m->len, &rd, &c->raw, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	if ((rc = ingest_own_spool(c, a, &rd.spool, &sp, err)) != 1)
 		return rc;
 	while ((rc = bl_dict_next(&rd, &def, &why)) == 1) {
@@ -77,6 +78,7 @@ ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err 
 		rc = BL_OK;
 	if (rc < 0 || (rc = bl_clockmap_decode(a->m->payload, a->m->len, &rd, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	if ((rc = ingest_own_spool(c, a, &rd.spool, &sp, err)) != 1)
 		return rc;
 	while ((rc = bl_clockmap_next(&rd, &seg, &why)) == 1) {
@@ -107,6 +109,7 @@ ingest_take_gone(struct ingest_core *c, const struct arrival *a, struct bl_err *
 
 	if ((rc = bl_gone_decode(a->m->payload, a->m->len, &g, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	if ((rc = ingest_own_spool(c, a, &g.spool, &sp, err)) != 1)
 		return rc;
 	for (uint32_t i = 0; i < g.n; i++) {
@@ -133,5 +136,6 @@ ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct bl_e
 
 	if (bl_presence_decode(a->m->payload, a->m->len, &p, &why) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	return store_presence(c->store, a->topic.device, &p, err);
 }

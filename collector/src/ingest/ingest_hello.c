@@ -67,6 +67,7 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	c->stats.hellos++;
 	if ((rc = bl_hello_decode(a->m->payload, a->m->len, &h, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
+	ingest_decoded(c, a);
 	if (strcmp(h.device, a->topic.device) != 0)
 		return ingest_aside(c, a, STORE_ASIDE_FOREIGN_IDENTITY,
 		    "the device inside is not the topic's", NULL, 0, 0, err);

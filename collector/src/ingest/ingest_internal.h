@@ -79,6 +79,7 @@ struct arrival {
 	const struct ingest_msg *m;
 	struct bl_topic topic;
 	struct device *dev; /* NULL: unknown */
+	uint64_t sum;       /* its name for the decode marker */
 };
 
 /* ---- ingest_core.c ---- */
@@ -93,6 +94,8 @@ int ingest_aside(struct ingest_core *c, const struct arrival *a, enum store_asid
  */
 int ingest_own_spool(struct ingest_core *c, const struct arrival *a, const struct bl_id *uuid,
     struct store_spool **out, struct bl_err *err);
+/* The message has been decoded: what kills us from here on is not its form. */
+void ingest_decoded(struct ingest_core *c, const struct arrival *a);
 /* The message is at fault, not the store: err is about it. */
 bool ingest_bad_message(int rc);
 
@@ -127,8 +130,14 @@ void ingest_owed_clear(struct owed *o);
 
 int marker_open(struct marker **out, const char *path, struct bl_err *err);
 void marker_close(struct marker *m);
-/* About to decode this: returns how often the process has died of it.  m NULL: 0. */
+/* A name for a message, never 0.  Pure. */
+uint64_t marker_sum(uint64_t seed, const void *data, size_t len);
+/*
+ * About to decode this: returns how often the process has died of it; from
+ * MARKER_STRIKES on it is not marked and must not be decoded.  m NULL: 0.
+ */
 unsigned marker_enter(struct marker *m, uint64_t sum);
+/* It was decoded, and we live. */
 void marker_leave(struct marker *m, uint64_t sum);
 #define MARKER_STRIKES 3
 

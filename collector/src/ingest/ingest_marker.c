@@ -1,11 +1,12 @@
 /*
- * The decode marker: a page of a file, mapped, that says which batch is being
+ * The decode marker: a page of a file, mapped, that says which message is being
  * decoded.  When the process dies of it, the page still says so at the next
- * start; the third time the batch is set aside without being looked into.
+ * start; from the third time on the message is set aside without being looked
+ * into, however often it comes, until another version of the program may decode it.
  *
  * Mapped memory survives the death of the process, not a power cut; that is
- * enough, and it costs two stores a batch.  A kill -9 in the middle of a decode
- * counts, too, but a batch that is then decoded well is forgiven.
+ * enough, and it costs two stores a message.  A kill -9 in the middle of a decode
+ * counts, too, but a message that is then decoded well is forgiven.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +19,12 @@
 
 #include "ingest_internal.h"
 
-#define MARKER_MAGIC 0x314b52414d4c42u /* "BLMARK1" */
+#define MARKER_MAGIC 0x324b52414d4c42u /* "BLMARK2" */
 #define MARKER_SLOTS 64
 
 struct page {
 	uint64_t magic;
+	uint64_t version;      /* of the program whose deaths these are */
 	volatile uint64_t now; /* being decoded; 0: none */
 	struct {
 		uint64_t sum;
@@ -36,6 +38,17 @@ struct marker {
 	bool any; /* some slot is used */
 };
 
+uint64_t
+marker_sum(uint64_t seed, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h | 1; /* 0 means "none" */
+}
+
 static void
 strike(struct page *p, uint64_t sum)
 {
@@ -47,6 +60,12 @@ strike(struct page *p, uint64_t sum)
 	p->slot[p->next_slot % MARKER_SLOTS].sum = sum;
 	p->slot[p->next_slot % MARKER_SLOTS].strikes = 1;
 	p->next_slot = (p->next_slot + 1) % MARKER_SLOTS;
+}
+
+static uint64_t
+own_version(void)
+{
+	return marker_sum(0, BL_VERSION, sizeof(BL_VERSION));
 }
 
 int
@@ -73,12 +92,14 @@ marker_open(struct marker **out, const char *path, struct bl_err *err)
 		(void)munmap(p, sizeof(*p));
 		return bl_fail(err, BL_ENOMEM, "decode marker: out of memory");
 	}
-	if (p->magic != MARKER_MAGIC || p->next_slot >= MARKER_SLOTS) {
+	if (p->magic != MARKER_MAGIC || p->version != own_version() ||
+	    p->next_slot >= MARKER_SLOTS) {
 		memset(p, 0, sizeof(*p));
 		p->magic = MARKER_MAGIC;
+		p->version = own_version();
 	}
 	if (p->now != 0) {
-		bl_warn("ingest", "the last run ended while it was decoding a batch; a batch that"
+		bl_warn("ingest", "the last run ended while it was decoding a message; one that"
 				  " does this three times is set aside");
 		strike(p, p->now);
 		p->now = 0;
@@ -120,7 +141,7 @@ marker_leave(struct marker *m, uint64_t sum)
 	m->page->now = 0;
 	if (!m->any)
 		return;
-	/* Decoded, well or badly, but alive; or set aside for good. */
+	/* Decoded, well or badly, but alive. */
 	m->any = false;
 	for (int i = 0; i < MARKER_SLOTS; i++) {
 		if (m->page->slot[i].sum == sum)
