@@ -41,6 +41,10 @@ class Teller(threading.Thread):
         text = " ".join(f"noise{i}={part}" for i, part in enumerate(noise))
         return self._tell(self.told + 1, text, seconds)
 
+    def tell_one(self):
+        """After stop(), or while paused: one step; it may not be taken."""
+        return self._tell(self.told + 1, "", ANSWER_S)
+
     def stop(self):
         self._stop_now.set()
         self.join(3 * ANSWER_S)
