@@ -15,6 +15,7 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     webhook.py   Receiver: checks signatures, honours webhook-id
     steps.py     a connection to an agent's step socket; EventLoad: numbered reports over every death of it
     oracle.py    what the store holds against what was accepted: values, holes, the Account
+    second.py    the same question to the judge of `branchline torture`
     image.py     Image: an ext4 file system in a file, and power cuts under it
     org.py       Organisation: everything together, made by the public tools
     centre.py    Centre: an organisation with a mail server and a webhook receiver

@@ -52,14 +52,17 @@ class EventLoad(threading.Thread):
     needs no record to be judged by.
     """
 
-    def __init__(self, socket_path, rate=200, burst=8, padding=200):
+    def __init__(self, device, socket_path, rate=200, burst=8, padding=200):
         super().__init__(daemon=True)
-        self.path, self.pause, self.burst = socket_path, burst / rate, burst
+        self.device, self.path, self.pause, self.burst = device, socket_path, burst / rate, burst
         self.padding = padding
         self.accepted = self.generated = self.repeated = 0
         self.ended = 0  # connections that have ended, all their answers read
         self.failure = None
         self._finish = threading.Event()
+
+    def id(self, n):
+        return f"{self.device}-{n}"
 
     @staticmethod
     def value(n):
@@ -68,7 +71,7 @@ class EventLoad(threading.Thread):
     def line(self, n):
         # Hardly compressible, so that batches fill and are cut while the load goes on.
         filling = "".join(f"{self.value(n * 1000 + i):08x}" for i in range(self.padding // 8))
-        return f"step event c-{n} process=load id=e-{n} n={n} v={self.value(n)} f={filling}"
+        return f"step event c-{n} process=load id={self.id(n)} n={n} v={self.value(n)} f={filling}"
 
     def run(self):
         try:
