@@ -9,8 +9,10 @@ api_reader_take(struct api *api, struct store_read **out, struct bl_err *err)
 	if (api->n_readers > 0)
 		*out = api->readers[--api->n_readers];
 	pthread_mutex_unlock(&api->readers_lock);
-	if (*out != NULL)
+	if (*out != NULL && store_read_refresh(*out, err) == BL_OK)
 		return BL_OK;
+	if (*out != NULL) /* what it read was set aside, and there is nothing in its place yet */
+		api->opts.hooks.store_close(api->opts.hooks.ctx, *out);
 	return api->opts.hooks.store_open(api->opts.hooks.ctx, out, err);
 }
 

@@ -44,6 +44,7 @@ eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
 		eval_close(e);
 		return rc;
 	}
+	store_read_watch(e->telemetry, opts->store_damaged, opts->ctx);
 	*out = e;
 	return BL_OK;
 }

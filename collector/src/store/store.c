@@ -98,20 +98,55 @@ store_new_epoch(struct store *s, struct bl_err *err)
 
 	if (s->in_tx)
 		return bl_fail(err, BL_EBUSY, "new epoch: a transaction is open");
+	if (s->db == NULL)
+		return bl_fail(err, BL_EIO, "new epoch: the store is not open");
 	return write_epoch(s, &epoch, err);
 }
 
-/* Made, gone on with, or set back to an older copy: see store_mark.c. */
+/*
+ * A new file beside one that is set aside: what can be read of that one is taken over.
+ * Told by the name alone, so that a crash between the two changes nothing.
+ */
 static int
-settle_epoch(struct store *s, bool created, struct bl_err *err)
+settle_new_file(struct store *s, struct bl_err *err)
+{
+	struct store_aside_files files;
+	int rc;
+
+	store_aside_files(s->path, &files);
+	if (files.n == 0)
+		return STORE_CREATED;
+	rc = store_salvage_of(s, files.newest, err);
+	return rc < 0 ? rc : STORE_REPLACED;
+}
+
+/* The file lacks commits, and its log may have them behind a damaged place: it is kept. */
+static int
+keep_log(struct store *s, struct bl_err *err)
+{
+	char aside[STORE_PATH_MAX];
+	int rc;
+
+	if (store_file_bytes(s->path, "-wal") <= 32)
+		return BL_OK;
+	if ((rc = store_copy_log_aside(s, aside, err)) < 0)
+		return rc;
+	return store_salvage_of(s, store_file_name(aside), err);
+}
+
+/* Made, gone on with, or set back to an older copy: see store_mark.c. */
+int
+store_settle_epoch(struct store *s, bool created, struct bl_err *err)
 {
 	struct bl_id marked;
 	int64_t lsn;
-	int rc;
+	int found, rc;
 
 	if (created || bl_id_is_zero(&s->epoch)) {
+		if ((found = settle_new_file(s, err)) < 0)
+			return found;
 		rc = store_new_epoch(s, err);
-		return rc < 0 ? rc : created ? STORE_CREATED : STORE_OPENED;
+		return rc < 0 ? rc : created ? found : STORE_OPENED;
 	}
 	if (store_mark_read(s, &marked, &lsn) && bl_id_equal(&marked, &s->epoch) &&
 	    lsn > s->total.lsn) {
@@ -119,6 +154,8 @@ settle_epoch(struct store *s, bool created, struct bl_err *err)
 		    "the database is an older copy of itself: commit %lld is there, %lld had been"
 		    " reached; it gets a new epoch and agents are asked for what is missing",
 		    (long long)s->total.lsn, (long long)lsn);
+		if ((rc = keep_log(s, err)) < 0)
+			return rc;
 		rc = store_new_epoch(s, err);
 		return rc < 0 ? rc : STORE_SET_BACK;
 	}
@@ -147,6 +184,7 @@ make_file(const char *path, struct bl_err *err)
 static int
 open_database(struct store *s, bool *created, struct bl_err *err)
 {
+	enum store_found found = STORE_FOUND_OURS;
 	int rc;
 
 	if ((rc = make_file(s->path, err)) < 0)
@@ -157,13 +195,16 @@ open_database(struct store *s, bool *created, struct bl_err *err)
 		return bl_fail(err, BL_EDENIED, "open telemetry store %s: %s", s->path,
 		    s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
 	if (sqlite3_extended_result_codes(s->db, 1) != SQLITE_OK ||
-	    sqlite3_busy_timeout(s->db, 5000) != SQLITE_OK)
+	    sqlite3_busy_timeout(s->db, 5000) != SQLITE_OK || row_sum_register(s->db) != SQLITE_OK)
 		return store_sql_fail(s->db, err, "open");
-	s->sql = (struct sql_set){ s->db, store_sql_text, s->stmt };
+	s->sql = (struct sql_set){ .db = s->db, .text = store_sql_text, .stmt = s->stmt };
 	/* A file that is refused stays as it is, byte for byte, its log too. */
 	if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
 		return store_sql_fail(s->db, err, "open");
-	if ((rc = store_migrate(s->db, s->path, created, err)) < 0)
+	rc = store_migrate(s->db, s->path, &found, err);
+	s->foreign = found == STORE_FOUND_FOREIGN;
+	*created = found == STORE_FOUND_EMPTY;
+	if (rc < 0)
 		return rc;
 	if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK)
 		return store_sql_fail(s->db, err, "open");
@@ -180,10 +221,43 @@ open_database(struct store *s, bool *created, struct bl_err *err)
 }
 
 int
+store_connect(struct store *s, bool *created, struct bl_err *err)
+{
+	int rc;
+
+	*created = false;
+	memset(&s->epoch, 0, sizeof(s->epoch));
+	if ((rc = open_database(s, created, err)) < 0 || (rc = load_totals(s, err)) < 0 ||
+	    (rc = load_epoch(s, err)) < 0 || (rc = store_salvage_load(s, err)) < 0)
+		return rc;
+	s->broken = s->suspect = false;
+	return BL_OK;
+}
+
+/* What fails here was told when it failed first; the handle goes in any case. */
+void
+store_disconnect(struct store *s)
+{
+	store_forget_spools(s);
+	for (int i = 0; i < SQL_COUNT; i++) {
+		(void)sqlite3_finalize(s->stmt[i]); /* repeats the last step's code */
+		s->stmt[i] = NULL;
+	}
+	if (s->db != NULL) {
+		/* Nothing more is done through it, not even a checkpoint. */
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		if (sqlite3_close(s->db) != SQLITE_OK)
+			bl_error("store", "close %s: %s", s->path, sqlite3_errmsg(s->db));
+	}
+	s->db = NULL;
+	s->in_tx = false;
+	store_salvage_stop(s);
+}
+
+int
 store_open(struct store **out, const struct store_opts *opts, struct bl_err *err)
 {
 	struct store *s;
-	bool created = false;
 	int rc;
 
 	*out = NULL;
@@ -208,9 +282,7 @@ store_open(struct store **out, const struct store_opts *opts, struct bl_err *err
 		rc = bl_fail(err, BL_ENOMEM, "open telemetry store: out of memory");
 		goto fail;
 	}
-	if ((rc = store_mark_open(s, err)) < 0 || (rc = open_database(s, &created, err)) < 0 ||
-	    (rc = load_totals(s, err)) < 0 || (rc = load_epoch(s, err)) < 0 ||
-	    (rc = settle_epoch(s, created, err)) < 0)
+	if ((rc = store_mark_open(s, err)) < 0 || (rc = store_attach(s, err)) < 0)
 		goto fail;
 	*out = s;
 	return rc;
@@ -228,10 +300,17 @@ store_close(struct store *s)
 	if (s->in_tx)
 		store_rollback(s);
 	store_forget_spools(s);
-	for (int i = 0; i < SQL_COUNT; i++)
+	for (int i = 0; i < SQL_COUNT; i++) {
 		(void)sqlite3_finalize(s->stmt[i]); /* repeats the last step's code */
-	if (s->db != NULL && sqlite3_close(s->db) != SQLITE_OK)
-		bl_error("store", "close %s: %s", s->path, sqlite3_errmsg(s->db));
+		s->stmt[i] = NULL;
+	}
+	/* A handle that failed is not asked to empty the log into the file. */
+	if (s->db != NULL && !s->broken && !s->suspect) {
+		if (sqlite3_close(s->db) != SQLITE_OK)
+			bl_error("store", "close %s: %s", s->path, sqlite3_errmsg(s->db));
+		s->db = NULL;
+	}
+	store_disconnect(s);
 	if (s->mark_fd >= 0)
 		(void)close(s->mark_fd);
 	free(s->bucket);
@@ -258,8 +337,18 @@ store_begin(struct store *s, struct bl_err *err)
 
 	if (s->in_tx)
 		return bl_fail(err, BL_EBUSY, "begin: a transaction is open");
-	if ((rc = store_run(s, SQL_BEGIN, err, "")) < 0)
+	/* One that was moved away or removed would take in what nobody ever finds. */
+	if (s->db != NULL && store_moved(s))
+		s->broken = true;
+	if ((s->db == NULL || s->broken || s->suspect) && (rc = store_mend(s, err)) < 0)
 		return rc;
+	if ((s->suspect_batch != 0 || s->damage[0] != '\0') && (rc = store_mend_found(s, err)) < 0)
+		return rc;
+	if ((rc = store_run(s, SQL_BEGIN, err, "")) < 0) {
+		s->in_tx = true; /* as after any other failure */
+		store_rollback(s);
+		return rc;
+	}
 	s->in_tx = true;
 	s->now_unix_ms = bl_unix_ms(s->clock);
 	s->total.lsn++; /* what this transaction writes carries it */
@@ -292,15 +381,18 @@ store_commit(struct store *s, struct bl_err *err)
 		rc = store_run(s, SQL_COMMIT, err, "");
 	}
 	if (rc < 0) {
+		s->stats.commit_failures++;
 		store_rollback(s);
 		return rc;
 	}
 	(void)bl_fault_hit("store.committed");
 	s->in_tx = false;
+	s->suspected = 0;
 	s->total.aside_dirty = false;
 	s->total_committed = s->total;
 	s->stats.commits++;
 	s->stats.last_commit_mono_ms = bl_mono_ms(s->clock);
+	store_salvage_committed(s);
 	store_mark_write(s);
 	(void)bl_fault_hit("store.marked");
 	store_shrink_spools(s);
@@ -325,6 +417,11 @@ store_rollback(struct store *s)
 	s->total = s->total_committed;
 	s->placing = true; /* ask again */
 	store_forget_spools(s);
+	store_salvage_rolled_back(s);
+	/* What the failure was decides what is done before the next transaction. */
+	s->broken = s->broken || s->sql.failed == BL_EIO;
+	s->suspect = s->suspect || s->sql.failed == BL_ECORRUPT;
+	s->sql.failed = BL_OK;
 }
 
 void
@@ -332,4 +429,7 @@ store_stats(const struct store *s, struct store_stats *out)
 {
 	*out = s->stats;
 	out->spools_in_memory = s->n_spools;
+	out->wal_bytes = store_file_bytes(s->path, "-wal");
+	if (out->wal_bytes < 0)
+		out->wal_bytes = 0;
 }

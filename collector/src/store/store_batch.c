@@ -25,7 +25,7 @@ stored_as(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 {
 	sqlite3_stmt *st =
 	    store_bind(s, SQL_BATCH_GET, err, "iiu", sp->id, (int64_t)h->stream, h->seq);
-	int64_t boot_id, row_boot;
+	int64_t boot_id, row_boot, id;
 	int rc = store_step(s, st, err);
 
 	if (rc <= 0)
@@ -40,12 +40,17 @@ stored_as(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 		sqlite3_column_int64(st, 3) == h->collect_begin_ms &&
 		sqlite3_column_int64(st, 4) == h->collect_end_ms;
 	row_boot = sqlite3_column_int64(st, 2);
+	id = sqlite3_column_int64(st, 5);
 	(void)sqlite3_reset(st);
 	if (*same) {
 		if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0)
 			return rc;
 		*same = row_boot == boot_id;
 	}
+	/* Before an agent is told that it contradicts itself: is it the disk that does? */
+	if (!*same && (rc = store_batch_holds(s, id, err)) <= 0)
+		return rc < 0 ? rc
+			      : store_found_damaged(s, err, "batch %lld", (long long)id);
 	return 1;
 }
 
@@ -105,7 +110,7 @@ store_batch_peek(
 		if ((rc = superseded(s, sp, h, err)) != 0)
 			return rc < 0 ? rc : STORE_SUPERSEDED;
 		/* Settled as gone, and here it is after all. */
-	} else if (sp->closed && h->seq >= m->next_seq) {
+	} else if (sp->closed && h->seq >= m->next_seq && !s->lifting) {
 		return STORE_CONFLICT;
 	}
 	if (h->kind == BL_BATCH_SUPERSEDES) {
@@ -265,4 +270,37 @@ store_batch_put(struct store *s, struct store_spool *sp, const struct bl_batch_h
 	s->stats.superseded++;
 	rc = settle_batch(s, sp, h, late, err);
 	return rc != BL_OK ? rc : STORE_SUPERSEDED;
+}
+
+bool
+store_body_holds(uint32_t crc32, uint32_t raw_bytes, const void *body, size_t len)
+{
+	const struct bl_batch_header h = { .crc32 = crc32, .raw_bytes = raw_bytes };
+	struct bl_err why = { 0 };
+	struct bl_buf raw;
+	bool holds;
+
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	holds = bl_batch_inflate(&h, body, len, &raw, &why) == BL_OK;
+	/* Without memory nothing is known of it. */
+	holds = holds || why.code == BL_ENOMEM;
+	bl_buf_free(&raw);
+	return holds;
+}
+
+int
+store_batch_holds(struct store *s, int64_t id, struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(s, SQL_BATCH_CHECK, err, "i", id);
+	bool holds;
+	int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc < 0 ? rc : 1;
+	holds = sqlite3_column_int(st, 3) != 0 &&
+		store_body_holds((uint32_t)sqlite3_column_int64(st, 0),
+		    (uint32_t)sqlite3_column_int64(st, 1), sqlite3_column_blob(st, 2),
+		    (size_t)sqlite3_column_bytes(st, 2));
+	(void)sqlite3_reset(st);
+	return holds;
 }

@@ -96,6 +96,30 @@ series_id(struct store *s, const struct store_spool *sp, const struct bl_series_
 }
 
 int
+store_dict_salvaged(struct store *s, struct store_spool *sp,
+    const struct store_salvaged_series *row, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    store_bind(s, SQL_SERIES_GET, err, "itt", sp->device_id, row->name, row->labels);
+	int64_t id = 0;
+	int rc = store_step(s, st, err);
+
+	if (rc == 1) {
+		id = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	} else if (rc == 0) {
+		rc = store_run(s, SQL_SERIES_ADD, err, "itttiii", sp->device_id, row->name,
+		    row->labels, row->unit, row->kind, row->stream, row->interval_ms);
+		id = sqlite3_last_insert_rowid(s->db);
+	}
+	if (rc < 0 || (rc = store_run(s, SQL_DICT_ADD, err, "iii", sp->id, row->entry, id)) < 0)
+		return rc;
+	sp->dict_version = (uint32_t)row->entry;
+	sp->dirty = sp->row_dirty = true;
+	return BL_OK;
+}
+
+int
 store_dict(
     struct store *s, struct store_spool *sp, const struct bl_series_def *def, struct bl_err *err)
 {

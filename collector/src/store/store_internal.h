@@ -15,6 +15,8 @@
 #include "store_read.h"
 
 #define STORE_APPLICATION_ID    0x424c544d /* "BLTM" */
+#define STORE_PATH_MAX          4096
+#define STORE_VERSIONS_BELIEVED 1000 /* a version further ahead is a flipped bit */
 #define STORE_DEFAULT_SPOOLS    20000u
 #define STORE_SEQ_MAX           ((uint64_t)INT64_MAX / 4) /* fits SQLite's integers with room */
 #define STORE_RANGES_MAX        1024u  /* of one stream: holes we keep track of */
@@ -116,11 +118,22 @@ struct store_totals_memory {
 	bool aside_dirty;
 };
 
+/* How far the rounds have come that look at every row: store_scrub.c. */
+struct scrub {
+	int64_t at; /* batch id */
+	unsigned table;
+	bool in_round;
+	int64_t next_mono_ms; /* of the next round; 0: at once */
+};
+
 enum store_sql {
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_ROLLBACK,
 	SQL_TOTAL_SET,
+	SQL_META_SET,
+	SQL_META_SET_TEXT,
+	SQL_META_GET,
 	SQL_ASIDE_COUNT_SET,
 	SQL_DEVICE_GET,
 	SQL_DEVICE_ADD,
@@ -132,6 +145,7 @@ enum store_sql {
 	SQL_SPOOL_SET,
 	SQL_SPOOL_HELLO,
 	SQL_SPOOL_BIRTH,
+	SQL_SPOOL_SUCCESSOR,
 	SQL_STREAM_GET,
 	SQL_STREAM_ADD,
 	SQL_STREAM_SET,
@@ -142,6 +156,15 @@ enum store_sql {
 	SQL_SEGMENT_ADD,
 	SQL_BATCH_GET,
 	SQL_BATCH_ADD,
+	SQL_BATCH_CHECK,
+	SQL_SCRUB,
+	SQL_SCRUB_DEVICES,
+	SQL_SCRUB_BOOTS,
+	SQL_SCRUB_SPOOLS,
+	SQL_SCRUB_SERIES,
+	SQL_SCRUB_DICT,
+	SQL_SCRUB_CLOCK,
+	SQL_SCRUB_STREAMS,
 	SQL_BATCH_ANY,
 	SQL_BATCH_SEQS,
 	SQL_BATCH_SUPERSEDED,
@@ -184,6 +207,9 @@ struct sql_set {
 	sqlite3 *db;
 	const char *const *text;
 	sqlite3_stmt **stmt;
+	int failed; /* BL_EIO or BL_ECORRUPT, since somebody looked last */
+	store_damaged_fn damaged; /* NULL: nobody asks */
+	void *damaged_ctx;
 };
 
 struct store {
@@ -204,8 +230,91 @@ struct store {
 	struct store_spool *newest, *oldest;
 	unsigned n_spools;
 	bool placing; /* rows wait to be placed, as far as we know */
+	/* store_mend.c: before the next transaction, the file is opened again ... */
+	bool broken;  /* ... because a write failed */
+	bool suspect; /* ... because it may be damaged */
+	bool foreign; /* it is no store of ours, and stays as it is */
+	int64_t suspect_batch; /* 0: none; it is read again first */
+	char damage[96];       /* what was found for certain; empty: nothing */
+	struct scrub scrub;
+	unsigned suspected, replaced;
+	struct salvage *salvage; /* NULL: nothing to take over */
+	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
 	struct store_stats stats;
 };
+
+/* ---- store.c ---- */
+
+/* Opens the file and reads what the writer keeps of it.  BL_ECORRUPT: damaged, unless foreign. */
+int store_connect(struct store *s, bool *created, struct bl_err *err);
+/* Drops the connection as it is. */
+void store_disconnect(struct store *s);
+/* enum store_opened */
+int store_settle_epoch(struct store *s, bool created, struct bl_err *err);
+
+/* ---- store_mend.c ---- */
+
+/* Connects, replaces a damaged file.  enum store_opened. */
+int store_attach(struct store *s, struct bl_err *err);
+/* The same for a store that failed while it ran. */
+int store_mend(struct store *s, struct bl_err *err);
+/* Replaces the file when something was found for certain, or a batch that a reader complained of
+ * does not hold. */
+int store_mend_found(struct store *s, struct bl_err *err);
+/* What is certain: the next transaction begins with another file.  Returns BL_ECORRUPT. */
+int store_found_damaged(struct store *s, struct bl_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The file is not where it was any more. */
+bool store_moved(struct store *s);
+
+/* ---- store_files.c ---- */
+
+/* -1: it is not there. */
+int64_t store_file_bytes(const char *path, const char *suffix);
+const char *store_file_name(const char *path);
+/* Renames database and log; to: the new path. */
+int store_set_aside(const struct store *s, char to[STORE_PATH_MAX], struct bl_err *err);
+int store_copy_log_aside(const struct store *s, char to[STORE_PATH_MAX], struct bl_err *err);
+void store_forget_aside(const char *path);
+
+/* ---- store_salvage.c ---- */
+
+/* From now on this file beside the store is to be taken over.  Outside a transaction. */
+int store_salvage_of(struct store *s, const char *file, struct bl_err *err);
+/* Goes on where the last run ended. */
+int store_salvage_load(struct store *s, struct bl_err *err);
+void store_salvage_stop(struct store *s);
+void store_salvage_committed(struct store *s);
+void store_salvage_rolled_back(struct store *s);
+
+/* ---- store_batch.c ---- */
+
+/* 1: its row and its body agree with their sums, or it is not there; 0: they do not. */
+int store_batch_holds(struct store *s, int64_t id, struct bl_err *err);
+
+/* An inflated body is what its row says. */
+bool store_body_holds(uint32_t crc32, uint32_t raw_bytes, const void *body, size_t len);
+
+/* ---- store_dict.c ---- */
+
+struct store_salvaged_series {
+	int64_t entry;
+	const char *name, *labels, *unit; /* as table series has them */
+	int64_t kind, stream, interval_ms;
+};
+
+/* The next entry of a spool's dictionary, as a damaged store had it. */
+int store_dict_salvaged(struct store *s, struct store_spool *sp,
+    const struct store_salvaged_series *row, struct bl_err *err);
+
+/* ---- store_sum.c ---- */
+
+void row_sum_begin(uint64_t *h, const char *table);
+void row_sum_int(uint64_t *h, int64_t v);
+void row_sum_bytes(uint64_t *h, const void *p, size_t n);
+int64_t row_sum_end(uint64_t h);
+/* row_sum() for the statements of db.  An SQLite code. */
+int row_sum_register(sqlite3 *db);
 
 /* ---- store_sql.c ---- */
 
@@ -248,7 +357,11 @@ struct store_migration {
 
 extern const struct store_migration store_migrations[];
 int store_schema_version(void);
-int store_migrate(sqlite3 *db, const char *path, bool *created, struct bl_err *err);
+
+enum store_found { STORE_FOUND_OURS, STORE_FOUND_EMPTY, STORE_FOUND_FOREIGN };
+
+/* *found is STORE_FOUND_OURS before.  BL_ECORRUPT: damaged, or foreign. */
+int store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct bl_err *err);
 
 /* ---- store_mark.c ---- */
 

@@ -7,8 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "store_read_internal.h"
+
+/* The kernel's clock and not the caller's, which may stand still: the log grows in real time. */
+#define READ_STATEMENT_MS 10000
+#define READ_HOLD_MS      60000
 
 #define BATCH_COLUMNS                                                                              \
 	"id, seq, crc32, kind, event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms,"    \
@@ -244,6 +249,15 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? ORDER BY seq_first",
 };
 
+static int64_t
+read_mono_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 static int
 check_version(struct store_read *r, struct bl_err *err)
 {
@@ -264,6 +278,45 @@ check_version(struct store_read *r, struct bl_err *err)
 	return BL_OK;
 }
 
+/* Ends what runs too long: a reader that stays keeps the write-ahead log from being emptied. */
+static int
+ran_too_long(void *ctx)
+{
+	const struct store_read *r = ctx;
+
+	return read_mono_ms() > r->until_mono_ms;
+}
+
+static int
+connect_reader(struct store_read *r, struct bl_err *err)
+{
+	int rc;
+
+	if (sqlite3_open_v2(r->path, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK)
+		return bl_fail(err, BL_ENOTFOUND, "read telemetry store %s: %s", r->path,
+		    r->db != NULL ? sqlite3_errmsg(r->db) : "out of memory");
+	r->sql.db = r->db;
+	if (sqlite3_busy_timeout(r->db, 2000) != SQLITE_OK)
+		return store_sql_fail(r->db, err, "open for reading");
+	if ((rc = check_version(r, err)) < 0 ||
+	    (rc = store_exec(r->db, "PRAGMA query_only = ON; PRAGMA cache_size = -8192", err)) < 0)
+		return rc;
+	sqlite3_progress_handler(r->db, 10000, ran_too_long, r);
+	return BL_OK;
+}
+
+static void
+disconnect_reader(struct store_read *r)
+{
+	for (int i = 0; i < READ_COUNT; i++) {
+		(void)sqlite3_finalize(r->stmt[i]); /* repeats the last step's code */
+		r->stmt[i] = NULL;
+	}
+	(void)sqlite3_close(r->db); /* read only: nothing can be lost */
+	r->db = NULL;
+}
+
 int
 store_read_open(
     struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err)
@@ -278,43 +331,64 @@ store_read_open(
 	}
 	r->clock = clock;
 	bl_buf_init(&r->raw, BL_BATCH_RAW_MAX);
-	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK) {
-		rc = bl_fail(err, BL_ENOTFOUND, "read telemetry store %s: %s", path,
-		    r->db != NULL ? sqlite3_errmsg(r->db) : "out of memory");
-		goto fail;
+	r->sql = (struct sql_set){ .text = read_text, .stmt = r->stmt };
+	r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
+	if ((rc = connect_reader(r, err)) < 0) {
+		store_read_close(r);
+		return rc;
 	}
-	r->sql = (struct sql_set){ r->db, read_text, r->stmt };
-	if (sqlite3_busy_timeout(r->db, 2000) != SQLITE_OK) {
-		rc = store_sql_fail(r->db, err, "open for reading");
-		goto fail;
-	}
-	if ((rc = check_version(r, err)) < 0 ||
-	    (rc = store_exec(r->db, "PRAGMA query_only = ON; PRAGMA cache_size = -8192", err)) < 0)
-		goto fail;
 	*out = r;
 	return BL_OK;
+}
 
-fail:
-	store_read_close(r);
+void
+store_read_watch(struct store_read *r, store_damaged_fn fn, void *ctx)
+{
+	r->sql.damaged = fn;
+	r->sql.damaged_ctx = ctx;
+}
+
+int
+store_read_refresh(struct store_read *r, struct bl_err *err)
+{
+	int moved = 0, rc;
+
+	if (r->db != NULL &&
+	    (sqlite3_file_control(r->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK ||
+		moved == 0))
+		return BL_OK;
+	disconnect_reader(r);
+	r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
+	if ((rc = connect_reader(r, err)) < 0)
+		disconnect_reader(r);
 	return rc;
 }
 
 int
 store_read_hold(struct store_read *r, struct bl_err *err)
 {
+	int rc;
+
+	if ((rc = store_read_refresh(r, err)) < 0)
+		return rc;
+	r->held = true;
+	r->until_mono_ms = read_mono_ms() + READ_HOLD_MS;
 	/* A deferred transaction has no state before it has read something. */
 	if (sqlite3_exec(r->db, "BEGIN; SELECT count(*) FROM meta", NULL, NULL, NULL) == SQLITE_OK)
 		return BL_OK;
+	rc = store_sql_fail(r->db, err, "begin to read");
+	if (rc == BL_ECORRUPT && r->sql.damaged != NULL)
+		r->sql.damaged(r->sql.damaged_ctx, 0);
 	store_read_release(r);
-	return bl_fail(err, BL_EIO, "read telemetry store %s: %s", r->path, sqlite3_errmsg(r->db));
+	return rc;
 }
 
 void
 store_read_release(struct store_read *r)
 {
+	r->held = false;
 	/* Nothing was written, so nothing can be lost by it. */
-	if (sqlite3_get_autocommit(r->db) == 0)
+	if (r->db != NULL && sqlite3_get_autocommit(r->db) == 0)
 		(void)sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
 }
 
@@ -323,9 +397,7 @@ store_read_close(struct store_read *r)
 {
 	if (r == NULL)
 		return;
-	for (int i = 0; i < READ_COUNT; i++)
-		(void)sqlite3_finalize(r->stmt[i]); /* repeats the last step's code */
-	(void)sqlite3_close(r->db);                 /* read only: nothing can be lost */
+	disconnect_reader(r);
 	bl_buf_free(&r->raw);
 	free(r->boot_ms);
 	free(r->value);
@@ -340,6 +412,8 @@ read_bind(struct store_read *r, enum read_sql which, struct bl_err *err, const c
 	sqlite3_stmt *st;
 	va_list ap;
 
+	if (!r->held)
+		r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
 	va_start(ap, types);
 	st = sql_bind_va(&r->sql, (int)which, err, types, ap);
 	va_end(ap);

@@ -77,6 +77,8 @@ struct store_read {
 	struct sql_set sql;
 	char *path;
 	const struct bl_clock *clock;
+	bool held;
+	int64_t until_mono_ms; /* when what runs is ended, by the kernel's clock */
 	struct bl_buf raw; /* the inflated body of one batch */
 	/* one decoded column; made when first needed */
 	int64_t *boot_ms;

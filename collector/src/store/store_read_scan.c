@@ -277,14 +277,24 @@ scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err)
 	return 1;
 }
 
+/* It was checked before it was stored: the disk has changed it. */
+static void
+tell_damaged(const struct store_read *r, int64_t batch, int rc)
+{
+	if (rc == BL_ECORRUPT && r->sql.damaged != NULL)
+		r->sql.damaged(r->sql.damaged_ctx, batch);
+}
+
 int
 scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err)
 {
 	int rc;
 
-	if ((rc = bl_batch_inflate(&b->h, b->body, b->body_len, &sc->r->raw, err)) < 0)
+	if ((rc = bl_batch_inflate(&b->h, b->body, b->body_len, &sc->r->raw, err)) < 0) {
+		tell_damaged(sc->r, b->id, rc);
 		return rc;
+	}
 	return bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
 }
 
@@ -305,5 +315,6 @@ read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t 
 	rc = bl_batch_inflate(
 	    h, sqlite3_column_blob(st, 16), (size_t)sqlite3_column_bytes(st, 16), &r->raw, err);
 	(void)sqlite3_reset(st);
+	tell_damaged(r, id, rc);
 	return rc < 0 ? rc : 1;
 }

@@ -18,16 +18,26 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "UPDATE total SET lsn=?, last_commit_unix_ms=?, batches=?, samples=?, events=?,"
 	    " duplicates=?, conflicts=?, aside_bytes=?, aside_refused=?,"
 	    " requeued=? WHERE id=1",
+	[SQL_META_SET] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)",
+	[SQL_META_SET_TEXT] = "INSERT OR REPLACE INTO meta (key, value) VALUES (?,?)",
+	[SQL_META_GET] = "SELECT value FROM meta WHERE key=?",
 	[SQL_ASIDE_COUNT_SET] = "INSERT OR REPLACE INTO aside_count (reason, n) VALUES (?,?)",
 	[SQL_DEVICE_GET] = "SELECT id FROM device WHERE name=?",
-	[SQL_DEVICE_ADD] = "INSERT INTO device (name) VALUES (?)",
+	/* The sum names the id, so the id has to be known before. */
+	[SQL_DEVICE_ADD] =
+	    "INSERT INTO device (id, name, sum) SELECT n, ?1, row_sum('device', n, ?1) FROM"
+	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM device)",
 	[SQL_BOOT_GET] = "SELECT id FROM boot WHERE uuid=?",
-	[SQL_BOOT_ADD] = "INSERT INTO boot (uuid) VALUES (?)",
+	[SQL_BOOT_ADD] = "INSERT INTO boot (id, uuid, sum) SELECT n, ?1, row_sum('boot', n, ?1) FROM"
+			 " (SELECT coalesce(max(id), 0) + 1 AS n FROM boot)",
 	[SQL_SPOOL_GET] =
 	    "SELECT s.id, s.device_id, d.name, s.closed, s.conflict, s.dict_version,"
 	    " s.clock_version FROM spool s JOIN device d ON d.id = s.device_id WHERE s.uuid=?",
 	[SQL_SPOOL_COUNT] = "SELECT count(*) FROM spool WHERE device_id=?",
-	[SQL_SPOOL_ADD] = "INSERT INTO spool (uuid, device_id, made_unix_ms) VALUES (?,?,?)",
+	[SQL_SPOOL_ADD] =
+	    "INSERT INTO spool (id, uuid, device_id, made_unix_ms, sum)"
+	    " SELECT n, ?1, ?2, ?3, row_sum('spool', n, ?1, ?2) FROM"
+	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM spool)",
 	[SQL_SPOOL_SET] =
 	    "UPDATE spool SET closed=?, conflict=?, dict_version=?, clock_version=? WHERE id=?",
 	[SQL_SPOOL_HELLO] =
@@ -35,32 +45,71 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " hello_unix_ms=?, boot_uuid=?, software=?,"
 	    " config_hash=? WHERE id=?",
 	[SQL_SPOOL_BIRTH] = "SELECT made_unix_ms, ifnull(length(predecessor), 0) FROM spool WHERE id=?",
+	[SQL_SPOOL_SUCCESSOR] = "SELECT 1 FROM spool WHERE predecessor=? AND device_id=? LIMIT 1",
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
 	    " last_arrival_unix_ms, until_unix_ms, span_max_ms, unexplained_gaps,"
-	    " unexplained_since_unix_ms FROM stream WHERE spool_id=?",
+	    " unexplained_since_unix_ms,"
+	    " sum = row_sum('stream', spool_id, stream, contiguous, next_seq, lowest_held)"
+	    " FROM stream WHERE spool_id=?",
 	[SQL_STREAM_ADD] = "INSERT INTO stream (spool_id, stream) VALUES (?,?)",
 	[SQL_STREAM_SET] =
-	    "UPDATE stream SET contiguous=?, next_seq=?, lowest_held=?, unexplained=?, batches=?,"
-	    " samples=?, last_arrival_unix_ms=?, until_unix_ms=?, span_max_ms=?,"
-	    " unexplained_gaps=?, unexplained_since_unix_ms=?"
-	    " WHERE spool_id=? AND stream=?",
-	[SQL_RANGE_GET] = "SELECT stream, kind, first, last FROM seq_range WHERE spool_id=?",
+	    "UPDATE stream SET contiguous=?1, next_seq=?2, lowest_held=?3, unexplained=?4,"
+	    " batches=?5, samples=?6, last_arrival_unix_ms=?7, until_unix_ms=?8, span_max_ms=?9,"
+	    " unexplained_gaps=?10, unexplained_since_unix_ms=?11,"
+	    " sum=row_sum('stream', ?12, ?13, ?1, ?2, ?3) WHERE spool_id=?12 AND stream=?13",
+	[SQL_RANGE_GET] = "SELECT stream, kind, first, last,"
+			  " sum = row_sum('range', spool_id, stream, kind, first, last)"
+			  " FROM seq_range WHERE spool_id=?",
 	[SQL_RANGE_CLEAR] = "DELETE FROM seq_range WHERE spool_id=? AND stream=?",
 	[SQL_RANGE_ADD] =
-	    "INSERT INTO seq_range (spool_id, stream, kind, first, last) VALUES (?,?,?,?,?)",
+	    "INSERT INTO seq_range (spool_id, stream, kind, first, last, sum)"
+	    " VALUES (?1,?2,?3,?4,?5, row_sum('range',?1,?2,?3,?4,?5))",
 	[SQL_SEGMENT_GET] = "SELECT entry, boot_uuid, from_ms, offset_ms, uncertainty_ms, source"
 			    " FROM clock_segment WHERE spool_id=? ORDER BY entry",
 	[SQL_SEGMENT_ADD] =
 	    "INSERT INTO clock_segment (spool_id, entry, boot_uuid, from_ms, offset_ms,"
-	    " uncertainty_ms, source) VALUES (?,?,?,?,?,?,?)",
-	[SQL_BATCH_GET] = "SELECT crc32, raw_bytes, boot_id, collect_begin_ms, collect_end_ms"
+	    " uncertainty_ms, source, sum) VALUES (?1,?2,?3,?4,?5,?6,?7,"
+	    " row_sum('clock',?1,?2,?3,?4,?5,?6,?7))",
+	[SQL_BATCH_GET] = "SELECT crc32, raw_bytes, boot_id, collect_begin_ms, collect_end_ms, id"
 			  " FROM batch WHERE spool_id=? AND stream=? AND seq=?",
 	[SQL_BATCH_ADD] =
 	    "INSERT INTO batch (spool_id, stream, seq, crc32, device_id, boot_id, kind,"
 	    " event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms, dict_version,"
 	    " n_samples, n_events, n_gaps, raw_bytes, supersedes_first, supersedes_last,"
-	    " arrived_unix_ms, lsn, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	    " arrived_unix_ms, lsn, body, sum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+	    " ?14,?15,?16,?17,?18,?19,?20,?21,"
+	    " row_sum('batch',?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19))",
+	[SQL_BATCH_CHECK] =
+	    "SELECT crc32, raw_bytes, body, sum IS NULL OR sum = row_sum('batch', spool_id, stream,"
+	    " seq, crc32, device_id, boot_id, kind, event_begin_ms, event_end_ms, collect_begin_ms,"
+	    " collect_end_ms, dict_version, n_samples, n_events, n_gaps, raw_bytes,"
+	    " supersedes_first, supersedes_last, arrived_unix_ms) FROM batch WHERE id=?",
+	/* Whole rows: the index must lead to them, and what they name must be there. */
+	[SQL_SCRUB] =
+	    "SELECT b.id, b.crc32, b.raw_bytes, b.body, (b.sum IS NULL OR b.sum = row_sum('batch',"
+	    " b.spool_id, b.stream, b.seq, b.crc32, b.device_id, b.boot_id, b.kind,"
+	    " b.event_begin_ms, b.event_end_ms, b.collect_begin_ms, b.collect_end_ms,"
+	    " b.dict_version, b.n_samples, b.n_events, b.n_gaps, b.raw_bytes, b.supersedes_first,"
+	    " b.supersedes_last, b.arrived_unix_ms)) AND b.id IS (SELECT x.id FROM batch x"
+	    " INDEXED BY batch_seq WHERE x.spool_id = b.spool_id AND x.stream = b.stream"
+	    " AND x.seq = b.seq) AND EXISTS (SELECT 1 FROM spool WHERE id = b.spool_id)"
+	    " AND EXISTS (SELECT 1 FROM boot WHERE id = b.boot_id)"
+	    " FROM batch b WHERE b.id > ? ORDER BY b.id LIMIT ?",
+	[SQL_SCRUB_DEVICES] = "SELECT count(*) FROM device WHERE sum IS NOT row_sum('device', id, name)",
+	[SQL_SCRUB_BOOTS] = "SELECT count(*) FROM boot WHERE sum IS NOT row_sum('boot', id, uuid)",
+	[SQL_SCRUB_SPOOLS] =
+	    "SELECT count(*) FROM spool WHERE sum IS NOT row_sum('spool', id, uuid, device_id)",
+	[SQL_SCRUB_SERIES] = "SELECT count(*) FROM series WHERE sum IS NOT row_sum('series', id,"
+			     " device_id, name, labels, unit, kind, stream, interval_ms)",
+	[SQL_SCRUB_DICT] = "SELECT count(*) FROM dict WHERE sum IS NOT"
+			   " row_sum('dict', spool_id, entry, series_id)",
+	[SQL_SCRUB_CLOCK] = "SELECT count(*) FROM clock_segment WHERE sum IS NOT row_sum('clock',"
+			    " spool_id, entry, boot_uuid, from_ms, offset_ms, uncertainty_ms,"
+			    " source)",
+	[SQL_SCRUB_STREAMS] =
+	    "SELECT count(*) FROM stream WHERE sum IS NOT"
+	    " row_sum('stream', spool_id, stream, contiguous, next_seq, lowest_held)",
 	[SQL_BATCH_ANY] =
 	    "SELECT 1 FROM batch WHERE spool_id=? AND stream=? AND seq BETWEEN ? AND ? LIMIT 1",
 	[SQL_BATCH_SEQS] = "SELECT seq FROM batch WHERE spool_id=? AND stream=?"
@@ -118,11 +167,17 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " WHERE device_id=?1 AND stream=?2 AND (begin_boot=?3 OR end_boot=?3)"
 	    " AND (begin_boot<>?3 OR begin_ms<=?4) AND (end_boot<>?3 OR end_ms>?4)",
 	[SQL_SERIES_GET] = "SELECT id FROM series WHERE device_id=? AND name=? AND labels=?",
-	[SQL_SERIES_ADD] = "INSERT INTO series (device_id, name, labels, unit, kind, stream,"
-			   " interval_ms) VALUES (?,?,?,?,?,?,?)",
-	[SQL_SERIES_SET] = "UPDATE series SET unit=?, kind=?, stream=?, interval_ms=? WHERE id=?",
+	[SQL_SERIES_ADD] =
+	    "INSERT INTO series (id, device_id, name, labels, unit, kind, stream, interval_ms, sum)"
+	    " SELECT n, ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+	    " row_sum('series', n, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+	    " FROM (SELECT coalesce(max(id), 0) + 1 AS n FROM series)",
+	[SQL_SERIES_SET] =
+	    "UPDATE series SET unit=?1, kind=?2, stream=?3, interval_ms=?4,"
+	    " sum=row_sum('series', id, device_id, name, labels, ?1, ?2, ?3, ?4) WHERE id=?5",
 	[SQL_DICT_GET] = "SELECT series_id FROM dict WHERE spool_id=? AND entry=?",
-	[SQL_DICT_ADD] = "INSERT INTO dict (spool_id, entry, series_id) VALUES (?,?,?)",
+	[SQL_DICT_ADD] = "INSERT INTO dict (spool_id, entry, series_id, sum)"
+			 " VALUES (?1,?2,?3, row_sum('dict',?1,?2,?3))",
 	[SQL_PLACING_ADD] = "INSERT OR IGNORE INTO placing (spool_id, entry) VALUES (?,?)",
 	[SQL_PLACING_GET] = "SELECT p.spool_id, p.entry, s.uuid FROM placing p"
 			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
@@ -164,6 +219,7 @@ store_sql_fail(sqlite3 *db, struct bl_err *err, const char *doing)
 		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_INTERRUPT: /* it took too long */
 		code = BL_EBUSY;
 		break;
 	case SQLITE_NOMEM:
@@ -252,6 +308,16 @@ bind_values(sqlite3_stmt *st, const char *types, va_list ap)
 	return rc;
 }
 
+/* A damaged file weighs more than one that could not be written. */
+static void
+note_failure(struct sql_set *set, int rc)
+{
+	if (rc == BL_ECORRUPT || (rc == BL_EIO && set->failed != BL_ECORRUPT))
+		set->failed = rc;
+	if (rc == BL_ECORRUPT && set->damaged != NULL)
+		set->damaged(set->damaged_ctx, 0);
+}
+
 sqlite3_stmt *
 sql_bind_va(struct sql_set *set, int which, struct bl_err *err, const char *types, va_list ap)
 {
@@ -260,7 +326,7 @@ sql_bind_va(struct sql_set *set, int which, struct bl_err *err, const char *type
 	if (st == NULL) {
 		if (sqlite3_prepare_v3(set->db, set->text[which], -1, SQLITE_PREPARE_PERSISTENT,
 			&set->stmt[which], NULL) != SQLITE_OK) {
-			(void)store_sql_fail(set->db, err, set->text[which]);
+			note_failure(set, store_sql_fail(set->db, err, set->text[which]));
 			return NULL;
 		}
 		st = set->stmt[which];
@@ -289,6 +355,7 @@ sql_step(struct sql_set *set, sqlite3_stmt *st, struct bl_err *err)
 		return 0;
 	}
 	rc = store_sql_fail(set->db, err, sqlite3_sql(st));
+	note_failure(set, rc);
 	(void)sqlite3_reset(st);
 	return rc;
 }

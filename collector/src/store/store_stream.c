@@ -19,6 +19,16 @@ of_kind(struct store_stream *m, int kind)
 					: &m->settled;
 }
 
+/*
+ * Receipts go out by these rows: a flipped bit would let an agent drop what is not here.
+ * A row from before there were sums has none.
+ */
+static bool
+row_agrees(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL || sqlite3_column_int(st, column) != 0;
+}
+
 static int
 load_ranges(struct store *s, struct store_spool *sp, struct bl_err *err)
 {
@@ -30,6 +40,10 @@ load_ranges(struct store *s, struct store_spool *sp, struct bl_err *err)
 		struct store_stream *m;
 		int added;
 
+		if (!row_agrees(st, 4)) {
+			(void)sqlite3_reset(st);
+			return store_found_damaged(s, err, "a range of device %s", sp->device);
+		}
 		if (n < 1 || n > BL_STREAMS)
 			continue;
 		m = &sp->stream[n - 1];
@@ -63,6 +77,10 @@ store_stream_load(struct store *s, struct store_spool *sp, struct bl_err *err)
 		struct store_stream *m;
 		uint64_t contiguous;
 
+		if (!row_agrees(st, 12)) {
+			(void)sqlite3_reset(st);
+			return store_found_damaged(s, err, "a stream of device %s", sp->device);
+		}
 		if (n < 1 || n > BL_STREAMS)
 			continue;
 		m = &sp->stream[n - 1];

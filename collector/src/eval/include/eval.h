@@ -28,6 +28,7 @@ struct eval_opts {
 	struct notice_opts notice;
 	int64_t final_after_ms;       /* 0: KPI_FINAL_AFTER_MS */
 	void (*outbox_changed)(void *ctx); /* messages were put; may be NULL */
+	store_damaged_fn store_damaged; /* the telemetry store is; may be NULL */
 	void *ctx;
 };
 

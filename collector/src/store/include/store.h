@@ -43,12 +43,15 @@ enum store_opened {
 	/* The file is older than what this machine had committed before: it was
 	 * set back to a copy, and got a new epoch. */
 	STORE_SET_BACK = 2,
+	/* The file was damaged.  It is set aside, a new one has a new epoch, and
+	 * store_salvage takes over what can be read. */
+	STORE_REPLACED = 3,
 };
 
 /*
  * Opens or makes the store and brings its schema up to date.  BL_ENEWER: made
- * by a newer version, left untouched.  BL_ECORRUPT: not a telemetry store.
- * BL_EBUSY: another process writes it.
+ * by a newer version, left untouched.  BL_ECORRUPT: another kind of database, left
+ * untouched.  BL_EBUSY: another process writes it.
  */
 int store_open(struct store **out, const struct store_opts *opts, struct bl_err *err);
 /* Rolls back what was begun.  NULL is fine. */
@@ -58,6 +61,10 @@ const struct bl_id *store_epoch(const struct store *s);
 /* A new epoch, durable at once; outside a transaction.  For use after a restore from a backup. */
 int store_new_epoch(struct store *s, struct bl_err *err);
 
+/*
+ * After a failure of the disk the file is opened again and made sure of first, a damaged
+ * one replaced: the epoch may be another one then.  As long as that fails, so does this.
+ */
 int store_begin(struct store *s, struct bl_err *err);
 /* On failure nothing of the transaction is kept (it has been rolled back). */
 int store_commit(struct store *s, struct bl_err *err);
@@ -209,6 +216,52 @@ enum store_aside_put {
 
 int store_aside(struct store *s, const struct store_aside *a, struct bl_err *err);
 
+/* ---- damage ---- */
+
+/*
+ * A reader found the file damaged: it is looked at before the next transaction.  batch: the
+ * id of the batch that does not hold; 0: SQLite said so.
+ */
+void store_suspect(struct store *s, int64_t batch);
+
+/*
+ * Looks at the next rows (batches of them at most), outside a transaction: each must agree with
+ * its checksums and be found by its index, so that damage at rest is found while agents still
+ * hold what it costs.  A round a day; nothing is read between.  Returns 1: there is more of
+ * this round; 0: not now; BL_ECORRUPT: found damage, the next transaction begins anew.
+ */
+int store_scrub(struct store *s, unsigned rows, struct bl_err *err);
+
+/* Something is left for store_salvage. */
+bool store_salvaging(const struct store *s);
+/*
+ * Takes over a slice of the newest file that was set aside (inside a transaction), at
+ * most so many of its pages.  Returns 1: there may be more; 0: done.
+ */
+int store_salvage(struct store *s, unsigned pages, struct bl_err *err);
+
+/* Files beside the store that were set aside as damaged.  Any thread. */
+struct store_aside_files {
+	unsigned n;
+	int64_t bytes;
+	char newest[256]; /* its name; empty: none */
+};
+
+void store_aside_files(const char *path, struct store_aside_files *out);
+
+struct store_damage {
+	unsigned replaced; /* since the start */
+	bool salvaging;
+	char file[256]; /* that is or was taken over last; empty: none ever */
+	uint64_t pages_done, pages;
+	uint64_t batches, samples; /* taken over */
+	uint64_t known;		   /* were there already: an agent was faster */
+	uint64_t conflicts;	   /* another one has their place by now */
+	uint64_t unreadable;	   /* rows that looked like batches and do not hold */
+};
+
+void store_damage(const struct store *s, struct store_damage *out);
+
 /* ---- figures of this run, for logs and metrics; the lasting ones are in store_read_totals ---- */
 
 struct store_stats {
@@ -217,6 +270,8 @@ struct store_stats {
 	uint64_t stored, duplicates, conflicts, superseded, aside;
 	uint64_t holes_refused; /* seqs not settled because their stream has too many holes */
 	unsigned spools_in_memory;
+	uint64_t commit_failures, reopened;
+	int64_t wal_bytes;
 };
 
 void store_stats(const struct store *s, struct store_stats *out);

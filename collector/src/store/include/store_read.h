@@ -36,13 +36,21 @@ struct store_read;
 /* path: the telemetry database that store_open made.  Keeps clock. */
 int store_read_open(
     struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
+/* Goes over to the store that is at the path now, when a damaged one was replaced.  Not while held. */
+int store_read_refresh(struct store_read *r, struct bl_err *err);
+/*
+ * fn is called when the file is found damaged, on the reader's thread: batch is the id of
+ * the batch that does not hold, 0: SQLite says so.  Keeps ctx.
+ */
+typedef void (*store_damaged_fn)(void *ctx, int64_t batch);
+void store_read_watch(struct store_read *r, store_damaged_fn fn, void *ctx);
 /* NULL is fine. */
 void store_read_close(struct store_read *r);
 
 /*
  * Between the two every call sees one state of the store: that of the first.  For
  * a piece of work of some 100 ms whose parts must agree; longer would let the
- * write-ahead log grow.
+ * write-ahead log grow, and is ended after a minute (BL_EBUSY).
  */
 int store_read_hold(struct store_read *r, struct bl_err *err);
 void store_read_release(struct store_read *r); /* also when nothing is held */

@@ -1,0 +1,67 @@
+/* Taking over what can be read of a damaged store: the parts' common ground. */
+#ifndef STORE_SALVAGE_H
+#define STORE_SALVAGE_H
+
+#include "store_internal.h"
+#include "store_pages.h"
+
+struct salvaged_device {
+	int64_t id;
+	char name[BL_DEVICE_ID_MAX + 1];
+};
+
+struct salvaged_boot {
+	int64_t id;
+	struct bl_id uuid;
+};
+
+struct salvaged_spool {
+	int64_t id, device_id;
+	struct bl_id uuid, predecessor;
+};
+
+struct salvaged_series {
+	int64_t id, device_id;
+	char *name, *labels, *unit; /* owned, one block: name */
+	int64_t kind, stream, interval_ms;
+};
+
+struct salvaged_entry { /* of a dictionary or a clock map */
+	int64_t spool_id, entry;
+	int64_t series_id;
+	struct bl_clock_segment seg;
+};
+
+/* An array that grows; sorted by its first numbers when all is in. */
+struct salvaged {
+	void *at;
+	size_t n, size, each;
+};
+
+/* What the small tables say, by the ids that batches use. */
+struct names {
+	struct salvaged device, boot, spool, series, dict, clock;
+	size_t text_bytes;
+	bool full; /* the rest was left out: agents send it again */
+	bool failed;
+};
+
+void names_init(struct names *n);
+void names_free(struct names *n);
+/* Takes a row in when it is one of a small table and holds. */
+void names_take(struct names *n, const struct pages_row *row);
+/* All are in. */
+void names_sort(struct names *n);
+const struct salvaged_device *names_device(const struct names *n, int64_t id);
+const struct salvaged_boot *names_boot(const struct names *n, int64_t id);
+const struct salvaged_spool *names_spool(const struct names *n, int64_t id);
+const struct salvaged_series *names_series(const struct names *n, int64_t id);
+/* The first entry of a spool at or after `from`; *n: how many follow it up to the end of the list. */
+const struct salvaged_entry *names_entries(
+    const struct salvaged *list, int64_t spool_id, int64_t from, size_t *n);
+
+/* The row's columns first..last and its last one agree; with_rowid: its id goes in first. */
+bool row_holds(const struct pages_row *row, const char *table, bool with_rowid, unsigned first,
+    unsigned last, unsigned sum);
+
+#endif
