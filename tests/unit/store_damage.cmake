@@ -1,0 +1,8 @@
+bl_unit_test(test_store_damage
+  SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/contract/store_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/contract/store_fixture.c
+  LINK collector_store bl_codec bl_log PkgConfig::SQLITE m)
+target_include_directories(test_store_damage PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+bl_unit_test(test_store_fault
+  SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/contract/store_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/contract/store_fixture.c
+  LINK test_shim collector_store bl_codec bl_log PkgConfig::SQLITE m)
+target_include_directories(test_store_fault PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)

@@ -1,0 +1,481 @@
+/*
+ * A telemetry store that a disk has damaged, at rest and under way: it always starts,
+ * what can be read is taken over, agents give the rest again, and in the end every batch
+ * is there once with the values that it had.
+ *
+ * An agent here is a loop that offers every batch there ever was, as a real one does with
+ * what it still holds.
+ */
+#include "store_kit.h"
+
+#include <fcntl.h>
+#include <time.h>
+
+#include "folder.h"
+
+#define MINUTES 150u
+#define LONG    40u  /* this one is long enough to fill pages of its own */
+#define PAGE    8192u
+#define START_S 5.0
+
+struct image {
+	uint8_t *p;
+	size_t n;
+};
+
+/* As a collector that was killed leaves it: batches in the file and in its log. */
+struct master {
+	struct image db, wal, mark;
+};
+
+static void
+read_image(const char *path, const char *suffix, struct image *out)
+{
+	char name[700];
+	struct stat sb;
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	assert_true((fd = open(name, O_RDONLY)) >= 0);
+	assert_int_equal(fstat(fd, &sb), 0);
+	out->n = (size_t)sb.st_size;
+	out->p = malloc(out->n + 1);
+	assert_int_equal(read(fd, out->p, out->n), out->n);
+	(void)close(fd);
+}
+
+static void
+write_image(const char *path, const char *suffix, const struct image *in)
+{
+	char name[700];
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	assert_non_null(f = fopen(name, "wb"));
+	assert_int_equal(fwrite(in->p, 1, in->n, f), in->n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Every batch as it was cut, once for all tests. */
+static struct cut {
+	struct bl_buf msg, raw;
+	struct bl_batch_header h;
+	const uint8_t *body;
+	size_t len;
+} cuts[MINUTES];
+
+/* Values that do not compress, so that batches are as large as real ones: f(series, n). */
+static double
+value_of(uint32_t series, uint64_t n)
+{
+	uint64_t h = (n * 1000 + series) * 0x9e3779b97f4a7c15u;
+
+	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9u;
+	return (double)(h >> 24) / 1e6;
+}
+
+static void
+cut_one(const struct ctx *c, struct bl_batch_enc *e, uint64_t i)
+{
+	const uint32_t series = i == LONG ? 600 : 12;
+	struct cut *k = &cuts[i];
+	struct bl_err err = { 0 };
+
+	bl_batch_enc_reset(e);
+	for (uint32_t id = 1; id <= series; id++)
+		for (uint64_t n = 0; n < 6; n++)
+			must(bl_batch_enc_sample(e, id,
+				 (int64_t)i * MINUTE + (int64_t)n * INTERVAL,
+				 value_of(id, i * 6 + n), BL_KNOWN),
+			    &err);
+	k->h = (struct bl_batch_header){ .spool = c->spool,
+		.boot = c->boot,
+		.stream = BL_STREAM_HOST,
+		.seq = i + 1,
+		.collect_begin_ms = (int64_t)i * MINUTE,
+		.collect_end_ms = (int64_t)(i + 1) * MINUTE,
+		.next_seq = i + 2,
+		.lowest_held = 1 };
+	bl_buf_init(&k->msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&k->raw, BL_BATCH_RAW_MAX);
+	must(bl_batch_enc_finish(e, &k->h, &k->msg, &err), &err);
+	must(bl_batch_header_decode(k->msg.data, k->msg.len, &k->h, &k->body, &k->len, &err), &err);
+	must(bl_batch_inflate(&k->h, k->body, k->len, &k->raw, &err), &err);
+}
+
+static void
+cut_all(const struct ctx *c)
+{
+	struct bl_batch_enc *e;
+
+	if (cuts[0].len > 0)
+		return;
+	assert_non_null(e = bl_batch_enc_create());
+	for (uint64_t i = 0; i < MINUTES; i++)
+		cut_one(c, e, i);
+	bl_batch_enc_free(e);
+	assert_true(cuts[LONG].len > 2 * PAGE);
+	assert_in_range(cuts[0].len, 300, 2000);
+}
+
+static void
+free_cuts(void)
+{
+	for (unsigned i = 0; i < MINUTES; i++) {
+		bl_buf_free(&cuts[i].msg);
+		bl_buf_free(&cuts[i].raw);
+	}
+}
+
+static int
+offer(struct ctx *c, uint64_t i)
+{
+	const struct cut *k = &cuts[i];
+	struct bl_err err = { 0 };
+	const int rc = store_batch_put(
+	    c->s, spool(c), &k->h, k->body, k->len, k->raw.data, k->raw.len, &err);
+
+	if (rc != BL_ECORRUPT)
+		must(rc, &err);
+	return rc;
+}
+
+/*
+ * Every batch, and what its dictionary and clock map say: what is known already stays.
+ * False: the store found itself damaged meanwhile; it is another one from now on.
+ */
+static bool
+offer_all(struct ctx *c)
+{
+	const struct bl_clock_segment seg = {
+		.id = 1, .boot = c->boot, .offset_ms = OFFSET, .source = BL_CLOCK_NTP
+	};
+	struct bl_err err = { 0 };
+
+	begin(c);
+	for (uint32_t i = 1; i <= 3; i++) {
+		struct bl_series_def def;
+		char name[16], value[16];
+		int rc;
+
+		fixture_series(&def, name, value, i, BL_STREAM_HOST);
+		must(rc = store_dict(c->s, spool(c), &def, &err), &err);
+		assert_true(rc == STORE_ENTRY_NEW || rc == STORE_ENTRY_KNOWN);
+	}
+	must(store_clock(c->s, spool(c), &seg, &err), &err);
+	for (uint64_t i = 0; i < MINUTES; i++) {
+		const int rc = offer(c, i);
+
+		if (rc == BL_ECORRUPT) {
+			store_rollback(c->s);
+			return false;
+		}
+		if (rc != STORE_NEW && rc != STORE_DUPLICATE)
+			fail_msg("batch %u: %d", (unsigned)i, rc);
+	}
+	commit(c);
+	return true;
+}
+
+/* To the end, in slices, as ingest's writer does it. */
+static void
+salvage(struct ctx *c)
+{
+	struct bl_err err = { 0 };
+
+	for (int n = 0; store_salvaging(c->s); n++) {
+		assert_true(n < 10000);
+		begin(c);
+		must(store_salvage(c->s, 4, &err), &err);
+		commit(c);
+	}
+}
+
+/* True: a whole round found nothing. */
+static bool
+scrubbed(struct ctx *c)
+{
+	struct bl_err err = { 0 };
+	int rc;
+
+	c->clock.mono_ms += 86400001; /* a round is due */
+	while ((rc = store_scrub(c->s, 16, &err)) == 1)
+		;
+	if (rc < 0 && rc != BL_ECORRUPT)
+		must(rc, &err);
+	return rc == 0;
+}
+
+static void
+count_wrong(struct ctx *c, unsigned *n, unsigned *wrong)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	*n = *wrong = 0;
+	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db,
+		"SELECT b.seq, b.crc32, b.raw_bytes, b.collect_begin_ms, b.collect_end_ms,"
+		" b.n_samples, d.name, s.uuid, o.uuid, b.body FROM batch b"
+		" LEFT JOIN device d ON d.id = b.device_id LEFT JOIN spool s ON s.id = b.spool_id"
+		" LEFT JOIN boot o ON o.id = b.boot_id ORDER BY b.seq",
+		-1, &st, NULL),
+	    SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		const uint64_t seq = (uint64_t)sqlite3_column_int64(st, 0);
+		const struct cut *k;
+
+		++*n;
+		if (seq < 1 || seq > MINUTES) {
+			++*wrong;
+			continue;
+		}
+		k = &cuts[seq - 1];
+		*wrong += sqlite3_column_int64(st, 1) != k->h.crc32 ||
+			  sqlite3_column_int64(st, 2) != k->h.raw_bytes ||
+			  sqlite3_column_int64(st, 3) != k->h.collect_begin_ms ||
+			  sqlite3_column_int64(st, 4) != k->h.collect_end_ms ||
+			  sqlite3_column_int64(st, 5) != k->h.n_samples ||
+			  sqlite3_column_type(st, 6) == SQLITE_NULL ||
+			  strcmp((const char *)sqlite3_column_text(st, 6), "kiosk-1") != 0 ||
+			  memcmp(sqlite3_column_blob(st, 7), c->spool.b, 16) != 0 ||
+			  memcmp(sqlite3_column_blob(st, 8), c->boot.b, 16) != 0 ||
+			  (size_t)sqlite3_column_bytes(st, 9) != k->len ||
+			  memcmp(sqlite3_column_blob(st, 9), k->body, k->len) != 0;
+	}
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Whatever was found until then: in the end every batch is there once, as it was. */
+static void
+comes_right(struct ctx *c)
+{
+	unsigned n, wrong;
+
+	for (int i = 0; i < 4; i++) {
+		salvage(c);
+		if (offer_all(c) && scrubbed(c))
+			break;
+		begin(c); /* what was found damaged is replaced now */
+		commit(c);
+	}
+	salvage(c);
+	assert_true(offer_all(c));
+	count_wrong(c, &n, &wrong);
+	assert_int_equal(wrong, 0);
+	assert_int_equal(n, MINUTES);
+	assert_int_equal(receipt(c).stream[2].contiguous, MINUTES);
+}
+
+static void
+close_store(struct ctx *c)
+{
+	store_read_close(c->r);
+	store_close(c->s);
+	c->r = NULL;
+	c->s = NULL;
+}
+
+/* Returns what store_open said. */
+static int
+start(struct ctx *c)
+{
+	const struct store_opts opts = { .path = c->path, .clock = &c->clock.clock };
+	struct timespec a, b;
+	struct bl_err err = { 0 };
+	double s;
+	int rc;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &a);
+	rc = store_open(&c->s, &opts, &err);
+	(void)clock_gettime(CLOCK_MONOTONIC, &b);
+	must(rc, &err);
+	s = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	assert_true(s < START_S);
+	return rc;
+}
+
+static void
+make_master(struct ctx *c, struct master *m)
+{
+	cut_all(c);
+	know_clock(c, 1, 0, OFFSET);
+	know_series(c, 3);
+	begin(c);
+	for (uint64_t i = 0; i < MINUTES - 30; i++)
+		assert_int_equal(offer(c, i), STORE_NEW);
+	commit(c);
+	reopen(c, STORE_OPENED); /* closing empties the log into the file */
+	begin(c);
+	for (uint64_t i = MINUTES - 30; i < MINUTES - 10; i++)
+		assert_int_equal(offer(c, i), STORE_NEW);
+	commit(c);
+	begin(c);
+	for (uint64_t i = MINUTES - 10; i < MINUTES; i++)
+		assert_int_equal(offer(c, i), STORE_NEW);
+	commit(c);
+	read_image(c->path, "", &m->db);
+	read_image(c->path, "-wal", &m->wal);
+	read_image(c->path, ".mark", &m->mark);
+	close_store(c);
+}
+
+static void
+free_master(struct master *m)
+{
+	free(m->db.p);
+	free(m->wal.p);
+	free(m->mark.p);
+}
+
+/* A folder as it was, with nothing set aside. */
+static void
+lay_out(struct ctx *c, const struct master *m)
+{
+	char command[700];
+
+	(void)snprintf(command, sizeof(command), "rm -f %s/*", c->folder);
+	assert_int_equal(system(command), 0); /* NOLINT: a path of the test's own */
+	write_image(c->path, "", &m->db);
+	write_image(c->path, "-wal", &m->wal);
+	write_image(c->path, ".mark", &m->mark);
+}
+
+/* ---- one bit, one length ---- */
+
+static uint64_t
+next_random(uint64_t *r)
+{
+	*r = *r * 6364136223846793005u + 1442695040888963407u;
+	return *r >> 33;
+}
+
+/* A header that claims a newer version is believed and refused: bits 2 to 9 of user_version. */
+static bool
+claims_newer(size_t at)
+{
+	return at >= 60 && at <= 63;
+}
+
+static void
+damage(struct master *m, uint64_t *r, char *what, size_t size)
+{
+	struct image *const files[] = { &m->db, &m->db, &m->wal, &m->mark };
+	static const char *const names[] = { "db", "db", "wal", "mark" };
+	const unsigned k = (unsigned)(next_random(r) % 4);
+	struct image *f = files[k];
+	size_t at = next_random(r) % f->n;
+
+	if (next_random(r) % 8 == 0) {
+		f->n = at;
+		(void)snprintf(what, size, "%s cut to %zu", names[k], at);
+		return;
+	}
+	if (f == &m->db && claims_newer(at))
+		at += 8;
+	f->p[at] ^= (uint8_t)(1u << next_random(r) % 8);
+	(void)snprintf(what, size, "%s: a bit at %zu", names[k], at);
+}
+
+static void
+copy_master(const struct master *from, struct master *to)
+{
+	const struct image *const a[] = { &from->db, &from->wal, &from->mark };
+	struct image *const b[] = { &to->db, &to->wal, &to->mark };
+
+	for (int i = 0; i < 3; i++) {
+		b[i]->n = a[i]->n;
+		b[i]->p = malloc(a[i]->n + 1);
+		memcpy(b[i]->p, a[i]->p, a[i]->n);
+	}
+}
+
+static void
+whatever_bit_flips_it_starts_and_comes_right(void **state)
+{
+	const char *env = getenv("STORE_DAMAGE_SEED");
+	const uint64_t first = env != NULL ? strtoull(env, NULL, 10) : 1;
+	const unsigned n = env != NULL ? 1 : rounds(150, 20000);
+	struct ctx *c = *state;
+	struct master master, m;
+	unsigned replaced = 0, set_back = 0;
+
+	make_master(c, &master);
+	for (uint64_t seed = first; seed < first + n; seed++) {
+		uint64_t r = seed * 0x9e3779b97f4a7c15u;
+		char what[80];
+		int rc;
+
+		copy_master(&master, &m);
+		damage(&m, &r, what, sizeof(what));
+		print_message("seed %u: %s\n", (unsigned)seed, what);
+		lay_out(c, &m);
+		free_master(&m);
+		rc = start(c);
+		replaced += rc == STORE_REPLACED;
+		set_back += rc == STORE_SET_BACK;
+		comes_right(c);
+		close_store(c);
+	}
+	print_message("%u starts, %u with a new store, %u behind their mark\n", n, replaced, set_back);
+	free_master(&master);
+}
+
+/* ---- whole pages ---- */
+
+static void
+only_what_stood_on_a_damaged_page_is_lost(void **state)
+{
+	struct ctx *c = *state;
+	struct master master, m;
+	struct store_damage d;
+	unsigned most = 0;
+
+	make_master(c, &master);
+	for (size_t page = 0; page < master.db.n / PAGE; page++) {
+		copy_master(&master, &m);
+		memset(m.db.p + page * PAGE, 0xa5, PAGE);
+		/* The log covers some pages with newer ones; without it the file alone counts. */
+		m.wal.n = 0;
+		m.mark.n = 0;
+		lay_out(c, &m);
+		free_master(&m);
+		/* Some hold no rows that are looked at: their damage costs nothing. */
+		if (start(c) != STORE_REPLACED && scrubbed(c)) {
+			close_store(c);
+			continue;
+		}
+		begin(c); /* a file in which a scrub found damage is replaced now */
+		commit(c);
+		salvage(c);
+		store_damage(c->s, &d);
+		if (getenv("DBG")) print_message("page %zu: replaced %u batches %u known %u unread %u file %s\n", page, d.replaced, (unsigned)d.batches, (unsigned)d.known, (unsigned)d.unreadable, d.file);
+		if (MINUTES - 30 - d.batches > most)
+			most = (unsigned)(MINUTES - 30 - d.batches);
+		comes_right(c);
+		close_store(c);
+	}
+	print_message("a damaged page cost %u of %u batches at most\n", most, MINUTES - 30);
+	/* A page of 8 KiB has room for some ten of these. */
+	assert_in_range(most, 1, 40);
+	free_master(&master);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(only_what_stood_on_a_damaged_page_is_lost),
+		T(whatever_bit_flips_it_starts_and_comes_right),
+	};
+
+	int failed;
+
+	bl_log_level_set(BL_LOG_ERROR);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free_cuts();
+	return failed;
+}
