@@ -226,6 +226,48 @@ file_is_private_and_a_newer_one_is_refused(void **state)
 	assert_null(again);
 }
 
+/* People's data are never begun anew behind their backs, nor gone on with half. */
+static void
+a_damaged_one_is_refused_with_words_and_left_alone(void **state)
+{
+	static const long places[] = { 0, 105, 4096 * 2, 4096 * 5 };
+	struct fixture *f = *state;
+	struct control_opts opts = { .path = f->path, .clock = bl_clock_real() };
+	char whole[1 << 19], after[1 << 19];
+	size_t n;
+	FILE *file;
+
+	control_close(f->c);
+	f->c = NULL;
+	assert_non_null(file = fopen(f->path, "rb"));
+	n = fread(whole, 1, sizeof(whole), file);
+	(void)fclose(file);
+	assert_in_range(n, 4096 * 6, sizeof(whole) - 1);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct control *again;
+		struct bl_err err = { 0 };
+
+		assert_non_null(file = fopen(f->path, "wb"));
+		assert_int_equal(fwrite(whole, 1, n, file), n);
+		assert_int_equal(fseek(file, places[i], SEEK_SET), 0);
+		assert_int_equal(fwrite("\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5", 1, 8, file), 8);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(control_open(&again, &opts, &err), BL_ECORRUPT);
+		assert_null(again);
+		assert_non_null(strstr(err.msg, f->path));
+		assert_non_null(strstr(err.msg, "put a backup in its place"));
+		assert_non_null(file = fopen(f->path, "rb"));
+		assert_int_equal(fread(after, 1, sizeof(after), file), n);
+		(void)fclose(file);
+		memcpy(after + places[i], whole + places[i], 8);
+		assert_memory_equal(after, whole, n);
+	}
+	assert_non_null(file = fopen(f->path, "wb"));
+	assert_int_equal(fwrite(whole, 1, n, file), n);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(control_open(&f->c, &opts, NULL), BL_OK);
+}
+
 static int
 remove_ann(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
@@ -412,6 +454,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(read_sees_one_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    file_is_private_and_a_newer_one_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_damaged_one_is_refused_with_words_and_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    widening_the_roles_keeps_users_sessions_and_browsers, setup, teardown),
 		cmocka_unit_test_setup_teardown(

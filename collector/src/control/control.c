@@ -30,6 +30,8 @@ struct control {
 	char *path;
 	const struct bl_clock *clock;
 	int64_t write_wait_ms;
+	void (*full)(void *ctx);
+	void *full_ctx;
 
 	sqlite3 *writer; /* used by whoever has the turn */
 
@@ -111,6 +113,55 @@ init_locks(struct control *c)
 	return ok && pthread_mutex_init(&c->lock, NULL) == 0;
 }
 
+/*
+ * What people decided must not be begun anew, nor gone on with half: some of it would
+ * be gone without anybody having been told.  A file of some MiB is checked in
+ * a fraction of a second; what takes longer is gone on with.
+ */
+#define CHECK_OPS 2000 /* of 100,000 steps of SQLite's machine: seconds */
+
+static int
+check_ends(void *ctx)
+{
+	int *left = ctx;
+
+	return --*left <= 0;
+}
+
+static int
+check_whole(sqlite3 *db, struct bl_err *err)
+{
+	int left = CHECK_OPS, rc;
+	sqlite3_stmt *st = NULL;
+
+	sqlite3_progress_handler(db, 100000, check_ends, &left);
+	rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") != 0)
+		rc = bl_fail(err, BL_ECORRUPT, "control database: %.120s",
+		    (const char *)sqlite3_column_text(st, 0));
+	else if (rc == SQLITE_ROW || rc == SQLITE_DONE || (rc & 0xff) == SQLITE_INTERRUPT)
+		rc = BL_OK;
+	else
+		rc = control_sql_fail(db, "check it", err);
+	(void)sqlite3_finalize(st); /* repeats the step's code */
+	sqlite3_progress_handler(db, 0, NULL, NULL);
+	return rc;
+}
+
+static void
+say_how_to_restore(const char *path, struct bl_err *err)
+{
+	const struct bl_err why = *err;
+	const char *said = strstr(why.msg, ": ");
+
+	(void)bl_fail(err, BL_ECORRUPT,
+	    "%.80s is damaged and was left as it is. To go on: put a backup in its place, without"
+	    " -wal and -shm, and start (collector/README.md, Damage). SQLite says: %.60s",
+	    path, said != NULL ? said + 2 : why.msg);
+}
+
 int
 control_open(struct control **out, const struct control_opts *opts, struct bl_err *err)
 {
@@ -121,6 +172,8 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "control database: out of memory");
 	c->clock = opts->clock;
+	c->full = opts->full;
+	c->full_ctx = opts->full_ctx;
 	c->write_wait_ms = opts->write_wait_ms > 0 ? opts->write_wait_ms : WRITE_WAIT_DEFAULT_MS;
 	c->readers_max = opts->readers_max > 0 ? opts->readers_max : READERS_DEFAULT;
 	c->path = strdup(opts->path);
@@ -133,7 +186,8 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 		goto fail_memory;
 	if ((rc = open_writer(c, err)) < 0)
 		goto fail_memory;
-	if ((rc = control_migrate(c->writer, c->clock, err)) < 0)
+	if ((rc = check_whole(c->writer, err)) < 0 ||
+	    (rc = control_migrate(c->writer, c->clock, err)) < 0)
 		goto fail_writer;
 	if (!init_locks(c)) {
 		rc = bl_fail(err, BL_ENOMEM, "control database: no mutex");
@@ -143,8 +197,12 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 	return BL_OK;
 
 fail_writer:
+	/* A file that is refused stays as it is, its log too. */
+	(void)sqlite3_db_config(c->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(c->writer); /* nothing is prepared on it */
 fail_memory:
+	if (rc == BL_ECORRUPT)
+		say_how_to_restore(c->path, err);
 	free(c->free_readers);
 	free(c->path);
 	free(c);
@@ -323,16 +381,18 @@ commit(struct control *c, struct bl_err *err)
 	return rc;
 }
 
-/* The transaction itself; *broken tells a failing database from a refused change. */
+/* The transaction itself; *broken tells a failing database from a refused change, *full a full disk
+ * from a cap. */
 static int
 change_locked(struct control *c, const struct control_actor *actor, control_change_fn fn, void *ctx,
-    bool *broken, struct bl_err *err)
+    bool *broken, bool *full, struct bl_err *err)
 {
 	struct control_tx tx = { .control = c, .db = c->writer, .actor = actor };
 	sqlite3_int64 before;
 	int rc;
 
 	*broken = true;
+	*full = false;
 	if ((rc = step(c, "BEGIN IMMEDIATE", "begin a change", err)) < 0)
 		return rc;
 	before = sqlite3_total_changes64(c->writer);
@@ -344,6 +404,7 @@ change_locked(struct control *c, const struct control_actor *actor, control_chan
 		rc = bl_fail(err, BL_EINVAL, "control database: a change without an audit entry");
 	if (rc == 0 && (rc = commit(c, err)) < 0)
 		*broken = true;
+	*full = rc == BL_EFULL && sqlite3_errcode(c->writer) == SQLITE_FULL;
 	/* Some failures have rolled back already; the first one is what counts. */
 	if (rc != 0 && sqlite3_get_autocommit(c->writer) == 0 &&
 	    step(c, "ROLLBACK", "roll back a change", NULL) < 0)
@@ -356,15 +417,17 @@ control_write(struct control *c, const struct control_actor *actor, control_chan
     struct bl_err *err)
 {
 	struct bl_err local = { 0 };
-	bool broken;
+	bool broken, full = false;
 	int rc;
 
 	if ((rc = take_turn(c, &local)) == BL_OK) {
-		rc = change_locked(c, actor, fn, ctx, &broken, &local);
+		rc = change_locked(c, actor, fn, ctx, &broken, &full, &local);
 		end_turn(c);
 		if (rc >= 0 || broken)
 			note_outcome(c, rc, &local);
 	}
+	if (full && c->full != NULL)
+		c->full(c->full_ctx);
 	if (rc < 0 && err != NULL)
 		*err = local;
 	return rc;

@@ -25,6 +25,8 @@ struct control_opts {
 	unsigned readers_max;         /* read-only connections at most; 0: 32 */
 	int64_t write_wait_ms;        /* how long a change may wait for its turn; 0: 5000 */
 	const struct bl_clock *clock; /* keeps */
+	void (*full)(void *ctx);      /* a change did not fit on the disk; any thread; may be NULL */
+	void *full_ctx;
 };
 
 /*
