@@ -78,6 +78,43 @@ stored(void *ctx)
 	eval_wake(c->eval);
 }
 
+void
+collector_store_damaged(void *ctx, int64_t batch)
+{
+	struct collector *c = ctx;
+
+	atomic_store(&c->complaint, batch);
+}
+
+/* On the ingest writer's thread. */
+static int64_t
+complaint(void *ctx)
+{
+	struct collector *c = ctx;
+
+	return atomic_exchange(&c->complaint, -1);
+}
+
+/* On the ingest writer's thread. */
+static int
+room(void *ctx, bool full, struct bl_err *err)
+{
+	struct collector *c = ctx;
+
+	if (full)
+		disk_full(c->disk);
+	return disk_room(c->disk, err);
+}
+
+/* On any thread that changes something. */
+static void
+control_full(void *ctx)
+{
+	const struct collector *c = ctx;
+
+	disk_full(c->disk);
+}
+
 static int
 start_ingest(struct collector *c, struct bl_err *err)
 {
@@ -103,6 +140,10 @@ start_ingest(struct collector *c, struct bl_err *err)
 		.marker_path = c->marker_path,
 		.stored = stored,
 		.stored_ctx = c,
+		.complaint = complaint,
+		.complaint_ctx = c,
+		.room = room,
+		.room_ctx = c,
 	};
 	int rc;
 
@@ -168,6 +209,7 @@ start_eval(struct collector *c, struct bl_err *err)
 		    .digest_quiet_ms = n->digest_quiet_ms,
 		    .digest_max_ms = n->digest_max_ms },
 		.outbox_changed = outbox_changed,
+		.store_damaged = collector_store_damaged,
 		.ctx = c,
 	};
 	const int rc = eval_open(&c->eval, &opts, err);
@@ -193,6 +235,7 @@ open_store(struct collector *c, struct bl_err *err)
 	bl_info("collector", "telemetry store %s path=%s epoch=%s",
 	    rc == STORE_CREATED    ? "made"
 	    : rc == STORE_SET_BACK ? "set back to an older copy"
+	    : rc == STORE_REPLACED ? "made anew in place of a damaged one"
 				   : "open",
 	    c->telemetry_path, epoch);
 	return BL_OK;
@@ -227,7 +270,7 @@ int
 collector_start(struct collector **out, const struct config *cfg, const struct bl_clock *clock,
     struct bl_err *err)
 {
-	struct control_opts control = { .clock = clock };
+	struct control_opts control = { .clock = clock, .full = control_full };
 	struct collector *c;
 	int rc;
 
@@ -236,12 +279,16 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 		return bl_fail(err, BL_ENOMEM, "out of memory");
 	c->cfg = cfg;
 	c->clock = clock;
+	atomic_init(&c->complaint, -1);
 	if (!make_paths(c)) {
 		rc = bl_fail(err, BL_ENOMEM, "out of memory");
 		goto fail;
 	}
 	control.path = c->control_path;
-	if ((rc = check_state_dir(cfg, err)) < 0 || (rc = open_store(c, err)) < 0 ||
+	control.full_ctx = c;
+	if ((rc = check_state_dir(cfg, err)) < 0 ||
+	    (rc = disk_open(&c->disk, cfg->state_dir, cfg->store.ballast_bytes, clock, err)) < 0 ||
+	    (rc = open_store(c, err)) < 0 ||
 	    (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
 	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
@@ -267,6 +314,7 @@ collector_stop(struct collector *c)
 	fleet_lookup_close(c->lookup);
 	control_close(c->control);
 	store_close(c->store);
+	disk_close(c->disk);
 	free(c->telemetry_path);
 	free(c->control_path);
 	free(c->marker_path);

@@ -18,9 +18,12 @@
 static int
 open_reader(void *ctx, struct store_read **out, struct bl_err *err)
 {
-	const struct collector *c = ctx;
+	struct collector *c = ctx;
+	const int rc = store_read_open(out, c->telemetry_path, c->clock, err);
 
-	return store_read_open(out, c->telemetry_path, c->clock, err);
+	if (rc == BL_OK)
+		store_read_watch(*out, collector_store_damaged, c);
+	return rc;
 }
 
 static void
@@ -28,6 +31,43 @@ close_reader(void *ctx, struct store_read *r)
 {
 	(void)ctx;
 	store_read_close(r);
+}
+
+/* A log longer than this is one that a reader keeps from being emptied. */
+#define WAL_ALARM_BYTES 134217728
+
+static void
+disk_and_damage(const struct collector *c, const struct ingest_status *s, struct api_status *out)
+{
+	const struct store_damage *const d = &s->damage;
+	struct store_aside_files files;
+	struct disk_status disk;
+
+	disk_status(c->disk, &disk);
+	store_aside_files(c->telemetry_path, &files);
+	out->disk_free_bytes = disk.free_bytes;
+	out->disk_full = disk.full;
+	out->wal_bytes = s->store.wal_bytes;
+	out->commit_failures = s->commit_failures;
+	(void)snprintf(out->damaged_file, sizeof(out->damaged_file), "%s", d->file);
+	out->salvaging = d->salvaging;
+	out->salvaged_percent = !d->salvaging ? 100
+				: d->pages == 0 ? 0
+						: (int)(d->pages_done * 100 / d->pages);
+	out->salvaged_batches = d->batches;
+	out->salvaged_samples = d->samples;
+	out->salvaged_known = d->known;
+	out->salvaged_conflicts = d->conflicts;
+	out->salvaged_unreadable = d->unreadable;
+	out->damaged_files = files.n;
+	out->damaged_bytes = files.bytes;
+	if (out->store_ok && out->wal_bytes > WAL_ALARM_BYTES) {
+		out->store_ok = false;
+		(void)snprintf(out->store_why, sizeof(out->store_why),
+		    "the write-ahead log has %lld MiB: something reads telemetry.db for a long time"
+		    " and keeps it from being emptied",
+		    (long long)out->wal_bytes >> 20);
+	}
 }
 
 static void
@@ -64,6 +104,7 @@ status(void *ctx, struct api_status *out)
 	else if (!out->store_ok)
 		(void)snprintf(out->store_why, sizeof(out->store_why),
 		    "the writer has not moved for %lld s", (long long)s.since_progress_ms / 1000);
+	disk_and_damage(c, &s, out);
 	if (s.last_commit_mono_ms > 0)
 		out->last_commit_unix_ms =
 		    bl_unix_ms(c->clock) - (bl_mono_ms(c->clock) - s.last_commit_mono_ms);
@@ -114,6 +155,7 @@ metrics(void *ctx, struct api_metrics *m)
 {
 	const struct collector *c = ctx;
 	struct ingest_status s;
+	struct disk_status disk;
 
 	ingest_status(c->ingest, &s);
 #define COUNT(name, help, value)                                                                   \
@@ -140,8 +182,26 @@ metrics(void *ctx, struct api_metrics *m)
 	GAUGE("broker_live_up", "1: the connection for live data is up.", s.live_up);
 	GAUGE("broker_past_up", "1: the connection for backlog is up.", s.past_up);
 	GAUGE("store_ok", "1: the last commit went well.", s.store_ok);
+	COUNT("commit_failures_total", "Groups that did not get into the store.",
+	    s.commit_failures);
+	COUNT("store_reopened_total", "How often the store was opened again after a failure.",
+	    s.store.reopened);
+	COUNT("store_replaced_total", "How often a damaged store was set aside.",
+	    s.damage.replaced);
+	GAUGE("store_wal_bytes", "The telemetry store's write-ahead log.", s.store.wal_bytes);
+	GAUGE("salvaging", "1: what can be read of a damaged store is being taken over.",
+	    s.damage.salvaging);
+	GAUGE("salvaged_batches", "Batches taken over from the damaged store set aside last.",
+	    s.damage.batches);
 #undef COUNT
 #undef GAUGE
+	disk_status(c->disk, &disk);
+	if (disk.free_bytes >= 0)
+		api_metric(m, "branchline_disk_free_bytes", API_GAUGE,
+		    "Free for the collector on the disk of its state folder.", NULL,
+		    (double)disk.free_bytes);
+	api_metric(m, "branchline_disk_full", API_GAUGE,
+	    "1: telemetry waits with the agents until there is room.", NULL, disk.full);
 	evaluation_metrics(c, m);
 }
 

@@ -119,7 +119,9 @@ wait_for_end(int fd)
 static int
 exit_code(int rc)
 {
-	return rc == BL_EINVAL || rc == BL_ENOTFOUND || rc == BL_ENEWER ? CONFIG_EXIT_REFUSED : 1;
+	return rc == BL_EINVAL || rc == BL_ENOTFOUND || rc == BL_ENEWER || rc == BL_ECORRUPT
+		   ? CONFIG_EXIT_REFUSED
+		   : 1;
 }
 
 int

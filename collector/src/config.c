@@ -168,6 +168,13 @@ static const struct bl_conf_key store_keys[] = {
 	    .min = 100,
 	    .max = 10000000,
 	    .help = "and how many of them" },
+	{ .name = "ballast",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "8MiB",
+	    .offset = offsetof(struct config_store, ballast_bytes),
+	    .min = 0,
+	    .max = 1073741824.0,
+	    .help = "kept free for people's changes when the disk is full; 0: nothing" },
 	{ 0 },
 };
 

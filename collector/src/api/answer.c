@@ -23,6 +23,7 @@ static const struct {
 	{ 429, "Too Many Requests" },
 	{ 500, "Internal Server Error" },
 	{ 503, "Service Unavailable" },
+	{ 507, "Insufficient Storage" },
 };
 
 /* Stable: clients tell them apart by these. */
@@ -30,7 +31,7 @@ static const char *const codes[API_PROBLEM_CODES] = { "not_signed_in", "wrong_cr
 	"forbidden", "cross_origin", "not_found", "method_not_allowed", "conflict", "exists",
 	"precondition_failed", "too_large", "unsupported_media_type", "invalid_json",
 	"invalid_field", "too_many_requests", "too_many_points", "busy", "internal",
-	"invalid_request" };
+	"invalid_request", "no_room", "unavailable" };
 
 const char *
 api_problem_code(size_t i)

@@ -33,7 +33,7 @@
 #define API_OVERVIEW_MS  2000                 /* an overview may be shown again for this long */
 
 /* Why requests were refused, for /metrics: one number a code of a problem. */
-enum { API_PROBLEM_CODES = 18 };
+enum { API_PROBLEM_CODES = 20 };
 
 struct overview_cache {
 	pthread_mutex_t

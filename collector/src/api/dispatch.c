@@ -163,7 +163,24 @@ failed(struct api_req *r, int rc, const struct bl_err *err)
 		return;
 	case BL_EFULL:
 		bl_error("api", "%s %s: %s", r->http->method, r->route->pattern, err->msg);
-		api_problem(r, 503, "busy", "There was no room for it: %s", err->msg);
+		if (unsafe(r->http))
+			api_problem(r, 507, "no_room",
+			    "There is no room on the collector's disk for this change (%s)."
+			    " Nothing was changed; make room and try again.",
+			    err->msg);
+		else
+			api_problem(r, 503, "busy", "There was no room for it: %s", err->msg);
+		return;
+	case BL_EIO:
+	case BL_ECORRUPT:
+	case BL_EDENIED:
+		/* Nothing to do with the question: the databases cannot be read or written now. */
+		bl_error("api", "%s %s: %s (%s)", r->http->method, r->route->pattern, err->msg,
+		    bl_code_name(rc));
+		http_answer_header(r->answer, "Retry-After", "10");
+		api_problem(r, 503, "unavailable",
+		    "The collector's disk does not let it do this now; its log and /readyz say why."
+		    " Nothing was changed.");
 		return;
 	default:
 		bl_error("api", "%s %s: %s (%s)", r->http->method, r->route->pattern, err->msg,

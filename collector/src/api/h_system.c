@@ -44,6 +44,41 @@ read_totals(struct api *api, struct store_totals *t, struct bl_err *err)
 }
 
 static void
+write_damaged(struct jsonw *w, const struct api_status *s)
+{
+	if (s->damaged_file[0] == '\0') {
+		jsonw_null(w, "damaged");
+		return;
+	}
+	jsonw_object(w, "damaged");
+	jsonw_str(w, "file", s->damaged_file);
+	jsonw_bool(w, "salvaging", s->salvaging);
+	jsonw_int(w, "percent", s->salvaged_percent);
+	jsonw_int(w, "batches", (int64_t)s->salvaged_batches);
+	jsonw_int(w, "samples", (int64_t)s->salvaged_samples);
+	jsonw_int(w, "known", (int64_t)s->salvaged_known);
+	jsonw_int(w, "conflicts", (int64_t)s->salvaged_conflicts);
+	jsonw_int(w, "unreadable", (int64_t)s->salvaged_unreadable);
+	jsonw_object_end(w);
+}
+
+static void
+write_store(struct jsonw *w, const struct api_status *s)
+{
+	jsonw_object(w, "store");
+	jsonw_bool(w, "ok", s->store_ok);
+	jsonw_str(w, "why", s->store_why[0] != '\0' ? s->store_why : NULL);
+	jsonw_int_or_null(w, "disk_free_bytes", s->disk_free_bytes >= 0, s->disk_free_bytes);
+	jsonw_bool(w, "disk_full", s->disk_full);
+	jsonw_int(w, "wal_bytes", s->wal_bytes);
+	jsonw_int(w, "commit_failures", (int64_t)s->commit_failures);
+	write_damaged(w, s);
+	jsonw_int(w, "damaged_files", s->damaged_files);
+	jsonw_int(w, "damaged_bytes", s->damaged_bytes);
+	jsonw_object_end(w);
+}
+
+static void
 write_evaluation(struct api_req *r, const struct api_status *s)
 {
 	struct jsonw *w = &r->w;
@@ -93,6 +128,7 @@ get_status(struct api_req *r, struct bl_err *err)
 	jsonw_int(&r->w, "conflicts", (int64_t)t.conflicts);
 	api_time(&r->w, "last_commit_unix_ms", t.last_commit_unix_ms);
 	jsonw_int(&r->w, "store_bytes", t.store_bytes);
+	write_store(&r->w, &s);
 	write_evaluation(r, &s);
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);

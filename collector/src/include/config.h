@@ -44,6 +44,7 @@ struct config {
 	struct config_store {
 		int64_t set_aside_bytes;
 		int64_t set_aside_messages;
+		int64_t ballast_bytes;
 	} store;
 	struct config_mail {
 		char *host; /* NULL: no e-mail */

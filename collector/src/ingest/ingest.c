@@ -61,7 +61,17 @@ struct ingest {
 	char store_why[256];
 	int64_t last_commit_mono_ms, last_round_mono_ms;
 	struct ingest_core_stats stats;
+	struct store_stats store_stats;
+	struct store_damage damage;
+	uint64_t commit_failures;
 	/* the writer's own: */
+	int (*room)(void *ctx, bool full, struct bl_err *err);
+	void *room_ctx;
+	bool no_room; /* the last group did not fit */
+	int64_t (*complaint)(void *ctx);
+	void *complaint_ctx;
+	struct bl_id epoch;
+	int64_t looked_mono_ms; /* when a reader's complaint was last followed */
 	void (*stored)(void *ctx);
 	void *stored_ctx;
 	int64_t centre_at_mono_ms;
@@ -241,12 +251,19 @@ publish(void *ctx, const char *topic, const void *payload, size_t len, bool reta
 static void
 note_store(struct ingest *in, bool ok, const char *why)
 {
+	bool was;
+
 	(void)pthread_mutex_lock(&in->mtx);
+	was = in->store_ok;
 	in->store_ok = ok;
 	(void)snprintf(in->store_why, sizeof(in->store_why), "%s", why);
 	if (ok)
 		in->last_commit_mono_ms = bl_mono_ms(in->clock);
+	else
+		in->commit_failures++;
 	(void)pthread_mutex_unlock(&in->mtx);
+	if (ok && !was)
+		bl_info("ingest", "the store commits again");
 }
 
 /* No receipt goes out for what this group held; it comes again. */
@@ -256,6 +273,7 @@ store_failed(struct ingest *in, const struct bl_err *err)
 	unsigned swallowed;
 
 	note_store(in, false, err->msg);
+	in->no_room = err->code == BL_EFULL;
 	if (bl_log_allow(&in->store_log, bl_mono_ms(in->clock), 10000, &swallowed))
 		bl_error("ingest",
 		    "nothing is acknowledged, the store does not commit: %s; trying again in"
@@ -269,6 +287,17 @@ next_item(struct ingest *in, unsigned n, struct queue_item *it)
 	if (n >= GROUP_MESSAGES - GROUP_PAST && queue_pop(in->past.queue, it))
 		return true;
 	return queue_pop(in->live.queue, it) || queue_pop(in->past.queue, it);
+}
+
+static int
+begin_group(struct ingest *in, struct bl_err *err)
+{
+	const bool full = in->no_room;
+
+	in->no_room = false;
+	if (in->room != NULL && in->room(in->room_ctx, full, err) < 0)
+		return err->code;
+	return ingest_core_begin(in->core, err);
 }
 
 /* 1: a group was committed; 0: there was nothing; negative: the store failed. */
@@ -286,7 +315,7 @@ take_group(struct ingest *in)
 		const struct ingest_msg m = { it.topic, it.payload, it.len, it.retained };
 
 		if (n++ == 0)
-			rc = ingest_core_begin(in->core, &err);
+			rc = begin_group(in, &err);
 		if (rc == BL_OK)
 			rc = ingest_core_take(in->core, &m, &err);
 		queue_item_free(&it);
@@ -309,14 +338,40 @@ take_group(struct ingest *in)
 	return 1;
 }
 
-/* Nothing came, but a clock map still has rows to place. */
-static void
-place_idle(struct ingest *in)
+/*
+ * Nothing came, but a clock map still has rows to place, a damaged store something to take
+ * over; or the last group failed, and it is tried whether the next would get in.
+ */
+static int
+work_idle(struct ingest *in)
 {
 	struct bl_err err = { 0 };
+	bool stored = store_salvaging(in->core->store);
+	int rc;
 
-	if (ingest_core_begin(in->core, &err) < 0 || ingest_core_commit(in->core, &err) < 0)
+	if ((rc = begin_group(in, &err)) >= 0 &&
+	    ((rc = ingest_core_salvage(in->core, &err)) < 0 ||
+		(rc = ingest_core_commit(in->core, &err)) < 0))
+		ingest_core_rollback(in->core);
+	if (rc < 0) {
 		store_failed(in, &err);
+		return rc;
+	}
+	note_store(in, true, "");
+	if (stored && in->stored != NULL)
+		in->stored(in->stored_ctx);
+	return BL_OK;
+}
+
+static bool
+idle_work_waits(struct ingest *in)
+{
+	bool ok;
+
+	(void)pthread_mutex_lock(&in->mtx);
+	ok = in->store_ok;
+	(void)pthread_mutex_unlock(&in->mtx);
+	return !ok || store_placing(in->core->store) || store_salvaging(in->core->store);
 }
 
 static int64_t
@@ -325,11 +380,32 @@ speak(struct ingest *in, bool centre_due)
 	const int64_t now = bl_mono_ms(in->clock);
 	int64_t next = ingest_core_due(in->core), centre_in;
 
+	/* A store that was replaced: agents say hello anew as soon as they hear of it. */
+	if (!bl_id_equal(&in->epoch, store_epoch(in->core->store))) {
+		in->epoch = *store_epoch(in->core->store);
+		centre_due = true;
+	}
 	if (centre_due || now >= in->centre_at_mono_ms)
 		in->centre_at_mono_ms =
 		    now + (ingest_core_centre(in->core) ? CENTRE_EVERY_MS : STORE_RETRY_MS);
 	centre_in = in->centre_at_mono_ms - now;
 	return next < centre_in ? next : centre_in;
+}
+
+#define LOOK_EVERY_MS 60000
+
+/* What readers complained of, at most once a minute: looking costs up to some seconds. */
+static void
+follow_complaint(struct ingest *in)
+{
+	const int64_t now = bl_mono_ms(in->clock);
+	const int64_t batch = in->complaint != NULL ? in->complaint(in->complaint_ctx) : -1;
+
+	if (batch < 0 || (in->looked_mono_ms != 0 && now - in->looked_mono_ms < LOOK_EVERY_MS))
+		return;
+	in->looked_mono_ms = now;
+	store_suspect(in->core->store, batch);
+	(void)work_idle(in);
 }
 
 /* Waits for something to do; false: stop. */
@@ -361,7 +437,10 @@ wait_for_work(struct ingest *in, int64_t ms, bool *centre_due)
 	go_on = !in->stop_writer;
 	in->last_round_mono_ms = bl_mono_ms(in->clock);
 	ingest_core_stats(in->core, &in->stats);
+	store_stats(in->core->store, &in->store_stats);
+	store_damage(in->core->store, &in->damage);
 	(void)pthread_mutex_unlock(&in->mtx);
+	follow_complaint(in);
 	if (changed)
 		ingest_core_devices_changed(in->core);
 	return go_on;
@@ -377,13 +456,13 @@ writer_main(void *ctx)
 
 	while (wait_for_work(in, next, &centre_due)) {
 		rc = take_group(in);
-		if (rc == 0 && store_placing(in->core->store))
-			place_idle(in);
+		if (rc == 0 && idle_work_waits(in))
+			rc = work_idle(in);
 		next = speak(in, centre_due);
-		if (rc > 0 || store_placing(in->core->store))
-			next = 0; /* there may be more */
-		else if (rc < 0)
+		if (rc < 0)
 			next = STORE_RETRY_MS;
+		else if (rc > 0 || idle_work_waits(in))
+			next = 0; /* there may be more */
 		if (next > 1000)
 			next = 1000; /* shows that the loop turns */
 	}
@@ -482,6 +561,11 @@ ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err 
 	in->clock = opts->clock;
 	in->stored = opts->stored;
 	in->stored_ctx = opts->stored_ctx;
+	in->room = opts->room;
+	in->room_ctx = opts->room_ctx;
+	in->complaint = opts->complaint;
+	in->complaint_ctx = opts->complaint_ctx;
+	in->epoch = *store_epoch(opts->store);
 	in->store_ok = true;
 	in->live.wake_fd = in->past.wake_fd = -1;
 	in->last_round_mono_ms = bl_mono_ms(in->clock);
@@ -567,6 +651,9 @@ ingest_status(struct ingest *in, struct ingest_status *out)
 	out->since_progress_ms = bl_mono_ms(in->clock) - in->last_round_mono_ms;
 	out->mailbox_dropped = in->live.mailbox_dropped + in->past.mailbox_dropped;
 	out->core = in->stats;
+	out->store = in->store_stats;
+	out->damage = in->damage;
+	out->commit_failures = in->commit_failures;
 	(void)pthread_mutex_unlock(&in->mtx);
 	queue_figures(in->live.queue, &n, &bytes, &dropped);
 	out->queued_messages = n;

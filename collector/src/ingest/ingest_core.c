@@ -276,8 +276,12 @@ ingest_core_commit(struct ingest_core *c, struct bl_err *err)
 {
 	int rc;
 
-	/* A slice of what waits for a clock map goes along: about a millisecond. */
-	if ((rc = store_place(c->store, 100, err)) < 0) {
+	/*
+	 * A slice of what waits for a clock map goes along, about a millisecond, and of a
+	 * damaged store, about ten.
+	 */
+	if ((rc = store_place(c->store, 100, err)) < 0 ||
+	    (rc = store_salvage(c->store, SALVAGE_ALONG_PAGES, err)) < 0) {
 		ingest_core_rollback(c);
 		return rc;
 	}
@@ -291,6 +295,12 @@ ingest_core_commit(struct ingest_core *c, struct bl_err *err)
 	c->before = c->stats;
 	(void)bl_fault_hit("ingest.committed");
 	return BL_OK;
+}
+
+int
+ingest_core_salvage(struct ingest_core *c, struct bl_err *err)
+{
+	return store_salvage(c->store, SALVAGE_IDLE_PAGES, err);
 }
 
 void

@@ -19,6 +19,8 @@
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
 #define ENTRIES_PATIENCE_MS 2000  /* dictionary entries travel on the other connection */
 #define PAST_ACTIVE_MS      10000
+#define SALVAGE_ALONG_PAGES 8
+#define SALVAGE_IDLE_PAGES  32
 #define OWED_MAX            4 /* spools of one device with something to say */
 
 /* What is owed to one spool of a device. */

@@ -137,7 +137,10 @@ fill_question(struct ingest_core *c, const struct device *d, struct owed *o, str
 		return false;
 	memset(q, 0, sizeof(*q));
 	q->spool = o->spool;
-	if (o->need != NULL)
+	/* What a damaged store had may still be taken over: "gone" now would be wrong soon. */
+	if (store_salvaging(c->store))
+		;
+	else if (o->need != NULL)
 		memcpy(q->need, o->need, sizeof(q->need));
 	else if (o->want_batches)
 		store_missing(sp, q->need);

@@ -26,6 +26,18 @@ struct api_status {
 	char broker_why[256];  /* why one is down; empty: not known or up */
 	bool store_ok;         /* the last telemetry commit went well, and none is overdue */
 	char store_why[256];
+	int64_t disk_free_bytes;     /* -1: not known */
+	bool disk_full;              /* nothing is taken in until there is room */
+	int64_t wal_bytes;
+	uint64_t commit_failures;
+	/* The damaged store that was set aside last; empty: none. */
+	char damaged_file[256];
+	bool salvaging;
+	int salvaged_percent;
+	uint64_t salvaged_batches, salvaged_samples, salvaged_known, salvaged_conflicts;
+	uint64_t salvaged_unreadable;
+	unsigned damaged_files; /* kept */
+	int64_t damaged_bytes;
 	int64_t last_commit_unix_ms; /* 0: none yet */
 	uint64_t batches;            /* since the start */
 	uint64_t samples;

@@ -18,6 +18,7 @@
 #include "branchline/link.h"
 
 #include "ingest_core.h"
+#include "store.h"
 
 struct ingest;
 
@@ -41,6 +42,19 @@ struct ingest_opts {
 	 * something; must not wait.  NULL: nobody cares. */
 	void (*stored)(void *ctx);
 	void *stored_ctx;
+	/*
+	 * Whether there is room on the disk to begin with: called on the writer thread before
+	 * each group; full: the last one did not fit.  Negative: there is none, err says why;
+	 * nothing is taken in then.  NULL: there always is.
+	 */
+	int (*room)(void *ctx, bool full, struct bl_err *err);
+	void *room_ctx;
+	/*
+	 * What a reader found damaged since the last call, as store_suspect takes it; negative:
+	 * nothing.  Called on the writer thread at least once a second.  NULL: nobody reads.
+	 */
+	int64_t (*complaint)(void *ctx);
+	void *complaint_ctx;
 };
 
 /* Starts the threads; connecting goes on in them.  BL_EINVAL names a bad certificate file. */
@@ -63,7 +77,10 @@ struct ingest_status {
 	int64_t since_progress_ms;   /* since the writer last went round its loop */
 	uint64_t queued_messages, queued_bytes, queue_dropped;
 	uint64_t mailbox_dropped;
+	uint64_t commit_failures; /* groups that did not get into the store */
 	struct ingest_core_stats core;
+	struct store_stats store;
+	struct store_damage damage;
 };
 
 /* Any thread. */

@@ -1,6 +1,6 @@
 // What did not arrive and why (gaps), what arrived and could not be used (set aside), and the collector's own state.
 
-import { array, nullable, num, object, str, withDefault, type Decoded } from "./decode";
+import { array, bool, nullable, num, object, str, withDefault, type Decoded } from "./decode";
 import { getJson, queryString, type Result } from "./http";
 
 export const decodeGaps = object({
@@ -54,6 +54,13 @@ export const decodeStatus = object({
   conflicts: num,
   last_commit_unix_ms: nullable(num),
   store_bytes: nullable(num),
+  store: object({
+    ok: bool,
+    why: nullable(str),
+    disk_free_bytes: nullable(num),
+    disk_full: bool,
+    damaged: nullable(object({ file: str, salvaging: bool, percent: num, batches: num, unreadable: num })),
+  }),
 });
 export type Status = Decoded<typeof decodeStatus>;
 

@@ -65,6 +65,26 @@ function Link({ state }: { state: string }): ReactElement {
   return <span className={isUp ? "is-good" : "is-bad"}><StateIcon state={isUp ? "up" : "down"} /> {t(isUp ? "quality.connected" : "quality.not_connected")}</span>;
 }
 
+function StoreNotice({ store }: { store: Status["store"] }): ReactElement {
+  const { t } = useTranslation();
+  const damaged = store.damaged;
+  return (
+    <>
+      {!store.ok && <p className="notice is-down">{t("quality.store_not_ok", { why: store.why ?? "" })}</p>}
+      {damaged !== null && (
+        <p className="notice">
+          {t(damaged.salvaging ? "quality.store_salvaging" : "quality.store_damaged", {
+            file: damaged.file,
+            percent: damaged.percent,
+            batches: damaged.batches,
+            unreadable: damaged.unreadable,
+          })}
+        </p>
+      )}
+    </>
+  );
+}
+
 function Collector({ status }: { status: Status }): ReactElement {
   const { t, i18n } = useTranslation();
   const zone = browserZone();
@@ -78,9 +98,11 @@ function Collector({ status }: { status: Status }): ReactElement {
         <div><dt>{t("quality.batches")}</dt><dd>{status.batches.toLocaleString(i18n.language)}</dd></div>
         <div><dt>{t("quality.all_samples")}</dt><dd>{status.samples.toLocaleString(i18n.language)}</dd></div>
         <div><dt>{t("quality.store")}</dt><dd>{formatValue(status.store_bytes, "bytes")}</dd></div>
+        <div><dt>{t("quality.disk_free")}</dt><dd>{formatValue(status.store.disk_free_bytes, "bytes")}</dd></div>
         <div><dt>{t("quality.version")}</dt><dd>{status.version}</dd></div>
         <div><dt>{t("quality.running_since")}</dt><dd><Age unixMs={status.started_unix_ms} zone={zone} /></dd></div>
       </dl>
+      <StoreNotice store={status.store} />
       {status.broker.why !== null && <p className="notice is-down">{status.broker.why}</p>}
     </section>
   );
