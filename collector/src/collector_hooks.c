@@ -51,7 +51,7 @@ disk_and_damage(const struct collector *c, const struct ingest_status *s, struct
 	out->commit_failures = s->commit_failures;
 	(void)snprintf(out->damaged_file, sizeof(out->damaged_file), "%s", d->file);
 	out->salvaging = d->salvaging;
-	out->salvaged_percent = !d->salvaging ? 100
+	out->salvaged_percent = !d->salvaging   ? 100
 				: d->pages == 0 ? 0
 						: (int)(d->pages_done * 100 / d->pages);
 	out->salvaged_batches = d->batches;
@@ -182,12 +182,12 @@ metrics(void *ctx, struct api_metrics *m)
 	GAUGE("broker_live_up", "1: the connection for live data is up.", s.live_up);
 	GAUGE("broker_past_up", "1: the connection for backlog is up.", s.past_up);
 	GAUGE("store_ok", "1: the last commit went well.", s.store_ok);
-	COUNT("commit_failures_total", "Groups that did not get into the store.",
-	    s.commit_failures);
+	COUNT(
+	    "commit_failures_total", "Groups that did not get into the store.", s.commit_failures);
 	COUNT("store_reopened_total", "How often the store was opened again after a failure.",
 	    s.store.reopened);
-	COUNT("store_replaced_total", "How often a damaged store was set aside.",
-	    s.damage.replaced);
+	COUNT(
+	    "store_replaced_total", "How often a damaged store was set aside.", s.damage.replaced);
 	GAUGE("store_wal_bytes", "The telemetry store's write-ahead log.", s.store.wal_bytes);
 	GAUGE("salvaging", "1: what can be read of a damaged store is being taken over.",
 	    s.damage.salvaging);

@@ -14,7 +14,7 @@
 #include "folder.h"
 
 #define MINUTES 150u
-#define LONG    40u  /* this one is long enough to fill pages of its own */
+#define LONG    40u /* this one is long enough to fill pages of its own */
 #define PAGE    8192u
 #define START_S 5.0
 
@@ -84,8 +84,7 @@ cut_one(const struct ctx *c, struct bl_batch_enc *e, uint64_t i)
 	bl_batch_enc_reset(e);
 	for (uint32_t id = 1; id <= series; id++)
 		for (uint64_t n = 0; n < 6; n++)
-			must(bl_batch_enc_sample(e, id,
-				 (int64_t)i * MINUTE + (int64_t)n * INTERVAL,
+			must(bl_batch_enc_sample(e, id, (int64_t)i * MINUTE + (int64_t)n * INTERVAL,
 				 value_of(id, i * 6 + n), BL_KNOWN),
 			    &err);
 	k->h = (struct bl_batch_header){ .spool = c->spool,
@@ -132,8 +131,8 @@ offer(struct ctx *c, uint64_t i)
 {
 	const struct cut *k = &cuts[i];
 	struct bl_err err = { 0 };
-	const int rc = store_batch_put(
-	    c->s, spool(c), &k->h, k->body, k->len, k->raw.data, k->raw.len, &err);
+	const int rc =
+	    store_batch_put(c->s, spool(c), &k->h, k->body, k->len, k->raw.data, k->raw.len, &err);
 
 	if (rc != BL_ECORRUPT)
 		must(rc, &err);
@@ -419,7 +418,8 @@ whatever_bit_flips_it_starts_and_comes_right(void **state)
 		comes_right(c);
 		close_store(c);
 	}
-	print_message("%u starts, %u with a new store, %u behind their mark\n", n, replaced, set_back);
+	print_message(
+	    "%u starts, %u with a new store, %u behind their mark\n", n, replaced, set_back);
 	free_master(&master);
 }
 
@@ -451,7 +451,11 @@ only_what_stood_on_a_damaged_page_is_lost(void **state)
 		commit(c);
 		salvage(c);
 		store_damage(c->s, &d);
-		if (getenv("DBG")) print_message("page %zu: replaced %u batches %u known %u unread %u file %s\n", page, d.replaced, (unsigned)d.batches, (unsigned)d.known, (unsigned)d.unreadable, d.file);
+		if (getenv("DBG"))
+			print_message(
+			    "page %zu: replaced %u batches %u known %u unread %u file %s\n", page,
+			    d.replaced, (unsigned)d.batches, (unsigned)d.known,
+			    (unsigned)d.unreadable, d.file);
 		if (MINUTES - 30 - d.batches > most)
 			most = (unsigned)(MINUTES - 30 - d.batches);
 		comes_right(c);

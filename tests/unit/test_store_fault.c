@@ -51,7 +51,8 @@ check_all_there(struct ctx *c, uint64_t n)
 
 	assert_int_equal(totals(c).batches, n);
 	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	assert_string_equal(sqlite3_column_text(st, 0), "ok");
 	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
@@ -116,7 +117,8 @@ survives(enum shim_fault kind, uint64_t k, uint64_t count, uint64_t batches)
 
 /* k = 1, 1 + step ... up to 200, as far as there are so many. */
 static void
-every(enum shim_fault kind, uint64_t count, unsigned usual_step, uint64_t batches, unsigned at_least)
+every(
+    enum shim_fault kind, uint64_t count, unsigned usual_step, uint64_t batches, unsigned at_least)
 {
 	const unsigned step = getenv("BL_LONG") != NULL ? 1 : usual_step;
 	unsigned k = 1;

@@ -349,9 +349,8 @@ work_idle(struct ingest *in)
 	bool stored = store_salvaging(in->core->store);
 	int rc;
 
-	if ((rc = begin_group(in, &err)) >= 0 &&
-	    ((rc = ingest_core_salvage(in->core, &err)) < 0 ||
-		(rc = ingest_core_commit(in->core, &err)) < 0))
+	if ((rc = begin_group(in, &err)) >= 0 && ((rc = ingest_core_salvage(in->core, &err)) < 0 ||
+						     (rc = ingest_core_commit(in->core, &err)) < 0))
 		ingest_core_rollback(in->core);
 	if (rc < 0) {
 		store_failed(in, &err);

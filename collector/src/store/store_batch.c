@@ -49,8 +49,7 @@ stored_as(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 	}
 	/* Before an agent is told that it contradicts itself: is it the disk that does? */
 	if (!*same && (rc = store_batch_holds(s, id, err)) <= 0)
-		return rc < 0 ? rc
-			      : store_found_damaged(s, err, "batch %lld", (long long)id);
+		return rc < 0 ? rc : store_found_damaged(s, err, "batch %lld", (long long)id);
 	return 1;
 }
 

@@ -107,8 +107,8 @@ store_aside_files(const char *path, struct store_aside_files *out)
 			file[strlen(file) - 4] = '\0';
 		if (strcmp(out->newest, file) != 0)
 			out->n++;
-		(void)snprintf(out->newest, sizeof(out->newest), "%.*s",
-		    (int)sizeof(out->newest) - 1, file);
+		(void)snprintf(
+		    out->newest, sizeof(out->newest), "%.*s", (int)sizeof(out->newest) - 1, file);
 	}
 	list_free(&l);
 }
@@ -130,8 +130,8 @@ store_forget_aside(const char *path)
 			continue;
 		(void)snprintf(file, sizeof(file), "%s/%s", l.dir, l.entry[i]->d_name);
 		if (unlink(file) == 0)
-			bl_warn("store", "removed the oldest damaged store that was set aside file=%s",
-			    file);
+			bl_warn("store",
+			    "removed the oldest damaged store that was set aside file=%s", file);
 		/* The next name is its log, or another one's database. */
 		if (i + 1 == l.n || !ends_in(l.entry[i + 1]->d_name, "-wal"))
 			excess--;
@@ -152,8 +152,8 @@ aside_name(const struct store *s, char out[STORE_PATH_MAX])
 	do
 		(void)snprintf(out, STORE_PATH_MAX, n == 1 ? "%s.damaged-%s" : "%s.damaged-%s.%d",
 		    s->path, when, n);
-	while (++n < 1000 &&
-	       (store_file_bytes(out, "") >= 0 || store_file_bytes(out, "-wal") >= 0));
+	while (
+	    ++n < 1000 && (store_file_bytes(out, "") >= 0 || store_file_bytes(out, "-wal") >= 0));
 }
 
 static int

@@ -125,8 +125,8 @@ store_attach(struct store *s, struct bl_err *err)
 static int
 write_anew(struct store *s, struct bl_err *err)
 {
-	if (sqlite3_wal_checkpoint_v2(
-		s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+	    SQLITE_OK)
 		return store_sql_fail(s->db, err, "write the log into the file after a failure");
 	return BL_OK;
 }
@@ -200,7 +200,8 @@ store_found_damaged(struct store *s, struct bl_err *err, const char *fmt, ...)
 	(void)vsnprintf(s->damage, sizeof(s->damage), fmt, ap);
 	va_end(ap);
 	return bl_fail(err, BL_ECORRUPT,
-	    "telemetry store: %s does not agree with its checksum; the file is set aside", s->damage);
+	    "telemetry store: %s does not agree with its checksum; the file is set aside",
+	    s->damage);
 }
 
 int

@@ -130,7 +130,8 @@ store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct bl_
 	 */
 	if ((rc = store_exec(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL", err)) < 0)
 		return rc;
-	if (*found == STORE_FOUND_EMPTY && (rc = store_exec(db, "PRAGMA application_id = 1112298573", err)) < 0)
+	if (*found == STORE_FOUND_EMPTY &&
+	    (rc = store_exec(db, "PRAGMA application_id = 1112298573", err)) < 0)
 		return rc;
 	for (const struct store_migration *m = store_migrations; m->sql != NULL; m++)
 		if (m->version > version && (rc = apply(db, m, err)) < 0)

@@ -109,7 +109,8 @@ index_log(struct pages *p, struct bl_err *err)
 	read_at(p->wal_fd, h, sizeof(h), 0);
 	p->salt[0] = be32(h + 16);
 	p->salt[1] = be32(h + 20);
-	/* A file that shrinks or grows by its log: as far as its highest page in there, within reason. */
+	/* A file that shrinks or grows by its log: as far as its highest page in there, within
+	 * reason. */
 	p->n_newest = p->n_file;
 	for (uint64_t f = 0; f < p->n_frames; f++)
 		if (frame_of_round(p, f, &no) && no > p->n_newest && no <= p->n_file + p->n_frames)
@@ -145,8 +146,7 @@ pages_open(struct pages **out, const char *path, struct bl_err *err)
 	}
 	p->n_file = (bytes + PAGES_BYTES - 1) / PAGES_BYTES;
 	if (wal_bytes > WAL_HEADER) {
-		p->n_frames =
-		    (wal_bytes - WAL_HEADER + PAGES_BYTES) / (WAL_FRAME + PAGES_BYTES);
+		p->n_frames = (wal_bytes - WAL_HEADER + PAGES_BYTES) / (WAL_FRAME + PAGES_BYTES);
 		if ((rc = index_log(p, err)) < 0)
 			goto fail;
 	}

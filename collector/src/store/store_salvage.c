@@ -439,8 +439,7 @@ put_batch(struct take *t, const struct pages_row *row, const struct bl_batch_hea
 	s->lifting = true;
 	rc = store_batch_peek(s, sp, h, t->err);
 	if (rc == STORE_NEW || rc == STORE_SUPERSEDED)
-		rc = store_batch_put(
-		    s, sp, h, body->p, body->n, v->raw.data, v->raw.len, t->err);
+		rc = store_batch_put(s, sp, h, body->p, body->n, v->raw.data, v->raw.len, t->err);
 	s->lifting = false;
 	s->now_unix_ms = now;
 	if (rc == STORE_NEW) {

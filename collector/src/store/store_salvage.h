@@ -56,7 +56,8 @@ const struct salvaged_device *names_device(const struct names *n, int64_t id);
 const struct salvaged_boot *names_boot(const struct names *n, int64_t id);
 const struct salvaged_spool *names_spool(const struct names *n, int64_t id);
 const struct salvaged_series *names_series(const struct names *n, int64_t id);
-/* The first entry of a spool at or after `from`; *n: how many follow it up to the end of the list. */
+/* The first entry of a spool at or after `from`; *n: how many follow it up to the end of the list.
+ */
 const struct salvaged_entry *names_entries(
     const struct salvaged *list, int64_t spool_id, int64_t from, size_t *n);
 

@@ -20,11 +20,11 @@ scrub_batches(struct store *s, unsigned rows, struct bl_err *err)
 
 	while ((rc = store_step(s, st, err)) == 1) {
 		const int64_t id = sqlite3_column_int64(st, 0);
-		const bool holds = sqlite3_column_int(st, 4) != 0 &&
-				   store_body_holds((uint32_t)sqlite3_column_int64(st, 1),
-				       (uint32_t)sqlite3_column_int64(st, 2),
-				       sqlite3_column_blob(st, 3),
-				       (size_t)sqlite3_column_bytes(st, 3));
+		const bool holds =
+		    sqlite3_column_int(st, 4) != 0 &&
+		    store_body_holds((uint32_t)sqlite3_column_int64(st, 1),
+			(uint32_t)sqlite3_column_int64(st, 2), sqlite3_column_blob(st, 3),
+			(size_t)sqlite3_column_bytes(st, 3));
 
 		if (!holds) {
 			(void)sqlite3_reset(st);

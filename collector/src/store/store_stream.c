@@ -26,7 +26,8 @@ of_kind(struct store_stream *m, int kind)
 static bool
 row_agrees(sqlite3_stmt *st, int column)
 {
-	return sqlite3_column_type(st, column) == SQLITE_NULL || sqlite3_column_int(st, column) != 0;
+	return sqlite3_column_type(st, column) == SQLITE_NULL ||
+	       sqlite3_column_int(st, column) != 0;
 }
 
 static int

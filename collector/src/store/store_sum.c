@@ -83,6 +83,6 @@ row_sum(sqlite3_context *ctx, int n, sqlite3_value **v)
 int
 row_sum_register(sqlite3 *db)
 {
-	return sqlite3_create_function_v2(db, "row_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
-	    NULL, row_sum, NULL, NULL, NULL);
+	return sqlite3_create_function_v2(
+	    db, "row_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, row_sum, NULL, NULL, NULL);
 }
