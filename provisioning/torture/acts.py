@@ -42,6 +42,14 @@ def nothing_waits(agent):
         return False
 
 
+def no_event_waits(agent):
+    """The run of now has been answered, and no event is without a receipt."""
+    try:
+        return agent.answered() and spool.events_waiting(agent.spool_file()) == 0
+    except sqlite3.Error:
+        return False
+
+
 class Acts:
     def __init__(self, org, tellers, seed, seconds, until, say, words):
         self._org, self._tellers, self._until = org, tellers, until
@@ -263,31 +271,42 @@ class Acts:
             return teller.pause()
         return self._until.wait(paused, PAUSE_S)
 
+    def _backlog(self, agent):
+        """Its steps have their receipts; then it is cut off, and values wait in batches and in none."""
+        def steps_are_there():
+            self.keep_up()
+            return self._until.soon or no_event_waits(agent)
+        self.mend()
+        if not self._until.wait(steps_are_there, SETTLE_ONE_S, 0.2) or self._until.soon:
+            return False
+        agent.link.impair(stall=True)
+        agent.link.cut()
+        self._until.sleep(2)
+        agent.program.kill()
+        agent.program.start()  # cuts what was open
+        self._until.sleep(2)
+        agent.link.mend()
+        return True
+
     def _roll_back(self):
-        """To the copy, when everything accepted since has its receipt: what then is only in the lost file
-        is known to the value."""
+        """To the copy: when everything accepted since has its receipt, or in the middle of a backlog. What is
+        only in the lost file then is known to the value; of steps, nothing is."""
         agent = self._random.choice([agent for agent in self._org.agents if agent.name in self._copies])
+        midst = self._random.random() < 0.5
         teller, copy, life = self._tellers[agent.name], self._copies[agent.name], self.lives[agent.name]
         if not self._pause(teller):
             return
         try:
-            settled = self._settled(agent)
+            ready = self._backlog(agent) if midst else self._settled(agent)
             agent.program.kill()
-            if not settled:
-                what = self._words("spool_back", who=self._who(agent.name), seconds=time.monotonic() - copy.at_mono_s)
+            seconds = time.monotonic() - copy.at_mono_s
+            said = "spool_back_midst" if midst else "spool_back"
+            if not ready:
+                what = self._words(said, who=self._who(agent.name), seconds=seconds)
                 self._say("skipped", what=what, why=f"{SETTLE_ONE_S} s")
                 return
-            file = agent.spool_file()
-            self.census.look(file)
-            lost = spool.counts(file)
-            life.accepted_before += lost.accepted - copy.accepted
-            life.uncut += lost.uncut
-            life.undelivered.update(spool.undelivered(file))
-            for part in file.parent.glob(file.name + "*"):
-                part.unlink()
-            for part in self._copy_folder(agent).iterdir():
-                shutil.move(part, file.parent)
-            self._say("spool_back", who=self._who(agent.name), seconds=time.monotonic() - copy.at_mono_s)
+            self._put_spool_back(agent, copy, life)
+            self._say(said, who=self._who(agent.name), seconds=seconds)
             del self._copies[agent.name]
             # A store from before this would lack what only the lost file could send again.
             self._store_copied = None
@@ -296,6 +315,19 @@ class Acts:
         finally:
             agent.program.start()
             teller.resume()
+
+    def _put_spool_back(self, agent, copy, life):
+        """The agent must not run."""
+        file = agent.spool_file()
+        self.census.look(file)
+        lost = spool.counts(file)
+        life.accepted_before += lost.accepted - copy.accepted
+        life.uncut += lost.uncut
+        life.undelivered.update(spool.undelivered(file))
+        for part in file.parent.glob(file.name + "*"):
+            part.unlink()
+        for part in self._copy_folder(agent).iterdir():
+            shutil.move(part, file.parent)
 
     def _set_back(self):
         collector = self._org.collector

@@ -65,6 +65,14 @@ class Census:
         self._seen[spool, stream] = seen
 
 
+def events_waiting(path):
+    """Events without a receipt, cut or not."""
+    with read_only(path) as db:
+        (cut,) = db.execute("SELECT coalesce(sum(events), 0) FROM batch WHERE receipted_unix_ms IS NULL").fetchone()
+        (uncut,) = db.execute("SELECT count(*) FROM open WHERE stream = 1").fetchone()
+    return cut + uncut
+
+
 def undelivered(path):
     """{(spool id in hex, stream, seq): samples and events} of the batches without a receipt."""
     with read_only(path) as db:

@@ -30,6 +30,8 @@ _TEXTS = {
     "spool_copy": ("{who}: its spool is copied", "{who}：复制其缓存文件"),
     "spool_back": ("{who}: its spool is rolled back to the copy of {seconds:.0f} s ago",
                    "{who}：缓存文件退回到 {seconds:.0f} 秒前的副本"),
+    "spool_back_midst": ("{who}: in the middle of a backlog its spool is rolled back to the copy of {seconds:.0f} s ago",
+                         "{who}：在积压期间，缓存文件退回到 {seconds:.0f} 秒前的副本"),
     "store_copy": ("collector: its telemetry store is copied", "采集中心：复制遥测库"),
     "store_back": ("collector: its telemetry store is set back to the copy of {seconds:.0f} s ago",
                    "采集中心：遥测库退回到 {seconds:.0f} 秒前的副本"),
