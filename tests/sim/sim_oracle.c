@@ -16,8 +16,9 @@
 
 #define SPOOLS_MAX  4096
 #define ENTRIES_MAX 32
-#define OPEN_MS     (SIM_HOUR + 10 * SIM_MINUTE) /* without a link cuts are an hour and a tick apart \
-						  */
+#define OPEN_MS                                                                                    \
+	(SIM_HOUR + 10 * SIM_MINUTE) /* without a link cuts are an hour and a tick apart           \
+				      */
 
 /* A ledger entry, in true time. */
 struct entry {
@@ -317,9 +318,9 @@ read_ledger(struct judge *j)
 			e.from = machine_true_time(j->w, &begin, sqlite3_column_int64(st, 6), NULL);
 		e.to = machine_true_time(j->w, &end, sqlite3_column_int64(st, 8), NULL);
 		sim_trace(j->w, "ledger: dev-%u stream %u reason %d %.3f .. %.3f s seq %lld..%lld",
-		    e.device, e.stream, e.reason, (double)(e.from - j->w->begin) / 1000.0,
-		    (double)(e.to - j->w->begin) / 1000.0, (long long)sqlite3_column_int64(st, 3),
-		    (long long)sqlite3_column_int64(st, 4));
+		    e.device, e.stream, e.reason, ((double)e.from - (double)j->w->begin) / 1000.0,
+		    ((double)e.to - (double)j->w->begin) / 1000.0,
+		    (long long)sqlite3_column_int64(st, 3), (long long)sqlite3_column_int64(st, 4));
 		add_entry(j, &e);
 	}
 }
