@@ -268,6 +268,29 @@ a_damaged_one_is_refused_with_words_and_left_alone(void **state)
 	assert_int_equal(control_open(&f->c, &opts, NULL), BL_OK);
 }
 
+/* Killed with work that the evaluator had before it: SQLite's check sees a NULL where none is. */
+static void
+one_with_work_to_do_is_opened(void **state)
+{
+	struct fixture *f = *state;
+	struct control_opts opts = { .path = f->path, .clock = bl_clock_real() };
+	struct bl_err err = { 0 };
+	sqlite3 *db;
+
+	control_close(f->c);
+	f->c = NULL;
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "INSERT INTO eval_dirty VALUES ('till-1', 3, 1000, 2000, 0),"
+			     " ('till-2', 3, 1000, 2000, 0)",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	if (control_open(&f->c, &opts, &err) != BL_OK)
+		fail_msg("%s", err.msg);
+	assert_int_equal(count(f, "SELECT count(*) FROM eval_dirty"), 2);
+}
+
 static int
 remove_ann(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
@@ -456,6 +479,7 @@ main(void)
 		    file_is_private_and_a_newer_one_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_damaged_one_is_refused_with_words_and_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_with_work_to_do_is_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    widening_the_roles_keeps_users_sessions_and_browsers, setup, teardown),
 		cmocka_unit_test_setup_teardown(
