@@ -188,6 +188,7 @@ settle_doubt_for_good(struct spool *s)
 		if (row->boot_ms < *from)
 			*from = row->boot_ms;
 	}
+	s->log_unsure = false;
 	s->p.doubt_no = 0;
 	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
 }

@@ -95,17 +95,10 @@ settle_doubt(struct spool *s, struct bl_err *err)
 
 	if (s->p.doubt_no == 0)
 		return BL_OK;
-	s->suspect = true; /* txn_begin opens again */
+	s->suspect = true; /* txn_begin opens again, and settles it */
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	txn_rollback(s);
-	if (s->d.commit_no == s->p.doubt_no) {
-		if ((rc = db_rewrite_log(s, err)) < 0)
-			return rc;
-		pending_release(&s->p, &s->p.doubt);
-	}
-	s->p.doubt_no = 0;
-	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
 	return BL_OK;
 }
 
@@ -126,7 +119,7 @@ commit_chunk(struct spool *s, bool last, struct bl_err *err)
 		s->d.covered_ms = s->covered_ms;
 	attempted = s->d.commit_no + 1;
 	if ((rc = txn_commit(s, err)) < 0) {
-		if (s->suspect || s->db == NULL) {
+		if (s->log_unsure) {
 			s->p.doubt_no = attempted;
 			s->p.doubt = c;
 		}

@@ -566,6 +566,31 @@ wal_room(struct spool *s, struct bl_err *err)
 	    s->wal_frames);
 }
 
+/*
+ * After a commit whose fate is unknown, before anything else is written: what is
+ * in the log now is written and synced anew, and then it is known whether that
+ * commit is in it.  A later one would make its number say nothing, and would
+ * itself be lost with pages that never reached the disk below it.
+ */
+static int
+settle_log(struct spool *s, struct bl_err *err)
+{
+	int rc;
+
+	if (!s->log_unsure)
+		return BL_OK;
+	if ((rc = db_rewrite_log(s, err)) < 0) {
+		s->suspect = true;
+		return rc;
+	}
+	s->log_unsure = false;
+	if (s->p.doubt_no != 0 && s->d.commit_no == s->p.doubt_no)
+		pending_release(&s->p, &s->p.doubt);
+	s->p.doubt_no = 0;
+	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
+	return BL_OK;
+}
+
 int
 txn_begin(struct spool *s, struct bl_err *err)
 {
@@ -574,6 +599,8 @@ txn_begin(struct spool *s, struct bl_err *err)
 	if (s->damaged)
 		return bl_fail(err, BL_ECORRUPT, "spool %s: damaged; it must be replaced", s->path);
 	if ((s->db == NULL || s->suspect) && (rc = reopen(s, err)) < 0)
+		return rc;
+	if ((rc = settle_log(s, err)) < 0)
 		return rc;
 	if ((rc = wal_room(s, err)) < 0)
 		return rc;
@@ -595,10 +622,14 @@ commit_doubtful(struct spool *s, int64_t attempted, struct bl_err *err)
 {
 	struct bl_err why = { 0 };
 
-	if (reopen(s, &why) < 0 || s->d.commit_no != attempted)
+	if (reopen(s, &why) < 0) {
+		s->log_unsure = true;
+		return err->code;
+	}
+	if (s->d.commit_no != attempted)
 		return err->code;
 	if (db_rewrite_log(s, &why) < 0) {
-		s->suspect = true;
+		s->suspect = s->log_unsure = true;
 		return err->code;
 	}
 	return BL_OK;

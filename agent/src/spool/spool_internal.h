@@ -219,6 +219,9 @@ struct spool {
 	int64_t max_pages, wal_max_bytes;
 	bool in_txn;
 	bool suspect; /* an I/O error: close, open, look again before the next write */
+	/* a commit that failed may be in the log, and not on the disk: nothing goes on top of it
+	 * before the log has been written anew */
+	bool log_unsure;
 	bool damaged; /* SQLite says corrupt: spool_replace */
 	bool loaded;  /* d is what a sound file said */
 	bool begun;   /* this run's boot and off gap are in the file */
