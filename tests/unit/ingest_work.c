@@ -38,6 +38,22 @@ is_up(void)
 	return !shim_power_is_off();
 }
 
+/* The code under test begins, and what it said. */
+static void
+enter(const struct iwork *w)
+{
+	if (w->enter != NULL)
+		w->enter();
+}
+
+static int
+leave(const struct iwork *w, int rc)
+{
+	if (w->leave != NULL)
+		w->leave();
+	return rc;
+}
+
 /* ---- the agent ---- */
 
 static unsigned
@@ -121,7 +137,8 @@ take(struct iwork *w, enum bl_topic_kind kind)
 	struct bl_err err = { 0 };
 
 	assert_true(bl_topic_format(topic, sizeof(topic), kind, PART, "kiosk-1"));
-	return ingest_core_take(w->core, &m, &err);
+	enter(w);
+	return leave(w, ingest_core_take(w->core, &m, &err));
 }
 
 static int
@@ -208,8 +225,10 @@ open_store(struct iwork *w)
 	struct bl_err err = { 0 };
 	int rc = -1;
 
-	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++)
-		rc = store_open(&w->s, &opts, &err);
+	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++) {
+		enter(w);
+		rc = leave(w, store_open(&w->s, &opts, &err));
+	}
 	if (rc < 0) {
 		w->s = NULL;
 		if (is_up())
@@ -218,7 +237,12 @@ open_store(struct iwork *w)
 	}
 	w->f.damaged += rc == STORE_SET_BACK; /* what had been committed is not there */
 	core.store = w->s;
-	assert_int_equal(ingest_core_create(&w->core, &core, &err), BL_OK);
+	rc = -1;
+	for (int i = 0; i < TRIES && rc < 0; i++) {
+		enter(w);
+		rc = leave(w, ingest_core_create(&w->core, &core, &err));
+	}
+	assert_int_equal(rc, BL_OK);
 }
 
 static void
@@ -261,12 +285,16 @@ commit_group(struct iwork *w, const struct group *g)
 	int rc = -1;
 
 	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++) {
-		if ((rc = ingest_core_begin(w->core, &err)) < 0)
+		enter(w);
+		if (leave(w, rc = ingest_core_begin(w->core, &err)) < 0)
 			continue;
-		if ((rc = take_group(w, g)) < 0)
+		rc = take_group(w, g);
+		enter(w);
+		if (rc < 0)
 			ingest_core_rollback(w->core);
 		else
 			rc = ingest_core_commit(w->core, &err);
+		(void)leave(w, rc);
 	}
 	if (rc < 0 && is_up())
 		fail_msg("%s: never recovered: %s", w->what, err.msg);
@@ -281,7 +309,9 @@ round_of(struct iwork *w, const struct group *g)
 		return false;
 	/* Receipts are gathered: what is owed for this group goes out here, or with the next. */
 	for (int i = 0; i < 2 && is_up(); i++) {
+		enter(w);
 		(void)ingest_core_due(w->core);
+		(void)leave(w, 0);
 		w->clock.mono_ms += 700;
 		w->clock.unix_ms += 700;
 	}
@@ -307,6 +337,9 @@ iwork_begin(struct iwork *w)
 	memset(w, 0, sizeof(*w));
 	w->f = before.f;
 	w->told = before.told;
+	w->no_kill = before.no_kill;
+	w->enter = before.enter;
+	w->leave = before.leave;
 	folder_make(w->dir, "ingest");
 	(void)snprintf(w->below, sizeof(w->below), "%s/", w->dir);
 	(void)snprintf(w->path, sizeof(w->path), "%s/telemetry.db", w->dir);
@@ -341,7 +374,8 @@ iwork_run(struct iwork *w)
 		open_store(w);
 	if (!is_up() || !rounds_of(w, second, 3))
 		return;
-	iwork_restart(w, SHIM_LOSE_NONE);
+	if (!w->no_kill)
+		iwork_restart(w, SHIM_LOSE_NONE);
 	if (is_up())
 		(void)rounds_of(w, third, 2);
 }

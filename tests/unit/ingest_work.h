@@ -42,6 +42,9 @@ struct iwork {
 		IWORK_GOES_ON, /* after an error */
 		IWORK_CUT,     /* the power goes after the first commit that follows the fault */
 	} then;
+	bool no_kill; /* without the shim, which the kill needs */
+	void (*enter)(void),
+	    (*leave)(void); /* around every call of the code under test; may be NULL */
 	char what[160];
 	unsigned told;
 	struct iwork_figures {

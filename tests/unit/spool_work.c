@@ -32,6 +32,9 @@ work_begin(struct work *w)
 	w->f = before.f;
 	w->damage_allowed = before.damage_allowed;
 	w->told = before.told;
+	w->no_kill = before.no_kill;
+	w->enter = before.enter;
+	w->leave = before.leave;
 	assert_int_equal(kit_setup((void **)&w->k), 0);
 	w->k->opts.keep_receipted_ms = 5000;
 	w->k->time.boot_ms = 5000;
@@ -45,6 +48,22 @@ is_up(void)
 	return !shim_power_is_off();
 }
 
+/* The code under test begins, and what it said. */
+static void
+enter(const struct work *w)
+{
+	if (w->enter != NULL)
+		w->enter();
+}
+
+static int
+leave(const struct work *w, int rc)
+{
+	if (w->leave != NULL)
+		w->leave();
+	return rc;
+}
+
 /* ---- the steps ---- */
 
 static void
@@ -53,8 +72,10 @@ open_spool(struct work *w)
 	struct bl_err err = { 0 };
 	int rc = -1;
 
-	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++)
-		rc = spool_open(&w->k->s, &w->k->opts, &err);
+	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++) {
+		enter(w);
+		rc = leave(w, spool_open(&w->k->s, &w->k->opts, &err));
+	}
 	if (rc == SPOOL_REPLACED && !w->damage_allowed)
 		w->f.damaged++;
 	if (rc < 0 && is_up())
@@ -84,7 +105,8 @@ commit(struct work *w)
 	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++) {
 		if (i > 0 && w->then == WORK_KILL_CUT)
 			return;
-		rc = spool_commit(w->k->s, &lost, &err);
+		enter(w);
+		rc = leave(w, spool_commit(w->k->s, &lost, &err));
 		assert_int_equal(lost, 0);
 		if (rc == BL_ECORRUPT)
 			fail_msg("%s: taken for damage: %s", w->what, err.msg);
@@ -99,14 +121,18 @@ static void
 event(struct work *w)
 {
 	char id[16];
+	int rc = -1;
 	struct bl_event ev = { .type = { "order.done", 10 } };
 	struct bl_err err = { 0 };
 
 	(void)snprintf(id, sizeof(id), "e%u", ++w->event_ids);
 	ev.boot_ms = w->k->time.boot_ms;
 	ev.id = (struct bl_str){ id, strlen(id) };
-	if (spool_event(w->k->s, &ev, &err) == SPOOL_ACCEPTED)
-		w->events++;
+	for (int i = 0; i < TRIES && rc < 0 && is_up(); i++) {
+		enter(w);
+		rc = leave(w, spool_event(w->k->s, &ev, &err));
+	}
+	w->events += rc == SPOOL_ACCEPTED;
 }
 
 /* What fails is tried again, as the thread does. */
@@ -121,20 +147,23 @@ exchange(struct work *w)
 	unsigned n = 0;
 	bool hello;
 
-	if (spool_hello(w->k->s, &h, &err) < 0)
+	enter(w);
+	if (leave(w, spool_hello(w->k->s, &h, &err)) < 0)
 		return;
 	centre_receipt(w->c, &h.spool, w->c->n % 2 == 0, &r);
 	want.dict_known = r.dict_version;
+	enter(w);
 	if (r.is_answer)
 		(void)spool_on_answer(w->k->s, &r, &err);
-	if (spool_offer(w->k->s, &want, f, &n, &err) < 0)
+	if (leave(w, spool_offer(w->k->s, &want, f, &n, &err)) < 0)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		centre_take(w->c, &f[i]);
 		bl_buf_free(&f[i].msg);
 	}
 	centre_receipt(w->c, &h.spool, false, &r);
-	(void)spool_on_receipt(w->k->s, &r, &hello, &err);
+	enter(w);
+	(void)leave(w, spool_on_receipt(w->k->s, &r, &hello, &err));
 }
 
 static void
@@ -143,14 +172,17 @@ cut(struct work *w)
 	struct bl_err err = { 0 };
 	unsigned n;
 
-	if (spool_cut_all(w->k->s, &n, &err) == BL_OK)
+	enter(w);
+	if (leave(w, spool_cut_all(w->k->s, &n, &err)) == BL_OK)
 		mark_accepted(w);
 }
 
 static void
 close_spool(struct work *w)
 {
+	enter(w);
 	kit_close(w->k);
+	(void)leave(w, 0);
 	/* Closing commits what waits, but says nothing: the next commit's word counts. */
 }
 
@@ -164,8 +196,10 @@ upkeep(struct work *w, int i)
 		cut(w);
 	if (i % 4 == 3 && is_up())
 		exchange(w);
-	if (i % 6 == 5 && is_up())
-		(void)spool_trim(w->k->s, &more, &err);
+	if (i % 6 == 5 && is_up()) {
+		enter(w);
+		(void)leave(w, spool_trim(w->k->s, &more, &err));
+	}
 }
 
 /* False: the machine stops here. */
@@ -209,6 +243,8 @@ run(struct work *w)
 	if (is_up())
 		open_spool(w);
 	if (!is_up() || !ticks(w, 6, 11))
+		return;
+	if (w->no_kill)
 		return;
 	/* Killed with a log that was not copied yet. */
 	work_restart(w, SHIM_LOSE_NONE);

@@ -26,8 +26,10 @@ struct work {
 		WORK_CUT,      /* the power goes after the first commit that follows the fault */
 		WORK_KILL_CUT, /* killed at the fault, a little more work, then the power goes */
 	} then;
-	bool damage_allowed;
-	unsigned told; /* findings in words */
+	bool damage_allowed, no_kill; /* no_kill: without the shim, which the kill needs */
+	void (*enter)(void),
+	    (*leave)(void); /* around every call of the code under test; may be NULL */
+	unsigned told;      /* findings in words */
 	/* what the judge found, all runs together */
 	struct work_figures {
 		uint64_t runs, accepted, stored, doubled, lost, damaged;
