@@ -14,12 +14,13 @@ lookup(void *ctx, const char *device, struct ingest_device *out, struct bl_err *
 
 	if (c->lookup_fails)
 		return bl_fail(err, BL_EIO, "the table is away");
-	out->part = PART;
+	out->part = c->part;
 	out->retired = false;
 	if (strcmp(device, "old-1") == 0)
 		out->retired = true;
 	return strcmp(device, "kiosk-1") == 0 || strcmp(device, "kiosk-2") == 0 ||
-		       strcmp(device, "old-1") == 0
+		       strcmp(device, "old-1") == 0 ||
+		       (c->added != NULL && strcmp(device, c->added) == 0)
 		   ? 1
 		   : 0;
 }
@@ -71,6 +72,7 @@ setup(void **state)
 	(void)snprintf(c->path, sizeof(c->path), "%s/telemetry.db", c->folder);
 	(void)snprintf(c->marker, sizeof(c->marker), "%s/marker", c->folder);
 	fixture_clock_init(&c->clock);
+	c->part = PART;
 	c->spool = fixture_id(0x11);
 	c->boot = fixture_id(0xb0);
 	opts.path = c->path;

@@ -48,6 +48,8 @@ struct ctx {
 	struct sent sent[64];
 	size_t n_sent;
 	bool link_full, lookup_fails;
+	uint8_t part;      /* of every device */
+	const char *added; /* a device that is there, too; NULL: none */
 	struct bl_buf msg;
 	struct bl_id spool, boot;
 };

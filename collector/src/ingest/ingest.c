@@ -31,6 +31,7 @@
 #define OUT_MESSAGES    1024
 #define OUT_BYTES       (4u << 20)
 #define STORE_RETRY_MS  1000
+#define REQUEUE_SLICE   20 /* messages of one transaction: what comes does not wait for them */
 
 struct connection {
 	struct ingest *in;
@@ -64,7 +65,10 @@ struct ingest {
 	struct store_stats store_stats;
 	struct store_damage damage;
 	uint64_t commit_failures;
+	struct ingest_requeue requeue; /* changes only while none is under way */
+	struct ingest_requeue_status requeue_status;
 	/* the writer's own: */
+	struct ingest_requeue_at requeue_at;
 	int (*room)(void *ctx, bool full, struct bl_err *err);
 	void *room_ctx;
 	bool no_room; /* the last group did not fit */
@@ -338,6 +342,51 @@ take_group(struct ingest *in)
 	return 1;
 }
 
+/* One slice of what was set aside.  1: there may be more; 0; negative: the store failed. */
+static int
+requeue_slice(struct ingest *in)
+{
+	struct ingest_requeue_at at;
+	struct bl_err err = { 0 };
+	bool running;
+	int rc;
+
+	(void)pthread_mutex_lock(&in->mtx);
+	running = in->requeue_status.running;
+	(void)pthread_mutex_unlock(&in->mtx);
+	if (!running)
+		return 0;
+	at = in->requeue_at;
+	if ((rc = begin_group(in, &err)) == BL_OK) {
+		rc = ingest_core_requeue(in->core, &in->requeue, &at, REQUEUE_SLICE, &err);
+		if (rc < 0)
+			ingest_core_rollback(in->core);
+		else
+			rc = ingest_core_commit(in->core, &err);
+	}
+	if (rc < 0) {
+		store_failed(in, &err); /* goes on from what was committed */
+		return rc;
+	}
+	in->requeue_at = at;
+	if (at.done) {
+		bl_info("ingest",
+		    "what was set aside was tried again tried=%llu taken=%llu kept=%llu",
+		    (unsigned long long)at.sums.tried, (unsigned long long)at.sums.taken,
+		    (unsigned long long)at.sums.kept);
+		memset(&in->requeue_at, 0, sizeof(in->requeue_at));
+	}
+	(void)pthread_mutex_lock(&in->mtx);
+	in->requeue_status.sums = at.sums;
+	in->requeue_status.running = !at.done;
+	if (at.done)
+		in->requeue_status.ended_unix_ms = bl_unix_ms(in->clock);
+	(void)pthread_mutex_unlock(&in->mtx);
+	if (at.sums.taken > 0 && in->stored != NULL)
+		in->stored(in->stored_ctx);
+	return at.done ? 0 : 1;
+}
+
 /*
  * Nothing came, but a clock map still has rows to place, a damaged store something to take
  * over; or the last group failed, and it is tried whether the next would get in.
@@ -451,16 +500,17 @@ writer_main(void *ctx)
 	struct ingest *in = ctx;
 	bool centre_due = false;
 	int64_t next = 0;
-	int rc;
+	int rc, again;
 
 	while (wait_for_work(in, next, &centre_due)) {
 		rc = take_group(in);
 		if (rc == 0 && idle_work_waits(in))
 			rc = work_idle(in);
+		again = rc < 0 ? 0 : requeue_slice(in);
 		next = speak(in, centre_due);
-		if (rc < 0)
+		if (rc < 0 || again < 0)
 			next = STORE_RETRY_MS;
-		else if (rc > 0 || idle_work_waits(in))
+		else if (rc > 0 || again > 0 || idle_work_waits(in))
 			next = 0; /* there may be more */
 		if (next > 1000)
 			next = 1000; /* shows that the loop turns */
@@ -629,6 +679,33 @@ ingest_devices_changed(struct ingest *in)
 	(void)pthread_mutex_lock(&in->mtx);
 	in->devices_changed = true;
 	(void)pthread_cond_signal(&in->cond);
+	(void)pthread_mutex_unlock(&in->mtx);
+}
+
+int
+ingest_requeue(struct ingest *in, const struct ingest_requeue *what, struct bl_err *err)
+{
+	bool busy;
+
+	(void)pthread_mutex_lock(&in->mtx);
+	busy = in->requeue_status.running;
+	if (!busy) {
+		in->requeue = *what;
+		in->requeue_status = (struct ingest_requeue_status){ .running = true,
+			.begun_unix_ms = bl_unix_ms(in->clock) };
+		in->woken = true;
+		(void)pthread_cond_signal(&in->cond);
+	}
+	(void)pthread_mutex_unlock(&in->mtx);
+	return busy ? bl_fail(err, BL_EBUSY, "what was set aside is being tried again already")
+		    : BL_OK;
+}
+
+void
+ingest_requeue_status(struct ingest *in, struct ingest_requeue_status *out)
+{
+	(void)pthread_mutex_lock(&in->mtx);
+	*out = in->requeue_status;
 	(void)pthread_mutex_unlock(&in->mtx);
 }
 

@@ -67,8 +67,10 @@ take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
 		return ingest_aside(c, a, STORE_ASIDE_CONFLICT,
 		    "of a spool that was closed, and a part of it came under its successor", sp,
 		    h->stream, h->seq, err);
-	if (rc == STORE_REFUSED)
+	if (rc == STORE_REFUSED) {
 		c->stats.refused_holes++; /* nothing is receipted: it comes again */
+		c->outcome = OUTCOME_LATER;
+	}
 	if (rc == STORE_NEW) {
 		c->stats.batches++;
 		c->stats.samples += h->n_samples;

@@ -84,9 +84,12 @@ ingest_aside(struct ingest_core *c, const struct arrival *a, enum store_aside_re
 		.stream = stream,
 		.seq = seq,
 	};
-	int rc = store_aside(c->store, &aside, err);
+	int rc;
 
-	if (rc < 0)
+	c->outcome = OUTCOME_ASIDE;
+	if (c->again != NULL)
+		return store_aside_stays(c->store, c->again->id, reason, detail, err);
+	if ((rc = store_aside(c->store, &aside, err)) < 0)
 		return rc;
 	c->stats.set_aside++;
 	bl_debug("ingest", "set aside reason=%s device=%s detail=%s",
@@ -144,6 +147,7 @@ admit(struct ingest_core *c, struct arrival *a, struct bl_err *err)
 		    "a retained flag on what must never be retained", NULL, 0, 0, err);
 	if ((rc = ingest_device(c, a->topic.device, &a->dev, &why)) < 0) {
 		c->stats.lookup_failures++;
+		c->outcome = OUTCOME_LATER;
 		if (bl_log_allow(&c->lookup_log, bl_mono_ms(c->clock), LOG_EVERY_MS, &swallowed))
 			bl_warn("ingest",
 			    "message dropped, the device table cannot be read: %s suppressed=%u",
@@ -185,6 +189,9 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 	if (a->dev->info.retired && !(kind == BL_TOPIC_HELLO && type == BL_MSG_HELLO))
 		return ingest_aside(
 		    c, a, STORE_ASIDE_RETIRED, "the device was retired", NULL, 0, 0, err);
+	if (c->again != NULL && (kind == BL_TOPIC_PRESENCE || type == BL_MSG_HELLO) &&
+	    (kind == BL_TOPIC_HELLO || type == BL_MSG_PRESENCE))
+		return ingest_requeue_moment(c, a, err);
 	if (kind == BL_TOPIC_HELLO && type == BL_MSG_HELLO)
 		return ingest_take_hello(c, a, err);
 	if (kind == BL_TOPIC_HELLO && type == BL_MSG_GONE)

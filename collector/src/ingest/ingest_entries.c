@@ -55,8 +55,10 @@ ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *
 	if (put == STORE_ENTRY_CONFLICT)
 		return ingest_aside(c, a, STORE_ASIDE_CONFLICT,
 		    "a dictionary entry that means something else already", sp, 0, 0, err);
-	if (put == STORE_ENTRY_EARLY)
+	if (put == STORE_ENTRY_EARLY) {
 		want_again(c, a, &rd.spool, true);
+		c->outcome = OUTCOME_LATER;
+	}
 	if (put == BL_EINVAL)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 	if (put < 0 && err != NULL)
@@ -90,8 +92,10 @@ ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	if (put == STORE_ENTRY_CONFLICT)
 		return ingest_aside(c, a, STORE_ASIDE_CONFLICT,
 		    "a segment of the clock map that says something else already", sp, 0, 0, err);
-	if (put == STORE_ENTRY_EARLY)
+	if (put == STORE_ENTRY_EARLY) {
 		want_again(c, a, &rd.spool, false);
+		c->outcome = OUTCOME_LATER;
+	}
 	if (put == BL_EINVAL)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 	if (put < 0 && err != NULL)

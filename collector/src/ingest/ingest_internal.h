@@ -53,6 +53,8 @@ struct device {
 
 struct marker;
 
+enum ingest_outcome { OUTCOME_TAKEN, OUTCOME_ASIDE, OUTCOME_EXPIRED, OUTCOME_LATER };
+
 struct ingest_core {
 	struct ingest_core_opts opts;
 	struct store *store;
@@ -70,6 +72,8 @@ struct ingest_core {
 	struct bl_buf out; /* a message to publish */
 	struct marker *marker;
 	struct ingest_core_stats stats, before; /* before: of the last commit */
+	const struct store_again *again;        /* what is tried again; NULL: what came */
+	enum ingest_outcome outcome;            /* of the message in hand */
 	/* What one device or one failure can repeat with every message. */
 	struct bl_log_limit lookup_log, closed_log, receipt_log;
 };
@@ -108,6 +112,8 @@ int ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_
 int ingest_take_gone(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+/* A hello or a presence that is tried again. */
+int ingest_requeue_moment(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 
 /* ---- ingest_devices.c ---- */

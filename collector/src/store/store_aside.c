@@ -45,8 +45,8 @@ digest(struct bl_id *out, const char *topic, const uint8_t *p, size_t len)
 }
 
 /* Topics come from outside: what is not printable becomes '?', what is long is cut. */
-static void
-printable(char *out, size_t size, const char *in)
+void
+store_printable(char *out, size_t size, const char *in)
 {
 	size_t n = 0;
 
@@ -117,9 +117,9 @@ keep(struct store *s, const struct store_aside *a, const struct bl_id *sum, stru
 	sqlite3_stmt *st;
 	int rc;
 
-	printable(topic, sizeof(topic), a->topic);
-	printable(device, sizeof(device), a->device);
-	printable(detail, sizeof(detail), a->detail);
+	store_printable(topic, sizeof(topic), a->topic);
+	store_printable(device, sizeof(device), a->device);
+	store_printable(detail, sizeof(detail), a->detail);
 	if (fits)
 		s->total.aside_bytes += (int64_t)a->len;
 	else

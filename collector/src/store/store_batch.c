@@ -104,8 +104,12 @@ store_batch_peek(
 		if (rc == 1)
 			return same ? STORE_DUPLICATE : STORE_CONFLICT;
 		/* A whole one may still take the place of one that did not decode. */
-		if (sp->closed && seqs_has(&m->aside, h->seq))
-			return STORE_DUPLICATE;
+		if (sp->closed && seqs_has(&m->aside, h->seq)) {
+			if (!s->again)
+				return STORE_DUPLICATE;
+			if (h->seq >= m->next_seq)
+				return STORE_CONFLICT; /* never ours */
+		}
 		if ((rc = superseded(s, sp, h, err)) != 0)
 			return rc < 0 ? rc : STORE_SUPERSEDED;
 		/* Settled as gone, and here it is after all. */

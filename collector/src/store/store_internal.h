@@ -199,6 +199,10 @@ enum store_sql {
 	SQL_ASIDE_GET,
 	SQL_ASIDE_ADD,
 	SQL_ASIDE_AGAIN,
+	SQL_ASIDE_NEXT,
+	SQL_ASIDE_LAST,
+	SQL_ASIDE_STAYS,
+	SQL_ASIDE_REMOVE,
 	SQL_COUNT
 };
 
@@ -240,6 +244,7 @@ struct store {
 	unsigned suspected, replaced;
 	struct salvage *salvage; /* NULL: nothing to take over */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
+	bool again;   /* what is put now was set aside before */
 	struct store_stats stats;
 };
 
@@ -459,6 +464,11 @@ int64_t store_clock_until(const struct bl_clock_segment *segs, size_t n, const s
  */
 bool store_clock_extent(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
     int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi);
+
+/* ---- store_aside.c ---- */
+
+/* Texts come from outside: what is not printable becomes '?', what is long is cut. */
+void store_printable(char *out, size_t size, const char *in);
 
 /* ---- store_gap.c ---- */
 

@@ -52,7 +52,7 @@
 #define VANISHED_SPAN "reason = 9 AND seq_first = 0"
 #define ASIDE_SELECT                                                                               \
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
-	" payload IS NOT NULL FROM aside WHERE id < ?1"
+	" payload IS NOT NULL, tried_unix_ms FROM aside WHERE id < ?1"
 
 static const char *const read_text[READ_COUNT] = {
 	[READ_DEVICES] = "SELECT id, name, presence, presence_since_unix_ms, software FROM device"
@@ -177,6 +177,9 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_GAP_SUMS] = "SELECT reason, entries, batches, samples FROM gap_total",
 	[READ_ASIDE] = ASIDE_SELECT " ORDER BY id DESC LIMIT 256",
 	[READ_ASIDE_DEVICE] = ASIDE_SELECT " AND device = ?2 ORDER BY id DESC LIMIT 256",
+	[READ_ASIDE_MATCHING] =
+	    "SELECT count(*) FROM aside WHERE payload IS NOT NULL AND (?1 = 0 OR reason = ?1)"
+	    " AND (?2 IS NULL OR device = ?2) AND (?3 = 0 OR id = ?3)",
 	[READ_TOTAL] = "SELECT lsn, last_commit_unix_ms, batches, samples, events, duplicates,"
 		       " conflicts, aside_refused, requeued FROM total",
 	[READ_ASIDE_COUNT] = "SELECT reason, n FROM aside_count",

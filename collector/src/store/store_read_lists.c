@@ -206,6 +206,7 @@ aside_row(sqlite3_stmt *st, struct aside_copy *c)
 	c->a.bytes = (uint64_t)sqlite3_column_int64(st, 7);
 	c->a.repeats = (uint64_t)sqlite3_column_int64(st, 8);
 	c->a.kept = sqlite3_column_int(st, 9) != 0;
+	c->a.tried_unix_ms = store_column_time(st, 10);
 }
 
 int
@@ -242,5 +243,21 @@ store_read_aside(struct store_read *r, const char *device, int64_t before_id, si
 	} while (rc == 0 && n == PAGE && limit > 0);
 done:
 	free(page);
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_aside_count(struct store_read *r, int reason, const char *device, int64_t id,
+    uint64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    read_bind(r, READ_ASIDE_MATCHING, err, "iti", (int64_t)reason, device, id);
+	int rc = read_step(r, st, err);
+
+	*out = 0;
+	if (rc == 1) {
+		*out = (uint64_t)sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
 	return rc < 0 ? rc : BL_OK;
 }

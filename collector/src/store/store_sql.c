@@ -201,6 +201,12 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "INSERT INTO aside (digest, arrived_unix_ms, topic, device, part, reason, detail,"
 	    " spool, stream, seq, bytes, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_ASIDE_AGAIN] = "UPDATE aside SET repeats=repeats+1, again_unix_ms=? WHERE id=?",
+	[SQL_ASIDE_NEXT] = "SELECT id, topic, reason, payload FROM aside WHERE id > ?1 AND id <= ?2"
+			   " AND payload IS NOT NULL AND (?3 = 0 OR reason = ?3)"
+			   " AND (?4 IS NULL OR device = ?4) ORDER BY id LIMIT 1",
+	[SQL_ASIDE_LAST] = "SELECT coalesce(max(id), 0) FROM aside",
+	[SQL_ASIDE_STAYS] = "UPDATE aside SET reason=?, detail=?, tried_unix_ms=? WHERE id=?",
+	[SQL_ASIDE_REMOVE] = "DELETE FROM aside WHERE id=?",
 };
 
 int

@@ -68,6 +68,22 @@ void ingest_stop(struct ingest *in);
 /* Sites or devices changed: look them up anew.  Any thread. */
 void ingest_devices_changed(struct ingest *in);
 
+/*
+ * Tries again what was set aside: the writer does it in slices between what comes.
+ * Any thread.  BL_EBUSY: one is under way; nothing changes then.  One that a crash
+ * ended is not taken up: asking again does the rest.
+ */
+int ingest_requeue(struct ingest *in, const struct ingest_requeue *what, struct bl_err *err);
+
+struct ingest_requeue_status {
+	bool running;
+	int64_t begun_unix_ms, ended_unix_ms; /* 0: none in this run of the collector; not ended */
+	struct ingest_requeue_sums sums;      /* of the one under way, or the last one */
+};
+
+/* Any thread. */
+void ingest_requeue_status(struct ingest *in, struct ingest_requeue_status *out);
+
 struct ingest_status {
 	bool live_up, past_up;
 	char why[256]; /* why one is down; empty: none is */

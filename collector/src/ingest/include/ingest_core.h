@@ -73,6 +73,41 @@ int ingest_core_commit(struct ingest_core *c, struct bl_err *err);
 /* Forgets what the group's messages had asked for: they come again. */
 void ingest_core_rollback(struct ingest_core *c);
 
+/* ---- what was set aside, tried again ---- */
+
+#define INGEST_REQUEUE_IDS 1000
+
+/* What is to be tried: by id, or all of a reason and a device. */
+struct ingest_requeue {
+	int reason;                     /* enum store_aside_reason; 0: any */
+	char device[64];                /* empty: any */
+	int64_t id[INGEST_REQUEUE_IDS]; /* ascending */
+	unsigned n_ids;                 /* 0: not by id */
+};
+
+struct ingest_requeue_sums {
+	uint64_t tried;
+	uint64_t taken;   /* stored now, or known already */
+	uint64_t kept;    /* still bad */
+	uint64_t expired; /* said something of its moment only (hello, presence): dropped */
+	uint64_t later;   /* neither: the device table could not be read, or too many holes */
+};
+
+/* A requeue under way; begins with zeroes. */
+struct ingest_requeue_at {
+	int64_t after_id, upto_id;
+	unsigned next; /* of the ids */
+	bool begun, done;
+	struct ingest_requeue_sums sums;
+};
+
+/*
+ * Tries up to max rows again, inside begin ... commit.  On failure (the store's) roll
+ * back and go on from the place that was committed: *at is the caller's to keep.
+ */
+int ingest_core_requeue(struct ingest_core *c, const struct ingest_requeue *what,
+    struct ingest_requeue_at *at, unsigned max, struct bl_err *err);
+
 /*
  * Publishes what is due: answers at once, receipts at most one a device and
  * second, questions.  Returns in how many ms to call again at the latest.

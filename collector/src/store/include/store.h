@@ -262,6 +262,41 @@ struct store_damage {
 
 void store_damage(const struct store *s, struct store_damage *out);
 
+/* ---- set aside, tried again ---- */
+
+/* One row of the list with its message. */
+struct store_again {
+	int64_t id;
+	enum store_aside_reason reason;
+	char topic[192];
+	void *payload; /* owned: store_again_free */
+	size_t len;
+};
+
+struct store_again_filter {
+	int reason;         /* enum store_aside_reason; 0: any */
+	const char *device; /* NULL: any */
+	int64_t upto_id;    /* 0: to the end */
+};
+
+/* The first row after after_id whose message was kept: 1; 0: none; negative. */
+int store_aside_next(struct store *s, const struct store_again_filter *f, int64_t after_id,
+    struct store_again *out, struct bl_err *err);
+void store_again_free(struct store_again *a); /* a zeroed one is fine */
+/* The newest row; 0: there is none. */
+int store_aside_last(struct store *s, int64_t *id, struct bl_err *err);
+/*
+ * While true, a batch whose seq was settled as "set aside" is stored also into a closed
+ * spool: it is the one that was set aside then, and not somebody who goes on.
+ */
+void store_decode_again(struct store *s, bool again);
+/* Inside a transaction: it is still bad, for this reason now. */
+int store_aside_stays(struct store *s, int64_t id, enum store_aside_reason reason,
+    const char *detail, struct bl_err *err);
+/* Inside the transaction that took it in (or has seen that it says nothing any more). */
+int store_aside_leaves(
+    struct store *s, const struct store_again *a, bool taken, struct bl_err *err);
+
 /* ---- figures of this run, for logs and metrics; the lasting ones are in store_read_totals ---- */
 
 struct store_stats {

@@ -306,9 +306,10 @@ struct store_aside_row {
 	int part;                /* -1: none in the topic */
 	const char *reason;      /* "undecodable" ... */
 	const char *detail;
-	uint64_t bytes;   /* of the message */
-	uint64_t repeats; /* how often the same message came again */
-	bool kept;        /* the payload is in the store */
+	uint64_t bytes;        /* of the message */
+	uint64_t repeats;      /* how often the same message came again */
+	bool kept;             /* the payload is in the store */
+	int64_t tried_unix_ms; /* decoded again, in vain; NONE: not yet */
 };
 
 typedef bool (*store_aside_cb)(void *ctx, const struct store_aside_row *a);
@@ -316,6 +317,10 @@ typedef bool (*store_aside_cb)(void *ctx, const struct store_aside_row *a);
 /* Newest first; before_id 0: from the newest; limit 1..1000; device NULL: all. */
 int store_read_aside(struct store_read *r, const char *device, int64_t before_id, size_t limit,
     store_aside_cb cb, void *ctx, struct bl_err *err);
+
+/* How many of them would be tried again: reason 0, device NULL, id 0: any. */
+int store_read_aside_count(struct store_read *r, int reason, const char *device, int64_t id,
+    uint64_t *out, struct bl_err *err);
 
 /* ---- totals ---- */
 
