@@ -5,6 +5,7 @@
 #include "collector_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "branchline/log.h"
@@ -230,6 +231,44 @@ messages_put(void *ctx)
 	deliver_wake(c->deliver);
 }
 
+static int
+requeue(void *ctx, const struct api_requeue *what, struct bl_err *err)
+{
+	const struct collector *c = ctx;
+	struct ingest_requeue *q = calloc(1, sizeof(*q));
+	int rc;
+
+	if (q == NULL)
+		return bl_fail(err, BL_ENOMEM, "requeue: out of memory");
+	q->reason = what->reason;
+	(void)snprintf(
+	    q->device, sizeof(q->device), "%s", what->device != NULL ? what->device : "");
+	q->n_ids = what->n_ids < INGEST_REQUEUE_IDS ? (unsigned)what->n_ids : INGEST_REQUEUE_IDS;
+	memcpy(q->id, what->id, q->n_ids * sizeof(q->id[0]));
+	rc = ingest_requeue(c->ingest, q, err);
+	free(q);
+	return rc;
+}
+
+static void
+requeue_status(void *ctx, struct api_requeue_status *out)
+{
+	const struct collector *c = ctx;
+	struct ingest_requeue_status s;
+
+	ingest_requeue_status(c->ingest, &s);
+	*out = (struct api_requeue_status){
+		.running = s.running,
+		.begun_unix_ms = s.begun_unix_ms,
+		.ended_unix_ms = s.ended_unix_ms,
+		.tried = s.sums.tried,
+		.taken = s.sums.taken,
+		.kept = s.sums.kept,
+		.expired = s.sums.expired,
+		.later = s.sums.later,
+	};
+}
+
 int
 collector_api_start(struct collector *c, struct bl_err *err)
 {
@@ -253,7 +292,9 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		    .metrics = metrics,
 		    .devices_changed = devices_changed,
 		    .definitions_changed = definitions_changed,
-		    .messages_put = messages_put },
+		    .messages_put = messages_put,
+		    .requeue = requeue,
+		    .requeue_status = requeue_status },
 	};
 	int rc;
 

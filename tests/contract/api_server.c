@@ -1,5 +1,6 @@
 /*
- * The API on a store and a control database in a folder, for test_api.py and test_evaluation_api.py.
+ * The API on a store and a control database in a folder, for test_api.py and
+ * test_evaluation_api.py.
  *
  *   api_server FOLDER CERT KEY [WEB_ROOT]
  *
@@ -59,6 +60,7 @@ struct server {
 	char last_device[64];
 	struct bl_id last_spool;
 	int64_t last_end_ms;
+	struct api_requeue_status requeue;
 };
 
 static void
@@ -338,11 +340,34 @@ obey(struct server *s, char *line)
 		s->broker_up = strcmp(device, "up") == 0;
 	else if (strcmp(word, "evaluate") == 0)
 		evaluate(s, line);
+	else if (strcmp(word, "requeue") == 0) /* goes on, or has ended */
+		s->requeue.running = strcmp(device, "goes-on") == 0;
 	if (strcmp(word, "changes") == 0)
 		(void)printf("done %u %u\n", s->definitions, s->messages);
 	else
 		(void)printf("done\n");
 	(void)fflush(stdout);
+}
+
+/* Nobody decodes here: what was asked for is counted as tried. */
+static int
+requeue(void *ctx, const struct api_requeue *what, struct bl_err *err)
+{
+	struct server *s = ctx;
+
+	if (s->requeue.running)
+		return bl_fail(err, BL_EBUSY, "one is under way");
+	s->requeue = (struct api_requeue_status){ .begun_unix_ms = bl_unix_ms(bl_clock_real()),
+		.ended_unix_ms = bl_unix_ms(bl_clock_real()),
+		.tried = what->n_ids > 0 ? what->n_ids : 1,
+		.kept = what->n_ids > 0 ? what->n_ids : 1 };
+	return BL_OK;
+}
+
+static void
+requeue_status(void *ctx, struct api_requeue_status *out)
+{
+	*out = ((struct server *)ctx)->requeue;
 }
 
 /* ---- main -------------------------------------------------------------- */
@@ -364,7 +389,7 @@ open_all(struct server *s, char **argv)
 		.clock = bl_clock_real(),
 		.board_url = "https://board.example",
 		.hooks = { s, reader_open, reader_close, status, extra_metrics, NULL,
-		    definitions_changed, messages_put },
+		    definitions_changed, messages_put, requeue, requeue_status },
 	};
 	struct bl_err err = { 0 };
 

@@ -444,6 +444,34 @@ def test_bad_queries(fleet, viewer, query, status, code):
     refused(viewer.get("/query?" + query), status, code)
 
 
+def test_the_ledger_in_figures(fleet, viewer):
+    totals = viewer.ok("GET", "/gaps/totals")
+    assert totals["unexplained"]["gaps"] == 1 and totals["unexplained"]["batches"] == 0
+    assert totals["unexplained"]["since_unix_ms"] <= now_ms()
+    (off,) = totals["reasons"]
+    assert (off["reason"], off["entries"], off["time_ms"]) == ("off", 1, 600_000)
+    (device,) = totals["devices"]
+    assert (device["device"], device["unexplained"]) == ("west-till", 1) and not totals["more_devices"]
+    begin, end = device["reasons"][0]["first_unix_ms"], device["reasons"][0]["last_unix_ms"]
+    assert end - begin == 600_000
+    # Only what lies in the range counts, and step by step it is the same.
+    half = viewer.ok("GET", f"/gaps/totals?from={begin - 60_000}&to={begin + 300_000}&step=60000")
+    assert half["reasons"][0]["time_ms"] == 300_000
+    assert [b["time_ms"] for b in half["buckets"]] == [{}] + [{"off": 60_000}] * 5
+    assert viewer.ok("GET", "/gaps/totals?device=depot-gate")["devices"] == []
+    for bad in ("from=5&to=5", "step=60000", f"from=0&to={10**12}&step=60000", "step=1&from=1&to=2"):
+        refused(viewer.get("/gaps/totals?" + bad), 422, "invalid_field")
+    missing = viewer.ok("GET", "/gaps/unexplained")
+    assert missing["unexplained"] == totals["unexplained"]
+    (hole,) = missing["items"]
+    assert (hole["device"], hole["stream"], hole["what"]) == ("west-till", "probes", "hole")
+    assert (hole["from_unix_ms"], hole["to_unix_ms"], hole["seq_first"]) == (begin, end, None)
+    assert viewer.ok("GET", "/gaps/unexplained?device=depot-gate")["items"] == []
+    metrics = fleet.admin.raw("GET", "/metrics").body.decode()
+    assert 'branchline_store_gap_entries{reason="off"} 1' in metrics
+    assert "branchline_store_gaps_unexplained 1" in metrics
+
+
 def test_ledger_and_events(fleet, viewer):
     gaps = viewer.ok("GET", "/gaps?device=west-till")
     # The ledger has ten minutes of "host"; those of "probes" are a hole that nothing explains.
@@ -465,6 +493,28 @@ def test_ledger_and_events(fleet, viewer):
     fleet.order("aside", "west-till")
     aside = viewer.ok("GET", "/set-aside")["items"]
     assert len(aside) == 1 and aside[0]["reason"] == "undecodable" and aside[0]["repeats"] == 1
+
+
+def test_what_was_set_aside_is_tried_again(fleet, admin, viewer):
+    fleet.order("aside", "west-till")
+    (mine,) = [a for a in admin.ok("GET", "/set-aside")["items"] if a["device"] == "west-till"]
+    assert mine["kept"] and mine["tried_unix_ms"] is None
+    before = viewer.ok("GET", "/set-aside/requeue")
+    assert admin.ok("POST", "/set-aside/requeue", {"device": "west-till", "dry_run": True})["matching"] == 1
+    assert admin.ok("POST", "/set-aside/requeue", {"reason": "retired", "dry_run": True})["matching"] == 0
+    ids = {"ids": [str(mine["id"]), "999999"], "dry_run": True}
+    assert admin.ok("POST", "/set-aside/requeue", ids)["matching"] == 1
+    assert viewer.ok("GET", "/set-aside/requeue") == before, "a dry run does nothing"
+    refused(viewer.call("POST", "/set-aside/requeue", {}), 403, "forbidden")
+    for bad in ({"ids": []}, {"ids": ["x"]}, {"ids": [1]}, {"ids": ["1"], "device": "west-till"},
+                {"ids": ["1"] * 1001}, {"reason": "because"}, {"device": "No!"}, {"dry_run": 1}):
+        refused(admin.call("POST", "/set-aside/requeue", bad), 422, "invalid_field")
+    begun = admin.ok("POST", "/set-aside/requeue", {"ids": [str(mine["id"])]})
+    assert begun["matching"] == 1 and begun["tried"] == 1
+    fleet.order("requeue", "goes-on")
+    refused(admin.call("POST", "/set-aside/requeue", {}), 409, "conflict")
+    fleet.order("requeue", "ended")
+    assert admin.ok("POST", "/set-aside/requeue", {"device": "west-till"})["matching"] == 1
 
 
 def test_health_status_and_metrics(fleet, viewer):
@@ -735,7 +785,8 @@ SHAPES = {
     "session": "Session", "sessions": "SessionList", "users": "UserList", "site": "Site", "sites": "SiteList",
     "device": "Device", "devices": "DeviceList", "service": "ServiceList", "overview": "Overview",
     "series": "SeriesList", "query": "QueryResult", "events": "EventList", "coverage": "CoverageList",
-    "gaps": "GapList", "set-aside": "SetAsideList", "status": "Status", "problem": "Problem",
+    "gaps": "GapList", "gap-totals": "GapTotals", "unexplained": "UnexplainedList",
+    "set-aside": "SetAsideList", "requeue": "RequeueState", "status": "Status", "problem": "Problem",
     "process": "Process", "processes": "ProcessList", "kpi": "Kpi", "kpis": "KpiList", "rule": "Rule",
     "rules": "RuleList", "channel": "Channel", "channels": "ChannelList", "expression-check": "ExpressionResult",
     "cells": "CellList", "parts": "Parts", "runs": "RunList", "case": "CaseDetail", "cases": "CaseList",

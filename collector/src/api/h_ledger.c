@@ -394,6 +394,8 @@ write_aside(void *ctx, const struct store_aside_row *a)
 	jsonw_str(w, "detail", a->detail);
 	jsonw_int(w, "bytes", (int64_t)a->bytes);
 	jsonw_int(w, "repeats", (int64_t)a->repeats);
+	jsonw_bool(w, "kept", a->kept);
+	api_time(w, "tried_unix_ms", a->tried_unix_ms);
 	jsonw_object_end(w);
 	l->last = a->id;
 	l->n++;

@@ -126,6 +126,8 @@ get_status(struct api_req *r, struct bl_err *err)
 	jsonw_int(&r->w, "samples", (int64_t)t.samples);
 	jsonw_int(&r->w, "set_aside", (int64_t)t.set_aside);
 	jsonw_int(&r->w, "conflicts", (int64_t)t.conflicts);
+	jsonw_int(&r->w, "unexplained", (int64_t)t.unexplained.gaps);
+	jsonw_int(&r->w, "requeued", (int64_t)t.requeued);
 	api_time(&r->w, "last_commit_unix_ms", t.last_commit_unix_ms);
 	jsonw_int(&r->w, "store_bytes", t.store_bytes);
 	write_store(&r->w, &s);

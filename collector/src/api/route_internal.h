@@ -100,7 +100,11 @@ int get_query(struct api_req *r, struct bl_err *err);
 int get_devices_id_events(struct api_req *r, struct bl_err *err);
 int get_devices_id_coverage(struct api_req *r, struct bl_err *err);
 int get_gaps(struct api_req *r, struct bl_err *err);
+int get_gaps_totals(struct api_req *r, struct bl_err *err);
+int get_gaps_unexplained(struct api_req *r, struct bl_err *err);
 int get_set_aside(struct api_req *r, struct bl_err *err);
+int get_set_aside_requeue(struct api_req *r, struct bl_err *err);
+int post_set_aside_requeue(struct api_req *r, struct bl_err *err);
 int get_definitions(struct api_req *r, struct bl_err *err);
 int post_definitions(struct api_req *r, struct bl_err *err);
 int get_definitions_id(struct api_req *r, struct bl_err *err);
@@ -129,14 +133,15 @@ int get_readyz(struct api_req *r, struct bl_err *err);
 int get_metrics(struct api_req *r, struct bl_err *err);
 
 /* bodies, beside their handlers */
-extern const struct schema body_sign_in, body_session_patch, body_password, body_user_new,
-    body_user_patch, body_site_new, body_site_patch, body_device_new, body_device_patch,
-    body_device_move, body_certificate, body_process_new, body_process_change, body_kpi_new,
-    body_kpi_change, body_rule_new, body_rule_change, body_channel_new, body_channel_change,
-    body_expression, body_empty, body_assign, body_resolve, body_comment;
+extern const struct schema body_requeue, body_sign_in, body_session_patch, body_password,
+    body_user_new, body_user_patch, body_site_new, body_site_patch, body_device_new,
+    body_device_patch, body_device_move, body_certificate, body_process_new, body_process_change,
+    body_kpi_new, body_kpi_change, body_rule_new, body_rule_change, body_channel_new,
+    body_channel_change, body_expression, body_empty, body_assign, body_resolve, body_comment;
 extern const struct schema query_page, query_sites, query_devices, query_query, query_range,
-    query_events, query_gaps, query_verbose, query_cells, query_latest, query_parts, query_runs,
-    query_incidents, query_cases, query_messages, query_versions;
+    query_events, query_gaps, query_gap_totals, query_missing, query_verbose, query_cells,
+    query_latest, query_parts, query_runs, query_incidents, query_cases, query_messages,
+    query_versions;
 
 /* Of every list: limit and after stand first, so that handlers can share a reader. */
 struct page_query {

@@ -38,6 +38,10 @@ const struct route api_routes[] = {
 	{ VERB_GET,    V1 "/devices/{id}/coverage", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_coverage, NULL, &query_range, false },
 	{ VERB_GET,    V1 "/query", PERMIT_ROLE, ON_TELEMETRY, get_query, NULL, &query_query, false },
 	{ VERB_GET,    V1 "/gaps", PERMIT_ROLE, ON_TELEMETRY, get_gaps, NULL, &query_gaps, false },
+	{ VERB_GET,    V1 "/gaps/totals", PERMIT_ROLE, ON_TELEMETRY, get_gaps_totals, NULL, &query_gap_totals, false },
+	{ VERB_GET,    V1 "/gaps/unexplained", PERMIT_ROLE, ON_TELEMETRY, get_gaps_unexplained, NULL, &query_missing, false },
+	{ VERB_GET,    V1 "/set-aside/requeue", PERMIT_ROLE, ON_TELEMETRY, get_set_aside_requeue, NULL, NULL, false },
+	{ VERB_POST,   V1 "/set-aside/requeue", PERMIT_ROLE, ON_TELEMETRY, post_set_aside_requeue, &body_requeue, NULL, false },
 	{ VERB_GET,    V1 "/set-aside", PERMIT_ROLE, ON_TELEMETRY, get_set_aside, NULL, &query_page, false },
 	{ VERB_GET,    V1 "/status", PERMIT_ROLE, ON_SYSTEM, get_status, NULL, NULL, false },
 

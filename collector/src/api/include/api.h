@@ -10,6 +10,7 @@
 #define API_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "branchline/clock.h"
@@ -49,6 +50,22 @@ struct api_status {
 	char delivery_problem[192]; /* of the last try that failed; empty: none */
 };
 
+#define API_REQUEUE_IDS 1000
+
+/* What was set aside and is to be tried again. */
+struct api_requeue {
+	int reason;         /* enum store_aside_reason; 0: any */
+	const char *device; /* NULL: any */
+	size_t n_ids;       /* 0: not by id */
+	int64_t id[API_REQUEUE_IDS];
+};
+
+struct api_requeue_status {
+	bool running;
+	int64_t begun_unix_ms, ended_unix_ms; /* 0: none */
+	uint64_t tried, taken, kept, expired, later;
+};
+
 /*
  * What the collector supplies.  Every callback may run on any of the API's
  * threads, must be quick and must not call back into the API.
@@ -68,6 +85,10 @@ struct api_hooks {
 	void (*definitions_changed)(void *ctx);
 	/* A message was put into the outbox (after the commit); may be NULL. */
 	void (*messages_put)(void *ctx);
+	/* Tries again what was set aside; returns at once.  BL_EBUSY: one is under way.  Both or
+	 * neither may be NULL: nothing can be tried then. */
+	int (*requeue)(void *ctx, const struct api_requeue *what, struct bl_err *err);
+	void (*requeue_status)(void *ctx, struct api_requeue_status *out);
 };
 
 struct api_opts {
