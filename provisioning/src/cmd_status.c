@@ -23,7 +23,8 @@ print_broker(const json_t *broker)
 static int
 run(int argc, char **argv, const struct command *self)
 {
-	static const char *const counts[] = { "batches", "samples", "set_aside", "conflicts" };
+	static const char *const counts[] = { "batches", "samples", "set_aside", "conflicts",
+		"unexplained" };
 	char when[BL_TIME_SIZE] = "never";
 	struct bl_err err = { 0 };
 	json_t *s = NULL;

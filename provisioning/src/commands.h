@@ -27,6 +27,8 @@ extern const struct command command_define;
 extern const struct command command_incident;
 extern const struct command command_demo;
 extern const struct command command_torture;
+extern const struct command command_ledger;
+extern const struct command command_requeue;
 
 /* Prints "branchline: message" and returns 1. */
 int command_failed(const struct bl_err *err);

@@ -23,6 +23,8 @@ static const struct command *const commands[] = {
 	&command_incident,
 	&command_demo,
 	&command_torture,
+	&command_ledger,
+	&command_requeue,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
