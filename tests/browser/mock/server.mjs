@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { randomBytes } from "node:crypto";
 
 import * as evaluation from "./evaluation.mjs";
-import { events, gapLedger, listDevices, makeWorld, overview, querySeries, setAside, status } from "./world.mjs";
+import { events, gapLedger, gapTotals, listDevices, makeWorld, overview, querySeries, requeue, requeueState, setAside, status, unexplained } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
 const PASSWORD = "correct-horse";
@@ -116,7 +116,13 @@ const ROUTES = [
     return send(res, 200, querySeries(world, url.searchParams.get("series").split(",").map(Number), n("from"), n("to"), n("step"), now));
   }],
   ["GET", /^\/gaps$/, ({ res, world, now }) => send(res, 200, gapLedger(world, now))],
-  ["GET", /^\/set-aside$/, ({ res, now }) => send(res, 200, setAside(now))],
+  ["GET", /^\/gaps\/totals$/, ({ res, world, now, url }) =>
+    send(res, 200, gapTotals(world, now, Number(url.searchParams.get("from") ?? 0), Number(url.searchParams.get("to") ?? now), Number(url.searchParams.get("step") ?? 0)))],
+  ["GET", /^\/gaps\/unexplained$/, ({ res, world, now }) => send(res, 200, unexplained(world, now))],
+  ["GET", /^\/set-aside\/requeue$/, ({ res, world }) => send(res, 200, requeueState(world))],
+  ["POST", /^\/set-aside\/requeue$/, ({ res, world, body, user, now }) =>
+    user.role === "administrator" ? send(res, 202, requeue(world, body.ids, now)) : problem(res, 403, "forbidden", "administrators only")],
+  ["GET", /^\/set-aside$/, ({ res, world, now }) => send(res, 200, setAside(world, now))],
   ["GET", /^\/status$/, ({ res, world, now }) => send(res, 200, status(world, now))],
   ["GET", /^\/people$/, ({ res, world }) => send(res, 200, { items: world.users.filter((u) => !u.disabled).map(({ name, display_name }) => ({ name, display_name })), next: null })],
   ["GET", new RegExp(`^/${KINDS}$`), ({ res, world }, kind) => send(res, 200, { items: world.definitions[kind].map((v) => v[0]), next: null })],

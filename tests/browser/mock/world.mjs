@@ -288,18 +288,77 @@ export function gapLedger(world, now) {
       })),
   );
   items.push({ device: "urumqi-tianshan-server", stream: "events", seq_first: 12, seq_last: 12, from_unix_ms: null, to_unix_ms: null, reason: "damaged", samples: null, known_unix_ms: now - 2 * D });
-  return { items, next: null, unexplained: 0, unexplained_batches: 0 };
+  return { items, next: null, unexplained: world.unexplained ?? 0, unexplained_batches: 0 };
 }
 
-export function setAside(now) {
-  const item = (id, ago, reason, topic, dev, detail, bytes) => ({ id, arrived_unix_ms: now - ago, topic, device: dev, part: 7, reason, detail, bytes });
+/** The same in figures; with ?step also over time. */
+export function gapTotals(world, now, from, to, step) {
+  const sums = new Map();
+  const devices = new Map();
+  const buckets = Array.from({ length: step > 0 ? Math.ceil((to - from) / step) : 0 }, (_, i) => ({ from_unix_ms: from + i * step, time_ms: {} }));
+  const add = (map, key, g, length) => {
+    const s = map.get(key) ?? { reason: g.reason, entries: 0, batches: 0, samples: 0, time_ms: 0, first_unix_ms: g.from_unix_ms, last_unix_ms: g.to_unix_ms };
+    map.set(key, { ...s, entries: s.entries + 1, batches: s.batches + 1 + g.seq_last - g.seq_first, samples: s.samples + (g.samples ?? 0), time_ms: s.time_ms + length });
+  };
+  for (const g of gapLedger(world, now).items) {
+    const length = g.from_unix_ms === null ? 0 : Math.max(0, Math.min(to, g.to_unix_ms) - Math.max(from, g.from_unix_ms));
+    add(sums, g.reason, g, length);
+    const own = devices.get(g.device) ?? new Map();
+    add(own, g.reason, g, length);
+    devices.set(g.device, own);
+    for (const b of buckets) {
+      const inside = g.from_unix_ms === null ? 0 : Math.min(b.from_unix_ms + step, g.to_unix_ms) - Math.max(b.from_unix_ms, g.from_unix_ms);
+      if (inside > 0) {
+        b.time_ms[g.reason] = (b.time_ms[g.reason] ?? 0) + inside;
+      }
+    }
+  }
+  const missing = unexplained(world, now);
+  return {
+    unexplained: missing.unexplained,
+    reasons: [...sums.values()].map(({ first_unix_ms: _first, last_unix_ms: _last, ...s }) => s),
+    devices: [...devices].map(([device, own]) => ({ device, unexplained: missing.items.filter((m) => m.device === device).length, reasons: [...own.values()] })),
+    more_devices: false,
+    buckets,
+  };
+}
+
+export function unexplained(world, now) {
+  const [device, other] = world.devices;
+  const row = (dev, what, more) => ({
+    device: dev.id, stream: "host", what, seq_first: null, seq_last: null, from_unix_ms: now - 40 * M, to_unix_ms: now - 38 * M, samples: null,
+    since_unix_ms: now - 12 * M, ...more,
+  });
+  const items = [
+    row(device, "vanished", { seq_first: 4711, seq_last: 4712 }), row(other, "hole", { stream: "probes" }),
+    row(device, "samples", { samples: 1200 }), row(other, "unanswered", { seq_first: 12, seq_last: 12, from_unix_ms: null }),
+  ].slice(0, world.unexplained ?? 0);
+  return { unexplained: { gaps: items.length, batches: items.length > 0 ? 2 : 0, unanswered: items.length > 3 ? 1 : 0, since_unix_ms: items.length > 0 ? now - 12 * M : null }, items };
+}
+
+/** The oldest is understood now; the others stay as they are. */
+export function requeue(world, ids, now) {
+  const tried = setAside(world, now).items.filter((i) => i.kept && (ids === undefined || ids.includes(String(i.id))));
+  const taken = tried.filter((i) => i.id === 6);
+  world.understood = [...(world.understood ?? []), ...taken.map((i) => i.id)];
+  world.tried = now;
+  world.requeue = { matching: tried.length, running: false, begun_unix_ms: now, ended_unix_ms: now, tried: tried.length, taken: taken.length, kept: tried.length - taken.length, expired: 0, later: 0 };
+  return world.requeue;
+}
+
+export function requeueState(world) {
+  return world.requeue ?? { matching: null, running: false, begun_unix_ms: null, ended_unix_ms: null, tried: 0, taken: 0, kept: 0, expired: 0, later: 0 };
+}
+
+export function setAside(world, now) {
+  const item = (id, ago, reason, topic, dev, detail, bytes) => ({ id, arrived_unix_ms: now - ago, topic, device: dev, part: 7, reason, detail, bytes, repeats: id % 3, kept: id !== 7, tried_unix_ms: world.tried ?? null });
   return {
     items: [
       item(9, 3 * M, "undecodable", "bl/1/up/07/suzhou-depot-server/live", "suzhou-depot-server", "batch: body is 412 bytes short", 1804),
       item(8, 2 * H, "conflict", "bl/1/up/07/suzhou-depot-till-2/past", "suzhou-depot-till-2", "seq 4711 came again with another checksum", 20411),
       item(7, 9 * H, "foreign_identity", `bl/1/up/07/${HOSTILE}/live`, null, HOSTILE, 96),
       item(6, 30 * H, "retained", "bl/1/up/02/kunming-new-server/live", "kunming-new-server", "retained messages carry no data", 12),
-    ],
+    ].filter((i) => !(world.understood ?? []).includes(i.id)),
     next: null,
   };
 }
@@ -319,6 +378,6 @@ export function events(world, dev, from, to, now) {
 export function status(world, now) {
   return {
     version: "0.1.0", epoch: "00112233445566778899aabbccddeeff", started_unix_ms: world.startMs - 3 * D, now_unix_ms: now, broker: { live: "up", past: "up", why: null },
-    batches: 184220, samples: 91827364, set_aside: 4, conflicts: 1, last_commit_unix_ms: now - 1500, store_bytes: 211 * 2 ** 20,
+    batches: 184220, samples: 91827364, set_aside: 4, conflicts: 1, unexplained: world.unexplained ?? 0, requeued: 2, last_commit_unix_ms: now - 1500, store_bytes: 211 * 2 ** 20,
   };
 }

@@ -12,7 +12,7 @@ import { decodeDevice, decodeDevices } from "./devices";
 import { decodeExpressionCheck } from "./expressions";
 import { decodeIncidentDetail, decodeIncidents } from "./incidents";
 import { decodeCells, decodeKpi, decodeKpis, decodeParts } from "./kpis";
-import { decodeGaps, decodeSetAside, decodeStatus } from "./ledger";
+import { decodeGaps, decodeGapTotals, decodeRequeue, decodeSetAside, decodeStatus, decodeUnexplained } from "./ledger";
 import { decodeMessages } from "./messages";
 import { decodeOverview } from "./overview";
 import { decodePeople } from "./people";
@@ -35,6 +35,7 @@ const DECODERS: Record<string, Decoder<unknown>> = {
   "devices.json": decodeDevices,
   "events.json": decodeEvents,
   "expression-check.json": decodeExpressionCheck,
+  "gap-totals.json": decodeGapTotals,
   "gaps.json": decodeGaps,
   "incident.json": decodeIncidentDetail,
   "incidents.json": decodeIncidents,
@@ -47,6 +48,7 @@ const DECODERS: Record<string, Decoder<unknown>> = {
   "process.json": decodeProcess,
   "processes.json": decodeProcesses,
   "query.json": decodeQuery,
+  "requeue.json": decodeRequeue,
   "rule.json": decodeRule,
   "rules.json": decodeRules,
   "runs.json": decodeRuns,
@@ -57,6 +59,7 @@ const DECODERS: Record<string, Decoder<unknown>> = {
   "site.json": decodeSite,
   "sites.json": decodeSites,
   "status.json": decodeStatus,
+  "unexplained.json": decodeUnexplained,
   "users.json": decodeUsers,
 };
 // What the app does not read (yet).

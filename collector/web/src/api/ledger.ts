@@ -1,7 +1,7 @@
 // What did not arrive and why (gaps), what arrived and could not be used (set aside), and the collector's own state.
 
-import { array, bool, nullable, num, object, str, withDefault, type Decoded } from "./decode";
-import { getJson, queryString, type Result } from "./http";
+import { array, bool, nullable, num, object, oneOf, record, str, withDefault, type Decoded } from "./decode";
+import { getJson, queryString, send, type Result } from "./http";
 
 export const decodeGaps = object({
   items: array(
@@ -35,12 +35,69 @@ export const decodeSetAside = object({
       reason: str,
       detail: withDefault(str, ""),
       bytes: nullable(num),
+      repeats: withDefault(num, 0),
+      kept: withDefault(bool, true),
+      tried_unix_ms: nullable(num),
     }),
   ),
   next: nullable(str),
 });
 export type SetAside = Decoded<typeof decodeSetAside>;
 export type SetAsideItem = SetAside["items"][number];
+
+const unexplained = object({ gaps: num, batches: num, unanswered: num, since_unix_ms: nullable(num) });
+const sum = { reason: str, entries: num, batches: num, samples: num, time_ms: num };
+
+/** The ledger in figures. */
+export const decodeGapTotals = object({
+  unexplained,
+  reasons: array(object(sum)),
+  devices: array(
+    object({
+      device: str,
+      unexplained: num,
+      reasons: array(object({ ...sum, first_unix_ms: nullable(num), last_unix_ms: nullable(num) })),
+    }),
+  ),
+  more_devices: bool,
+  buckets: array(object({ from_unix_ms: num, time_ms: record(num) })),
+});
+export type GapTotals = Decoded<typeof decodeGapTotals>;
+export type GapBucket = GapTotals["buckets"][number];
+
+/** What nothing explains, one by one. */
+export const decodeUnexplained = object({
+  unexplained,
+  items: array(
+    object({
+      device: str,
+      stream: str,
+      what: oneOf("unanswered", "vanished", "hole", "samples"),
+      seq_first: nullable(num),
+      seq_last: nullable(num),
+      from_unix_ms: nullable(num),
+      to_unix_ms: nullable(num),
+      samples: nullable(num),
+      since_unix_ms: nullable(num),
+    }),
+  ),
+});
+export type Unexplained = Decoded<typeof decodeUnexplained>;
+export type Missing = Unexplained["items"][number];
+
+/** How a try of what was set aside goes. */
+export const decodeRequeue = object({
+  matching: nullable(num),
+  running: bool,
+  begun_unix_ms: nullable(num),
+  ended_unix_ms: nullable(num),
+  tried: num,
+  taken: num,
+  kept: num,
+  expired: num,
+  later: num,
+});
+export type Requeue = Decoded<typeof decodeRequeue>;
 
 export const decodeStatus = object({
   version: str,
@@ -52,6 +109,8 @@ export const decodeStatus = object({
   samples: num,
   set_aside: num,
   conflicts: num,
+  unexplained: num,
+  requeued: num,
   last_commit_unix_ms: nullable(num),
   store_bytes: nullable(num),
   store: object({
@@ -81,4 +140,21 @@ export function listSetAside(signal?: AbortSignal): Promise<Result<SetAside>> {
 
 export function getStatus(signal?: AbortSignal): Promise<Result<Status>> {
   return getJson("/status", decodeStatus, signal);
+}
+
+export function gapTotals(filter: { from: number; to: number; step: number }, signal?: AbortSignal): Promise<Result<GapTotals>> {
+  return getJson(`/gaps/totals${queryString(filter)}`, decodeGapTotals, signal);
+}
+
+export function listUnexplained(signal?: AbortSignal): Promise<Result<Unexplained>> {
+  return getJson("/gaps/unexplained?limit=200", decodeUnexplained, signal);
+}
+
+export function getRequeue(signal?: AbortSignal): Promise<Result<Requeue>> {
+  return getJson("/set-aside/requeue", decodeRequeue, signal);
+}
+
+/** Without ids: all of the list. */
+export function requeue(ids?: readonly string[]): Promise<Result<Requeue>> {
+  return send({ method: "POST", path: "/set-aside/requeue", body: ids === undefined ? {} : { ids } }, decodeRequeue);
 }
