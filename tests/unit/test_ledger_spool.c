@@ -13,7 +13,8 @@ by_hand(const struct kit *k, const char *sql, int changes)
 
 	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_changes(db), changes);
+	if (changes > 0)
+		assert_int_equal(sqlite3_changes(db), changes);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
@@ -147,8 +148,13 @@ a_file_of_before_counts_what_was_receipted_in_one_piece_as_trimmed(void **state)
 	trim_all(k);
 	batches(k, 2);
 	kit_close(k);
-	by_hand(k, "DROP TABLE trimmed", 0);
 	delete_batch(k, 5);
+	by_hand(k, /* as the first schema was */
+	    "DROP TABLE trimmed; ALTER TABLE state DROP COLUMN seal;"
+	    "ALTER TABLE state DROP COLUMN layout; ALTER TABLE spool_gen DROP COLUMN aside;"
+	    "ALTER TABLE spool_gen DROP COLUMN page; ALTER TABLE spool_gen DROP COLUMN end_boot;"
+	    "ALTER TABLE spool_gen DROP COLUMN end_ms; PRAGMA user_version=1",
+	    0);
 	kit_open(k, SPOOL_OPENED);
 	g = ask(k, 1, 6);
 	assert_int_equal(g.n, 2);

@@ -72,7 +72,7 @@ struct ingest_core {
 	struct bl_buf out; /* a message to publish */
 	struct marker *marker;
 	struct ingest_core_stats stats, before; /* before: of the last commit */
-	const struct store_again *again;        /* what is tried again; NULL: what came */
+	const struct store_aside_msg *again;    /* what is tried again; NULL: what came */
 	enum ingest_outcome outcome;            /* of the message in hand */
 	/* What one device or one failure can repeat with every message. */
 	struct bl_log_limit lookup_log, closed_log, receipt_log;

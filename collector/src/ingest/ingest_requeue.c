@@ -43,7 +43,7 @@ count(struct ingest_requeue_sums *s, enum ingest_outcome outcome)
 }
 
 static int
-try_one(struct ingest_core *c, const struct store_again *row, struct ingest_requeue_sums *sums,
+try_one(struct ingest_core *c, const struct store_aside_msg *row, struct ingest_requeue_sums *sums,
     struct bl_err *err)
 {
 	const struct ingest_msg m = { .topic = row->topic,
@@ -69,9 +69,9 @@ try_one(struct ingest_core *c, const struct store_again *row, struct ingest_requ
 /* The next row that is meant: 1; 0: there is none. */
 static int
 next_row(struct ingest_core *c, const struct ingest_requeue *what, struct ingest_requeue_at *at,
-    struct store_again *row, struct bl_err *err)
+    struct store_aside_msg *row, struct bl_err *err)
 {
-	struct store_again_filter f = { .reason = what->reason,
+	struct store_aside_filter f = { .reason = what->reason,
 		.device = what->device[0] != '\0' ? what->device : NULL,
 		.upto_id = at->upto_id };
 	int rc;
@@ -92,7 +92,7 @@ int
 ingest_core_requeue(struct ingest_core *c, const struct ingest_requeue *what,
     struct ingest_requeue_at *at, unsigned max, struct bl_err *err)
 {
-	struct store_again row = { 0 };
+	struct store_aside_msg row = { 0 };
 	int rc = BL_OK;
 
 	if (!at->begun) {
@@ -109,7 +109,7 @@ ingest_core_requeue(struct ingest_core *c, const struct ingest_requeue *what,
 		} else {
 			at->done = rc == 0;
 		}
-		store_again_free(&row);
+		store_aside_msg_free(&row);
 		if (rc < 0)
 			return rc;
 	}

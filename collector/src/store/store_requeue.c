@@ -11,15 +11,15 @@
 #include "store_internal.h"
 
 void
-store_again_free(struct store_again *a)
+store_aside_msg_free(struct store_aside_msg *a)
 {
 	free(a->payload);
 	memset(a, 0, sizeof(*a));
 }
 
 int
-store_aside_next(struct store *s, const struct store_again_filter *f, int64_t after_id,
-    struct store_again *out, struct bl_err *err)
+store_aside_next(struct store *s, const struct store_aside_filter *f, int64_t after_id,
+    struct store_aside_msg *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = store_bind(s, SQL_ASIDE_NEXT, err, "iiit", after_id,
 	    f->upto_id > 0 ? f->upto_id : INT64_MAX, (int64_t)f->reason, f->device);
@@ -70,7 +70,7 @@ store_aside_stays(struct store *s, int64_t id, enum store_aside_reason reason, c
 }
 
 int
-store_aside_leaves(struct store *s, const struct store_again *a, bool taken, struct bl_err *err)
+store_aside_leaves(struct store *s, const struct store_aside_msg *a, bool taken, struct bl_err *err)
 {
 	const int rc = store_run(s, SQL_ASIDE_REMOVE, err, "i", a->id);
 

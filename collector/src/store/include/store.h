@@ -265,24 +265,24 @@ void store_damage(const struct store *s, struct store_damage *out);
 /* ---- set aside, tried again ---- */
 
 /* One row of the list with its message. */
-struct store_again {
+struct store_aside_msg {
 	int64_t id;
 	enum store_aside_reason reason;
 	char topic[192];
-	void *payload; /* owned: store_again_free */
+	void *payload; /* owned: store_aside_msg_free */
 	size_t len;
 };
 
-struct store_again_filter {
+struct store_aside_filter {
 	int reason;         /* enum store_aside_reason; 0: any */
 	const char *device; /* NULL: any */
 	int64_t upto_id;    /* 0: to the end */
 };
 
 /* The first row after after_id whose message was kept: 1; 0: none; negative. */
-int store_aside_next(struct store *s, const struct store_again_filter *f, int64_t after_id,
-    struct store_again *out, struct bl_err *err);
-void store_again_free(struct store_again *a); /* a zeroed one is fine */
+int store_aside_next(struct store *s, const struct store_aside_filter *f, int64_t after_id,
+    struct store_aside_msg *out, struct bl_err *err);
+void store_aside_msg_free(struct store_aside_msg *a); /* a zeroed one is fine */
 /* The newest row; 0: there is none. */
 int store_aside_last(struct store *s, int64_t *id, struct bl_err *err);
 /*
@@ -295,7 +295,7 @@ int store_aside_stays(struct store *s, int64_t id, enum store_aside_reason reaso
     const char *detail, struct bl_err *err);
 /* Inside the transaction that took it in (or has seen that it says nothing any more). */
 int store_aside_leaves(
-    struct store *s, const struct store_again *a, bool taken, struct bl_err *err);
+    struct store *s, const struct store_aside_msg *a, bool taken, struct bl_err *err);
 
 /* ---- figures of this run, for logs and metrics; the lasting ones are in store_read_totals ---- */
 
