@@ -163,6 +163,54 @@ an_overfull_spool_stays_under_its_cap_and_names_every_drop(void **state)
 	free(c);
 }
 
+/*
+ * One stream brings ten times what fits, the others a little: the little stays, whichever floods,
+ * and what went is named to the sample.
+ */
+static void
+a_flood_in_one_stream_leaves_the_others_their_share(void **state)
+{
+	(void)state;
+	for (unsigned flood = 0; flood < BL_STREAMS; flood++) {
+		uint64_t given[BL_STREAMS] = { 0 }, came[BL_STREAMS] = { 0 };
+		struct kit *k;
+		struct centre *c;
+
+		assert_int_equal(kit_setup((void **)&k), 0);
+		c = centre_new(k);
+		k->opts.max_bytes = 1024 * 1024;
+		kit_open(k, SPOOL_CREATED);
+		for (int round = 0; round < 100; round++) {
+			for (unsigned i = 0; i < BL_STREAMS; i++)
+				for (int n = i == flood ? 160 : round % 3 == 0; n > 0; n--) {
+					noisy_tick(k, (enum bl_stream)(i + 1));
+					given[i] += KIT_SERIES * 16;
+				}
+			kit_cut_all(k);
+			assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
+		}
+		kit_pass(&k->time, 1000);
+		kit_cut_all(k);
+		count_all(k, c, came);
+		for (unsigned i = 0; i < BL_STREAMS; i++) {
+			const uint64_t lost =
+			    centre_lost(c, (enum bl_stream)(i + 1), BL_GAP_EVICTED);
+
+			if (came[i] + lost != given[i])
+				fail_msg("flood %u, stream %u: %llu came, %llu named, %llu given",
+				    flood + 1, i + 1, (unsigned long long)came[i],
+				    (unsigned long long)lost, (unsigned long long)given[i]);
+			if (i == flood)
+				assert_true(came[i] * 10 <= given[i] * 2 && lost > 0);
+			else if (lost > 0)
+				fail_msg("flood %u: stream %u lost %llu of %llu", flood + 1, i + 1,
+				    (unsigned long long)lost, (unsigned long long)given[i]);
+		}
+		free(c);
+		kit_teardown((void **)&k);
+	}
+}
+
 /* Seqs dropped and seqs held are all seqs there are, once. */
 static void
 ledger_and_held_are_all_seqs(void **state)
@@ -437,6 +485,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		T(receipted_batches_go_after_their_time_and_not_before),
 		T(an_overfull_spool_stays_under_its_cap_and_names_every_drop),
+		cmocka_unit_test(a_flood_in_one_stream_leaves_the_others_their_share),
 		T(ledger_and_held_are_all_seqs),
 		T(what_is_outstanding_is_never_dropped),
 		T(receipted_ones_go_before_anything_is_lost),

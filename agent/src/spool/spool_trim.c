@@ -4,7 +4,9 @@
  *   1. receipted batches older than keep_receipted_ms
  *   2. when room is short: receipted batches, oldest first
  *   3. when it still is: batches without a receipt, host before probes before
- *      events, oldest first, each named in the ledger ("evicted")
+ *      events, oldest first, each named in the ledger ("evicted"); a stream that
+ *      has no more than its share (host and probes an eighth each, events a half)
+ *      only after those that have more, so that no flood takes all of another
  *
  * Never what is outstanding: its receipt may be on the way.  One slice is one
  * transaction of at most SLICE batches, so that the log stays small.
@@ -165,15 +167,30 @@ find_waiting_in(struct spool *s, enum bl_stream stream, int64_t lo, int64_t hi, 
 	return rc < 0 ? rc : BL_OK;
 }
 
-/* Host before probes before events; in each, former generations first. */
+/* What a stream keeps of the room, however much the others bring. */
+static int64_t
+share_bytes(const struct spool *s, enum bl_stream stream)
+{
+	const int64_t eighth = s->max_pages * SPOOL_PAGE_BYTES / 8;
+
+	return stream == BL_STREAM_EVENTS ? 4 * eighth : eighth;
+}
+
+/*
+ * Host before probes before events; in each, former generations first.  Those
+ * that have more than their share come before those that have not.
+ */
 static int
 find_waiting(struct spool *s, struct victim *v, unsigned *n, struct bl_err *err)
 {
 	int rc = BL_OK;
 
-	for (unsigned i = BL_STREAMS; i > 0 && *n == 0 && rc == BL_OK; i--) {
-		const enum bl_stream stream = (enum bl_stream)i;
+	for (unsigned i = 2 * BL_STREAMS; i > 0 && *n == 0 && rc == BL_OK; i--) {
+		const enum bl_stream stream = (enum bl_stream)((i - 1) % BL_STREAMS + 1);
 
+		if (i > BL_STREAMS &&
+		    s->d.stream[stream_index(stream)].waiting_bytes <= share_bytes(s, stream))
+			continue;
 		rc = find_waiting_in(s, stream, 0, batch_id(s->d.gen, 0, 0) - 1, v, n, err);
 		if (rc == BL_OK)
 			rc = find_waiting_in(s, stream, batch_id(s->d.gen, stream, 0),
