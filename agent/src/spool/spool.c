@@ -294,14 +294,15 @@ open_instead(struct spool *s, int why, struct bl_err *err)
 	return SPOOL_REPLACED;
 }
 
-/* The agent died after it had set a damaged file aside, before there was a new one. */
+/* The agent died, or the disk was full, after a damaged file was set aside and before there was a
+ * new one. */
 static bool
 was_replacing(struct spool *s, struct bl_err *err)
 {
 	struct bl_id noted, id;
 	char to[4096];
 
-	if (access(s->path, F_OK) == 0 || !file_last_aside(s, "-damaged", to, sizeof(to)) ||
+	if (!db_is_empty(s->path) || !file_last_aside(s, "-damaged", to, sizeof(to)) ||
 	    !file_noted_identity(s, &noted))
 		return false;
 	file_finish_aside(s, to);

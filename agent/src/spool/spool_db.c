@@ -506,6 +506,7 @@ db_check(struct spool *s, struct bl_err *err)
 static int
 reopen(struct spool *s, struct bl_err *err)
 {
+	unsigned swallowed = 0;
 	bool created = false;
 	int rc;
 
@@ -517,7 +518,9 @@ reopen(struct spool *s, struct bl_err *err)
 		s->damaged = true;
 		return bl_fail(err, BL_ECORRUPT, "spool %s: the file is gone", s->path);
 	}
-	bl_info("spool", "opened again after an error path=%s", s->path);
+	if (bl_log_allow(&s->reopen_log, bl_mono_ms(s->clock), 60000, &swallowed))
+		bl_info("spool", "opened again after an error path=%s suppressed=%u", s->path,
+		    swallowed);
 	return BL_OK;
 }
 

@@ -270,7 +270,7 @@ struct spool {
 	unsigned n_outstanding;
 	int64_t live_from[BL_STREAMS]; /* seq; INT64_MAX: nothing is live */
 	uint32_t dict_sent, clock_sent;
-	struct bl_log_limit too_big;
+	struct bl_log_limit too_big, reopen_log;
 };
 
 /* ---- spool_db.c: the file through SQLite ---- */
@@ -315,6 +315,8 @@ int db_free_pages(struct spool *s, int64_t *out, struct bl_err *err);
 /* ---- spool_read.c: from outside the daemon ---- */
 /* Opens a file that may be in use, read-only; refuses what is newer. */
 int db_open_to_read(sqlite3 **db, const char *path, struct bl_err *err);
+/* There is no file, or one without any table yet. */
+bool db_is_empty(const char *path);
 int db_code_plain(int sqlite_rc);
 
 /* ---- spool_schema.c ---- */

@@ -90,6 +90,24 @@ try_open(sqlite3 **db, const char *path, const char *query, int64_t *version, in
 	return rc;
 }
 
+bool
+db_is_empty(const char *path)
+{
+	int64_t version = 0, app = 0, tables = 0;
+	sqlite3 *db;
+	int rc;
+
+	if (access(path, F_OK) < 0)
+		return errno == ENOENT;
+	if (file_bytes(path, "") == 0)
+		return true;
+	if (try_open(&db, path, "", &version, &app) != SQLITE_OK)
+		return false;
+	rc = number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	(void)sqlite3_close(db); /* only read */
+	return rc == SQLITE_OK && tables == 0 && version == 0;
+}
+
 int
 db_open_to_read(sqlite3 **db, const char *path, struct bl_err *err)
 {

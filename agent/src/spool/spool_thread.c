@@ -128,6 +128,7 @@ works_again(struct spool_thread *t)
 	struct result *r = result_new(RESULT_WORKING, sizeof(ms));
 
 	bl_info("spool", "commits work again after_ms=%lld", (long long)ms);
+	t->trim_mono_ms = bl_mono_ms(t->clock); /* the reserve is made again */
 	if (r == NULL)
 		return;
 	r->rc = (int)t->trouble;
