@@ -201,7 +201,8 @@ agent_start(
 	a->boot = bl_boot_id(clock);
 	a->config_loaded_unix_ms = bl_unix_ms(clock);
 	a->started_mono_ms = bl_mono_ms(clock);
-	a->epoll_fd = a->signal_fd = a->results.fd = a->control_fd = -1;
+	a->epoll_fd = a->signal_fd = a->results.fd = a->control_fd = a->control_spare_fd = -1;
+	a->control_again_mono_ms = INT64_MAX;
 	(void)pthread_mutex_init(&a->results.lock, NULL);
 	bl_log_level_set(levels[config->v->log_level]);
 	if ((rc = start_parts(a, err)) < 0) {

@@ -7,6 +7,7 @@
 #include "agent_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 
 #include "status.h"
 
+#define FULL_MS   1000 /* until connections that found no descriptor are looked at again */
 #define CLIENT_MS 3000 /* less than a client waits: it gets an answer even when the disk hangs */
 
 int
@@ -49,6 +51,7 @@ agent_control_open(struct agent *a, struct bl_err *err)
 		fd = -1;
 	}
 	a->control_fd = fd;
+	a->control_again_mono_ms = INT64_MAX;
 	return rc;
 }
 
@@ -72,8 +75,47 @@ agent_control_close(struct agent *a)
 		drop_client(&a->client[i]);
 	(void)close(a->control_fd);
 	a->control_fd = -1;
+	if (a->control_spare_fd >= 0)
+		(void)close(a->control_spare_fd);
+	a->control_spare_fd = -1;
 	config_state_path(a->config, STATUS_SOCKET, path);
 	(void)unlink(path);
+}
+
+/*
+ * Out of descriptors is when somebody wants to know what is wrong: one is held in
+ * reserve for the answer.  Without it the rest wait in the kernel, and are looked
+ * at again later and not at once, which would be a spin.
+ */
+static int
+accept_one(struct agent *a)
+{
+	struct epoll_event none = { .events = 0, .data.fd = a->control_fd };
+	int fd = accept4(a->control_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	if (a->control_spare_fd >= 0) {
+		(void)close(a->control_spare_fd);
+		a->control_spare_fd = -1;
+		fd = accept4(a->control_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd < 0 && epoll_ctl(a->epoll_fd, EPOLL_CTL_MOD, a->control_fd, &none) == 0)
+		a->control_again_mono_ms = bl_mono_ms(a->clock) + FULL_MS;
+	return fd;
+}
+
+static void
+accept_again(struct agent *a, int64_t now)
+{
+	struct epoll_event in = { .events = EPOLLIN, .data.fd = a->control_fd };
+
+	if (a->control_fd >= 0 && a->control_spare_fd < 0)
+		a->control_spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (now < a->control_again_mono_ms)
+		return;
+	a->control_again_mono_ms = INT64_MAX;
+	(void)epoll_ctl(a->epoll_fd, EPOLL_CTL_MOD, a->control_fd, &in); /* was added once */
 }
 
 static bool
@@ -92,7 +134,7 @@ agent_control_accept(struct agent *a)
 	struct bl_err err = { 0 };
 	int fd;
 
-	while ((fd = accept4(a->control_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while ((fd = accept_one(a)) >= 0) {
 		struct agent_client *c = NULL;
 
 		for (unsigned i = 0; i < AGENT_CLIENTS && c == NULL; i++)
@@ -187,7 +229,7 @@ agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_
 int64_t
 agent_control_deadline(const struct agent *a)
 {
-	int64_t at = INT64_MAX;
+	int64_t at = a->control_again_mono_ms;
 
 	for (unsigned i = 0; i < AGENT_CLIENTS; i++)
 		if (a->client[i].fd >= 0 && a->client[i].deadline_mono_ms < at)
@@ -214,6 +256,7 @@ agent_control_tick(struct agent *a)
 {
 	const int64_t now = bl_mono_ms(a->clock);
 
+	accept_again(a, now);
 	for (unsigned i = 0; i < AGENT_CLIENTS; i++) {
 		const struct agent_client *c = &a->client[i];
 

@@ -119,7 +119,8 @@ struct agent {
 	struct inlet_counters steps_before; /* of inlets that a reload closed */
 
 	/* control */
-	int control_fd;
+	int control_fd, control_spare_fd; /* held for when there is no other */
+	int64_t control_again_mono_ms;    /* the socket is watched again; INT64_MAX: it is */
 	struct agent_client client[AGENT_CLIENTS];
 };
 
