@@ -4,7 +4,11 @@ target_link_libraries(link_probe PRIVATE bl_mqtt bl_options bl_sanitize)
 add_executable(link_pair ${CMAKE_CURRENT_SOURCE_DIR}/system/link_pair.c)
 target_link_libraries(link_pair PRIVATE bl_mqtt Threads::Threads bl_options bl_sanitize)
 
-bl_unit_test(test_link LINK bl_link)
+bl_unit_test(test_link SOURCES unit/link_kit.c LINK bl_link)
+bl_unit_test(test_link_fault SOURCES unit/link_kit.c LINK bl_link Threads::Threads)
+foreach(call send recv connect socket socketpair dup3 eventfd epoll_create1 epoll_ctl)
+  target_link_options(test_link_fault PRIVATE -Wl,--wrap=${call})
+endforeach()
 bl_unit_test(test_mqtt LINK bl_mqtt)
 # Back-off and mailbox are pure or nearly so, and seen from outside only by their effects.
 target_include_directories(test_mqtt PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/../shared/mqtt)

@@ -26,64 +26,7 @@
 #include "branchline/link.h"
 #include "branchline/link_paho.h"
 
-static char folder[64];
-static char ca[96], cert[96], key[96], other_key[96];
-
-static const char make_files[] =
-    "set -e; cd %s; exec >log 2>&1\n"
-    "ec() { openssl ecparam -name prime256v1 -genkey -noout -out $1; }\n"
-    "ec ca.key; ec dev.key; ec srv.key; ec other.key\n"
-    "openssl req -x509 -new -key ca.key -days 30 -subj /CN=UnitCA -out ca.crt\n"
-    "openssl req -new -key dev.key -subj /CN=dev -out dev.csr\n"
-    "openssl req -new -key srv.key -subj /CN=srv -out srv.csr\n"
-    "echo subjectAltName=DNS:localhost,IP:127.0.0.1 >ext\n"
-    "openssl x509 -req -in dev.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out dev.crt\n"
-    "openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -days 30 -extfile ext -out srv.crt\n"
-    "echo rubbish >rubbish.pem\n";
-
-static int
-make_pki(void **state)
-{
-	char script[2048];
-
-	(void)state;
-	(void)signal(SIGPIPE, SIG_IGN);
-	strcpy(folder, "/tmp/bl-test-link-XXXXXX");
-	if (mkdtemp(folder) == NULL)
-		return -1;
-	(void)snprintf(script, sizeof(script), make_files, folder);
-	if (system(script) != 0)
-		return -1;
-	(void)snprintf(ca, sizeof(ca), "%s/ca.crt", folder);
-	(void)snprintf(cert, sizeof(cert), "%s/dev.crt", folder);
-	(void)snprintf(key, sizeof(key), "%s/dev.key", folder);
-	(void)snprintf(other_key, sizeof(other_key), "%s/other.key", folder);
-	return 0;
-}
-
-static int
-remove_pki(void **state)
-{
-	char command[128];
-
-	(void)state;
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
-
-static struct bl_link_cfg
-config(uint16_t port)
-{
-	return (struct bl_link_cfg){ .host = "127.0.0.1",
-		.port = port,
-		.ca_file = ca,
-		.cert_file = cert,
-		.key_file = key,
-		.dns_ms = 2000,
-		.connect_ms = 2000,
-		.tls_ms = 5000,
-		.ready_ms = 5000 };
-}
+#include "link_kit.h"
 
 /* Listens on a port of the kernel's choice. */
 static int
@@ -137,51 +80,6 @@ assert_says(struct bl_link *l, enum bl_link_fault fault, const char *words)
 		    r->text, bl_link_fault_name(fault), words);
 }
 
-/* ---- openssl s_server as a child ---- */
-
-struct server {
-	pid_t pid;
-	FILE *out;
-	uint16_t port;
-};
-
-static void
-server_start(struct server *s)
-{
-	char srv_cert[96], srv_key[96], line[256];
-	unsigned port = 0;
-	int out[2];
-
-	(void)snprintf(srv_cert, sizeof(srv_cert), "%s/srv.crt", folder);
-	(void)snprintf(srv_key, sizeof(srv_key), "%s/srv.key", folder);
-	assert_int_equal(pipe(out), 0);
-	s->pid = fork();
-	assert_true(s->pid >= 0);
-	if (s->pid == 0) {
-		(void)dup2(out[1], STDOUT_FILENO);
-		(void)dup2(open("/dev/null", O_RDWR), STDERR_FILENO);
-		(void)close(out[0]);
-		execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", "-cert",
-		    srv_cert, "-key", srv_key, "-CAfile", ca, "-Verify", "1", "-tls1_2",
-		    (char *)NULL);
-		_exit(127);
-	}
-	(void)close(out[1]);
-	s->out = fdopen(out[0], "r");
-	while (port == 0 && fgets(line, sizeof(line), s->out) != NULL)
-		(void)sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
-	assert_true(port != 0);
-	s->port = (uint16_t)port;
-}
-
-static void
-server_stop(struct server *s)
-{
-	(void)kill(s->pid, SIGKILL);
-	(void)waitpid(s->pid, NULL, 0);
-	(void)fclose(s->out);
-}
-
 /* ---- configuration ---- */
 
 static void
@@ -196,9 +94,9 @@ create_names_what_is_wrong(void **state)
 	struct bl_err err;
 
 	(void)state;
-	(void)snprintf(rubbish, sizeof(rubbish), "%s/rubbish.pem", folder);
+	(void)snprintf(rubbish, sizeof(rubbish), "%s/rubbish.pem", link_folder);
 	for (size_t i = 0; i < 7; i++)
-		cases[i].cfg = config(8883);
+		cases[i].cfg = link_kit_config(8883);
 	cases[0].cfg.host = "";
 	cases[0].words = "host name";
 	cases[1].cfg.port = 0;
@@ -207,7 +105,7 @@ create_names_what_is_wrong(void **state)
 	cases[2].words = "CA certificate /nowhere/ca.pem: No such file";
 	cases[3].cfg.cert_file = rubbish;
 	cases[3].words = "certificate /tmp/";
-	cases[4].cfg.key_file = other_key;
+	cases[4].cfg.key_file = link_other_key;
 	cases[4].words = "do not belong together";
 	cases[5].cfg.crl_file = rubbish;
 	cases[5].words = "list of revoked certificates /tmp/";
@@ -245,7 +143,7 @@ closed_port_is_refused(void **state)
 
 	(void)state;
 	(void)close(listener(1, &port));
-	cfg = config(port);
+	cfg = link_kit_config(port);
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_DOWN);
 	assert_says(l, BL_FAULT_REFUSED, "Connection refused");
@@ -263,7 +161,7 @@ silent_server_meets_the_deadline_of_tls(void **state)
 	int fd = listener(4, &port);
 
 	(void)state;
-	cfg = config(port);
+	cfg = link_kit_config(port);
 	cfg.tls_ms = 100;
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_DOWN);
@@ -292,7 +190,7 @@ black_hole_meets_the_deadline_of_connect(void **state)
 		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		(void)connect(fill[i], (struct sockaddr *)&at, sizeof(at));
 	}
-	cfg = config(port);
+	cfg = link_kit_config(port);
 	cfg.connect_ms = 100;
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_DOWN);
@@ -313,7 +211,7 @@ web_server_is_quoted(void **state)
 	int fd = listener(4, &port), peer;
 
 	(void)state;
-	cfg = config(port);
+	cfg = link_kit_config(port);
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_TLS), BL_LINK_TLS);
 	peer = accept(fd, NULL, NULL);
@@ -328,7 +226,7 @@ web_server_is_quoted(void **state)
 static void
 unknown_name_is_a_dns_fault(void **state)
 {
-	struct bl_link_cfg cfg = config(8883);
+	struct bl_link_cfg cfg = link_kit_config(8883);
 	struct bl_link *l;
 
 	(void)state;
@@ -344,7 +242,7 @@ unknown_name_is_a_dns_fault(void **state)
 static void
 freeing_while_a_name_is_looked_up_is_safe(void **state)
 {
-	struct bl_link_cfg cfg = config(8883);
+	struct bl_link_cfg cfg = link_kit_config(8883);
 
 	(void)state;
 	cfg.host = "another-host.invalid";
@@ -362,7 +260,7 @@ stop_ends_any_phase_and_start_begins_anew(void **state)
 	int fd = listener(4, &port);
 
 	(void)state;
-	cfg = config(port);
+	cfg = link_kit_config(port);
 	l = started(&cfg);
 	assert_int_equal(bl_link_start(l, &err), BL_EBUSY);
 	assert_int_equal(run_until(l, BL_LINK_TLS), BL_LINK_TLS);
@@ -381,20 +279,20 @@ stop_ends_any_phase_and_start_begins_anew(void **state)
 static void
 without_handover_it_stays_ready(void **state)
 {
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg;
 	struct bl_link *l;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
 	assert_string_equal(bl_link_report(l)->server_subject, "srv");
 	assert_string_equal(bl_link_uri(l), "");
 	assert_int_equal(bl_link_timeout_ms(l), -1);
 	bl_link_free(l);
-	server_stop(&s);
+	link_server_stop(&s);
 }
 
 /* The address in bl_link_uri. */
@@ -430,14 +328,14 @@ static void
 handover_refuses_whom_nobody_waits_for(void **state)
 {
 	struct sockaddr_in at, wrong;
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg;
 	struct bl_link *l;
 	int fd;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	cfg.handover = true;
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
@@ -464,20 +362,20 @@ handover_refuses_whom_nobody_waits_for(void **state)
 	bl_link_free(l);
 	assert_refused(&at, sizeof(at));
 	(void)close(fd);
-	server_stop(&s);
+	link_server_stop(&s);
 }
 
 static void
 handover_that_nobody_takes_meets_its_deadline(void **state)
 {
 	struct sockaddr_in at;
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg;
 	struct bl_link *l;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	cfg.handover = true;
 	cfg.ready_ms = 50;
 	l = started(&cfg);
@@ -487,22 +385,22 @@ handover_that_nobody_takes_meets_its_deadline(void **state)
 	assert_says(l, BL_FAULT_TIMEOUT, "local hand-over");
 	assert_refused(&at, sizeof(at));
 	bl_link_free(l);
-	server_stop(&s);
+	link_server_stop(&s);
 }
 
 static void
 two_links_wait_with_tokens_of_their_own(void **state)
 {
 	struct sockaddr_in at[2];
-	struct server s[2];
+	struct link_server s[2];
 	struct bl_link_cfg cfg;
 	struct bl_link *l[2];
 	int fd[2];
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		server_start(&s[i]);
-		cfg = config(s[i].port);
+		link_server_start(&s[i]);
+		cfg = link_kit_config(s[i].port);
 		cfg.handover = true;
 		l[i] = started(&cfg);
 		assert_int_equal(run_until(l[i], BL_LINK_READY), BL_LINK_READY);
@@ -518,7 +416,7 @@ two_links_wait_with_tokens_of_their_own(void **state)
 	for (int i = 0; i < 2; i++) {
 		bl_link_free(l[i]);
 		(void)close(fd[i]);
-		server_stop(&s[i]);
+		link_server_stop(&s[i]);
 	}
 }
 
@@ -527,7 +425,7 @@ static void
 bridge_carries_bytes_both_ways(void **state)
 {
 	struct sockaddr_in at;
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg;
 	struct bl_link *l;
 	struct pollfd pfds[2];
@@ -537,8 +435,8 @@ bridge_carries_bytes_both_ways(void **state)
 	int fd, sent = 0, back = 0;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	cfg.handover = true;
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
@@ -576,22 +474,22 @@ bridge_carries_bytes_both_ways(void **state)
 	assert_int_equal(run_until(l, BL_LINK_IDLE), BL_LINK_DOWN);
 	assert_says(l, BL_FAULT_CLIENT_CLOSED, "closed by our own MQTT client");
 	bl_link_free(l);
-	server_stop(&s);
+	link_server_stop(&s);
 }
 
 static void
 server_that_dies_ends_an_established_link(void **state)
 {
 	struct sockaddr_in at;
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg;
 	struct bl_link *l;
 	char byte;
 	int fd;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	cfg.handover = true;
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
@@ -599,7 +497,7 @@ server_that_dies_ends_an_established_link(void **state)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(paho_connect(fd, &at), 0);
 	assert_int_equal(run_until(l, BL_LINK_UP), BL_LINK_UP);
-	server_stop(&s);
+	link_server_stop(&s);
 	assert_int_equal(run_until(l, BL_LINK_IDLE), BL_LINK_DOWN);
 	assert_says(l, BL_FAULT_LOST, "lost");
 	assert_int_equal(read(fd, &byte, 1), 0); /* and Paho sees the end */
@@ -610,25 +508,25 @@ server_that_dies_ends_an_established_link(void **state)
 static void
 bad_reload_leaves_the_old_credentials(void **state)
 {
-	struct server s;
+	struct link_server s;
 	struct bl_link_cfg cfg, bad;
 	struct bl_link *l;
 	struct bl_err err;
 
 	(void)state;
-	server_start(&s);
-	cfg = config(s.port);
+	link_server_start(&s);
+	cfg = link_kit_config(s.port);
 	l = started(&cfg);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
 	bad = cfg;
-	bad.key_file = other_key;
+	bad.key_file = link_other_key;
 	assert_int_equal(bl_link_reload(l, &bad, &err), BL_EINVAL);
 	bl_link_stop(l, "again");
 	assert_int_equal(bl_link_start(l, &err), BL_OK);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_READY);
 	assert_int_equal(bl_link_reload(l, &cfg, &err), BL_OK);
 	bl_link_free(l);
-	server_stop(&s);
+	link_server_stop(&s);
 }
 
 int
@@ -653,5 +551,5 @@ main(void)
 		cmocka_unit_test(bad_reload_leaves_the_old_credentials),
 	};
 
-	return cmocka_run_group_tests(tests, make_pki, remove_pki);
+	return cmocka_run_group_tests(tests, link_kit_make, link_kit_remove);
 }
