@@ -292,6 +292,67 @@ one_with_work_to_do_is_opened(void **state)
 }
 
 static int
+give_ids(struct control_tx *tx, void *ctx, struct bl_err *err)
+{
+	const int64_t *n = ctx;
+	int rc = BL_OK;
+
+	control_tx_unaudited(tx);
+	for (int64_t i = 0; i < *n && rc == BL_OK; i++) {
+		rc = control_sql_run(control_tx_db(tx), err,
+		    "INSERT INTO outbox (key, channel, kind, site, facts, created_unix_ms,"
+		    " due_unix_ms, tries, state, answer)"
+		    " VALUES (hex(randomblob(8)), 'ops', 'test', '', '{}', 0, 0, 0, 'sent', '')",
+		    "");
+	}
+	return rc;
+}
+
+static int64_t
+last_message(struct fixture *f)
+{
+	sqlite3 *db;
+	int64_t n;
+
+	assert_int_equal(control_read_begin(f->c, &db, NULL), 0);
+	assert_int_equal(control_sql_int(db, NULL, 0, &n, "SELECT max(id) FROM outbox", ""), 0);
+	control_read_end(f->c, db);
+	return n;
+}
+
+static void
+an_older_copy_gives_no_id_twice_and_is_evaluated_anew(void **state)
+{
+	struct fixture *f = *state;
+	const struct control_opts opts = { .path = f->path, .clock = bl_clock_real() };
+	const struct control_actor me = { "test", "" };
+	struct bl_err err = { 0 };
+	char copy[600];
+	int64_t n = 3;
+
+	(void)snprintf(copy, sizeof(copy), "%s.copy", f->path);
+	assert_int_equal(control_write(f->c, &me, give_ids, &n, &err), 0);
+	assert_int_equal(control_backup(f->c, copy, &err), 0);
+	n = 5;
+	assert_int_equal(control_write(f->c, &me, give_ids, &n, &err), 0);
+	assert_int_equal(last_message(f), 8);
+	control_close(f->c);
+	assert_int_equal(rename(copy, f->path), 0);
+	assert_int_equal(control_open(&f->c, &opts, &err), BL_OK);
+	assert_int_equal(last_message(f), 3);
+	assert_int_equal(count(f, "SELECT count(*) FROM eval WHERE epoch = zeroblob(16)"), 1);
+	n = 1;
+	assert_int_equal(control_write(f->c, &me, give_ids, &n, &err), 0);
+	assert_int_equal(last_message(f), 9);
+	/* Once is enough: it is no older copy any more. */
+	control_close(f->c);
+	assert_int_equal(control_open(&f->c, &opts, &err), BL_OK);
+	n = 1;
+	assert_int_equal(control_write(f->c, &me, give_ids, &n, &err), 0);
+	assert_int_equal(last_message(f), 10);
+}
+
+static int
 remove_ann(struct control_tx *tx, void *ctx, struct bl_err *err)
 {
 	(void)ctx;
@@ -477,6 +538,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(read_sees_one_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    file_is_private_and_a_newer_one_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_older_copy_gives_no_id_twice_and_is_evaluated_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_damaged_one_is_refused_with_words_and_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_with_work_to_do_is_opened, setup, teardown),

@@ -33,7 +33,8 @@ struct control {
 	void (*full)(void *ctx);
 	void *full_ctx;
 
-	sqlite3 *writer; /* used by whoever has the turn */
+	sqlite3 *writer; /* used by whoever has the turn, as is the mark */
+	int mark_fd;
 
 	pthread_mutex_t lock; /* guards all below; held for moving a pointer */
 	pthread_cond_t turn;  /* writing became false; CLOCK_MONOTONIC */
@@ -174,6 +175,20 @@ say_how_to_restore(const char *path, struct bl_err *err)
 	    path, said != NULL ? said + 2 : why.msg);
 }
 
+/* Where there was a database, an empty one is not begun in its place. */
+static int
+check_there(const char *path, struct bl_err *err)
+{
+	struct control_mark m;
+	struct stat sb;
+
+	if ((stat(path, &sb) == 0 && sb.st_size > 0) || !control_mark_read(path, &m) ||
+	    m.audit == 0)
+		return BL_OK;
+	return bl_fail(
+	    err, BL_ECORRUPT, "control database: it is empty or gone (%s.mark stays)", path);
+}
+
 int
 control_open(struct control **out, const struct control_opts *opts, struct bl_err *err)
 {
@@ -183,6 +198,7 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 	*out = NULL;
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "control database: out of memory");
+	c->mark_fd = -1;
 	c->clock = opts->clock;
 	c->full = opts->full;
 	c->full_ctx = opts->full_ctx;
@@ -194,17 +210,20 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 		rc = bl_fail(err, BL_ENOMEM, "control database: out of memory");
 		goto fail_memory;
 	}
-	if ((rc = make_file(c->path, err)) < 0)
+	if ((rc = check_there(c->path, err)) < 0 || (rc = make_file(c->path, err)) < 0)
 		goto fail_memory;
 	if ((rc = open_writer(c, err)) < 0)
 		goto fail_memory;
 	if ((rc = check_whole(c->writer, err)) < 0 ||
-	    (rc = control_migrate(c->writer, c->clock, err)) < 0)
+	    (rc = control_migrate(c->writer, c->clock, err)) < 0 ||
+	    (rc = control_mark_settle(c->path, c->writer, err)) < 0)
 		goto fail_writer;
 	if (!init_locks(c)) {
 		rc = bl_fail(err, BL_ENOMEM, "control database: no mutex");
 		goto fail_writer;
 	}
+	c->mark_fd = control_mark_open(c->path);
+	control_mark_write(c->mark_fd, c->writer);
 	*out = c;
 	return BL_OK;
 
@@ -233,6 +252,8 @@ control_close(struct control *c)
 		bl_error("control", "%u readers were not given back", c->n_open - c->n_free);
 	if (sqlite3_close(c->writer) != SQLITE_OK)
 		bl_error("control", "the writer was closed with statements open");
+	if (c->mark_fd >= 0)
+		(void)close(c->mark_fd);
 	(void)pthread_mutex_destroy(&c->lock); /* nobody holds it any more */
 	(void)pthread_cond_destroy(&c->turn);
 	free(c->free_readers);
@@ -416,6 +437,8 @@ change_locked(struct control *c, const struct control_actor *actor, control_chan
 		rc = bl_fail(err, BL_EINVAL, "control database: a change without an audit entry");
 	if (rc == 0 && (rc = commit(c, err)) < 0)
 		*broken = true;
+	else if (rc == 0)
+		control_mark_write(c->mark_fd, c->writer);
 	*full = rc == BL_EFULL && sqlite3_errcode(c->writer) == SQLITE_FULL;
 	/* Some failures have rolled back already; the first one is what counts. */
 	if (rc != 0 && sqlite3_get_autocommit(c->writer) == 0 &&
