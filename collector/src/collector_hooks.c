@@ -189,6 +189,9 @@ metrics(void *ctx, struct api_metrics *m)
 	    s.store.reopened);
 	COUNT(
 	    "store_replaced_total", "How often a damaged store was set aside.", s.damage.replaced);
+	COUNT("store_checkpoint_failures_total",
+	    "How often the log could not be written back; it is tried again.",
+	    s.store.checkpoint_failures);
 	GAUGE("store_wal_bytes", "The telemetry store's write-ahead log.", s.store.wal_bytes);
 	GAUGE("salvaging", "1: what can be read of a damaged store is being taken over.",
 	    s.damage.salvaging);

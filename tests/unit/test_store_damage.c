@@ -25,7 +25,7 @@ struct image {
 
 /* As a collector that was killed leaves it: batches in the file and in its log. */
 struct master {
-	struct image db, wal, mark;
+	struct image db, wal, mark, early_mark; /* early: of the file alone, without its log */
 };
 
 static void
@@ -307,6 +307,7 @@ make_master(struct ctx *c, struct master *m)
 		assert_int_equal(offer(c, i), STORE_NEW);
 	commit(c);
 	reopen(c, STORE_OPENED); /* closing empties the log into the file */
+	read_image(c->path, ".mark", &m->early_mark);
 	begin(c);
 	for (uint64_t i = MINUTES - 30; i < MINUTES - 10; i++)
 		assert_int_equal(offer(c, i), STORE_NEW);
@@ -327,6 +328,7 @@ free_master(struct master *m)
 	free(m->db.p);
 	free(m->wal.p);
 	free(m->mark.p);
+	free(m->early_mark.p);
 }
 
 /* A folder as it was, with nothing set aside. */
@@ -381,10 +383,10 @@ damage(struct master *m, uint64_t *r, char *what, size_t size)
 static void
 copy_master(const struct master *from, struct master *to)
 {
-	const struct image *const a[] = { &from->db, &from->wal, &from->mark };
-	struct image *const b[] = { &to->db, &to->wal, &to->mark };
+	const struct image *const a[] = { &from->db, &from->wal, &from->mark, &from->early_mark };
+	struct image *const b[] = { &to->db, &to->wal, &to->mark, &to->early_mark };
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		b[i]->n = a[i]->n;
 		b[i]->p = malloc(a[i]->n + 1);
 		memcpy(b[i]->p, a[i]->p, a[i]->n);
@@ -439,7 +441,7 @@ only_what_stood_on_a_damaged_page_is_lost(void **state)
 		memset(m.db.p + page * PAGE, 0xa5, PAGE);
 		/* The log covers some pages with newer ones; without it the file alone counts. */
 		m.wal.n = 0;
-		m.mark.n = 0;
+		memcpy(m.mark.p, m.early_mark.p, m.early_mark.n);
 		lay_out(c, &m);
 		free_master(&m);
 		/* Some hold no rows that are looked at: their damage costs nothing. */

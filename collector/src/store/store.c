@@ -181,6 +181,40 @@ make_file(const char *path, struct bl_err *err)
 	return BL_OK;
 }
 
+#define LOG_WRITE_BACK                                                                             \
+	3000 /* frames of 8 KiB: from here on what readers let go of is written back */
+#define LOG_BEGIN_ANEW                                                                             \
+	4500 /* and from here on the log is begun anew, waiting for readers a little */
+#define LOG_WAIT_MS  2000
+#define LOG_AGAIN_MS 10000
+
+/*
+ * After each commit.  Readers copy slices and let go, so the log begins anew below 64 MiB.
+ * One that stays for long (a backup by another program) must not stop what comes in: it is
+ * waited for two seconds now and then, the log grows, and the status says so.
+ */
+static int
+keep_log_short(void *ctx, sqlite3 *db, const char *name, int frames)
+{
+	struct store *s = ctx;
+	const int64_t now = store_kernel_mono_ms();
+	int rc = SQLITE_OK;
+
+	if (frames >= LOG_BEGIN_ANEW && now >= s->log_again_mono_ms) {
+		(void)sqlite3_busy_timeout(db, LOG_WAIT_MS);
+		rc = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+		(void)sqlite3_busy_timeout(db, 5000);
+		s->log_again_mono_ms = rc == SQLITE_OK ? 0 : now + LOG_AGAIN_MS;
+	} else if (frames >= LOG_WRITE_BACK) {
+		rc = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	}
+	/* The commit stands whatever becomes of this: the pages stay in the log and are written
+	 * back again. */
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+		s->stats.checkpoint_failures++;
+	return SQLITE_OK;
+}
+
 static int
 open_database(struct store *s, bool *created, struct bl_err *err)
 {
@@ -211,13 +245,16 @@ open_database(struct store *s, bool *created, struct bl_err *err)
 	/*
 	 * FULL: a receipt follows the commit, so the commit must be on disk.
 	 * 32 MiB of cache hold the inner pages of the indexes of thousands of
-	 * devices.  The log is checkpointed at 48 MiB and cut back to 64 MiB.
+	 * devices.
 	 */
-	return store_exec(s->db,
+	rc = store_exec(s->db,
 	    "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
-	    "PRAGMA wal_autocheckpoint = 6000; PRAGMA journal_size_limit = 67108864;"
-	    "PRAGMA trusted_schema = OFF",
+	    "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF",
 	    err);
+	/* In the place of SQLite's own checkpoints. */
+	if (rc == BL_OK)
+		(void)sqlite3_wal_hook(s->db, keep_log_short, s);
+	return rc;
 }
 
 int

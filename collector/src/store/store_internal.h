@@ -241,6 +241,7 @@ struct store {
 	int64_t suspect_batch; /* 0: none; it is read again first */
 	char damage[96];       /* what was found for certain; empty: nothing */
 	struct scrub scrub;
+	int64_t log_again_mono_ms; /* when readers may be waited for again */
 	unsigned suspected, replaced;
 	struct salvage *salvage; /* NULL: nothing to take over */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
@@ -259,6 +260,8 @@ int store_settle_epoch(struct store *s, bool created, struct bl_err *err);
 
 /* ---- store_mend.c ---- */
 
+/* The kernel's clock and not the store's: for what takes real time, like a disk. */
+int64_t store_kernel_mono_ms(void);
 /* Connects, replaces a damaged file.  enum store_opened. */
 int store_attach(struct store *s, struct bl_err *err);
 /* The same for a store that failed while it ran. */
@@ -373,6 +376,8 @@ int store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct
 int store_mark_open(struct store *s, struct bl_err *err);
 /* False: no mark, or not a whole one. */
 bool store_mark_read(const struct store *s, struct bl_id *epoch, int64_t *lsn);
+/* There is one, whole or not: a store was here before. */
+bool store_mark_known(const struct store *s);
 void store_mark_write(struct store *s);
 
 /* ---- store_spool.c ---- */

@@ -85,6 +85,14 @@ store_mark_read(const struct store *s, struct bl_id *epoch, int64_t *lsn)
 	return true;
 }
 
+bool
+store_mark_known(const struct store *s)
+{
+	uint8_t m;
+
+	return pread(s->mark_fd, &m, 1, 0) == 1;
+}
+
 void
 store_mark_write(struct store *s)
 {

@@ -26,8 +26,8 @@
 
 /* ---- checking a file that opens ---- */
 
-static int64_t
-mono_ms(void)
+int64_t
+store_kernel_mono_ms(void)
 {
 	struct timespec ts;
 
@@ -38,7 +38,7 @@ mono_ms(void)
 static int
 past_deadline(void *ctx)
 {
-	return mono_ms() >= *(const int64_t *)ctx;
+	return store_kernel_mono_ms() >= *(const int64_t *)ctx;
 }
 
 enum checked { CHECKED_WELL, CHECKED_DAMAGED, CHECKED_IN_PART };
@@ -47,7 +47,7 @@ enum checked { CHECKED_WELL, CHECKED_DAMAGED, CHECKED_IN_PART };
 static enum checked
 check(sqlite3 *db, int64_t ms, char *why, size_t size)
 {
-	int64_t deadline = mono_ms() + ms;
+	int64_t deadline = store_kernel_mono_ms() + ms;
 	enum checked found = CHECKED_IN_PART;
 	sqlite3_stmt *st = NULL;
 	int rc = SQLITE_ERROR;
@@ -110,6 +110,10 @@ store_attach(struct store *s, struct bl_err *err)
 	if (rc == BL_OK && !created &&
 	    check(s->db, CHECK_AT_START_MS, said, sizeof(said)) == CHECKED_DAMAGED)
 		rc = bl_fail(&why, BL_ECORRUPT, "telemetry store: %s", said);
+	/* Without a mark there never was a store: somebody put a file of another kind there. */
+	if (rc == BL_ECORRUPT && (sqlite3_errcode(s->db) & 0xff) == SQLITE_NOTADB &&
+	    !store_mark_known(s))
+		s->foreign = true;
 	if (rc == BL_ECORRUPT && !s->foreign)
 		return replace(s, why.msg, err);
 	if (rc < 0) {

@@ -7,11 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "store_read_internal.h"
 
-/* The kernel's clock and not the caller's, which may stand still: the log grows in real time. */
+/* By the kernel's clock: the log grows in real time. */
 #define READ_STATEMENT_MS 10000
 #define READ_HOLD_MS      60000
 
@@ -252,15 +251,6 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? ORDER BY seq_first",
 };
 
-static int64_t
-read_mono_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int
 check_version(struct store_read *r, struct bl_err *err)
 {
@@ -287,7 +277,7 @@ ran_too_long(void *ctx)
 {
 	const struct store_read *r = ctx;
 
-	return read_mono_ms() > r->until_mono_ms;
+	return store_kernel_mono_ms() > r->until_mono_ms;
 }
 
 static int
@@ -335,7 +325,7 @@ store_read_open(
 	r->clock = clock;
 	bl_buf_init(&r->raw, BL_BATCH_RAW_MAX);
 	r->sql = (struct sql_set){ .text = read_text, .stmt = r->stmt };
-	r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
+	r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
 	if ((rc = connect_reader(r, err)) < 0) {
 		store_read_close(r);
 		return rc;
@@ -361,7 +351,7 @@ store_read_refresh(struct store_read *r, struct bl_err *err)
 		moved == 0))
 		return BL_OK;
 	disconnect_reader(r);
-	r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
+	r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
 	if ((rc = connect_reader(r, err)) < 0)
 		disconnect_reader(r);
 	return rc;
@@ -375,7 +365,7 @@ store_read_hold(struct store_read *r, struct bl_err *err)
 	if ((rc = store_read_refresh(r, err)) < 0)
 		return rc;
 	r->held = true;
-	r->until_mono_ms = read_mono_ms() + READ_HOLD_MS;
+	r->until_mono_ms = store_kernel_mono_ms() + READ_HOLD_MS;
 	/* A deferred transaction has no state before it has read something. */
 	if (sqlite3_exec(r->db, "BEGIN; SELECT count(*) FROM meta", NULL, NULL, NULL) == SQLITE_OK)
 		return BL_OK;
@@ -416,7 +406,7 @@ read_bind(struct store_read *r, enum read_sql which, struct bl_err *err, const c
 	va_list ap;
 
 	if (!r->held)
-		r->until_mono_ms = read_mono_ms() + READ_STATEMENT_MS;
+		r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
 	va_start(ap, types);
 	st = sql_bind_va(&r->sql, (int)which, err, types, ap);
 	va_end(ap);

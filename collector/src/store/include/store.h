@@ -305,7 +305,7 @@ struct store_stats {
 	uint64_t stored, duplicates, conflicts, superseded, aside;
 	uint64_t holes_refused; /* seqs not settled because their stream has too many holes */
 	unsigned spools_in_memory;
-	uint64_t commit_failures, reopened;
+	uint64_t commit_failures, checkpoint_failures, reopened;
 	int64_t wal_bytes;
 };
 
