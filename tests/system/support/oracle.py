@@ -107,6 +107,10 @@ class Store:
     def samples(self) -> int:
         return _rows(self.path, "SELECT samples FROM total")[0][0]
 
+    def epoch(self) -> bytes:
+        """Another one after it was replaced, or seen to be an older copy."""
+        return _rows(self.path, "SELECT value FROM meta WHERE key = 'epoch'")[0][0]
+
     def values(self) -> int:
         """Samples and events."""
         return _rows(self.path, "SELECT samples + events FROM total")[0][0]
