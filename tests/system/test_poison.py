@@ -158,6 +158,9 @@ def test_five_thousand_bad_messages_change_nothing_but_counters(tmp_path, proces
         assert org.collector.running() and org.collector.pid == pid
         assert most - before <= GROWTH_KIB, f"resident memory grew from {before} to {most} KiB"
     check_caps(org)
+    org.tool("requeue")  # they are as bad as before
+    assert asides(org) - sender.before == sender.sent
+    check_caps(org)
     # Nothing of the bad device was taken but the one whole batch; what the good one accepted arrives.
     assert org.api("GET", f"/devices/{bad.device}/series")["items"] == []
     assert [e["attrs"]["t"] for e in org.api("GET", f"/devices/{bad.device}/events")["items"]] == ["the first"]
@@ -203,6 +206,10 @@ def test_a_batch_that_kills_the_decoder_is_set_aside_after_three_deaths(tmp_path
     assert [i["reason"] for i in aside] == ["undecodable"]
     assert "died 3 times" in aside[0]["detail"]
     assert deaths == [-signal.SIGABRT] * 3
+    # This version does not look into it again, whoever asks.
+    said = org.tool("requeue", str(aside[0]["id"])).stdout
+    again = [i for i in org.api("GET", "/set-aside")["items"] if i["device"] == sick.device]
+    assert [i["detail"] for i in again] == [aside[0]["detail"]], said
     # Those three were all; the sick one and the good one go on.
     say(sick, ["step event afterwards"])
     until(lambda: "afterwards" in cases(org, sick), "what comes after it arrives")
