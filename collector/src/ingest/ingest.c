@@ -31,6 +31,7 @@
 #define OUT_MESSAGES    1024
 #define OUT_BYTES       (4u << 20)
 #define STORE_RETRY_MS  1000
+#define SCRUB_EVERY_MS  1000
 #define REQUEUE_SLICE   20 /* messages of one transaction: what comes does not wait for them */
 
 struct connection {
@@ -75,6 +76,7 @@ struct ingest {
 	int64_t (*complaint)(void *ctx);
 	void *complaint_ctx;
 	struct bl_id epoch;
+	int64_t scrub_at_mono_ms;
 	int64_t looked_mono_ms; /* when a reader's complaint was last followed */
 	void (*stored)(void *ctx);
 	void *stored_ctx;
@@ -440,6 +442,22 @@ speak(struct ingest *in, bool centre_due)
 	return next < centre_in ? next : centre_in;
 }
 
+/* At rest, a slice a second of the daily round over every row. */
+static void
+scrub(struct ingest *in)
+{
+	const int64_t now = bl_mono_ms(in->clock);
+	struct bl_err err = { 0 };
+
+	if (now < in->scrub_at_mono_ms)
+		return;
+	in->scrub_at_mono_ms = now + SCRUB_EVERY_MS;
+	if (ingest_core_scrub(in->core, &err) < 0) {
+		bl_error("ingest", "%s", err.msg);
+		(void)work_idle(in);
+	}
+}
+
 #define LOOK_EVERY_MS 60000
 
 /* What readers complained of, at most once a minute: looking costs up to some seconds. */
@@ -506,6 +524,8 @@ writer_main(void *ctx)
 		rc = take_group(in);
 		if (rc == 0 && idle_work_waits(in))
 			rc = work_idle(in);
+		else if (rc == 0)
+			scrub(in);
 		again = rc < 0 ? 0 : requeue_slice(in);
 		next = speak(in, centre_due);
 		if (rc < 0 || again < 0)

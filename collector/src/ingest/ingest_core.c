@@ -310,6 +310,12 @@ ingest_core_salvage(struct ingest_core *c, struct bl_err *err)
 	return store_salvage(c->store, SALVAGE_IDLE_PAGES, err);
 }
 
+int
+ingest_core_scrub(struct ingest_core *c, struct bl_err *err)
+{
+	return store_scrub(c->store, SCRUB_ROWS, err);
+}
+
 void
 ingest_core_rollback(struct ingest_core *c)
 {

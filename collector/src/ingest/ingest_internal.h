@@ -21,6 +21,7 @@
 #define PAST_ACTIVE_MS      10000
 #define SALVAGE_ALONG_PAGES 8
 #define SALVAGE_IDLE_PAGES  32
+#define SCRUB_ROWS          100 /* a second at rest: some 10 ms, and 8 million rows a day */
 #define OWED_MAX            4 /* spools of one device with something to say */
 
 /* What is owed to one spool of a device. */

@@ -138,12 +138,12 @@ fill_question(struct ingest_core *c, const struct device *d, struct owed *o, str
 	memset(q, 0, sizeof(*q));
 	q->spool = o->spool;
 	/* What a damaged store had may still be taken over: "gone" now would be wrong soon. */
-	if (store_salvaging(c->store))
-		;
-	else if (o->need != NULL)
-		memcpy(q->need, o->need, sizeof(q->need));
-	else if (o->want_batches)
-		store_missing(sp, q->need);
+	if (!store_salvaging(c->store)) {
+		if (o->need != NULL)
+			memcpy(q->need, o->need, sizeof(q->need));
+		else if (o->want_batches)
+			store_missing(sp, q->need);
+	}
 	q->need_dict = o->want_dict;
 	q->dict_from = store_spool_dict_version(sp) + 1;
 	q->need_clock = o->want_clock;

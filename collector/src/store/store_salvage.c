@@ -2,11 +2,12 @@
  * Taking over what can be read of a store that was set aside: the writer does it in
  * slices, each in the transaction of a group, while it takes in what agents send.
  *
- * Three walks over the same pages:
+ * Walks over the same pages, and over what they told:
  *   names     the small tables into memory
  *   maps      spools, clock maps and dictionaries into the new store
  *   batches   each by its own sum and the checksum of its body, through the same
  *             dedupe as one that an agent sends: whoever comes first, it is there once
+ *   rest      what closed spools miss: nobody is left to be asked
  *
  * The place reached is in table meta and commits with what was taken over.  After a
  * restart the names are read again and the rest goes on from there.  What is known
@@ -20,7 +21,7 @@
 
 #include "branchline/log.h"
 
-enum phase { PHASE_NAMES, PHASE_MAPS, PHASE_BATCHES, PHASE_DONE };
+enum phase { PHASE_NAMES, PHASE_MAPS, PHASE_BATCHES, PHASE_REST, PHASE_DONE };
 
 /* What is undone with its transaction. */
 struct progress {
@@ -202,9 +203,9 @@ store_damage(const struct store *s, struct store_damage *out)
 	out->salvaging = v->committed.phase != PHASE_DONE;
 	(void)snprintf(out->file, sizeof(out->file), "%s", v->file);
 	out->pages = 2 * v->n_pages; /* once for the names, once for the batches */
-	out->pages_done = v->committed.phase == PHASE_BATCHES ? v->n_pages + v->committed.at
-			  : v->committed.phase == PHASE_DONE  ? out->pages
-							      : v->names_at;
+	out->pages_done = v->committed.phase == PHASE_BATCHES  ? v->n_pages + v->committed.at
+			  : v->committed.phase > PHASE_BATCHES ? out->pages
+							       : v->names_at;
 	out->batches = v->committed.batches;
 	out->samples = v->committed.samples;
 	out->known = v->committed.known;
@@ -479,7 +480,36 @@ take_batches(struct store *s, unsigned pages, struct bl_err *err)
 			return t.rc;
 	if (v->now.at < v->n_pages)
 		return BL_OK;
-	v->now.phase = PHASE_DONE;
+	v->now.phase = PHASE_REST;
+	v->now.at = 0;
+	return BL_OK;
+}
+
+/* ---- the rest ---- */
+
+/* Settled by entries "lost at the centre"; one that comes after all is taken out of them. */
+static int
+name_lost(struct store *s, struct store_spool *sp, struct bl_err *err)
+{
+	struct bl_ranges missing;
+	int rc = BL_OK;
+
+	for (int i = 0; i < BL_STREAMS; i++) {
+		const struct store_stream *m = &sp->stream[i];
+
+		memset(&missing, 0, sizeof(missing));
+		if (m->next_seq > 1)
+			seqs_missing_ranges(&m->settled, 1, m->next_seq - 1, &missing);
+		for (uint32_t k = 0; k < missing.n && rc == BL_OK; k++)
+			rc = store_gone(s, sp, (enum bl_stream)(i + 1), missing.r[k].first,
+			    missing.r[k].last, BL_GAP_LOST_AT_CENTRE, err);
+	}
+	return rc;
+}
+
+static void
+tell_done(const struct salvage *v)
+{
 	bl_info("store",
 	    "all that could be read of the damaged store was taken over file=%s batches=%llu"
 	    " samples=%llu known_already=%llu conflicts=%llu unreadable=%llu%s",
@@ -487,6 +517,25 @@ take_batches(struct store *s, unsigned pages, struct bl_err *err)
 	    (unsigned long long)v->now.known, (unsigned long long)v->now.conflicts,
 	    (unsigned long long)v->now.unreadable,
 	    v->names.full ? "; its dictionaries only in part" : "");
+}
+
+static int
+take_rest(struct store *s, struct bl_err *err)
+{
+	struct salvage *const v = s->salvage;
+	const struct salvaged_spool *const all = v->names.spool.at;
+	struct store_spool *sp;
+	int rc;
+
+	if (v->now.at >= v->names.spool.n) {
+		v->now.phase = PHASE_DONE;
+		tell_done(v);
+		return BL_OK;
+	}
+	if ((rc = spool_of(s, all[v->now.at].id, &sp, err)) < 0 ||
+	    (sp != NULL && sp->closed && (rc = name_lost(s, sp, err)) < 0))
+		return rc;
+	v->now.at++;
 	return BL_OK;
 }
 
@@ -529,8 +578,10 @@ store_salvage(struct store *s, unsigned pages, struct bl_err *err)
 		rc = read_names(v, pages, err);
 	else if (v->now.phase == PHASE_MAPS)
 		rc = take_maps(s, err);
-	else
+	else if (v->now.phase == PHASE_BATCHES)
 		rc = take_batches(s, pages, err);
+	else
+		rc = take_rest(s, err);
 	if (rc >= 0)
 		rc = write_progress(s, err);
 	return rc < 0 ? rc : v->now.phase != PHASE_DONE;

@@ -116,6 +116,9 @@ int64_t ingest_core_due(struct ingest_core *c);
 /* A slice of what is to be taken over of a damaged store.  Inside begin ... commit, when there is
  * nothing else to do; with every commit a smaller one goes along. */
 int ingest_core_salvage(struct ingest_core *c, struct bl_err *err);
+/* When there is nothing to do: looks at the next rows of the store (store_scrub), outside begin ...
+ * commit.  BL_ECORRUPT: found damage, the next begin sees to it. */
+int ingest_core_scrub(struct ingest_core *c, struct bl_err *err);
 /* Publishes bl/1/centre (retained).  After a connection and every 60 s. */
 bool ingest_core_centre(struct ingest_core *c);
 /* The next look-ups ask again. */

@@ -1,0 +1,151 @@
+/*
+ * A damaged store and its agents: what can be read comes over, what they hold comes again, what
+ * neither has is asked for once salvage is through, and named.
+ */
+#include "ingest_kit.h"
+
+#define BATCHES 400u
+#define HELD    (BATCHES - 20u) /* the agent still has these and later ones */
+
+static uint64_t
+unexplained(struct ctx *c)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	uint64_t n;
+
+	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(
+			     db, "SELECT coalesce(sum(unexplained), 0) FROM stream", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = (uint64_t)sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+/* The next whole page behind the middle that holds batches, and the log is empty. */
+static void
+damage_a_page_of_batches(struct ctx *c)
+{
+	uint8_t page[8192];
+	struct bl_err err = { 0 };
+	const struct store_opts opts = { .clock = &c->clock.clock, .path = c->path };
+	bool done = false;
+	FILE *f;
+
+	ingest_core_free(c->core);
+	c->core = NULL;
+	store_read_close(c->r);
+	store_close(c->s);
+	assert_non_null(f = fopen(c->path, "r+b"));
+	for (long at = 40 * 8192; !done && fseek(f, at, SEEK_SET) == 0 &&
+				  fread(page, 1, sizeof(page), f) == sizeof(page);
+	     at += 8192) {
+		/* A leaf of a table with ten rows and more of some hundred bytes. */
+		if (page[0] != 0x0d || page[4] < 10)
+			continue;
+		memset(page + 8, 0xa5, sizeof(page) - 8);
+		assert_int_equal(fseek(f, at, SEEK_SET), 0);
+		assert_int_equal(fwrite(page, 1, sizeof(page), f), sizeof(page));
+		done = true;
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_true(done);
+	assert_int_equal(store_open(&c->s, &opts, &err), STORE_REPLACED);
+	must(store_read_open(&c->r, c->path, &c->clock.clock, &err), &err);
+	start_core(c);
+}
+
+static void
+salvage_step(struct ctx *c)
+{
+	struct bl_err err = { 0 };
+
+	must(ingest_core_begin(c->core, &err), &err);
+	must(ingest_core_salvage(c->core, &err), &err);
+	must(ingest_core_commit(c->core, &err), &err);
+}
+
+static bool
+asked_for_batches(const struct ctx *c)
+{
+	for (size_t i = 0; i < c->n_sent; i++) {
+		struct bl_question q;
+
+		if (bl_question_decode(c->sent[i].payload, c->sent[i].len, &q, NULL) == BL_OK &&
+		    q.need[BL_STREAM_HOST - 1].n > 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+what_nobody_has_is_asked_for_after_salvage_and_named(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_hello h = hello(c, "kiosk-1", BATCHES + 1);
+	struct bl_gone g = { .spool = c->spool };
+	struct store_damage d;
+	struct bl_question q;
+	uint64_t lost = 0;
+
+	for (uint64_t seq = 1; seq <= BATCHES; seq++) {
+		take_batch(c, seq);
+		c->n_sent = 0;
+	}
+	damage_a_page_of_batches(c);
+	h.stream[2].lowest_held = HELD;
+	h.stream[2].held.n = 0;
+	(void)bl_ranges_add(&h.stream[2].held, HELD, BATCHES);
+	take_hello(c, "kiosk-1", &h);
+	/* The agent offers what it holds while the rest is still being taken over. */
+	for (int i = 0; store_salvaging(c->s); i++) {
+		pass(c, 12000);
+		if (i < 10)
+			take_batch(c, HELD + (uint64_t)i);
+		assert_false(asked_for_batches(c));
+		c->n_sent = 0;
+		salvage_step(c);
+	}
+	for (uint64_t seq = HELD; seq <= BATCHES + 1; seq++) {
+		take_batch(c, seq);
+		c->n_sent = 0;
+	}
+	store_damage(c->s, &d);
+	assert_in_range(d.batches, 300, BATCHES - 10);
+	for (int i = 0; !asked_for_batches(c); i++) {
+		assert_true(i < 20);
+		c->n_sent = 0;
+		take_batch(c, BATCHES + 1);
+		pass(c, 3000);
+	}
+	q = last_question(c);
+	for (uint32_t i = 0; i < q.need[2].n; i++) {
+		g.gone[g.n].stream = BL_STREAM_HOST;
+		g.gone[g.n].range = q.need[2].r[i];
+		g.gone[g.n++].reason = BL_GAP_LOST_AT_CENTRE;
+		lost += q.need[2].r[i].last - q.need[2].r[i].first + 1;
+	}
+	bl_buf_reset(&c->msg);
+	assert_int_equal(bl_gone_encode(&g, &c->msg), BL_OK);
+	take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+	/* The account: every batch is there once, or named once. */
+	assert_int_equal(totals(c).batches + lost, BATCHES + 1);
+	assert_in_range(lost, 1, 100);
+	assert_int_equal(totals(c).gaps, 1);
+	assert_int_equal(unexplained(c), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    what_nobody_has_is_asked_for_after_salvage_and_named, setup, teardown),
+	};
+
+	bl_log_level_set(BL_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
