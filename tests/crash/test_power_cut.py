@@ -28,7 +28,7 @@ from support.wait import wait_for
 
 AGENT_CUTS, STORE_CUTS = ((20000, 5000) if os.environ.get("BL_LONG") else
                           (500, 250) if os.environ.get("BL_CUTS") == "full" else (60, 30))
-AGENT_PART, STORE_PART = 500, 250  # cuts of one organisation
+AGENT_PART, STORE_PART = 250, 50  # cuts of one organisation
 NEWEST = 5000  # reports that are looked for after each cut; all of them are at the end
 SERIES = 100
 SPOOL_MIB = 24

@@ -70,7 +70,7 @@ def _databases(folder: Path) -> dict:
 
 
 class Image:
-    """One file system in a file; end() always unmounts and removes it.
+    """One file system in a file; end() always unmounts and removes it, and so does the end of the test run.
 
     cuts: how many; bit: of them, those that took away something written to a database and not synced;
     unsettled: copies that were taken again because the kernel wrote something back meanwhile.
@@ -80,7 +80,7 @@ class Image:
         room = shutil.disk_usage(SHM).free if SHM.is_dir() else 0
         self.file = Path(tempfile.mkdtemp(prefix=f"bl-image-{name}-",
                                           dir=SHM if room > SHM_LEAST + (3 * mib << 20) else folder)) / "disk"
-        self.mounted = None
+        self.mounted = self._guard = None
         self.cuts = self.bit = self.unsettled = 0
         with open(self.file, "wb") as file:
             file.truncate(mib << 20)
@@ -103,6 +103,11 @@ class Image:
         return self
 
     def _mount(self, folder: Path):
+        if self._guard is None:
+            # Whatever ends this process, kill -9 as well, closes the pipe; then nothing stays mounted.
+            self._guard = subprocess.Popen(
+                ["/bin/sh", "-c", 'cat; umount --lazy "$1"; rm -rf "$2"', "guard", folder, self.file.parent],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         _run("mount", "-o", "loop,noatime", self.file, folder)
         self.mounted = folder
 
@@ -144,4 +149,7 @@ class Image:
             self.unmount()
         except subprocess.CalledProcessError:
             _run("umount", "--lazy", self.mounted)
+        if self._guard is not None:
+            self._guard.stdin.close()
+            self._guard.wait(60)
         shutil.rmtree(self.file.parent, ignore_errors=True)
