@@ -319,6 +319,39 @@ seqs_begin_at_one_after_a_roll_back(void **state)
 	free(c);
 }
 
+/* The centre calls the old id's batches unexplained until then, and can ask nobody. */
+static void
+what_a_roll_back_names_is_told_within_seconds(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	struct bl_receipt r;
+	struct bl_id old;
+	unsigned cut;
+	int64_t next;
+
+	kit_open(k, SPOOL_CREATED);
+	ticks(k, 2);
+	kit_cut_all(k);
+	old = status(k).spool;
+	centre_receipt(c, &old, true, &r);
+	r.stream[2].contiguous = 7;
+	kit_pass(&k->time, 1000);
+	assert_int_equal(spool_cut_due(k->s, true, &cut, &next, &err), BL_OK);
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_ROLLED_BACK);
+	kit_pass(&k->time, 4000);
+	assert_int_equal(spool_cut_due(k->s, true, &cut, &next, &err), BL_OK);
+	assert_int_equal(cut, 0);
+	assert_in_range(next, 1, 1000);
+	kit_pass(&k->time, 1000);
+	assert_int_equal(spool_cut_due(k->s, true, &cut, &next, &err), BL_OK);
+	assert_int_equal(cut, 1); /* the events stream alone */
+	centre_drain(c, k);
+	assert_true(c->n_gaps > 0);
+	free(c);
+}
+
 /* Anybody who owns the broker could say it; nobody is to count to it. */
 static void
 seqs_that_no_spool_can_have_are_refused(void **state)
@@ -613,6 +646,7 @@ main(void)
 		T(seqs_that_no_spool_can_have_are_refused),
 		T(a_hello_is_read_from_the_file_of_a_dead_daemon),
 		T(seqs_begin_at_one_after_a_roll_back),
+		T(what_a_roll_back_names_is_told_within_seconds),
 		T(a_question_gets_what_is_held_and_a_word_on_the_rest),
 		T(the_dictionary_goes_first_and_from_where_it_is_missing),
 		T(live_goes_before_past_and_streams_by_priority),

@@ -38,9 +38,10 @@
 #define SPOOL_PENDING_CLOCKS  16
 #define SPOOL_ROW_SAMPLES     4096 /* a longer tick becomes several rows */
 #define SPOOL_CUT_LINK_MS     (60 * (int64_t)1000)
-#define SPOOL_CUT_EVENTS_MS   (5 * (int64_t)1000) /* after an event, with a link */
-#define SPOOL_CUT_ALONE_MS    (3600 * (int64_t)1000)
-#define SPOOL_ALONE_MS        (5 * 60 * (int64_t)1000) /* without a receipt: alone */
+#define SPOOL_CUT_EVENTS_MS                                                                        \
+	(5 * (int64_t)1000) /* after an event or an entry about batches, with a link */
+#define SPOOL_CUT_ALONE_MS (3600 * (int64_t)1000)
+#define SPOOL_ALONE_MS     (5 * 60 * (int64_t)1000) /* without a receipt: alone */
 
 /* Generation of a file that replaced a damaged one: below it is room for what that held. */
 #define SPOOL_GEN_AFTER_DAMAGE 8
@@ -241,8 +242,8 @@ struct spool {
 
 	/* cutting */
 	int64_t cut_mono_ms[BL_STREAMS];
-	int64_t
-	    event_mono_ms; /* of the first event since the events stream was cut; INT64_MAX: none */
+	int64_t event_mono_ms; /* of the first event, or ledger entry about batches, since the
+			       events stream was cut; INT64_MAX: none */
 	int64_t receipt_mono_ms;
 	bool link_was_up;
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */

@@ -102,6 +102,9 @@ ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
 
 	if (bl_id_is_zero(&g.spool))
 		g.spool = s->d.spool;
+	/* Until the centre hears it, these batches are missing there without a reason. */
+	if (g.seq_first > 0 && s->event_mono_ms == INT64_MAX)
+		s->event_mono_ms = bl_mono_ms(s->clock);
 	st = db_select(
 	    s, Q_LEDGER_TOUCHING, err, "dii", &g.spool, (int64_t)g.reason, (int64_t)g.stream);
 	if (st == NULL)
