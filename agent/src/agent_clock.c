@@ -24,19 +24,27 @@ now_of(const struct agent *a)
 	};
 }
 
+/*
+ * It stands there twice: a digit that a bad disk changed would put the floor
+ * centuries ahead, for good.  Older versions wrote it once.
+ */
 static int64_t
 saved_time(const struct agent *a)
 {
-	char path[CONFIG_PATH_MAX], text[32] = "";
-	long long v = 0;
+	char path[CONFIG_PATH_MAX], text[64] = "";
+	long long v = 0, again = 0;
+	int n;
 	FILE *f;
 
 	config_state_path(a->config, "time", path);
 	if ((f = fopen(path, "re")) == NULL)
 		return 0; /* the first start */
-	if (fgets(text, sizeof(text), f) == NULL || sscanf(text, "%lld", &v) != 1)
-		v = 0;
-	(void)fclose(f);
+	n = fgets(text, sizeof(text), f) == NULL ? 0 : sscanf(text, "%lld %lld", &v, &again);
+	(void)fclose(f); /* only read */
+	if (n < 1 || (n == 2 && v != again)) {
+		bl_warn("clock", "the saved time is damaged and not believed file=%s", path);
+		return 0;
+	}
 	return v;
 }
 
@@ -44,6 +52,7 @@ saved_time(const struct agent *a)
 void
 agent_clock_save(struct agent *a)
 {
+	const int64_t now = bl_unix_ms(a->clock);
 	char path[CONFIG_PATH_MAX], tmp[CONFIG_PATH_MAX];
 	FILE *f;
 
@@ -54,7 +63,7 @@ agent_clock_save(struct agent *a)
 	config_state_path(a->config, "time.new", tmp);
 	if ((f = fopen(tmp, "we")) == NULL)
 		return; /* a full or read-only disk is reported by the spool */
-	(void)fprintf(f, "%" PRId64 "\n", bl_unix_ms(a->clock));
+	(void)fprintf(f, "%" PRId64 " %" PRId64 "\n", now, now);
 	if (fclose(f) != 0 || rename(tmp, path) != 0)
 		(void)unlink(tmp);
 }

@@ -367,6 +367,24 @@ def test_an_older_spool_put_back_loses_nothing_that_was_delivered(centre, tmp_pa
     branch.agent.kill()
 
 
+# ---- the saved time ----
+
+def test_a_wrong_digit_in_the_saved_time_is_not_believed(centre):
+    branch = Branch(centre, "time")
+    branch.state.mkdir(exist_ok=True)
+    (branch.state / "time").write_text("9795827740318 1795827740318\n")
+    branch.start()
+    assert branch.status()["clock"]["before_known_time"] is False, branch.words()
+    # What it saves when it stops is believed by the next.
+    wait_for(lambda: branch.status()["clock"]["trusted"], 30, "the clock is known", branch.log)
+    branch.agent.stop()
+    first, second = (branch.state / "time").read_text().split()
+    assert first == second
+    branch.start()
+    assert branch.status()["clock"]["floor_unix_ms"] >= int(first)
+    branch.agent.kill()
+
+
 # ---- newer ----
 
 def test_a_newer_spool_is_refused_with_a_word_and_not_touched(centre):
