@@ -514,6 +514,46 @@ if (wants("stale")) {
   await context.close();
 }
 
+// --- the ledger ---
+
+if (mock !== null && wants("ledger")) {
+  const { context, page, shot } = await open("en", 1440);
+  await page.goto(target.url);
+  await signIn(page);
+  await speak(page, "en");
+  await checks.check("ledger: the statement, the losses over time and by device", async () => {
+    await page.goto(`${target.url}/quality`);
+    await page.locator(".statement.is-up").getByText("0", { exact: true }).waitFor();
+    await page.getByText("Every missing stretch has a reason.").waitFor();
+    must((await page.locator(".losses rect").count()) > 0, "no bar in the chart");
+    await page.locator("table").getByRole("link").first().waitFor();
+    await shot("ledger");
+  });
+  await checks.check("ledger: what nothing explains is said first and one by one", async () => {
+    mock.world.unexplained = 4;
+    await page.reload();
+    await page.locator(".statement.is-down").getByText("4", { exact: true }).waitFor();
+    await page.getByText("does not have them any more and knows no reason").waitFor();
+    await page.getByText("No batch covers this time.").waitFor();
+    await shot("ledger-unexplained");
+    mock.world.unexplained = 0;
+  });
+  await checks.check("ledger: what was set aside is tried again", async () => {
+    await page.reload();
+    await page.getByRole("button", { name: "Try all again" }).click();
+    await page.getByText(/Last try: 3 messages, 1 taken in, 2 still bad\./).waitFor();
+    await shot("requeue", false);
+  });
+  await checks.check("ledger: in Chinese on a phone", async () => {
+    await speak(page, "zh-CN");
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${target.url}/quality`);
+    await page.getByText("每一段缺失的数据都有原因。").waitFor();
+    await shot("ledger-zh-phone");
+  });
+  await context.close();
+}
+
 // --- accessibility ---
 
 if (wants("a11y")) {

@@ -205,7 +205,7 @@ export async function startMock(port = 0) {
     Promise.resolve(done).catch((e) => problem(res, 500, "internal", String(e)));
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
-  return { url: `http://localhost:${server.address().port}`, user: "admin", password: PASSWORD, stop: () => { server.closeAllConnections(); server.close(); } };
+  return { world, url: `http://localhost:${server.address().port}`, user: "admin", password: PASSWORD, stop: () => { server.closeAllConnections(); server.close(); } };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

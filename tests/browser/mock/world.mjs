@@ -379,5 +379,6 @@ export function status(world, now) {
   return {
     version: "0.1.0", epoch: "00112233445566778899aabbccddeeff", started_unix_ms: world.startMs - 3 * D, now_unix_ms: now, broker: { live: "up", past: "up", why: null },
     batches: 184220, samples: 91827364, set_aside: 4, conflicts: 1, unexplained: world.unexplained ?? 0, requeued: 2, last_commit_unix_ms: now - 1500, store_bytes: 211 * 2 ** 20,
+    store: { ok: true, why: null, disk_free_bytes: 81 * 2 ** 30, disk_full: false, damaged: null },
   };
 }

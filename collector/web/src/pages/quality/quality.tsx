@@ -1,10 +1,12 @@
 // Data quality: is anything missing without a reason, what is missing with one, what could not be used, and how the collector is.
 
-import type { ReactElement } from "react";
+import { useMemo, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
-import { getStatus, listGaps, listSetAside, type Gaps, type SetAside, type Status } from "../../api/ledger";
+import { listDevices } from "../../api/devices";
+import { gapTotals, getRequeue, getStatus, listGaps, listSetAside, listUnexplained, type Gaps, type GapTotals, type Requeue, type SetAside, type Status, type Unexplained } from "../../api/ledger";
 import type { Result } from "../../api/http";
+import { lossRange } from "../../model/losses";
 import { browserZone, zoneName } from "../../model/time";
 import { formatValue } from "../../model/units";
 import { Age } from "../../ui/age";
@@ -12,37 +14,44 @@ import { useNowMs } from "../../ui/now";
 import { StateIcon } from "../../ui/state_badge";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
+import { ByDevice } from "./by_device";
+import type { SiteOf } from "./device_link";
 import { GapLedger } from "./gaps";
+import { LossChart } from "./losses";
 import { SetAsideList } from "./set_aside";
+import { MissingTable, Statement } from "./unexplained";
+
+const DAYS = 30;
 
 interface All {
   gaps: Gaps;
+  totals: GapTotals;
+  unexplained: Unexplained;
   setAside: SetAside;
+  requeue: Requeue;
   status: Status;
 }
 
 async function load(signal: AbortSignal): Promise<Result<All>> {
-  const [gaps, setAside, status] = await Promise.all([listGaps({}, signal), listSetAside(signal), getStatus(signal)]);
-  if (!gaps.ok) {
-    return gaps;
+  const range = lossRange(Date.now(), new Date().setHours(0, 0, 0, 0), DAYS);
+  const [gaps, totals, unexplained, setAside, requeue, status] = await Promise.all([
+    listGaps({}, signal), gapTotals(range, signal), listUnexplained(signal), listSetAside(signal), getRequeue(signal), getStatus(signal),
+  ]);
+  for (const part of [gaps, totals, unexplained, setAside, requeue, status]) {
+    if (!part.ok) {
+      return part;
+    }
   }
-  if (!setAside.ok) {
-    return setAside;
-  }
-  return status.ok ? { ok: true, value: { gaps: gaps.value, setAside: setAside.value, status: status.value } } : status;
+  return gaps.ok && totals.ok && unexplained.ok && setAside.ok && requeue.ok && status.ok
+    ? { ok: true, value: { gaps: gaps.value, totals: totals.value, unexplained: unexplained.value, setAside: setAside.value, requeue: requeue.value, status: status.value } }
+    : { ok: false, error: { kind: "shape", message: "" } };
 }
 
 function Figures({ gaps, status }: All): ReactElement {
   const { t, i18n } = useTranslation();
-  const isWell = gaps.unexplained === 0;
   const figure = (n: number): string => n.toLocaleString(i18n.language);
   return (
-    <div className="figures">
-      <div className={`figure is-lead ${isWell ? "is-up" : "is-down"}`}>
-        <span className="figure-name"><StateIcon state={isWell ? "up" : "down"} /> {t("quality.unexplained")}</span>
-        <span className="figure-number">{figure(gaps.unexplained)}</span>
-        <span className="figure-text">{t(isWell ? "quality.unexplained_none" : "quality.unexplained_some")}</span>
-      </div>
+    <div className="figures is-even">
       <div className="figure">
         <span className="figure-name">{t("quality.recorded")}</span>
         <span className="figure-number">{figure(gaps.items.length)}{gaps.next === null ? "" : "+"}</span>
@@ -113,14 +122,28 @@ export default function Quality(): ReactElement {
   const nowMs = useNowMs(60_000);
   const zone = browserZone();
   const polled = usePoll(load, { key: "quality", intervalMs: 15_000 });
+  // Only for the way to a device's charts: where there is no answer (yet), its id stands as text.
+  const devices = usePoll((signal) => listDevices({}, signal), { key: "quality-devices", intervalMs: 300_000 });
+  const sites = useMemo(() => new Map((devices.value ?? []).map((d) => [d.id, d.site])), [devices.value]);
+  const siteOf: SiteOf = (device) => sites.get(device);
   return (
     <>
       <h1>{t("quality.title")}</h1>
       <View polled={polled}>
         {(all) => (
           <>
+            <Statement found={all.unexplained} />
+            <MissingTable found={all.unexplained} siteOf={siteOf} />
             <Figures {...all} />
-            <Collector status={all.status} />
+            <section>
+              <h2>{t("quality.losses")}</h2>
+              <p className="list-note">{t("quality.losses_text", { count: DAYS })} {t("quality.times_in", { zone: zoneName(nowMs, zone) })}</p>
+              <LossChart totals={all.totals} zone={zone} />
+            </section>
+            <section>
+              <h2>{t("quality.by_device")}</h2>
+              <ByDevice totals={all.totals} siteOf={siteOf} />
+            </section>
             <section>
               <h2>{t("quality.ledger")}</h2>
               <p className="list-note">{t("quality.ledger_text")} {t("quality.times_in", { zone: zoneName(nowMs, zone) })}</p>
@@ -129,8 +152,9 @@ export default function Quality(): ReactElement {
             <section>
               <h2>{t("quality.set_aside_title")}</h2>
               <p className="list-note">{t("quality.set_aside_text")}</p>
-              <SetAsideList list={all.setAside} />
+              <SetAsideList list={all.setAside} state={all.requeue} onTried={polled.refresh} />
             </section>
+            <Collector status={all.status} />
           </>
         )}
       </View>
