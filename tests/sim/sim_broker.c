@@ -211,7 +211,10 @@ to_centre(struct sim *w, const struct wire *x)
 {
 	if (!w->centre.connected)
 		return; /* nobody is subscribed */
-	wire_send(w, wire_copy(w, x, TO_CENTRE), latency(w));
+	wire_send(w, wire_copy(w, x, TO_CENTRE),
+	    !w->settling && x->kind != BL_TOPIC_HELLO && sim_chance(w, w->sc.late_batches)
+		? sim_between(w, SIM_SECOND, 5 * SIM_MINUTE)
+		: latency(w));
 }
 
 static void

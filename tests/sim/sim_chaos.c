@@ -78,6 +78,8 @@ plan_copy(struct sim *w, enum what copy, enum what back, unsigned machine)
 		a = b;
 		b = t;
 	}
+	if (back == BACK && w->sc.back_ms != 0)
+		b = a + sim_between(w, SIM_SECOND, w->sc.back_ms);
 	c = plan(w, a, copy, machine);
 	c->copy = ++w->snapshots;
 	c = plan(w, b + SIM_SECOND, back, machine);
@@ -228,7 +230,7 @@ put_back(struct sim_machine *m, const struct chaos *c)
 	sim_erase(w, m->no, c->at, w->now);
 	if (sim_chance(w, 500))
 		machine_boot(m);
-	start_later(m, some_time(w, SIM_HOUR));
+	start_later(m, w->sc.back_ms != 0 ? sim_between(w, 500, 20000) : some_time(w, SIM_HOUR));
 }
 
 /* Another machine with this one's identity and a copy of its disk as it is. */

@@ -31,8 +31,8 @@ static void
 list(void)
 {
 	for (const struct sim_scenario *s = sim_scenarios; s->name != NULL; s++)
-		(void)printf("%-18s %s\n", s->name, s->rule);
-	(void)printf("%-18s %s\n", "mix", "everything at once, by chance (without --scenario)");
+		(void)printf("%-20s %s%s\n", s->name, s->rule, s->open ? " [open]" : "");
+	(void)printf("%-20s %s\n", "mix", "everything at once, by chance (without --scenario)");
 }
 
 static bool

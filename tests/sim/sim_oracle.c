@@ -242,21 +242,6 @@ read_batches(struct judge *j)
 	}
 }
 
-static void
-read_aside(struct judge *j)
-{
-	sqlite3_stmt *st = query(j, j->db, "SELECT payload, topic, detail FROM aside");
-
-	while (row(j, st)) {
-		sim_trace(j->w, "set aside: %s %s", (const char *)sqlite3_column_text(st, 1),
-		    (const char *)sqlite3_column_text(st, 2));
-		if (sqlite3_column_type(st, 0) == SQLITE_NULL)
-			continue;
-		note_message(
-		    j, IN_ASIDE, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
-	}
-}
-
 /* ---- the ledger ---- */
 
 static void
@@ -322,6 +307,59 @@ read_ledger(struct judge *j)
 		    ((double)e.to - (double)j->w->begin) / 1000.0,
 		    (long long)sqlite3_column_int64(st, 3), (long long)sqlite3_column_int64(st, 4));
 		add_entry(j, &e);
+	}
+}
+
+/* Ledger entries that travelled in a batch which was set aside are shown with it. */
+static void
+note_gaps_aside(struct judge *j, const void *msg, size_t len, unsigned device)
+{
+	struct bl_batch_header h;
+	struct bl_batch_reader rd;
+	struct bl_gap g;
+	struct bl_err err = { 0 };
+	const uint8_t *body;
+	size_t body_len;
+
+	if (bl_msg_type(msg, len) != BL_MSG_BATCH ||
+	    bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) < 0 ||
+	    bl_batch_inflate(&h, body, body_len, &j->raw, &err) < 0 ||
+	    bl_batch_reader_init(&rd, &h, j->raw.data, j->raw.len, &err) < 0)
+		return;
+	while (bl_batch_next_gap(&rd, &g, &err) == 1) {
+		struct entry e = { .device = device,
+			.stream = (uint8_t)g.stream,
+			.reason = (int)g.reason,
+			.from = INT64_MIN };
+
+		if (bl_id_is_zero(&g.end_boot))
+			continue;
+		if (!bl_id_is_zero(&g.begin_boot))
+			e.from = machine_true_time(j->w, &g.begin_boot, g.begin_boot_ms, NULL);
+		e.to = machine_true_time(j->w, &g.end_boot, g.end_boot_ms, NULL);
+		add_entry(j, &e);
+	}
+}
+
+static void
+read_aside(struct judge *j)
+{
+	sqlite3_stmt *st = query(j, j->db, "SELECT payload, topic, detail FROM aside");
+
+	while (row(j, st)) {
+		const char *topic = (const char *)sqlite3_column_text(st, 1);
+		const char *name = strstr(topic, "/dev-");
+		unsigned device;
+
+		sim_trace(
+		    j->w, "set aside: %s %s", topic, (const char *)sqlite3_column_text(st, 2));
+		if (sqlite3_column_type(st, 0) == SQLITE_NULL)
+			continue;
+		note_message(
+		    j, IN_ASIDE, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+		if (name != NULL && sscanf(name, "/dev-%u", &device) == 1)
+			note_gaps_aside(j, sqlite3_column_blob(st, 0),
+			    (size_t)sqlite3_column_bytes(st, 0), device);
 	}
 }
 
