@@ -4,6 +4,8 @@
 int
 api_reader_take(struct api *api, struct store_read **out, struct bl_err *err)
 {
+	int rc;
+
 	*out = NULL;
 	pthread_mutex_lock(&api->readers_lock);
 	if (api->n_readers > 0)
@@ -13,7 +15,9 @@ api_reader_take(struct api *api, struct store_read **out, struct bl_err *err)
 		return BL_OK;
 	if (*out != NULL) /* what it read was set aside, and there is nothing in its place yet */
 		api->opts.hooks.store_close(api->opts.hooks.ctx, *out);
-	return api->opts.hooks.store_open(api->opts.hooks.ctx, out, err);
+	rc = api->opts.hooks.store_open(api->opts.hooks.ctx, out, err);
+	/* There is always one, but for the moment in which a damaged one is replaced. */
+	return rc == BL_ENOTFOUND ? BL_EBUSY : rc;
 }
 
 void

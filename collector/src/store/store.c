@@ -186,12 +186,14 @@ make_file(const char *path, struct bl_err *err)
 #define LOG_BEGIN_ANEW                                                                             \
 	4500 /* and from here on the log is begun anew, waiting for readers a little */
 #define LOG_WAIT_MS  2000
+#define LOG_WAITS    5 /* in a row: as long as a statement of ours may last */
 #define LOG_AGAIN_MS 10000
 
 /*
  * After each commit.  Readers copy slices and let go, so the log begins anew below 64 MiB.
  * One that stays for long (a backup by another program) must not stop what comes in: it is
- * waited for two seconds now and then, the log grows, and the status says so.
+ * waited for ten seconds at first, then two now and then; the log grows, and the status
+ * says so.
  */
 static int
 keep_log_short(void *ctx, sqlite3 *db, const char *name, int frames)
@@ -204,7 +206,8 @@ keep_log_short(void *ctx, sqlite3 *db, const char *name, int frames)
 		(void)sqlite3_busy_timeout(db, LOG_WAIT_MS);
 		rc = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 		(void)sqlite3_busy_timeout(db, 5000);
-		s->log_again_mono_ms = rc == SQLITE_OK ? 0 : now + LOG_AGAIN_MS;
+		s->log_waits = rc == SQLITE_OK ? 0 : s->log_waits + 1;
+		s->log_again_mono_ms = s->log_waits <= LOG_WAITS ? 0 : now + LOG_AGAIN_MS;
 	} else if (frames >= LOG_WRITE_BACK) {
 		rc = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	}

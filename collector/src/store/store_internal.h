@@ -241,7 +241,8 @@ struct store {
 	int64_t suspect_batch; /* 0: none; it is read again first */
 	char damage[96];       /* what was found for certain; empty: nothing */
 	struct scrub scrub;
-	int64_t log_again_mono_ms; /* when readers may be waited for again */
+	unsigned log_waits;        /* for readers, in vain, in a row */
+	int64_t log_again_mono_ms; /* when they may be waited for again */
 	unsigned suspected, replaced;
 	struct salvage *salvage; /* NULL: nothing to take over */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */

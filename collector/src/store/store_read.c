@@ -264,7 +264,7 @@ check_version(struct store_read *r, struct bl_err *err)
 		    "%s has schema version %lld; this program knows versions up to %d", r->path,
 		    (long long)version, store_schema_version());
 	if (version < store_schema_version())
-		return bl_fail(err, BL_EINVAL,
+		return bl_fail(err, BL_EBUSY,
 		    "%s has schema version %lld, older than this program's; the collector brings it"
 		    " up to date when it starts",
 		    r->path, (long long)version);

@@ -33,7 +33,8 @@
 
 struct store_read;
 
-/* path: the telemetry database that store_open made.  Keeps clock. */
+/* path: the telemetry database that store_open made.  Keeps clock.  BL_ENOTFOUND: it is not there;
+ * BL_EBUSY: the writer has not brought it up to date yet. */
 int store_read_open(
     struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
 /* Goes over to the store that is at the path now, when a damaged one was replaced.  Not while held. */
