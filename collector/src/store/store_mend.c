@@ -101,6 +101,7 @@ store_attach(struct store *s, struct bl_err *err)
 	struct bl_err why = { 0 };
 	char said[256] = "";
 	bool created = false;
+	int64_t version = 0;
 	int rc;
 
 	/* SQLite throws the log of an empty file away. */
@@ -114,6 +115,11 @@ store_attach(struct store *s, struct bl_err *err)
 	if (rc == BL_ECORRUPT && (sqlite3_errcode(s->db) & 0xff) == SQLITE_NOTADB &&
 	    !store_mark_known(s))
 		s->foreign = true;
+	/* A schema of this version that does not know our columns: its text has changed. */
+	if (rc == BL_EIO && (sqlite3_errcode(s->db) & 0xff) == SQLITE_ERROR &&
+	    store_pragma_int(s->db, "PRAGMA user_version", &version, NULL) == BL_OK &&
+	    version == store_schema_version())
+		rc = BL_ECORRUPT;
 	if (rc == BL_ECORRUPT && !s->foreign)
 		return replace(s, why.msg, err);
 	if (rc < 0) {
