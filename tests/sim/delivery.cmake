@@ -12,7 +12,7 @@ add_test(NAME sim_delivery_small COMMAND sim_delivery --seeds 1-2 --agents 2 --d
 set_tests_properties(sim_delivery_small PROPERTIES TIMEOUT 300)
 # The same, broken on purpose, must fail; receipt-before-commit and dedupe-without-checksum are
 # caught by test_ingest_fault, where the agent deletes at once and the old life's batches come late.
-bl_caught(sync-off sim_delivery "seeds .* doubled 0 lost [1-9]"
+bl_caught(sync-off sim_delivery "seeds .* lost [1-9]"
   ARGS --seeds 1-3 --agents 2 --days 0.3 --scenario agent-cut)
 bl_caught(dedupe-by-time sim_delivery "seeds .* doubled 0 lost [1-9]"
   ARGS --seeds 1-3 --agents 2 --days 0.3 --scenario store-back)

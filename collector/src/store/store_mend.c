@@ -13,6 +13,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -43,6 +44,15 @@ past_deadline(void *ctx)
 
 enum checked { CHECKED_WELL, CHECKED_DAMAGED, CHECKED_IN_PART };
 
+/* The check reports a page that it had no memory for as if it were damaged. */
+static bool
+lacked_memory(const char *complaint)
+{
+	const char *code = strstr(complaint, "error code=");
+
+	return code != NULL && atoi(code + strlen("error code=")) == SQLITE_NOMEM;
+}
+
 /* why: the first complaint. */
 static enum checked
 check(sqlite3 *db, int64_t ms, char *why, size_t size)
@@ -59,6 +69,8 @@ check(sqlite3 *db, int64_t ms, char *why, size_t size)
 		rc = sqlite3_errcode(db);
 	if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0)
 		found = CHECKED_WELL;
+	else if (rc == SQLITE_ROW && lacked_memory((const char *)sqlite3_column_text(st, 0)))
+		found = CHECKED_IN_PART;
 	else if (rc == SQLITE_ROW || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
 		found = CHECKED_DAMAGED;
 	if (found == CHECKED_DAMAGED)
