@@ -488,7 +488,10 @@ db_check(struct spool *s, struct bl_err *err)
 	if (rc == SQLITE_ROW) {
 		text = (const char *)sqlite3_column_text(st, 0);
 		rc = BL_OK;
-		if (text == NULL || strcmp(text, "ok") != 0) {
+		/* The check reports a page that it had no memory for as if it were damaged. */
+		if (text != NULL && strstr(text, "error code=7") != NULL) {
+			rc = db_fail(s, SQLITE_NOMEM, err, "check");
+		} else if (text == NULL || strcmp(text, "ok") != 0) {
 			s->damaged = true;
 			rc = bl_fail(err, BL_ECORRUPT, "spool %s: damaged: %s", s->path,
 			    text != NULL ? text : "no answer from the check");
