@@ -174,6 +174,41 @@ damage_never_stops_the_start(void **state)
 	(void)state;
 }
 
+/* The list of free pages is followed by us when SQLite will not: it may lead anywhere. */
+static void
+a_list_of_free_pages_may_lead_anywhere(void **state)
+{
+	static const uint8_t heads[][8] = { { 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 5 },
+		{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, { 0, 0, 0, 1, 0, 0, 0, 1 },
+		{ 0x20, 0, 0, 0, 0, 0, 0, 1 } };
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		struct bl_err err = { 0 };
+		struct centre *c;
+		struct kit *k;
+		int fd;
+
+		assert_int_equal(kit_setup((void **)&k), 0);
+		c = centre_new(k);
+		fill(k, c);
+		kit_close(k);
+		assert_true((fd = open(k->path, O_RDWR)) >= 0);
+		assert_int_equal(pwrite(fd, heads[i], 8, 32), 8);
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(spool_open(&k->s, &k->opts, &err), SPOOL_REPLACED);
+		kit_salvage(k);
+		kit_declare(k);
+		kit_tick(k, BL_STREAM_HOST);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		for (int64_t n = 1; n <= k->appended[2]; n++)
+			assert_int_equal(c->seen[2][0][n], 1);
+		free(c);
+		kit_teardown((void **)&k);
+	}
+	(void)state;
+}
+
 /* Opens the hurt spool and dies at the nth commit after it; false: there was no nth. */
 static bool
 killed_while_replacing(struct kit *k, unsigned nth)
@@ -578,6 +613,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		cmocka_unit_test(damage_never_stops_the_start),
+		cmocka_unit_test(a_list_of_free_pages_may_lead_anywhere),
 		T(a_death_while_replacing_leaves_no_loss_without_a_name),
 		T(a_former_id_that_the_centre_refuses_is_given_up),
 		T(a_batch_with_a_flipped_bit_is_named),

@@ -190,7 +190,8 @@ free_walk(struct wreck *w, uint32_t trunk, uint32_t count)
 	while (trunk != 0) {
 		uint32_t leaves;
 
-		if (trunk < 2 || is_free(w, trunk) || !page_read(w, trunk, w->page))
+		if (trunk < 2 || trunk > w->pages || is_free(w, trunk) ||
+		    !page_read(w, trunk, w->page))
 			return false;
 		leaves = be32(w->page + 4);
 		if (leaves > PAGE / 4 - 2 || (n += leaves + 1) > count)
