@@ -9,6 +9,7 @@
 #include "store_kit.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "folder.h"
@@ -469,12 +470,66 @@ only_what_stood_on_a_damaged_page_is_lost(void **state)
 	free_master(&master);
 }
 
+/* ---- a replacement that is cut short ---- */
+
+/* A bit of a batch's body, so that only its checksum tells. */
+static void
+flip_in_body(struct master *m, unsigned i)
+{
+	for (size_t at = 0; at + cuts[i].len <= m->db.n; at++)
+		if (memcmp(m->db.p + at, cuts[i].body, 64) == 0) {
+			m->db.p[at + 32] ^= 1;
+			return;
+		}
+	fail_msg("batch %u is not in the file", i);
+}
+
+/* The damaged file is set aside, and there is no descriptor (or room) for a new one yet. */
+static void
+a_replacement_that_fails_half_way_is_gone_on_with_once(void **state)
+{
+	struct ctx *c = *state;
+	struct store_aside_files files;
+	struct master master, m;
+	struct bl_err err = { 0 };
+	struct store_damage d;
+	struct rlimit was, none;
+
+	make_master(c, &master);
+	copy_master(&master, &m);
+	m.wal.n = 0;
+	memcpy(m.mark.p, m.early_mark.p, m.early_mark.n);
+	flip_in_body(&m, 7);
+	lay_out(c, &m);
+	free_master(&m);
+	free_master(&master);
+	assert_int_equal(start(c), STORE_OPENED);
+	assert_false(scrubbed(c));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(store_begin(c->s, &err) < 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	store_aside_files(c->path, &files);
+	assert_int_equal(files.n, 1);
+	begin(c);
+	commit(c);
+	salvage(c);
+	store_aside_files(c->path, &files);
+	assert_int_equal(files.n, 1);
+	store_damage(c->s, &d);
+	assert_int_equal(d.batches, MINUTES - 30 - 1);
+	comes_right(c);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(only_what_stood_on_a_damaged_page_is_lost),
+		T(a_replacement_that_fails_half_way_is_gone_on_with_once),
 		T(whatever_bit_flips_it_starts_and_comes_right),
 	};
 

@@ -94,16 +94,18 @@ replace(struct store *s, const char *why, struct bl_err *err)
 	store_disconnect(s);
 	if ((rc = store_set_aside(s, aside, err)) < 0)
 		return rc;
+	/* Went with the file: the new one, if it is made only later, is not set aside for it. */
+	s->damage[0] = '\0';
+	s->suspected = 0;
+	s->suspect_batch = 0;
+	s->scrub = (struct scrub){ 0 };
+	s->replaced++;
 	bl_error("store",
 	    "the telemetry store is damaged (%s); it was set aside as %s and a new one begins:"
 	    " agents offer again what they hold, what can be read of it is taken over",
 	    why, aside);
 	if ((rc = store_connect(s, &created, err)) < 0)
 		return rc;
-	s->suspected = 0;
-	s->suspect_batch = 0;
-	s->scrub = (struct scrub){ 0 };
-	s->replaced++;
 	return store_settle_epoch(s, created, err);
 }
 
@@ -244,8 +246,6 @@ store_mend_found(struct store *s, struct bl_err *err)
 	if (s->damage[0] == '\0')
 		return BL_OK;
 	(void)snprintf(why, sizeof(why), "%s does not agree with its checksum", s->damage);
-	if ((rc = replace(s, why, err)) < 0)
-		return rc;
-	s->damage[0] = '\0';
-	return BL_OK;
+	rc = replace(s, why, err);
+	return rc < 0 ? rc : BL_OK;
 }
