@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "folder.h"
 
@@ -523,6 +524,79 @@ a_replacement_that_fails_half_way_is_gone_on_with_once(void **state)
 	comes_right(c);
 }
 
+/* A store with one damaged page, replaced; what of the batches can be read is to come over. */
+static void
+start_replaced(struct ctx *c)
+{
+	struct master master, m;
+
+	make_master(c, &master);
+	copy_master(&master, &m);
+	memset(m.db.p, 0xa5, 100); /* the header: no row is hurt */
+	m.wal.n = 0;
+	memcpy(m.mark.p, m.early_mark.p, m.early_mark.n);
+	lay_out(c, &m);
+	free_master(&m);
+	free_master(&master);
+	assert_int_equal(start(c), STORE_REPLACED);
+}
+
+static void
+all_came_over(struct ctx *c)
+{
+	struct store_damage d;
+
+	salvage(c);
+	store_damage(c->s, &d);
+	assert_false(d.salvaging);
+	assert_int_equal(d.batches, MINUTES - 30);
+}
+
+/* A full disk, for one: what was read into memory stays there, what was written does not. */
+static void
+a_slice_that_is_rolled_back_is_done_again(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_err err = { 0 };
+
+	start_replaced(c);
+	for (int i = 0; i < 4; i++) {
+		begin(c);
+		must(store_salvage(c->s, 100000, &err), &err);
+		store_rollback(c->s);
+	}
+	all_came_over(c);
+}
+
+static void
+a_file_that_cannot_be_read_stops_nothing(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_err err = { 0 };
+	struct store_damage d;
+	char file[800], away[800];
+
+	start_replaced(c);
+	store_damage(c->s, &d);
+	(void)snprintf(file, sizeof(file), "%s/%s", c->folder, d.file);
+	(void)snprintf(away, sizeof(away), "%s/away", c->folder);
+	assert_int_equal(rename(file, away), 0);
+	assert_int_equal(symlink(file, file), 0); /* leads to itself */
+	begin(c);
+	assert_int_equal(offer(c, 0), STORE_NEW);
+	must(store_salvage(c->s, 4, &err), &err);
+	commit(c);
+	assert_false(store_salvaging(c->s));
+	/* At the next start it is tried again. */
+	assert_int_equal(rename(away, file), 0);
+	close_store(c);
+	assert_int_equal(start(c), STORE_OPENED);
+	salvage(c);
+	store_damage(c->s, &d);
+	assert_int_equal(d.batches, MINUTES - 30 - 1);
+	assert_int_equal(d.known, 1);
+}
+
 int
 main(void)
 {
@@ -530,6 +604,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_what_stood_on_a_damaged_page_is_lost),
 		T(a_replacement_that_fails_half_way_is_gone_on_with_once),
+		T(a_slice_that_is_rolled_back_is_done_again),
+		T(a_file_that_cannot_be_read_stops_nothing),
 		T(whatever_bit_flips_it_starts_and_comes_right),
 	};
 

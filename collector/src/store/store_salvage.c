@@ -36,7 +36,8 @@ struct salvage {
 	struct names names;
 	struct bl_buf raw;
 	uint64_t n_pages;
-	bool loaded; /* the names are in memory */
+	bool loaded;  /* the names are in memory */
+	bool put_off; /* it cannot be read: until the next start */
 	uint64_t names_at;
 	struct progress now, committed;
 };
@@ -188,7 +189,7 @@ store_salvage_rolled_back(struct store *s)
 bool
 store_salvaging(const struct store *s)
 {
-	return s->salvage != NULL && s->salvage->now.phase != PHASE_DONE;
+	return s->salvage != NULL && !s->salvage->put_off && s->salvage->now.phase != PHASE_DONE;
 }
 
 void
@@ -200,7 +201,7 @@ store_damage(const struct store *s, struct store_damage *out)
 	out->replaced = s->replaced;
 	if (v == NULL)
 		return;
-	out->salvaging = v->committed.phase != PHASE_DONE;
+	out->salvaging = v->committed.phase != PHASE_DONE && !v->put_off;
 	(void)snprintf(out->file, sizeof(out->file), "%s", v->file);
 	out->pages = 2 * v->n_pages; /* once for the names, once for the batches */
 	out->pages_done = v->committed.phase == PHASE_BATCHES  ? v->n_pages + v->committed.at
@@ -234,8 +235,6 @@ read_names(struct salvage *v, unsigned pages, struct bl_err *err)
 		return BL_OK;
 	names_sort(&v->names);
 	v->loaded = true;
-	if (v->now.phase == PHASE_NAMES)
-		v->now.phase = PHASE_MAPS;
 	return BL_OK;
 }
 
@@ -562,20 +561,35 @@ open_file(struct store *s, struct bl_err *err)
 	return BL_OK;
 }
 
+/* What comes in must not wait for a file that cannot be read, nor for its names. */
+static int
+put_off(struct salvage *v, const struct bl_err *why)
+{
+	bl_error("store", "%s; it is gone on with at the next start", why->msg);
+	close_file(v);
+	v->put_off = true;
+	return 0;
+}
+
 int
 store_salvage(struct store *s, unsigned pages, struct bl_err *err)
 {
 	struct salvage *const v = s->salvage;
+	struct bl_err why = { 0 };
 	int rc;
 
 	if (!store_salvaging(s))
 		return 0;
-	if (v->pages == NULL && (rc = open_file(s, err)) < 0)
-		return rc;
+	if ((v->pages == NULL && open_file(s, &why) < 0) ||
+	    (v->now.phase != PHASE_DONE && !v->loaded && read_names(v, pages, &why) < 0))
+		return put_off(v, &why);
 	if (v->now.phase == PHASE_DONE)
 		return (rc = write_progress(s, err)) < 0 ? rc : 0;
+	/* The names stay in memory when the transaction in which they were read is rolled back. */
+	if (v->loaded && v->now.phase == PHASE_NAMES)
+		v->now.phase = PHASE_MAPS;
 	if (!v->loaded)
-		rc = read_names(v, pages, err);
+		rc = BL_OK;
 	else if (v->now.phase == PHASE_MAPS)
 		rc = take_maps(s, err);
 	else if (v->now.phase == PHASE_BATCHES)

@@ -236,7 +236,8 @@ int store_scrub(struct store *s, unsigned rows, struct bl_err *err);
 bool store_salvaging(const struct store *s);
 /*
  * Takes over a slice of the newest file that was set aside (inside a transaction), at
- * most so many of its pages.  Returns 1: there may be more; 0: done.
+ * most so many of its pages.  Returns 1: there may be more; 0: done, or put off to the
+ * next start because the file cannot be read.  Negative: the store itself failed.
  */
 int store_salvage(struct store *s, unsigned pages, struct bl_err *err);
 
