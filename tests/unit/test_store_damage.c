@@ -597,6 +597,60 @@ a_file_that_cannot_be_read_stops_nothing(void **state)
 	assert_int_equal(d.known, 1);
 }
 
+/* ---- an index that does not fit its table ---- */
+
+static void
+run(const char *path, const char *sql)
+{
+	char *why = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", sql, why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* SQLite says so with a code of its own, and a check of the structure finds nothing. */
+static void
+an_index_without_its_entry_is_damage(void **state)
+{
+	const struct store_aside a = { .reason = STORE_ASIDE_UNKNOWN_DEVICE,
+		.topic = "bl/1/up/0/kiosk-1/live",
+		.device = "kiosk-1",
+		.part = -1,
+		.detail = "of a device that nobody knows",
+		.payload = "x",
+		.len = 1 };
+	const struct store_aside_filter all = { 0 };
+	struct store_aside_msg row;
+	struct ctx *c = *state;
+	struct bl_err err = { 0 };
+	struct store_damage d;
+
+	begin(c);
+	assert_int_equal(store_aside(c->s, &a, &err), STORE_ASIDE_NEW);
+	commit(c);
+	close_store(c);
+	run(c->path, "CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name='aside_device';"
+		     "PRAGMA writable_schema=ON;"
+		     "DELETE FROM sqlite_schema WHERE name='aside_device'");
+	run(c->path, "UPDATE aside SET device='kiosk-2'");
+	run(c->path, "PRAGMA writable_schema=ON;"
+		     "INSERT INTO sqlite_schema SELECT * FROM hidden; DROP TABLE hidden");
+	assert_int_equal(start(c), STORE_OPENED);
+	for (int i = 0; i < 4; i++) {
+		begin(c);
+		if (store_aside_next(c->s, &all, 0, &row, &err) == 1) {
+			assert_int_equal(store_aside_leaves(c->s, &row, true, &err), BL_ECORRUPT);
+			store_aside_msg_free(&row);
+		}
+		store_rollback(c->s);
+	}
+	store_damage(c->s, &d);
+	assert_int_equal(d.replaced, 1);
+}
+
 int
 main(void)
 {
@@ -606,6 +660,7 @@ main(void)
 		T(a_replacement_that_fails_half_way_is_gone_on_with_once),
 		T(a_slice_that_is_rolled_back_is_done_again),
 		T(a_file_that_cannot_be_read_stops_nothing),
+		T(an_index_without_its_entry_is_damage),
 		T(whatever_bit_flips_it_starts_and_comes_right),
 	};
 

@@ -214,7 +214,8 @@ store_sql_fail(sqlite3 *db, struct bl_err *err, const char *doing)
 {
 	int code = BL_EIO;
 
-	switch (sqlite3_errcode(db)) {
+	/* The writer's connection gives extended codes: an index that does not fit is one. */
+	switch (sqlite3_errcode(db) & 0xff) {
 	case SQLITE_FULL:
 	case SQLITE_TOOBIG:
 		code = BL_EFULL;
