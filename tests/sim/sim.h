@@ -102,6 +102,34 @@ struct sim_scenario sim_scenario_mix(struct sim *w);
 
 /* ---- the world ---- */
 
+/* What may be done to a run, counted when it is. */
+enum sim_act {
+	ACT_DROP,
+	ACT_OUTAGE,
+	ACT_BROKER_DEATH,
+	ACT_CENTRE_STOP,
+	ACT_CENTRE_KILL,
+	ACT_CENTRE_CUT,
+	ACT_STORE_COPY,
+	ACT_STORE_BACK,
+	ACT_STORE_LOST,
+	ACT_KILL,
+	ACT_CUT,
+	ACT_RESTART,
+	ACT_FAULT,
+	ACT_COPY,
+	ACT_BACK,
+	ACT_FREEZE,
+	ACT_RESUME,
+	ACT_LOST,
+	ACT_DAMAGE,
+	ACT_CLONE,
+	ACT_RENAME,
+	ACT_STEP,
+	ACT_SUSPEND,
+	ACTS,
+};
+
 enum sim_kind {
 	SIM_TICK,
 	SIM_TURN,
@@ -131,6 +159,8 @@ struct sim_sample {
 	uint8_t state;
 	uint8_t stored[SIM_SERIES]; /* how often it is in the store */
 	bool aside, held;           /* in what was set aside at the centre; on a disk set apart */
+	bool exposed; /* lay without a receipt in a file that was put back, deleted or damaged */
+	bool copied;  /* was open in a file that a second machine went on with */
 };
 
 struct sim_source {
@@ -218,12 +248,6 @@ struct sim_erased {
 	int64_t from, to;
 };
 
-/* A copy of a disk in use was made, to live: what was not cut then may be cut by both. */
-struct sim_copied {
-	unsigned machine;
-	int64_t at;
-};
-
 /* A batch that was published: which times it held. */
 struct sim_sent {
 	struct bl_id spool;
@@ -237,6 +261,7 @@ struct sim_sent {
 struct sim_result {
 	uint64_t generated, accepted, stored, doubled, lost, explained, aside, held;
 	uint64_t undone, twice; /* see README.md */
+	unsigned acts[ACTS];
 	uint64_t trace;
 	double agent_days;
 	char why[512]; /* empty: all is well */
@@ -264,8 +289,7 @@ struct sim {
 	unsigned n_boots;
 	struct sim_erased erased[SIM_ERASED_MAX];
 	unsigned n_erased;
-	struct sim_copied copied[SIM_MACHINES_MAX];
-	unsigned n_copied;
+	unsigned acts[ACTS];
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
 	bool store_was_lost; /* lost or put back: "lost at the centre" may be said */
@@ -358,5 +382,9 @@ void chaos_heal(struct sim *w);
 /* A batch leaves: so that its seq can be looked up. */
 void sim_note_sent(struct sim *w, const struct bl_batch_header *h);
 void oracle_judge(struct sim *w, struct sim_result *out);
+/* A copy of this disk will live, too: what is open in it may be cut by both. */
+void oracle_copied(struct sim *w, const char *dir);
+/* This file has been put back, or is to be deleted or damaged. */
+void oracle_exposed(struct sim *w, const char *dir);
 
 #endif

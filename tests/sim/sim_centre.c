@@ -123,6 +123,7 @@ power_went(struct sim *w)
 
 	if (w->armed != SIM_ARMED_CENTRE || !shim_power_is_off())
 		return false;
+	w->acts[ACT_CENTRE_CUT]++;
 	sim_trace(w, "centre: power goes at %s", strrchr(shim_fired_at(), '/'));
 	w->armed = 0;
 	if (c->running)
@@ -213,10 +214,12 @@ centre_arrived(struct sim *w, const char *topic, const void *payload, size_t len
 	centre_wake(w, sim_between(w, 0, 100));
 }
 
-static enum shim_loss
-any_loss(struct sim *w)
+static void
+die(struct sim *w)
 {
-	return (enum shim_loss)sim_below(w, SHIM_LOSSES);
+	const int64_t out_ms = sim_between(w, SIM_SECOND, SIM_MINUTE);
+
+	centre_kill(w, (enum shim_loss)sim_below(w, SHIM_LOSSES), out_ms);
 }
 
 /* 1: a group was committed; 0: there was nothing; negative: the store failed, or it died (-100). */
@@ -245,7 +248,7 @@ take_group(struct sim *w)
 		return rc;
 	}
 	if (!w->settling && sim_chance(w, c->die_before_commit)) {
-		centre_kill(w, any_loss(w), sim_between(w, SIM_SECOND, SIM_MINUTE));
+		die(w);
 		return -100;
 	}
 	return (rc = ingest_core_commit(c->core, &err)) < 0 ? rc : 1;
@@ -275,7 +278,7 @@ centre_turn(struct sim *w)
 	if (rc == -100 || power_went(w))
 		return;
 	if (rc > 0 && !w->settling && sim_chance(w, c->die_after_commit)) {
-		centre_kill(w, any_loss(w), sim_between(w, SIM_SECOND, SIM_MINUTE));
+		die(w);
 		return;
 	}
 	if (rc < 0)

@@ -11,34 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum what {
-	DROP,
-	OUTAGE,
-	BROKER_DEATH,
-	CENTRE_STOP,
-	CENTRE_KILL,
-	CENTRE_CUT,
-	STORE_COPY,
-	STORE_BACK,
-	STORE_LOST,
-	KILL,
-	CUT,
-	RESTART,
-	FAULT,
-	COPY,
-	BACK,
-	FREEZE,
-	RESUME,
-	LOST,
-	DAMAGE,
-	CLONE,
-	RENAME,
-	STEP,
-	SUSPEND,
-};
-
 struct chaos {
-	enum what what;
+	enum sim_act what;
 	unsigned machine;
 	unsigned copy; /* number of a snapshot */
 	unsigned other;
@@ -54,7 +28,7 @@ within(struct sim *w)
 }
 
 static struct chaos *
-plan(struct sim *w, int64_t at, enum what what, unsigned machine)
+plan(struct sim *w, int64_t at, enum sim_act what, unsigned machine)
 {
 	struct chaos *c = calloc(1, sizeof(*c));
 
@@ -67,7 +41,7 @@ plan(struct sim *w, int64_t at, enum what what, unsigned machine)
 
 /* Two times of a run, the first before the second: a copy is made, a copy is put back. */
 static void
-plan_copy(struct sim *w, enum what copy, enum what back, unsigned machine)
+plan_copy(struct sim *w, enum sim_act copy, enum sim_act back, unsigned machine)
 {
 	int64_t a = within(w), b = within(w);
 	struct chaos *c;
@@ -78,7 +52,7 @@ plan_copy(struct sim *w, enum what copy, enum what back, unsigned machine)
 		a = b;
 		b = t;
 	}
-	if (back == BACK && w->sc.back_ms != 0)
+	if (back == ACT_BACK && w->sc.back_ms != 0)
 		b = a + sim_between(w, SIM_SECOND, w->sc.back_ms);
 	c = plan(w, a, copy, machine);
 	c->copy = ++w->snapshots;
@@ -88,7 +62,7 @@ plan_copy(struct sim *w, enum what copy, enum what back, unsigned machine)
 }
 
 static void
-plan_some(struct sim *w, unsigned times, enum what what, unsigned machine)
+plan_some(struct sim *w, unsigned times, enum sim_act what, unsigned machine)
 {
 	while (times-- > 0)
 		(void)plan(w, within(w), what, machine);
@@ -99,21 +73,21 @@ plan_machine(struct sim *w, unsigned i)
 {
 	const struct sim_scenario *sc = &w->sc;
 
-	plan_some(w, sc->drops, DROP, i);
-	plan_some(w, sc->outages, OUTAGE, i);
-	plan_some(w, sc->kills, KILL, i);
-	plan_some(w, sc->cuts, CUT, i);
-	plan_some(w, sc->restarts, RESTART, i);
-	plan_some(w, sc->faults, FAULT, i);
+	plan_some(w, sc->drops, ACT_DROP, i);
+	plan_some(w, sc->outages, ACT_OUTAGE, i);
+	plan_some(w, sc->kills, ACT_KILL, i);
+	plan_some(w, sc->cuts, ACT_CUT, i);
+	plan_some(w, sc->restarts, ACT_RESTART, i);
+	plan_some(w, sc->faults, ACT_FAULT, i);
 	for (unsigned k = 0; k < sc->back; k++)
-		plan_copy(w, COPY, BACK, i);
+		plan_copy(w, ACT_COPY, ACT_BACK, i);
 	for (unsigned k = 0; k < sc->resumed; k++)
-		plan_copy(w, FREEZE, RESUME, i);
-	plan_some(w, sc->lost, LOST, i);
-	plan_some(w, sc->damaged, DAMAGE, i);
-	plan_some(w, sc->renames, RENAME, i);
-	plan_some(w, sc->steps, STEP, i);
-	plan_some(w, sc->suspends, SUSPEND, i);
+		plan_copy(w, ACT_FREEZE, ACT_RESUME, i);
+	plan_some(w, sc->lost, ACT_LOST, i);
+	plan_some(w, sc->damaged, ACT_DAMAGE, i);
+	plan_some(w, sc->renames, ACT_RENAME, i);
+	plan_some(w, sc->steps, ACT_STEP, i);
+	plan_some(w, sc->suspends, ACT_SUSPEND, i);
 }
 
 void
@@ -123,15 +97,15 @@ chaos_plan(struct sim *w)
 
 	for (unsigned i = 0; i < w->n_machines; i++)
 		plan_machine(w, i);
-	plan_some(w, sc->broker_deaths, BROKER_DEATH, 0);
-	plan_some(w, sc->centre_stops, CENTRE_STOP, 0);
-	plan_some(w, sc->centre_kills, CENTRE_KILL, 0);
-	plan_some(w, sc->centre_cuts, CENTRE_CUT, 0);
-	plan_some(w, sc->store_lost, STORE_LOST, 0);
+	plan_some(w, sc->broker_deaths, ACT_BROKER_DEATH, 0);
+	plan_some(w, sc->centre_stops, ACT_CENTRE_STOP, 0);
+	plan_some(w, sc->centre_kills, ACT_CENTRE_KILL, 0);
+	plan_some(w, sc->centre_cuts, ACT_CENTRE_CUT, 0);
+	plan_some(w, sc->store_lost, ACT_STORE_LOST, 0);
 	for (unsigned k = 0; k < sc->store_back; k++)
-		plan_copy(w, STORE_COPY, STORE_BACK, 0);
+		plan_copy(w, ACT_STORE_COPY, ACT_STORE_BACK, 0);
 	for (unsigned k = 0; k < sc->clones; k++)
-		(void)plan(w, within(w), CLONE, (unsigned)sim_below(w, w->n_machines));
+		plan_some(w, 1, ACT_CLONE, (unsigned)sim_below(w, w->n_machines));
 	if (sc->centre_kills > 0) {
 		w->centre.die_before_commit = 4;
 		w->centre.die_after_commit = 4;
@@ -158,6 +132,7 @@ kill_machine(struct sim_machine *m)
 	struct sim *w = m->w;
 	const enum shim_loss how = (enum shim_loss)sim_below(w, SHIM_LOSSES);
 
+	w->acts[ACT_KILL]++;
 	machine_kill(m, how);
 	if (how != SHIM_LOSE_NONE || sim_chance(w, 300))
 		machine_boot(m);
@@ -168,9 +143,12 @@ kill_machine(struct sim_machine *m)
 static void
 arm(struct sim *w, unsigned who, const char *dir)
 {
-	const struct shim_plan p = { .kind = sim_chance(w, 250) ? SHIM_TEAR : SHIM_CUT,
-		.at_op = 1 + sim_below(w, sim_chance(w, 500) ? 12 : 120),
-		.below = dir };
+	struct shim_plan p = { .below = dir };
+
+	/* A statement each: compilers differ in what they call first within one. */
+	p.kind = sim_chance(w, 250) ? SHIM_TEAR : SHIM_CUT;
+	p.at_op = sim_chance(w, 500) ? 12 : 120;
+	p.at_op = 1 + sim_below(w, p.at_op);
 
 	if (w->armed != 0 || w->disk_well_at > w->now)
 		return;
@@ -185,17 +163,19 @@ fail_disk(struct sim_machine *m)
 {
 	static const enum shim_fault kinds[] = { SHIM_ENOSPC, SHIM_EIO, SHIM_SYNC_EIO };
 	struct sim *w = m->w;
-	const struct shim_plan p = { .kind = kinds[sim_below(w, 3)],
-		.at_op = 1 + sim_below(w, 6),
-		.count = sim_chance(w, 500) ? 1 + sim_below(w, 3) : 1000000,
-		.below = m->dir };
+	struct shim_plan p = { .below = m->dir };
+
+	p.kind = kinds[sim_below(w, 3)];
+	p.at_op = 1 + sim_below(w, 6);
+	p.count = sim_chance(w, 500) ? 1 + sim_below(w, 3) : 1000000;
 
 	if (w->armed != 0 || w->disk_well_at > w->now)
 		return;
+	w->acts[ACT_FAULT]++;
 	sim_trace(w, "machine %u: disk fails, %s", m->no, shim_fault_name(p.kind));
 	w->disk_well_at = w->now + some_time(w, SIM_HOUR);
 	shim_plan(&p);
-	(void)plan(w, w->disk_well_at, FAULT, UINT32_MAX); /* its end */
+	(void)plan(w, w->disk_well_at, ACT_FAULT, UINT32_MAX); /* its end */
 }
 
 static void
@@ -211,6 +191,7 @@ copy_spool(struct sim_machine *m, const struct chaos *c)
 
 	copy_name(m->w, c, to);
 	sim_copy_files(m->dir, to, "spool.db");
+	m->w->acts[ACT_COPY]++;
 }
 
 static void
@@ -223,10 +204,12 @@ put_back(struct sim_machine *m, const struct chaos *c)
 	if (!m->running || access(from, F_OK) != 0)
 		return;
 	machine_kill(m, SHIM_LOSE_NONE);
+	w->acts[ACT_BACK]++;
 	sim_trace(w, "machine %u: a copy of %lld s ago is put back", m->no,
 	    (long long)(w->now - c->at) / 1000);
 	sim_remove_files(m->dir, "spool.db");
 	sim_copy_files(from, m->dir, "spool.db");
+	oracle_exposed(w, from);
 	sim_erase(w, m->no, c->at, w->now);
 	if (sim_chance(w, 500))
 		machine_boot(m);
@@ -239,7 +222,7 @@ live_copy(struct sim_machine *m)
 {
 	struct sim *w = m->w;
 
-	w->copied[w->n_copied++] = (struct sim_copied){ m->no, w->now };
+	oracle_copied(w, m->dir);
 	machine_make(w, m->device, m->dir);
 }
 
@@ -255,6 +238,7 @@ freeze(struct sim_machine *m, const struct chaos *c)
 
 	if (!m->running || m->frozen || w->armed == m->no + 1 || twin == SIM_MACHINES_MAX)
 		return;
+	w->acts[ACT_FREEZE]++;
 	sim_trace(w, "machine %u: snapshot, %u goes on", m->no, twin);
 	m->frozen = true;
 	m->was_up = m->up;
@@ -291,6 +275,7 @@ resume(struct sim_machine *m, const struct chaos *c)
 	machine_kill(twin, SHIM_LOSE_NONE);
 	twin->gone = true;
 	sim_erase(w, twin->no, c->at, w->now);
+	w->acts[ACT_RESUME]++;
 	sim_trace(w, "machine %u: goes on from its snapshot", m->no);
 	thaw(m);
 }
@@ -303,6 +288,7 @@ lose_spool(struct sim_machine *m)
 	if (!m->running)
 		return;
 	machine_kill(m, SHIM_LOSE_NONE);
+	w->acts[ACT_LOST]++;
 	sim_trace(w, "machine %u: its spool is deleted", m->no);
 	(void)unlink(m->path);
 	sim_remove_files(m->dir, "spool.db-wal");
@@ -321,6 +307,7 @@ damage(struct sim_machine *m)
 
 	if (!m->running || stat(m->path, &sb) < 0 || sb.st_size < 8192)
 		return;
+	w->acts[ACT_DAMAGE]++;
 	sim_trace(w, "machine %u: its spool is damaged", m->no);
 	sim_clock_random(w, junk, sizeof(junk));
 	if (sim_chance(w, 500)) {
@@ -346,6 +333,7 @@ clone(struct sim_machine *m)
 
 	if (!m->running || m->frozen || w->n_machines == SIM_MACHINES_MAX)
 		return;
+	w->acts[ACT_CLONE]++;
 	sim_trace(w, "machine %u: cloned as %u", m->no, w->n_machines);
 	live_copy(m);
 	w->machine[w->n_machines - 1].clone = true;
@@ -360,6 +348,7 @@ rename_device(struct sim_machine *m)
 		return;
 	machine_stop(m);
 	(void)snprintf(m->device, sizeof(m->device), "dev-%u-%u", m->no, ++w->snapshots);
+	w->acts[ACT_RENAME]++;
 	sim_trace(w, "machine %u: is %s now", m->no, m->device);
 	start_later(m, some_time(w, SIM_HOUR));
 }
@@ -371,6 +360,7 @@ step_clock(struct sim_machine *m)
 	static const int64_t by[] = { 400, 3600000, INT64_C(20) * 365 * SIM_DAY, 1000 };
 	const int64_t ms = by[sim_below(w, 4)];
 
+	w->acts[ACT_STEP]++;
 	m->wall_off += sim_chance(w, 500) ? ms : -ms;
 	m->synced = false;
 	m->wall_set_at = sim_chance(w, 700) ? w->now + some_time(w, 3 * SIM_HOUR) : INT64_MAX;
@@ -388,7 +378,8 @@ suspend(struct sim_machine *m)
 	m->was_up = m->up;
 	m->up = false;
 	m->frozen_by = 0;
-	(void)plan(w, w->now + some_time(w, 3 * SIM_HOUR), SUSPEND, m->no);
+	w->acts[ACT_SUSPEND]++;
+	(void)plan(w, w->now + some_time(w, 3 * SIM_HOUR), ACT_SUSPEND, m->no);
 }
 
 /* ---- the centre ---- */
@@ -402,6 +393,7 @@ store_put_back(struct sim *w, const struct chaos *c)
 	if (!w->centre.running || access(from, F_OK) != 0)
 		return;
 	centre_kill(w, SHIM_LOSE_NONE, some_time(w, w->sc.centre_out_ms));
+	w->acts[ACT_STORE_BACK]++;
 	sim_trace(w, "centre: a copy of its store of %lld s ago is put back",
 	    (long long)(w->now - c->at) / 1000);
 	/* With its mark (a snapshot of the machine), or the database alone (a backup). */
@@ -419,6 +411,7 @@ store_copy(struct sim *w, const struct chaos *c)
 		return;
 	copy_name(w, c, to);
 	sim_copy_files(w->centre.dir, to, "telemetry.db");
+	w->acts[ACT_STORE_COPY]++;
 	(void)snprintf(mark, sizeof(mark), "%s/telemetry.db.mark", to);
 	if (sim_chance(w, 500))
 		(void)unlink(mark);
@@ -430,6 +423,7 @@ store_lose(struct sim *w)
 	if (!w->centre.running)
 		return;
 	centre_kill(w, SHIM_LOSE_NONE, some_time(w, w->sc.centre_out_ms));
+	w->acts[ACT_STORE_LOST]++;
 	sim_trace(w, "centre: its store is deleted");
 	sim_remove_files(w->centre.dir, "telemetry.db");
 	w->store_was_lost = true;
@@ -438,32 +432,37 @@ store_lose(struct sim *w)
 static void
 centre_happens(struct sim *w, const struct chaos *c)
 {
+	int64_t out_ms;
+
 	switch (c->what) {
-	case BROKER_DEATH:
+	case ACT_BROKER_DEATH:
+		w->acts[c->what] += w->broker.up;
 		broker_die(w, some_time(w, w->sc.centre_out_ms));
 		break;
-	case CENTRE_STOP:
+	case ACT_CENTRE_STOP:
 		if (w->centre.running) {
+			w->acts[c->what]++;
 			centre_stop(w);
 			sim_at(w, w->now + some_time(w, w->sc.centre_out_ms), SIM_CENTRE_START, 0,
 			    w->centre.life, NULL);
 		}
 		break;
-	case CENTRE_KILL:
-		centre_kill(w, (enum shim_loss)sim_below(w, SHIM_LOSSES),
-		    some_time(w, w->sc.centre_out_ms));
+	case ACT_CENTRE_KILL:
+		w->acts[c->what] += w->centre.running;
+		out_ms = some_time(w, w->sc.centre_out_ms);
+		centre_kill(w, (enum shim_loss)sim_below(w, SHIM_LOSSES), out_ms);
 		break;
-	case CENTRE_CUT:
+	case ACT_CENTRE_CUT:
 		if (w->centre.running)
 			arm(w, SIM_ARMED_CENTRE, w->centre.dir);
 		break;
-	case STORE_COPY:
+	case ACT_STORE_COPY:
 		store_copy(w, c);
 		break;
-	case STORE_BACK:
+	case ACT_STORE_BACK:
 		store_put_back(w, c);
 		break;
-	case STORE_LOST:
+	case ACT_STORE_LOST:
 		store_lose(w);
 		break;
 	default:
@@ -476,62 +475,65 @@ machine_happens(struct sim_machine *m, const struct chaos *c)
 {
 	struct sim *w = m->w;
 
-	if (m->gone || (m->frozen && c->what != RESUME && c->what != SUSPEND))
+	if (m->gone || (m->frozen && c->what != ACT_RESUME && c->what != ACT_SUSPEND))
 		return;
 	switch (c->what) {
-	case DROP:
+	case ACT_DROP:
+		w->acts[c->what] += m->up;
 		broker_disconnect(m, sim_between(w, 500, 2 * SIM_MINUTE));
 		break;
-	case OUTAGE:
+	case ACT_OUTAGE:
+		w->acts[c->what] += m->up;
 		m->out_until = w->now + some_time(w, w->sc.outage_ms);
 		broker_disconnect(m, SIM_SECOND);
 		break;
-	case KILL:
+	case ACT_KILL:
 		if (m->running)
 			kill_machine(m);
 		break;
-	case CUT:
+	case ACT_CUT:
 		if (m->running)
 			arm(w, m->no + 1, m->dir);
 		break;
-	case RESTART:
+	case ACT_RESTART:
 		if (m->running) {
+			w->acts[c->what]++;
 			machine_stop(m);
 			start_later(m, some_time(w, SIM_HOUR));
 		}
 		break;
-	case FAULT:
+	case ACT_FAULT:
 		if (m->running)
 			fail_disk(m);
 		break;
-	case COPY:
+	case ACT_COPY:
 		copy_spool(m, c);
 		break;
-	case BACK:
+	case ACT_BACK:
 		put_back(m, c);
 		break;
-	case FREEZE:
+	case ACT_FREEZE:
 		freeze(m, c);
 		break;
-	case RESUME:
+	case ACT_RESUME:
 		resume(m, c);
 		break;
-	case LOST:
+	case ACT_LOST:
 		lose_spool(m);
 		break;
-	case DAMAGE:
+	case ACT_DAMAGE:
 		damage(m);
 		break;
-	case CLONE:
+	case ACT_CLONE:
 		clone(m);
 		break;
-	case RENAME:
+	case ACT_RENAME:
 		rename_device(m);
 		break;
-	case STEP:
+	case ACT_STEP:
 		step_clock(m);
 		break;
-	case SUSPEND:
+	case ACT_SUSPEND:
 		if (m->frozen && m->frozen_by == 0)
 			thaw(m);
 		else
@@ -556,11 +558,11 @@ chaos_happen(struct sim *w, void *data)
 {
 	struct chaos *c = data;
 
-	if (c->what == FAULT && c->machine == UINT32_MAX)
+	if (c->what == ACT_FAULT && c->machine == UINT32_MAX)
 		disk_is_well(w);
-	else if (w->settling && !(c->what == SUSPEND && w->machine[c->machine].frozen))
+	else if (w->settling && !(c->what == ACT_SUSPEND && w->machine[c->machine].frozen))
 		; /* too late */
-	else if (c->what >= BROKER_DEATH && c->what <= STORE_LOST)
+	else if (c->what >= ACT_BROKER_DEATH && c->what <= ACT_STORE_LOST)
 		centre_happens(w, c);
 	else
 		machine_happens(&w->machine[c->machine], c);

@@ -220,6 +220,7 @@ not_started(struct sim_machine *m, const struct bl_err *err)
 
 	m->life++;
 	if (w->armed == m->no + 1 && shim_power_is_off()) {
+		w->acts[ACT_CUT]++;
 		sim_trace(w, "machine %u: power goes at its start", m->no);
 		w->armed = 0;
 		shim_power_cut(m->dir, w->armed_loss);
@@ -381,6 +382,7 @@ machine_after(struct sim_machine *m)
 	if (!m->running)
 		return;
 	if (w->armed == m->no + 1 && shim_power_is_off()) {
+		w->acts[ACT_CUT]++;
 		sim_trace(w, "machine %u: power goes at %s", m->no, strrchr(shim_fired_at(), '/'));
 		w->armed = 0;
 		end_process(m);

@@ -3,7 +3,8 @@
  * [--verbose]
  *
  * One line a seed; the last line is
- *   seeds S agent_days D generated G accepted A stored S doubled D lost L explained E seconds T
+ *   seeds S agent_days D generated G accepted A stored S doubled D lost L explained E aside A
+ *   held H undone U twice T seconds T
  * Exit code 1 when a seed failed: its line says FAIL and why.  Without --scenario
  * "mix".  A seed, with the same numbers of agents and days, is the same run to the last byte:
  * `trace` is a hash of all that happened.
@@ -158,10 +159,13 @@ main(int argc, char **argv)
 	(void)rmdir(folder);
 	(void)printf(
 	    "seeds %u agent_days %.2f generated %llu accepted %llu stored %llu doubled %llu "
-	    "lost %llu explained %llu seconds %.2f\n",
+	    "lost %llu explained %llu aside %llu held %llu undone %llu twice %llu "
+	    "seconds %.2f\n",
 	    opts.last - opts.first + 1, sum.agent_days, (unsigned long long)sum.generated,
 	    (unsigned long long)sum.accepted, (unsigned long long)sum.stored,
 	    (unsigned long long)sum.doubled, (unsigned long long)sum.lost,
-	    (unsigned long long)sum.explained, seconds() - begun);
+	    (unsigned long long)sum.explained, (unsigned long long)sum.aside,
+	    (unsigned long long)sum.held, (unsigned long long)sum.undone,
+	    (unsigned long long)sum.twice, seconds() - begun);
 	return failed > 0 ? 1 : 0;
 }

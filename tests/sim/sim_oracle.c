@@ -16,9 +16,6 @@
 
 #define SPOOLS_MAX  4096
 #define ENTRIES_MAX 32
-#define OPEN_MS                                                                                    \
-	(SIM_HOUR + 10 * SIM_MINUTE) /* without a link cuts are an hour and a tick apart           \
-				      */
 
 /* A ledger entry, in true time. */
 struct entry {
@@ -49,9 +46,16 @@ wrong(struct judge *j, const char *what, unsigned machine, unsigned stream, unsi
 	    stream + 1, n, src->n, (double)(src->s[n].at - j->w->begin) / 1000.0);
 }
 
+/* Two lives under one identity, or a disk of another device: conflicts are kept apart. */
+static bool
+had_two_lives(const struct sim *w)
+{
+	return w->acts[ACT_CLONE] + w->acts[ACT_FREEZE] + w->acts[ACT_RENAME] > 0;
+}
+
 /* ---- batches, wherever they are ---- */
 
-enum where { IN_STORE, IN_ASIDE, ON_DISK };
+enum where { IN_STORE, IN_ASIDE, ON_DISK, EXPOSED };
 
 static void
 note(struct judge *j, enum where where, double value, unsigned stream, int64_t at, int series)
@@ -70,6 +74,8 @@ note(struct judge *j, enum where where, double value, unsigned stream, int64_t a
 		s->aside = true;
 	if (where == ON_DISK)
 		s->held = true;
+	if (where == EXPOSED)
+		s->exposed = true;
 	if (where != IN_STORE)
 		return;
 	if (s->at != at)
@@ -355,6 +361,8 @@ read_aside(struct judge *j)
 		    j->w, "set aside: %s %s", topic, (const char *)sqlite3_column_text(st, 2));
 		if (sqlite3_column_type(st, 0) == SQLITE_NULL)
 			continue;
+		if (!had_two_lives(j->w) && j->w->acts[ACT_BACK] == 0)
+			continue;
 		note_message(
 		    j, IN_ASIDE, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
 		if (name != NULL && sscanf(name, "/dev-%u", &device) == 1)
@@ -392,13 +400,16 @@ read_disks(struct judge *j)
 		DIR *d;
 
 		machine_stop(m);
-		if (refused)
+		if (refused && !had_two_lives(j->w))
+			sim_fail(j->w, "machine %u is refused for good", i);
+		else if (refused)
 			read_bodies(j, m->path);
 		d = opendir(m->dir);
 		while (d != NULL && (e = readdir(d)) != NULL) {
 			const size_t n = strlen(e->d_name);
 
-			if (n < 8 || strcmp(e->d_name + n - 8, "-foreign") != 0)
+			if (n < 8 || strcmp(e->d_name + n - 8, "-foreign") != 0 ||
+			    !had_two_lives(j->w))
 				continue;
 			(void)snprintf(path, sizeof(path), "%s/%s", m->dir, e->d_name);
 			read_bodies(j, path);
@@ -406,6 +417,103 @@ read_disks(struct judge *j)
 		if (d != NULL)
 			(void)closedir(d);
 	}
+}
+
+/* ---- looking into files while the run goes on ---- */
+
+/* Opens a copy of a database, not through the shim, so that the run does not notice. */
+static sqlite3 *
+peek(struct sim *w, const char *dir, const char *base, char to[SIM_PATH_MAX])
+{
+	char path[SIM_PATH_MAX + 32];
+	sqlite3 *db = NULL;
+
+	(void)snprintf(to, SIM_PATH_MAX, "%s/peek", w->folder);
+	sim_remove_files(to, base);
+	sim_copy_files(dir, to, base);
+	(void)snprintf(path, sizeof(path), "%s/%s", to, base);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, "unix") !=
+	    SQLITE_OK)
+		sim_fail(w, "%s does not open: %s", path, sqlite3_errmsg(db));
+	return db;
+}
+
+static void
+peek_end(sqlite3 *db, const char *to, const char *base)
+{
+	(void)sqlite3_close(db); /* only read */
+	sim_remove_files(to, base);
+}
+
+/* The samples that were made at a time: events of one instant are told apart by nobody. */
+static void
+note_open(struct sim *w, unsigned machine, unsigned stream, int64_t at, bool copied)
+{
+	struct sim_source *src = &w->machine[machine].source[stream];
+	unsigned lo = 1, hi = src->n + 1;
+
+	while (lo < hi) {
+		const unsigned mid = lo + (hi - lo) / 2;
+
+		if (src->s[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo <= src->n && src->s[lo].at == at; lo++) {
+		src->s[lo].copied |= copied;
+		src->s[lo].exposed |= !copied;
+	}
+}
+
+static void
+note_open_rows(struct judge *j, sqlite3 *db, bool copied)
+{
+	sqlite3_stmt *st =
+	    query(j, db, "SELECT o.stream, o.boot_ms, s.boot FROM open o JOIN state s");
+	unsigned machine = 0;
+
+	while (row(j, st)) {
+		const struct bl_id boot = column_id(st, 2);
+		const int64_t at =
+		    machine_true_time(j->w, &boot, sqlite3_column_int64(st, 1), &machine);
+
+		if (at == INT64_MIN)
+			sim_fail(j->w, "an open row of a boot that nobody had");
+		else
+			note_open(
+			    j->w, machine, (unsigned)sqlite3_column_int(st, 0) - 1, at, copied);
+	}
+}
+
+void
+oracle_copied(struct sim *w, const char *dir)
+{
+	struct judge j = { .w = w };
+	char to[SIM_PATH_MAX];
+	sqlite3 *db = peek(w, dir, "spool.db", to);
+
+	note_open_rows(&j, db, true);
+	peek_end(db, to, "spool.db");
+}
+
+void
+oracle_exposed(struct sim *w, const char *dir)
+{
+	struct judge j = { .w = w };
+	char to[SIM_PATH_MAX];
+	sqlite3 *db = peek(w, dir, "spool.db", to);
+	sqlite3_stmt *st;
+
+	bl_buf_init(&j.raw, BL_BATCH_RAW_MAX);
+	note_open_rows(&j, db, false);
+	st = query(&j, db,
+	    "SELECT y.msg FROM body y JOIN batch b ON b.id=y.id WHERE b.receipted_unix_ms IS NULL");
+	while (row(&j, st))
+		note_message(
+		    &j, EXPOSED, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+	bl_buf_free(&j.raw);
+	peek_end(db, to, "spool.db");
 }
 
 /* ---- the verdict ---- */
@@ -416,20 +524,6 @@ was_erased(const struct sim *w, unsigned machine, int64_t at)
 	for (unsigned i = 0; i < w->n_erased; i++)
 		if (w->erased[i].machine == machine && at >= w->erased[i].from &&
 		    at <= w->erased[i].to)
-			return true;
-	return false;
-}
-
-/*
- * Two machines go on with what was open in one file: each cuts it with what it
- * sampled since, so the centre has two batches of which neither is in the other.
- */
-static bool
-was_open_in_copy(const struct sim *w, unsigned machine, int64_t at)
-{
-	for (unsigned i = 0; i < w->n_copied; i++)
-		if (w->copied[i].machine == machine && at <= w->copied[i].at &&
-		    at > w->copied[i].at - OPEN_MS)
 			return true;
 	return false;
 }
@@ -480,7 +574,7 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	r->generated += series;
 	for (unsigned k = 0; k < series; k++) {
 		stored += s->stored[k] > 0;
-		if (s->stored[k] == 2 && was_open_in_copy(j->w, machine, s->at)) {
+		if (s->stored[k] == 2 && s->copied) {
 			r->twice++;
 		} else if (s->stored[k] > 1) {
 			r->doubled++;
@@ -497,7 +591,8 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 		return;
 	if (explained(j, machine, stream, s->at) != 0)
 		r->explained += series;
-	else if (s->aside)
+	else if (s->aside &&
+		 (had_two_lives(j->w) || s->exposed || was_erased(j->w, machine, s->at)))
 		r->aside += series;
 	else if (s->held)
 		r->held += series;
@@ -513,7 +608,7 @@ static void
 judge_totals(struct judge *j)
 {
 	sqlite3_stmt *st = query(j, j->db, "SELECT ifnull(sum(unexplained), 0) FROM stream");
-	const bool one_id = j->w->sc.clones == 0 && j->w->sc.resumed == 0 && j->w->sc.back == 0;
+	const bool one_id = !had_two_lives(j->w) && j->w->acts[ACT_BACK] == 0;
 
 	while (row(j, st))
 		if (sqlite3_column_int64(st, 0) != 0)
@@ -559,6 +654,7 @@ oracle_judge(struct sim *w, struct sim_result *out)
 			for (unsigned n = 1; n <= w->machine[i].source[k].n; n++)
 				judge_sample(j, i, k, n);
 	judge_totals(j);
+	memcpy(out->acts, w->acts, sizeof(out->acts));
 	(void)sqlite3_close(j->db); /* only read */
 	bl_buf_free(&j->raw);
 	free(j->entry);

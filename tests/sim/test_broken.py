@@ -28,7 +28,7 @@ def test_a_broken_promise_is_caught(tmp_path, variant, scenario, agents, days, s
     caught = []
     for seed in seeds:
         whole = run(tmp_path, "sim_delivery", scenario, agents, days, seed)
-        check(whole.returncode, whole.stdout)
+        check(whole.returncode, whole.stdout, scenario)
         broken = run(tmp_path, f"sim_broken_{variant}", scenario, agents, days, seed)
         if broken.returncode != 0 and re.search(r" FAIL (lost|doubled): ", broken.stdout):
             caught.append(seed)
