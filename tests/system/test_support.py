@@ -1,12 +1,17 @@
 """The fixtures themselves: what other tests stand on must hold."""
 
 import socket
+import sqlite3
 import ssl
+from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
+from support.oracle import nothing_but_off
 from support.pki import LOCALHOST
 from support.process import Process
+from support.steps import EventLoad
 from support.wait import wait_for
 
 
@@ -58,3 +63,47 @@ def test_a_program_that_ends_is_reported_with_its_log(tmp_path):
 def test_waiting_in_vain_names_the_condition():
     with pytest.raises(AssertionError, match="the moon"):
         wait_for(lambda: False, 0.05, "the moon")
+
+
+@pytest.mark.parametrize("reason, spool, file, complaint", [
+    (1, "AB", "agent/state/spool.db", None),
+    (4, "AB", "agent/state/spool.db", r"has the reasons \[4\]"),
+    (6, "AB", "agent/state/spool.db", r"has the reasons \[6\]"),
+    (1, "CD", "agent/state/spool.db", "has another spool"),
+    (1, "AB", "agent/state/spool.db.aside-20261128T000000Z", "taken for damaged"),
+    (1, "AB", "org/collector/telemetry.db.damaged-20261128T000000Z", "taken for damaged")])
+def test_what_would_have_to_be_explained_is_seen(tmp_path, reason, spool, file, complaint):
+    for folder in ("org/collector", "agent/state"):
+        (tmp_path / folder).mkdir(parents=True)
+    with closing(sqlite3.connect(tmp_path / "org/collector/telemetry.db")) as db, db:
+        db.execute("CREATE TABLE device(id, name)")
+        db.execute("CREATE TABLE gap(device_id, reason)")
+        db.execute("INSERT INTO device VALUES (1, 'till')")
+        db.execute("INSERT INTO gap VALUES (1, ?)", (reason,))
+    with closing(sqlite3.connect(tmp_path / "agent/state/spool.db")) as db, db:
+        db.execute("CREATE TABLE state(spool BLOB)")
+        db.execute("INSERT INTO state VALUES (?)", (bytes.fromhex(spool),))
+    (tmp_path / file).touch()
+    agent = SimpleNamespace(device="till", folder=tmp_path / "agent", process=SimpleNamespace(log=str),
+                            spool=lambda: tmp_path / "agent/state/spool.db")
+    org = SimpleNamespace(folder=tmp_path / "org")
+    if complaint is None:
+        nothing_but_off(org, [(agent, "ab")])
+    else:
+        with pytest.raises(AssertionError, match=complaint):
+            nothing_but_off(org, [(agent, "ab")])
+
+
+def test_a_report_that_is_refused_is_told_by_the_test_that_made_it(tmp_path):
+    """Not only by a thread that nobody looks at."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        load = EventLoad("till", tmp_path / "s")
+        load.start()
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(4) == b"step"
+            connection.sendall(b"error: no such verb\n")
+            with pytest.raises(AssertionError, match="report 1 was answered 'error: no such verb'"):
+                load.finish()

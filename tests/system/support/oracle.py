@@ -50,7 +50,7 @@ def _rows(path, sql, *args):
 
 
 # Reasons of the ledger (enum bl_gap_reason): what was accepted before it went, and what never was.
-AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE = (2, 4, 6, 7), (3, 8)
+OFF, AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE = 1, (2, 4, 6, 7), (3, 8)
 
 
 @dataclass(frozen=True)
@@ -88,20 +88,29 @@ class Store:
                      f" g.device_id WHERE d.name = ? AND g.stream = ? AND g.reason IN ({','.join(map(str, reasons))})",
                      device, stream)[0][0]
 
-    def reports(self, device: str) -> Counter:
-        """How often each report of an EventLoad is stored: n -> times. Its value must be f(n)."""
-        out = Counter()
+    def reasons(self, device: str) -> set:
+        """Of all entries in the ledger, of any stream."""
+        return {reason for (reason,) in _rows(self.path, "SELECT DISTINCT g.reason FROM gap g JOIN device d ON d.id ="
+                                              " g.device_id WHERE d.name = ?", device)}
+
+    def events(self, device: str):
+        """Every stored event of the step stream, decoded, each as often as it is there."""
         for begin, end, raw, crc, n, body in _rows(
                 self.path, "SELECT b.event_begin_ms, b.event_end_ms, b.raw_bytes, b.crc32, b.n_events, b.body"
                 " FROM batch b JOIN device d ON d.id = b.device_id WHERE d.name = ? AND b.stream = 1"
                 " AND b.n_events > 0", device):
             found = dict(wire_decoder.sections(wire_decoder.Reader(wire_decoder.inflate(body, raw, crc))))
-            for event in wire_decoder.read_events(found[3], n, begin, end):
-                attributes = dict(event["attrs"])
-                if attributes.get("process") == "load":
-                    number = int(attributes["n"])
-                    assert attributes["v"] == EventLoad.value(number), event
-                    out[number] += 1
+            yield from wire_decoder.read_events(found[3], n, begin, end)
+
+    def reports(self, device: str) -> Counter:
+        """How often each report of an EventLoad is stored: n -> times. Its value must be f(n)."""
+        out = Counter()
+        for event in self.events(device):
+            attributes = dict(event["attrs"])
+            if attributes.get("process") == "load":
+                number = int(attributes["n"])
+                assert attributes["v"] == EventLoad.value(number), event
+                out[number] += 1
         return out
 
     def samples(self) -> int:
@@ -277,3 +286,15 @@ def account_of_reports(store: Store, agent, load: EventLoad) -> Account:
         print(f"{agent.device}: accepted and not stored: reports {missing[:10]}")
     return Account(load.generated, load.accepted, len(found), sum(found.values()) - len(found),
                    len(missing) - gone, gone)
+
+
+def nothing_but_off(org, agents):
+    """Nothing happened that would have to be explained: agents were off, and no more. `agents`: each with the
+    id that its spool had at the beginning."""
+    for agent, spool in agents:
+        reasons = Store(org).reasons(agent.device)
+        assert reasons <= {OFF}, f"{agent.device}: the ledger has the reasons {sorted(reasons)}"
+        assert Spool(agent).id() == spool, f"{agent.device} has another spool"
+    aside = [file for folder in (org.folder, *(agent.folder for agent, _ in agents))
+             for pattern in ("*.aside-*", "*.damaged-*") for file in folder.rglob(pattern)]
+    assert not aside, f"taken for damaged: {aside}"
