@@ -7,21 +7,22 @@ sanitizer's own check; this is about what grows and could still be reached.
 """
 
 import os
-import socket
 import statistics
-import threading
 import time
 
 import pytest
 
-from support.oracle import QUIET, Spool, Store, arrive_in_full, check_values
+from support.oracle import (QUIET, Account, Spool, Store, account_of_reports, account_of_samples, arrive_in_full,
+                            check_values)
 from support.proxy import Proxy
+from support.steps import EventLoad
 from support.wait import wait_for
 
 SECONDS = int(os.environ.get("BL_SOAK_S") or (600 if os.environ.get("BL_LONG") else 120))
 RATED = SECONDS > 3600
 WARM_S = min(SECONDS / 3, 300)
 FAULT_EVERY_S = 600
+STEPS_RATE = 2 if RATED else 20  # a second and agent
 AGENTS, SERIES = 3, 200
 # What a sanitizer keeps of freed memory would look like growth.
 ASAN = "quarantine_size_mb=1:thread_local_quarantine_size_kb=64:" + os.environ.get("ASAN_OPTIONS", "")
@@ -65,29 +66,15 @@ class Looks:
         return max(first), max(last)
 
 
-class Steps(threading.Thread):
-    """Tells an agent of steps of many cases, over one connection."""
+class Steps(EventLoad):
+    """Tells an agent of steps of many cases, each begun and ended, one after the other."""
 
     def __init__(self, agent):
-        super().__init__(daemon=True)
-        self.agent, self.told, self._end = agent, 0, threading.Event()
+        super().__init__(agent.device, agent.folder / "state" / "steps.sock", rate=STEPS_RATE, burst=1)
 
-    def run(self):
-        folder = os.open(self.agent.folder / "state", os.O_PATH)
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(f"/proc/self/fd/{folder}/steps.sock")
-            os.close(folder)
-            answers = sock.makefile("rb")
-            while not self._end.wait(0.5 if RATED else 0.05):
-                n = self.told
-                sock.sendall(b"step %s c-%d pack process=soak n=%d\n" % ((b"begin", b"end")[n % 2], n // 2, n))
-                assert answers.readline() == b"ok\n"
-                self.told += 1
-
-    def stop(self):
-        self._end.set()
-        self.join(20)
-        assert not self.is_alive()
+    def line(self, n):
+        verb, case = ("end", "begin")[n % 2], (n - 1) // 2
+        return f"step {verb} c-{case} pack process=load id={self.id(n)} n={n} v={self.value(n)}"
 
 
 @pytest.fixture
@@ -126,6 +113,7 @@ def test_nothing_grows_and_nothing_is_lost_under_ten_times_the_load(loaded, reco
     def soaked():
         nonlocal fault_at
         now = time.monotonic() - begun
+        assert not [load.failure for load in steps if load.failure], "a program that tells of steps has failed"
         for looks in watched:
             if not looks.at or now - looks.at[-1] >= 1:
                 looks.look(now)
@@ -138,7 +126,8 @@ def test_nothing_grows_and_nothing_is_lost_under_ten_times_the_load(loaded, reco
         return now >= SECONDS
     wait_for(soaked, SECONDS + 60, "the time is over", org.collector.log)
     for one in steps:
-        one.stop()
+        one.finish()
+        assert (one.ended, one.repeated) == (1, 0), "one connection, and nothing had to be said again"
     for looks in watched:
         print(f"{looks.name}: rss {looks.rss_kib[0]} KiB, after warming up {looks.growth_kib():+.0f} KiB, slope"
               f" {looks.slope_share_per_day() * 100:+.1f} %/day, descriptors {looks.most(looks.fds)}, threads"
@@ -146,9 +135,15 @@ def test_nothing_grows_and_nothing_is_lost_under_ten_times_the_load(loaded, reco
         record_property(f"{looks.name}_growth_kib", looks.growth_kib())
     accepted = [Spool(agent).accepted() for agent in agents]
     assert min(accepted) > SERIES * SECONDS / (10 if RATED else 1) * 0.8
-    for agent in agents:
+    store, total = Store(org), Account()
+    for agent, load in zip(agents, steps):
         arrive_in_full(org, agent, agent.base, timeout_s=180)
-        check_values(Store(org), agent.device)
+        check_values(store, agent.device)
+        total += account_of_samples(store, agent) + account_of_reports(store, agent, load)
+    print(total.line())
+    record_property("account", total.line())
+    assert (total.doubled, total.lost, total.explained) == (0, 0, 0), total.line()
+    assert total.accepted == total.stored and min(load.accepted for load in steps) > SECONDS * STEPS_RATE / 4
     assert org.api("GET", "/gaps")["unexplained"] == 0
     for looks in watched:
         for what, values in (("descriptors", looks.fds), ("threads", looks.threads)):
