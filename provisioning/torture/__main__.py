@@ -186,6 +186,8 @@ def tell(verdict, talk):
         return
     talk("failed")
     for key, values in verdict.complaints:
+        if "reason" in values:
+            values = {**values, "reason": talk.words(f"reason_{values['reason']}")}
         talk(key, **values)
 
 

@@ -23,6 +23,7 @@ FOLDER_MAX_MIB = 1024
 class Life:
     """What was done by hand to one agent's spool: for the arithmetic."""
 
+    backs: int = 0  # how often it was rolled back
     accepted_before: int = 0  # by spool files that were replaced, beyond what their copies knew
     uncut: int = 0  # of them, values that no batch held
     undelivered: dict = field(default_factory=dict)  # key of a batch without a receipt -> values
@@ -321,6 +322,7 @@ class Acts:
         file = agent.spool_file()
         self.census.look(file)
         lost = spool.counts(file)
+        life.backs += 1
         life.accepted_before += lost.accepted - copy.accepted
         life.uncut += lost.uncut
         life.undelivered.update(spool.undelivered(file))
@@ -357,7 +359,7 @@ class Acts:
             self._start_at.pop(agent.program, None)
             agent.program.start()
             dropped = self._fill_up(agent, teller, before)
-            self.done["fills"] += 1
+            self.done["fills"] += dropped > 0
             self._say("filled" if dropped else "not_filled", who=self._who(agent.name), batches=dropped)
         finally:
             self._mend_at[agent] = time.monotonic() + 1

@@ -47,7 +47,7 @@ def claim_of(agent, life, told):
     file = agent.spool_file()
     counts = spool.counts(file)
     return Claim(agent.device, counts.accepted + life.accepted_before, counts.uncut, spool.undelivered(file),
-                 life.uncut, life.undelivered, told)
+                 life.uncut, life.undelivered, told, agent.small, life.backs)
 
 
 def save(folder, evidence):
@@ -68,6 +68,8 @@ def load(folder):
         for claim in plain["claims"]:
             for name in ("waiting", "gone_waiting"):
                 claim[name] = _from_text(claim[name])
+            if not {"small", "backs"} <= claim.keys():
+                raise KeyError("it does not say what was done to each agent's spool")
         plain["claims"] = [Claim(**claim) for claim in plain["claims"]]
         return Evidence(**plain)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,8 @@ from store import Device
 REASONS = {1: "off", 2: "evicted", 3: "disk_full", 4: "damaged", 5: "clock", 6: "lost_at_centre", 7: "rolled_back",
            8: "overload", 9: "vanished"}
 NEVER_ACCEPTED = (3, 8)  # what memory could not hold: generated, named, but never in a spool
-LOST_AT_CENTRE, ROLLED_BACK, VANISHED = 6, 7, 9
+OFF, EVICTED, DISK_FULL, LOST_AT_CENTRE, ROLLED_BACK = 1, 2, 3, 6, 7
+STREAM_EVENTS = 1
 SHOWN = 5  # of one kind and device
 
 
@@ -26,6 +27,8 @@ class Claim:
     gone_uncut: int = 0  # the same of spool files that were rolled back
     gone_waiting: dict = field(default_factory=dict)
     told: int = 0  # steps 1..told were answered "ok"; their ids are "DEVICE-n"
+    small: bool = False  # its spool is: it may be full
+    backs: int = 0  # how often its spool was rolled back
 
     def held(self, batches):
         """Still waiting in the spool."""
@@ -34,6 +37,12 @@ class Claim:
     def gone(self, batches):
         """Only in spool files that were rolled back."""
         return self.gone_uncut + _values_outside(self.gone_waiting, batches)
+
+    def allowed(self):
+        """Reasons that something done to it can have: every agent is killed; that of a store set back is looked at
+        batch by batch."""
+        return {OFF, LOST_AT_CENTRE} | ({EVICTED, DISK_FULL} if self.small else set()) | (
+            {ROLLED_BACK} if self.backs else set())
 
 
 def _values_outside(values, batches):
@@ -82,26 +91,27 @@ def _named_by_seq(gaps, batches, census):
     return named
 
 
-def _believed(named, set_back):
-    """What explains. Not what was cut again under another id: it is there, or named there. Not "vanished": that
-    is an agent without a reason. Nor that the centre lost what no store that was set back ever held: then the
-    agent gave up what had not arrived."""
+def _believed(named, set_back, allowed):
+    """What explains: only what an act can have caused. Not what was cut again under another id: it is there, or
+    named there. Nor that the centre lost what no store that was set back ever held: then the agent gave up what had
+    not arrived."""
     never_here = {batch for batch, (reason, _) in named.items() if reason == LOST_AT_CENTRE and batch not in set_back}
-    kept = {batch: value for batch, value in named.items() if value[0] not in (ROLLED_BACK, VANISHED) and batch not in never_here}
+    kept = {batch: value for batch, value in named.items()
+            if value[0] in allowed & {EVICTED, LOST_AT_CENTRE} and batch not in never_here}
     return kept, len(never_here)
 
 
-def _covered(gaps_of_device, named, before, after):
+def _covered(times, named, before, after):
     """Whether an entry names what is missing between two runs of values."""
     spool, seq = before.batch
     other, later = after.batch
     if spool == other and any((spool, 3, between) in named for between in range(seq + 1, later)):
         return True
-    return any(stream == 3 and reason != VANISHED and begin_ms <= after.from_ms and end_ms >= before.to_ms
-               for _, _, stream, reason, _, _, _, begin_ms, _, end_ms, _ in gaps_of_device)
+    return any(stream == 3 and begin_ms <= after.from_ms and end_ms >= before.to_ms
+               for _, _, stream, _, _, _, _, begin_ms, _, end_ms, _ in times)
 
 
-def _holes(device, gaps_of_device, named):
+def _holes(device, times, named):
     """[(series, run before, run after, values missing)]: no entry names them."""
     found = []
     for series, runs in device.runs.items():
@@ -111,18 +121,19 @@ def _holes(device, gaps_of_device, named):
             begins = run.n == run.from_ms
             if before is not None and run.n > before.last + 1 and not begins:
                 same_start = run.n - before.last - 1 <= (run.from_ms - before.to_ms) // 500 + 1
-                if not _covered(gaps_of_device, named, before, run):
+                if not _covered(times, named, before, run):
                     found.append((series, before, run, run.n - before.last - 1 if same_start else 1))
             if before is None or run.last > before.last:
                 before = run
     return found
 
 
-def _judge_device(verdict, claim, device, gaps, named):
-    """Adds one device's holes, wrong values and events; returns how many values its holes miss."""
+def _judge_device(verdict, claim, device, times, named):
+    """Adds one device's holes, wrong values and events; returns how many values its holes miss. times: entries
+    whose time explains."""
     for series, value in device.wrong[:SHOWN]:
         verdict.complain("is_wrong", device=claim.device, series=series, value=value)
-    holes = _holes(device, gaps, named)
+    holes = _holes(device, times, named)
     seen = set()
     for _, before, after, _ in holes:
         key = before.last, after.n
@@ -132,11 +143,12 @@ def _judge_device(verdict, claim, device, gaps, named):
         seen.add(key)
     names = (f"{claim.device}-{n}" for n in range(1, claim.told + 1))
     missing = [name for name in names if name not in device.names]
-    evicted = sum(1 for (_, stream, _), (_, _) in named.items() if stream == 1)
-    if missing and not evicted:
-        for name in missing[:SHOWN]:
-            verdict.complain("is_event", device=claim.device, name=name)
-    return sum(hole[3] for hole in holes) + (0 if evicted else len(missing))
+    # Which steps were in a batch that is named is not known; but how many there can have been.
+    excused = sum(values for (_, stream, _), (_, values) in named.items() if stream == STREAM_EVENTS)
+    lost = max(len(missing) - excused, 0)
+    for name in missing[:min(lost, SHOWN)]:
+        verdict.complain("is_event", device=claim.device, name=name)
+    return sum(hole[3] for hole in holes) + lost
 
 
 def judge(claims, stored, census, set_back, unexplained, ledger_entries):
@@ -146,14 +158,20 @@ def judge(claims, stored, census, set_back, unexplained, ledger_entries):
     for claim in claims:
         device = stored.devices.get(claim.device, Device())
         gaps = [gap for gap in stored.gaps if gap[0] == claim.device]
-        named, never_here = _believed(_named_by_seq(gaps, stored.batches, census), set_back)
+        allowed = claim.allowed()
+        all_named = _named_by_seq(gaps, stored.batches, census)
+        named, never_here = _believed(all_named, set_back, allowed)
         if never_here:
             verdict.complain("is_never_here", device=claim.device, n=never_here)
-        never = sum(gap[10] for gap in gaps if gap[4] == 0 and gap[3] in NEVER_ACCEPTED)
+        for reason in sorted({gap[3] for gap in gaps if gap[4] == 0} | {reason for reason, _ in all_named.values()}):
+            if reason not in allowed:
+                verdict.complain("is_reason", device=claim.device, reason=REASONS.get(reason, reason))
+        times = [gap for gap in gaps if gap[3] in allowed]
         reasons = Counter()
-        for gap in gaps:
-            if gap[4] == 0 and gap[3] != VANISHED:
+        for gap in times:
+            if gap[4] == 0 and gap[3] in NEVER_ACCEPTED:
                 reasons[gap[3]] += gap[10]
+        never = reasons.total()
         for reason, values in named.values():
             reasons[reason] += values
         explained = reasons.total()
@@ -161,7 +179,7 @@ def judge(claims, stored, census, set_back, unexplained, ledger_entries):
         accepted = claim.accepted - held - gone
         stored_once = device.samples + device.events - device.doubled
         missing = accepted - stored_once - (explained - never)
-        holes = _judge_device(verdict, claim, device, gaps, named)
+        holes = _judge_device(verdict, claim, device, times, named)
         verdict.generated += accepted + never
         verdict.accepted += accepted
         verdict.stored += stored_once

@@ -80,6 +80,8 @@ _TEXTS = {
     "is_event": ("{device}: event {name} was answered \"ok\" and is not stored", "{device}：事件 {name} 已答复 ok 却未存储"),
     "is_never_here": ("{device}: {n} batches are called lost at the centre, and no store that was set back held them: given up without a receipt",
                       "{device}：有 {n} 个批次被记为“在中心丢失”，但被退回的遥测库中从未有过：未得回执即被放弃"),
+    "is_reason": ("{device}: the ledger names the reason \"{reason}\", which nothing that was done to it can have caused",
+                  "{device}：账本给出的原因“{reason}”不可能由所做的任何操作造成"),
     "is_wrong": ("{device}: series {series} holds {value}, a value of another one", "{device}：序列 {series} 中有他序列的值 {value}"),
     "is_damaged": ("a stored batch cannot be read: {what}", "已存储的批次无法读取：{what}"),
     "is_waiting": ("after {seconds} s without any fault {n} accepted values still wait in spools",

@@ -2,6 +2,7 @@
 arithmetic and manners by themselves.
 """
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import zlib
 from contextlib import closing
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -19,6 +21,7 @@ from support.builds import SOURCE, program
 from support.wait import wait_for
 
 sys.path[:0] = [str(SOURCE / "provisioning" / "torture"), str(SOURCE / "tests" / "contract")]
+import acts  # noqa: E402
 import body  # noqa: E402
 import judge  # noqa: E402
 import store  # noqa: E402
@@ -116,6 +119,11 @@ def one_batch(kept, condition):
         return db.execute(f"SELECT id, n_samples, n_events FROM batch WHERE {condition} LIMIT 1").fetchone()
 
 
+def dropped(kept):
+    """Values that the first judgement took for dropped by policy."""
+    return json.loads((kept / "report.json").read_text())["explained"]["evicted"]
+
+
 def test_a_kept_folder_is_judged_again_with_the_same_result(tortured, kept):
     done = torture("--judge", kept)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == tortured[1].stdout.splitlines()[-1]
@@ -147,13 +155,53 @@ def test_a_batch_stored_twice_is_doubled(kept, stream):
 
 
 def test_a_ledger_entry_that_is_deleted_is_a_loss_without_a_name(kept):
-    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
-        (gap, samples) = db.execute("SELECT id, samples FROM gap WHERE seq_first > 0 AND reason = 2 AND samples > 0"
-                                    " ORDER BY samples DESC LIMIT 1").fetchone()
-    change(kept, "DELETE FROM gap WHERE id = ?", gap)
+    assert change(kept, "DELETE FROM gap WHERE seq_first > 0 AND reason = 2") > 0
     done = torture("--judge", kept, "--language", "en")
-    assert done.returncode == 1 and numbers(done)["lost"] == samples
+    assert done.returncode == 1 and numbers(done)["lost"] == dropped(kept) > 0
     assert "ledger entries, the store holds" in done.stdout
+
+
+@pytest.mark.parametrize("reason, word", [(4, "damaged on disk"), (5, "clock not trusted"), (8, "overload")])
+def test_a_reason_that_nothing_done_can_have_explains_nothing(kept, reason, word):
+    """What was dropped by policy, under another name."""
+    assert change(kept, "UPDATE gap SET reason = ? WHERE seq_first > 0 AND reason = 2", reason) > 0
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1 and numbers(done)["lost"] == dropped(kept) > 0
+    assert f"the ledger names the reason \"{word}\", which nothing" in done.stdout
+
+
+def test_what_an_agent_with_a_large_spool_dropped_is_lost(kept):
+    evidence = json.loads((kept / "evidence.json").read_text())
+    (small,) = [claim for claim in evidence["claims"] if claim["small"]]
+    small["small"] = False
+    (kept / "evidence.json").write_text(json.dumps(evidence))
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1 and numbers(done)["lost"] == dropped(kept) > 0
+    assert "the ledger names the reason \"dropped, buffer full\"" in done.stdout
+
+
+def test_one_batch_of_steps_that_is_named_excuses_no_more_than_it_held(kept):
+    """Named as lost with the store that was set back; a batch of steps beside it is gone, too."""
+    with closing(sqlite3.connect(kept / "state" / "collector" / "telemetry.db")) as db:
+        (device,) = db.execute("SELECT device_id FROM batch WHERE stream = 1 AND n_events > 0 GROUP BY device_id"
+                               " HAVING count(*) > 1 LIMIT 1").fetchone()
+        (named, _), (gone, events) = db.execute(
+            "SELECT id, n_events FROM batch WHERE stream = 1 AND n_events > 4 AND device_id = ? ORDER BY n_events"
+            " LIMIT 2", (device,)).fetchall()
+        spool, stream, seq = db.execute("SELECT lower(hex(p.uuid)), b.stream, b.seq FROM batch b JOIN spool p ON"
+                                        " p.id = b.spool_id WHERE b.id = ?", (named,)).fetchone()
+        db.execute("INSERT INTO gap (spool_id, device_id, stream, reason, seq_first, seq_last, begin_boot, begin_ms,"
+                   " end_boot, end_ms, samples, known_unix_ms, lsn) SELECT spool_id, device_id, stream, 6, seq, seq, x'',"
+                   " 0, x'', 0, n_events, 0, 0 FROM batch WHERE id = ?", (named,))
+        db.execute("DELETE FROM batch WHERE id IN (?, ?)", (named, gone))
+        db.commit()
+    evidence = json.loads((kept / "evidence.json").read_text())
+    evidence["set_back"].append(f"{spool}/{stream}/{seq}")
+    evidence["ledger_entries"] += 1
+    (kept / "evidence.json").write_text(json.dumps(evidence))
+    done = torture("--judge", kept, "--language", "en")
+    assert done.returncode == 1 and numbers(done)["lost"] == events
+    assert "was answered \"ok\" and is not stored" in done.stdout
 
 
 def test_a_value_that_changed_is_not_of_its_series(kept):
@@ -246,6 +294,17 @@ def test_killed_it_takes_its_programs_along(tmp_path):
     wait_for(lambda: programs_of(folder) == [], 10, "everything has ended")
 
 
+@pytest.mark.parametrize("dropped, fills", [(0, 0), (8, 1)])
+def test_a_spool_counts_as_filled_when_something_was_dropped(monkeypatch, dropped, fills):
+    agent = MagicMock()
+    agent.name = "a1"
+    act = acts.Acts(MagicMock(agents=[agent]), {"a1": MagicMock()}, 1, 60, MagicMock(), MagicMock(), MagicMock())
+    monkeypatch.setattr(acts.spool, "counts", lambda _: SimpleNamespace(dropped=0))
+    monkeypatch.setattr(act, "_fill_up", lambda *_: dropped)
+    act._fill()
+    assert act.done["fills"] == fills
+
+
 def test_whoever_waits_for_a_step_of_a_dead_agent_can_start_it_meanwhile(tmp_path):
     """pause() must come back: its caller is the one who starts the agent again."""
     told = teller.Teller(SimpleNamespace(spool_folder=tmp_path, device="torture-a1"), 1)
@@ -306,21 +365,38 @@ CASES = {
     "a hole in a run": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 2)],
                             expect=(20, 20, 15, 0, 5, 0)),
     "a hole that an entry names": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
-                                       gaps=[gap(first=2, last=2, begin=5000, end=10000, samples=5)],
+                                       gaps=[gap(first=2, last=2, begin=5000, end=10000, samples=5)], small=True,
                                        expect=(20, 20, 15, 0, 0, 5)),
+    "dropped by an agent whose spool is not small": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
+        gaps=[gap(first=2, last=2, begin=5000, end=10000, samples=5)], expect=(20, 20, 15, 0, 5, 0)),
+    **{f"nothing {done} here, by {form}": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
+        gaps=[gap(reason=reason, **where, begin=5000, end=11000, samples=5)], small=True, backs=1,
+        expect=(20, 20, 15, 0, 5, 0))
+       for reason, done in ((4, "is damaged"), (5, "moves a clock"), (8, "is overloaded"))
+       for form, where in (("seq", dict(first=2, last=2)), ("time", {}))},
+    **{f"off is a reason for time, not for values that were accepted, by {form}": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (90000, 90009, 90000, 3)],
+        gaps=[gap(reason=1, **where, begin=5000, end=90000, samples=5)], expect=(20, 20, 15, 0, 5, 0))
+       for form, where in (("seq", dict(first=2, last=2)), ("time", {}))},
     "an entry whose count the census knows": dict(
         accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)], gaps=[gap(first=2, last=2)],
-        census={(SPOOL, 3, 2): 5}, expect=(20, 20, 15, 0, 0, 5)),
+        census={(SPOOL, 3, 2): 5}, small=True, expect=(20, 20, 15, 0, 0, 5)),
     "an entry for a batch that came after all counts nothing": dict(
         accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(first=1, last=1, samples=20)],
         expect=(20, 20, 20, 0, 0, 0)),
     "an entry that names too little": dict(accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
-                                           gaps=[gap(first=2, last=2, samples=4)], expect=(20, 20, 15, 0, 1, 4)),
+                                           gaps=[gap(first=2, last=2, samples=4)], small=True, expect=(20, 20, 15, 0, 1, 4)),
     "what memory could not hold was made and never accepted": dict(
-        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=3, samples=7)], expect=(27, 20, 20, 0, 0, 7)),
+        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=3, samples=7)], small=True,
+        expect=(27, 20, 20, 0, 0, 7)),
     "rolled back is no loss by itself": dict(
         accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=7, first=5, last=6)], census={(SPOOL, 3, 5): 9},
-        expect=(20, 20, 20, 0, 0, 0)),
+        backs=1, expect=(20, 20, 20, 0, 0, 0)),
+    "rolled back, it says, and nobody did it": dict(
+        accepted=20, runs=[(1000, 1019, 1000, 1)], gaps=[gap(reason=7, first=5, last=6)],
+        expect=(20, 20, 20, 0, 0, 0), fails=True),
     "lost with a store that was set back": dict(
         accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)], gaps=[gap(reason=6, first=2, last=2)],
         census={(SPOOL, 3, 2): 5}, set_back={(SPOOL, 3, 2)}, expect=(20, 20, 15, 0, 0, 5)),
@@ -344,6 +420,12 @@ CASES = {
                     expect=(20, 20, 20, 5, 0, 0)),
     "a step that is missing": dict(accepted=3, names=[f"{DEVICE}-1", f"{DEVICE}-3"], told=3,
                                    expect=(3, 3, 2, 0, 1, 0)),
+    "a step that was in a batch which was dropped": dict(
+        accepted=3, names=[f"{DEVICE}-1", f"{DEVICE}-3"], told=3, gaps=[gap(stream=1, first=2, last=2, samples=1)],
+        small=True, expect=(3, 3, 2, 0, 0, 1)),
+    "more steps missing than were in it, hidden by strangers": dict(
+        accepted=4, names=[f"{DEVICE}-1", "x", "y"], told=4, gaps=[gap(stream=1, first=2, last=2, samples=1)],
+        small=True, expect=(4, 4, 3, 0, 2, 1)),
     "what waits in the spool is not judged": dict(accepted=30, uncut=4, waiting={(SPOOL, 3, 9): 6, (SPOOL, 3, 1): 20},
                                                   runs=[(1000, 1019, 1000, 1)], expect=(20, 20, 20, 0, 0, 0)),
     "nor what only a rolled-back file had": dict(accepted=30, gone_uncut=4, gone_waiting={(SPOOL, 3, 9): 6},
