@@ -259,7 +259,8 @@ def main():
         if folder is not None:
             talk("kept", folder=folder)
         return 130
-    except Failed as failed:
+    except (Failed, OSError) as failed:
+        # An OSError is a full, read-only or failing disk: that the proof was not made, not that it does not hold.
         text = str(failed) if folder is None else words("could_not", why=failed)
         print(f"branchline torture: {text}", file=sys.stderr)
         if folder is not None:

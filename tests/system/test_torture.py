@@ -18,6 +18,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from support.builds import SOURCE, program
+from support.disk import SmallDisk
 from support.wait import wait_for
 
 sys.path[:0] = [str(SOURCE / "provisioning" / "torture"), str(SOURCE / "tests" / "contract")]
@@ -226,6 +227,17 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path):
     done = torture("--minutes", 1, "--folder", tmp_path, "--language", "en", timeout=30)
     assert done.returncode == 3 and "is not empty; nothing was changed" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_disk_that_may_not_be_written_is_no_verdict(tmp_path):
+    disk = SmallDisk(tmp_path / "small", "400m")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro", disk.folder], check=True)
+        done = torture("--minutes", 1, "--folder", disk.folder, "--language", "en", timeout=30)
+        assert done.returncode == 3 and "the proof could not be made: " in done.stderr, done.stdout + done.stderr
+        assert "Read-only file system" in done.stderr and "Traceback" not in done.stderr
+    finally:
+        disk.close()
 
 
 @pytest.mark.parametrize("args, word", [
