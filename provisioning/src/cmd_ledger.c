@@ -152,13 +152,21 @@ static int
 ask(const struct org *o, const char *device, json_t **totals, json_t **missing, struct bl_err *err)
 {
 	char path[160], list[160];
+	json_t *known = NULL;
 	int rc;
 
 	if (device != NULL &&
-	    (strlen(device) > 63 ||
+	    (device[0] == '\0' || strlen(device) > 63 ||
 		strspn(device, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(device)))
 		return bl_fail(err, BL_EINVAL,
 		    "\"%.64s\" is not a device id; `branchline device list` shows them", device);
+	if (device !=
+	    NULL) { /* of one that is not there "0" would be a comfort by a typing error */
+		(void)snprintf(path, sizeof(path), "/devices/%s", device);
+		if ((rc = client_call(o, "GET", path, NULL, &known, err)) < 0)
+			return rc;
+		json_decref(known);
+	}
 	(void)snprintf(path, sizeof(path), "/gaps/totals%s%s", device != NULL ? "?device=" : "",
 	    device != NULL ? device : "");
 	(void)snprintf(list, sizeof(list), "/gaps/unexplained?limit=1000%s%s",

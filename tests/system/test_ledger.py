@@ -233,3 +233,12 @@ def test_what_was_set_aside_is_stored_once_when_it_is_understood(organisation, t
 def batches(org, device, what="b.seq FROM batch b JOIN device d ON d.id = b.device_id WHERE d.name = ?"):
     with closing(sqlite3.connect(f"file:{org.folder / 'collector' / 'telemetry.db'}?mode=ro", uri=True)) as db:
         return db.execute(f"SELECT {what}", (device,)).fetchall()
+
+
+def test_no_comfort_for_a_device_that_is_not_there(organisation):
+    organisation.tool("site", "add", "North")
+    organisation.tool("device", "add", "north", "till 1", "--id", "north-till-1")
+    assert organisation.tool("ledger", "--device", "north-till-1").stdout == "unexplained gaps: 0\n"
+    for wrong, word in (("north-till-l", "north-till-l"), ("", "is not a device id"), ("../sites", "is not a device id")):
+        done = organisation.tool("ledger", "--device", wrong, check=False)
+        assert done.returncode == 1 and done.stdout == "" and word in done.stderr, done.stdout + done.stderr
