@@ -170,6 +170,12 @@ judge_disk(const struct agent *a, const struct spool_thread_status *st, json_t *
 		reason(reasons, "%s", words);
 	} else if (st->problem[0] != '\0') {
 		reason(reasons, "the spool: %s", st->problem);
+	} else if (st->spool_valid && st->spool.reserve_gone) {
+		reason(reasons,
+		    "the disk is (nearly) full: the reserve that the spool kept for this is in "
+		    "use; "
+		    "make room in %s",
+		    a->config->v->state_dir);
 	}
 	if (st->recovery.running)
 		reason(reasons,

@@ -115,15 +115,15 @@ status_spool_json(const struct spool_status *s)
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		(void)json_object_set_new(streams, status_stream_name((enum bl_stream)(i + 1)),
 		    stream_json(&s->stream[i]));
-	return json_pack("{s:s,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:b,s:o}", "device",
-	    s->device, "id", id_or_null(&s->spool), "predecessor", id_or_null(&s->predecessor),
-	    "epoch", id_or_null(&s->epoch), "file_bytes", (json_int_t)s->file_bytes, "max_bytes",
-	    (json_int_t)s->max_bytes, "accepted_samples", (json_int_t)s->accepted_samples,
-	    "accepted_events", (json_int_t)s->accepted_events, "last_commit_unix_ms",
-	    time_or_null(s->last_commit_unix_ms), "last_receipt_unix_ms",
+	return json_pack("{s:s,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:b,s:b,s:o}",
+	    "device", s->device, "id", id_or_null(&s->spool), "predecessor",
+	    id_or_null(&s->predecessor), "epoch", id_or_null(&s->epoch), "file_bytes",
+	    (json_int_t)s->file_bytes, "max_bytes", (json_int_t)s->max_bytes, "accepted_samples",
+	    (json_int_t)s->accepted_samples, "accepted_events", (json_int_t)s->accepted_events,
+	    "last_commit_unix_ms", time_or_null(s->last_commit_unix_ms), "last_receipt_unix_ms",
 	    time_or_null(s->last_receipt_unix_ms), "gaps", (json_int_t)s->gaps, "series",
 	    (json_int_t)s->dict_version, "clock_segments", (json_int_t)s->clock_version,
-	    "clock_trusted", s->clock_trusted, "streams", streams);
+	    "clock_trusted", s->clock_trusted, "reserve_gone", s->reserve_gone, "streams", streams);
 }
 
 json_t *

@@ -196,6 +196,26 @@ def test_a_full_disk_costs_what_memory_cannot_hold_and_that_is_named(centre):
         wait_for(lambda: branch.status()["spool"]["problem"] is None, 20, "nothing is wrong any more")
         branch.explained_exactly()
         wait_for(ballast.exists, 60, "the reserve is made again", branch.log)
+        wait_for(lambda: not branch.status()["spool"]["reserve_gone"], 10, "nobody is told of it any more", branch.words)
+        assert "reserve" not in branch.words()
+    finally:
+        branch.agent.kill()
+        disk.close()
+
+
+def test_whoever_looks_is_told_while_the_reserve_lasts(centre):
+    branch = Branch(centre, "reserve")
+    disk = SmallDisk(branch.state)
+    try:
+        branch.start()
+        wait_for((branch.state / "spool.db.ballast").exists, 10, "the reserve is made", branch.log)
+        assert not any("reserve" in reason for reason in branch.status()["health"]["reasons"])
+        disk.fill_once()
+        in_use = wait_for(lambda: (lambda s: s["spool"]["reserve_gone"] and s["spool"]["committing"] and s)(branch.status()),
+                          60, "the reserve is in use", lambda: branch.words() + branch.log())
+        told = [reason for reason in in_use["health"]["reasons"] if "the reserve" in reason]
+        assert in_use["health"]["state"] == "degraded" and len(told) == 1, in_use["health"]
+        assert f"make room in {branch.state}" in told[0], told
     finally:
         branch.agent.kill()
         disk.close()

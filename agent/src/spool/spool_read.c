@@ -265,6 +265,7 @@ spool_status(struct spool *s, struct spool_status *out, struct bl_err *err)
 	memset(out, 0, sizeof(*out));
 	(void)snprintf(out->device, sizeof(out->device), "%s", s->device);
 	out->max_bytes = s->max_bytes;
+	out->reserve_gone = s->disk_full && s->ballast_bytes > 0;
 	out->file_bytes = file_bytes(s->path, "") + file_bytes(s->path, "-wal");
 	durable_status(&s->d, out);
 	if (s->db == NULL)

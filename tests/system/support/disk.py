@@ -24,7 +24,7 @@ class SmallDisk:
     def __init__(self, folder: Path, size: str = "8m", inodes: int = 0):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._hog = None
+        self._hog, self._filled = None, False
         if os.geteuid() != 0:
             pytest.skip("only root may mount a small disk")
         options = f"size={size}" + (f",nr_inodes={inodes}" if inodes else "")
@@ -37,7 +37,20 @@ class SmallDisk:
         """Another writer takes all the room, and what comes free, until make_room()."""
         self._hog = _Hog(self.folder / "hog")
 
+    def fill_once(self):
+        """All the room that there is now; what comes free stays free. Until make_room()."""
+        self._filled = True
+        with open(self.folder / "once", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
     def make_room(self):
+        if self._filled:
+            (self.folder / "once").unlink()
+            self._filled = False
         if self._hog is not None:
             self._hog.end()
             self._hog = None

@@ -249,8 +249,9 @@ struct spool_stream_status {
 struct spool_status {
 	struct bl_id spool, predecessor, epoch;
 	char device[BL_DEVICE_ID_MAX + 1];
-	int64_t file_bytes;                                /* with its log */
-	int64_t max_bytes;                                 /* 0: not known (read from a file) */
+	int64_t file_bytes; /* with its log */
+	int64_t max_bytes;  /* 0: not known (read from a file) */
+	bool reserve_gone;  /* the disk was full: the ballast is given up until it has room again */
 	uint64_t accepted_samples, accepted_events;        /* since the file was made */
 	int64_t last_commit_unix_ms, last_receipt_unix_ms; /* 0: never */
 	uint64_t gaps;                                     /* ledger entries, ever */
