@@ -506,9 +506,21 @@ def test_what_was_set_aside_is_tried_again(fleet, admin, viewer):
     assert admin.ok("POST", "/set-aside/requeue", ids)["matching"] == 1
     assert viewer.ok("GET", "/set-aside/requeue") == before, "a dry run does nothing"
     refused(viewer.call("POST", "/set-aside/requeue", {}), 403, "forbidden")
-    for bad in ({"ids": []}, {"ids": ["x"]}, {"ids": [1]}, {"ids": ["1"], "device": "west-till"},
-                {"ids": ["1"] * 1001}, {"reason": "because"}, {"device": "No!"}, {"dry_run": 1}):
-        refused(admin.call("POST", "/set-aside/requeue", bad), 422, "invalid_field")
+    for bad, field, expected, got in (
+            ({"ids": []}, "ids", "at least one", "none"),
+            ({"ids": ["x"]}, "ids", "an id of the list, as text", "x"),
+            ({"ids": ["9" * 19]}, "ids", "an id of the list, as text", "9" * 19),
+            ({"ids": [1]}, "ids", "a list of texts", "a list"),
+            ({"ids": ["1"], "device": "west-till"}, "ids", "alone, without reason and device", "them together"),
+            ({"ids": ["1"] * 1001}, "ids", "at most 1,000", "more"),
+            ({"reason": "because"}, "reason", '"not_ours" or "undecodable" or "foreign_identity" or "wrong_part" or '
+             '"retained" or "oversized" or "conflict" or "unknown_device" or "retired"', '"because"'),
+            ({"device": "No!"}, "device", None, '"No!"'), ({"dry_run": 1}, "dry_run", "true or false", "1")):
+        answer = admin.call("POST", "/set-aside/requeue", bad)
+        refused(answer, 422, "invalid_field")
+        (error,) = answer.json["errors"]
+        assert (error["field"], error["got"]) == (field, got)
+        assert expected is None or error["expected"] == expected
     begun = admin.ok("POST", "/set-aside/requeue", {"ids": [str(mine["id"])]})
     assert begun["matching"] == 1 and begun["tried"] == 1
     fleet.order("requeue", "goes-on")

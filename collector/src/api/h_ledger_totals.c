@@ -354,9 +354,9 @@ check(struct api_req *r, const struct totals_query *q, struct buckets *b)
 	if (q->from.given && q->to.given && q->from.v >= q->to.v)
 		field_error_add(&errs, "to", "later than from", "an empty range", NULL);
 	else if (q->step.given && (!q->from.given || !q->to.given))
-		field_error_add(&errs, "step", "from and to as well", NULL, NULL);
+		field_error_add(&errs, "step", "from and to as well", "it without them", NULL);
 	else if (q->step.given && (q->to.v - q->from.v) / q->step.v >= BUCKETS_MAX)
-		field_error_add(&errs, "step", "at most 400 steps from from to to", NULL, NULL);
+		field_error_add(&errs, "step", "at most 400 steps from from to to", "more", NULL);
 	if (errs.n > 0) {
 		api_problem_fields(r, &errs);
 		return false;

@@ -52,19 +52,17 @@ take_ids(struct api_req *r, struct api_requeue *what)
 
 	free(text);
 	if (ids != NULL && (b->reason.given || b->device.given))
-		field_error_add(&errs, "ids", "alone, without reason and device", NULL, NULL);
+		field_error_add(
+		    &errs, "ids", "alone, without reason and device", "them together", NULL);
 	if (json_array_size(ids) > API_REQUEUE_IDS)
-		field_error_add(&errs, "ids", "at most 1,000", NULL, NULL);
+		field_error_add(&errs, "ids", "at most 1,000", "more", NULL);
 	if (ids != NULL && json_array_size(ids) == 0)
-		field_error_add(&errs, "ids", "at least one", NULL, NULL);
+		field_error_add(&errs, "ids", "at least one", "none", NULL);
 	for (i = 0; errs.n == 0 && i < json_array_size(ids); i++) {
-		const char *expected;
-
-		id = json_array_get(ids, i);
-		expected = json_is_string(id) ? check_number(r->api, json_string_value(id))
-					      : "a number as text, as the list has it";
-		if (expected != NULL)
-			field_error_add(&errs, "ids", expected, json_string_value(id), NULL);
+		id = json_array_get(ids, i); /* a text: the schema saw to it */
+		if (check_number(r->api, json_string_value(id)) != NULL)
+			field_error_add(&errs, "ids", "an id of the list, as text",
+			    json_string_value(id), NULL);
 		else
 			what->id[what->n_ids++] = strtoll(json_string_value(id), NULL, 10);
 	}

@@ -92,7 +92,7 @@ join_choices(const char *const *choices, char *out, size_t size)
 static void
 take_choice(const struct field *f, const char *text, void *at, struct field_errors *errs)
 {
-	char expected[128], got[96];
+	char expected[sizeof(errs->e[0].expected)], got[sizeof(errs->e[0].got)];
 
 	for (int i = 0; f->choices[i] != NULL; i++) {
 		if (strcmp(f->choices[i], text) == 0) {
