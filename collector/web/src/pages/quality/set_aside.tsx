@@ -52,20 +52,20 @@ export function SetAsideList({ list, state, onTried }: Props): ReactElement {
     return <><Empty title={t("quality.no_set_aside")} /><LastTry state={state} /></>;
   }
   const columns: Column<SetAsideItem>[] = [
-    { key: "reason", title: t("quality.reason"), width: 200, render: (s) => <span className="reason">{t(`set_aside_reason.${known(s.reason)}`)}</span> },
+    { key: "reason", title: t("quality.reason"), width: 150, render: (s) => <span className="reason">{t(`set_aside_reason.${known(s.reason)}`)}</span> },
     ...(isAdministrator
       ? [{
-          key: "try", title: t("quality.try_title"), width: 120,
+          key: "try", title: t("quality.try_title"), width: 90,
           render: (s: SetAsideItem) => (s.kept ? <Button size="small" disabled={change.isBusy || state.running} onClick={() => tryAgain([s.id])} aria-label={t("quality.try_message", { id: s.id })}>{t("quality.try")}</Button> : t("quality.not_kept")),
         }]
       : []),
-    { key: "arrived", title: t("quality.arrived"), width: 140, render: (s) => <Age unixMs={s.arrived_unix_ms} zone={zone} /> },
-    { key: "device", title: t("quality.device"), width: 180, render: (s) => s.device ?? "–" },
+    { key: "arrived", title: t("quality.arrived"), width: 120, render: (s) => <Age unixMs={s.arrived_unix_ms} zone={zone} /> },
+    { key: "device", title: t("quality.device"), width: 140, render: (s) => s.device ?? "–" },
     { key: "topic", isWide: true, title: t("quality.topic"), render: (s) => <code className="is-broken">{s.topic}</code> },
     { key: "detail", isWide: true, title: t("quality.detail"), render: (s) => <span className="is-broken">{s.detail}</span> },
     { key: "repeats", title: t("quality.repeats"), width: 90, align: "right", render: (s) => (s.repeats === 0 ? "–" : String(s.repeats)) },
-    { key: "tried", title: t("quality.tried"), width: 140, render: (s) => <Age unixMs={s.tried_unix_ms} zone={zone} none="never" /> },
-    { key: "bytes", title: t("quality.bytes"), width: 110, align: "right", render: (s) => formatValue(s.bytes, "bytes") },
+    { key: "tried", title: t("quality.tried"), width: 120, render: (s) => <Age unixMs={s.tried_unix_ms} zone={zone} none="never" /> },
+    { key: "bytes", title: t("quality.bytes"), width: 90, align: "right", render: (s) => formatValue(s.bytes, "bytes") },
   ];
   return (
     <>
