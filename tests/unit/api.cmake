@@ -1,5 +1,5 @@
 # Control database, fleet, sign-in and the HTTP API.
-bl_unit_test(test_control LINK collector_control PkgConfig::SQLITE Threads::Threads)
+bl_unit_test(test_control LINK test_shim collector_control PkgConfig::SQLITE Threads::Threads)
 bl_unit_test(test_fleet LINK test_control_kit collector_fleet)
 bl_unit_test(test_auth LINK collector_auth)
 # White box: tables and pure parts of the API.

@@ -18,6 +18,7 @@
 #include "control_sql.h"
 #include "folder.h"
 #include "jsonw.h"
+#include "shim.h"
 
 static const struct control_actor actor = { "alice", "192.0.2.1" };
 
@@ -525,6 +526,38 @@ json_writer_escapes_and_mends(void **state)
 	jsonw_free(&w);
 }
 
+/* What could not be read is not damaged: no start tells people to go back to a backup. */
+static void
+a_read_that_fails_at_the_start_is_no_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct control_opts opts = { .path = f->path, .clock = bl_clock_real() };
+	struct shim_plan plan = { .kind = SHIM_READ_EIO, .at_op = 1, .below = f->dir };
+	struct bl_err err = { 0 };
+	unsigned failed = 0;
+
+	control_close(f->c);
+	f->c = NULL;
+	shim_vfs_install(1);
+	for (bool fired = true; fired; plan.at_op++) {
+		int rc;
+
+		shim_plan(&plan);
+		rc = control_open(&f->c, &opts, &err);
+		fired = shim_fired();
+		shim_plan(NULL);
+		if (rc == BL_ECORRUPT)
+			fail_msg("read %u: %s", (unsigned)plan.at_op, err.msg);
+		failed += rc < 0;
+		control_close(f->c);
+		f->c = NULL;
+	}
+	print_message("%u reads, %u starts failed\n", (unsigned)plan.at_op - 2, failed);
+	assert_true(plan.at_op > 20 && failed > 20);
+	shim_vfs_uninstall();
+	assert_int_equal(control_open(&f->c, &opts, &err), 0);
+}
+
 int
 main(void)
 {
@@ -548,6 +581,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    audit_shows_each_kind_of_tampering, setup, teardown),
 		cmocka_unit_test_setup_teardown(backup_is_a_whole_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_read_that_fails_at_the_start_is_no_damage, setup, teardown),
 		cmocka_unit_test(json_writer_escapes_and_mends),
 	};
 

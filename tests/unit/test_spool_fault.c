@@ -112,6 +112,19 @@ every_error_is_survived(void **state)
 	enumerate(kinds, sizeof(kinds) / sizeof(kinds[0]), WORK_GOES_ON, 20);
 }
 
+/* Least of all is a sound file set aside for it. */
+static void
+a_read_that_fails_is_no_damage(void **state)
+{
+	static const struct kind kinds[] = {
+		{ "read EIO", SHIM_READ_EIO, 1, 0 },
+		{ "read EIO, three in a row", SHIM_READ_EIO, 3, 0 },
+	};
+
+	(void)state;
+	enumerate(kinds, sizeof(kinds) / sizeof(kinds[0]), WORK_GOES_ON, 20);
+}
+
 static void
 what_was_accepted_after_an_error_survives_a_cut(void **state)
 {
@@ -163,6 +176,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_power_cut_is_survived),
 		cmocka_unit_test(every_error_is_survived),
+		cmocka_unit_test(a_read_that_fails_is_no_damage),
 		cmocka_unit_test(what_was_accepted_after_an_error_survives_a_cut),
 		cmocka_unit_test(a_lying_sync_loses_and_never_doubles),
 	};

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "branchline/fault.h"
@@ -476,21 +477,36 @@ db_close(struct spool *s)
 	s->wal_frames = 0;
 }
 
+/*
+ * The check reports a page that it could not read, or had no memory for, as if it were damaged.
+ * Why it did not get it: SQLITE_NOMEM or SQLITE_IOERR; SQLITE_OK: it had them all.
+ */
+static int
+not_looked_at(const char *complaint)
+{
+	const char *code = strstr(complaint, "error code=");
+	const int rc = code != NULL ? atoi(code + strlen("error code=")) & 0xff : SQLITE_OK;
+
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR)
+		return rc;
+	return strstr(complaint, "failed to get page") != NULL ? SQLITE_IOERR : SQLITE_OK;
+}
+
 int
 db_check(struct spool *s, struct bl_err *err)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
 	const char *text;
+	int why;
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW) {
 		text = (const char *)sqlite3_column_text(st, 0);
 		rc = BL_OK;
-		/* The check reports a page that it had no memory for as if it were damaged. */
-		if (text != NULL && strstr(text, "error code=7") != NULL) {
-			rc = db_fail(s, SQLITE_NOMEM, err, "check");
+		if (text != NULL && (why = not_looked_at(text)) != SQLITE_OK) {
+			rc = db_fail(s, why, err, "check");
 		} else if (text == NULL || strcmp(text, "ok") != 0) {
 			s->damaged = true;
 			rc = bl_fail(err, BL_ECORRUPT, "spool %s: damaged: %s", s->path,

@@ -139,10 +139,25 @@ is_complaint(const char *said)
 	return strcmp(said, "ok") != 0 && strncmp(said, "NULL value in ", 14) != 0;
 }
 
+/*
+ * The check reports a page that it could not read, or had no memory for, as if it were damaged.
+ * Why it did not get it: SQLITE_NOMEM or SQLITE_IOERR; SQLITE_OK: it had them all.
+ */
+static int
+not_looked_at(const char *complaint)
+{
+	const char *code = strstr(complaint, "error code=");
+	const int rc = code != NULL ? atoi(code + strlen("error code=")) & 0xff : SQLITE_OK;
+
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR)
+		return rc;
+	return strstr(complaint, "failed to get page") != NULL ? SQLITE_IOERR : SQLITE_OK;
+}
+
 static int
 check_whole(sqlite3 *db, struct bl_err *err)
 {
-	int left = CHECK_OPS, rc;
+	int left = CHECK_OPS, rc, why;
 	sqlite3_stmt *st = NULL;
 
 	sqlite3_progress_handler(db, 100000, check_ends, &left);
@@ -151,7 +166,11 @@ check_whole(sqlite3 *db, struct bl_err *err)
 		rc = sqlite3_step(st);
 	while (rc == SQLITE_ROW && !is_complaint((const char *)sqlite3_column_text(st, 0)))
 		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
+	if (rc == SQLITE_ROW &&
+	    (why = not_looked_at((const char *)sqlite3_column_text(st, 0))) != SQLITE_OK)
+		rc = bl_fail(err, why == SQLITE_NOMEM ? BL_ENOMEM : BL_EIO,
+		    "control database: check it: %s", sqlite3_errstr(why));
+	else if (rc == SQLITE_ROW)
 		rc = bl_fail(err, BL_ECORRUPT, "control database: %.120s",
 		    (const char *)sqlite3_column_text(st, 0));
 	else if (rc == SQLITE_DONE || (rc & 0xff) == SQLITE_INTERRUPT)

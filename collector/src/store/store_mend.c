@@ -23,7 +23,8 @@
 
 #define CHECK_AT_START_MS 1000
 #define CHECK_MS          5000
-#define SUSPECTED_MAX     3 /* times in a row that SQLite complains of a file that checks well */
+#define SUSPECTED_MAX                                                                              \
+	3 /* times in a row that SQLite complains of a file that checks well, or not at all */
 
 /* ---- checking a file that opens ---- */
 
@@ -42,15 +43,26 @@ past_deadline(void *ctx)
 	return store_kernel_mono_ms() >= *(const int64_t *)ctx;
 }
 
-enum checked { CHECKED_WELL, CHECKED_DAMAGED, CHECKED_IN_PART };
+enum checked {
+	CHECKED_WELL,
+	CHECKED_DAMAGED,
+	CHECKED_IN_PART, /* there was no more time */
+	CHECKED_NOT,     /* it could not be read, or there was no memory */
+};
 
-/* The check reports a page that it had no memory for as if it were damaged. */
-static bool
-lacked_memory(const char *complaint)
+/*
+ * The check reports a page that it could not read, or had no memory for, as if it were damaged.
+ * Why it did not get it: SQLITE_NOMEM or SQLITE_IOERR; SQLITE_OK: it had them all.
+ */
+static int
+not_looked_at(const char *complaint)
 {
 	const char *code = strstr(complaint, "error code=");
+	const int rc = code != NULL ? atoi(code + strlen("error code=")) & 0xff : SQLITE_OK;
 
-	return code != NULL && atoi(code + strlen("error code=")) == SQLITE_NOMEM;
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR)
+		return rc;
+	return strstr(complaint, "failed to get page") != NULL ? SQLITE_IOERR : SQLITE_OK;
 }
 
 /* why: the first complaint. */
@@ -58,7 +70,7 @@ static enum checked
 check(sqlite3 *db, int64_t ms, char *why, size_t size)
 {
 	int64_t deadline = store_kernel_mono_ms() + ms;
-	enum checked found = CHECKED_IN_PART;
+	enum checked found = CHECKED_NOT;
 	sqlite3_stmt *st = NULL;
 	int rc = SQLITE_ERROR;
 
@@ -69,8 +81,11 @@ check(sqlite3 *db, int64_t ms, char *why, size_t size)
 		rc = sqlite3_errcode(db);
 	if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") == 0)
 		found = CHECKED_WELL;
-	else if (rc == SQLITE_ROW && lacked_memory((const char *)sqlite3_column_text(st, 0)))
+	else if ((rc & 0xff) == SQLITE_INTERRUPT)
 		found = CHECKED_IN_PART;
+	else if (rc == SQLITE_ROW &&
+		 not_looked_at((const char *)sqlite3_column_text(st, 0)) != SQLITE_OK)
+		found = CHECKED_NOT;
 	else if (rc == SQLITE_ROW || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
 		found = CHECKED_DAMAGED;
 	if (found == CHECKED_DAMAGED)
@@ -166,6 +181,10 @@ look_closely(struct store *s, struct bl_err *err)
 				 " well, and is gone on with");
 		return BL_OK;
 	}
+	/* Tried again before the next transaction; what can never be read is as good as damaged. */
+	if (found == CHECKED_NOT && ++s->suspected < SUSPECTED_MAX)
+		return bl_fail(err, BL_EIO,
+		    "telemetry store: SQLite found it damaged, and it cannot be looked at now");
 	return replace(s, said, err);
 }
 
