@@ -360,12 +360,18 @@ store_read_refresh(struct store_read *r, struct bl_err *err)
 int
 store_read_hold(struct store_read *r, struct bl_err *err)
 {
+	return store_read_hold_for(r, READ_HOLD_MS, err);
+}
+
+int
+store_read_hold_for(struct store_read *r, int64_t ms, struct bl_err *err)
+{
 	int rc;
 
 	if ((rc = store_read_refresh(r, err)) < 0)
 		return rc;
 	r->held = true;
-	r->until_mono_ms = store_kernel_mono_ms() + READ_HOLD_MS;
+	r->until_mono_ms = store_kernel_mono_ms() + ms;
 	/* A deferred transaction has no state before it has read something. */
 	if (sqlite3_exec(r->db, "BEGIN; SELECT count(*) FROM meta", NULL, NULL, NULL) == SQLITE_OK)
 		return BL_OK;
@@ -376,13 +382,19 @@ store_read_hold(struct store_read *r, struct bl_err *err)
 	return rc;
 }
 
+/* Nothing was written, so nothing can be lost by it. */
+static void
+let_go(struct store_read *r)
+{
+	if (r->db != NULL && sqlite3_get_autocommit(r->db) == 0)
+		(void)sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+}
+
 void
 store_read_release(struct store_read *r)
 {
 	r->held = false;
-	/* Nothing was written, so nothing can be lost by it. */
-	if (r->db != NULL && sqlite3_get_autocommit(r->db) == 0)
-		(void)sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+	let_go(r);
 }
 
 void
@@ -405,8 +417,15 @@ read_bind(struct store_read *r, enum read_sql which, struct bl_err *err, const c
 	sqlite3_stmt *st;
 	va_list ap;
 
-	if (!r->held)
+	if (!r->held) {
 		r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
+	} else if (ran_too_long(r)) {
+		/* Short statements never ask ran_too_long; the next state is not the one held. */
+		let_go(r);
+		(void)bl_fail(
+		    err, BL_EBUSY, "read telemetry store: one state of it was held for too long");
+		return NULL;
+	}
 	va_start(ap, types);
 	st = sql_bind_va(&r->sql, (int)which, err, types, ap);
 	va_end(ap);

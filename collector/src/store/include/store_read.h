@@ -51,9 +51,12 @@ void store_read_close(struct store_read *r);
 /*
  * Between the two every call sees one state of the store: that of the first.  For
  * a piece of work of some 100 ms whose parts must agree; longer would let the
- * write-ahead log grow, and is ended after a minute (BL_EBUSY).
+ * write-ahead log grow, and is ended by the first call after a minute: it, and every
+ * other one before the release, says BL_EBUSY.
  */
 int store_read_hold(struct store_read *r, struct bl_err *err);
+/* The same for another time than a minute. */
+int store_read_hold_for(struct store_read *r, int64_t ms, struct bl_err *err);
 void store_read_release(struct store_read *r); /* also when nothing is held */
 
 /* ---- devices ---- */
