@@ -433,7 +433,5 @@ main(void)
 		CASE(nothing_is_remembered_for_ever),
 	};
 
-	if (getenv("F"))
-		cmocka_set_test_filter(getenv("F"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -566,7 +566,7 @@ live_goes_before_past_and_streams_by_priority(void **state)
 static void
 a_bad_link_loses_and_doubles_nothing(void **state)
 {
-	const char *text = getenv("SPOOL_SEED");
+	const char *text = getenv("BL_SEED");
 	const uint64_t first = text != NULL ? strtoull(text, NULL, 10) : 1;
 
 	for (uint64_t seed = first; seed < first + 5; seed++) {
