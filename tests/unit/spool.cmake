@@ -10,6 +10,7 @@ bl_unit_test(test_spool_fault
 bl_unit_test(test_spool_nomem NOMEM
   SOURCES unit/alloc_faults.c unit/spool_kit.c unit/spool_work.c
   LINK agent_spool test_shim bl_log PkgConfig::SQLITE)
-set_tests_properties(test_spool_fault test_spool_nomem PROPERTIES TIMEOUT 1800)
+# What they do with BL_LONG=1 takes up to two hours.
+set_tests_properties(test_spool_crash test_spool_fault test_spool_nomem PROPERTIES TIMEOUT 7200)
 bl_caught(sync-off test_spool_fault "unsynced writes lost:.* doubled 0 lost [1-9]"
   ARGS every_power_cut*)

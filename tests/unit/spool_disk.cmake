@@ -1,4 +1,5 @@
 bl_unit_test(test_spool_rot SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
+set_tests_properties(test_spool_rot PROPERTIES TIMEOUT 7200) # with BL_LONG=1
 bl_unit_test(test_spool_full SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool test_shim PkgConfig::SQLITE ZLIB::ZLIB)
 
 # Preloaded into a real agent by tests/system/test_agent_disk.py.  Pointers to functions come out of
