@@ -796,6 +796,9 @@ next_slice(struct salvage *v)
 
 	if (!v->looked)
 		return look_slice(v);
+	/* Names that did not get into the file: after a death their ids would be others'. */
+	if (!pending_empty(v->s) && (rc = commit_all(v->s, v->err)) < 0)
+		return rc;
 	if (v->page == 0)
 		return open_slice(v);
 	if ((v->page & LEDGER_PASS) == 0) {
