@@ -291,23 +291,37 @@ drop_old(struct spool *s, unsigned *n, struct bl_err *err)
 	return rc == BL_OK && *n > 0 ? drop_all(s, v, *n, err) : rc;
 }
 
-int
-spool_trim(struct spool *s, bool *more, struct bl_err *err)
+static int
+trim_slice(struct spool *s, bool *more, struct bl_err *err)
 {
-	struct bl_err local = { 0 };
-	bool salvaging = false, former = false;
+	bool former = false;
 	unsigned n = 0;
 	int rc;
 
-	if (err == NULL)
-		err = &local;
-	*more = false;
-	if ((rc = salvage_slice(s, &salvaging, err)) < 0 ||
-	    (rc = recut_slice(s, 4, &former, err)) < 0 || (rc = drop_old(s, &n, err)) < 0)
+	if ((rc = recut_slice(s, 4, &former, err)) < 0 || (rc = drop_old(s, &n, err)) < 0)
 		return rc;
 	if (n == 0)
 		rc = trim_for_room(s, &n, err);
 	ballast_keep(s);
-	*more = salvaging || former || n > 0;
+	*more = former || n > 0;
 	return rc;
+}
+
+int
+spool_trim(struct spool *s, bool *more, struct bl_err *err)
+{
+	struct bl_err local = { 0 }, second = { 0 };
+	bool salvaging = false;
+	int rc, then;
+
+	if (err == NULL)
+		err = &local;
+	*more = false;
+	rc = salvage_slice(s, &salvaging, err);
+	if (rc < 0 && s->damaged)
+		return rc;
+	/* A recovery that cannot go on, for want of room perhaps, keeps nobody from making some. */
+	then = trim_slice(s, more, rc < 0 ? &second : err);
+	*more = *more || salvaging;
+	return rc < 0 ? rc : then;
 }
