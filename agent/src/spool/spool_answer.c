@@ -20,7 +20,8 @@
 
 #include "spool_internal.h"
 
-#define WALK_ROWS 256 /* of one transaction */
+#define WALK_ROWS 256  /* of one transaction */
+#define ANSWER_MS 2000 /* of one answer's batches; the rest follows */
 
 /* What a receipt says about one stream. */
 static bool
@@ -61,6 +62,12 @@ check_seqs(const struct spool *s, const struct bl_receipt *r, struct bl_err *err
 			    "spool %s: a receipt names seq %llu, which no spool can have", s->path,
 			    (unsigned long long)highest(&r->stream[i]));
 	return BL_OK;
+}
+
+static bool
+over_time(const struct spool *s, int64_t began_ms)
+{
+	return bl_mono_ms(s->clock) - began_ms >= ANSWER_MS;
 }
 
 /* ---- marking ---- */
@@ -265,6 +272,19 @@ name_old_seqs(struct spool *s, int64_t gen, const struct bl_id *spool, enum bl_s
 	return rc;
 }
 
+/* Most of it now; what is left follows in slices with trimming. */
+static int
+recut_most(struct spool *s, struct bl_err *err)
+{
+	const int64_t began = bl_mono_ms(s->clock);
+	bool more = true;
+	int rc = BL_OK;
+
+	while (more && rc == BL_OK && !over_time(s, began))
+		rc = recut_slice(s, 8, &more, err);
+	return rc;
+}
+
 /* In a transaction: another id from here on. */
 static int
 new_identity(struct spool *s, struct bl_err *err)
@@ -286,8 +306,6 @@ roll_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 {
 	char old[BL_ID_HEX_SIZE], fresh[BL_ID_HEX_SIZE];
 	unsigned changed = 0;
-	bool more = true;
-	int64_t started;
 	int rc;
 
 	for (unsigned i = 0; i < BL_STREAMS; i++)
@@ -315,11 +333,8 @@ roll_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 	    "going on under a new id old=%s new=%s",
 	    old, fresh);
 
-	/* Most of it now; what is left follows in slices with trimming. */
-	started = bl_mono_ms(s->clock);
-	while (more && bl_mono_ms(s->clock) - started < 2000)
-		if ((rc = recut_slice(s, 8, &more, err)) < 0)
-			return rc;
+	if ((rc = recut_most(s, err)) < 0)
+		return rc;
 	if (s->live_from[0] != INT64_MAX)
 		spool_live_begins(s);
 	return BL_OK;
@@ -372,46 +387,63 @@ next_of_former(struct spool *s, const struct former *f, enum bl_stream stream, u
 }
 
 /*
- * Rows that were open in the damaged file got seqs after its last (spool_salvage.c).
- * When the centre knows seqs from there on, the file was older than what it had
- * sent, and the rows may be in those: they are named and not sent twice.
+ * Names the batches of a range as damaged and drops them, one transaction each.
+ * *left: the time was up first.  What is left is for the next answer: as long as
+ * the former id is not marked as asked, hello asks about it again.
  */
 static int
-drop_reopened(struct spool *s, const struct former *f, enum bl_stream stream,
-    const struct bl_receipt *r, struct bl_err *err)
+drop_range(
+    struct spool *s, int64_t lo, int64_t hi, int64_t began_ms, bool *left, struct bl_err *err)
 {
-	const uint64_t next = f->next_seq[stream_index(stream)];
-	int64_t id = 1;
-	int rc = BL_OK;
+	int64_t id;
+	int rc;
 
-	if (highest(&r->stream[stream_index(stream)]) < next)
-		return BL_OK;
-	while (id != 0 && rc == BL_OK) {
-		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii",
-		    batch_id(f->gen, stream, next), batch_id(f->gen, stream, UINT64_MAX));
+	*left = false;
+	while (!*left) {
+		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", lo, hi);
 
 		if (st == NULL)
 			return err->code;
 		rc = db_step(s, st, err);
 		id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
 		db_done(st);
-		if (rc >= 0)
-			rc = id != 0 ? batch_lost(s, id, BL_GAP_DAMAGED, err) : BL_OK;
+		if (rc <= 0 || (rc = batch_lost(s, id, BL_GAP_DAMAGED, err)) < 0)
+			return rc;
+		*left = over_time(s, began_ms);
 	}
-	return rc;
+	return BL_OK;
+}
+
+/*
+ * Rows that were open in the damaged file got seqs after its last (spool_salvage.c).
+ * When the centre knows seqs from there on, the file was older than what it had
+ * sent, and the rows may be in those: they are named and not sent twice.
+ */
+static int
+drop_reopened(struct spool *s, const struct former *f, enum bl_stream stream,
+    const struct bl_receipt *r, int64_t began_ms, bool *left, struct bl_err *err)
+{
+	const uint64_t next = f->next_seq[stream_index(stream)];
+
+	if (highest(&r->stream[stream_index(stream)]) < next)
+		return BL_OK;
+	return drop_range(s, batch_id(f->gen, stream, next), batch_id(f->gen, stream, UINT64_MAX),
+	    began_ms, left, err);
 }
 
 static int
 answer_for_former(
     struct spool *s, const struct former *f, const struct bl_receipt *r, struct bl_err *err)
 {
+	const int64_t began = bl_mono_ms(s->clock);
 	unsigned changed = 0;
-	bool more = true;
+	bool left = false;
 	uint64_t next;
 	int rc;
 
 	for (unsigned i = 0; i < BL_STREAMS; i++)
-		if ((rc = drop_reopened(s, f, (enum bl_stream)(i + 1), r, err)) < 0)
+		if ((rc = drop_reopened(s, f, (enum bl_stream)(i + 1), r, began, &left, err)) < 0 ||
+		    left)
 			return rc;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		if ((rc = walk_stream(s, f->gen, (enum bl_stream)(i + 1), &r->stream[i], WALK_EXACT,
@@ -432,9 +464,7 @@ answer_for_former(
 	}
 	if ((rc = txn_commit(s, err)) < 0)
 		return rc;
-	while (more && rc == BL_OK)
-		rc = recut_slice(s, 8, &more, err);
-	return rc;
+	return recut_most(s, err);
 }
 
 /*
@@ -444,22 +474,13 @@ answer_for_former(
 static int
 give_up_former(struct spool *s, const struct former *f, struct bl_err *err)
 {
-	int64_t id = 1;
-	int rc = BL_OK;
+	const int64_t began = bl_mono_ms(s->clock);
+	bool left;
+	int rc;
 
-	while (id != 0 && rc == BL_OK) {
-		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", batch_id(f->gen, 0, 0),
-		    batch_id(f->gen + 1, 0, 0) - 1);
-
-		if (st == NULL)
-			return err->code;
-		rc = db_step(s, st, err);
-		id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
-		db_done(st);
-		if (rc >= 0)
-			rc = id != 0 ? batch_lost(s, id, BL_GAP_DAMAGED, err) : BL_OK;
-	}
-	if (rc < 0 || (rc = txn_begin(s, err)) < 0)
+	rc = drop_range(
+	    s, batch_id(f->gen, 0, 0), batch_id(f->gen + 1, 0, 0) - 1, began, &left, err);
+	if (rc < 0 || left || (rc = txn_begin(s, err)) < 0)
 		return rc;
 	if ((rc = db_run(s, Q_GEN_ASKED, err, "i", f->gen)) < 0) {
 		txn_rollback(s);
