@@ -447,7 +447,9 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 	}
 	if ((rc = layout_check(s, err)) < 0 || (rc = salvage_find(s, err)) < 0)
 		goto fail;
-	if ((rc = trimmed_make(s, err)) < 0 && rc != BL_EFULL)
+	rc = trimmed_make(s, err);
+	s->trimmed_missing = rc == BL_EFULL; /* there will be room when something goes */
+	if (rc < 0 && rc != BL_EFULL)
 		goto fail;
 	/* A log that was left behind: only now is its length known. */
 	if (!empty && checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
@@ -689,7 +691,7 @@ txn_commit(struct spool *s, struct bl_err *err)
 		txn_rollback(s);
 		return s->suspect ? commit_doubtful(s, attempted, err) : rc;
 	}
-	s->in_txn = false;
+	s->in_txn = s->trimmed_fresh = false;
 	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
 	db_tidy(s, SPOOL_WAL_FRAMES_MOST);
 	return BL_OK;
@@ -705,7 +707,8 @@ txn_rollback(struct spool *s)
 			s->suspect = true; /* closing the connection rolls back, too */
 	}
 	s->d = s->saved;
-	s->in_txn = false;
+	s->trimmed_missing = s->trimmed_missing || s->trimmed_fresh;
+	s->in_txn = s->trimmed_fresh = false;
 }
 
 int

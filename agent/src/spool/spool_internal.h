@@ -223,9 +223,11 @@ struct spool {
 	/* a commit that failed may be in the log, and not on the disk: nothing goes on top of it
 	 * before the log has been written anew */
 	bool log_unsure;
-	bool damaged; /* SQLite says corrupt: spool_replace */
-	bool loaded;  /* d is what a sound file said */
-	bool begun;   /* this run's boot and off gap are in the file */
+	bool damaged;         /* SQLite says corrupt: spool_replace */
+	bool loaded;          /* d is what a sound file said */
+	bool trimmed_missing; /* no room yet for the table of what was trimmed */
+	bool trimmed_fresh;   /* made in the transaction that is open */
+	bool begun;           /* this run's boot and off gap are in the file */
 
 	struct spool_durable d, saved;
 	struct spool_pending p;

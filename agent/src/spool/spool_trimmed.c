@@ -6,7 +6,8 @@
  *
  * Trimming goes oldest first, so this is a row or two a stream.  Files of before
  * get the table when they are opened; what they had receipted in one piece counts
- * as trimmed then.
+ * as trimmed then.  When there is no room for it, the file is gone on with all the
+ * same: the first batch to be trimmed makes the table, in the room that it leaves.
  */
 #include "spool_internal.h"
 
@@ -29,12 +30,44 @@ add_former(struct spool *s, struct bl_err *err)
 	return rc;
 }
 
+/* In a transaction. */
+static int
+make(struct spool *s, struct bl_err *err)
+{
+	int rc;
+
+	if (sqlite3_exec(s->db, table_sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(
+		    s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
+	if ((rc = add_former(s, err)) < 0)
+		return rc;
+	return layout_note(s, err);
+}
+
+/* What the table will say when it is made, of [id, end]: 1; 0: nothing. */
+static int
+former_next(const struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last)
+{
+	const enum bl_stream stream = batch_stream(id);
+
+	if (!stream_valid(stream))
+		return 0;
+	*first = batch_id(s->d.gen, stream, 1);
+	*last = *first - 1 + s->d.stream[stream_index(stream)].contiguous;
+	if (*first < id)
+		*first = id;
+	if (*last > end)
+		*last = end;
+	return *first <= *last ? 1 : 0;
+}
+
 int
 trimmed_make(struct spool *s, struct bl_err *err)
 {
 	int64_t there = 0;
 	int rc;
 
+	s->trimmed_fresh = false;
 	if ((rc = db_number(
 		 s, "SELECT count(*) FROM sqlite_schema WHERE name='trimmed'", &there, err)) < 0 ||
 	    there > 0)
@@ -42,12 +75,10 @@ trimmed_make(struct spool *s, struct bl_err *err)
 	if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return db_fail(
 		    s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
-	if (sqlite3_exec(s->db, table_sql, NULL, NULL, NULL) == SQLITE_OK &&
-	    add_former(s, err) == BL_OK && layout_note(s, err) == BL_OK &&
-	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
-		return BL_OK;
-	rc = db_fail(s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
-	if (!sqlite3_get_autocommit(s->db))
+	if ((rc = make(s, err)) == BL_OK &&
+	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		rc = db_fail(s, sqlite3_errcode(s->db), err, "make the table of what was trimmed");
+	if (rc < 0 && !sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); /* as it was */
 	return rc;
 }
@@ -76,6 +107,12 @@ trimmed_add(struct spool *s, int64_t id, struct bl_err *err)
 	int64_t first, last, next_first, next_last;
 	int rc;
 
+	if (s->trimmed_missing) {
+		if ((rc = make(s, err)) < 0)
+			return rc;
+		s->trimmed_missing = false;
+		s->trimmed_fresh = true;
+	}
 	if ((rc = range_below(s, id, &first, &last, err)) < 0 ||
 	    (rc = range_below(s, id + 1, &next_first, &next_last, err)) < 0)
 		return rc;
@@ -100,10 +137,12 @@ int
 trimmed_next(
     struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last, struct bl_err *err)
 {
-	sqlite3_stmt *st = db_select(s, Q_TRIMMED_FROM, err, "ii", id, end);
+	sqlite3_stmt *st;
 	int rc;
 
-	if (st == NULL)
+	if (s->trimmed_missing)
+		return former_next(s, id, end, first, last);
+	if ((st = db_select(s, Q_TRIMMED_FROM, err, "ii", id, end)) == NULL)
 		return err->code;
 	if ((rc = db_step(s, st, err)) == 1) {
 		*first = sqlite3_column_int64(st, 0);
