@@ -97,6 +97,8 @@ struct sim_scenario {
 
 extern const struct sim_scenario sim_scenarios[];
 const struct sim_scenario *sim_scenario_find(const char *name);
+/* Trouble that the scenario is for and that has not come; NULL: all of it has. */
+const char *sim_scenario_lacks(const struct sim_scenario *sc, const unsigned *acts);
 /* "mix": knobs by chance. */
 struct sim_scenario sim_scenario_mix(struct sim *w);
 
@@ -127,6 +129,10 @@ enum sim_act {
 	ACT_RENAME,
 	ACT_STEP,
 	ACT_SUSPEND,
+	ACT_LOSE, /* from here on not planned: messages on their way, ... */
+	ACT_TWICE,
+	ACT_LATE,
+	ACT_EVICT, /* batches under a small cap */
 	ACTS,
 };
 
@@ -159,6 +165,7 @@ struct sim_sample {
 	uint8_t state;
 	uint8_t stored[SIM_SERIES]; /* how often it is in the store */
 	bool aside, held;           /* in what was set aside at the centre; on a disk set apart */
+	bool was_stored;            /* in a store that was lost or replaced by an older one */
 	bool exposed; /* lay without a receipt in a file that was put back, deleted or damaged */
 	bool copied;  /* was open in a file that a second machine went on with */
 };
@@ -177,6 +184,8 @@ struct sim_machine {
 	bool gone;                /* for good */
 	bool clone;               /* has the identity of another */
 	bool set_apart;           /* gone, and its disk is kept */
+	int64_t first_damaged_at; /* 0: never */
+	int64_t damaged_at;       /* its file, and no new one since; 0: it is whole */
 	bool running;             /* a process is */
 	bool frozen;              /* stands still: a snapshot that waits, or suspended */
 	unsigned frozen_by, twin; /* which snapshot, 0: suspended; who lives on meanwhile */
@@ -292,8 +301,7 @@ struct sim {
 	unsigned acts[ACTS];
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
-	bool store_was_lost; /* lost or put back: "lost at the centre" may be said */
-	unsigned armed;      /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
+	unsigned armed; /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
 	enum shim_loss armed_loss;
 	int64_t disk_well_at; /* a fault ends */
 	unsigned snapshots;
@@ -386,5 +394,7 @@ void oracle_judge(struct sim *w, struct sim_result *out);
 void oracle_copied(struct sim *w, const char *dir);
 /* This file has been put back, or is to be deleted or damaged. */
 void oracle_exposed(struct sim *w, const char *dir);
+/* This store is to be deleted, or replaced by an older one. */
+void oracle_store_goes(struct sim *w);
 
 #endif

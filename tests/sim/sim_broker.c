@@ -65,8 +65,10 @@ wire_copy(struct sim *w, const struct wire *from, enum wire_to to)
 static int64_t
 latency(struct sim *w)
 {
-	if (!w->settling && sim_chance(w, w->sc.late))
+	if (!w->settling && sim_chance(w, w->sc.late)) {
+		w->acts[ACT_LATE]++;
 		return sim_between(w, 1000, 5 * SIM_MINUTE);
+	}
 	return sim_between(w, 1, 60);
 }
 
@@ -230,12 +232,15 @@ at_broker(struct sim *w, const struct wire *x)
 	}
 	wire_send(w, wire_copy(w, x, TO_ACK), latency(w));
 	if (!w->settling && sim_chance(w, w->sc.lose)) {
+		w->acts[ACT_LOSE]++;
 		sim_trace(w, "broker forgets a message of %u", x->machine);
 		return;
 	}
 	to_centre(w, x);
-	if (!w->settling && sim_chance(w, w->sc.twice))
+	if (!w->settling && sim_chance(w, w->sc.twice)) {
+		w->acts[ACT_TWICE]++;
 		to_centre(w, x);
+	}
 }
 
 static void

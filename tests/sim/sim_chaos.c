@@ -209,7 +209,14 @@ put_back(struct sim_machine *m, const struct chaos *c)
 	    (long long)(w->now - c->at) / 1000);
 	sim_remove_files(m->dir, "spool.db");
 	sim_copy_files(from, m->dir, "spool.db");
-	oracle_exposed(w, from);
+	m->damaged_at = 0;
+	if (m->first_damaged_at != 0 && m->first_damaged_at <= c->at) {
+		/* The copy may be one of a damaged file. */
+		m->damaged_at = m->first_damaged_at;
+		sim_erase(w, m->no, w->begin, w->now);
+	} else {
+		oracle_exposed(w, from);
+	}
 	sim_erase(w, m->no, c->at, w->now);
 	if (sim_chance(w, 500))
 		machine_boot(m);
@@ -280,6 +287,19 @@ resume(struct sim_machine *m, const struct chaos *c)
 	thaw(m);
 }
 
+/*
+ * What its file holds without a receipt may be gone from here on. When it is damaged already,
+ * what it held cannot be told any more.
+ */
+static void
+expose(struct sim_machine *m)
+{
+	if (m->damaged_at != 0)
+		sim_erase(m->w, m->no, m->damaged_at, m->w->now);
+	else
+		oracle_exposed(m->w, m->dir);
+}
+
 static void
 lose_spool(struct sim_machine *m)
 {
@@ -290,9 +310,10 @@ lose_spool(struct sim_machine *m)
 	machine_kill(m, SHIM_LOSE_NONE);
 	w->acts[ACT_LOST]++;
 	sim_trace(w, "machine %u: its spool is deleted", m->no);
+	expose(m);
 	(void)unlink(m->path);
 	sim_remove_files(m->dir, "spool.db-wal");
-	sim_erase(w, m->no, w->begin, w->now);
+	m->damaged_at = 0;
 	start_later(m, some_time(w, SIM_HOUR));
 }
 
@@ -314,6 +335,7 @@ damage(struct sim_machine *m)
 		machine_kill(m, SHIM_LOSE_NONE);
 		start_later(m, some_time(w, SIM_HOUR));
 	}
+	expose(m);
 	fd = open(m->path, O_WRONLY | O_CLOEXEC);
 	for (unsigned n = 1 + (unsigned)sim_below(w, 3); fd >= 0 && n > 0; n--) {
 		const off_t at =
@@ -323,7 +345,10 @@ damage(struct sim_machine *m)
 			abort();
 	}
 	(void)close(fd);
-	sim_erase(w, m->no, w->begin, w->now);
+	if (m->damaged_at == 0)
+		m->damaged_at = w->now;
+	if (m->first_damaged_at == 0)
+		m->first_damaged_at = w->now;
 }
 
 static void
@@ -396,10 +421,10 @@ store_put_back(struct sim *w, const struct chaos *c)
 	w->acts[ACT_STORE_BACK]++;
 	sim_trace(w, "centre: a copy of its store of %lld s ago is put back",
 	    (long long)(w->now - c->at) / 1000);
+	oracle_store_goes(w);
 	/* With its mark (a snapshot of the machine), or the database alone (a backup). */
 	sim_remove_files(w->centre.dir, sim_chance(w, 500) ? "telemetry.db" : "telemetry.db-");
 	sim_copy_files(from, w->centre.dir, "telemetry.db");
-	w->store_was_lost = true;
 }
 
 static void
@@ -425,8 +450,8 @@ store_lose(struct sim *w)
 	centre_kill(w, SHIM_LOSE_NONE, some_time(w, w->sc.centre_out_ms));
 	w->acts[ACT_STORE_LOST]++;
 	sim_trace(w, "centre: its store is deleted");
+	oracle_store_goes(w);
 	sim_remove_files(w->centre.dir, "telemetry.db");
-	w->store_was_lost = true;
 }
 
 static void

@@ -5,9 +5,10 @@
  * One line a seed; the last line is
  *   seeds S agent_days D generated G accepted A stored S doubled D lost L explained E aside A
  *   held H undone U twice T seconds T
- * Exit code 1 when a seed failed: its line says FAIL and why.  Without --scenario
- * "mix".  A seed, with the same numbers of agents and days, is the same run to the last byte:
- * `trace` is a hash of all that happened.
+ * Exit code 1 when a seed failed: its line says FAIL and why; and when trouble that a named
+ * scenario is for came in none of the seeds.  Without --scenario "mix".  A seed, with the same
+ * numbers of agents and days, is the same run to the last byte: `trace` is a hash of all that
+ * happened.
  */
 #include "sim.h"
 
@@ -111,6 +112,8 @@ add(struct sim_result *sum, const struct sim_result *r)
 	sum->undone += r->undone;
 	sum->twice += r->twice;
 	sum->agent_days += r->agent_days;
+	for (unsigned i = 0; i < ACTS; i++)
+		sum->acts[i] += r->acts[i];
 }
 
 static void
@@ -134,6 +137,7 @@ main(int argc, char **argv)
 {
 	struct sim_result sum = { 0 }, r;
 	char folder[SIM_PATH_MAX / 2];
+	const char *lacks;
 	unsigned failed = 0;
 	double begun;
 
@@ -157,6 +161,11 @@ main(int argc, char **argv)
 		add(&sum, &r);
 	}
 	(void)rmdir(folder);
+	if (opts.scenario != NULL &&
+	    (lacks = sim_scenario_lacks(opts.scenario, sum.acts)) != NULL) {
+		(void)printf("%s FAIL nothing was shown: no %s came\n", opts.scenario->name, lacks);
+		failed++;
+	}
 	(void)printf(
 	    "seeds %u agent_days %.2f generated %llu accepted %llu stored %llu doubled %llu "
 	    "lost %llu explained %llu aside %llu held %llu undone %llu twice %llu "

@@ -24,6 +24,8 @@ struct entry {
 	int reason;
 	int64_t from, to; /* a sample in (from, to] is claimed */
 	bool by_seq;
+	uint64_t samples; /* as it counts them */
+	uint64_t missing; /* as we find them */
 };
 
 struct judge {
@@ -33,7 +35,6 @@ struct judge {
 	int8_t series[SPOOLS_MAX][ENTRIES_MAX]; /* of a spool's dictionary; -1: not known */
 	struct entry *entry;
 	size_t n_entries, size_entries;
-	uint64_t evicted_samples; /* as the ledger counts them */
 	struct bl_buf raw;
 };
 
@@ -55,7 +56,17 @@ had_two_lives(const struct sim *w)
 
 /* ---- batches, wherever they are ---- */
 
-enum where { IN_STORE, IN_ASIDE, ON_DISK, EXPOSED };
+enum where { IN_STORE, IN_ASIDE, ON_DISK, EXPOSED, WAS_STORED, COPIED };
+
+static void
+mark(struct sim_sample *s, enum where where)
+{
+	s->aside |= where == IN_ASIDE;
+	s->held |= where == ON_DISK;
+	s->exposed |= where == EXPOSED;
+	s->was_stored |= where == WAS_STORED;
+	s->copied |= where == COPIED;
+}
 
 static void
 note(struct judge *j, enum where where, double value, unsigned stream, int64_t at, int series)
@@ -70,12 +81,7 @@ note(struct judge *j, enum where where, double value, unsigned stream, int64_t a
 		return;
 	}
 	s = &j->w->machine[machine].source[stream].s[n];
-	if (where == IN_ASIDE)
-		s->aside = true;
-	if (where == ON_DISK)
-		s->held = true;
-	if (where == EXPOSED)
-		s->exposed = true;
+	mark(s, where);
 	if (where != IN_STORE)
 		return;
 	if (s->at != at)
@@ -206,7 +212,7 @@ read_dict(struct judge *j)
 }
 
 static void
-read_batches(struct judge *j)
+read_batches(struct judge *j, enum where where)
 {
 	sqlite3_stmt *st = query(j, j->db,
 	    "SELECT b.spool_id, b.stream, b.seq, b.crc32, o.uuid, b.kind, b.event_begin_ms,"
@@ -231,7 +237,7 @@ read_batches(struct judge *j)
 			.raw_bytes = (uint32_t)sqlite3_column_int64(st, 14) };
 		const int64_t spool = sqlite3_column_int64(st, 0);
 
-		if (j->w->verbose)
+		if (j->w->verbose && where == IN_STORE)
 			sim_trace(j->w,
 			    "stored: spool %lld stream %d seq %llu %.3f .. %.3f s samples %u "
 			    "events %u",
@@ -243,7 +249,7 @@ read_batches(struct judge *j)
 				     j->w->begin) /
 				1000.0,
 			    h.n_samples, h.n_events);
-		note_batch(j, IN_STORE, &h, sqlite3_column_blob(st, 15),
+		note_batch(j, where, &h, sqlite3_column_blob(st, 15),
 		    (size_t)sqlite3_column_bytes(st, 15), j->series[spool % SPOOLS_MAX]);
 	}
 }
@@ -298,8 +304,8 @@ read_ledger(struct judge *j)
 
 		if (sscanf((const char *)sqlite3_column_text(st, 0), "dev-%u", &e.device) != 1)
 			continue;
-		if (e.reason == BL_GAP_EVICTED)
-			j->evicted_samples += (uint64_t)sqlite3_column_int64(st, 9);
+		e.samples = (uint64_t)sqlite3_column_int64(st, 9);
+		j->w->acts[ACT_EVICT] += e.reason == BL_GAP_EVICTED;
 		if (bl_id_is_zero(&end)) {
 			add_by_seq(j, e, &spool, (uint64_t)sqlite3_column_int64(st, 3),
 			    (uint64_t)sqlite3_column_int64(st, 4));
@@ -371,6 +377,45 @@ read_aside(struct judge *j)
 	}
 }
 
+/* The samples that were made at a time: events of one instant are told apart by nobody. */
+static void
+note_open(struct sim *w, unsigned machine, unsigned stream, int64_t at, enum where where)
+{
+	struct sim_source *src = &w->machine[machine].source[stream];
+	unsigned lo = 1, hi = src->n + 1;
+
+	while (lo < hi) {
+		const unsigned mid = lo + (hi - lo) / 2;
+
+		if (src->s[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo <= src->n && src->s[lo].at == at; lo++)
+		mark(&src->s[lo], where);
+}
+
+static void
+note_open_rows(struct judge *j, sqlite3 *db, enum where where)
+{
+	sqlite3_stmt *st =
+	    query(j, db, "SELECT o.stream, o.boot_ms, s.boot FROM open o JOIN state s");
+	unsigned machine = 0;
+
+	while (row(j, st)) {
+		const struct bl_id boot = column_id(st, 2);
+		const int64_t at =
+		    machine_true_time(j->w, &boot, sqlite3_column_int64(st, 1), &machine);
+
+		if (at == INT64_MIN)
+			sim_fail(j->w, "an open row of a boot that nobody had");
+		else
+			note_open(
+			    j->w, machine, (unsigned)sqlite3_column_int(st, 0) - 1, at, where);
+	}
+}
+
 /* ---- what was set apart on the machines' own disks ---- */
 
 static void
@@ -385,6 +430,7 @@ read_bodies(struct judge *j, const char *path)
 		while (row(j, st))
 			note_message(j, ON_DISK, sqlite3_column_blob(st, 0),
 			    (size_t)sqlite3_column_bytes(st, 0));
+		note_open_rows(j, db, ON_DISK);
 	}
 	(void)sqlite3_close(db); /* only read */
 }
@@ -445,47 +491,6 @@ peek_end(sqlite3 *db, const char *to, const char *base)
 	sim_remove_files(to, base);
 }
 
-/* The samples that were made at a time: events of one instant are told apart by nobody. */
-static void
-note_open(struct sim *w, unsigned machine, unsigned stream, int64_t at, bool copied)
-{
-	struct sim_source *src = &w->machine[machine].source[stream];
-	unsigned lo = 1, hi = src->n + 1;
-
-	while (lo < hi) {
-		const unsigned mid = lo + (hi - lo) / 2;
-
-		if (src->s[mid].at < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo <= src->n && src->s[lo].at == at; lo++) {
-		src->s[lo].copied |= copied;
-		src->s[lo].exposed |= !copied;
-	}
-}
-
-static void
-note_open_rows(struct judge *j, sqlite3 *db, bool copied)
-{
-	sqlite3_stmt *st =
-	    query(j, db, "SELECT o.stream, o.boot_ms, s.boot FROM open o JOIN state s");
-	unsigned machine = 0;
-
-	while (row(j, st)) {
-		const struct bl_id boot = column_id(st, 2);
-		const int64_t at =
-		    machine_true_time(j->w, &boot, sqlite3_column_int64(st, 1), &machine);
-
-		if (at == INT64_MIN)
-			sim_fail(j->w, "an open row of a boot that nobody had");
-		else
-			note_open(
-			    j->w, machine, (unsigned)sqlite3_column_int(st, 0) - 1, at, copied);
-	}
-}
-
 void
 oracle_copied(struct sim *w, const char *dir)
 {
@@ -493,7 +498,7 @@ oracle_copied(struct sim *w, const char *dir)
 	char to[SIM_PATH_MAX];
 	sqlite3 *db = peek(w, dir, "spool.db", to);
 
-	note_open_rows(&j, db, true);
+	note_open_rows(&j, db, COPIED);
 	peek_end(db, to, "spool.db");
 }
 
@@ -506,7 +511,7 @@ oracle_exposed(struct sim *w, const char *dir)
 	sqlite3_stmt *st;
 
 	bl_buf_init(&j.raw, BL_BATCH_RAW_MAX);
-	note_open_rows(&j, db, false);
+	note_open_rows(&j, db, EXPOSED);
 	st = query(&j, db,
 	    "SELECT y.msg FROM body y JOIN batch b ON b.id=y.id WHERE b.receipted_unix_ms IS NULL");
 	while (row(&j, st))
@@ -516,11 +521,32 @@ oracle_exposed(struct sim *w, const char *dir)
 	peek_end(db, to, "spool.db");
 }
 
+void
+oracle_store_goes(struct sim *w)
+{
+	struct judge *j = calloc(1, sizeof(*j));
+	char to[SIM_PATH_MAX];
+
+	assert(j != NULL);
+	j->w = w;
+	j->db = peek(w, w->centre.dir, "telemetry.db", to);
+	bl_buf_init(&j->raw, BL_BATCH_RAW_MAX);
+	read_dict(j);
+	read_batches(j, WAS_STORED);
+	bl_buf_free(&j->raw);
+	peek_end(j->db, to, "telemetry.db");
+	free(j);
+}
+
 /* ---- the verdict ---- */
 
 static bool
 was_erased(const struct sim *w, unsigned machine, int64_t at)
 {
+	const int64_t damaged_at = w->machine[machine].damaged_at;
+
+	if (damaged_at != 0 && at >= damaged_at)
+		return true;
 	for (unsigned i = 0; i < w->n_erased; i++)
 		if (w->erased[i].machine == machine && at >= w->erased[i].from &&
 		    at <= w->erased[i].to)
@@ -530,37 +556,39 @@ was_erased(const struct sim *w, unsigned machine, int64_t at)
 
 /* Whether this reason may be given for a sample that was on the disk once. */
 static bool
-fits(const struct sim *w, int reason, unsigned machine, int64_t at)
+fits(const struct sim *w, int reason, unsigned machine, const struct sim_sample *s)
 {
 	switch (reason) {
 	case BL_GAP_EVICTED:
 		return w->sc.max_bytes < 8 << 20;
 	case BL_GAP_LOST_AT_CENTRE:
-		return w->store_was_lost;
+		return s->was_stored;
 	case BL_GAP_OFF:
 	case BL_GAP_DAMAGED:
 	case BL_GAP_ROLLED_BACK:
-		return was_erased(w, machine, at);
+		return s->exposed || was_erased(w, machine, s->at);
 	default:
 		return false;
 	}
 }
 
-static int
-explained(const struct judge *j, unsigned machine, unsigned stream, int64_t at)
+/* The entry that says why it will never come; NULL: there is none. */
+static struct entry *
+explained(const struct judge *j, unsigned machine, unsigned stream, const struct sim_sample *s)
 {
 	unsigned device = 0;
-	int reason = 0;
+	struct entry *found = NULL;
 
 	(void)sscanf(j->w->machine[machine].device, "dev-%u", &device);
 	for (size_t i = 0; i < j->n_entries; i++) {
-		const struct entry *e = &j->entry[i];
+		struct entry *e = &j->entry[i];
 
-		if (e->stream == stream + 1 && e->device == device && at > e->from && at <= e->to &&
-		    fits(j->w, e->reason, machine, at))
-			reason = e->reason;
+		if (e->stream == stream + 1 && e->device == device && s->at > e->from &&
+		    s->at <= e->to && fits(j->w, e->reason, machine, s) &&
+		    (found == NULL || e->reason != BL_GAP_EVICTED || e->missing < e->samples))
+			found = e;
 	}
-	return reason;
+	return found;
 }
 
 static void
@@ -569,6 +597,7 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	const struct sim_sample *s = &j->w->machine[machine].source[stream].s[n];
 	const unsigned series = stream == 0 ? 1 : SIM_SERIES;
 	struct sim_result *r = j->r;
+	struct entry *e;
 	unsigned stored = 0;
 
 	r->generated += series;
@@ -589,10 +618,12 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	r->accepted += series;
 	if (stored > 0)
 		return;
-	if (explained(j, machine, stream, s->at) != 0)
+	e = explained(j, machine, stream, s);
+	if (e != NULL) {
 		r->explained += series;
-	else if (s->aside &&
-		 (had_two_lives(j->w) || s->exposed || was_erased(j->w, machine, s->at)))
+		e->missing += series;
+	} else if (s->aside &&
+		   (had_two_lives(j->w) || s->exposed || was_erased(j->w, machine, s->at)))
 		r->aside += series;
 	else if (s->held)
 		r->held += series;
@@ -631,6 +662,38 @@ judge_totals(struct judge *j)
 			    (long long)sqlite3_column_int64(st, 0));
 }
 
+/* An entry of the cap cannot account for more than it counts. */
+static void
+judge_counts(struct judge *j)
+{
+	for (size_t i = 0; i < j->n_entries; i++) {
+		const struct entry *e = &j->entry[i];
+
+		if (e->reason == BL_GAP_EVICTED && e->missing > e->samples)
+			sim_fail(j->w, "evicted: dev-%u stream %u counts %llu and lacks %llu",
+			    e->device, e->stream, (unsigned long long)e->samples,
+			    (unsigned long long)e->missing);
+	}
+}
+
+/* What the product itself shows as unexplained. */
+static void
+judge_unexplained(struct judge *j)
+{
+	struct store_unexplained u = { 0 };
+	struct store_read *r = NULL;
+	struct bl_err err = { 0 };
+
+	if (store_read_open(&r, j->w->centre.path, &j->w->clock, &err) < 0 ||
+	    store_read_unexplained(r, NULL, &u, &err) < 0)
+		sim_fail(j->w, "unexplained gaps cannot be read: %s", err.msg);
+	else if (u.gaps != 0)
+		sim_fail(j->w, "unexplained: %llu gaps, %llu batches, %llu not answered",
+		    (unsigned long long)u.gaps, (unsigned long long)u.batches,
+		    (unsigned long long)u.unanswered);
+	store_read_close(r);
+}
+
 void
 oracle_judge(struct sim *w, struct sim_result *out)
 {
@@ -646,14 +709,16 @@ oracle_judge(struct sim *w, struct sim_result *out)
 		NULL) != SQLITE_OK)
 		sim_fail(w, "the store does not open: %s", sqlite3_errmsg(j->db));
 	read_dict(j);
-	read_batches(j);
+	read_batches(j, IN_STORE);
 	read_aside(j);
 	read_ledger(j);
 	for (unsigned i = 0; i < w->n_machines; i++)
 		for (unsigned k = 0; k < BL_STREAMS; k++)
 			for (unsigned n = 1; n <= w->machine[i].source[k].n; n++)
 				judge_sample(j, i, k, n);
+	judge_counts(j);
 	judge_totals(j);
+	judge_unexplained(j);
 	memcpy(out->acts, w->acts, sizeof(out->acts));
 	(void)sqlite3_close(j->db); /* only read */
 	bl_buf_free(&j->raw);

@@ -270,6 +270,47 @@ sim_scenario_find(const char *name)
 	return NULL;
 }
 
+const char *
+sim_scenario_lacks(const struct sim_scenario *sc, const unsigned *acts)
+{
+	const struct {
+		const char *what;
+		unsigned planned;
+		enum sim_act act;
+	} all[] = {
+		/* less than 5 of a hundred is by the way */
+		{ "message lost", sc->lose / 50, ACT_LOSE },
+		{ "message doubled", sc->twice / 50, ACT_TWICE },
+		{ "message late", sc->late / 50, ACT_LATE },
+		{ "connection cut", sc->drops, ACT_DROP },
+		{ "outage", sc->outages, ACT_OUTAGE },
+		{ "death of the broker", sc->broker_deaths, ACT_BROKER_DEATH },
+		{ "stop of the centre", sc->centre_stops, ACT_CENTRE_STOP },
+		{ "death of the centre", sc->centre_kills, ACT_CENTRE_KILL },
+		{ "cut of the centre's disk", sc->centre_cuts, ACT_CENTRE_CUT },
+		{ "store put back", sc->store_back, ACT_STORE_BACK },
+		{ "store lost", sc->store_lost, ACT_STORE_LOST },
+		{ "death of an agent", sc->kills, ACT_KILL },
+		{ "cut of an agent's disk", sc->cuts, ACT_CUT },
+		{ "restart", sc->restarts, ACT_RESTART },
+		{ "failing disk", sc->faults, ACT_FAULT },
+		{ "spool put back", sc->back, ACT_BACK },
+		{ "snapshot resumed", sc->resumed, ACT_RESUME },
+		{ "spool lost", sc->lost, ACT_LOST },
+		{ "spool damaged", sc->damaged, ACT_DAMAGE },
+		{ "clone", sc->clones, ACT_CLONE },
+		{ "renaming", sc->renames, ACT_RENAME },
+		{ "step of a clock", sc->steps, ACT_STEP },
+		{ "suspension", sc->suspends, ACT_SUSPEND },
+		{ "batch evicted", sc->max_bytes != 0, ACT_EVICT },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].planned > 0 && acts[all[i].act] == 0)
+			return all[i].what;
+	return NULL;
+}
+
 static unsigned
 some(struct sim *w, unsigned in_ten, unsigned most)
 {
