@@ -650,6 +650,14 @@ judge_totals(struct judge *j)
 		if (one_id && sqlite3_column_int64(st, 0) != 0)
 			sim_fail(j->w, "%lld messages set aside without a reason to",
 			    (long long)sqlite3_column_int64(st, 0));
+	st = query(j, j->db,
+	    "SELECT count(*), min(g.reason) FROM gap g JOIN batch b ON b.spool_id=g.spool_id AND"
+	    " b.stream=g.stream AND b.seq BETWEEN g.seq_first AND g.seq_last WHERE g.seq_first>0"
+	    " AND length(g.end_boot)=0");
+	while (row(j, st))
+		if (sqlite3_column_int64(st, 0) != 0)
+			sim_fail(j->w, "%lld stored batches are named as missing, reason %d",
+			    (long long)sqlite3_column_int64(st, 0), sqlite3_column_int(st, 1));
 	/* A boot that ended before anybody told it the time has none for good. */
 	st = query(j, j->db,
 	    "SELECT count(*) FROM coverage c JOIN boot b ON b.id=c.boot_id WHERE c.lo_unix_ms IS "

@@ -20,6 +20,12 @@ REGRESSIONS = (
     ("cloned", 3, 2),  # the same with two machines that live
     ("tiny-cap", 1, 1),  # a deadline in the past: the agent's loop span
 )
+# Defects that are known and not mended: README.md, "Open". Mended, they must move up.
+OPEN = (
+    ("rolled-back", 2, 2),
+    ("rolled-back-at-once", 2, 1),
+    ("spool-lost", 2, 1),
+)
 # What was done to them that allows more than "stored or in the ledger": two lives of one spool.
 TWO_LIVES = {"cloned": ("aside", "held", "twice"), "resumed": ("aside", "held", "twice", "undone"),
              "renamed": ("aside", "held"), "rolled-back-at-once": ("aside",), "mix": ("aside",)}
@@ -110,6 +116,15 @@ def test_everything_at_once(tmp_path):
 @pytest.mark.parametrize("scenario, agents, seed", REGRESSIONS)
 def test_what_failed_once(tmp_path, scenario, agents, seed):
     done = subprocess.run(command(tmp_path, f"{seed}-{seed}", agents, scenario), stdout=subprocess.PIPE, text=True)
+    check(done.returncode, done.stdout, scenario)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="tests/sim/README.md, Open")
+@pytest.mark.parametrize("scenario, agents, seed", OPEN)
+def test_what_fails_still(tmp_path, scenario, agents, seed):
+    done = subprocess.run(command(tmp_path, f"{seed}-{seed}", agents, scenario), stdout=subprocess.PIPE, text=True)
+    if done.returncode not in (0, 1):
+        raise RuntimeError("it did not come to a verdict")
     check(done.returncode, done.stdout, scenario)
 
 
