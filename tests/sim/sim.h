@@ -299,6 +299,7 @@ struct sim {
 	struct sim_erased erased[SIM_ERASED_MAX];
 	unsigned n_erased;
 	unsigned acts[ACTS];
+	unsigned given_up;     /* 1 + machine: its spool, and nobody had damaged it */
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
 	unsigned armed; /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */

@@ -166,13 +166,14 @@ on_replaced(void *ctx, const char *why)
 {
 	struct sim_machine *m = ctx;
 
+	(void)why;
 	m->replaced++;
 	sim_trace(m->w, "machine %u: spool replaced", m->no);
 	/* What was damaged in it was noted then; what came into it since may be gone with it. */
 	if (m->damaged_at == 0 && m->w->acts[ACT_RENAME] > 0)
 		return; /* it is kept, as another device's */
 	if (m->damaged_at == 0)
-		sim_fail(m->w, "machine %u gave up a spool that nobody damaged: %s", m->no, why);
+		m->w->given_up = m->no + 1;
 	else
 		sim_erase(m->w, m->no, m->damaged_at, m->w->now);
 	m->damaged_at = 0;

@@ -645,6 +645,9 @@ judge_totals(struct judge *j)
 		if (sqlite3_column_int64(st, 0) != 0)
 			sim_fail(
 			    j->w, "unexplained gaps: %lld", (long long)sqlite3_column_int64(st, 0));
+	if (j->w->given_up != 0)
+		sim_fail(
+		    j->w, "machine %u gave up a spool that nobody damaged", j->w->given_up - 1);
 	st = query(j, j->db, "SELECT count(*) FROM aside");
 	while (row(j, st))
 		if (one_id && sqlite3_column_int64(st, 0) != 0)
