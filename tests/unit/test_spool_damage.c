@@ -340,6 +340,111 @@ a_former_id_that_the_centre_refuses_is_given_up(void **state)
 	free(c);
 }
 
+/* Somebody deletes the file, or the file and its log; the lock file beside it stays. */
+static void
+delete_spool(const struct kit *k, bool with_log)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm" };
+
+	for (unsigned i = 0; i < (with_log ? 3 : 1); i++) {
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "%s%s", k->path, suffix[i]);
+		(void)unlink(path);
+	}
+}
+
+/* Nothing is left to be recovered, but the lock file knows whose file is gone: named. */
+static void
+a_file_that_is_gone_is_named(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	bool named[BL_STREAMS] = { false };
+	struct bl_hello h;
+	struct bl_id old;
+	int64_t began;
+
+	fill(k, c);
+	old = status(k).spool;
+	kit_crash(k);
+	delete_spool(k, true);
+	kit_pass(&k->time, 60000);
+	began = k->time.boot_ms;
+	assert_int_equal(spool_open(&k->s, &k->opts, &err), SPOOL_REPLACED);
+	assert_non_null(strstr(err.msg, "deleted"));
+	kit_declare(k);
+	assert_true(bl_id_equal((struct bl_id[]){ status(k).predecessor }, &old));
+	/* Naming it closes it at the centre, which is to be asked first how far it had come. */
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	assert_true(bl_id_is_zero(&h.predecessor));
+	kit_tick(k, BL_STREAM_HOST);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	assert_true(bl_id_equal(&h.predecessor, &old));
+	for (unsigned i = 0; i < c->n_gaps; i++) {
+		const struct bl_gap *g = &c->gap[i];
+
+		if (g->reason == BL_GAP_DAMAGED && g->seq_first == 0 &&
+		    bl_id_equal(&g->spool, &old) && bl_id_equal(&g->end_boot, &k->opts.boot) &&
+		    g->end_boot_ms >= began)
+			named[g->stream - 1] = true;
+	}
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		assert_true(named[i]);
+	assert_int_equal(c->seen[2][0][k->appended[2]], 1);
+	assert_int_equal(c->conflicts, 0);
+	kit_close(k);
+	kit_open(k, SPOOL_OPENED); /* and that was all of it */
+	free(c);
+}
+
+/* What SQLite would delete as the log of another file is looked through first. */
+static void
+of_a_file_that_is_gone_the_log_is_salvaged(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+
+	kit_open(k, SPOOL_CREATED);
+	for (int i = 0; i < 2; i++)
+		kit_tick(k, BL_STREAM_HOST);
+	kit_cut_all(k);
+	kit_tick(k, BL_STREAM_HOST);
+	kit_commit(k);
+	kit_crash(k);
+	delete_spool(k, false);
+	kit_pass(&k->time, 60000);
+	kit_open(k, SPOOL_REPLACED);
+	assert_int_equal(files_aside(k), 0); /* but its log is */
+	kit_tick(k, BL_STREAM_HOST);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	centre_assert_exact(c, BL_STREAM_HOST, 4);
+	free(c);
+}
+
+/* A folder copied to another machine without the file: what is gone there was never its own. */
+static void
+a_lock_file_of_another_device_names_nothing(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+
+	fill(k, c);
+	kit_close(k);
+	delete_spool(k, true);
+	k->opts.device = "till-2";
+	kit_open(k, SPOOL_CREATED);
+	assert_true(bl_id_is_zero((struct bl_id[]){ status(k).predecessor }));
+	free(c);
+}
+
 /* A stored batch with a flipped bit is not sent: it is named and dropped. */
 static void
 a_batch_with_a_flipped_bit_is_named(void **state)
@@ -616,6 +721,9 @@ main(void)
 		cmocka_unit_test(a_list_of_free_pages_may_lead_anywhere),
 		T(a_death_while_replacing_leaves_no_loss_without_a_name),
 		T(a_former_id_that_the_centre_refuses_is_given_up),
+		T(a_file_that_is_gone_is_named),
+		T(of_a_file_that_is_gone_the_log_is_salvaged),
+		T(a_lock_file_of_another_device_names_nothing),
 		T(a_batch_with_a_flipped_bit_is_named),
 		T(another_devices_spool_is_set_aside_whole),
 		T(a_newer_file_is_refused_and_left_untouched),

@@ -3,7 +3,8 @@
  * closing.  One thread owns a struct spool.
  *
  * Opening never gives up on damage: the file is set aside, a new one names it
- * as its predecessor, the time and what cannot be read become one gap.  It does
+ * as its predecessor, the time and what cannot be read become one gap.  The same
+ * when the file is gone and only the lock file beside it knows its id.  It does
  * give up on a newer file, and on one that another agent holds.
  */
 #include <stdlib.h>
@@ -127,7 +128,8 @@ put_aside(struct spool *s, const char *why, struct bl_err *err)
 	if (!file_noted_identity(s, &id))
 		(void)id_of_file(s->path, &id);
 	s->aside[0] = '\0';
-	if (access(s->path, F_OK) == 0) {
+	/* A log without its file may still hold something. */
+	if (access(s->path, F_OK) == 0 || file_bytes(s->path, "-wal") > 0) {
 		if ((rc = file_set_aside(s, why, to, sizeof(to), err)) < 0)
 			return rc;
 		(void)snprintf(s->aside, sizeof(s->aside), "%s", strrchr(to, '/') + 1);
@@ -316,6 +318,18 @@ was_replacing(struct spool *s, struct bl_err *err)
 	return true;
 }
 
+/* Nothing lies here, and the lock file knows the spool that did: what it held is lost. */
+static bool
+is_gone(struct spool *s, struct bl_err *err)
+{
+	struct bl_id noted;
+
+	if (!db_is_empty(s->path) || !file_noted_identity(s, &noted) || file_noted_other_device(s))
+		return false;
+	(void)bl_fail(err, BL_ECORRUPT, "spool %s: its file was deleted", s->path);
+	return true;
+}
+
 static int
 open_file(struct spool *s, struct bl_err *err)
 {
@@ -325,7 +339,7 @@ open_file(struct spool *s, struct bl_err *err)
 
 	if ((rc = check_newer(s, err)) < 0)
 		return rc;
-	if (was_replacing(s, err))
+	if (was_replacing(s, err) || is_gone(s, err))
 		return spool_replace(s, err);
 	s->d.spool = bl_id_random(s->clock);
 	s->d.gen = 1;

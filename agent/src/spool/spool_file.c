@@ -48,16 +48,19 @@ file_lock(struct spool *s, struct bl_err *err)
 	return BL_OK;
 }
 
+/* The id, and whose it is: the file may be gone, and the folder on another machine. */
 void
 file_note_identity(struct spool *s)
 {
-	char text[BL_ID_HEX_SIZE + 1];
+	char text[BL_ID_HEX_SIZE + BL_DEVICE_ID_MAX + 2];
+	size_t len;
 
 	bl_id_hex(&s->d.spool, text);
-	text[BL_ID_HEX_SIZE - 1] = '\n';
-	text[BL_ID_HEX_SIZE] = '\0';
+	len = (size_t)snprintf(text + BL_ID_HEX_SIZE - 1, sizeof(text) - BL_ID_HEX_SIZE + 1,
+		  "\n%s\n", s->device) +
+	      BL_ID_HEX_SIZE - 1;
 	/* A help for damage, not a promise: without it the predecessor is unknown. */
-	if (pwrite(s->lock_fd, text, BL_ID_HEX_SIZE, 0) != (ssize_t)BL_ID_HEX_SIZE)
+	if (pwrite(s->lock_fd, text, len, 0) != (ssize_t)len)
 		bl_debug("spool", "%s.lock: could not note the identity", s->path);
 }
 
@@ -70,6 +73,19 @@ file_noted_identity(struct spool *s, struct bl_id *id)
 		return false;
 	hex[BL_ID_HEX_SIZE - 1] = '\0';
 	return bl_id_parse(hex, id) && !bl_id_is_zero(id);
+}
+
+bool
+file_noted_other_device(struct spool *s)
+{
+	char name[BL_DEVICE_ID_MAX + 2];
+	const ssize_t n = pread(s->lock_fd, name, sizeof(name) - 1, BL_ID_HEX_SIZE);
+
+	if (n <= 0)
+		return false; /* older ones note the id alone */
+	name[n] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	return strcmp(name, s->device) != 0;
 }
 
 int64_t

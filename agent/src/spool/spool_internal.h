@@ -340,6 +340,8 @@ int file_lock(struct spool *s, struct bl_err *err);
 /* Who the spool is, beside it, for the day its first page is damaged. */
 void file_note_identity(struct spool *s);
 bool file_noted_identity(struct spool *s, struct bl_id *id);
+/* The noted id is that of another device's spool. */
+bool file_noted_other_device(struct spool *s);
 /* Renames the file with its WAL; to (>= path + 64) gets the new name. */
 int file_set_aside(struct spool *s, const char *why, char *to, size_t to_size, struct bl_err *err);
 /* The file that was set aside last, if it was for this reason; to as above. */

@@ -236,16 +236,19 @@ wreck_open(struct wreck **out, const char *path, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", path);
 	bl_buf_init(&w->payload, PAYLOAD_MOST);
 	w->log_fd = -1;
-	if ((w->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 || fstat(w->fd, &st) != 0 ||
-	    !S_ISREG(st.st_mode)) {
+	(void)snprintf(log, sizeof(log), "%s-wal", path);
+	w->log_fd = open(log, O_RDONLY | O_CLOEXEC); /* most have none */
+	memset(&st, 0, sizeof(st));
+	w->fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Only the file was deleted: its log is what there is. */
+	if (!(w->fd < 0 && errno == ENOENT && w->log_fd >= 0) &&
+	    (w->fd < 0 || fstat(w->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
 		rc = bl_fail_errno(
 		    err, errno == EACCES ? BL_EDENIED : BL_ENOTFOUND, "read %s", path);
 		wreck_close(w);
 		return rc;
 	}
 	w->pages = (uint32_t)(st.st_size / PAGE);
-	(void)snprintf(log, sizeof(log), "%s-wal", path);
-	w->log_fd = open(log, O_RDONLY | O_CLOEXEC); /* most have none */
 	if ((rc = log_read(w, err)) < 0) {
 		wreck_close(w);
 		return rc;
