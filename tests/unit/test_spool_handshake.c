@@ -273,6 +273,53 @@ a_file_that_was_put_back_begins_anew(void **state)
 	(void)state;
 }
 
+/*
+ * A copy of an id that was given up since, and that holds more than the centre heard of it:
+ * seqs tell no roll-back, the refusal does, by what it has.  One that has nothing is about
+ * somebody else's spool.
+ */
+static void
+a_copy_of_a_closed_spool_goes_on_under_a_new_id(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	struct bl_receipt r;
+	struct bl_hello h;
+	struct bl_id old;
+
+	kit_open(k, SPOOL_CREATED);
+	for (int i = 0; i < 3; i++) {
+		ticks(k, 2);
+		kit_cut_all(k);
+	}
+	centre_drain(c, k);
+	for (int i = 0; i < 2; i++) {
+		ticks(k, 2);
+		kit_cut_all(k);
+	}
+	ticks(k, 1);
+	kit_commit(k);
+	old = status(k).spool;
+	memset(&r, 0, sizeof(r));
+	r.is_answer = true;
+	r.spool = old;
+	r.verdict = BL_VERDICT_CONFLICT;
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_OTHER);
+	assert_true(bl_id_equal((struct bl_id[]){ status(k).spool }, &old));
+	centre_receipt(c, &old, true, &r);
+	r.verdict = BL_VERDICT_CONFLICT;
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_ROLLED_BACK);
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	assert_false(bl_id_equal(&h.spool, &old));
+	assert_true(bl_id_equal(&h.predecessor, &old));
+	kit_cut_all(k);
+	centre_drain(c, k);
+	centre_assert_exact(c, BL_STREAM_HOST, k->appended[2]);
+	assert_int_equal(c->conflicts, 0);
+	free(c);
+}
+
 static void
 seqs_begin_at_one_after_a_roll_back(void **state)
 {
@@ -645,6 +692,7 @@ main(void)
 		cmocka_unit_test(a_file_that_was_put_back_begins_anew),
 		T(seqs_that_no_spool_can_have_are_refused),
 		T(a_hello_is_read_from_the_file_of_a_dead_daemon),
+		T(a_copy_of_a_closed_spool_goes_on_under_a_new_id),
 		T(seqs_begin_at_one_after_a_roll_back),
 		T(what_a_roll_back_names_is_told_within_seconds),
 		T(a_question_gets_what_is_held_and_a_word_on_the_rest),

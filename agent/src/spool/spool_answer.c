@@ -7,7 +7,8 @@
  * An answer that knows what this file has not cut, or never offered, talks of
  * another life of the file: an older copy was put back (a snapshot, a disk
  * image, a lost log).  Then a new spool id begins in the same file, and what is
- * held without a receipt is cut again under it (spool_recut.c).
+ * held without a receipt is cut again under it (spool_recut.c).  The same when the
+ * centre refuses our id as closed: its successor came of another life of the file.
  *
  * A batch that the centre knows under our seq and that we have offered is ours: a
  * batch never changes.  One that we have not offered may be the same, cut before
@@ -50,6 +51,20 @@ knows_uncut(const struct spool *s, const struct bl_receipt *r)
 		if (highest(&r->stream[i]) >= (uint64_t)s->d.stream[i].next_seq)
 			return true;
 	return r->dict_version > s->d.dict || r->clock_version > s->d.clock;
+}
+
+/*
+ * A refusal that says what the centre has of this id: our own, closed by a successor that
+ * this file knows nothing of.  Of another device's spool it says nothing.
+ */
+static bool
+is_closed(const struct bl_receipt *r)
+{
+	bool any = r->dict_version > 0 || r->clock_version > 0;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		any = any || highest(&r->stream[i]) > 0;
+	return any && r->verdict == BL_VERDICT_CONFLICT;
 }
 
 /* No spool gets so far: the word of somebody who wants us to count to it. */
@@ -328,9 +343,9 @@ roll_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 	spool_outstanding_clear_all(s);
 	file_note_identity(s);
 	bl_id_hex(&s->d.spool, fresh);
-	bl_warn("spool",
-	    "the centre knows more of this spool than its file: an older copy was put back; "
-	    "going on under a new id old=%s new=%s",
+	bl_warn("spool", "%s: an older copy was put back; going on under a new id old=%s new=%s",
+	    is_closed(r) ? "this spool has a successor at the centre that its file does not know"
+			 : "the centre knows more of this spool than its file",
 	    old, fresh);
 
 	if ((rc = recut_most(s, err)) < 0)
@@ -542,13 +557,13 @@ spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 						 : give_up_former(s, &former, err);
 		return rc < 0 ? rc : SPOOL_ANSWER_ROLLED_BACK;
 	}
-	if (r->verdict != BL_VERDICT_OK)
+	if (r->verdict != BL_VERDICT_OK && !is_closed(r))
 		return SPOOL_ANSWER_OTHER;
 	if ((rc = spool_commit(s, &lost, err)) < 0 && !s->begun)
 		return rc; /* the run has not begun in the file: fork_seq is not set */
 	if ((rc = knows_unoffered(s, r, &unoffered, err)) < 0)
 		return rc;
-	if (unoffered || knows_uncut(s, r)) {
+	if (unoffered || knows_uncut(s, r) || is_closed(r)) {
 		rc = roll_back(s, r, err);
 		return rc < 0 ? rc : SPOOL_ANSWER_ROLLED_BACK;
 	}
