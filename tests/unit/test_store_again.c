@@ -103,6 +103,58 @@ a_late_batch_of_a_closed_spool_doubles_nothing(void **state)
 	assert_int_equal(totals(c).batches, 2);
 }
 
+/*
+ * The other life of a file that was set back had announced more than came, and whoever goes on
+ * knows nothing of it.  Named; no receipt speaks of it, for that life may be a clone that lives.
+ */
+static void
+what_another_life_announced_is_named(void **state)
+{
+	static const struct {
+		bool recovered; /* the hello asks for what a file had that is gone */
+		enum bl_gap_reason reason;
+	} rows[] = { { false, BL_GAP_ROLLED_BACK }, { true, BL_GAP_DAMAGED } };
+	struct store_totals t;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bl_id fresh = fixture_id(0x22);
+		struct store_spool *sp;
+		struct bl_err err = { 0 };
+		struct bl_receipt r;
+		struct bl_hello h;
+		struct ctx *c;
+
+		assert_int_equal(setup(state), 0);
+		c = *state;
+		h = hello(c, "kiosk-1", 9); /* eight are cut */
+		take_hello(c, "kiosk-1", &h);
+		for (uint64_t seq = 1; seq <= 3; seq++)
+			take_minutes(c, &c->spool, seq, (int)seq, (int)seq + 1, 0);
+		h = hello(c, "kiosk-1", rows[i].recovered ? 1 : 3); /* the copy has cut two */
+		h.dict_version = h.clock_version = rows[i].recovered ? 0 : 1;
+		take_hello(c, "kiosk-1", &h);
+		begin_spool(c, &fresh, &c->spool);
+		t = totals(c);
+		if (t.unexplained.batches != 0)
+			fail_msg("row %zu: %llu batches are unexplained", i,
+			    (unsigned long long)t.unexplained.batches);
+		/* Five of each stream that was announced. */
+		assert_true(t.gaps_by[rows[i].reason - 1].entries >= 1);
+		assert_int_equal(t.gaps, t.gaps_by[rows[i].reason - 1].entries);
+		take_minutes(c, &c->spool, 6, 6, 7, 0); /* one was on its way after all */
+		assert_int_equal(totals(c).batches, 4);
+		assert_int_equal(totals(c).gaps, t.gaps + 1); /* 4..5 and 7..8 */
+		assert_int_equal(totals(c).unexplained.batches, 0);
+		must(store_spool_known(c->s, &c->spool, "kiosk-1", &sp, &err), &err);
+		store_receipt(c->s, sp, &r);
+		assert_int_equal(r.stream[2].contiguous, 3);
+		assert_int_equal(r.stream[2].beyond.n, 1);
+		assert_int_equal(r.stream[2].beyond.r[0].first, 6);
+		assert_int_equal(r.stream[2].beyond.r[0].last, 6);
+		teardown(state);
+	}
+}
+
 int
 main(void)
 {
@@ -110,6 +162,7 @@ main(void)
 		cmocka_unit_test(what_a_device_sent_before_is_stored_once),
 		cmocka_unit_test_setup_teardown(
 		    a_late_batch_of_a_closed_spool_doubles_nothing, setup, teardown),
+		cmocka_unit_test(what_another_life_announced_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

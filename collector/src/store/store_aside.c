@@ -61,6 +61,7 @@ settle(struct store *s, const struct store_aside *a, struct bl_err *err)
 	struct store_spool *sp = a->spool;
 	struct store_stream *m;
 	uint64_t next_seq;
+	int rc;
 
 	if (sp == NULL)
 		return BL_OK;
@@ -75,6 +76,9 @@ settle(struct store *s, const struct store_aside *a, struct bl_err *err)
 		return BL_OK;
 	}
 	next_seq = m->next_seq;
+	if (seqs_has(&m->named, a->seq) &&
+	    (rc = store_gap_carve(s, sp, a->stream, a->seq, a->seq, err)) < 0)
+		return rc;
 	if (seqs_add(&m->aside, a->seq, a->seq, STORE_RANGES_MAX) < 0 ||
 	    store_settle(sp, a->stream, a->seq, a->seq) < 0)
 		return bl_fail(err, BL_ENOMEM, "set aside: out of memory");

@@ -218,7 +218,8 @@ store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 {
 	struct store_stream *m = &sp->stream[h->stream - 1];
 	/* Given up, with an entry that must go now. */
-	const bool named = late || seqs_has(&m->vanished, h->seq);
+	const bool named =
+	    late || seqs_has(&m->vanished, h->seq) || seqs_has(&m->named, h->seq);
 	struct store_edges edges;
 	int64_t boot_id;
 	int rc;

@@ -174,18 +174,28 @@ unclaimed(struct store *s, const struct store_spool *sp, enum bl_stream stream, 
 	return BL_OK;
 }
 
+/* What of [first, last] is neither settled nor in the ledger. */
+static int
+unsettled(struct store *s, const struct store_spool *sp, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct seqs *pieces, struct bl_err *err)
+{
+	const struct seqs *settled = &sp->stream[stream - 1].settled;
+	int rc = unclaimed(s, sp, stream, first, last, pieces, err);
+
+	for (size_t i = 0; rc == BL_OK && i < settled->n; i++)
+		if (seqs_remove(pieces, settled->r[i].first, settled->r[i].last) < 0)
+			rc = bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+	return rc;
+}
+
 /* What neither came nor has a reason: named as that, and nothing is settled. */
 static int
 add_vanished(struct store *s, struct store_spool *sp, enum bl_stream stream, struct gap_row *g,
     struct bl_err *err)
 {
-	const struct seqs *settled = &sp->stream[stream - 1].settled;
 	struct seqs pieces = { 0 };
-	int rc = unclaimed(s, sp, stream, g->seq_first, g->seq_last, &pieces, err);
+	int rc = unsettled(s, sp, stream, g->seq_first, g->seq_last, &pieces, err);
 
-	for (size_t i = 0; rc == BL_OK && i < settled->n; i++)
-		if (seqs_remove(&pieces, settled->r[i].first, settled->r[i].last) < 0)
-			rc = bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
 	for (size_t i = 0; rc == BL_OK && i < pieces.n; i++) {
 		g->seq_first = pieces.r[i].first;
 		g->seq_last = pieces.r[i].last;
@@ -199,6 +209,41 @@ add_vanished(struct store *s, struct store_spool *sp, enum bl_stream stream, str
 			    : insert(s, sp, stream, g, 0, err);
 	}
 	seqs_free(&pieces);
+	return rc;
+}
+
+int
+store_gap_name(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
+    uint64_t last, enum bl_gap_reason reason, struct bl_err *err)
+{
+	struct gap_row row = {
+		.reason = reason,
+		.begin_unix_ms = STORE_TIME_NONE,
+		.end_unix_ms = STORE_TIME_NONE,
+		.known_unix_ms = s->now_unix_ms,
+	};
+	struct store_stream *m = &sp->stream[stream - 1];
+	struct seqs pieces = { 0 };
+	int rc;
+
+	if ((rc = carve(s, sp, stream, first, last, ROOM_VANISHED, err)) == BL_OK)
+		rc = unsettled(s, sp, stream, first, last, &pieces, err);
+	for (size_t i = 0; rc == BL_OK && i < pieces.n; i++) {
+		row.seq_first = pieces.r[i].first;
+		row.seq_last = pieces.r[i].last;
+		rc = seqs_add(&m->named, row.seq_first, row.seq_last, STORE_RANGES_MAX);
+		if (rc == BL_EFULL) {
+			s->stats.holes_refused++;
+			rc = BL_OK;
+			break;
+		}
+		if (rc == BL_OK)
+			rc = seqs_remove(&m->vanished, row.seq_first, row.seq_last);
+		rc = rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory")
+			    : insert(s, sp, stream, &row, 0, err);
+	}
+	seqs_free(&pieces);
+	m->dirty = m->ranges_dirty = sp->dirty = true;
 	return rc;
 }
 

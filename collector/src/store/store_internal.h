@@ -75,7 +75,10 @@ struct store_stream {
 	struct seqs settled; /* stored, set aside, superseded, known gone */
 	struct seqs aside;
 	struct seqs vanished; /* not settled: the agent knows neither them nor a reason */
+	struct seqs named;    /* not settled, in the ledger: another life's, of a closed spool */
 	uint64_t next_seq, lowest_held, unexplained, unexplained_gaps;
+	/* From here on whoever said the last hello under this id knows nothing; 0: not known. */
+	uint64_t untold_from;
 	int64_t unexplained_since_unix_ms;
 	uint64_t batches, samples;
 	int64_t last_arrival_unix_ms, until_unix_ms, span_max_ms;
@@ -94,6 +97,7 @@ struct store_spool {
 	int64_t id, device_id;
 	char device[BL_DEVICE_ID_MAX + 1];
 	bool closed, conflict;
+	bool was_recovered; /* the last hello under this id asked for what a damaged file had */
 	/* store_again.c: when it was first heard of, and whether it has a predecessor */
 	bool birth_known, has_predecessor;
 	int64_t made_unix_ms;
@@ -483,6 +487,12 @@ int store_gap_check(const struct bl_gap *g, struct bl_err *err);
 /* One ledger entry, checked; of sp when g->spool is zero.  Only the database or memory fails. */
 int store_gap_add(
     struct store *s, struct store_spool *sp, const struct bl_gap *g, struct bl_err *err);
+/*
+ * Names what of [first, last] neither came nor is in the ledger, of a spool that its successor
+ * closes.  Nothing is settled: should its other life be alive, no receipt may take it from that.
+ */
+int store_gap_name(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
+    uint64_t last, enum bl_gap_reason reason, struct bl_err *err);
 /* A batch came after all: no entry may claim it. */
 int store_gap_carve(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t first,
     uint64_t last, struct bl_err *err);

@@ -55,6 +55,7 @@ spool_free(struct store_spool *sp)
 		seqs_free(&sp->stream[i].settled);
 		seqs_free(&sp->stream[i].aside);
 		seqs_free(&sp->stream[i].vanished);
+		seqs_free(&sp->stream[i].named);
 	}
 	free(sp->segs);
 	free(sp);
@@ -366,6 +367,42 @@ store_spool_knows_boot(const struct store_spool *sp, const struct bl_id *boot)
 
 /* ---- hello ---- */
 
+/*
+ * What a spool announced and its successor never held: another life's, of a file that
+ * was set back or lost.  The successor names what it knows, and of the rest it knows nothing.
+ */
+static int
+name_other_life(struct store *s, struct store_spool *old, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (int i = 0; i < BL_STREAMS && rc == BL_OK; i++) {
+		const struct store_stream *m = &old->stream[i];
+		const uint64_t from =
+		    m->untold_from != 0 ? m->untold_from : seqs_highest(&m->settled) + 1;
+
+		if (from < m->next_seq)
+			rc = store_gap_name(s, old, (enum bl_stream)(i + 1), from, m->next_seq - 1,
+			    old->was_recovered ? BL_GAP_DAMAGED : BL_GAP_ROLLED_BACK, err);
+	}
+	return rc;
+}
+
+/* Up to where whoever says this hello will name what does not come: it learns what is settled. */
+static void
+note_told(struct store_spool *sp, const struct bl_hello *h)
+{
+	/* A spool asks about an earlier id of its own file without maps: those are the new id's. */
+	sp->was_recovered = h->dict_version == 0 && h->clock_version == 0;
+	for (int i = 0; i < BL_STREAMS; i++) {
+		struct store_stream *m = &sp->stream[i];
+
+		m->untold_from = seqs_highest(&m->settled) + 1;
+		if (h->stream[i].next_seq > m->untold_from)
+			m->untold_from = h->stream[i].next_seq;
+	}
+}
+
 static int
 close_predecessor(
     struct store *s, const struct store_spool *sp, const struct bl_id *uuid, struct bl_err *err)
@@ -382,7 +419,7 @@ close_predecessor(
 	old->closed = old->dirty = old->row_dirty = true;
 	for (int i = 0; i < BL_STREAMS; i++)
 		old->stream[i].dirty = old->stream[i].exists; /* "unexplained" has another bound */
-	return BL_OK;
+	return name_other_life(s, old, err);
 }
 
 /* What lies between the held ranges is not held; a full list only tells of its newest. */
@@ -431,6 +468,7 @@ store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
 	    (rc = close_predecessor(s, sp, &h->predecessor, err)) < 0)
 		return rc;
 	sp->birth_known = false;
+	note_told(sp, h);
 	/*
 	 * Before "closed": a copy that is put back a second time names an id that
 	 * the first time's successor closed.  It too has to begin a new one.

@@ -9,13 +9,14 @@
 
 #include "store_internal.h"
 
-enum { RANGE_BEYOND = 1, RANGE_ASIDE = 2, RANGE_VANISHED = 3 };
+enum { RANGE_BEYOND = 1, RANGE_ASIDE = 2, RANGE_VANISHED = 3, RANGE_NAMED = 4 };
 
 static struct seqs *
 of_kind(struct store_stream *m, int kind)
 {
 	return kind == RANGE_ASIDE      ? &m->aside
 	       : kind == RANGE_VANISHED ? &m->vanished
+	       : kind == RANGE_NAMED    ? &m->named
 					: &m->settled;
 }
 
@@ -121,6 +122,9 @@ flush_ranges(struct store *s, const struct store_spool *sp, struct store_stream 
 	for (size_t i = 0; rc == BL_OK && i < m->vanished.n; i++)
 		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream,
 		    (int64_t)RANGE_VANISHED, m->vanished.r[i].first, m->vanished.r[i].last);
+	for (size_t i = 0; rc == BL_OK && i < m->named.n; i++)
+		rc = store_run(s, SQL_RANGE_ADD, err, "iiiuu", sp->id, stream, (int64_t)RANGE_NAMED,
+		    m->named.r[i].first, m->named.r[i].last);
 	return rc;
 }
 
@@ -163,8 +167,9 @@ store_settle(struct store_spool *sp, enum bl_stream stream, uint64_t first, uint
 
 	if ((rc = seqs_add(&m->settled, first, last, STORE_RANGES_MAX)) < 0)
 		return rc;
-	if (m->vanished.n > 0) {
-		if (seqs_remove(&m->vanished, first, last) < 0)
+	if (m->vanished.n > 0 || m->named.n > 0) {
+		if (seqs_remove(&m->vanished, first, last) < 0 ||
+		    seqs_remove(&m->named, first, last) < 0)
 			return BL_ENOMEM;
 		m->ranges_dirty = true;
 	}

@@ -3,7 +3,7 @@
  *
  * Two kinds of seqs: those below the bound (the lowest that the agent says it
  * still has without a receipt; of a closed spool, what it ever cut) that are not
- * settled, about which it is asked; and those of which it has said "vanished",
+ * settled, about which it is asked (of a closed one: nor named, store_gap_name); and those of which it has said "vanished",
  * wherever they lie.  Neither is settled: no receipt ever speaks of them, and a
  * batch that comes after all is stored.
  */
@@ -13,6 +13,26 @@ uint64_t
 store_stream_bound(const struct store_spool *sp, const struct store_stream *m)
 {
 	return sp->closed ? m->next_seq : m->lowest_held;
+}
+
+static void
+count_missing(struct store_stream *m, uint64_t bound)
+{
+	struct seqs known = { 0 };
+	int rc = BL_OK;
+
+	for (size_t i = 0; i < m->settled.n && m->named.n > 0 && rc == BL_OK; i++)
+		rc = seqs_add(
+		    &known, m->settled.r[i].first, m->settled.r[i].last, 2 * STORE_RANGES_MAX);
+	for (size_t i = 0; i < m->named.n && rc == BL_OK; i++)
+		rc = seqs_add(
+		    &known, m->named.r[i].first, m->named.r[i].last, 2 * STORE_RANGES_MAX);
+	/* Without memory what is named counts until the next commit. */
+	m->unexplained =
+	    seqs_missing(m->named.n > 0 && rc == BL_OK ? &known : &m->settled, 1, bound - 1);
+	m->unexplained_gaps =
+	    seqs_holes(m->named.n > 0 && rc == BL_OK ? &known : &m->settled, bound - 1);
+	seqs_free(&known);
 }
 
 /* Vanished ones at the bound or above: below it they are missing anyway. */
@@ -38,10 +58,8 @@ store_stream_unexplained(const struct store_spool *sp, struct store_stream *m, i
 	const uint64_t bound = store_stream_bound(sp, m);
 
 	m->unexplained = m->unexplained_gaps = 0;
-	if (bound > 1) {
-		m->unexplained = seqs_missing(&m->settled, 1, bound - 1);
-		m->unexplained_gaps = seqs_holes(&m->settled, bound - 1);
-	}
+	if (bound > 1)
+		count_missing(m, bound);
 	count_vanished(m, bound);
 	if (m->unexplained == 0)
 		m->unexplained_since_unix_ms = STORE_TIME_NONE;
