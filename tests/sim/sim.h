@@ -185,6 +185,7 @@ struct sim_machine {
 	bool clone;               /* has the identity of another */
 	bool set_apart;           /* gone, and its disk is kept */
 	int64_t first_damaged_at; /* 0: never */
+	bool deleted;             /* its file, and no new one since */
 	int64_t damaged_at;       /* its file, and no new one since; 0: it is whole */
 	bool running;             /* a process is */
 	bool frozen;              /* stands still: a snapshot that waits, or suspended */

@@ -314,6 +314,7 @@ lose_spool(struct sim_machine *m)
 	(void)unlink(m->path);
 	sim_remove_files(m->dir, "spool.db-wal");
 	m->damaged_at = 0;
+	m->deleted = true;
 	start_later(m, some_time(w, SIM_HOUR));
 }
 

@@ -170,6 +170,10 @@ on_replaced(void *ctx, const char *why)
 	m->replaced++;
 	sim_trace(m->w, "machine %u: spool replaced", m->no);
 	/* What was damaged in it was noted then; what came into it since may be gone with it. */
+	if (m->deleted) {
+		m->deleted = false;
+		return;
+	}
 	if (m->damaged_at == 0 && m->w->acts[ACT_RENAME] > 0)
 		return; /* it is kept, as another device's */
 	if (m->damaged_at == 0)

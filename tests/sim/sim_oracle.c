@@ -648,6 +648,16 @@ judge_totals(struct judge *j)
 	if (j->w->given_up != 0)
 		sim_fail(
 		    j->w, "machine %u gave up a spool that nobody damaged", j->w->given_up - 1);
+	st = query(j, j->db,
+	    "SELECT s.id, m.stream, m.next_seq, m.contiguous, m.unexplained, s.closed FROM stream m"
+	    " JOIN spool s ON s.id=m.spool_id WHERE m.unexplained>0");
+	while (row(j, st))
+		sim_trace(j->w,
+		    "unexplained: spool %lld stream %d next %lld contiguous %lld missing %lld closed "
+		    "%d",
+		    (long long)sqlite3_column_int64(st, 0), sqlite3_column_int(st, 1),
+		    (long long)sqlite3_column_int64(st, 2), (long long)sqlite3_column_int64(st, 3),
+		    (long long)sqlite3_column_int64(st, 4), sqlite3_column_int(st, 5));
 	st = query(j, j->db, "SELECT count(*) FROM aside");
 	while (row(j, st))
 		if (one_id && sqlite3_column_int64(st, 0) != 0)

@@ -146,7 +146,6 @@ const struct sim_scenario sim_scenarios[] = {
 	    .outage_ms = 4 * SIM_HOUR },
 	{ .name = "spool-lost",
 	    .rule = "a spool that is gone is named",
-	    .open = true,
 	    .lose = 2,
 	    .twice = 5,
 	    .late = 5,

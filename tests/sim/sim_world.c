@@ -12,6 +12,7 @@
 
 #define BEGIN_UNIX_MS INT64_C(1795824000000) /* 2026-11-28 */
 #define SPINS         200000 /* things that happen at one instant: somebody does not wait */
+#define QUIET_TIMES 6 /* of 15 min: a ledger entry without seqs may travel with an hourly cut */
 #define SETTLE_MS     (36 * SIM_HOUR) /* at most: deadlines double, refusals last 5 min */
 
 /* ---- chance (splitmix64) ---- */
@@ -350,11 +351,11 @@ settle(struct sim *w)
 
 	w->settling = true;
 	chaos_heal(w);
-	while (w->fail[0] == '\0' && quiet < 3 && w->now < w->end + SETTLE_MS) {
+	while (w->fail[0] == '\0' && quiet < QUIET_TIMES && w->now < w->end + SETTLE_MS) {
 		go_on(w, w->now + 15 * SIM_MINUTE);
 		quiet = all_quiet(w) ? quiet + 1 : 0;
 	}
-	if (quiet < 3)
+	if (quiet < QUIET_TIMES)
 		sim_fail(
 		    w, "it does not come to rest in %lld h", (long long)(SETTLE_MS / SIM_HOUR));
 }
