@@ -19,11 +19,21 @@ REGRESSIONS = (
     ("resumed", 3, 1),  # what a resumed snapshot cut under its twin's seqs was taken for delivered
     ("cloned", 3, 2),  # the same with two machines that live
     ("rolled-back-at-once", 2, 1),  # a copy of an id given up earlier was refused for good
+    ("mix", 2, 5),  # rolled back, then the store set back: what the former id had delivered was gone
+    ("mix", 2, 20),  # a store that did not know that it was set back, after damage: not named
     ("tiny-cap", 1, 1),  # a deadline in the past: the agent's loop span
 )
 # Defects that are known and not mended: README.md, "Open". Mended, they must move up.
 OPEN = (
     ("rolled-back", 2, 1, 2),
+    ("mix", 2, 1, 24),
+    ("mix", 2, 1, 27),
+    ("mix", 2, 1, 45),
+    ("mix", 2, 1, 133),
+    ("mix", 2, 1, 157),
+    ("mix", 2, 1, 172),
+    ("mix", 2, 1, 188),
+    ("mix", 2, 1, 193),
     ("rolled-back-at-once", 2, 1, 2),
     ("rolled-back-at-once", 2, 0.6, 14),
 )

@@ -320,6 +320,129 @@ a_copy_of_a_closed_spool_goes_on_under_a_new_id(void **state)
 	free(c);
 }
 
+/*
+ * What a former id delivered stays as long as other batches, and comes under the id of now when
+ * the centre is set back to before it; what was trimmed meanwhile is named.  The centre may know
+ * that it was set back (another epoch) or not: then it says less than it had.
+ */
+static void
+a_restored_centre_gets_what_former_ids_delivered(void **state)
+{
+	static const struct {
+		const char *name;
+		bool other_epoch, trimmed;
+	} rows[] = {
+		{ "another epoch", true, false },
+		{ "the same epoch", false, false },
+		{ "another epoch, trimmed", true, true },
+		{ "the same epoch, trimmed", false, true },
+	};
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		struct centre *c, *backup = malloc(sizeof(*backup));
+		const bool trimmed = rows[row].trimmed;
+		struct bl_err err = { 0 };
+		bool more = true, named = false;
+		struct bl_id old;
+		char copy[128];
+		struct kit *k;
+
+		assert_non_null(backup);
+		assert_int_equal(kit_setup((void **)&k), 0);
+		c = centre_new(k);
+		(void)snprintf(copy, sizeof(copy), "%s/copy", k->dir);
+		kit_open(k, SPOOL_CREATED);
+		ticks(k, 5);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		memcpy(backup, c, sizeof(*c));
+		for (int i = 0; i < 4; i++) {
+			ticks(k, 5);
+			kit_cut_all(k);
+		}
+		centre_drain(c, k);
+		old = status(k).spool;
+		kit_copy_spool(k, copy);
+		/* One cut more, of nothing, so that the copy is seen to be one. */
+		kit_pass(&k->time, 60000);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		kit_crash(k);
+		kit_restore_spool(k, copy);
+		kit_open(k, SPOOL_OPENED);
+		ticks(k, 5);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		assert_false(bl_id_equal((struct bl_id[]){ status(k).spool }, &old));
+		kit_pass(&k->time, (trimmed ? 73 : 71) * INT64_C(3600000));
+		while (more)
+			assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+		if (trimmed != (status(k).stream[2].held_batches == 0))
+			fail_msg("%s: %llu are held", rows[row].name,
+			    (unsigned long long)status(k).stream[2].held_batches);
+		memcpy(c, backup, sizeof(*c));
+		if (rows[row].other_epoch)
+			c->epoch = bl_id_random(&k->time.clock);
+		centre_handshake(c, k);
+		for (more = true; more;)
+			assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		if (!trimmed)
+			centre_assert_exact(c, BL_STREAM_HOST, k->appended[2]);
+		for (unsigned i = 0; i < c->n_gaps; i++)
+			named = named || (bl_id_equal(&c->gap[i].spool, &old) &&
+					     c->gap[i].stream == BL_STREAM_HOST &&
+					     c->gap[i].reason == (trimmed ? BL_GAP_LOST_AT_CENTRE
+									  : BL_GAP_ROLLED_BACK) &&
+					     c->gap[i].seq_first <= 2 && c->gap[i].seq_last >= 5);
+		if (!named)
+			fail_msg("%s: the old id's seqs are not named", rows[row].name);
+		assert_int_equal(c->conflicts, 0);
+		assert_int_equal(status(k).stream[2].waiting_batches, 0);
+		free(backup);
+		free(c);
+		kit_teardown((void **)&k);
+	}
+	(void)state;
+}
+
+/* A question about a former id: what is held of it is cut again. */
+static void
+a_question_about_a_former_id_brings_what_is_held(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	struct bl_question q = { 0 };
+	struct bl_gone gone;
+	struct bl_receipt r;
+	bool more = true;
+
+	kit_open(k, SPOOL_CREATED);
+	for (int i = 0; i < 3; i++) {
+		ticks(k, 2);
+		kit_cut_all(k);
+	}
+	centre_drain(c, k);
+	q.spool = status(k).spool;
+	centre_receipt(c, &q.spool, true, &r);
+	r.stream[2].contiguous = 7; /* another life's */
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_ROLLED_BACK);
+	assert_int_equal(status(k).stream[2].waiting_batches, 0);
+	assert_true(bl_ranges_add(&q.need[2], 2, 2));
+	assert_int_equal(spool_on_question(k->s, &q, &gone, &err), SPOOL_ANSWER_OK);
+	assert_int_equal(gone.n, 1);
+	assert_int_equal(gone.gone[0].range.first, 2);
+	assert_int_equal(gone.gone[0].range.last, 2);
+	assert_int_equal(gone.gone[0].reason, BL_GAP_ROLLED_BACK);
+	assert_int_equal(status(k).stream[2].waiting_batches, 1);
+	while (more)
+		assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+	assert_int_equal(status(k).stream[2].next_seq, 2);
+	free(c);
+}
+
 static void
 seqs_begin_at_one_after_a_roll_back(void **state)
 {
@@ -690,6 +813,8 @@ main(void)
 		T(a_restored_centre_gets_everything_again),
 		T(a_regressing_receipt_asks_for_a_hello),
 		cmocka_unit_test(a_file_that_was_put_back_begins_anew),
+		cmocka_unit_test(a_restored_centre_gets_what_former_ids_delivered),
+		T(a_question_about_a_former_id_brings_what_is_held),
 		T(seqs_that_no_spool_can_have_are_refused),
 		T(a_hello_is_read_from_the_file_of_a_dead_daemon),
 		T(a_copy_of_a_closed_spool_goes_on_under_a_new_id),

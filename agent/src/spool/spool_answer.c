@@ -477,6 +477,8 @@ answer_for_former(
 		txn_rollback(s);
 		return rc;
 	}
+	if (bl_id_is_zero(&s->d.epoch))
+		s->d.epoch = r->epoch; /* whose word its receipts are from now on */
 	if ((rc = txn_commit(s, err)) < 0)
 		return rc;
 	return recut_most(s, err);
@@ -561,7 +563,8 @@ spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 		return SPOOL_ANSWER_OTHER;
 	if ((rc = spool_commit(s, &lost, err)) < 0 && !s->begun)
 		return rc; /* the run has not begun in the file: fork_seq is not set */
-	if ((rc = knows_unoffered(s, r, &unoffered, err)) < 0)
+	if ((rc = recut_if_set_back(s, r, err)) < 0 ||
+	    (rc = knows_unoffered(s, r, &unoffered, err)) < 0)
 		return rc;
 	if (unoffered || knows_uncut(s, r) || is_closed(r)) {
 		rc = roll_back(s, r, err);

@@ -59,9 +59,11 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_BATCH_WALK] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id>=?1 AND id<=?2 ORDER BY id",
 	[Q_BATCH_WALK_DOWN] =
 	    "SELECT " BATCH_COLUMNS " FROM batch WHERE id>=?1 AND id<=?2 ORDER BY id DESC",
-	[Q_BATCH_FORMER] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id<?1 AND"
-			   " (SELECT asked FROM spool_gen WHERE gen=batch.id>>50)=1 ORDER BY id"
-			   " LIMIT 1",
+	/* While one id is still to be asked about, hello names no predecessor, and the centre,
+	   which knows by it that something may come a second time, would store it twice. */
+	[Q_BATCH_FORMER] = "SELECT " BATCH_COLUMNS " FROM batch"
+			   " WHERE receipted_unix_ms IS NULL AND id<?1 AND"
+			   " NOT EXISTS(SELECT 1 FROM spool_gen WHERE asked=0) ORDER BY id LIMIT 1",
 	[Q_BATCH_RECEIPT] = "UPDATE batch SET receipted_unix_ms=?2 WHERE id=?1",
 	[Q_BATCH_OFFERED] = "UPDATE batch SET offered=1 WHERE id=?1",
 	[Q_WAITING_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE receipted_unix_ms IS NULL"

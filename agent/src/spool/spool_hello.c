@@ -306,7 +306,10 @@ question_range(struct spool *s, enum bl_stream stream, uint64_t first, uint64_t 
 				  BL_GAP_VANISHED, gone, err);
 }
 
-/* About a former id of this file: nothing is held under it any more, or not offered yet. */
+/*
+ * About a former id of this file: what is held of it comes under the id of now, the
+ * receipted, too, when they are asked for.
+ */
 static int
 question_former(
     struct spool *s, const struct bl_question *q, struct bl_gone *gone, struct bl_err *err)
@@ -325,10 +328,15 @@ question_former(
 	if (rc < 0 || !ours)
 		return rc < 0 ? rc : SPOOL_ANSWER_OTHER;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
-		for (unsigned k = 0; k < q->need[i].n && rc >= 0; k++)
-			rc = tell_gone(s, &q->spool, gen, (enum bl_stream)(i + 1),
-			    q->need[i].r[k].first, q->need[i].r[k].last, BL_GAP_ROLLED_BACK, gone,
-			    err);
+		for (unsigned k = 0; k < q->need[i].n && rc >= 0; k++) {
+			const enum bl_stream stream = (enum bl_stream)(i + 1);
+			const struct bl_range *r = &q->need[i].r[k];
+
+			if ((rc = recut_due(s, batch_id(gen, stream, r->first),
+				 batch_id(gen, stream, r->last), err)) >= 0)
+				rc = tell_gone(s, &q->spool, gen, stream, r->first, r->last,
+				    BL_GAP_ROLLED_BACK, gone, err);
+		}
 	return rc < 0 ? rc : SPOOL_ANSWER_OK;
 }
 

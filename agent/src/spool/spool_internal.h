@@ -421,8 +421,19 @@ int64_t lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err);
 int64_t lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *err);
 
 /* ---- spool_recut.c: what a former spool id left behind ---- */
-/* Up to max batches of former ids: dropped when receipted, else cut again.  *more. */
+/* Up to max batches of former ids that wait are cut again.  *more. */
 int recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err);
+/*
+ * Receipted batches of former ids, from lo to hi, are wanted again: they wait from
+ * here on, and their seqs are named as rolled back.  In transactions of its own.
+ */
+int recut_due(struct spool *s, int64_t lo, int64_t hi, struct bl_err *err);
+/*
+ * When an answer about the id of now shows that the centre was set back since those receipts:
+ * all of them, and what was trimmed is named, for nobody asks about an id that is over.  Before
+ * anything of the answer is noted.
+ */
+int recut_if_set_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err);
 /*
  * Encodes msg again under to->spool and to->seq; series go through map (NULL:
  * stay; 0 from it: left out and counted in *nameless).  Fills the rest of *to.
@@ -435,6 +446,8 @@ void outstanding_forget(struct spool *s, int64_t id);
 bool outstanding_has(const struct spool *s, int64_t id);
 
 /* ---- spool_trim.c ---- */
+/* The spool id of a generation. */
+int spool_of_gen(struct spool *s, int64_t gen, struct bl_id *spool, struct bl_err *err);
 /* Makes room: one slice.  *freed: batches that went. */
 int trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err);
 /* A batch that does not carry its bytes any more: named in the ledger, deleted. */
@@ -448,6 +461,14 @@ int trimmed_add(struct spool *s, int64_t id, struct bl_err *err);
 /* The first part of [id, end] that was trimmed: 1; 0: none. */
 int trimmed_next(
     struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last, struct bl_err *err);
+/*
+ * In a transaction: of seqs 1..upto, all of which had their receipt, those that are not held
+ * count as trimmed; of a generation that no trimming has touched here.
+ */
+int trimmed_unheld(
+    struct spool *s, int64_t gen, enum bl_stream stream, uint64_t upto, struct bl_err *err);
+/* Names what was trimmed of former ids as lost at the centre. */
+int trimmed_name_former(struct spool *s, struct bl_err *err);
 /* Rows went without us: the stream's counters are made to say what is there. */
 int batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err);
 

@@ -1,6 +1,7 @@
 /*
  * What a former spool id of this file left behind: batches of an older
- * generation.  Receipted ones go; the others are decoded and encoded again
+ * generation.  Receipted ones stay as long as those of the id of now, for the
+ * day when the centre has lost them; the others are decoded and encoded again
  * under the id and the next seq of now, one transaction each, so that a crash
  * leaves a batch under exactly one of the two.  They keep their collection
  * intervals and their boot.
@@ -145,24 +146,10 @@ recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 	return rc;
 }
 
+/* The first waiting batch of a former generation, once the centre has had its say about all of
+ * them. */
 static int
-drop_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
-{
-	int rc;
-
-	if ((rc = txn_begin(s, err)) < 0)
-		return rc;
-	if ((rc = batch_delete(s, id, false, bytes, err)) < 0 ||
-	    (rc = trimmed_add(s, id, err)) < 0) {
-		txn_rollback(s);
-		return rc;
-	}
-	return txn_commit(s, err);
-}
-
-/* The first batch of a former generation that the centre has had its say about. */
-static int
-next_former(struct spool *s, int64_t *id, int64_t *bytes, bool *receipted, struct bl_err *err)
+next_former(struct spool *s, int64_t *id, int64_t *bytes, struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	int rc;
@@ -173,7 +160,6 @@ next_former(struct spool *s, int64_t *id, int64_t *bytes, bool *receipted, struc
 	if ((rc = db_step(s, st, err)) == 1) {
 		*id = sqlite3_column_int64(st, 0);
 		*bytes = sqlite3_column_int64(st, 7);
-		*receipted = sqlite3_column_type(st, 10) != SQLITE_NULL;
 	}
 	db_done(st);
 	return rc < 0 ? rc : BL_OK;
@@ -183,7 +169,6 @@ int
 recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err)
 {
 	unsigned freed;
-	bool receipted = false;
 	int64_t id = 0, bytes = 0;
 	int rc;
 
@@ -191,11 +176,11 @@ recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err)
 	if (s->d.gen <= 1)
 		return BL_OK;
 	for (unsigned i = 0; i < max; i++) {
-		if ((rc = next_former(s, &id, &bytes, &receipted, err)) < 0)
+		if ((rc = next_former(s, &id, &bytes, err)) < 0)
 			return rc;
 		if (id == 0)
 			return BL_OK;
-		rc = receipted ? drop_one(s, id, bytes, err) : recut_one(s, id, bytes, err);
+		rc = recut_one(s, id, bytes, err);
 		if (rc == BL_EFULL && trim_for_room(s, &freed, err) == BL_OK && freed > 0)
 			continue;
 		if (rc < 0)
@@ -203,4 +188,97 @@ recut_slice(struct spool *s, unsigned max, bool *more, struct bl_err *err)
 	}
 	*more = true;
 	return BL_OK;
+}
+
+/* ---- wanted again ---- */
+
+#define DUE_ROWS 256 /* of one transaction */
+
+struct due {
+	int64_t id, bytes;
+};
+
+/* In a transaction: it waits again, and its seq will not come under its own id. */
+static int
+due_one(struct spool *s, const struct due *d, struct bl_err *err)
+{
+	struct bl_gap gap = {
+		.reason = BL_GAP_ROLLED_BACK,
+		.stream = batch_stream(d->id),
+		.seq_first = batch_seq(d->id),
+		.seq_last = batch_seq(d->id),
+	};
+	struct spool_stream *m = &s->d.stream[stream_index(gap.stream)];
+	int rc;
+
+	if ((rc = spool_of_gen(s, d->id >> BATCH_GEN_BITS, &gap.spool, err)) < 0 ||
+	    (rc = db_run(s, Q_BATCH_RECEIPT, err, "in", d->id)) < 0)
+		return rc;
+	m->waiting++;
+	m->waiting_bytes += d->bytes;
+	return ledger_add(s, &gap, err);
+}
+
+static int
+due_slice(struct spool *s, int64_t lo, int64_t hi, unsigned *n, struct bl_err *err)
+{
+	struct due due[DUE_ROWS];
+	sqlite3_stmt *st =
+	    db_select(s, Q_RECEIPTED_UP, err, "iiii", lo, hi, INT64_MAX, (int64_t)DUE_ROWS);
+	int rc;
+
+	*n = 0;
+	if (st == NULL)
+		return err->code;
+	while (*n < DUE_ROWS && (rc = db_step(s, st, err)) == 1)
+		due[(*n)++] =
+		    (struct due){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 7) };
+	db_done(st);
+	if (rc < 0 || *n == 0)
+		return rc;
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	for (unsigned i = 0; i < *n && rc >= 0; i++)
+		rc = due_one(s, &due[i], err);
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
+int
+recut_due(struct spool *s, int64_t lo, int64_t hi, struct bl_err *err)
+{
+	unsigned n = 1;
+	int rc = BL_OK;
+
+	while (n > 0 && rc >= 0)
+		rc = due_slice(s, lo, hi, &n, err);
+	return rc;
+}
+
+/* Another epoch, or less than it had said: its store was lost, or set back. */
+static bool
+set_back(const struct spool *s, const struct bl_receipt *r)
+{
+	bool less = false;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		less = less || (int64_t)r->stream[i].contiguous < s->d.stream[i].contiguous;
+	return less || (!bl_id_is_zero(&s->d.epoch) && !bl_id_equal(&s->d.epoch, &r->epoch));
+}
+
+int
+recut_if_set_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
+{
+	/* What was salvaged has other series numbers, by which the centre knows nothing again. */
+	const int64_t first = s->d.gen >= SPOOL_GEN_AFTER_DAMAGE ? SPOOL_GEN_AFTER_DAMAGE : 0;
+	int rc;
+
+	if (s->d.gen <= 1 || !set_back(s, r))
+		return BL_OK;
+	if ((rc = recut_due(s, batch_id(first, 0, 0), batch_id(s->d.gen, 0, 0) - 1, err)) < 0)
+		return rc;
+	return trimmed_name_former(s, err);
 }

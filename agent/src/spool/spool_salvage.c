@@ -58,6 +58,8 @@ struct salvage {
 	char device[BL_DEVICE_ID_MAX + 1];
 	bool state_found, stream_found[BL_STREAMS], sealed;
 	int64_t seal, top_gen, top[BL_STREAMS];
+	int64_t *delivered; /* ids of batches, ascending once all pages were looked at */
+	size_t n_delivered, size_delivered;
 	struct bl_id top_boot;
 	uint32_t *series; /* old id -> new id */
 	size_t n_series;
@@ -83,6 +85,7 @@ salvage_free(struct spool *s)
 	for (size_t i = 0; i < v->n_kept; i++)
 		free(v->kept[i].row);
 	free(v->kept);
+	free(v->delivered);
 	free(v->series);
 	wreck_close(v->w);
 	free(v);
@@ -221,6 +224,42 @@ look_gen(struct salvage *v, const struct wreck_row *r)
 		f->next[i] = r->col[3 + i].i;
 }
 
+/*
+ * What had its receipt.  The series of this file have other numbers, by which the centre
+ * would not know it again: it is left where it is.
+ */
+static void
+look_batch(struct salvage *v, const struct wreck_row *r)
+{
+	const size_t size = v->size_delivered == 0 ? 256 : v->size_delivered * 2;
+	int64_t *more;
+
+	if (r->col[10].type == WRECK_NULL)
+		return;
+	if (v->n_delivered == v->size_delivered) {
+		if ((more = realloc(v->delivered, size * sizeof(*more))) == NULL)
+			return;
+		v->delivered = more;
+		v->size_delivered = size;
+	}
+	v->delivered[v->n_delivered++] = r->rowid;
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+was_delivered(const struct salvage *v, int64_t id)
+{
+	return v->n_delivered > 0 && bsearch(&id, v->delivered, v->n_delivered,
+					 sizeof(v->delivered[0]), ascending) != NULL;
+}
+
 static bool
 look_row(void *ctx, const struct wreck_row *r)
 {
@@ -252,6 +291,8 @@ look_row(void *ctx, const struct wreck_row *r)
 		look_gen(v, r);
 		break;
 	case WRECK_BATCH:
+		look_batch(v, r);
+		break;
 	case WRECK_LEDGER:
 	case WRECK_OTHER:
 		break;
@@ -329,6 +370,8 @@ look_slice(struct salvage *v)
 		v->looked = true;
 		settle_counters(v);
 		settle_former(v);
+		if (v->n_delivered > 0)
+			qsort(v->delivered, v->n_delivered, sizeof(v->delivered[0]), ascending);
 		if (v->n_kept > 0)
 			qsort(v->kept, v->n_kept, sizeof(v->kept[0]), by_arrival);
 	}
@@ -641,7 +684,9 @@ take_body(struct salvage *v, const struct wreck_row *r)
 	int rc;
 
 	if (into == 0 || !stream_valid(stream) || r->col[1].p == NULL ||
-	    (gen == v->old.gen && (int64_t)h.seq <= v->old.stream[stream_index(stream)].contiguous))
+	    (gen == v->old.gen &&
+		(int64_t)h.seq <= v->old.stream[stream_index(stream)].contiguous) ||
+	    (gen != v->old.gen && was_delivered(v, r->rowid)))
 		return BL_OK; /* not ours, or delivered */
 	if ((rc = has_batch(v, id)) != 0)
 		return rc < 0 ? rc : BL_OK; /* came over before a death */
@@ -745,7 +790,11 @@ done(struct salvage *v)
 
 	if ((rc = txn_begin(v->s, v->err)) < 0)
 		return rc;
-	if ((rc = db_run(v->s, Q_GEN_DONE, v->err, "i", v->into)) < 0) {
+	/* What had its receipt and did not come over can be had from nobody but the centre. */
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
+		rc = trimmed_unheld(v->s, v->into, (enum bl_stream)(i + 1),
+		    (uint64_t)v->old.stream[i].contiguous, v->err);
+	if (rc < 0 || (rc = db_run(v->s, Q_GEN_DONE, v->err, "i", v->into)) < 0) {
 		txn_rollback(v->s);
 		return rc;
 	}

@@ -49,7 +49,7 @@ pages_wanted(const struct spool *s)
 
 /* ---- dropping with a name ---- */
 
-static int
+int
 spool_of_gen(struct spool *s, int64_t gen, struct bl_id *spool, struct bl_err *err)
 {
 	sqlite3_stmt *st;
@@ -124,27 +124,37 @@ batch_lost(struct spool *s, int64_t id, enum bl_gap_reason reason, struct bl_err
 
 /* ---- one slice ---- */
 
-/* Receipted before a time, oldest first, of every generation. */
+static int
+find_receipted_in(struct spool *s, int64_t lo, int64_t hi, int64_t before_unix_ms, struct victim *v,
+    unsigned *n, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    db_select(s, Q_RECEIPTED_UP, err, "iiii", lo, hi, before_unix_ms, (int64_t)SLICE);
+	int rc = BL_OK;
+
+	if (st == NULL)
+		return err->code;
+	while (*n < SLICE && (rc = db_step(s, st, err)) == 1)
+		victim_read(st, &v[(*n)++]);
+	db_done(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+/* Receipted before a time, oldest first; of former generations before all others. */
 static int
 find_receipted(
     struct spool *s, int64_t before_unix_ms, struct victim *v, unsigned *n, struct bl_err *err)
 {
 	int rc = BL_OK;
 
+	if (s->d.gen > 1)
+		rc = find_receipted_in(
+		    s, 0, batch_id(s->d.gen, 0, 0) - 1, before_unix_ms, v, n, err);
 	/* The lowest stream last: what matters most stays longest. */
-	for (unsigned i = BL_STREAMS; i > 0 && *n < SLICE && rc >= 0; i--) {
-		sqlite3_stmt *st = db_select(s, Q_RECEIPTED_UP, err, "iiii",
-		    batch_id(s->d.gen, (enum bl_stream)i, 0),
-		    batch_id(s->d.gen, (enum bl_stream)i, UINT64_MAX), before_unix_ms,
-		    (int64_t)SLICE);
-
-		if (st == NULL)
-			return err->code;
-		while (*n < SLICE && (rc = db_step(s, st, err)) == 1)
-			victim_read(st, &v[(*n)++]);
-		db_done(st);
-	}
-	return rc < 0 ? rc : BL_OK;
+	for (unsigned i = BL_STREAMS; i > 0 && *n < SLICE && rc == BL_OK; i--)
+		rc = find_receipted_in(s, batch_id(s->d.gen, (enum bl_stream)i, 0),
+		    batch_id(s->d.gen, (enum bl_stream)i, UINT64_MAX), before_unix_ms, v, n, err);
+	return rc;
 }
 
 /* Of one stream in a range of ids, without a receipt and not out. */

@@ -157,6 +157,60 @@ trimmed_next(
 }
 
 int
+trimmed_unheld(
+    struct spool *s, int64_t gen, enum bl_stream stream, uint64_t upto, struct bl_err *err)
+{
+	uint64_t from = 1, seq;
+	int rc = BL_OK;
+
+	for (; from <= upto && rc >= 0; from = seq + 1) {
+		sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii",
+		    batch_id(gen, stream, from), batch_id(gen, stream, upto));
+
+		if (st == NULL)
+			return err->code;
+		seq = from;
+		while ((rc = db_step(s, st, err)) == 1 &&
+		       batch_seq(sqlite3_column_int64(st, 0)) == seq)
+			seq++;
+		from = seq;
+		seq = rc == 1 ? batch_seq(sqlite3_column_int64(st, 0)) : upto + 1;
+		db_done(st);
+		if (rc >= 0 && from < seq)
+			rc = db_run(s, Q_TRIMMED_PUT, err, "ii", batch_id(gen, stream, from),
+			    batch_id(gen, stream, seq - 1));
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+trimmed_name_former(struct spool *s, struct bl_err *err)
+{
+	const int64_t end = batch_id(s->d.gen, 0, 0) - 1;
+	int64_t first, last = 0;
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	while (rc >= 0 && (rc = trimmed_next(s, last + 1, end, &first, &last, err)) == 1) {
+		struct bl_gap gap = {
+			.reason = BL_GAP_LOST_AT_CENTRE,
+			.stream = batch_stream(first),
+			.seq_first = batch_seq(first),
+			.seq_last = batch_seq(last),
+		};
+
+		if ((rc = spool_of_gen(s, first >> BATCH_GEN_BITS, &gap.spool, err)) == BL_OK)
+			rc = ledger_add(s, &gap, err);
+	}
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
+int
 batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err)
 {
 	struct spool_stream *m = &s->d.stream[stream_index(stream)];
