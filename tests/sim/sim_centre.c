@@ -222,6 +222,12 @@ die(struct sim *w)
 	centre_kill(w, (enum shim_loss)sim_below(w, SHIM_LOSSES), out_ms);
 }
 
+static bool
+idle_work_waits(const struct sim_centre *c)
+{
+	return store_placing(c->store) || store_salvaging(c->store);
+}
+
 /* 1: a group was committed; 0: there was nothing; negative: the store failed, or it died (-100). */
 static int
 take_group(struct sim *w)
@@ -231,9 +237,12 @@ take_group(struct sim *w)
 	unsigned n = 0;
 	int rc = BL_OK;
 
-	if (c->inbox == NULL && !store_placing(c->store))
+	if (c->inbox == NULL && !idle_work_waits(c))
 		return 0;
 	rc = ingest_core_begin(c->core, &err);
+	/* As the writer's thread does when nothing comes. */
+	if (rc == BL_OK && c->inbox == NULL)
+		rc = ingest_core_salvage(c->core, &err) < 0 ? err.code : BL_OK;
 	while (rc == BL_OK && c->inbox != NULL && n++ < GROUP_MESSAGES) {
 		struct sim_inbox *x = c->inbox;
 		const struct ingest_msg m = { x->topic, x->payload, x->len, x->retained };
@@ -289,7 +298,7 @@ centre_turn(struct sim *w)
 		return;
 	if (c->connected && w->now >= c->centre_at)
 		c->centre_at = w->now + (ingest_core_centre(c->core) ? CENTRE_MS : SIM_SECOND);
-	if (c->inbox != NULL || (rc > 0 && store_placing(c->store)))
+	if (c->inbox != NULL || (rc > 0 && idle_work_waits(c)))
 		next = 1;
 	if (c->connected && c->centre_at - w->now < next)
 		next = c->centre_at - w->now;

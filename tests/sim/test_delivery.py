@@ -21,19 +21,20 @@ REGRESSIONS = (
     ("rolled-back-at-once", 2, 1),  # a copy of an id given up earlier was refused for good
     ("mix", 2, 5),  # rolled back, then the store set back: what the former id had delivered was gone
     ("mix", 2, 20),  # a store that did not know that it was set back, after damage: not named
+    ("mix", 2, 24),  # an event after its batch's interval lies inside the next entry of the ledger
+    ("mix", 2, 27),  # nobody is asked while a log set aside is read: it has to be read to its end
     ("tiny-cap", 1, 1),  # a deadline in the past: the agent's loop span
 )
 # Defects that are known and not mended: README.md, "Open". Mended, they must move up.
 OPEN = (
     ("rolled-back", 2, 1, 2),
-    ("mix", 2, 1, 24),
-    ("mix", 2, 1, 27),
     ("mix", 2, 1, 45),
     ("mix", 2, 1, 133),
     ("mix", 2, 1, 157),
     ("mix", 2, 1, 172),
     ("mix", 2, 1, 188),
     ("mix", 2, 1, 193),
+    ("mix", 3, 1, 23),
     ("rolled-back-at-once", 2, 1, 2),
     ("rolled-back-at-once", 2, 0.6, 14),
 )
