@@ -125,49 +125,6 @@ a_read_that_fails_is_no_damage(void **state)
 	enumerate(kinds, sizeof(kinds) / sizeof(kinds[0]), WORK_GOES_ON, 20);
 }
 
-/* A place that stays unreadable is damage: the agent starts, the file stands aside, nothing is
- * lost. */
-static void
-a_place_that_stays_unreadable_is_set_aside(void **state)
-{
-	struct bl_err err = { 0 };
-	unsigned aside = 0;
-	bool fired = true;
-
-	(void)state;
-	for (uint64_t at = 1; fired; at++) {
-		const struct shim_plan plan = { SHIM_READ_EIO, at, 8, NULL, ".db" };
-		struct centre *c;
-		struct kit *k;
-		void *made;
-		int rc;
-
-		assert_int_equal(kit_setup(&made), 0);
-		k = made;
-		kit_open(k, SPOOL_CREATED);
-		for (unsigned i = 0; i < 200; i++)
-			kit_tick(k, BL_STREAM_HOST);
-		kit_commit(k);
-		kit_cut_all(k);
-		kit_close(k);
-		shim_plan(&plan);
-		rc = spool_open(&k->s, &k->opts, &err);
-		fired = shim_fired();
-		shim_plan(NULL);
-		if (rc < 0) /* before the check: nothing was touched */
-			rc = spool_open(&k->s, &k->opts, &err);
-		aside += rc == SPOOL_REPLACED;
-		assert_true(rc == SPOOL_OPENED || rc == SPOOL_REPLACED);
-		kit_declare(k);
-		c = centre_new(k);
-		centre_drain(c, k);
-		centre_assert_exact(c, BL_STREAM_HOST, 200);
-		free(c);
-		assert_int_equal(kit_teardown(&made), 0);
-	}
-	assert_true(aside > 0);
-}
-
 static void
 what_was_accepted_after_an_error_survives_a_cut(void **state)
 {
@@ -220,7 +177,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(every_power_cut_is_survived),
 		cmocka_unit_test(every_error_is_survived),
 		cmocka_unit_test(a_read_that_fails_is_no_damage),
-		cmocka_unit_test(a_place_that_stays_unreadable_is_set_aside),
 		cmocka_unit_test(what_was_accepted_after_an_error_survives_a_cut),
 		cmocka_unit_test(a_lying_sync_loses_and_never_doubles),
 	};

@@ -481,8 +481,6 @@ db_close(struct spool *s)
 	s->wal_frames = 0;
 }
 
-#define CHECK_TRIES 5u /* of a check at the start that meets a failing read */
-
 /*
  * The check reports a page that it could not read, or had no memory for, as if it were damaged.
  * Why it did not get it: SQLITE_NOMEM or SQLITE_IOERR; SQLITE_OK: it had them all.
@@ -498,8 +496,8 @@ not_looked_at(const char *complaint)
 	return strstr(complaint, "failed to get page") != NULL ? SQLITE_IOERR : SQLITE_OK;
 }
 
-static int
-check_once(struct spool *s, struct bl_err *err)
+int
+db_check(struct spool *s, struct bl_err *err)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &st, NULL);
@@ -522,26 +520,6 @@ check_once(struct spool *s, struct bl_err *err)
 		rc = db_fail(s, rc, err, "check");
 	}
 	(void)sqlite3_finalize(st); /* repeats the code above */
-	return rc;
-}
-
-/*
- * A read that fails may work the next moment.  One that goes on failing is a
- * place of the disk that is gone: damage, so that the start succeeds and what can
- * still be read comes over.
- */
-int
-db_check(struct spool *s, struct bl_err *err)
-{
-	int rc = check_once(s, err);
-
-	for (unsigned tries = 1; rc == BL_EIO && tries < CHECK_TRIES; tries++)
-		rc = check_once(s, err);
-	if (rc == BL_EIO) {
-		s->damaged = true;
-		rc = bl_fail(err, BL_ECORRUPT,
-		    "spool %s: a part of it cannot be read (tried %u times)", s->path, CHECK_TRIES);
-	}
 	return rc;
 }
 
