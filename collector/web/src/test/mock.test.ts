@@ -19,7 +19,7 @@ interface Module {
   listDevices: (world: World, now: number) => unknown[];
   querySeries: (world: World, ids: number[], from: number, to: number, step: number, now: number) => unknown;
   gapLedger: (world: World, now: number) => unknown;
-  setAside: (now: number) => unknown;
+  setAside: (world: World, now: number) => unknown;
   events: (world: World, device: { id: string }, from: number, to: number, now: number) => unknown;
   status: (world: World, now: number) => unknown;
 }
@@ -35,7 +35,7 @@ describe("the stand-in collector", () => {
     decodeDevices({ items: mock.listDevices(world, NOW), next: null }, "devices");
     decodeSites({ items: world.sites, next: null }, "sites");
     decodeGaps(mock.gapLedger(world, NOW), "gaps");
-    decodeSetAside(mock.setAside(NOW), "set-aside");
+    decodeSetAside(mock.setAside(world, NOW), "set-aside");
     decodeStatus(mock.status(world, NOW), "status");
     for (const device of world.devices) {
       decodeSeriesList({ items: world.series.get(device.id), next: null }, device.id);
