@@ -62,14 +62,19 @@ bool
 codec_times_get(
     const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms, int64_t *out)
 {
-	const uint64_t span = (uint64_t)(last_ms - base_ms);
+	int64_t width;
 	struct codec_planes planes;
 	struct codec_code code;
 	uint64_t t, delta, bad = 0;
 	uint8_t params = 0;
+	uint64_t span;
 	struct bl_rd rd;
 	uint32_t n;
 
+	/* A row that a disk has damaged may name any two times. */
+	if (__builtin_sub_overflow(last_ms, base_ms, &width) || width < 0)
+		return false;
+	span = (uint64_t)width;
 	bl_rd_init(&rd, p, (size_t)(end - p));
 	n = (uint32_t)bl_rd_varint(&rd);
 	if (n > 1)
