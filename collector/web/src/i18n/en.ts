@@ -413,7 +413,7 @@ export const en = {
     repeats: "Repeats",
     tried: "Tried again",
     try: "Try again",
-    try_message: "Try message {{id}} again",
+    try_message: "Try again: message {{id}}",
     try_title: "Again",
     try_all: "Try all again",
     try_begun: "It is being tried",

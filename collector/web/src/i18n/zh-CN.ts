@@ -396,7 +396,7 @@ export const zhCN: Catalogue = {
     repeats: "重复次数",
     tried: "上次重试",
     try: "重试",
-    try_message: "重试消息 {{id}}",
+    try_message: "重试：消息 {{id}}",
     try_title: "重试",
     try_all: "全部重试",
     try_begun: "正在重试",
