@@ -5,18 +5,21 @@
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
 //   BRANCHLINE_SHOTS     folder for screenshots
 //   BRANCHLINE_CHROMIUM  path of the browser
-//   --only PART,...      some of: signin overview site incident language phone hostile pages telling stale a11y
+//   --only PART,...      some of: signin overview site incident language phone hostile pages telling stale ledger a11y
+//   --not PART,...       all but these
 
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
 import { startMock } from "./mock/server.mjs";
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
-  console.log("usage: node tests/browser/run.mjs [--only PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_CHROMIUM");
+  console.log("usage: node tests/browser/run.mjs [--only PART,...] [--not PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_CHROMIUM");
   process.exit(0);
 }
-const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1].split(",") : null;
-const wants = (part) => only === null || only.includes(part);
+const named = (option) => (process.argv.includes(option) ? process.argv[process.argv.indexOf(option) + 1].split(",") : null);
+const only = named("--only");
+const left = named("--not") ?? [];
+const wants = (part) => (only === null || only.includes(part)) && !left.includes(part);
 
 // Where the stand-in shows names that try to be HTML.
 const HOSTILE_PATHS = [

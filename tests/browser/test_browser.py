@@ -19,10 +19,10 @@ from support.wait import wait_for
 WALK = Path(__file__).with_name("run.mjs")
 
 
-def walk(environment, tmp_path):
+def walk(environment, tmp_path, *parts):
     shots = Path(os.environ.get("BL_SHOTS", tmp_path / "shots"))
     done = subprocess.run(
-        ["node", WALK], capture_output=True, text=True, timeout=1800,
+        ["node", WALK, *parts], capture_output=True, text=True, timeout=1800,
         env={**os.environ, "BRANCHLINE_SHOTS": str(shots), **environment})
     told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
                      if "ERROR:" not in line)
@@ -70,5 +70,7 @@ def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
           "BRANCHLINE_PASSWORD": password}, tmp_path)
 
 
-def test_the_board_shows_outages_failures_and_hostile_names(tmp_path):
-    walk({}, tmp_path)
+# Two walks, so that both cores have one.
+@pytest.mark.parametrize("parts", (("--not", "a11y"), ("--only", "a11y")), ids=("uses", "access"))
+def test_the_board_shows_outages_failures_and_hostile_names(tmp_path, parts):
+    walk({}, tmp_path, *parts)
