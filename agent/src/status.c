@@ -51,6 +51,8 @@ status_gap_reason(enum bl_gap_reason r)
 		return "vanished";
 	case BL_GAP_OVERLOAD:
 		return "overload";
+	case BL_GAP_THINNED:
+		return "thinned";
 	}
 	return "?";
 }

@@ -32,6 +32,7 @@ bl_batch_enc_free(struct bl_batch_enc *e)
 	free(e->ticks);
 	free(e->by_id);
 	free(e->gaps);
+	free(e->thin);
 	bl_buf_free(&e->events);
 	free(e);
 }
@@ -54,13 +55,14 @@ bl_batch_enc_reset(struct bl_batch_enc *e)
 	e->ticks = shrink(e->ticks, &e->ticks_size, sizeof(*e->ticks));
 	e->slots = shrink(e->slots, &e->slots_size, sizeof(*e->slots));
 	e->gaps = shrink(e->gaps, &e->gaps_size, sizeof(*e->gaps));
+	e->thin = shrink(e->thin, &e->thin_size, sizeof(*e->thin));
 	e->by_id = shrink(e->by_id, &e->by_id_size, sizeof(*e->by_id));
 	if (e->by_id != NULL)
 		memset(e->by_id, 0, e->by_id_size * sizeof(*e->by_id));
 	if (e->events.size > KEEP_BYTES)
 		bl_buf_free(&e->events);
 	bl_buf_reset(&e->events);
-	e->n_samples = e->n_slots = e->n_ticks = e->n_gaps = e->n_events = 0;
+	e->n_samples = e->n_slots = e->n_ticks = e->n_gaps = e->n_events = e->n_thin = 0;
 	e->event_ms = 0;
 	e->highest_id = 0;
 	e->guess_bits = 0;
@@ -209,6 +211,52 @@ bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms,
 		.unknown = (uint32_t)unknown & 0xffu,
 		.value = unknown == BL_KNOWN ? value : 0,
 	};
+	return BL_OK;
+}
+
+/* About what lowest, highest and count will take: the bounds wander as far as they lie apart. */
+static unsigned
+guess_thin(const struct bl_thin *t)
+{
+	static const double scales[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
+	unsigned places = 0;
+	int64_t m;
+
+	while (
+	    places < 7 && !(codec_decimal(t->min, places, &m) && codec_decimal(t->max, places, &m)))
+		places++;
+	if (places == 7)
+		return 8 + 2 * 60;
+	return 8 + 2 * ((unsigned)ilogb((t->max - t->min) * scales[places] + 1) + 5);
+}
+
+static bool
+thin_ok(double value, const struct bl_thin *t)
+{
+	return isfinite(value) && isfinite(t->min) && isfinite(t->max) && t->min <= t->max &&
+	       t->count > 0 && t->count <= BL_THIN_COUNT_MAX;
+}
+
+int
+bl_batch_enc_thin(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
+    const struct bl_thin *t)
+{
+	struct thinned *thin;
+	int rc;
+
+	if (!thin_ok(value, t))
+		return BL_EINVAL;
+	if (t->count == 1)
+		return bl_batch_enc_sample(e, series_id, boot_ms, value, BL_KNOWN);
+	/* Room first: a sample that was added is not taken back. */
+	if ((thin = grow(e->thin, &e->thin_size, e->n_thin, sizeof(*thin))) == NULL)
+		return BL_ENOMEM;
+	e->thin = thin;
+	if ((rc = bl_batch_enc_sample(e, series_id, boot_ms, value, BL_KNOWN)) != BL_OK)
+		return rc;
+	e->thin[e->n_thin++] = (struct thinned){ e->n_samples - 1, *t };
+	e->slots[e->samples[e->n_samples - 1].slot].n_thin++;
+	e->guess_bits += guess_thin(t);
 	return BL_OK;
 }
 

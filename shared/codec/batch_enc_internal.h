@@ -14,9 +14,16 @@ struct sample {
 	double value;
 };
 
+/* Of a sample that stands for several; in the order of arrival. */
+struct thinned {
+	uint32_t sample; /* its place in samples */
+	struct bl_thin thin;
+};
+
 struct slot {
 	uint32_t series_id;
 	uint32_t n;
+	uint32_t n_thin;
 	uint32_t first;     /* place of its first sample in the order by series */
 	uint32_t last_tick; /* for the rule that times do not descend */
 	int32_t time_index; /* -1: own times */
@@ -31,8 +38,9 @@ struct bl_batch_enc {
 	int64_t *ticks;
 	uint32_t *by_id; /* hash table of slot + 1 */
 	struct bl_gap *gaps;
-	uint32_t n_samples, n_slots, n_ticks, n_gaps, n_events;
-	uint32_t samples_size, slots_size, ticks_size, gaps_size, by_id_size;
+	struct thinned *thin;
+	uint32_t n_samples, n_slots, n_ticks, n_gaps, n_events, n_thin;
+	uint32_t samples_size, slots_size, ticks_size, gaps_size, by_id_size, thin_size;
 	struct bl_buf events;
 	int64_t event_ms, event_first_ms, event_last_ms;
 	uint32_t highest_id;

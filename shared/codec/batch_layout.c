@@ -23,6 +23,7 @@ struct layout {
 	double *values;
 	uint8_t *unknown;
 	struct codec_column_scratch scratch;
+	struct bl_buf part;    /* one series of section THIN */
 	struct bl_buf content; /* of the section in work */
 	struct bl_buf raw;
 };
@@ -106,6 +107,7 @@ layout_free(struct layout *l)
 	free(l->scratch.known);
 	free(l->scratch.ints);
 	free(l->scratch.residuals);
+	bl_buf_free(&l->part);
 	bl_buf_free(&l->content);
 }
 
@@ -203,6 +205,72 @@ put_columns_section(struct layout *l)
 	codec_put_section(&l->raw, SEC_COLUMNS, &l->content);
 }
 
+/* What a sample stands for; NULL: for itself. */
+static const struct bl_thin *
+thin_of(const struct bl_batch_enc *e, uint32_t sample)
+{
+	uint32_t low = 0, high = e->n_thin;
+
+	while (low < high) {
+		const uint32_t middle = low + (high - low) / 2;
+
+		if (e->thin[middle].sample < sample)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < e->n_thin && e->thin[low].sample == sample ? &e->thin[low].thin : NULL;
+}
+
+/* Counts of all known samples, then lowest and highest of those that stand for several. */
+static void
+put_thin_part(struct layout *l, const struct slot *s)
+{
+	uint32_t known = 0, n = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct bl_thin *t = thin_of(l->e, l->order[s->first + i]);
+
+		if (sample_at(l, s, i)->unknown == BL_KNOWN)
+			l->values[known++] = t == NULL ? 1 : t->count;
+	}
+	codec_seq_put(&l->part, l->values, known, &l->scratch);
+	for (int highest = 0; highest < 2; highest++, n = 0) {
+		for (uint32_t i = 0; i < s->n; i++) {
+			const struct bl_thin *t = thin_of(l->e, l->order[s->first + i]);
+
+			if (t != NULL)
+				l->values[n++] = highest ? t->max : t->min;
+		}
+		codec_seq_put(&l->part, l->values, n, &l->scratch);
+	}
+}
+
+static void
+put_thin_section(struct layout *l)
+{
+	uint32_t last = 0, n = 0;
+
+	for (uint32_t i = 0; i < l->e->n_slots; i++)
+		n += l->e->slots[i].n_thin > 0;
+	bl_buf_reset(&l->content);
+	bl_buf_varint(&l->content, n);
+	for (uint32_t i = 0; i < l->e->n_slots; i++) {
+		const struct slot *s = &l->e->slots[l->series[i]];
+
+		if (s->n_thin == 0)
+			continue;
+		bl_buf_reset(&l->part);
+		put_thin_part(l, s);
+		bl_buf_varint(&l->content, s->series_id - last);
+		last = s->series_id;
+		if (l->part.failed)
+			l->content.failed = true;
+		bl_buf_blob(&l->content, l->part.data, l->part.len);
+	}
+	codec_put_section(&l->raw, SEC_THIN, &l->content);
+}
+
 static void
 put_gaps_section(struct layout *l, const struct bl_id *boot)
 {
@@ -258,6 +326,8 @@ put_raw(struct layout *l, const struct bl_batch_header *h)
 		if (l->n_shared > 0)
 			put_times_section(l);
 		put_columns_section(l);
+		if (l->e->n_thin > 0)
+			put_thin_section(l);
 	}
 	if (l->e->n_events > 0)
 		codec_put_section(&l->raw, SEC_EVENTS, &l->e->events);
@@ -307,6 +377,7 @@ bl_batch_enc_finish(
 	if ((bad = codec_header_bad(h)) != NULL)
 		return bl_fail(err, BL_EINVAL, "encode batch %llu: %s is out of bounds",
 		    (unsigned long long)h->seq, bad);
+	bl_buf_init(&l.part, BL_BATCH_RAW_MAX);
 	bl_buf_init(&l.content, BL_BATCH_RAW_MAX);
 	bl_buf_init(&l.raw, BL_BATCH_RAW_MAX);
 	rc = put_raw(&l, h);

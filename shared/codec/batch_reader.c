@@ -55,6 +55,8 @@ read_section(struct bl_batch_reader *r, uint64_t tag, struct bl_rd *content)
 	case SEC_GAPS:
 		r->gaps = *content;
 		return NULL;
+	case SEC_THIN:
+		return codec_thin_head(r, content);
 	default:
 		r->unknown_sections++;
 		return NULL;
@@ -81,9 +83,10 @@ bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
 	r->state = (struct bl_column_state){ 0 };
 	r->n_times = 0;
 	r->unknown_sections = 0;
+	r->thin_left = r->thin_id = 0;
 	bl_rd_init(&rd, raw, len);
 	while ((rc = codec_get_section(&rd, &tag, &content)) > 0) {
-		if (tag <= SEC_GAPS) {
+		if (tag <= SEC_THIN) {
 			if (tag == 0 || (seen >> tag & 1) != 0)
 				return corrupt(err, "a section has tag 0 or comes twice");
 			seen |= UINT64_C(1) << tag;
@@ -95,6 +98,7 @@ bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
 		return corrupt(err, "a section is cut off");
 	if ((seen >> SEC_COLUMNS & 1) != (h->n_samples > 0) ||
 	    (seen >> SEC_TIMES & 1) > (seen >> SEC_COLUMNS & 1) ||
+	    (seen >> SEC_THIN & 1) > (seen >> SEC_COLUMNS & 1) ||
 	    (seen >> SEC_EVENTS & 1) != (h->n_events > 0) ||
 	    (seen >> SEC_GAPS & 1) != (h->n_gaps > 0))
 		return corrupt(err, "a section is missing or not announced by the header");
@@ -109,6 +113,8 @@ bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_e
 	if (r->columns_left == 0) {
 		if (r->columns != r->columns_end || r->samples_left != 0)
 			return corrupt(err, "columns and the header's count of samples differ");
+		if (r->thin_left > 0)
+			return corrupt(err, "section THIN names a series that has no column");
 		return 0;
 	}
 	if ((bad = codec_column_get(r, &r->columns, r->columns_end, c)) != NULL)
@@ -116,6 +122,8 @@ bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_e
 		    r->state.series_id, bad);
 	if (c->n > r->samples_left || c->series_id > r->h->dict_version)
 		return corrupt(err, "a column passes the header's counts");
+	if ((bad = codec_thin_find(r, c)) != NULL)
+		return corrupt(err, bad);
 	r->samples_left -= c->n;
 	r->columns_left--;
 	return 1;

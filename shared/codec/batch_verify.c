@@ -52,6 +52,10 @@ verify_columns(struct bl_batch_reader *r, int64_t *scratch, struct bl_err *err)
 		if (!verify_values(&c))
 			return bl_fail(err, BL_ECORRUPT, "batch: series %u: values do not decode",
 			    c.series_id);
+		if (!codec_thin_verify(&c))
+			return bl_fail(err, BL_ECORRUPT,
+			    "batch: series %u: what its samples stand for does not decode",
+			    c.series_id);
 	}
 	return rc;
 }

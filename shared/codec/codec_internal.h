@@ -230,6 +230,21 @@ void codec_values_init(struct codec_values *v, const struct bl_column *c);
 bool codec_values_next(struct codec_values *v, double *out, size_t n);
 bool codec_values_done(const struct codec_values *v);
 
+/* Numbers that are no series: n > 0, and always the long form. */
+void codec_seq_put(
+    struct bl_buf *out, const double *v, size_t n, const struct codec_column_scratch *scratch);
+/* Finds the end; c is then what codec_values_init takes.  False: ill-formed. */
+bool codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_column *c);
+
+/* ---- thinned samples ---- */
+
+/* Reads the head of section THIN.  NULL or what is wrong. */
+const char *codec_thin_head(struct bl_batch_reader *r, const struct bl_rd *content);
+/* Gives the column its part of section THIN, if it has one.  NULL or what is wrong. */
+const char *codec_thin_find(struct bl_batch_reader *r, struct bl_column *c);
+/* Walks what the column has in section THIN. */
+bool codec_thin_verify(const struct bl_column *c);
+
 /* True when v is m / 10^e or m * 2^shift with |m| <= 2^53, bit for bit. */
 bool codec_decimal(double v, unsigned e, int64_t *m);
 double codec_scaled(int64_t m, unsigned scale, unsigned shift);
@@ -251,6 +266,6 @@ bool codec_gap_get(struct bl_rd *rd, struct bl_gap *gap, const struct bl_id *boo
 const char *codec_header_bad(const struct bl_batch_header *h);
 void codec_header_put(struct bl_buf *out, const struct bl_batch_header *h);
 
-enum { SEC_TIMES = 1, SEC_COLUMNS = 2, SEC_EVENTS = 3, SEC_GAPS = 4 };
+enum { SEC_TIMES = 1, SEC_COLUMNS = 2, SEC_EVENTS = 3, SEC_GAPS = 4, SEC_THIN = 5 };
 
 #endif

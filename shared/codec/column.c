@@ -191,6 +191,33 @@ codec_column_get(
 	return NULL;
 }
 
+bool
+codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_column *c)
+{
+	const uint8_t head = bl_rd_u8(rd);
+	uint8_t params;
+
+	*c = (struct bl_column){ .n = n, .n_known = n };
+	c->encoding = head & 7u;
+	c->scale = head >> 3 & 7u;
+	if (head >> 6 != 0)
+		rd->failed = true;
+	if (c->scale == CODEC_SCALE_SHIFT && (c->shift = bl_rd_u8(rd)) > 63)
+		rd->failed = true;
+	if ((c->encoding == ENC_CONST_F64 || c->encoding == ENC_XOR) && c->scale != 0)
+		rd->failed = true;
+	if (c->encoding == ENC_RICE || c->encoding == ENC_EXPG) {
+		params = bl_rd_u8(rd);
+		c->k = params & 31u;
+		c->predictor = params >> 5;
+	}
+	if (rd->failed)
+		return false;
+	c->data = rd->p;
+	c->limit = rd->end;
+	return (rd->p = values_end(c, rd)) != NULL;
+}
+
 void
 codec_values_init(struct codec_values *v, const struct bl_column *c)
 {

@@ -156,6 +156,27 @@ put_head(struct bl_buf *out, struct bl_column_state *st, const struct codec_colu
 	}
 }
 
+static void
+put_values(struct bl_buf *out, const struct plan *plan, const double *v, size_t n,
+    const struct codec_column_scratch *s)
+{
+	switch (plan->encoding) {
+	case ENC_CONST_INT:
+		if (n > 0)
+			bl_buf_zigzag(out, s->ints[0]);
+		break;
+	case ENC_CONST_F64:
+		bl_buf_f64(out, v[0]);
+		break;
+	case ENC_XOR:
+		codec_xor_put(out, v, n);
+		break;
+	default:
+		codec_ints_put(out, plan->choice, s->ints, n, s->residuals);
+		break;
+	}
+}
+
 void
 codec_column_put(struct bl_buf *out, struct bl_column_state *st, const struct codec_column_in *in,
     const struct codec_column_scratch *s)
@@ -168,19 +189,18 @@ codec_column_put(struct bl_buf *out, struct bl_column_state *st, const struct co
 			s->known[known++] = in->values[i];
 	plan = make_plan(s->known, known, s);
 	put_head(out, st, in, &plan, s->residuals);
-	switch (plan.encoding) {
-	case ENC_CONST_INT:
-		if (known > 0)
-			bl_buf_zigzag(out, s->ints[0]);
-		break;
-	case ENC_CONST_F64:
-		bl_buf_f64(out, s->known[0]);
-		break;
-	case ENC_XOR:
-		codec_xor_put(out, s->known, known);
-		break;
-	default:
-		codec_ints_put(out, plan.choice, s->ints, known, s->residuals);
-		break;
-	}
+	put_values(out, &plan, s->known, known, s);
+}
+
+void
+codec_seq_put(struct bl_buf *out, const double *v, size_t n, const struct codec_column_scratch *s)
+{
+	const struct plan plan = make_plan(v, n, s);
+
+	bl_buf_u8(out, (uint8_t)(plan.scale << 3 | plan.encoding));
+	if (plan.scale == CODEC_SCALE_SHIFT)
+		bl_buf_u8(out, plan.shift);
+	if (plan.encoding == ENC_RICE || plan.encoding == ENC_EXPG)
+		bl_buf_u8(out, (uint8_t)(plan.choice.predictor << 5 | plan.choice.k));
+	put_values(out, &plan, v, n, s);
 }

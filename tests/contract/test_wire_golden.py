@@ -274,6 +274,50 @@ def test_bodies_made_by_hand(fine, sections, samples):
     assert agree([message]) == (not fine), by_page(message)
 
 
+@pytest.mark.parametrize("fine, thin", [
+    (True, b"\x01\x01\x06" + b"\x00\x04\x00\x02\x00\x02"),  # each of three stands for two; 1, 1
+    (True, b"\x01\x01\x0a" + b"\x04\x02\x02\x01\x3a\x00\x00\x02\x00\x04"),  # 1 1 30; 1, 2
+    (True, b"\x01\x01\x09" + b"\x00" + varint(2 << 20) + b"\x00\x02\x00\x02"),
+    (False, b"\x01\x01\x09" + b"\x00" + varint((2 << 20) + 2) + b"\x00\x02\x00\x02"),  # above the cap
+    (False, b"\x01\x01\x02" + b"\x00\x02"),  # each for itself: not worth a word
+    (False, b"\x01\x01\x06" + b"\x00\x00\x00\x02\x00\x02"),  # for none
+    (False, b"\x01\x01\x06" + b"\x00\x01\x00\x02\x00\x02"),  # for -1
+    (False, b"\x01\x01\x06" + b"\x08\x1f\x00\x02\x00\x02"),  # for one and six tenths
+    (False, b"\x01\x01\x06" + b"\x00\x04\x00\x04\x00\x02"),  # lowest above highest
+    (True, b"\x01\x01\x06" + b"\x00\x04\x00\x04\x00\x06"),  # neither need hold the value
+    (False, b"\x01\x01\x0d" + b"\x00\x04\x01" + NAN + b"\x00\x02"),
+    (False, b"\x01\x01\x0d" + b"\x00\x04\x00\x02\x01" + INF),
+    (True, b"\x01\x01\x0d" + b"\x00\x04\x00\x00\x01" + F64),
+    (False, b"\x01\x01\x0d" + b"\x00\x04\x00\x00\x09" + F64),  # it has no scale
+    (False, b"\x01\x01\x04" + b"\x00\x04\x00\x02"),  # no highest
+    (False, b"\x01\x01\x07" + b"\x00\x04\x00\x02\x00\x02\x00"),  # something behind it
+    (False, b"\x01\x01\x06" + b"\x40\x04\x00\x02\x00\x02"),  # bits that are not in use
+    (False, b"\x01\x01\x06" + b"\x80\x04\x00\x02\x00\x02"),
+    (False, b"\x01\x01\x06" + b"\x06\x04\x00\x02\x00\x02"),  # no such encoding
+    (False, b"\x01\x01\x05" + b"\x00\x04\x00\x02\x00"),  # cut off
+    (False, b"\x01\x02\x06" + b"\x00\x04\x00\x02\x00\x02"),  # series 2, which is not here
+    (False, b"\x01\x00\x06" + b"\x00\x04\x00\x02\x00\x02"),
+    (False, b"\x02" + b"\x01\x06\x00\x04\x00\x02\x00\x02" * 2),
+    (False, b"\x02" + b"\x01\x06\x00\x04\x00\x02\x00\x02"),  # one of two
+    (False, b"\x00"),
+    (False, b"\x04\x01\x06" + b"\x00\x04\x00\x02\x00\x02"),  # more series than samples
+    (False, b"\x01\x01\x06" + b"\x00\x04\x00\x02\x00\x02" + b"\x00"),
+    (False, b"\x01\x01\x00"),
+    (False, b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),  # a length of 2^64 - 1
+])
+def test_thinned_samples_made_by_hand(fine, thin):
+    message = stored_batch([(1, THREE), (2, b"\x01\x80\x02"), (5, thin)], samples=3, event_ms=10,
+                           dict_version=9)
+    assert agree([message]) == (not fine), by_page(message)
+
+
+def test_thinned_samples_need_columns_and_come_once():
+    thin, columns = (5, b"\x01\x01\x06\x00\x04\x00\x02\x00\x02"), [(1, THREE), (2, b"\x01\x80\x02")]
+    header = {"samples": 3, "event_ms": 10, "dict_version": 9}
+    assert agree([stored_batch([thin, *columns], **header)]) == 0, "in any order"
+    assert agree([stored_batch([thin]), stored_batch([*columns, thin, thin], **header)]) == 2
+
+
 @pytest.mark.parametrize("fine, ranges", [
     (True, [1, 5, 0]),  # 5
     (True, [2, 1, 0, 0, 0]),  # 1, 3

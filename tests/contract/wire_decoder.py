@@ -215,7 +215,7 @@ def question(r):
 def gone_range(c):
     stream, reason, first = c.u8(), c.u8(), c.varint()
     last = first + c.varint()
-    need(1 <= stream <= 3 and 1 <= reason <= 9 and first > 0 and last <= MASK, "gone range")
+    need(1 <= stream <= 3 and 1 <= reason <= 10 and first > 0 and last <= MASK, "gone range")
     return {"stream": stream, "reason": reason, "first": first, "last": last}
 
 
@@ -421,6 +421,23 @@ def scaled(v, scale, shift):
     return math.ldexp(float(v), shift) if scale == 7 else float(v) / 10.0**scale
 
 
+def numbers(r, encoding, scale, shift, m):
+    need(encoding <= 5, "no such encoding")
+    if encoding in (1, 5):
+        need(scale == 0 and m > encoding // 4, "scale or count")
+        return [r.f64()] * m if encoding == 1 else xor_values(r, m)
+    if encoding == 0:
+        need(m > 0 or scale == 0, "scale of nothing")
+        return [scaled(r.zigzag(), scale, shift)] * m if m else []
+    need(m > 1, "one value is a constant")
+    if encoding == 4:
+        ints = run_values(r, m)
+    else:
+        params = r.u8()
+        ints = predicted(r, encoding == 3, params & 31, params >> 5, m)
+    return [scaled(v, scale, shift) for v in ints]
+
+
 class Columns:
     """What is carried from column to column."""
 
@@ -468,21 +485,9 @@ class Columns:
         return runs
 
     def values(self, r, encoding, scale, shift, m):
-        need(encoding <= 5, "no such encoding")
-        if encoding in (1, 5):
-            need(scale == 0 and m > encoding // 4, "scale or count")
-            return [r.f64()] * m if encoding == 1 else xor_values(r, m)
-        if encoding == 0:
-            need(m > 0 or scale == 0, "scale of nothing")
-            return [scaled(r.zigzag(), scale, shift)] * m if m else []
-        need(m > 1, "one value is a constant")
-        self.scale, self.shift = scale, shift
-        if encoding == 4:
-            ints = run_values(r, m)
-        else:
-            params = r.u8()
-            ints = predicted(r, encoding == 3, params & 31, params >> 5, m)
-        return [scaled(v, scale, shift) for v in ints]
+        if encoding in (2, 3, 4):
+            self.scale, self.shift = scale, shift
+        return numbers(r, encoding, scale, shift, m)
 
     def result(self, times, runs, known):
         need(all(math.isfinite(v) for v in known), "a value is not finite")
@@ -491,6 +496,52 @@ class Columns:
         known = iter(known)
         return {"id": self.series_id, "times": times, "unknown": reasons,
                 "values": [None if reason else next(known) for reason in reasons]}
+
+
+# ---- batch: thinned samples ----
+
+
+def sequence(r, n):
+    need(n > 0, "a sequence of nothing")
+    head = r.u8()
+    need(head < 64, "head of a sequence")
+    shift = r.u8() if head >> 3 == 7 else 0
+    need(shift <= 63, "shift")
+    out = numbers(r, head & 7, head >> 3, shift, n)
+    need(all(math.isfinite(v) for v in out), "a number is not finite")
+    return out
+
+
+def thin_part(r, column):
+    known = [value for value in column["values"] if value is not None]
+    counts = sequence(r, len(known))
+    need(all(v == int(v) and 1 <= v <= 1 << 20 for v in counts), "count of a thinned sample")
+    several = sum(v > 1 for v in counts)
+    lowest, highest = sequence(r, several), sequence(r, several)
+    r.done()
+    need(all(a <= b for a, b in zip(lowest, highest)), "lowest above highest")
+    counts, bounds = zip(known, counts), zip(lowest, highest)
+    for value in column["values"]:
+        if value is None:
+            yield None
+            continue
+        value, count = next(counts)
+        low, high = next(bounds) if count > 1 else (value, value)
+        yield [low, high, int(count)]
+
+
+def read_thin(r, columns, most):
+    by_id = {column["id"]: column for column in columns}
+    n, series_id = r.varint(most), 0
+    need(n > 0, "section THIN of nothing")
+    for _ in range(n):
+        step = r.varint()
+        need(step > 0, "series id does not ascend")
+        series_id += step
+        part = Reader(r.take(r.varint(RAW_MAX)))
+        need(series_id in by_id, "thinned samples of no column")
+        by_id[series_id]["thin"] = list(thin_part(part, by_id[series_id]))
+    r.done()
 
 
 # ---- batch: the rest ----
@@ -533,7 +584,7 @@ def read_gaps(r, n, boot):
     for _ in range(n):
         g = {"reason": r.u8(), "stream": r.u8()}
         flags = r.u8()
-        need(1 <= g["reason"] <= 9 and 1 <= g["stream"] <= 3 and flags < 32, "gap")
+        need(1 <= g["reason"] <= 10 and 1 <= g["stream"] <= 3 and flags < 32, "gap")
         g["spool"] = r.id() if flags & 16 else bytes(16).hex()
         g["seq_first"] = r.varint()
         g["seq_last"] = g["seq_first"] + r.varint() if g["seq_first"] else 0
@@ -587,18 +638,21 @@ def batch(r):
     raw = Reader(inflate(r.take(r.left()), h["raw_size"], h["crc32"]))
     found, unknown = {}, 0
     for tag, content in sections(raw):
-        unknown += tag > 4
-        need(tag > 4 or tag not in found, "section comes twice")
+        unknown += tag > 5
+        need(tag > 5 or tag not in found, "section comes twice")
         found[tag] = content
     for tag, count in zip((2, 3, 4), h["counts"]):
         need((tag in found) == (count > 0), "section and count differ")
     need(1 not in found or 2 in found, "times without columns")
+    need(5 not in found or 2 in found, "thinned samples without columns")
     shared = []
     if 1 in found:
         n = found[1].varint(64)
         shared = [time_column(found[1], *h["event"]) for _ in range(n)]
         found[1].done()
     h["series"] = read_columns(found[2], shared, h) if 2 in found else []
+    if 5 in found:
+        read_thin(found[5], h["series"], h["counts"][0])
     h["events"] = read_events(found[3], h["counts"][1], *h["event"]) if 3 in found else []
     h["gaps"] = read_gaps(found[4], h["counts"][2], h["boot"]) if 4 in found else []
     h["unknown_sections"] = unknown

@@ -345,6 +345,34 @@ put_header(FILE *to, const struct bl_batch_header *h)
 	put_u(to, "lowest_held", h->lowest_held);
 }
 
+/* Only of a series that has thinned samples. */
+static int
+put_thin(FILE *to, const struct bl_batch_reader *r, const struct bl_column *c, const double *values,
+    const uint8_t *unknown, struct bl_err *err)
+{
+	static struct bl_thin thin[BL_BATCH_SAMPLES_MAX];
+	int rc;
+
+	if ((rc = bl_column_thin(r, c, values, unknown, thin, err)) != BL_OK ||
+	    !bl_column_is_thin(c))
+		return rc;
+	(void)fputs(", \"thin\": [", to);
+	for (uint32_t i = 0; i < c->n; i++) {
+		(void)fputs(i ? ", " : "", to);
+		if (thin[i].count == 0) {
+			(void)fputs("null", to);
+			continue;
+		}
+		(void)fputc('[', to);
+		put_double(to, thin[i].min);
+		(void)fputs(", ", to);
+		put_double(to, thin[i].max);
+		(void)fprintf(to, ", %u]", thin[i].count);
+	}
+	(void)fputc(']', to);
+	return BL_OK;
+}
+
 static int
 put_column(FILE *to, const struct bl_batch_reader *r, const struct bl_column *c, struct bl_err *err)
 {
@@ -369,8 +397,10 @@ put_column(FILE *to, const struct bl_batch_reader *r, const struct bl_column *c,
 		else
 			put_double(to, values[i]);
 	}
-	(void)fputs("]}", to);
-	return BL_OK;
+	(void)fputc(']', to);
+	rc = put_thin(to, r, c, values, unknown, err);
+	(void)fputc('}', to);
+	return rc;
 }
 
 static void

@@ -118,6 +118,38 @@ fill_unknown(struct bl_batch_enc *e)
 }
 
 static void
+add_thin(struct bl_batch_enc *e, uint32_t id, int64_t at, double value, double min, double max,
+    uint32_t count)
+{
+	const struct bl_thin t = { min, max, count };
+
+	must(bl_batch_enc_thin(e, id, at, value, &t));
+}
+
+/* Windows of 5 min, then samples every 10 s; series without and with unknown ones between. */
+static void
+fill_thin(struct bl_batch_enc *e)
+{
+	for (int t = 0; t < 12; t++) {
+		const int64_t at = 1000000 + t * 300000;
+
+		add_thin(e, 1, at, 20.55 + t % 3 / 100.0, 18.5 - t % 2, 30.25 + t % 4, 30);
+		add(e, 2, at, t, BL_KNOWN);
+		add_thin(e, 3, at, 4096.0 * (t + 1), 0, 4096.0 * (t + 1), t == 7 ? 1 : 29);
+		if (t % 4 == 1)
+			add(e, 4, at, 0, BL_UNKNOWN_TIMEOUT);
+		else
+			add_thin(e, 4, at, sin(t), -1.0 / 3, t / 7.0 + 1,
+			    t == 0 ? BL_THIN_COUNT_MAX : 2);
+	}
+	for (int t = 0; t < 5; t++) {
+		add(e, 1, 5000000 + t * 10000, 21.5, BL_KNOWN);
+		add(e, 4, 5000000 + t * 10000, sin(t), t == 2 ? BL_UNKNOWN_LATE : BL_KNOWN);
+	}
+	add_thin(e, 300, 5000000, -0.0, -5, 9007199254740992.0, 360);
+}
+
+static void
 fill_events(struct bl_batch_enc *e)
 {
 	struct bl_event ev = { .boot_ms = 1000500,
@@ -405,6 +437,17 @@ make_supersedes(struct bl_buf *out)
 }
 
 static void
+make_thin(struct bl_buf *out)
+{
+	struct bl_batch_header h = header(BL_STREAM_HOST);
+
+	h.kind = BL_BATCH_SUPERSEDES;
+	h.supersedes_first = 7;
+	h.supersedes_last = 31;
+	batch_of(fill_thin, h, out);
+}
+
+static void
 make_offered_again(struct bl_buf *out)
 {
 	struct bl_buf first;
@@ -487,6 +530,7 @@ static const struct {
 	{ "batch-gaps", make_gaps },
 	{ "batch-all", make_all },
 	{ "batch-supersedes", make_supersedes },
+	{ "batch-thin", make_thin },
 	{ "batch-offered-again", make_offered_again },
 	{ "batch-unknown-section", batch_with_unknown },
 };
@@ -549,10 +593,31 @@ random_value(unsigned kind, double *last)
 }
 
 static void
+add_random_thin(struct bl_batch_enc *e, uint32_t id, int64_t at, double value)
+{
+	const double low = below(4) == 0 ? value - (double)below(1000) / 8 : value;
+	const uint32_t count = below(3) == 0 ? 30 : 1 + (uint32_t)below(400);
+
+	add_thin(e, id, at, value, low, low + (double)below(1000) / 4, count);
+}
+
+static void
+add_random(struct bl_batch_enc *e, uint32_t id, int64_t at, double value, bool holes, bool thin)
+{
+	if (holes && below(5) == 0)
+		add(e, id, at, value, (enum bl_unknown)(1 + below(4)));
+	else if (thin)
+		add_random_thin(e, id, at, value);
+	else
+		add(e, id, at, value, BL_KNOWN);
+}
+
+static void
 fill_random(struct bl_batch_enc *e)
 {
 	const unsigned series = 1 + (unsigned)below(20), ticks = 1 + (unsigned)below(30);
 	const bool holes = below(3) == 0;
+	const unsigned thin = below(3) == 0 ? 1 + (unsigned)below(series) : 0;
 	double last[20];
 	unsigned kind[20];
 	int64_t at = 1000000;
@@ -564,9 +629,8 @@ fill_random(struct bl_batch_enc *e)
 	for (unsigned t = 0; t < ticks; t++, at += 1000 + (int64_t)below(3))
 		for (unsigned s = 0; s < series; s++)
 			if (!holes || below(6) != 0)
-				add(e, 1 + s * (1 + s % 5 / 4), at, random_value(kind[s], &last[s]),
-				    holes && below(5) == 0 ? (enum bl_unknown)(1 + below(4))
-							   : BL_KNOWN);
+				add_random(e, 1 + s * (1 + s % 5 / 4), at,
+				    random_value(kind[s], &last[s]), holes, s < thin);
 	if (below(4) == 0)
 		fill_events(e);
 	if (below(4) == 0)

@@ -20,6 +20,7 @@ walk_batch(const struct bl_batch_header *h, const struct bl_buf *raw)
 	static int64_t times[BL_BATCH_SAMPLES_MAX];
 	static double values[BL_BATCH_SAMPLES_MAX];
 	static uint8_t unknown[BL_BATCH_SAMPLES_MAX];
+	static struct bl_thin thin[BL_BATCH_SAMPLES_MAX];
 	struct bl_batch_reader r;
 	struct bl_column c;
 	struct bl_event ev;
@@ -27,7 +28,8 @@ walk_batch(const struct bl_batch_header *h, const struct bl_buf *raw)
 	int rc = bl_batch_reader_init(&r, h, raw->data, raw->len, NULL);
 
 	while (rc >= 0 && (rc = bl_batch_next_column(&r, &c, NULL)) > 0)
-		rc = bl_column_decode(&r, &c, times, values, unknown, NULL);
+		if ((rc = bl_column_decode(&r, &c, times, values, unknown, NULL)) == BL_OK)
+			rc = bl_column_thin(&r, &c, values, unknown, thin, NULL);
 	while (rc >= 0 && (rc = bl_batch_next_event(&r, &ev, NULL)) > 0)
 		;
 	while (rc >= 0 && (rc = bl_batch_next_gap(&r, &gap, NULL)) > 0)

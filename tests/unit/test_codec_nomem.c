@@ -20,6 +20,7 @@ static int
 encode(struct bl_batch_enc *e, struct bl_buf *out)
 {
 	struct bl_batch_header h = { .stream = BL_STREAM_EVENTS, .seq = 1 };
+	const struct bl_thin thin = { 1.0 / 3, 70, 30 };
 	const struct bl_gap gap = { .reason = BL_GAP_OFF, .stream = BL_STREAM_HOST };
 	const struct bl_event ev = { .boot_ms = 5, .type = { "a.b", 3 }, .id = { "x", 1 } };
 	int rc = BL_OK;
@@ -28,6 +29,8 @@ encode(struct bl_batch_enc *e, struct bl_buf *out)
 		for (uint32_t s = 0; s < 80 && rc == BL_OK; s++)
 			rc = bl_batch_enc_sample(
 			    e, 1 + s, t + s / 79, s % 5 ? s * t : 1.0 / (s + t + 1), BL_KNOWN);
+	for (uint32_t i = 0; i < 70 && rc == BL_OK; i++)
+		rc = bl_batch_enc_thin(e, 90 + i % 2, 10 + i, i, &thin);
 	for (int i = 0; i < 70 && rc == BL_OK; i++)
 		rc = bl_batch_enc_event(e, &ev);
 	for (int i = 0; i < 70 && rc == BL_OK; i++)

@@ -13,7 +13,7 @@ const char *
 store_gap_reason_name(int reason)
 {
 	static const char *const names[] = { "other", "off", "evicted", "disk_full", "damaged",
-		"clock", "lost_at_centre", "rolled_back", "overload", "vanished" };
+		"clock", "lost_at_centre", "rolled_back", "overload", "vanished", "thinned" };
 
 	if (reason == STORE_GAP_NOT_ARRIVED)
 		return "not_arrived";

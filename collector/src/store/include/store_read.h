@@ -120,14 +120,14 @@ int store_read_series_by_id(
 /* ---- query ---- */
 
 enum store_gap_reason {
-	/* 1..9 are enum bl_gap_reason */
+	/* 1..10 are enum bl_gap_reason */
 	STORE_GAP_NOT_ARRIVED = 32,   /* no coverage and no ledger entry (yet) */
 	STORE_GAP_UNKNOWN_VALUE = 33, /* samples came, but said "unknown" */
 };
 
 /* "not_arrived", "off", "evicted", "disk_full", "damaged", "clock", "lost_at_centre",
- * "rolled_back", "overload", "vanished", "unknown_value"; "other" for a number that this build does
- * not know.
+ * "rolled_back", "overload", "vanished", "thinned", "unknown_value"; "other" for a number that this
+ * build does not know.
  */
 const char *store_gap_reason_name(int reason);
 
@@ -329,7 +329,7 @@ int store_read_aside_count(struct store_read *r, int reason, const char *device,
 /* ---- totals ---- */
 
 #define STORE_ASIDE_REASONS 9
-#define STORE_GAP_REASONS   9
+#define STORE_GAP_REASONS   10
 
 struct store_gap_sum {
 	uint64_t entries, batches, samples;

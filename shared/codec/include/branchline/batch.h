@@ -53,6 +53,21 @@ void bl_batch_enc_reset(struct bl_batch_enc *e);
  */
 int bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
     enum bl_unknown unknown);
+/*
+ * Adds one sample that stands for t->count known ones (t->count 1: for itself;
+ * min and max do not matter then).  BL_EINVAL: a value that is not finite, min
+ * above max, a count of 0 or above BL_THIN_COUNT_MAX; else as above.
+ */
+int bl_batch_enc_thin(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
+    const struct bl_thin *t);
+/*
+ * A mean as it is worth sending: rounded to two decimal places more than min
+ * and max have (six at most; not at all when they are no decimals) and brought
+ * back between them.  So a mean costs a few bits and not eight bytes, and is
+ * off by at most half a hundredth of the last place that the series has (half
+ * of the sixth place when it has more than four).
+ */
+double bl_thin_round(double mean, double min, double max);
 /* Copies what ev points to.  BL_EINVAL: a cap of wire.h is passed.  BL_EFULL as above. */
 int bl_batch_enc_event(struct bl_batch_enc *e, const struct bl_event *ev);
 int bl_batch_enc_gap(struct bl_batch_enc *e, const struct bl_gap *gap);
@@ -105,6 +120,7 @@ struct bl_column {
 	uint32_t n_known;
 	const uint8_t *times, *unknown, *data;
 	const uint8_t *times_limit, *limit; /* what may be read; the ends themselves lie before */
+	const uint8_t *thin, *thin_end;     /* of section THIN; NULL: every sample is for itself */
 	uint8_t encoding, k, predictor, scale, shift;
 };
 
@@ -122,9 +138,10 @@ struct bl_batch_reader {
 	uint32_t unknown_sections; /* kept, skipped, counted */
 	/* private to the codec: */
 	const uint8_t *columns, *columns_end;
-	struct bl_rd events, gaps;
-	int64_t event_ms;      /* time of the last event read */
-	uint32_t samples_left; /* of the header's count */
+	struct bl_rd events, gaps, thin;
+	uint32_t thin_left, thin_id; /* series of section THIN to come; id of the one before */
+	int64_t event_ms;            /* time of the last event read */
+	uint32_t samples_left;       /* of the header's count */
 	struct bl_column_state state;
 	uint32_t n_times;
 	struct bl_time_column {
@@ -145,6 +162,19 @@ int bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct 
  */
 int bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
     double *value, uint8_t *unknown, struct bl_err *err);
+/* Whether any sample of the column stands for more than itself. */
+static inline bool
+bl_column_is_thin(const struct bl_column *c)
+{
+	return c->thin != NULL;
+}
+/*
+ * What each sample of a column stands for, into the caller's array of c->n
+ * entries; value and unknown are what bl_column_decode has given (unknown may
+ * be NULL).  An unknown sample has count 0 and NaN.
+ */
+int bl_column_thin(const struct bl_batch_reader *r, const struct bl_column *c, const double *value,
+    const uint8_t *unknown, struct bl_thin *out, struct bl_err *err);
 /* 1, 0 or negative as above.  Strings point into raw. */
 int bl_batch_next_event(struct bl_batch_reader *r, struct bl_event *ev, struct bl_err *err);
 int bl_batch_next_gap(struct bl_batch_reader *r, struct bl_gap *gap, struct bl_err *err);

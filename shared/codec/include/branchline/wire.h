@@ -25,6 +25,7 @@
 #define BL_BATCH_EVENTS_MAX   8192u
 #define BL_BATCH_GAPS_MAX     4096u
 #define BL_BATCH_TIMES_MAX    64u           /* shared time columns of a batch */
+#define BL_THIN_COUNT_MAX     (1u << 20)    /* samples that one thinned sample stands for */
 #define BL_CUT_RAW_BYTES      (64u * 1024u) /* the agent cuts at this encoded size */
 #define BL_RANGES_MAX         64u /* ranges of one stream in a hello, an answer, a receipt */
 #define BL_LABELS_MAX         8u
@@ -89,7 +90,8 @@ enum bl_gap_reason {
 	BL_GAP_ROLLED_BACK = 7,    /* the spool file was set back to an older copy */
 	BL_GAP_OVERLOAD = 8,       /* a bounded queue inside the agent was full */
 	BL_GAP_VANISHED = 9,       /* accepted, and not there any more: no reason is known */
-	BL_GAP_LAST = BL_GAP_VANISHED,
+	BL_GAP_THINNED = 10, /* spool cap reached: a mean, min, max and count are there instead */
+	BL_GAP_LAST = BL_GAP_THINNED,
 };
 
 struct bl_gap {
@@ -103,6 +105,19 @@ struct bl_gap {
 	struct bl_id end_boot; /* zero: unknown */
 	int64_t end_boot_ms;
 	uint64_t samples; /* how many are gone; 0 when unknown */
+};
+
+/*
+ * What a thinned sample stands for: `count` known samples of its series in one
+ * window of boot time.  The sample itself has the time of the last of them,
+ * and their mean as its value when the series is a gauge, the last value when
+ * it is a counter.  A sample that stands for itself: count 1, min = max =
+ * value; an unknown one: count 0.  Nothing promises that the value lies
+ * between min and max (a mean may be rounded), only that min <= max.
+ */
+struct bl_thin {
+	double min, max; /* finite */
+	uint32_t count;
 };
 
 enum bl_series_kind { BL_GAUGE = 1, BL_COUNTER = 2 };
