@@ -68,6 +68,7 @@ _TEXTS = {
     "reason_rolled_back": ("device was rolled back", "设备被回滚"),
     "reason_overload": ("overload", "过载"),
     "reason_vanished": ("vanished", "不明消失"),
+    "reason_thinned": ("thinned, buffer full", "缓存已满而抽稀"),
     "reason": ("explained: {n} ({reason})", "有解释的缺口：{n}（{reason}）"),
     "held": ("nothing lost, nothing doubled, every loss named", "无丢失，无重复，每处缺口皆有说明"),
     "failed": ("THE PROOF DOES NOT HOLD:", "证明不成立："),

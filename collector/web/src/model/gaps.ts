@@ -15,6 +15,7 @@ export const REASONS = [
   "rolled_back",
   "overload",
   "vanished",
+  "thinned",
   "unknown_value",
   "not_in_service",
   "other",
