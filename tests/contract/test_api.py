@@ -431,6 +431,49 @@ def test_large_answer_is_compressed_when_accepted(fleet, viewer):
     assert "Content-Encoding" not in viewer.raw("GET", "/api/v1/session", headers={"Accept-Encoding": "gzip"}).headers
 
 
+LINK = "/devices/west-till/link"
+
+
+def test_history_of_a_link(fleet, viewer):
+    """Two hours that came all at once just now: late, but for the last minutes; the ledger's gap for host."""
+    now = now_ms()
+    whole = viewer.ok("GET", f"{LINK}?from={now - 3 * 3600_000}&to={now + 3600_000}")
+    assert abs(whole["to_unix_ms"] - now) < 60_000 and whole["resolution_ms"] == 0 and whole["late_ms"] == 180_000
+    lists = {s["stream"]: s["spans"] for s in whole["streams"]}
+    assert set(lists) == {"events", "probes", "host"}
+    for spans in [whole["combined"], *lists.values()]:
+        assert all(a["to_unix_ms"] == b["from_unix_ms"] for a, b in zip(spans, spans[1:]))
+        assert spans[0]["from_unix_ms"] == now - 3 * 3600_000 and spans[-1]["to_unix_ms"] == whole["to_unix_ms"]
+    gap = [s for s in lists["host"] if s["state"] == "gap"]
+    assert [(s["reason"], s["to_unix_ms"] - s["from_unix_ms"]) for s in gap] == [("off", 600_000)]
+    # The probes have the same hole without an entry: nobody knows; together the gap is the worse.
+    assert [s["state"] for s in lists["probes"]] == ["unknown", "filled_in", "unknown", "filled_in", "online"]
+    assert [s["state"] for s in whole["combined"]] == ["unknown", "filled_in", "gap", "filled_in", "online"]
+    assert whole["combined"][0]["reason"] == "not_in_service"
+    assert all((s["arrived_unix_ms"] is None) == (s["state"] != "filled_in") for s in whole["combined"])
+    assert sum(whole["total_ms"].values()) == whole["to_unix_ms"] - whole["from_unix_ms"]
+    assert whole["total_ms"]["gap"] == 600_000
+
+
+def test_history_of_one_stream_and_of_one_never_heard_of(fleet, viewer):
+    now = now_ms()
+    one = viewer.ok("GET", f"{LINK}?from={now - 3600_000}&to={now}&stream=probes")
+    assert [s["stream"] for s in one["streams"]] == ["probes"] and one["combined"] == one["streams"][0]["spans"]
+    month = viewer.ok("GET", f"{LINK}?from={now - 30 * 86400_000}&to={now}")
+    assert len(month["combined"]) + sum(len(s["spans"]) for s in month["streams"]) <= 1000
+    none = viewer.ok("GET", f"/devices/depot-gate/link?from={now - 3600_000}&to={now}")
+    assert {s["state"] for s in none["combined"]} == {"unknown"}
+    ahead = viewer.ok("GET", f"{LINK}?from={now + 3600_000}&to={now + 7200_000}")
+    assert ahead["combined"] == [] and ahead["to_unix_ms"] == ahead["from_unix_ms"]
+
+
+@pytest.mark.parametrize("query,status", [("", 422), ("?from=1", 422), ("?from=5&to=5", 422), ("?from=1&to=2&stream=x", 422),
+                                          ("?from=-1&to=2", 422), ("?from=1&to=2&step=1", 422)])
+def test_bad_questions_about_a_link(fleet, viewer, query, status):
+    assert viewer.get(LINK + query).status == status
+    refused(viewer.get("/devices/none/link?from=1&to=2"), 404, "not_found")
+
+
 @pytest.mark.parametrize("query,status,code", [
     ("series=1", 422, "invalid_field"), ("series=x&from=1&to=2", 422, "invalid_field"),
     ("series=1,&from=1&to=2", 422, "invalid_field"), ("series=1&from=2&to=2", 422, "invalid_field"),
@@ -796,7 +839,7 @@ def test_connections_of_one_address_are_bounded(server):
 SHAPES = {
     "session": "Session", "sessions": "SessionList", "users": "UserList", "site": "Site", "sites": "SiteList",
     "device": "Device", "devices": "DeviceList", "service": "ServiceList", "overview": "Overview",
-    "series": "SeriesList", "query": "QueryResult", "events": "EventList", "coverage": "CoverageList",
+    "series": "SeriesList", "query": "QueryResult", "events": "EventList", "coverage": "CoverageList", "link": "LinkHistory",
     "gaps": "GapList", "gap-totals": "GapTotals", "unexplained": "UnexplainedList",
     "set-aside": "SetAsideList", "requeue": "RequeueState", "status": "Status", "problem": "Problem",
     "process": "Process", "processes": "ProcessList", "kpi": "Kpi", "kpis": "KpiList", "rule": "Rule",

@@ -99,6 +99,7 @@ int get_devices_id_series(struct api_req *r, struct bl_err *err);
 int get_query(struct api_req *r, struct bl_err *err);
 int get_devices_id_events(struct api_req *r, struct bl_err *err);
 int get_devices_id_coverage(struct api_req *r, struct bl_err *err);
+int get_devices_id_link(struct api_req *r, struct bl_err *err);
 int get_gaps(struct api_req *r, struct bl_err *err);
 int get_gaps_totals(struct api_req *r, struct bl_err *err);
 int get_gaps_unexplained(struct api_req *r, struct bl_err *err);
@@ -139,7 +140,7 @@ extern const struct schema body_requeue, body_sign_in, body_session_patch, body_
     body_kpi_new, body_kpi_change, body_rule_new, body_rule_change, body_channel_new,
     body_channel_change, body_expression, body_empty, body_assign, body_resolve, body_comment;
 extern const struct schema query_page, query_sites, query_devices, query_query, query_range,
-    query_events, query_gaps, query_gap_totals, query_missing, query_verbose, query_cells,
+    query_events, query_gaps, query_link, query_gap_totals, query_missing, query_verbose, query_cells,
     query_latest, query_parts, query_runs, query_incidents, query_cases, query_messages,
     query_versions;
 

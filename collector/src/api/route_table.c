@@ -36,6 +36,7 @@ const struct route api_routes[] = {
 	{ VERB_GET,    V1 "/devices/{id}/series", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_series, NULL, NULL, false },
 	{ VERB_GET,    V1 "/devices/{id}/events", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_events, NULL, &query_events, false },
 	{ VERB_GET,    V1 "/devices/{id}/coverage", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_coverage, NULL, &query_range, false },
+	{ VERB_GET,    V1 "/devices/{id}/link", PERMIT_ROLE, ON_TELEMETRY, get_devices_id_link, NULL, &query_link, false },
 	{ VERB_GET,    V1 "/query", PERMIT_ROLE, ON_TELEMETRY, get_query, NULL, &query_query, false },
 	{ VERB_GET,    V1 "/gaps", PERMIT_ROLE, ON_TELEMETRY, get_gaps, NULL, &query_gaps, false },
 	{ VERB_GET,    V1 "/gaps/totals", PERMIT_ROLE, ON_TELEMETRY, get_gaps_totals, NULL, &query_gap_totals, false },

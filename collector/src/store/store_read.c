@@ -106,9 +106,15 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND seq BETWEEN ? AND ? ORDER BY seq DESC",
 	[READ_COVERAGE] =
 	    "SELECT spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms, arrived_unix_ms,"
-	    " lo_unix_ms, id FROM coverage WHERE device_id = ?1 AND stream = ?2"
-	    " AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5 AND hi_unix_ms >= ?6"
-	    " ORDER BY lo_unix_ms, id LIMIT 1024",
+	    " lo_unix_ms, id, first_arrived_unix_ms FROM coverage WHERE device_id = ?1"
+	    " AND stream = ?2 AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+	    " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT 1024",
+	/* Named by the device and not settled here; a closed spool sends no more. */
+	[READ_LINK_HELD] =
+	    "SELECT t.spool_id, max(t.contiguous + 1, t.lowest_held), t.next_seq - 1 FROM stream t"
+	    " JOIN spool s ON s.id = t.spool_id WHERE s.device_id = ?1 AND s.closed = 0"
+	    " AND t.stream = ?2 AND t.next_seq - 1 > max(t.contiguous, t.lowest_held - 1)"
+	    " ORDER BY t.spool_id LIMIT 64",
 	[READ_GAPS_DEVICE] =
 	    GAP_SELECT " WHERE" GAP_RANGE " AND g.device_id = ?4 ORDER BY g.id DESC LIMIT 256",
 	[READ_GAPS_ALL] = GAP_SELECT " WHERE" GAP_RANGE " ORDER BY g.id DESC LIMIT 256",

@@ -31,6 +31,7 @@ enum read_sql {
 	READ_BATCHES_UP,
 	READ_BATCHES_DOWN,
 	READ_COVERAGE,
+	READ_LINK_HELD,
 	READ_GAPS_DEVICE,
 	READ_GAPS_ALL,
 	READ_GAPS_STREAM,
@@ -80,7 +81,7 @@ struct store_read {
 	const struct bl_clock *clock;
 	bool held;
 	int64_t until_mono_ms; /* when what runs is ended, by the kernel's clock */
-	struct bl_buf raw; /* the inflated body of one batch */
+	struct bl_buf raw;     /* the inflated body of one batch */
 	/* one decoded column; made when first needed */
 	int64_t *boot_ms;
 	double *value;
@@ -207,6 +208,37 @@ struct spans {
 
 /* Merges with the last one when it has the same reason and is not more than join_ms away. */
 int spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms);
+/* A row of coverage. */
+struct hole_row {
+	int64_t begin, end, first_arrived, arrived, spool_id;
+	uint64_t seq_first, seq_last;
+};
+/* An entry of the ledger. */
+struct hole_entry {
+	int64_t begin, end, spool_id;
+	uint64_t seq_first, seq_last;
+	int reason;
+};
+/* Batches that a spool has, as its device says, and that are not settled here. */
+struct hole_held {
+	int64_t spool_id;
+	uint64_t first, last;
+};
+/* Zero to begin with. */
+struct hole_facts {
+	struct hole_row *c; /* by begin */
+	size_t n_c, size_c;
+	struct hole_entry *g; /* by begin */
+	size_t n_g, size_g;
+	struct hole_held *held; /* filled by who wants STORE_GAP_HELD told apart */
+	size_t n_held;
+};
+int holes_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct hole_facts *h, struct bl_err *err);
+/* What the rows leave of [from, to), with reasons.  Pure.  BL_OK or BL_ENOMEM. */
+int holes_make(const struct hole_facts *h, int64_t from, int64_t to, struct spans *out);
+void holes_free(struct hole_facts *h);
+
 /* What of [from, to) a device's stream did not deliver, with the ledger's reasons. */
 int read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct spans *out, struct bl_err *err);

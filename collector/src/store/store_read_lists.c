@@ -19,6 +19,12 @@ store_gap_reason_name(int reason)
 		return "not_arrived";
 	if (reason == STORE_GAP_UNKNOWN_VALUE)
 		return "unknown_value";
+	if (reason == STORE_GAP_HELD)
+		return "held";
+	if (reason == STORE_GAP_OFFLINE)
+		return "offline";
+	if (reason == STORE_GAP_NOT_IN_SERVICE)
+		return "not_in_service";
 	return reason >= 1 && reason <= BL_GAP_LAST ? names[reason] : "other";
 }
 

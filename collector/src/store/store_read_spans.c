@@ -12,24 +12,6 @@
 
 #define COVER_MAX 200000 /* rows of one question */
 
-struct cover {
-	int64_t begin, end, spool_id;
-	uint64_t seq_first, seq_last;
-};
-
-struct ledger {
-	int64_t begin, end, spool_id;
-	uint64_t seq_first, seq_last;
-	int reason;
-};
-
-struct holes {
-	struct cover *c;
-	size_t n_c, size_c;
-	struct ledger *g;
-	size_t n_g, size_g;
-};
-
 static void *
 grow(void *p, size_t *size, size_t item)
 {
@@ -63,9 +45,9 @@ spans_add(struct spans *l, int64_t from, int64_t to, int reason, int64_t join_ms
 }
 
 static int
-add_cover(struct holes *h, const struct cover *c)
+add_cover(struct hole_facts *h, const struct hole_row *c)
 {
-	struct cover *more;
+	struct hole_row *more;
 
 	if (h->n_c == h->size_c) {
 		if (h->n_c >= COVER_MAX || (more = grow(h->c, &h->size_c, sizeof(*more))) == NULL)
@@ -78,7 +60,7 @@ add_cover(struct holes *h, const struct cover *c)
 
 static int
 load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
-    int64_t to, struct holes *h, struct bl_err *err)
+    int64_t to, struct hole_facts *h, struct bl_err *err)
 {
 	int64_t at, at_id = 0, reach;
 	size_t page;
@@ -92,12 +74,14 @@ load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, in
 		    (int64_t)stream, at, at_id, to, from);
 
 		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
-			const struct cover c = {
+			const struct hole_row c = {
 				.spool_id = sqlite3_column_int64(st, 0),
 				.seq_first = (uint64_t)sqlite3_column_int64(st, 1),
 				.seq_last = (uint64_t)sqlite3_column_int64(st, 2),
 				.begin = sqlite3_column_int64(st, 3),
 				.end = sqlite3_column_int64(st, 4),
+				.arrived = sqlite3_column_int64(st, 5),
+				.first_arrived = sqlite3_column_int64(st, 8),
 			};
 
 			at = sqlite3_column_int64(st, 6);
@@ -116,7 +100,7 @@ load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, in
 
 static int
 load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
-    int64_t to, struct holes *h, struct bl_err *err)
+    int64_t to, struct hole_facts *h, struct bl_err *err)
 {
 	int64_t at_id = 0;
 	size_t page;
@@ -127,7 +111,7 @@ load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int6
 		    r, READ_GAPS_STREAM, err, "iiiii", device_id, (int64_t)stream, at_id, from, to);
 
 		for (page = 0; (rc = read_step(r, st, err)) == 1; page++) {
-			struct ledger *g = h->g;
+			struct hole_entry *g = h->g;
 
 			at_id = sqlite3_column_int64(st, 0);
 			if (h->n_g == h->size_g &&
@@ -138,7 +122,7 @@ load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int6
 				    "the range has too many ledger entries: ask for a shorter one");
 			}
 			h->g = g;
-			h->g[h->n_g++] = (struct ledger){
+			h->g[h->n_g++] = (struct hole_entry){
 				.reason = sqlite3_column_int(st, 1),
 				.spool_id = sqlite3_column_int64(st, 2),
 				.seq_first = (uint64_t)sqlite3_column_int64(st, 3),
@@ -156,7 +140,7 @@ load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int6
 static int
 by_begin(const void *a, const void *b)
 {
-	const struct cover *x = a, *y = b;
+	const struct hole_row *x = a, *y = b;
 
 	return (x->begin > y->begin) - (x->begin < y->begin);
 }
@@ -164,17 +148,18 @@ by_begin(const void *a, const void *b)
 static int
 ledger_by_begin(const void *a, const void *b)
 {
-	const struct ledger *x = a, *y = b;
+	const struct hole_entry *x = a, *y = b;
 
 	return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
 /* The reason that the ledger gives for seqs missing between two neighbours; 0: none. */
 static int
-reason_by_seqs(const struct holes *h, const struct cover *before, const struct cover *after)
+reason_by_seqs(
+    const struct hole_facts *h, const struct hole_row *before, const struct hole_row *after)
 {
 	for (size_t i = 0; i < h->n_g; i++) {
-		const struct ledger *g = &h->g[i];
+		const struct hole_entry *g = &h->g[i];
 
 		if (g->seq_first == 0 || (g->begin != STORE_TIME_NONE && g->end != STORE_TIME_NONE))
 			continue;
@@ -188,16 +173,40 @@ reason_by_seqs(const struct holes *h, const struct cover *before, const struct c
 	return 0;
 }
 
+/* The agent says that it still has some of the seqs missing between two neighbours. */
+static bool
+still_held(const struct hole_facts *h, const struct hole_row *before, const struct hole_row *after)
+{
+	for (size_t i = 0; i < h->n_held; i++) {
+		const struct hole_held *d = &h->held[i];
+		const bool is_before = before != NULL && before->spool_id == d->spool_id;
+		const bool is_after = after != NULL && after->spool_id == d->spool_id;
+		uint64_t first = d->first, last = d->last;
+
+		if (!is_before && !is_after)
+			continue;
+		if (is_before && first <= before->seq_last)
+			first = before->seq_last + 1;
+		if (is_after && last >= after->seq_first)
+			last = after->seq_first - 1;
+		if (first <= last)
+			return true;
+	}
+	return false;
+}
+
 static int
-explain(const struct holes *h, int64_t from, int64_t to, const struct cover *before,
-    const struct cover *after, struct spans *out)
+explain(const struct hole_facts *h, int64_t from, int64_t to, const struct hole_row *before,
+    const struct hole_row *after, struct spans *out)
 {
 	const int by_seqs = reason_by_seqs(h, before, after);
-	const int rest = by_seqs != 0 ? by_seqs : STORE_GAP_NOT_ARRIVED;
+	const int rest = by_seqs != 0                   ? by_seqs
+			 : still_held(h, before, after) ? STORE_GAP_HELD
+							: STORE_GAP_NOT_ARRIVED;
 	int64_t at = from;
 
 	for (size_t i = 0; i < h->n_g && at < to; i++) {
-		const struct ledger *g = &h->g[i];
+		const struct hole_entry *g = &h->g[i];
 		int64_t a = g->begin, b = g->end;
 
 		if (a == STORE_TIME_NONE || b == STORE_TIME_NONE || b <= at || a >= to)
@@ -213,15 +222,15 @@ explain(const struct holes *h, int64_t from, int64_t to, const struct cover *bef
 	return spans_add(out, at, to, rest, 0);
 }
 
-static int
-make_holes(const struct holes *h, int64_t from, int64_t to, struct spans *out)
+int
+holes_make(const struct hole_facts *h, int64_t from, int64_t to, struct spans *out)
 {
-	const struct cover *before = NULL;
+	const struct hole_row *before = NULL;
 	int64_t at = from;
 	int rc;
 
 	for (size_t i = 0; i < h->n_c; i++) {
-		const struct cover *c = &h->c[i];
+		const struct hole_row *c = &h->c[i];
 
 		if (c->begin - at >= STORE_HOLE_MIN_MS &&
 		    (rc = explain(h, at, c->begin < to ? c->begin : to, before, c, out)) < 0)
@@ -235,23 +244,39 @@ make_holes(const struct holes *h, int64_t from, int64_t to, struct spans *out)
 }
 
 int
+holes_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
+    struct hole_facts *h, struct bl_err *err)
+{
+	int rc;
+
+	if ((rc = load_coverage(r, device_id, stream, from, to, h, err)) < 0 ||
+	    (rc = load_ledger(r, device_id, stream, from, to, h, err)) < 0)
+		return rc;
+	if (h->n_c > 1)
+		qsort(h->c, h->n_c, sizeof(*h->c), by_begin);
+	if (h->n_g > 1)
+		qsort(h->g, h->n_g, sizeof(*h->g), ledger_by_begin);
+	return BL_OK;
+}
+
+void
+holes_free(struct hole_facts *h)
+{
+	free(h->c);
+	free(h->g);
+	free(h->held);
+}
+
+int
 read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
     struct spans *out, struct bl_err *err)
 {
-	struct holes h = { 0 };
+	struct hole_facts h = { 0 };
 	int rc;
 
-	if ((rc = load_coverage(r, device_id, stream, from, to, &h, err)) < 0 ||
-	    (rc = load_ledger(r, device_id, stream, from, to, &h, err)) < 0)
-		goto done;
-	if (h.n_c > 1)
-		qsort(h.c, h.n_c, sizeof(*h.c), by_begin);
-	if (h.n_g > 1)
-		qsort(h.g, h.n_g, sizeof(*h.g), ledger_by_begin);
-	if ((rc = make_holes(&h, from, to, out)) < 0)
+	if ((rc = holes_load(r, device_id, stream, from, to, &h, err)) == BL_OK &&
+	    (rc = holes_make(&h, from, to, out)) < 0)
 		rc = bl_fail(err, rc, "read telemetry store: out of memory");
-done:
-	free(h.c);
-	free(h.g);
+	holes_free(&h);
 	return rc;
 }

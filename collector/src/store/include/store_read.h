@@ -37,7 +37,8 @@ struct store_read;
  * BL_EBUSY: the writer has not brought it up to date yet. */
 int store_read_open(
     struct store_read **out, const char *path, const struct bl_clock *clock, struct bl_err *err);
-/* Goes over to the store that is at the path now, when a damaged one was replaced.  Not while held. */
+/* Goes over to the store that is at the path now, when a damaged one was replaced.  Not while held.
+ */
 int store_read_refresh(struct store_read *r, struct bl_err *err);
 /*
  * fn is called when the file is found damaged, on the reader's thread: batch is the id of
@@ -123,11 +124,15 @@ enum store_gap_reason {
 	/* 1..10 are enum bl_gap_reason */
 	STORE_GAP_NOT_ARRIVED = 32,   /* no coverage and no ledger entry (yet) */
 	STORE_GAP_UNKNOWN_VALUE = 33, /* samples came, but said "unknown" */
+	/* of the history of a link alone (store_link.h) */
+	STORE_GAP_HELD = 34,           /* the device has announced it and still has it */
+	STORE_GAP_OFFLINE = 35,        /* the device is away; what it collects now is not known */
+	STORE_GAP_NOT_IN_SERVICE = 36, /* nobody expected anything */
 };
 
 /* "not_arrived", "off", "evicted", "disk_full", "damaged", "clock", "lost_at_centre",
- * "rolled_back", "overload", "vanished", "thinned", "unknown_value"; "other" for a number that this
- * build does not know.
+ * "rolled_back", "overload", "vanished", "thinned", "unknown_value", "held", "offline",
+ * "not_in_service"; "other" for a number that this build does not know.
  */
 const char *store_gap_reason_name(int reason);
 

@@ -13,6 +13,7 @@ import { decodeExpressionCheck } from "./expressions";
 import { decodeIncidentDetail, decodeIncidents } from "./incidents";
 import { decodeCells, decodeKpi, decodeKpis, decodeParts } from "./kpis";
 import { decodeGaps, decodeGapTotals, decodeRequeue, decodeSetAside, decodeStatus, decodeUnexplained } from "./ledger";
+import { decodeLink } from "./link";
 import { decodeMessages } from "./messages";
 import { decodeOverview } from "./overview";
 import { decodePeople } from "./people";
@@ -41,6 +42,7 @@ const DECODERS: Record<string, Decoder<unknown>> = {
   "incidents.json": decodeIncidents,
   "kpi.json": decodeKpi,
   "kpis.json": decodeKpis,
+  "link.json": decodeLink,
   "messages.json": decodeMessages,
   "overview.json": decodeOverview,
   "parts.json": decodeParts,
