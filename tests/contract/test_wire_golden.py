@@ -113,6 +113,11 @@ def test_a_message_that_ends_early_is_refused_by_both(name):
     shorter = {len(golden("hello"))} if name == "hello-unknown-section" else set()
     if name == "question":
         shorter = {22, 28, 36}
+    if name == "report":
+        at, shorter = 4, set()
+        while at < len(whole):
+            at += 2 + whole[at + 1]  # a tag of one byte, a length of one
+            shorter.add(at)
     cut = [whole[:n] for n in range(len(whole)) if n not in shorter]
     assert agree(cut) == len(cut)
 
@@ -411,6 +416,6 @@ def test_noise_is_refused():
     rng = random.Random(2026)
     noise = [rng.randbytes(rng.randrange(0, 300)) for _ in range(300)]
     noise += [b"BL\x01" + bytes([t]) + rng.randbytes(rng.randrange(0, 200))
-              for t in range(12) for _ in range(40)]
+              for t in range(13) for _ in range(40)]
     noise += [b"BL\x02\x03" + rng.randbytes(20), b"BL\x00\x03"]
     agree(noise)

@@ -226,6 +226,54 @@ def gone(r):
     })
 
 
+def backlog(c):
+    return {"batches": c.varint(), "bytes": c.varint(), "samples": c.varint(),
+            "age_ms": c.varint()}
+
+
+def report_clock(c):
+    d = {"source": c.u8(), "wall_minus_map_ms": c.zigzag(), "uncertainty_ms": c.varint(),
+         "flags": c.u8(), "drift_ppb": c.zigzag(), "steps": c.varint()}
+    need(d["source"] <= 2 and d["flags"] <= 3, "clock of a report")
+    return d
+
+
+def report_link(c):
+    d = {"transport": c.u8(), "via_proxy": c.u8(), "local_address": c.text(0, 63),
+         "max_packet_bytes": c.varint(), "connections": c.varint(), "rtt_ms": c.varint(),
+         "rate_bytes_per_s": c.varint()}
+    need(d["transport"] <= 1 and d["via_proxy"] <= 1, "link of a report")
+    return d
+
+
+def usage(c):
+    months = [{"month": c.varint(0xFFFFFFFF), "in_bytes": c.varint(), "out_bytes": c.varint(),
+               "class_bytes": [c.varint(), c.varint(), c.varint()], "other_bytes": c.varint()}
+              for _ in range(c.varint(13))]
+    need(months, "no months")
+    need(all(a["month"] < b["month"] for a, b in zip(months, months[1:])), "months descend")
+    return months
+
+
+def budget(c):
+    d = {"bytes_per_hour": c.varint(), "used_bytes": c.varint(), "held": c.u8(),
+         "opens_in_ms": c.varint()}
+    need(d["held"] <= 7, "no such stream")
+    return d
+
+
+def report(r):
+    d = read_sections(r, {
+        1: ("state", True, False, lambda c: {"spool": c.id(), "boot": c.id(), "boot_ms": c.ms()}),
+        2: ("backlog", False, True, backlog),
+        3: ("clock", False, False, report_clock),
+        4: ("link", False, False, report_link),
+        5: ("usage", False, False, usage),
+        6: ("budget", False, False, budget),
+    })
+    return flat(d, "state")
+
+
 def presence(r):
     def content(c):
         online = c.u8()
@@ -670,6 +718,7 @@ TYPES = {
     8: ("centre", centre),
     9: ("gone", gone),
     10: ("question", question),
+    11: ("report", report),
 }
 
 

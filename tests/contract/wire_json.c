@@ -12,6 +12,7 @@
 
 #include "branchline/batch.h"
 #include "branchline/message.h"
+#include "branchline/report.h"
 
 static void
 put_id(FILE *to, const char *key, const struct bl_id *id)
@@ -503,6 +504,100 @@ json_batch(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 	return rc;
 }
 
+static void
+report_backlog(FILE *to, const struct bl_report *r)
+{
+	const char *comma = ", \"backlog\": {";
+
+	for (int i = 0; i < BL_STREAMS; i++) {
+		const struct bl_report_backlog *b = &r->backlog[i];
+
+		if (!b->has)
+			continue;
+		(void)fprintf(to,
+		    "%s\"%d\": {\"batches\": %" PRIu64 ", \"bytes\": %" PRIu64
+		    ", \"samples\": %" PRIu64 ", \"age_ms\": %" PRIu64 "}",
+		    comma, i + 1, b->batches, b->bytes, b->samples, b->age_ms);
+		comma = ", ";
+	}
+	if (comma[2] == '\0')
+		(void)fputc('}', to);
+}
+
+static void
+report_clock(FILE *to, const struct bl_report_clock *k)
+{
+	(void)fprintf(to, ", \"clock\": {\"source\": %d", (int)k->source);
+	put_i(to, "wall_minus_map_ms", k->wall_minus_map_ms);
+	put_u(to, "uncertainty_ms", k->uncertainty_ms);
+	put_u(to, "flags", (uint64_t)(k->wall_usable ? 1 : 0) + (k->floor_lifted ? 2 : 0));
+	put_i(to, "drift_ppb", k->drift_ppb);
+	put_u(to, "steps", k->steps);
+	(void)fputc('}', to);
+}
+
+static void
+report_link(FILE *to, const struct bl_report_link *l)
+{
+	(void)fprintf(to, ", \"link\": {\"transport\": %d", (int)l->transport);
+	put_u(to, "via_proxy", l->via_proxy);
+	put_str(to, "local_address", str(l->local_address));
+	put_u(to, "max_packet_bytes", l->max_packet_bytes);
+	put_u(to, "connections", l->connections);
+	put_u(to, "rtt_ms", l->rtt_ms);
+	put_u(to, "rate_bytes_per_s", l->rate_bytes_per_s);
+	(void)fputc('}', to);
+}
+
+static void
+report_usage(FILE *to, const struct bl_report *r)
+{
+	(void)fputs(", \"usage\": [", to);
+	for (uint32_t i = 0; i < r->n_months; i++) {
+		const struct bl_report_month *m = &r->month[i];
+
+		(void)fprintf(to, "%s{\"month\": %" PRIu32, i ? ", " : "", m->month);
+		put_u(to, "in_bytes", m->in_bytes);
+		put_u(to, "out_bytes", m->out_bytes);
+		(void)fprintf(to, ", \"class_bytes\": [%" PRIu64 ", %" PRIu64 ", %" PRIu64 "]",
+		    m->class_bytes[0], m->class_bytes[1], m->class_bytes[2]);
+		put_u(to, "other_bytes", m->other_bytes);
+		(void)fputc('}', to);
+	}
+	(void)fputc(']', to);
+}
+
+static int
+json_report(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
+{
+	struct bl_report r;
+	int rc;
+
+	if ((rc = bl_report_decode(msg, len, &r, err)) != BL_OK)
+		return rc;
+	(void)fputs("{\"type\": \"report\"", to);
+	put_id(to, "spool", &r.spool);
+	put_id(to, "boot", &r.boot);
+	put_i(to, "boot_ms", r.boot_ms);
+	report_backlog(to, &r);
+	if (r.clock.has)
+		report_clock(to, &r.clock);
+	if (r.link.has)
+		report_link(to, &r.link);
+	if (r.n_months > 0)
+		report_usage(to, &r);
+	if (r.budget.has) {
+		(void)fprintf(
+		    to, ", \"budget\": {\"bytes_per_hour\": %" PRIu64, r.budget.bytes_per_hour);
+		put_u(to, "used_bytes", r.budget.used_bytes);
+		put_u(to, "held", r.budget.held);
+		put_u(to, "opens_in_ms", r.budget.opens_in_ms);
+		(void)fputc('}', to);
+	}
+	put_u(to, "unknown_sections", r.unknown_sections);
+	return BL_OK;
+}
+
 static int
 json_any(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 {
@@ -528,6 +623,8 @@ json_any(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 		return json_gone(to, msg, len, err);
 	case BL_MSG_QUESTION:
 		return json_question(to, msg, len, err);
+	case BL_MSG_REPORT:
+		return json_report(to, msg, len, err);
 	default:
 		return bl_fail(err, type, "prefix");
 	}

@@ -11,6 +11,8 @@
 
 #include "codec_internal.h"
 
+#include "branchline/report.h"
+
 static void
 must(int rc)
 {
@@ -373,6 +375,32 @@ make_centre(struct bl_buf *out)
 }
 
 static void
+make_report(struct bl_buf *out)
+{
+	struct bl_report r = { .spool = id_of(0x11),
+		.boot = id_of(0x22),
+		.boot_ms = 86400000,
+		.backlog = { { true, 0, 0, 0, 0 }, { true, 3, 1200, 7, 90000 },
+		    { true, 168, 9000000, UINT64_MAX, 604800000 } },
+		.clock = { true, BL_CLOCK_CENTRE, -31536000000, 40, false, true, -20000, 2 },
+		.link = { true, BL_TRANSPORT_WEBSOCKET, true, "192.0.2.17", 20480, 9, 310, 31000 },
+		.n_months = 2,
+		.month = { { 2026 * 12 + 9, 10, 2000, { 100, 200, 300 }, 1400 },
+		    { 2026 * 12 + 10, 11, 3000, { 0, 0, 0 }, 3000 } },
+		.budget = { true, 2097152, 1048576, 6, 1800000 } };
+
+	must(bl_report_encode(&r, out));
+}
+
+static void
+make_report_small(struct bl_buf *out)
+{
+	struct bl_report r = { .spool = id_of(0x11), .boot = id_of(0x22), .boot_ms = -1 };
+
+	must(bl_report_encode(&r, out));
+}
+
+static void
 dict_of(uint32_t first, uint32_t n, struct bl_buf *out)
 {
 	static const char *const names[] = { "cpu_used_pct", "disk_free_bytes", "probe_ms" };
@@ -518,6 +546,8 @@ static const struct {
 	{ "gone", make_gone },
 	{ "presence", make_presence },
 	{ "centre", make_centre },
+	{ "report", make_report },
+	{ "report-small", make_report_small },
 	{ "dictionary", make_dict },
 	{ "dictionary-stored", make_dict_small },
 	{ "clock-map", make_clock },

@@ -11,6 +11,8 @@
 
 #include "codec_internal.h"
 
+#include "branchline/report.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -92,6 +94,7 @@ one_small(const uint8_t *msg, size_t len)
 		struct bl_gone gone;
 		struct bl_presence presence;
 		struct bl_centre centre;
+		struct bl_report report;
 	} u;
 
 	(void)bl_hello_decode(msg, len, &u.hello, NULL);
@@ -100,6 +103,7 @@ one_small(const uint8_t *msg, size_t len)
 	(void)bl_gone_decode(msg, len, &u.gone, NULL);
 	(void)bl_presence_decode(msg, len, &u.presence, NULL);
 	(void)bl_centre_decode(msg, len, &u.centre, NULL);
+	(void)bl_report_decode(msg, len, &u.report, NULL);
 }
 
 int
@@ -111,8 +115,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(msg, data, size);
 	memcpy(msg, "BL\1", 3);
-	if (msg[3] < BL_MSG_HELLO || msg[3] > 10)
-		msg[3] = (uint8_t)(1 + msg[3] % 10);
+	if (msg[3] < BL_MSG_HELLO || msg[3] > BL_MSG_REPORT)
+		msg[3] = (uint8_t)(1 + msg[3] % BL_MSG_REPORT);
 	if (msg[3] == BL_MSG_BATCH)
 		one_batch(msg, size);
 	else if (msg[3] == BL_MSG_DICT)

@@ -13,6 +13,7 @@
 
 #include "branchline/batch.h"
 #include "branchline/message.h"
+#include "branchline/report.h"
 #include "nomem.h"
 
 /* Everything that a batch can hold.  The first code that is not BL_OK. */
@@ -121,10 +122,12 @@ encode_messages(struct bl_buf *out)
 		.name = { "abcdefghijklmnopq", 17 } };
 	const struct bl_receipt r = { .is_answer = true };
 	const struct bl_clock_segment seg = { .id = 1 };
+	const struct bl_report report = { .n_months = 1 };
 	uint32_t encoded;
 	int rc;
 
 	if ((rc = bl_hello_encode(&h, out)) != BL_OK ||
+	    (rc = bl_report_encode(&report, out)) != BL_OK ||
 	    (rc = bl_receipt_encode(&r, out)) != BL_OK ||
 	    (rc = bl_dict_encode(&h.spool, &def, 1, out, &encoded, NULL)) != BL_OK)
 		return rc;

@@ -52,6 +52,7 @@ enum bl_msg_type {
 	BL_MSG_CENTRE = 8,
 	BL_MSG_GONE = 9,
 	BL_MSG_QUESTION = 10,
+	BL_MSG_REPORT = 11,
 };
 
 struct bl_str {
