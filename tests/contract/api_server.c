@@ -221,6 +221,29 @@ put_presence(struct server *s, const char *device, bool online)
 }
 
 static void
+put_report(struct server *s, const char *device)
+{
+	const struct bl_report r = { .spool = s->last_spool,
+		.boot = s->last_spool,
+		.boot_ms = 2 * HOUR_MS,
+		.backlog = { { .has = true },
+		    { .has = true, .batches = 2, .bytes = 900, .samples = 4, .age_ms = 90000 } },
+		.clock = { .has = true, .source = BL_CLOCK_NTP, .wall_usable = true },
+		.link = { .has = true, .local_address = "192.0.2.7", .connections = 3 },
+		.n_months = 2,
+		.month = { { 2025 * 12 + 11, 1, 20, { 1, 2, 3 }, 14 },
+		    { 2026 * 12, UINT64_MAX, 30, { 4, 5, 6 }, 15 } },
+		.budget = { .has = true, .used_bytes = 7, .held = 6, .opens_in_ms = 1000 } };
+	struct bl_err err = { 0 };
+	struct bl_buf msg;
+
+	bl_buf_init(&msg, BL_REPORT_WIRE_MAX);
+	check(bl_report_encode(&r, &msg), "report", &err);
+	check(store_report(s->store, device, &r, msg.data, msg.len, &err), "report", &err);
+	bl_buf_free(&msg);
+}
+
+static void
 put_events(struct server *s, const char *device, const struct bl_id *spool)
 {
 	struct bl_event ev = { .boot_ms = HOUR_MS, .type = str("probe.state"), .n_attrs = 3 };
@@ -265,6 +288,7 @@ seed(struct server *s, const char *device)
 	}
 	put_events(s, device, &spool);
 	put_presence(s, device, true);
+	put_report(s, device);
 	check(store_commit(s->store, &err), "commit", &err);
 	s->last_end_ms = 2 * HOUR_MS;
 	(void)snprintf(s->last_device, sizeof(s->last_device), "%s", device);

@@ -380,6 +380,29 @@ def test_device_state_follows_what_was_heard(fleet, viewer):
     assert viewer.ok("GET", "/devices/depot-gate")["state"] == "never"
 
 
+def test_what_a_device_says_of_itself(fleet, viewer):
+    report = viewer.ok("GET", "/devices/west-till")["report"]
+    assert abs(report["at_unix_ms"] - now_ms()) < 600000
+    assert report["backlog"] == {
+        "events": {"batches": 0, "bytes": 0, "samples": 0, "oldest_age_ms": None},
+        "probes": {"batches": 2, "bytes": 900, "samples": 4, "oldest_age_ms": 90000}, "host": None}
+    assert report["clock"]["source"] == "ntp" and report["link"]["local_address"] == "192.0.2.7"
+    assert report["link"]["rtt_ms"] is None and report["budget"]["held"] == ["probes", "host"]
+    assert report["budget"]["bytes_per_hour"] is None
+    assert report["budget"]["opens_unix_ms"] == report["at_unix_ms"] + 1000
+    assert viewer.ok("GET", "/devices/depot-gate")["report"] is None
+    assert all("report" not in d for d in viewer.ok("GET", "/devices")["items"])
+
+
+def test_usage_by_month(fleet, viewer):
+    newest, before = viewer.ok("GET", "/devices/west-till/usage")["items"]
+    assert (newest["month"], before["month"]) == ("2026-01", "2025-12")
+    assert newest["in_bytes"] == (1 << 63) - 1 and newest["out_bytes"] == 30
+    assert [before[k] for k in ("events_bytes", "probes_bytes", "host_bytes", "other_bytes")] == [1, 2, 3, 14]
+    assert viewer.ok("GET", "/devices/depot-gate/usage")["items"] == []
+    refused(viewer.get("/devices/none/usage"), 404, "not_found")
+
+
 def test_overview_and_a_failing_probe(fleet, viewer):
     def site(name):
         fleet.admin.ok("PATCH", "/sites/depot", {"name": "Depot"})  # a change makes the next one new
@@ -840,6 +863,7 @@ SHAPES = {
     "session": "Session", "sessions": "SessionList", "users": "UserList", "site": "Site", "sites": "SiteList",
     "device": "Device", "devices": "DeviceList", "service": "ServiceList", "overview": "Overview",
     "series": "SeriesList", "query": "QueryResult", "events": "EventList", "coverage": "CoverageList", "link": "LinkHistory",
+    "usage": "UsageList",
     "gaps": "GapList", "gap-totals": "GapTotals", "unexplained": "UnexplainedList",
     "set-aside": "SetAsideList", "requeue": "RequeueState", "status": "Status", "problem": "Problem",
     "process": "Process", "processes": "ProcessList", "kpi": "Kpi", "kpis": "KpiList", "rule": "Rule",

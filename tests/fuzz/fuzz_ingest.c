@@ -239,8 +239,12 @@ read_back(const char *device)
 		.step_ms = 60000,
 		.rate = true };
 	struct store_query_result *result = NULL;
+	static struct store_usage usage[13];
+	static struct store_report report;
 	struct bl_err err = { 0 };
 
+	must(store_read_report(c.r, device, &report, &err), &err);
+	must(store_read_usage(c.r, device, usage, 13, &err), &err);
 	n_series = 0;
 	must(store_read_series(c.r, device, see_series, NULL, &err), &err);
 	must(store_read_events(

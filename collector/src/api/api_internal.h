@@ -140,6 +140,8 @@ const char *api_state_name(enum api_state s);
 enum api_state api_device_state(
     bool retired, const struct store_device *d, int64_t now_unix_ms, int64_t *since_unix_ms);
 /* A value that may be STORE_TIME_NONE. */
+/* The member "report" of a device; NULL: none came. */
+void api_report_member(struct jsonw *w, const struct store_report *r);
 void api_time(struct jsonw *w, const char *key, int64_t unix_ms);
 const char *api_stream_name(enum bl_stream s);
 

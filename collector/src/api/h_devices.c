@@ -117,10 +117,10 @@ write_heard(struct jsonw *w, const struct store_device *heard)
 	jsonw_bool(w, "conflict", heard != NULL && heard->conflict);
 }
 
-/* note NULL: no such member */
+/* What stands in lists, too; the object stays open. */
 static void
 write_device(struct jsonw *w, const struct fleet_device *d, const struct store_device *heard,
-    int64_t now_unix_ms, const char *note)
+    int64_t now_unix_ms)
 {
 	int64_t since;
 	const enum api_state state = api_device_state(d->retired, heard, now_unix_ms, &since);
@@ -130,9 +130,6 @@ write_device(struct jsonw *w, const struct fleet_device *d, const struct store_d
 	jsonw_str(w, "state", api_state_name(state));
 	api_time(w, "state_since_unix_ms", since);
 	write_heard(w, heard);
-	if (note != NULL)
-		jsonw_str(w, "note", note);
-	jsonw_object_end(w);
 }
 
 static int
@@ -140,17 +137,23 @@ send_device(struct api_req *r, unsigned status, const struct fleet_device *d, co
     struct bl_err *err)
 {
 	struct store_device heard;
+	struct store_report report;
 	struct store_read *reader;
-	int rc;
+	int rc, said = BL_ENOTFOUND;
 
 	if ((rc = api_reader_take(r->api, &reader, err)) < 0)
 		return rc;
-	rc = store_read_device(reader, d->id, &heard, err);
+	if ((rc = store_read_device(reader, d->id, &heard, err)) == BL_OK)
+		said = store_read_report(reader, d->id, &report, err);
 	api_reader_give(r->api, reader);
-	if (rc < 0 && rc != BL_ENOTFOUND)
-		return rc;
+	if ((rc < 0 && rc != BL_ENOTFOUND) || (said < 0 && said != BL_ENOTFOUND))
+		return rc < 0 ? rc : said;
 	api_etag(r, d->version);
-	write_device(&r->w, d, rc == BL_OK ? &heard : NULL, bl_unix_ms(r->api->opts.clock), note);
+	write_device(&r->w, d, rc == BL_OK ? &heard : NULL, bl_unix_ms(r->api->opts.clock));
+	api_report_member(&r->w, said == BL_OK ? &report : NULL);
+	if (note != NULL)
+		jsonw_str(&r->w, "note", note);
+	jsonw_object_end(&r->w);
 	return api_json_send(r, status);
 }
 
@@ -220,7 +223,8 @@ list_one(const struct fleet_device *d, void *ctx)
 	if (l->rc < 0 && l->rc != BL_ENOTFOUND)
 		return false;
 	write_device(
-	    &l->r->w, d, l->rc == BL_OK ? &heard : NULL, bl_unix_ms(l->r->api->opts.clock), NULL);
+	    &l->r->w, d, l->rc == BL_OK ? &heard : NULL, bl_unix_ms(l->r->api->opts.clock));
+	jsonw_object_end(&l->r->w);
 	l->rc = BL_OK;
 	(void)snprintf(l->last, sizeof(l->last), "%s", d->id);
 	l->n++;

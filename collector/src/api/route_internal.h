@@ -93,6 +93,7 @@ int get_devices_id(struct api_req *r, struct bl_err *err);
 int patch_devices_id(struct api_req *r, struct bl_err *err);
 int post_devices_id_move(struct api_req *r, struct bl_err *err);
 int get_devices_id_service(struct api_req *r, struct bl_err *err);
+int get_devices_id_usage(struct api_req *r, struct bl_err *err);
 int put_devices_id_certificate(struct api_req *r, struct bl_err *err);
 int get_overview(struct api_req *r, struct bl_err *err);
 int get_devices_id_series(struct api_req *r, struct bl_err *err);

@@ -30,6 +30,7 @@ const struct route api_routes[] = {
 	{ VERB_PATCH,  V1 "/devices/{id}", PERMIT_ROLE, ON_DEVICES, patch_devices_id, &body_device_patch, NULL, true },
 	{ VERB_POST,   V1 "/devices/{id}/move", PERMIT_ROLE, ON_DEVICES, post_devices_id_move, &body_device_move, NULL, true },
 	{ VERB_GET,    V1 "/devices/{id}/service", PERMIT_ROLE, ON_DEVICES, get_devices_id_service, NULL, NULL, false },
+	{ VERB_GET,    V1 "/devices/{id}/usage", PERMIT_ROLE, ON_DEVICES, get_devices_id_usage, NULL, NULL, false },
 	{ VERB_PUT,    V1 "/devices/{id}/certificate", PERMIT_ROLE, ON_DEVICES, put_devices_id_certificate, &body_certificate, NULL, false },
 
 	{ VERB_GET,    V1 "/overview", PERMIT_ROLE, ON_TELEMETRY, get_overview, NULL, NULL, false },

@@ -194,6 +194,8 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 		return ingest_requeue_moment(c, a, err);
 	if (kind == BL_TOPIC_HELLO && type == BL_MSG_HELLO)
 		return ingest_take_hello(c, a, err);
+	if (kind == BL_TOPIC_HELLO && type == BL_MSG_REPORT)
+		return ingest_take_report(c, a, err);
 	if (kind == BL_TOPIC_HELLO && type == BL_MSG_GONE)
 		return ingest_take_gone(c, a, err);
 	if (kind == BL_TOPIC_PRESENCE && type == BL_MSG_PRESENCE)
@@ -212,21 +214,22 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 
 /*
  * Names a message for the decode marker, so that it has the same name when it
- * comes again.  No two hellos of a device are alike, nor two presences: there
- * the device and the kind must do.
+ * comes again.  No two hellos of a device are alike, nor two presences or
+ * reports: there the device and the kind must do.
  */
 static uint64_t
 sum_of(const struct arrival *a)
 {
 	const int type = bl_msg_type(a->m->payload, a->m->len);
-	const bool moment = a->topic.kind == BL_TOPIC_PRESENCE || type == BL_MSG_HELLO;
+	const bool moment =
+	    a->topic.kind == BL_TOPIC_PRESENCE || type == BL_MSG_HELLO || type == BL_MSG_REPORT;
+	const uint64_t kind = (uint64_t)a->topic.kind + (type == BL_MSG_REPORT ? 0x100u : 0);
 	size_t len = moment ? 0 : a->m->len;
 
 	if (type == BL_MSG_BATCH && len > BATCH_NAME_BYTES)
 		len = BATCH_NAME_BYTES;
 	/* A batch may come as live first and as backlog later. */
-	return marker_sum(marker_sum(moment ? (uint64_t)a->topic.kind : 0, a->topic.device,
-			      strlen(a->topic.device)),
+	return marker_sum(marker_sum(moment ? kind : 0, a->topic.device, strlen(a->topic.device)),
 	    a->m->payload, len);
 }
 

@@ -16,13 +16,14 @@
  * second one a second later. */
 #define RECEIPT_GATHER_MS   30
 #define ANSWER_EVERY_MS     200   /* answers to hello: at once, but no flood */
+#define REPORT_EVERY_MS     200   /* devices say it every few minutes: no flood */
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
 #define ENTRIES_PATIENCE_MS 2000  /* dictionary entries travel on the other connection */
 #define PAST_ACTIVE_MS      10000
 #define SALVAGE_ALONG_PAGES 8
 #define SALVAGE_IDLE_PAGES  32
 #define SCRUB_ROWS          100 /* a second at rest: some 10 ms, and 8 million rows a day */
-#define OWED_MAX            4 /* spools of one device with something to say */
+#define OWED_MAX            4   /* spools of one device with something to say */
 
 /* What is owed to one spool of a device. */
 struct owed {
@@ -46,6 +47,8 @@ struct device {
 	struct ingest_device info;
 	int64_t last_receipt_mono_ms, last_answer_mono_ms, last_question_mono_ms;
 	int64_t last_past_mono_ms;
+	int64_t last_report_mono_ms; /* valid when reported */
+	bool reported;
 	bool backlog; /* counted among those that share the credit */
 	bool waiting; /* in the core's list of those that are owed something */
 	unsigned n_owed;
@@ -115,6 +118,7 @@ int ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_e
 int ingest_take_clock(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 /* A hello or a presence that is tried again. */
 int ingest_requeue_moment(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_report(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 
 /* ---- ingest_devices.c ---- */

@@ -73,6 +73,12 @@ static const char *const read_text[READ_COUNT] = {
 			     " AND c.boot_uuid = coalesce((SELECT b.uuid FROM batch JOIN boot b"
 			     " ON b.id = batch.boot_id WHERE batch.spool_id = ?1"
 			     " ORDER BY batch.stream DESC, batch.seq DESC LIMIT 1), ?2) LIMIT 1",
+	[READ_REPORT] = "SELECT p.arrived_unix_ms, p.payload FROM device_report p"
+			" JOIN device d ON d.id = p.device_id WHERE d.name = ?",
+	[READ_USAGE] = "SELECT u.month, u.in_bytes, u.out_bytes, u.events_bytes, u.probes_bytes,"
+		       " u.host_bytes, u.other_bytes, u.known_unix_ms FROM usage u"
+		       " JOIN device d ON d.id = u.device_id WHERE d.name = ?"
+		       " ORDER BY u.month DESC LIMIT ?",
 	[READ_DEVICE_ID] = "SELECT id FROM device WHERE name = ?",
 	[READ_SERIES] = SERIES_SELECT " WHERE s.device_id = ? ORDER BY s.name, s.labels",
 	[READ_SERIES_ID] = SERIES_SELECT " WHERE s.id = ?",

@@ -196,6 +196,20 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "UPDATE device SET presence=?, presence_since_unix_ms=CASE WHEN ? THEN ?"
 	    " ELSE presence_since_unix_ms END, presence_boot=?, connections=?, software=?"
 	    " WHERE id=?",
+	[SQL_REPORT_NEWER] =
+	    "SELECT 1 FROM device_report WHERE device_id=? AND boot=? AND boot_ms > ?",
+	[SQL_REPORT_SET] =
+	    "INSERT OR REPLACE INTO device_report (device_id, arrived_unix_ms, boot, boot_ms, payload)"
+	    " VALUES (?,?,?,?,?)",
+	[SQL_USAGE_SET] =
+	    "INSERT INTO usage (device_id, month, in_bytes, out_bytes, events_bytes, probes_bytes,"
+	    " host_bytes, other_bytes, known_unix_ms) VALUES (?,?,?,?,?,?,?,?,?)"
+	    " ON CONFLICT (device_id, month) DO UPDATE SET in_bytes=excluded.in_bytes,"
+	    " out_bytes=excluded.out_bytes, events_bytes=excluded.events_bytes,"
+	    " probes_bytes=excluded.probes_bytes, host_bytes=excluded.host_bytes,"
+	    " other_bytes=excluded.other_bytes, known_unix_ms=excluded.known_unix_ms"
+	    " WHERE in_bytes < excluded.in_bytes OR (in_bytes = excluded.in_bytes"
+	    " AND out_bytes < excluded.out_bytes)",
 	[SQL_ASIDE_GET] = "SELECT id FROM aside WHERE digest=?",
 	[SQL_ASIDE_ADD] =
 	    "INSERT INTO aside (digest, arrived_unix_ms, topic, device, part, reason, detail,"

@@ -23,6 +23,7 @@
 #include "branchline/clock.h"
 #include "branchline/err.h"
 #include "branchline/message.h"
+#include "branchline/report.h"
 #include "branchline/wire.h"
 
 struct store;
@@ -176,6 +177,15 @@ bool store_placing(const struct store *s);
 int store_presence(
     struct store *s, const char *device, const struct bl_presence *p, struct bl_err *err);
 
+/* ---- what a device says of itself ---- */
+
+/*
+ * Keeps the last report of a device, payload as it came (borrowed), and what it used by
+ * month, where the larger count stands.  An older one of the same boot changes nothing.
+ */
+int store_report(struct store *s, const char *device, const struct bl_report *r,
+    const void *payload, size_t len, struct bl_err *err);
+
 /* ---- set aside ---- */
 
 enum store_aside_reason {
@@ -256,9 +266,9 @@ struct store_damage {
 	char file[256]; /* that is or was taken over last; empty: none ever */
 	uint64_t pages_done, pages;
 	uint64_t batches, samples; /* taken over */
-	uint64_t known;		   /* were there already: an agent was faster */
-	uint64_t conflicts;	   /* another one has their place by now */
-	uint64_t unreadable;	   /* rows that looked like batches and do not hold */
+	uint64_t known;            /* were there already: an agent was faster */
+	uint64_t conflicts;        /* another one has their place by now */
+	uint64_t unreadable;       /* rows that looked like batches and do not hold */
 };
 
 void store_damage(const struct store *s, struct store_damage *out);

@@ -24,6 +24,7 @@
 
 #include "branchline/clock.h"
 #include "branchline/err.h"
+#include "branchline/report.h"
 #include "branchline/wire.h"
 
 #define STORE_TIME_NONE      INT64_MIN
@@ -91,6 +92,28 @@ int store_read_devices(struct store_read *r, store_device_cb cb, void *ctx, stru
 /* BL_ENOTFOUND: never heard of; err is then left alone. */
 int store_read_device(
     struct store_read *r, const char *device, struct store_device *out, struct bl_err *err);
+
+/* ---- what a device said of itself ---- */
+
+struct store_report {
+	int64_t arrived_unix_ms;
+	struct bl_report report;
+};
+
+/* The last one.  BL_ENOTFOUND: none came; err is then left alone. */
+int store_read_report(
+    struct store_read *r, const char *device, struct store_report *out, struct bl_err *err);
+
+#define STORE_USAGE_MONTHS 120
+
+struct store_usage {
+	struct bl_report_month month;
+	int64_t known_unix_ms; /* when it last grew */
+};
+
+/* The newest months first, at most max; returns how many. */
+int store_read_usage(struct store_read *r, const char *device, struct store_usage *out,
+    unsigned max, struct bl_err *err);
 
 /* ---- series ---- */
 
