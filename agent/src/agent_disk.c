@@ -16,6 +16,7 @@ on_replaced(void *ctx, const char *why)
 {
 	const struct agent_attr attrs[] = { { "why", why, 0 }, { NULL, NULL, 0 } };
 
+	agent_clock_tell_again(ctx);
 	agent_event(ctx, "spool.damaged", attrs);
 }
 

@@ -111,6 +111,8 @@ struct agent {
 	int64_t clock_floor_unix_ms; /* it is later than that for certain: the build, the last
 				      * saved time, the begin of the broker's certificate */
 	bool clock_floor_broken;     /* the wall clock stands before it */
+	bool clock_floor_lifted;     /* by a certificate */
+	bool clock_told;             /* in the log */
 
 	/* steps */
 	struct inlet *steps;     /* NULL: switched off, or not opened */
@@ -161,6 +163,10 @@ void agent_clock_init(struct agent *a);
 void agent_clock_look(struct agent *a);
 void agent_clock_centre(struct agent *a, int64_t server_unix_ms, int64_t rtt_ms);
 void agent_clock_save(struct agent *a);
+/* The link was there until now. */
+void agent_clock_link_down(struct agent *a);
+/* The spool is another one: it does not know yet what time it is. */
+void agent_clock_tell_again(struct agent *a);
 bool agent_clock_untrusted(const struct agent *a);
 /* The broker's chain of certificates begins then, which is later than our clock: a new floor. */
 void agent_clock_server_begins(struct agent *a, int64_t not_before_unix_ms);

@@ -82,6 +82,7 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 		return;
 	a->link_up = false;
 	a->birth_sent = false;
+	agent_clock_link_down(a);
 	delivery_down(a->delivery);
 }
 

@@ -10,7 +10,8 @@
 
 #include "status.h"
 
-#define QUIET_MS 180000 /* no receipt for so long, with data waiting, is worth a word */
+#define CLOCK_DOUBT_MS 60000  /* minutes are wrong from there on */
+#define QUIET_MS       180000 /* no receipt for so long, with data waiting, is worth a word */
 
 static void reason(json_t *reasons, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -100,13 +101,20 @@ uplink_json(const struct agent *a, const struct uplink_status *u)
 static json_t *
 clock_json(const struct agent *a)
 {
-	const struct bl_clock_segment *s = &a->clockmap.newest;
+	const struct clockmap *m = &a->clockmap;
+	const bool known = clockmap_trusted(m);
+	const int64_t now = bl_boot_ms(a->clock);
 
-	return json_pack("{s:b,s:s,s:o,s:b,s:b,s:I}", "trusted", clockmap_trusted(&a->clockmap),
-	    "source", clockmap_source_name(s->source), "uncertainty_ms",
-	    s->source != BL_CLOCK_UNTRUSTED ? json_integer(s->uncertainty_ms) : json_null(),
-	    "kernel_synced", a->clock->synced(a->clock->ctx), "before_known_time",
-	    a->clock_floor_broken, "floor_unix_ms", (json_int_t)a->clock_floor_unix_ms);
+	return json_pack("{s:b,s:s,s:o,s:b,s:b,s:I,s:b,s:o,s:o,s:o,s:I,s:b,s:o}", "trusted", known,
+	    "source", clockmap_source_name(known ? m->source : BL_CLOCK_UNTRUSTED),
+	    "uncertainty_ms", known ? json_integer(clockmap_doubt_ms(m, now)) : json_null(),
+	    "kernel_synced", m->synced, "before_known_time", a->clock_floor_broken, "floor_unix_ms",
+	    (json_int_t)a->clock_floor_unix_ms, "floor_by_certificate", a->clock_floor_lifted,
+	    "measured_ms_ago", known ? json_integer(now - m->measured_boot_ms) : json_null(),
+	    "wall_less_known_ms", known ? json_integer(clockmap_wall_less_map_ms(m)) : json_null(),
+	    "drift_ppb", m->rate_known ? json_integer(clockmap_drift_ppb(m)) : json_null(), "steps",
+	    (json_int_t)m->steps, "wild", m->wild, "centre_less_wall_ms",
+	    m->disagrees ? json_integer(m->centre_less_wall_ms) : json_null());
 }
 
 static json_t *
@@ -208,6 +216,29 @@ judge_spool(const struct agent *a, const struct spool_thread_status *st,
 		    st->refused_samples, st->refused_events);
 }
 
+static void
+judge_clock(const struct agent *a, json_t *reasons)
+{
+	const struct clockmap *m = &a->clockmap;
+	const uint32_t doubt = clockmap_doubt_ms(m, bl_boot_ms(a->clock));
+
+	if (!clockmap_trusted(m))
+		reason(reasons, "the clock is not known: no time synchronisation, and no answer "
+				"of the collector yet");
+	else if (doubt > CLOCK_DOUBT_MS)
+		reason(reasons,
+		    "nobody has told this machine the time for %" PRId64
+		    " h: times are uncertain by %u s",
+		    (bl_boot_ms(a->clock) - m->measured_boot_ms) / 3600000, doubt / 1000);
+	if (m->wild)
+		reason(reasons, "the machine's clock stands, or runs at a wrong speed; it is not "
+				"used");
+	if (m->disagrees)
+		reason(reasons,
+		    "the time service of this machine and the centre disagree by %" PRId64 " s",
+		    m->centre_less_wall_ms / 1000);
+}
+
 static json_t *
 health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct uplink_status *u,
     const struct spool_thread_status *st)
@@ -216,9 +247,7 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 
 	judge_link(a, m, u, reasons);
 	judge_spool(a, st, u, reasons);
-	if (!clockmap_trusted(&a->clockmap))
-		reason(reasons, "the clock is not known: no time synchronisation, and no answer "
-				"of the collector yet");
+	judge_clock(a, reasons);
 	if (a->sampler_problem[0] != '\0')
 		reason(reasons, "a sample is unknown: %s", a->sampler_problem);
 	if (a->steps_problem[0] != '\0')

@@ -5,6 +5,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "branchline/clock.h"
@@ -229,6 +230,27 @@ print_gaps(const json_t *status, FILE *to)
 	}
 }
 
+/* How long ago, how sure. */
+static void
+print_known_clock(const json_t *clock, FILE *to)
+{
+	const bool ntp = strcmp(text(clock, "source"), "ntp") == 0;
+
+	(void)fprintf(to, "clock      known from %s, within %" PRId64 " ms",
+	    ntp ? "time synchronisation" : "the collector", number(clock, "uncertainty_ms"));
+	if (ntp && !json_is_true(json_object_get(clock, "kernel_synced")))
+		(void)fputs(" (synchronised no more)", to);
+	if (number(clock, "measured_ms_ago") > 600000)
+		(void)fprintf(to, ", last told %" PRId64 " min ago",
+		    number(clock, "measured_ms_ago") / 60000);
+	(void)fputc('\n', to);
+	if (llabs(number(clock, "wall_less_known_ms")) > 2000)
+		(void)fprintf(to,
+		    "           this machine's own clock is %" PRId64 " s %s; it is not used\n",
+		    (int64_t)llabs(number(clock, "wall_less_known_ms")) / 1000,
+		    number(clock, "wall_less_known_ms") > 0 ? "ahead" : "behind");
+}
+
 static void
 print_clock(const json_t *clock, FILE *to)
 {
@@ -239,14 +261,17 @@ print_clock(const json_t *clock, FILE *to)
 			    "the collector yet\n",
 		    to);
 	else
-		(void)fprintf(to, "clock      known from %s, within %" PRId64 " ms\n",
-		    strcmp(text(clock, "source"), "ntp") == 0 ? "time synchronisation"
-							      : "the collector",
-		    number(clock, "uncertainty_ms"));
+		print_known_clock(clock, to);
+	if (json_is_true(json_object_get(clock, "wild")))
+		(void)fputs(
+		    "           this machine's own clock stands, or runs at a wrong speed\n", to);
 	if (json_is_true(json_object_get(clock, "before_known_time"))) {
 		bl_time_utc(number(clock, "floor_unix_ms"), floor);
-		(void)fprintf(
-		    to, "           this machine's own clock is wrong: it is after %s\n", floor);
+		(void)fprintf(to,
+		    "           this machine's own clock is wrong: it is after %s%s\n", floor,
+		    json_is_true(json_object_get(clock, "floor_by_certificate"))
+			? " (the broker's certificate begins then)"
+			: "");
 	}
 }
 

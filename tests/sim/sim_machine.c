@@ -117,17 +117,19 @@ do_drop(void *ctx, const char *why)
 static void
 take_segment(struct sim_machine *m, const struct clockmap_result *r)
 {
-	if (r->has_segment)
-		(void)spool_thread_clock(m->spool, &r->segment);
+	for (unsigned i = 0; i < r->n_segments; i++)
+		(void)spool_thread_clock(m->spool, &r->segment[i]);
 }
 
 static void
 do_time(void *ctx, int64_t server_unix_ms, int64_t rtt_ms)
 {
 	struct sim_machine *m = ctx;
-	const struct clockmap_now now = { boot_ms(m), unix_ms(m), m->synced };
-	const struct clockmap_result r = clockmap_centre(&m->map, &now, server_unix_ms, rtt_ms);
+	const struct clockmap_now now = { boot_ms(m), boot_ms(m), unix_ms(m), m->synced };
+	struct clockmap_result r;
 
+	clockmap_centre(&m->map, &now, server_unix_ms, rtt_ms, &r);
+	clockmap_contact(&m->map, now.boot_ms);
 	take_segment(m, &r);
 }
 
@@ -520,7 +522,7 @@ name_missed(struct sim_machine *m, int64_t from, int64_t to)
 static void
 look_at_clock(struct sim_machine *m)
 {
-	const struct clockmap_now now = { boot_ms(m), unix_ms(m), m->synced };
+	const struct clockmap_now now = { boot_ms(m), boot_ms(m), unix_ms(m), m->synced };
 	struct clockmap_result r;
 
 	if (m->wall_set_at <= m->w->now) { /* NTP has found it out */
@@ -528,7 +530,7 @@ look_at_clock(struct sim_machine *m)
 		m->wall_off = 0;
 		m->synced = true;
 	}
-	r = clockmap_look(&m->map, &now);
+	clockmap_look(&m->map, &now, &r);
 	take_segment(m, &r);
 }
 

@@ -416,8 +416,8 @@ def test_a_clock_of_1971_connects_learns_the_time_and_notes_the_step(device, cen
                       # the sanitizer wants to be the first library, which LD_PRELOAD denies it
                       "ASAN_OPTIONS": "verify_asan_link_order=0"})
     device.wait_health("healthy")
-    assert device.state()["clock"] == {
-        **device.state()["clock"], "trusted": True, "source": "centre", "before_known_time": True}
+    clock = device.state()["clock"]
+    assert (clock["trusted"], clock["source"], clock["before_known_time"]) == (True, "centre", True)
     centre.wait("clock id=2 source=2")
     said.write_text("+0\n")
     device.process.wait_log("wall clock was set", 20)

@@ -44,6 +44,9 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_CLOCK_ADD] = "INSERT INTO clock VALUES(?1,?2,?3,?4,?5,?6)",
 	[Q_CLOCK_READ] = "SELECT id,boot,from_ms,offset_ms,uncertainty_ms,source FROM clock"
 			 " WHERE id>=?1 ORDER BY id",
+	[Q_CLOCK_NEWEST] = "SELECT id,boot,from_ms,offset_ms,uncertainty_ms,source FROM clock"
+			   " ORDER BY id DESC LIMIT 256",
+	[Q_BATCH_BOOT_END] = "SELECT MAX(end_ms) FROM batch WHERE boot=?1",
 	[Q_CLOCK_OF_BOOT] = "SELECT id,boot,from_ms,offset_ms,uncertainty_ms,source FROM clock"
 			    " WHERE boot=?1 ORDER BY id DESC",
 	[Q_SEEN_ADD] = "INSERT OR REPLACE INTO seen(id,unix_ms) VALUES(?1,?2)",

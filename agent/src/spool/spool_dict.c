@@ -8,7 +8,7 @@
 
 #include "spool_internal.h"
 
-/* A step of the wall clock smaller than this is not worth a segment. */
+/* A step of a wall clock that nobody vouches for is not worth a segment below this. */
 #define CLOCK_STEP_MS 20
 
 static struct spool_def *
@@ -239,17 +239,26 @@ clock_last(
 static bool
 says_nothing_new(const struct bl_clock_segment *last, const struct bl_clock_segment *seg)
 {
-	const int64_t step = seg->offset_ms > last->offset_ms ? seg->offset_ms - last->offset_ms
-							      : last->offset_ms - seg->offset_ms;
-	int64_t doubt = (int64_t)last->uncertainty_ms + seg->uncertainty_ms;
-
+	/* Who knew the time knows better than a wall clock that nobody vouches for. */
 	if (last->source != BL_CLOCK_UNTRUSTED && seg->source == BL_CLOCK_UNTRUSTED)
 		return true;
-	if (last->source == BL_CLOCK_UNTRUSTED && seg->source != BL_CLOCK_UNTRUSTED)
-		return false;
-	if (doubt < CLOCK_STEP_MS)
-		doubt = CLOCK_STEP_MS;
-	return step <= doubt;
+	if (last->source == BL_CLOCK_UNTRUSTED && seg->source == BL_CLOCK_UNTRUSTED)
+		return llabs(last->offset_ms - seg->offset_ms) <= CLOCK_STEP_MS;
+	return last->source == seg->source && last->offset_ms == seg->offset_ms &&
+	       last->uncertainty_ms == seg->uncertainty_ms &&
+	       last->from_boot_ms <= seg->from_boot_ms;
+}
+
+int
+clock_add(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err)
+{
+	if (s->d.clock + s->p.n_clocks >= BL_CLOCK_SEGMENTS_MAX ||
+	    s->p.n_clocks == SPOOL_PENDING_CLOCKS)
+		return bl_fail(err, BL_EFULL, "spool %s: the clock map is full", s->path);
+	s->p.clock[s->p.n_clocks] = *seg;
+	s->p.clock[s->p.n_clocks].id = (uint32_t)(s->d.clock + s->p.n_clocks + 1);
+	s->p.n_clocks++;
+	return BL_OK;
 }
 
 int
@@ -257,6 +266,7 @@ spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *
 {
 	struct bl_err local = { 0 };
 	struct bl_clock_segment last;
+	bool first;
 	int rc;
 
 	if (err == NULL)
@@ -268,13 +278,19 @@ spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *
 		return rc;
 	if (rc == 1 && says_nothing_new(&last, seg))
 		return BL_OK;
-	if (s->d.clock + s->p.n_clocks >= BL_CLOCK_SEGMENTS_MAX ||
-	    s->p.n_clocks == SPOOL_PENDING_CLOCKS)
-		return bl_fail(err, BL_EFULL, "spool %s: the clock map is full", s->path);
-	s->p.clock[s->p.n_clocks] = *seg;
-	s->p.clock[s->p.n_clocks].id = (uint32_t)(s->d.clock + s->p.n_clocks + 1);
-	s->p.n_clocks++;
-	return BL_OK;
+	first = seg->source != BL_CLOCK_UNTRUSTED && (rc == 0 || last.source == BL_CLOCK_UNTRUSTED);
+	/* Boots that never knew the time; only the present one can say more of them. */
+	if (first && bl_id_equal(&seg->boot, &s->boot) &&
+	    (rc = boots_tell(s, seg, rc == 1 ? &last : NULL, err)) < 0)
+		return rc;
+	return clock_add(s, seg, err);
+}
+
+int
+spool_clock_newest(
+    struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out, struct bl_err *err)
+{
+	return clock_last(s, boot, out, err);
 }
 
 /* Up to max segments from id on.  How many, or negative. */
@@ -288,6 +304,21 @@ clock_read(
 
 	if ((st = db_select(s, Q_CLOCK_READ, err, "i", (int64_t)from)) == NULL)
 		return err != NULL ? err->code : BL_EIO;
+	while (n < max && (rc = db_step(s, st, err)) == 1)
+		clock_read_row(st, &out[n++]);
+	db_done(st);
+	return rc < 0 ? rc : (int)n;
+}
+
+int
+clock_newest_first(struct spool *s, struct bl_clock_segment *out, unsigned max, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	unsigned n = 0;
+	int rc = 0;
+
+	if ((st = db_select(s, Q_CLOCK_NEWEST, err, "")) == NULL)
+		return err->code;
 	while (n < max && (rc = db_step(s, st, err)) == 1)
 		clock_read_row(st, &out[n++]);
 	db_done(st);

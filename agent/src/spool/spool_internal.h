@@ -35,7 +35,7 @@
 #define SPOOL_SEEN_MS         (24 * 3600 * (int64_t)1000)
 #define SPOOL_OUTSTANDING     256
 #define SPOOL_PENDING_GAPS    64
-#define SPOOL_PENDING_CLOCKS  16
+#define SPOOL_PENDING_CLOCKS  160  /* one decision of the clock map, and former boots */
 #define SPOOL_ROW_SAMPLES     4096 /* a longer tick becomes several rows */
 #define SPOOL_CUT_LINK_MS     (60 * (int64_t)1000)
 #define SPOOL_CUT_EVENTS_MS                                                                        \
@@ -158,6 +158,8 @@ struct spool_pending {
 	X(Q_DICT_READ)                                                                             \
 	X(Q_CLOCK_ADD)                                                                             \
 	X(Q_CLOCK_READ)                                                                            \
+	X(Q_CLOCK_NEWEST)                                                                          \
+	X(Q_BATCH_BOOT_END)                                                                        \
 	X(Q_CLOCK_OF_BOOT)                                                                         \
 	X(Q_SEEN_ADD)                                                                              \
 	X(Q_SEEN_FIND)                                                                             \
@@ -387,11 +389,24 @@ int pending_renumber(struct spool *s, struct bl_err *err);
 
 /* ---- spool_dict.c ---- */
 void defs_free(struct spool *s);
+int clock_add(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
+/* Of any boot; newest first, at most max.  How many, or negative. */
+int clock_newest_first(
+    struct spool *s, struct bl_clock_segment *out, unsigned max, struct bl_err *err);
 int clock_read(
     struct spool *s, uint32_t from, struct bl_clock_segment *out, unsigned max, struct bl_err *err);
 /* The segments of a boot, ascending. */
 int clock_of_boot(struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out,
     unsigned max, struct bl_err *err);
+
+/* ---- spool_boots.c ---- */
+
+/*
+ * seg is the first trusted one of the present boot, before it the wall clock stood at wall
+ * (NULL: unknown): former boots that never knew the time get a place with what is known.
+ */
+int boots_tell(struct spool *s, const struct bl_clock_segment *seg,
+    const struct bl_clock_segment *wall, struct bl_err *err);
 
 /* ---- spool_commit.c ---- */
 /* Commits and, on the first call of a run, writes the off gaps and begins the boot. */

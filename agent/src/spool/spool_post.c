@@ -340,6 +340,13 @@ spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *seg)
 	return post(t, p);
 }
 
+bool
+spool_thread_clock_told(const struct spool_thread *t, struct bl_clock_segment *out)
+{
+	*out = t->told;
+	return t->has_told;
+}
+
 int
 spool_thread_commit_probes(struct spool_thread *t, int64_t boot_ms, int64_t probes_from_ms)
 {
@@ -661,6 +668,8 @@ spool_thread_open(struct spool_thread **out, const struct spool_thread_opts *opt
 		return rc;
 	}
 	*opened = rc;
+	/* It is not known: the map begins anew, which says nothing wrong. */
+	t->has_told = spool_clock_newest(t->spool, &opts->spool.boot, &t->told, NULL) == 1;
 	spool_recovery(t->spool, &recovery);
 	t->recovering = recovery.running;
 	spool_covered(t->spool, 0); /* the loop says it; a commit's own time is no answer */

@@ -456,6 +456,10 @@ do_offer(struct spool_thread *t, const struct post *p)
 
 	if (r == NULL)
 		return;
+	/* What it is about to send is placed by the newest map, not by what that corrects. */
+	if (t->clock_waits)
+		commit(t);
+	t->clock_waits = false;
 	if (want.max_frames > SPOOL_THREAD_FRAMES_MAX)
 		want.max_frames = SPOOL_THREAD_FRAMES_MAX;
 	if (spool_offer(t->spool, &want, (struct spool_frame *)r->data, &r->n, &err) < 0) {
@@ -522,6 +526,7 @@ work(struct spool_thread *t, struct post *p)
 	case POST_CLOCK:
 		if (spool_clock(t->spool, &p->u.clock, &err) < 0)
 			trouble(t, &err, "a clock segment is not stored");
+		t->clock_waits = true;
 		made_dirty(t);
 		break;
 	case POST_COMMIT:

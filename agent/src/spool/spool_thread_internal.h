@@ -125,7 +125,10 @@ struct spool_thread {
 	/* own */
 	struct spool *spool;
 	bool link_up;
-	bool dirty; /* something waits for a commit, since: */
+	bool has_told;
+	struct bl_clock_segment told; /* of this boot, as of the opening */
+	bool clock_waits;             /* a segment for its commit */
+	bool dirty;                   /* something waits for a commit, since: */
 	int64_t dirty_mono_ms;
 	int64_t cut_mono_ms; /* ask the spool for cutting at the latest then */
 	int64_t trim_mono_ms;

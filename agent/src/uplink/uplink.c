@@ -121,9 +121,18 @@ refuse(struct uplink *u, int64_t now)
 }
 
 static void
+tell_time(const struct bl_receipt *r, int64_t now, int64_t rtt_ms, struct uplink_effects *fx)
+{
+	struct uplink_effect *e = uplink_effect(fx, UPLINK_TIME);
+
+	e->server_unix_ms = r->server_unix_ms;
+	e->at_mono_ms = now - rtt_ms;
+	e->rtt_ms = rtt_ms;
+}
+
+static void
 on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx)
 {
-	struct uplink_effect *e;
 	uint32_t try;
 
 	/*
@@ -139,12 +148,8 @@ on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct upli
 		refuse(u, now);
 		return;
 	}
-	if (r->verdict == BL_VERDICT_OK && u->hello_sent_ms[try] >= 0) {
-		e = uplink_effect(fx, UPLINK_TIME);
-		e->server_unix_ms = r->server_unix_ms;
-		e->at_mono_ms = u->hello_sent_ms[try];
-		e->rtt_ms = now - u->hello_sent_ms[try];
-	}
+	if (r->verdict == BL_VERDICT_OK && u->hello_sent_ms[try] >= 0)
+		tell_time(r, now, now - u->hello_sent_ms[try], fx);
 	/*
 	 * A conflict goes to the spool, too: when it is about a former id that the
 	 * spool spoke for after damage, the spool gives that up and the next hello
@@ -158,6 +163,8 @@ on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct upli
 void
 uplink_receipt(struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx)
 {
+	int64_t trip_ms;
+
 	if (r->is_answer) {
 		on_answer(u, now, r, fx);
 		return;
@@ -169,6 +176,9 @@ uplink_receipt(struct uplink *u, int64_t now, const struct bl_receipt *r, struct
 		uplink_say_hello(u, now, true, fx);
 		return;
 	}
+	trip_ms = uplink_window_trip_ms(u, now, r);
+	if (trip_ms >= 0)
+		tell_time(r, now, trip_ms, fx);
 	(void)uplink_effect(fx, UPLINK_TAKE_RECEIPT);
 }
 

@@ -4,6 +4,8 @@
 
 #include "uplink.h"
 
+#define UPLINK_TRIP_AFTER_MS 30000 /* round trips are measured so long after the answer */
+
 #define UPLINK_RETRIES 64u /* batches whose count of offers is remembered */
 
 enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_SENT, SLOT_ACKED };
@@ -76,6 +78,8 @@ void uplink_window_reset(struct uplink *u, struct uplink_effects *fx);
 void uplink_window_credit(struct uplink *u, int64_t now, uint32_t bytes_per_s);
 /* Slots that r settles; counts as progress. */
 void uplink_window_settle(struct uplink *u, const struct bl_receipt *r);
+/* The shortest time from sending a batch to this receipt for it; -1: none that counts. */
+int64_t uplink_window_trip_ms(const struct uplink *u, int64_t now, const struct bl_receipt *r);
 /* Deadlines that have passed. */
 void uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects *fx);
 /* Publishes what is queued and fits, asks for more when there is room. */

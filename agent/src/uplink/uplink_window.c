@@ -161,6 +161,28 @@ settled(const struct uplink *u, const struct bl_receipt *r, const struct uplink_
 	       bl_ranges_has(&st->aside, f->seq);
 }
 
+int64_t
+uplink_window_trip_ms(const struct uplink *u, int64_t now, const struct bl_receipt *r)
+{
+	int64_t best = -1;
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
+		const struct slot *s = &u->slot[i];
+
+		/*
+		 * Of what was sent more than once, or may still lie at the broker from the
+		 * connection before, nobody knows which copy the receipt is for.
+		 */
+		if (!in_flight(s) || s->f.type != BL_MSG_BATCH || !settled(u, r, &s->f) ||
+		    s->sent_ms < u->since_ms + UPLINK_TRIP_AFTER_MS ||
+		    find_retry((struct uplink *)u, &s->f) != NULL)
+			continue;
+		if (best < 0 || now - s->sent_ms < best)
+			best = now - s->sent_ms;
+	}
+	return best;
+}
+
 void
 uplink_window_settle(struct uplink *u, const struct bl_receipt *r)
 {

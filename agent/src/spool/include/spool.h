@@ -78,6 +78,9 @@ int spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err);
 int spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 /* A new segment of the clock map (id is assigned); BL_OK also when it says nothing new. */
 int spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
+/* The newest of a boot, waiting ones included: 1 and *out, 0: none, negative. */
+int spool_clock_newest(struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out,
+    struct bl_err *err);
 
 /*
  * Everything that happened up to this boot time has been appended: where

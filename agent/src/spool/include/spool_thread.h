@@ -172,6 +172,8 @@ int spool_thread_event(struct spool_thread *t, const struct bl_event *ev, uint64
 
 int spool_thread_gap(struct spool_thread *t, const struct bl_gap *gap);
 int spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *seg);
+/* The newest one of this boot that the spool held when it was opened; false: none. */
+bool spool_thread_clock_told(const struct spool_thread *t, struct bl_clock_segment *out);
 
 /*
  * The end of a tick: make durable what was posted.  boot_ms: all that happened
