@@ -259,6 +259,7 @@ wait_ms(const struct agent *a)
 	at = earliest(at, a->next_status_mono_ms);
 	at = earliest(at, a->next_results_mono_ms);
 	at = earliest(at, agent_link_deadline(a));
+	at = earliest(at, agent_report_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
 	at = earliest(at, agent_steps_deadline(a));
 	left = at == INT64_MIN ? 0 : at - bl_mono_ms(a->clock);
@@ -287,6 +288,7 @@ do_what_is_due(struct agent *a)
 	agent_control_tick(a);
 	agent_steps_tick(a);
 	agent_link_tick(a);
+	agent_report_tick(a);
 }
 
 static int

@@ -275,3 +275,16 @@ agent_clock_tell_again(struct agent *a)
 	if (a->clockmap.told)
 		(void)spool_thread_clock(a->spool, &a->clockmap.newest);
 }
+
+void
+agent_clock_report(const struct agent *a, struct bl_report_clock *out)
+{
+	const struct bl_clock_segment *s = &a->clockmap.newest;
+	const int64_t wall = bl_unix_ms(a->clock) - bl_boot_ms(a->clock);
+
+	*out = (struct bl_report_clock){ .has = true,
+		.source = s->source,
+		.wall_minus_map_ms = clockmap_trusted(&a->clockmap) ? wall - s->offset_ms : 0,
+		.uncertainty_ms = s->uncertainty_ms,
+		.wall_usable = !agent_clock_untrusted(a) };
+}

@@ -10,6 +10,7 @@
 
 #include "branchline/log.h"
 #include "branchline/mqtt.h"
+#include "branchline/report.h"
 #include "branchline/topic.h"
 
 #include "agent.h"
@@ -30,7 +31,8 @@
 #define AGENT_STEPS_MS      60000 /* a step inlet that could not be opened is tried again */
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
-#define AGENT_TOKEN_SELF 1000u
+#define AGENT_TOKEN_SELF   1000u
+#define AGENT_TOKEN_REPORT 1001u
 
 struct agent_sink {
 	struct sample_sink sink; /* what samplers see */
@@ -104,6 +106,7 @@ struct agent {
 	uint64_t bad_messages;
 	struct bl_log_limit link_log, bad_log;
 	bool goodbye_done;
+	int64_t report_mono_ms; /* the next device report is due */
 
 	/* clock */
 	struct clockmap clockmap;
@@ -158,7 +161,20 @@ int64_t agent_link_deadline(const struct agent *a);
 bool agent_link_goodbye(struct agent *a);
 void agent_link_calls(struct agent *a, struct spool_calls *calls);
 
+/* What a device report says of the link. */
+void agent_link_report(const struct agent *a, struct bl_report_link *out);
+
+/* ---- agent_report.c: what the agent says of itself ---- */
+/* Now, as soon as the spool has answered. */
+void agent_report_want(struct agent *a);
+void agent_report_tick(struct agent *a);
+int64_t agent_report_deadline(const struct agent *a);
+/* The spool has answered. */
+void agent_report_say(struct agent *a, const struct spool_thread_status *st);
+
 /* ---- agent_clock.c ---- */
+/* What a device report says of the clock. */
+void agent_clock_report(const struct agent *a, struct bl_report_clock *out);
 void agent_clock_init(struct agent *a);
 void agent_clock_look(struct agent *a);
 void agent_clock_centre(struct agent *a, int64_t server_unix_ms, int64_t rtt_ms);

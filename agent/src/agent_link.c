@@ -291,3 +291,15 @@ agent_link_goodbye(struct agent *a)
 	bl_buf_free(&b);
 	return sent;
 }
+
+void
+agent_link_report(const struct agent *a, struct bl_report_link *out)
+{
+	struct uplink_status st;
+
+	delivery_status(a->delivery, &st);
+	*out = (struct bl_report_link){ .has = true,
+		.max_packet_bytes = a->mqtt != NULL ? bl_mqtt_max_packet(a->mqtt) : 0,
+		.connections = a->connections,
+		.rate_bytes_per_s = st.rate_bytes_per_s };
+}

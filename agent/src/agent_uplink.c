@@ -109,6 +109,8 @@ on_answered(void *ctx)
 	struct uplink_status st;
 
 	delivery_status(a->delivery, &st);
+	if (st.state == UPLINK_READY)
+		agent_report_want(a);
 	if (st.state == UPLINK_READY && !a->birth_sent)
 		bl_info("link", "the collector answered; sending credit_bytes_per_s=%u",
 		    st.credit_bytes_per_s);
@@ -130,7 +132,9 @@ on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
 
 	a->spool_status = *st;
 	a->spool_status_known = true;
-	if (token != AGENT_TOKEN_SELF)
+	if (token == AGENT_TOKEN_REPORT)
+		agent_report_say(a, st);
+	else if (token != AGENT_TOKEN_SELF)
 		agent_control_status(a, token, st);
 }
 
