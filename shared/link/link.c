@@ -105,7 +105,7 @@ link_release(struct bl_link *l)
 	link_handover_close(l);
 	link_dial_end(l);
 	link_tls_end(l);
-	link_close_fd(&l->outer_fd);
+	link_bytes_close(l);
 	link_close_fd(&l->inner_fd);
 	l->deadline_mono_ms = 0;
 	l->up_len = l->down_len = l->down_off = l->head_len = 0;

@@ -222,7 +222,7 @@ address_dial(struct bl_link *l, const struct link_address *address)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&address->at;
 
-	link_close_fd(&l->outer_fd);
+	link_bytes_close(l);
 	if (getnameinfo(sa, address->size, l->report.peer, sizeof(l->report.peer), NULL, 0,
 		NI_NUMERICHOST) != 0)
 		l->report.peer[0] = '\0';

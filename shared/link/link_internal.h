@@ -103,6 +103,7 @@ struct bl_link {
 	bool want_write; /* mbedTLS could not send all */
 	bool send_dead;  /* the socket takes nothing more; an alert may still wait to be read */
 	bool inner_eof;
+	struct bl_link_bytes bytes;          /* of sockets that were closed */
 	uint64_t acked_bytes;                /* at the last look of bl_link_draining */
 	unsigned char head[LINK_HEAD_BYTES]; /* first bytes of the peer */
 	size_t head_len;
@@ -161,6 +162,9 @@ void link_handover_close(struct bl_link *l);
 void link_bridge_begin(struct bl_link *l, int inner_fd);
 void link_bridge_pump(struct bl_link *l);
 void link_bridge_ready_event(struct bl_link *l); /* the server moved before the inner side came */
+
+/* bytes: closes the outer socket, if there is one, after a last look at what it carried */
+void link_bytes_close(struct bl_link *l);
 
 /* errors */
 void link_fail_handshake(struct bl_link *l, int rc);

@@ -537,6 +537,12 @@ bl_mqtt_max_packet(const struct bl_mqtt *m)
 }
 
 void
+bl_mqtt_link_bytes(const struct bl_mqtt *m, struct bl_link_bytes *out)
+{
+	bl_link_bytes(m->link, out);
+}
+
+void
 bl_mqtt_stats(const struct bl_mqtt *m, struct bl_mqtt_stats *out)
 {
 	const struct bl_link_report *report = bl_link_report(m->link);

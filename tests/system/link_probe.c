@@ -226,16 +226,19 @@ publish(struct probe *p, const char *topic, size_t len, unsigned token, bool ret
 static void
 print_stats(struct probe *p)
 {
+	struct bl_link_bytes ip;
 	struct bl_mqtt_stats s;
 
 	bl_mqtt_stats(p->mqtt, &s);
+	bl_mqtt_link_bytes(p->mqtt, &ip);
 	printf("{\"event\":\"stats\",\"state\":%d,\"connects\":%llu,\"attempts\":%llu"
 	       ",\"dropped\":%llu,\"published\":%llu,\"received\":%llu,\"outstanding\":%u"
-	       ",\"wire_in\":%llu,\"wire_out\":%llu}\n",
+	       ",\"wire_in\":%llu,\"wire_out\":%llu,\"ip_in\":%llu,\"ip_out\":%llu}\n",
 	    (int)s.state, (unsigned long long)s.connects, (unsigned long long)s.attempts,
 	    (unsigned long long)s.mailbox_dropped, (unsigned long long)s.published,
 	    (unsigned long long)s.received, s.outstanding, (unsigned long long)s.wire_in_bytes,
-	    (unsigned long long)s.wire_out_bytes);
+	    (unsigned long long)s.wire_out_bytes, (unsigned long long)ip.in_bytes,
+	    (unsigned long long)ip.out_bytes);
 	fflush(stdout);
 }
 

@@ -107,6 +107,17 @@ void bl_link_step(struct bl_link *l);
  */
 bool bl_link_draining(struct bl_link *l);
 
+/*
+ * What the network carried for this link since it was made, over all connections
+ * and attempts: the bytes of IP packets, headers of IP and TCP and what was sent
+ * again included, as the kernel counted (link_bytes.c says how).  Never falls.
+ */
+struct bl_link_bytes {
+	uint64_t in_bytes, out_bytes;
+};
+
+void bl_link_bytes(const struct bl_link *l, struct bl_link_bytes *out);
+
 /* Dates of certificates are judged by a clock known to be wrong: see server_not_before_unix_ms. */
 void bl_link_clock_untrusted(struct bl_link *l, bool untrusted);
 

@@ -130,6 +130,9 @@ void bl_mqtt_clock_untrusted(struct bl_mqtt *m, bool untrusted);
 /* Of the current or last connection; never NULL. */
 const struct bl_link_report *bl_mqtt_link_report(const struct bl_mqtt *m);
 
+/* What the network carried for all connections so far; see bl_link_bytes. */
+void bl_mqtt_link_bytes(const struct bl_mqtt *m, struct bl_link_bytes *out);
+
 void bl_mqtt_stats(const struct bl_mqtt *m, struct bl_mqtt_stats *out);
 
 #endif
