@@ -486,6 +486,50 @@ a_slow_link_has_one_second_of_backlog_in_flight(void **unused)
 	uplink_free(s.u);
 }
 
+/*
+ * Behind a link of 32 kB/s and 300 ms: a small live batch and a past one are under way at once, and
+ * their PUBACKs come in one piece of the network's.
+ */
+static void
+pubacks_that_come_together_feign_no_fast_link(void **unused)
+{
+	struct script s = script();
+	struct uplink_status st;
+	uint64_t token[2];
+
+	(void)unused;
+	ready(&s, 10000000);
+	for (uint64_t seq = 1; seq < 40; seq++) {
+		assert_int_equal(frames(&s, BL_STREAM_HOST, seq, 1, 17000, true), 1);
+		token[0] = find(&s.fx, UPLINK_PUBLISH)->token;
+		if (count(&s.fx, UPLINK_ASK_OFFER) == 0) {
+			s.fx.n = 0;
+			uplink_cut(s.u, s.now, &s.fx);
+		}
+		assert_int_equal(frames(&s, BL_STREAM_EVENTS, seq, 1, 300, false), 1);
+		token[1] = find(&s.fx, UPLINK_PUBLISH)->token;
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
+			frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+		s.now += 300 + 17300 / 32;
+		s.fx.n = 0;
+		uplink_puback(s.u, s.now, token[0], 0, &s.fx);
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
+			frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+		s.fx.n = 0;
+		uplink_puback(s.u, s.now, token[1], 0, &s.fx);
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
+			frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+		receipt(&s, BL_STREAM_EVENTS, seq);
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
+			frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+		receipt(&s, BL_STREAM_HOST, seq);
+		assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 1);
+		uplink_status(s.u, &st);
+		assert_in_range(st.rate_bytes_per_s, 15000, 64000);
+	}
+	uplink_free(s.u);
+}
+
 static void
 dictionary_is_sent_once_and_again_when_it_got_lost(void **unused)
 {
@@ -558,6 +602,7 @@ main(void)
 		cmocka_unit_test(a_full_window_has_no_deadline_for_credit),
 		cmocka_unit_test(credit_is_a_bucket_with_debt),
 		cmocka_unit_test(a_slow_link_has_one_second_of_backlog_in_flight),
+		cmocka_unit_test(pubacks_that_come_together_feign_no_fast_link),
 		cmocka_unit_test(dictionary_is_sent_once_and_again_when_it_got_lost),
 		cmocka_unit_test(losing_the_link_forgets_what_was_queued),
 	};

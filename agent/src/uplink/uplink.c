@@ -96,7 +96,7 @@ uplink_link_up(struct uplink *u, int64_t now, size_t max_packet, struct uplink_e
 	u->max_packet = max_packet;
 	u->refused_reason = 0;
 	u->asking = false;
-	u->rate = 0; /* another path, perhaps */
+	uplink_rate_reset(&u->rate); /* another path, perhaps */
 	u->silence = 0;
 	u->window = UPLINK_SLOTS;
 	uplink_say_hello(u, now, true, fx);
@@ -148,8 +148,10 @@ on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct upli
 		refuse(u, now);
 		return;
 	}
-	if (r->verdict == BL_VERDICT_OK && u->hello_sent_ms[try] >= 0)
+	if (r->verdict == BL_VERDICT_OK && u->hello_sent_ms[try] >= 0) {
 		tell_time(r, now, now - u->hello_sent_ms[try], fx);
+		uplink_rate_round_trip(&u->rate, now - u->hello_sent_ms[try]);
+	}
 	/*
 	 * A conflict goes to the spool, too: when it is about a former id that the
 	 * spool spoke for after damage, the spool gives that up and the next hello

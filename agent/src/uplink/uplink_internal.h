@@ -1,4 +1,5 @@
-/* What uplink.c (handshake) and uplink_window.c (frames, credit, deadlines) share. */
+/* What uplink.c (handshake), uplink_window.c (frames, credit, deadlines) and uplink_rate.c share.
+ */
 #ifndef UPLINK_INTERNAL_H
 #define UPLINK_INTERNAL_H
 
@@ -23,6 +24,15 @@ struct retry {
 	enum bl_stream stream;
 	uint64_t seq; /* 0: free */
 	unsigned times;
+};
+
+/* What the link carries: see uplink_rate.c. */
+struct uplink_rate {
+	double bytes_per_s; /* 0: not known yet */
+	int64_t rtt_ms;     /* least; INT64_MAX: not known yet */
+	int64_t from_ms;    /* the span under way */
+	uint64_t bytes;
+	bool from_idle;
 };
 
 struct uplink {
@@ -59,8 +69,7 @@ struct uplink {
 	uint32_t credit; /* bytes a second */
 	double tokens;   /* may be negative: a debt */
 	int64_t tokens_at_ms;
-	double rate; /* bytes a second by PUBACKs; 0: none yet */
-	int64_t last_ack_ms;
+	struct uplink_rate rate;
 
 	int refused_reason;
 	int64_t last_receipt_ms;
@@ -85,5 +94,14 @@ void uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects 
 /* Publishes what is queued and fits, asks for more when there is room. */
 void uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx);
 int64_t uplink_window_deadline(const struct uplink *u);
+
+void uplink_rate_reset(struct uplink_rate *r);
+/* Something small went there and back in so long. */
+void uplink_rate_round_trip(struct uplink_rate *r, int64_t ms);
+/* A frame leaves, and nothing else is under way. */
+void uplink_rate_begin(struct uplink_rate *r, int64_t now);
+/* A PUBACK; idle: nothing is under way any more. */
+void uplink_rate_acked(
+    struct uplink_rate *r, int64_t now, int64_t sent_ms, size_t bytes, bool idle);
 
 #endif

@@ -54,7 +54,6 @@ uplink_window_reset(struct uplink *u, struct uplink_effects *fx)
 		u->slot[i].state = SLOT_FREE;
 	}
 	u->live_hungry = u->past_hungry = false;
-	u->last_ack_ms = 0;
 }
 
 /* ---- deadlines ---- */
@@ -234,7 +233,7 @@ past_room(struct uplink *u, int64_t now, const struct usage *use)
 	refill(u, now);
 	if (u->credit == 0 || u->tokens <= 0)
 		return 0;
-	room = u->rate - (double)use->past_bytes;
+	room = u->rate.bytes_per_s - (double)use->past_bytes;
 	if (room > u->tokens)
 		room = u->tokens;
 	if (room < 1)
@@ -242,19 +241,13 @@ past_room(struct uplink *u, int64_t now, const struct usage *use)
 	return room > UPLINK_WINDOW_BYTES ? UPLINK_WINDOW_BYTES : (size_t)room;
 }
 
-/*
- * The link's rate as PUBACKs show it: a frame's bytes over the time since it
- * was sent or the frame before it was acknowledged, whichever is later.
- */
-static void
-measure(struct uplink *u, int64_t now, const struct slot *s)
+static bool
+on_the_wire(const struct uplink *u)
 {
-	const int64_t from = s->sent_ms > u->last_ack_ms ? s->sent_ms : u->last_ack_ms;
-	const int64_t took = now > from ? now - from : 1;
-	const double rate = (double)s->f.bytes * 1000.0 / (double)took;
-
-	u->rate = u->rate == 0 ? rate : u->rate + (rate - u->rate) / 4;
-	u->last_ack_ms = now;
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+		if (u->slot[i].state == SLOT_SENT)
+			return true;
+	return false;
 }
 
 void
@@ -271,7 +264,7 @@ uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct 
 			u->refused++;
 			u->refused_reason = reason;
 		} else {
-			measure(u, now, s);
+			uplink_rate_acked(&u->rate, now, s->sent_ms, s->f.bytes, !on_the_wire(u));
 #ifdef BL_BROKEN_DELETE_ON_PUBACK
 			/* Wrong: the broker's word is taken for the collector's. */
 			if (s->f.type == BL_MSG_BATCH) {
@@ -312,6 +305,8 @@ publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
 	struct slot *s = &u->slot[i];
 	struct uplink_effect *e;
 
+	if (!on_the_wire(u))
+		uplink_rate_begin(&u->rate, now);
 	s->state = SLOT_SENT;
 	s->sent_ms = now;
 	s->deadline_ms = deadline_of(u, now, &s->f);
@@ -482,7 +477,8 @@ uplink_status(const struct uplink *u, struct uplink_status *out)
 	for (unsigned i = 0; i < u->silence && out->receipt_ms < UPLINK_RECEIPT_MAX_MS; i++)
 		out->receipt_ms *= 2;
 	out->credit_bytes_per_s = u->credit;
-	out->rate_bytes_per_s = u->rate > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)u->rate;
+	out->rate_bytes_per_s =
+	    u->rate.bytes_per_s > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)u->rate.bytes_per_s;
 	out->refused_reason = u->refused_reason;
 	out->last_receipt_mono_ms = u->last_receipt_ms;
 	out->published = u->published;
