@@ -53,6 +53,7 @@ struct ingest {
 	struct ingest_core *core;
 	struct connection live, past;
 	struct queue *out; /* to the broker, by the live thread */
+	uint64_t queue_messages, queue_bytes;
 	pthread_t writer;
 	bool writer_started;
 	pthread_mutex_t mtx;
@@ -424,12 +425,26 @@ idle_work_waits(struct ingest *in)
 	return !ok || store_placing(in->core->store) || store_salvaging(in->core->store);
 }
 
+/* How full the queue of backlog is, by messages or bytes. */
+static unsigned
+past_pct(struct ingest *in)
+{
+	uint64_t n, bytes, dropped, by_n, by_bytes;
+
+	queue_figures(in->past.queue, &n, &bytes, &dropped);
+	by_n = n * 100 / in->queue_messages;
+	by_bytes = bytes * 100 / in->queue_bytes;
+	return (unsigned)(by_n > by_bytes ? by_n : by_bytes);
+}
+
 static int64_t
 speak(struct ingest *in, bool centre_due)
 {
 	const int64_t now = bl_mono_ms(in->clock);
-	int64_t next = ingest_core_due(in->core), centre_in;
+	int64_t next, centre_in;
 
+	ingest_core_pressure(in->core, past_pct(in));
+	next = ingest_core_due(in->core);
 	/* A store that was replaced: agents say hello anew as soon as they hear of it. */
 	if (!bl_id_equal(&in->epoch, store_epoch(in->core->store))) {
 		in->epoch = *store_epoch(in->core->store);
@@ -569,8 +584,7 @@ open_connection(struct ingest *in, struct connection *c, const char *name,
 	c->name = name;
 	if ((c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
 		return bl_fail_errno(err, BL_EIO, "ingest: eventfd");
-	if ((rc = queue_create(&c->queue, opts->queue_messages > 0 ? opts->queue_messages : 10000,
-		 opts->queue_bytes > 0 ? (size_t)opts->queue_bytes : 32u << 20, err)) < 0)
+	if ((rc = queue_create(&c->queue, in->queue_messages, in->queue_bytes, err)) < 0)
 		return rc;
 	(void)snprintf(c->why, sizeof(c->why), "not connected yet");
 	if ((rc = bl_mqtt_create(&c->mqtt, &mqtt, opts->clock, &handlers, c, err)) < 0)
@@ -634,6 +648,8 @@ ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err 
 	in->room_ctx = opts->room_ctx;
 	in->complaint = opts->complaint;
 	in->complaint_ctx = opts->complaint_ctx;
+	in->queue_messages = opts->queue_messages > 0 ? opts->queue_messages : 10000;
+	in->queue_bytes = opts->queue_bytes > 0 ? (uint64_t)opts->queue_bytes : 32u << 20;
 	in->epoch = *store_epoch(opts->store);
 	in->store_ok = true;
 	in->live.wake_fd = in->past.wake_fd = -1;

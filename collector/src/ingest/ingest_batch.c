@@ -111,7 +111,7 @@ ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	if ((rc = ingest_own_spool(c, a, &h.spool, &sp, err)) != 1)
 		return rc;
 	if (a->topic.kind == BL_TOPIC_PAST)
-		ingest_backlog_seen(c, a->dev);
+		ingest_backlog_seen(c, a->dev, a->m->len);
 	rc = store_batch_peek(c->store, sp, &h, &why);
 	if (rc == BL_EINVAL)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);

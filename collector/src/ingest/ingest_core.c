@@ -26,6 +26,8 @@ ingest_core_create(
 	c->opts = *opts;
 	if (c->opts.credit_bytes_per_s <= 0)
 		c->opts.credit_bytes_per_s = 4 << 20;
+	c->total = c->opts.credit_bytes_per_s;
+	c->credit_stale = true;
 	if (c->opts.devices_max == 0)
 		c->opts.devices_max = 50000;
 	c->store = opts->store;
@@ -59,6 +61,8 @@ ingest_core_free(struct ingest_core *c)
 	bl_buf_free(&c->raw);
 	bl_buf_free(&c->out);
 	free(c->waiting);
+	free(c->backlog);
+	free(c->demand);
 	free(c->bucket);
 	free(c);
 }
@@ -347,4 +351,5 @@ ingest_core_stats(const struct ingest_core *c, struct ingest_core_stats *out)
 	*out = c->stats;
 	out->devices = c->n_devices;
 	out->with_backlog = c->n_backlog;
+	out->credit_bytes_per_s = c->total;
 }

@@ -1,6 +1,6 @@
 /*
  * The devices that have been heard of since the start: what the device table
- * says of each (looked up again when it changed), and who shares the credit.
+ * says of each (looked up again when it changed), and where each is found.
  *
  * Devices that do not exist are not remembered, so names made up by a sender
  * cost a look-up each and no memory.
@@ -24,10 +24,7 @@ static void
 forget(struct ingest_core *c, struct device *d)
 {
 	d->known = false;
-	if (d->backlog) {
-		d->backlog = false;
-		c->n_backlog--;
-	}
+	ingest_backlog_forget(c, d);
 }
 
 int
@@ -82,46 +79,4 @@ ingest_devices_free(struct ingest_core *c)
 				ingest_owed_clear(&d->owed[k]);
 			free(d);
 		}
-}
-
-void
-ingest_backlog_seen(struct ingest_core *c, struct device *d)
-{
-	d->last_past_mono_ms = bl_mono_ms(c->clock);
-	if (!d->backlog) {
-		d->backlog = true;
-		c->n_backlog++;
-	}
-}
-
-void
-ingest_backlog_sweep(struct ingest_core *c)
-{
-	const int64_t now = bl_mono_ms(c->clock);
-
-	if (now < c->next_sweep_mono_ms)
-		return;
-	c->next_sweep_mono_ms = now + 1000;
-	for (unsigned b = 0; b < c->n_buckets && c->n_backlog > 0; b++)
-		for (struct device *d = c->bucket[b]; d != NULL; d = d->next)
-			if (d->backlog && now - d->last_past_mono_ms > PAST_ACTIVE_MS) {
-				d->backlog = false;
-				c->n_backlog--;
-			}
-}
-
-/*
- * Each device with a backlog gets the same share; the least is 4 KiB/s, so that
- * a crowd still moves (10,000 of them would then ask for ten times the total,
- * which the bounded queues and the agents' windows bring down).
- */
-uint32_t
-ingest_credit(const struct ingest_core *c)
-{
-	const int64_t n = c->n_backlog > 0 ? c->n_backlog : 1;
-	const int64_t share = c->opts.credit_bytes_per_s / n;
-
-	if (share < 4096)
-		return 4096;
-	return share > UINT32_MAX ? UINT32_MAX : (uint32_t)share;
 }

@@ -98,7 +98,7 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 		    "ingest", "a spool was set back to an older copy device=%s", a->topic.device);
 	store_receipt(c->store, sp, &r);
 	if (has_backlog(&h, &r))
-		ingest_backlog_seen(c, a->dev);
+		ingest_backlog_seen(c, a->dev, 0);
 	rc = owe_answer(c, a->dev, &h, BL_VERDICT_OK);
 	note_need(c, a->dev, &h, need);
 	return rc;

@@ -19,7 +19,6 @@
 #define REPORT_EVERY_MS     200   /* devices say it every few minutes: no flood */
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
 #define ENTRIES_PATIENCE_MS 2000  /* dictionary entries travel on the other connection */
-#define PAST_ACTIVE_MS      10000
 #define SALVAGE_ALONG_PAGES 8
 #define SALVAGE_IDLE_PAGES  32
 #define SCRUB_ROWS          100 /* a second at rest: some 10 ms, and 8 million rows a day */
@@ -49,8 +48,13 @@ struct device {
 	int64_t last_past_mono_ms;
 	int64_t last_report_mono_ms; /* valid when reported */
 	bool reported;
-	bool backlog; /* counted among those that share the credit */
 	bool waiting; /* in the core's list of those that are owed something */
+	bool backlog; /* in the core's list of those that share the credit */
+	int64_t backlog_since_mono_ms;
+	uint64_t past_bytes; /* since the last sweep */
+	/* averaged: bytes a second that came, and that it might have sent */
+	double past_rate, credit_rate;
+	uint32_t credit; /* at the last sweep */
 	unsigned n_owed;
 	struct owed owed[OWED_MAX];
 };
@@ -70,8 +74,15 @@ struct ingest_core {
 	/* those with something owed; may hold stale ones */
 	struct device **waiting;
 	size_t n_waiting, size_waiting;
-	unsigned n_backlog;
-	int64_t next_sweep_mono_ms;
+	/* those that share the credit; demand: room for a number each */
+	struct device **backlog;
+	uint32_t *demand;
+	unsigned n_backlog, size_backlog;
+	int64_t total;  /* bytes a second for all, now */
+	uint32_t level; /* for one whose link takes any */
+	bool credit_stale;
+	unsigned pressure_pct; /* how full the writer's queue of backlog is */
+	int64_t swept_mono_ms;
 	struct bl_buf raw; /* an inflated body */
 	struct bl_buf out; /* a message to publish */
 	struct marker *marker;
@@ -126,10 +137,20 @@ int ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct 
 /* 1: *out, also for a retired one; 0: no such device; negative: cannot tell. */
 int ingest_device(struct ingest_core *c, const char *name, struct device **out, struct bl_err *err);
 void ingest_devices_free(struct ingest_core *c);
-/* A sign of backlog: shares the credit from now on. */
-void ingest_backlog_seen(struct ingest_core *c, struct device *d);
+
+/* ---- ingest_credit.c ---- */
+
+/* A sign of backlog, and how much of it came: shares the credit from now on. */
+void ingest_backlog_seen(struct ingest_core *c, struct device *d, size_t bytes);
+void ingest_backlog_forget(struct ingest_core *c, struct device *d);
 void ingest_backlog_sweep(struct ingest_core *c);
-uint32_t ingest_credit(const struct ingest_core *c);
+/* What the next receipt to d says. */
+uint32_t ingest_credit(struct ingest_core *c, const struct device *d);
+/*
+ * The level at which the sum of min(demand, level) is total, rounded down; when all demands
+ * together are less: total.  Pure.
+ */
+uint32_t ingest_credit_level(const uint32_t *demand, size_t n, int64_t total);
 
 /* ---- ingest_receipt.c ---- */
 

@@ -12,7 +12,8 @@
 
 #include "ingest_internal.h"
 
-#define NEVER_MS 60000
+#define NEVER_MS        60000
+#define FLOOR_DEVICE_MS 10
 
 void
 ingest_owed_clear(struct owed *o)
@@ -108,7 +109,7 @@ say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now
 	r.spool = o->spool;
 	r.epoch = *store_epoch(c->store);
 	r.server_unix_ms = bl_unix_ms(c->clock);
-	r.credit_bytes_per_s = o->verdict == BL_VERDICT_OK ? ingest_credit(c) : 0;
+	r.credit_bytes_per_s = o->verdict == BL_VERDICT_OK ? ingest_credit(c, d) : 0;
 	bl_buf_reset(&c->out);
 	if (bl_receipt_encode(&r, &c->out) < 0)
 		c->out.failed = true;
@@ -276,8 +277,8 @@ ingest_core_centre(struct ingest_core *c)
 		.start = c->start,
 		.server_unix_ms = bl_unix_ms(c->clock),
 	};
-	/* A core does about 350 full handshakes a second; 200 leave it room for the rest. */
-	int64_t floor_ms = c->n_devices * 5;
+	/* A full handshake costs the broker 5 ms: half a core while a fleet comes back. */
+	int64_t floor_ms = (int64_t)c->n_devices * FLOOR_DEVICE_MS;
 
 	if (floor_ms < c->opts.reconnect_floor_ms)
 		floor_ms = c->opts.reconnect_floor_ms;

@@ -119,6 +119,8 @@ int ingest_core_salvage(struct ingest_core *c, struct bl_err *err);
 /* When there is nothing to do: looks at the next rows of the store (store_scrub), outside begin ...
  * commit.  BL_ECORRUPT: found damage, the next begin sees to it. */
 int ingest_core_scrub(struct ingest_core *c, struct bl_err *err);
+/* How full the queue of backlog before the writer is: above a quarter there is less credit. */
+void ingest_core_pressure(struct ingest_core *c, unsigned pct);
 /* Publishes bl/1/centre (retained).  After a connection and every 60 s. */
 bool ingest_core_centre(struct ingest_core *c);
 /* The next look-ups ask again. */
@@ -129,6 +131,7 @@ struct ingest_core_stats {
 	uint64_t lookup_failures; /* messages dropped because the device table could not be read */
 	uint64_t refused_holes;   /* batches dropped because a stream has too many holes */
 	unsigned devices, with_backlog;
+	int64_t credit_bytes_per_s; /* handed out in all now: less than configured when the writer is behind */
 };
 
 void ingest_core_stats(const struct ingest_core *c, struct ingest_core_stats *out);
