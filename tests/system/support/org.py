@@ -171,14 +171,15 @@ class Organisation:
 
     # ---- devices ----
 
-    def add_agent(self, site: str, name: str, config: str = "", device: str = None) -> Agent:
-        """Registers a device, sets an agent up from its file, and appends config (YAML text)."""
+    def add_agent(self, site: str, name: str, config: str = "", device: str = None,
+                  folder: Path = None) -> Agent:
+        """Registers a device, sets an agent up from its file in the folder, and appends config (YAML text)."""
         args = ["device", "add", site, name]
         if device:
             args += ["--id", device]
         lines = self.tool(*args).stdout.splitlines()
         device, file = lines[0].split()[1], Path(lines[1])
-        folder = self.folder.parent / f"agent-{device}"
+        folder = folder or self.folder.parent / f"agent-{device}"
         done = subprocess.run(
             [program("branchline-agent"), "setup", file, "--dir", folder],
             capture_output=True, text=True, timeout=20)

@@ -1,0 +1,6 @@
+# Built with the tests, run by tests/perf/run.
+add_executable(fill_spool perf/fill_spool.c)
+target_link_libraries(fill_spool PRIVATE agent_spool m bl_options bl_sanitize)
+
+bl_unit_test(test_credit LINK collector_ingest m)
+target_include_directories(test_credit PRIVATE ${PROJECT_SOURCE_DIR}/collector/src/ingest)
