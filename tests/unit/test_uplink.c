@@ -471,7 +471,7 @@ a_slow_link_has_one_second_of_backlog_in_flight(void **unused)
 		assert_int_equal(frames(&s, BL_STREAM_HOST, seq, 1, 8000, true), 1);
 		const uint64_t token = find(&s.fx, UPLINK_PUBLISH)->token;
 
-		/* unreceipted: nothing more of the past */
+		/* a second's worth is under way: nothing more of the past */
 		assert_true(count(&s.fx, UPLINK_ASK_OFFER) == 0 ||
 			    find(&s.fx, UPLINK_ASK_OFFER)->offer.past_bytes == 0);
 		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
@@ -479,10 +479,40 @@ a_slow_link_has_one_second_of_backlog_in_flight(void **unused)
 		s.now += 1000; /* 8 kB/s */
 		s.fx.n = 0;
 		uplink_puback(s.u, s.now, token, 0, &s.fx);
-		assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 0);
-		receipt(&s, BL_STREAM_HOST, seq);
+		/* the broker has it: the link is free, whenever the receipt comes */
 		assert_in_range(find(&s.fx, UPLINK_ASK_OFFER)->offer.past_bytes, 1, 8000);
+		receipt(&s, BL_STREAM_HOST, seq);
+		assert_int_equal(count(&s.fx, UPLINK_ASK_OFFER), 0);
 	}
+	uplink_free(s.u);
+}
+
+/* Half a second each: the next begins while one is under way, or the link would idle for a round trip. */
+static void
+a_slow_link_is_kept_busy_with_smaller_batches(void **unused)
+{
+	struct script s = script();
+	uint64_t token;
+
+	(void)unused;
+	ready(&s, 10000000);
+	for (uint64_t seq = 1; seq < 20; seq++) {
+		assert_int_equal(frames(&s, BL_STREAM_HOST, seq, 1, 8000, true), 1);
+		token = find(&s.fx, UPLINK_PUBLISH)->token;
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0 &&
+		    find(&s.fx, UPLINK_ASK_OFFER)->offer.past_bytes > 0)
+			break; /* asked for while it is under way */
+		if (count(&s.fx, UPLINK_ASK_OFFER) > 0)
+			frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+		s.now += 500; /* 16 kB/s */
+		s.fx.n = 0;
+		uplink_puback(s.u, s.now, token, 0, &s.fx);
+		assert_true(seq < 10);
+	}
+	/* But no more than two. */
+	assert_int_equal(frames(&s, BL_STREAM_HOST, 30, 1, 8100, true), 1);
+	assert_true(count(&s.fx, UPLINK_ASK_OFFER) == 0 ||
+		    find(&s.fx, UPLINK_ASK_OFFER)->offer.past_bytes == 0);
 	uplink_free(s.u);
 }
 
@@ -602,6 +632,7 @@ main(void)
 		cmocka_unit_test(a_full_window_has_no_deadline_for_credit),
 		cmocka_unit_test(credit_is_a_bucket_with_debt),
 		cmocka_unit_test(a_slow_link_has_one_second_of_backlog_in_flight),
+		cmocka_unit_test(a_slow_link_is_kept_busy_with_smaller_batches),
 		cmocka_unit_test(pubacks_that_come_together_feign_no_fast_link),
 		cmocka_unit_test(dictionary_is_sent_once_and_again_when_it_got_lost),
 		cmocka_unit_test(losing_the_link_forgets_what_was_queued),

@@ -37,7 +37,8 @@ usage(const struct uplink *u)
 			continue;
 		use.frames++;
 		use.bytes += s->f.bytes;
-		if (s->f.past)
+		/* What the broker has takes nothing of the link any more. */
+		if (s->f.past && s->state != SLOT_ACKED)
 			use.past_bytes += s->f.bytes;
 		if (s->state == SLOT_QUEUED)
 			use.queued++;

@@ -11,8 +11,9 @@
  *   - At most UPLINK_SLOTS frames and UPLINK_WINDOW_BYTES are unreceipted; the
  *     window halves when a receipt deadline passes, and grows back by receipts.
  *   - A frame without a receipt is offered again after 10 s, then 20 s ... 5 min.
- *   - Past bytes never exceed the centre's credit (a token bucket) nor, in
- *     flight, one second of the measured rate; one batch is always allowed.
+ *   - Past bytes never exceed the centre's credit (a token bucket) nor, on their
+ *     way to the broker, one second of the measured rate and the batch that begins
+ *     in it; one batch is always allowed.
  *   - One offer is asked for at a time, and only when there is room for it.
  *
  * Every function appends to fx, which the caller works off in order before the
