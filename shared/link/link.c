@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define DEFAULT_PHASE_MS        5000
+#define DEFAULT_PROXY_MS        15000
 #define DEFAULT_USER_TIMEOUT_MS 30000
 
 static double
@@ -51,12 +52,30 @@ link_close_fd(int *fd)
 }
 
 const char *
+link_dial_host(const struct bl_link *l)
+{
+	return l->proxy_host[0] != '\0' ? l->proxy_host : l->host;
+}
+
+uint16_t
+link_dial_port(const struct bl_link *l)
+{
+	return l->proxy_host[0] != '\0' ? l->proxy_port : l->port;
+}
+
+const char *
 link_target(const struct bl_link *l, char *out, size_t size)
 {
-	if (l->report.peer[0] == '\0' || strcmp(l->report.peer, l->host) == 0)
-		(void)snprintf(out, size, "%s:%u", l->host, l->port);
+	const char *host = link_dial_host(l);
+	const bool named = l->report.peer[0] != '\0' && strcmp(l->report.peer, host) != 0;
+
+	if (l->proxy_host[0] != '\0' && l->phase > BL_LINK_PROXY)
+		(void)snprintf(out, size, "%s:%u through the proxy %s:%u", l->host, l->port,
+		    l->proxy_host, l->proxy_port);
 	else
-		(void)snprintf(out, size, "%s:%u (%s)", l->host, l->port, l->report.peer);
+		(void)snprintf(out, size, "%s%s:%u%s%s%s",
+		    host == l->proxy_host ? "the proxy " : "", host, link_dial_port(l),
+		    named ? " (" : "", named ? l->report.peer : "", named ? ")" : "");
 	return out;
 }
 
@@ -108,7 +127,8 @@ link_release(struct bl_link *l)
 	link_bytes_close(l);
 	link_close_fd(&l->inner_fd);
 	l->deadline_mono_ms = 0;
-	l->up_len = l->down_len = l->down_off = l->head_len = 0;
+	memset(&l->ws, 0, sizeof(l->ws));
+	l->up_len = l->up_off = l->down_len = l->down_off = l->head_len = 0;
 	l->want_write = l->send_dead = l->inner_eof = false;
 	l->outer_events = l->inner_events = 0;
 }
@@ -125,6 +145,9 @@ link_fail(struct bl_link *l, enum bl_link_fault fault, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	memcpy(l->report.text, text, sizeof(text));
+	/* Somebody answered at this address who is not the broker: begin with another next time. */
+	if (l->phase >= BL_LINK_PROXY && l->phase < BL_LINK_READY && fault != BL_FAULT_STOPPED)
+		l->address_turn++;
 	l->report.fault = fault;
 	l->report.phase = l->phase;
 	link_release(l);
@@ -137,10 +160,49 @@ or_default(unsigned value, unsigned otherwise)
 	return value == 0 ? otherwise : value;
 }
 
+static const char *
+or_empty(const char *text)
+{
+	return text != NULL ? text : "";
+}
+
+/* Proxy and WebSocket; takes over everything or nothing. */
+static int
+way_configure(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *err)
+{
+	const char *host = or_empty(cfg->proxy_host), *user = or_empty(cfg->proxy_user);
+	const char *path = or_empty(cfg->websocket_path), *file = cfg->proxy_password_file;
+	char *copy = NULL;
+
+	if (strlen(host) >= sizeof(l->proxy_host) || (host[0] != '\0' && cfg->proxy_port == 0))
+		return bl_fail(err, BL_EINVAL, "link: the proxy needs a host name and a port");
+	if (strlen(user) >= sizeof(l->proxy_user) || strchr(user, ':') != NULL)
+		return bl_fail(
+		    err, BL_EINVAL, "link: the proxy's user name is too long or has a colon");
+	if (user[0] != '\0' && file == NULL)
+		return bl_fail(err, BL_EINVAL, "link: the proxy's user needs a password file");
+	if (strlen(path) >= sizeof(l->path) || (path[0] != '\0' && path[0] != '/'))
+		return bl_fail(
+		    err, BL_EINVAL, "link: the WebSocket path must begin with / and be short");
+	if (file != NULL && (copy = strdup(file)) == NULL)
+		return bl_fail(err, BL_ENOMEM, "link: out of memory");
+	free(l->proxy_password_file);
+	l->proxy_password_file = copy;
+	if (strcmp(l->proxy_host, host) != 0 || l->proxy_port != cfg->proxy_port)
+		l->good.size = 0;
+	memmove(l->proxy_host, host, strlen(host) + 1);
+	memmove(l->proxy_user, user, strlen(user) + 1);
+	memmove(l->path, path, strlen(path) + 1);
+	l->proxy_port = cfg->proxy_port;
+	l->websocket = path[0] != '\0';
+	return BL_OK;
+}
+
 static int
 link_configure(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *err)
 {
 	const char *name = cfg->verify_name != NULL ? cfg->verify_name : cfg->host;
+	int rc;
 
 	if (cfg->host == NULL || cfg->host[0] == '\0' || strlen(cfg->host) >= sizeof(l->host))
 		return bl_fail(err, BL_EINVAL, "link: a host name of 1 to %zu characters is needed",
@@ -149,6 +211,8 @@ link_configure(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *
 		return bl_fail(err, BL_EINVAL, "link: the name to verify is too long");
 	if (cfg->port == 0)
 		return bl_fail(err, BL_EINVAL, "link: port must be 1 to 65535");
+	if ((rc = way_configure(l, cfg, err)) < 0)
+		return rc;
 	/* An address of another host is no help for this one. */
 	if (strcmp(l->host, cfg->host) != 0 || l->port != cfg->port)
 		l->good.size = 0;
@@ -158,6 +222,7 @@ link_configure(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *
 	l->port = cfg->port;
 	l->dns_ms = or_default(cfg->dns_ms, DEFAULT_PHASE_MS);
 	l->connect_ms = or_default(cfg->connect_ms, DEFAULT_PHASE_MS);
+	l->proxy_ms = or_default(cfg->proxy_ms, DEFAULT_PROXY_MS);
 	l->tls_ms = or_default(cfg->tls_ms, DEFAULT_PHASE_MS);
 	l->ready_ms = or_default(cfg->ready_ms, DEFAULT_PHASE_MS);
 	l->user_timeout_ms = or_default(cfg->user_timeout_ms, DEFAULT_USER_TIMEOUT_MS);
@@ -193,6 +258,7 @@ bl_link_create(struct bl_link **out, const struct bl_link_cfg *cfg, const struct
 fail_epoll:
 	link_close_fd(&l->epoll_fd);
 fail_memory:
+	free(l->proxy_password_file);
 	free(l);
 	return rc;
 }
@@ -207,6 +273,7 @@ bl_link_free(struct bl_link *l)
 	link_creds_free(l->creds);
 	link_creds_free(l->next_creds);
 	link_close_fd(&l->epoll_fd);
+	free(l->proxy_password_file);
 	free(l);
 }
 
@@ -234,6 +301,8 @@ bl_link_start(struct bl_link *l, struct bl_err *err)
 		return bl_fail(err, BL_EBUSY, "link to %s:%u is already started", l->host, l->port);
 	link_release(l);
 	memset(&l->report, 0, sizeof(l->report));
+	l->report.via_proxy = l->proxy_host[0] != '\0';
+	l->report.websocket = l->websocket;
 	if (l->next_creds != NULL) {
 		link_creds_free(l->creds);
 		l->creds = l->next_creds;
@@ -250,8 +319,10 @@ bl_link_stop(struct bl_link *l, const char *why)
 {
 	if (l->phase == BL_LINK_IDLE || l->phase == BL_LINK_DOWN)
 		return;
-	if (l->phase == BL_LINK_UP || l->phase == BL_LINK_READY)
+	if (l->phase == BL_LINK_UP || l->phase == BL_LINK_READY) {
+		link_upgrade_close(l, 1000);
 		(void)mbedtls_ssl_close_notify(&l->ssl);
+	}
 	link_fail(l, BL_FAULT_STOPPED, "%s", why != NULL ? why : "stopped");
 }
 
@@ -259,13 +330,14 @@ static void
 link_overdue(struct bl_link *l)
 {
 	const int64_t limit = l->deadline_mono_ms - l->phase_mono_ms;
-	char target[LINK_HOST_MAX + 80], why[64];
+	char target[LINK_TARGET_MAX], why[64];
 
 	l->report.os_errno = ETIMEDOUT;
 	if (l->phase == BL_LINK_DNS) {
 		(void)snprintf(why, sizeof(why), "took longer than %lld ms", (long long)limit);
 		if (!link_dial_fall_back(l, why))
-			link_fail(l, BL_FAULT_TIMEOUT, "name look-up of \"%s\" %s", l->host, why);
+			link_fail(l, BL_FAULT_TIMEOUT, "name look-up of \"%s\" %s",
+			    link_dial_host(l), why);
 		return;
 	}
 	link_fail(l, BL_FAULT_TIMEOUT, "%s with %s took longer than %lld ms",
@@ -279,8 +351,12 @@ link_event(struct bl_link *l, uint32_t what, bool *io)
 		link_dial_resolved(l);
 	} else if (what == LINK_WATCH_OUTER && l->phase == BL_LINK_CONNECT) {
 		link_dial_writable(l);
+	} else if (what == LINK_WATCH_OUTER && l->phase == BL_LINK_PROXY) {
+		link_proxy_step(l);
 	} else if (what == LINK_WATCH_OUTER && l->phase == BL_LINK_TLS) {
 		link_tls_step(l);
+	} else if (what == LINK_WATCH_OUTER && l->phase == BL_LINK_UPGRADE) {
+		link_upgrade_step(l);
 	} else if (what == LINK_WATCH_OUTER && l->phase == BL_LINK_READY) {
 		link_bridge_ready_event(l);
 	} else if (what == LINK_WATCH_HANDOVER && l->phase == BL_LINK_READY) {

@@ -58,28 +58,54 @@ inner_ended(struct bl_link *l)
 	link_watch_remove(l, l->inner_fd);
 }
 
+/* The next piece to send, from the inner side or of WebSocket's own, into up. */
+static void
+fill_up(struct bl_link *l)
+{
+	const size_t room = l->websocket ? LINK_WS_HEAD_MAX : 0;
+	unsigned char head[LINK_WS_HEAD_MAX], mask[4];
+	ssize_t got;
+	size_t n;
+
+	l->up_off = 0;
+	if (l->ws.ping) {
+		l->ws.ping = false;
+		link_upgrade_frame(l, LINK_WS_PONG, l->ws.echo, l->ws.echo_len);
+		return;
+	}
+	if (l->inner_eof)
+		return;
+	got = recv(l->inner_fd, l->up + room, sizeof(l->up) - room, 0);
+	if (got <= 0) {
+		if (got == 0 || (errno != EAGAIN && errno != EINTR))
+			inner_ended(l);
+		return;
+	}
+	l->report.plain_out_bytes += (uint64_t)got;
+	l->up_len = (size_t)got;
+	if (!l->websocket)
+		return;
+	l->clock->random(l->clock->ctx, mask, sizeof(mask));
+	n = link_ws_write(head, LINK_WS_BINARY, l->up + room, (size_t)got, mask);
+	memcpy(l->up + room - n, head, n);
+	l->up_off = room - n;
+	l->up_len += n;
+}
+
 /* Inner -> TLS.  Negative: the session is over, the link is DOWN. */
 static int
 pump_out(struct bl_link *l, bool *moved)
 {
 	int rc;
 
-	if (l->up_len == 0 && !l->inner_eof) {
-		const ssize_t got = recv(l->inner_fd, l->up, sizeof(l->up), 0);
-
-		if (got > 0) {
-			l->up_len = (size_t)got;
-			l->report.plain_out_bytes += (uint64_t)got;
-		} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-			inner_ended(l);
-		}
-	}
+	if (l->up_len == 0)
+		fill_up(l);
 	if (l->up_len == 0)
 		return 0;
-	rc = mbedtls_ssl_write(&l->ssl, l->up, l->up_len);
+	rc = mbedtls_ssl_write(&l->ssl, l->up + l->up_off, l->up_len);
 	if (rc > 0) {
 		l->up_len -= (size_t)rc;
-		memmove(l->up, l->up + rc, l->up_len);
+		l->up_off += (size_t)rc;
 		*moved = true;
 		return 0;
 	}
@@ -89,24 +115,42 @@ pump_out(struct bl_link *l, bool *moved)
 	return -1;
 }
 
+/* What TLS has for us, out of its frames, into down.  Negative: as above. */
+static int
+fill_down(struct bl_link *l, bool *moved)
+{
+	int rc;
+
+	/* What came before the end was handed on first: the broker's last word may be in it. */
+	if (l->ws.closed || l->ws.fault != NULL) {
+		link_upgrade_ended(l);
+		return -1;
+	}
+	rc = mbedtls_ssl_read(&l->ssl, l->down, sizeof(l->down));
+	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return 0;
+	if (rc <= 0) {
+		link_fail_session(l, rc);
+		return -1;
+	}
+	l->down_len = (size_t)rc;
+	l->down_off = 0;
+	if (l->websocket) {
+		l->down_len = link_ws_read(&l->ws, l->down, l->down_len);
+		*moved = true; /* frames without payload are no reason to wait */
+	}
+	l->report.plain_in_bytes += l->down_len;
+	return 0;
+}
+
 /* TLS -> inner.  Negative: as above. */
 static int
 pump_in(struct bl_link *l, bool *moved, bool *full)
 {
 	ssize_t sent;
-	int rc;
 
-	if (l->down_len == 0) {
-		rc = mbedtls_ssl_read(&l->ssl, l->down, sizeof(l->down));
-		if (rc > 0) {
-			l->down_len = (size_t)rc;
-			l->down_off = 0;
-			l->report.plain_in_bytes += (uint64_t)rc;
-		} else if (rc != MBEDTLS_ERR_SSL_WANT_READ && rc != MBEDTLS_ERR_SSL_WANT_WRITE) {
-			link_fail_session(l, rc);
-			return -1;
-		}
-	}
+	if (l->down_len == 0 && fill_down(l, moved) < 0)
+		return -1;
 	if (l->down_len == 0 || *full)
 		return 0;
 	sent = send(l->inner_fd, l->down + l->down_off, l->down_len, MSG_NOSIGNAL);
@@ -156,6 +200,7 @@ link_bridge_pump(struct bl_link *l)
 			return;
 	}
 	if (l->inner_eof && l->up_len == 0) {
+		link_upgrade_close(l, 1000);
 		(void)mbedtls_ssl_close_notify(&l->ssl);
 		link_fail(l, BL_FAULT_CLIENT_CLOSED, "closed by our own MQTT client");
 		return;

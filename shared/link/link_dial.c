@@ -101,6 +101,22 @@ addresses_take(struct bl_link *l, const struct addrinfo *ai)
 	}
 }
 
+/* The last good address is the last resort also when the name gives others: it may give wrong ones.
+ */
+static void
+address_add_good(struct bl_link *l)
+{
+	const struct link_address *good = &l->good;
+
+	if (good->size == 0 || l->address_count == LINK_ADDRESSES_MAX)
+		return;
+	for (unsigned i = 0; i < l->address_count; i++)
+		if (l->addresses[i].size == good->size &&
+		    memcmp(&l->addresses[i].at, &good->at, good->size) == 0)
+			return;
+	l->addresses[l->address_count++] = *good;
+}
+
 /* An address needs no look-up and no thread. */
 static bool
 literal_address(struct bl_link *l)
@@ -110,8 +126,8 @@ literal_address(struct bl_link *l)
 	struct addrinfo *found = NULL;
 	char port[8];
 
-	(void)snprintf(port, sizeof(port), "%u", l->port);
-	if (getaddrinfo(l->host, port, &hints, &found) != 0)
+	(void)snprintf(port, sizeof(port), "%u", link_dial_port(l));
+	if (getaddrinfo(link_dial_host(l), port, &hints, &found) != 0)
 		return false;
 	addresses_take(l, found);
 	freeaddrinfo(found);
@@ -139,12 +155,13 @@ link_dial_begin(struct bl_link *l)
 		return;
 	}
 	if ((job = calloc(1, sizeof(*job))) == NULL) {
-		link_fail(l, BL_FAULT_INTERNAL, "name look-up of \"%s\": out of memory", l->host);
+		link_fail(l, BL_FAULT_INTERNAL, "name look-up of \"%s\": out of memory",
+		    link_dial_host(l));
 		return;
 	}
 	atomic_init(&job->refs, 1);
-	(void)snprintf(job->host, sizeof(job->host), "%s", l->host);
-	(void)snprintf(job->port, sizeof(job->port), "%u", l->port);
+	(void)snprintf(job->host, sizeof(job->host), "%s", link_dial_host(l));
+	(void)snprintf(job->port, sizeof(job->port), "%u", link_dial_port(l));
 	job->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = job->wake_fd < 0 ? errno : job_start(job);
 	if (rc != 0) {
@@ -152,8 +169,8 @@ link_dial_begin(struct bl_link *l)
 			close(job->wake_fd);
 		free(job);
 		l->report.os_errno = rc;
-		link_fail(l, BL_FAULT_INTERNAL, "name look-up of \"%s\": cannot start: %s", l->host,
-		    strerror(rc));
+		link_fail(l, BL_FAULT_INTERNAL, "name look-up of \"%s\": cannot start: %s",
+		    link_dial_host(l), strerror(rc));
 		return;
 	}
 	l->dns = job;
@@ -175,7 +192,8 @@ link_dial_fall_back(struct bl_link *l, const char *why)
 {
 	if (l->good.size == 0)
 		return false;
-	bl_info("link", "name look-up of \"%s\": %s; trying the last good address", l->host, why);
+	bl_info("link", "name look-up of \"%s\": %s; trying the last good address",
+	    link_dial_host(l), why);
 	job_drop(l);
 	l->addresses[0] = l->good;
 	l->address_count = 1;
@@ -193,6 +211,7 @@ link_dial_resolved(struct bl_link *l)
 		return;
 	if (l->dns->rc == 0) {
 		addresses_take(l, l->dns->found);
+		address_add_good(l);
 		job_drop(l);
 		connect_begin(l);
 		return;
@@ -200,7 +219,7 @@ link_dial_resolved(struct bl_link *l)
 	l->report.dns_ms = link_now_ms() - l->phase_began_ms;
 	why = l->dns->rc == EAI_SYSTEM ? strerror(l->dns->os_errno) : gai_strerror(l->dns->rc);
 	if (!link_dial_fall_back(l, why))
-		link_fail(l, BL_FAULT_DNS, "name look-up of \"%s\": %s", l->host, why);
+		link_fail(l, BL_FAULT_DNS, "name look-up of \"%s\": %s", link_dial_host(l), why);
 }
 
 static void
@@ -238,7 +257,7 @@ connect_failed(struct bl_link *l)
 {
 	const int reason = l->report.os_errno;
 	enum bl_link_fault fault = BL_FAULT_UNREACHABLE;
-	char target[LINK_HOST_MAX + 80];
+	char target[LINK_TARGET_MAX];
 
 	if (reason == ECONNREFUSED)
 		fault = BL_FAULT_REFUSED;
@@ -256,7 +275,9 @@ try_address(struct bl_link *l)
 		const unsigned left = l->address_count - l->address_next;
 		const int64_t now = bl_mono_ms(l->clock);
 
-		if (address_dial(l, &l->addresses[l->address_next++])) {
+		/* Whoever answered wrongly the last time is not the first one again. */
+		l->current = l->addresses[(l->address_next++ + l->address_turn) % l->address_count];
+		if (address_dial(l, &l->current)) {
 			l->address_mono_ms =
 			    left == 1 ? 0 : now + (l->deadline_mono_ms - now) / (int64_t)left;
 			l->outer_events = EPOLLOUT;
@@ -275,6 +296,18 @@ link_dial_overdue(struct bl_link *l)
 	try_address(l);
 }
 
+static void
+note_local(struct bl_link *l)
+{
+	struct sockaddr_storage at;
+	socklen_t size = sizeof(at);
+
+	if (getsockname(l->outer_fd, (struct sockaddr *)&at, &size) != 0 ||
+	    getnameinfo((struct sockaddr *)&at, size, l->report.local, sizeof(l->report.local),
+		NULL, 0, NI_NUMERICHOST) != 0)
+		l->report.local[0] = '\0';
+}
+
 void
 link_dial_writable(struct bl_link *l)
 {
@@ -291,7 +324,11 @@ link_dial_writable(struct bl_link *l)
 	l->report.os_errno = 0;
 	l->report.connect_ms = link_now_ms() - l->phase_began_ms;
 	l->address_mono_ms = 0;
-	link_tls_begin(l);
+	note_local(l);
+	if (l->proxy_host[0] != '\0')
+		link_proxy_begin(l);
+	else
+		link_tls_begin(l);
 }
 
 void

@@ -42,7 +42,7 @@ bl_link_fault_name(enum bl_link_fault f)
 {
 	static const char *const names[] = { "none", "dns", "refused", "unreachable", "timeout",
 		"not_tls", "server_cert", "own_cert", "tls", "peer_closed", "lost", "client_closed",
-		"stopped", "broker", "internal" };
+		"stopped", "proxy", "portal", "websocket", "broker", "internal" };
 
 	if ((unsigned)f >= sizeof(names) / sizeof(names[0]))
 		return "internal";
@@ -57,8 +57,12 @@ link_phase_text(enum bl_link_phase phase)
 		return "name look-up";
 	case BL_LINK_CONNECT:
 		return "TCP connect";
+	case BL_LINK_PROXY:
+		return "CONNECT";
 	case BL_LINK_TLS:
 		return "TLS handshake";
+	case BL_LINK_UPGRADE:
+		return "WebSocket request";
 	case BL_LINK_READY:
 		return "local hand-over";
 	case BL_LINK_UP:
@@ -75,7 +79,7 @@ fail_alert(struct bl_link *l)
 {
 	/* A fatal alert record is two bytes: level, description. */
 	const int alert = l->ssl.in_msg != NULL ? l->ssl.in_msg[1] : -1;
-	char target[LINK_HOST_MAX + 80];
+	char target[LINK_TARGET_MAX];
 	const char *text = "no reason that we know";
 	bool own = false;
 
@@ -93,7 +97,7 @@ fail_alert(struct bl_link *l)
 static void
 fail_certificate(struct bl_link *l, uint32_t flags)
 {
-	char target[LINK_HOST_MAX + 80], text[sizeof(l->report.text)];
+	char target[LINK_TARGET_MAX], text[sizeof(l->report.text)];
 
 	/* Only the date was wrong: the owner's clock may have to learn from it. */
 	if ((l->verify_flags & ~(uint32_t)MBEDTLS_X509_BADCERT_FUTURE) == 0 &&
@@ -108,8 +112,12 @@ fail_certificate(struct bl_link *l, uint32_t flags)
 			? "is not meant for a server"
 			: "is not acceptable");
 	}
-	link_fail(l, BL_FAULT_SERVER_CERT, "TLS with %s: %s",
-	    link_target(l, target, sizeof(target)), text);
+	/* Signed by somebody else: who opens TLS on the way shows a certificate of its own. */
+	link_fail(l, BL_FAULT_SERVER_CERT, "TLS with %s: %s%s",
+	    link_target(l, target, sizeof(target)), text,
+	    l->verify_flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED
+		? "; another server, or a captive portal or TLS inspection in between"
+		: "");
 }
 
 /* TLS records begin with a content type of 20 to 24. */
@@ -119,35 +127,56 @@ peer_speaks_tls(const struct bl_link *l)
 	return l->head_len == 0 || (l->head[0] >= 20 && l->head[0] <= 24);
 }
 
+void
+link_fail_portal(struct bl_link *l, const char *who, const struct link_http *h)
+{
+	link_fail(l, BL_FAULT_PORTAL,
+	    "%s answers like a captive portal or login page: it sent \"%d %s\"%s%s%s", who,
+	    h->status, h->reason, h->location[0] != '\0' ? " and leads to \"" : "", h->location,
+	    h->location[0] != '\0' ? "\"" : "");
+}
+
 static void
 fail_not_tls(struct bl_link *l)
 {
-	char target[LINK_HOST_MAX + 80], quote[LINK_HEAD_BYTES + 1];
+	char target[LINK_TARGET_MAX], seen[1024], quote[LINK_HEAD_BYTES + 1];
+	struct link_http h;
 	ssize_t more;
-	size_t len = 0;
+	size_t len = l->head_len, n = 0;
 	bool web;
 
 	/* mbedTLS asked for a record's header and no more; the rest tells people who it is. */
-	more =
-	    recv(l->outer_fd, l->head + l->head_len, sizeof(l->head) - l->head_len, MSG_DONTWAIT);
+	memcpy(seen, l->head, len);
+	more = recv(l->outer_fd, seen + len, sizeof(seen) - len, MSG_DONTWAIT);
 	if (more > 0)
-		l->head_len += (size_t)more;
-	while (len < l->head_len && l->head[len] >= 0x20 && l->head[len] < 0x7f) {
-		quote[len] = (char)l->head[len];
-		len++;
+		len += (size_t)more;
+	while (n < len && n < LINK_HEAD_BYTES && seen[n] >= 0x20 && seen[n] < 0x7f) {
+		quote[n] = seen[n];
+		n++;
 	}
-	quote[len] = '\0';
+	quote[n] = '\0';
+	(void)link_target(l, target, sizeof(target));
 	web = strncmp(quote, "HTTP/", 5) == 0 || quote[0] == '<';
-	link_fail(l, BL_FAULT_NOT_TLS, "%s does not speak TLS%s: it sent \"%s\"",
-	    link_target(l, target, sizeof(target)),
-	    web ? ", it is a web server or captive portal" : "", quote);
+	if (!web)
+		link_fail(
+		    l, BL_FAULT_NOT_TLS, "%s does not speak TLS: it sent \"%s\"", target, quote);
+	else if (!link_http_parse(seen, len, &h) || h.location[0] == '\0')
+		link_fail(l, BL_FAULT_PORTAL,
+		    "%s does not speak TLS, it is a web server or captive portal: it sent \"%s\"",
+		    target, quote);
+	else
+		link_fail(l, BL_FAULT_PORTAL,
+		    "%s does not speak TLS, it is a web server or captive portal: it sent \"%s\" "
+		    "and "
+		    "leads to \"%s\"",
+		    target, quote, h.location);
 }
 
 void
 link_fail_handshake(struct bl_link *l, int rc)
 {
 	const uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
-	char target[LINK_HOST_MAX + 80], reason[128] = "";
+	char target[LINK_TARGET_MAX], reason[128] = "";
 
 	if (rc == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
 		fail_alert(l);
@@ -172,7 +201,7 @@ link_fail_handshake(struct bl_link *l, int rc)
 void
 link_fail_session(struct bl_link *l, int rc)
 {
-	char target[LINK_HOST_MAX + 80], reason[128] = "";
+	char target[LINK_TARGET_MAX], reason[128] = "";
 
 	(void)link_target(l, target, sizeof(target));
 	if (l->report.os_errno == ETIMEDOUT) {

@@ -4,8 +4,11 @@
  *   link.c      life cycle, step, deadlines
  *   creds       certificate files -> a TLS configuration
  *   dial        name look-up and TCP
+ *   proxy       CONNECT
  *   tls         handshake, resumption
  *   verify      what mbedTLS complains of in the server's chain
+ *   upgrade     asks for WebSocket, and ends it
+ *   http, ws    answers and frames, pure
  *   bridge      bytes between TLS and the inner socket
  *   handover    how Paho's thread gets its end of the socket pair
  *   errors      failures as sentences
@@ -27,11 +30,17 @@
 
 #include "branchline/link.h"
 
+#include "link_http.h"
+#include "link_ws.h"
+
 #define LINK_HOST_MAX      256
+#define LINK_USER_MAX      128
+#define LINK_PATH_MAX      128
+#define LINK_FILE_MAX      4096
 #define LINK_ADDRESSES_MAX 8
 /* One TLS record of plain text: a larger piece would be split by mbedTLS anyway. */
 #define LINK_UP_BYTES   16384
-#define LINK_DOWN_BYTES 4096
+#define LINK_DOWN_BYTES LINK_HTTP_HEAD_MAX
 /* Enough to tell HTTP, SSH or SMTP from a TLS record. */
 #define LINK_HEAD_BYTES 32
 
@@ -68,7 +77,13 @@ struct bl_link {
 	char host[LINK_HOST_MAX];
 	char verify_name[LINK_HOST_MAX];
 	uint16_t port;
-	unsigned dns_ms, connect_ms, tls_ms, ready_ms, user_timeout_ms;
+	char proxy_host[LINK_HOST_MAX]; /* "": none */
+	uint16_t proxy_port;
+	char proxy_user[LINK_USER_MAX];
+	char *proxy_password_file; /* owned, or NULL */
+	bool websocket;
+	char path[LINK_PATH_MAX];
+	unsigned dns_ms, connect_ms, proxy_ms, tls_ms, ready_ms, user_timeout_ms;
 	bool resume;
 	bool handover;
 	bool clock_untrusted;
@@ -98,7 +113,9 @@ struct bl_link {
 	struct link_dns_job *dns;
 	struct link_address addresses[LINK_ADDRESSES_MAX];
 	unsigned address_count, address_next;
-	struct link_address good; /* last one that a handshake succeeded with */
+	unsigned address_turn; /* failures behind TCP in a row: where the next attempt begins */
+	struct link_address current; /* the one that is tried, or in use */
+	struct link_address good;    /* last one that a handshake succeeded with */
 
 	bool want_write; /* mbedTLS could not send all */
 	bool send_dead;  /* the socket takes nothing more; an alert may still wait to be read */
@@ -107,9 +124,13 @@ struct bl_link {
 	uint64_t acked_bytes;                /* at the last look of bl_link_draining */
 	unsigned char head[LINK_HEAD_BYTES]; /* first bytes of the peer */
 	size_t head_len;
-	unsigned char up[LINK_UP_BYTES]; /* inner -> TLS; retried unchanged */
-	size_t up_len;
-	unsigned char down[LINK_DOWN_BYTES]; /* TLS -> inner */
+	struct link_ws ws;
+	char ws_key[32];
+	/* inner -> TLS; retried unchanged.  Before that: what is asked of proxy and server. */
+	unsigned char up[LINK_UP_BYTES];
+	size_t up_len, up_off;
+	/* TLS -> inner.  Before that: the head of their answer. */
+	unsigned char down[LINK_DOWN_BYTES];
 	size_t down_len, down_off;
 };
 
@@ -124,8 +145,12 @@ void link_watch_remove(struct bl_link *l, int fd);
 void link_close_fd(int *fd);
 double link_now_ms(void);
 double link_cpu_ms(void);
-/* "host:port" or "host:port (address)" */
+/* "host:port", "host:port (address)", "the proxy host:port ..." or "host:port through ..." */
 const char *link_target(const struct bl_link *l, char *out, size_t size);
+#define LINK_TARGET_MAX (2 * LINK_HOST_MAX + 120)
+/* Whom we dial: the proxy when there is one. */
+const char *link_dial_host(const struct bl_link *l);
+uint16_t link_dial_port(const struct bl_link *l);
 
 /* creds */
 int link_creds_load(
@@ -141,11 +166,24 @@ void link_dial_overdue(struct bl_link *l);  /* the current address took too long
 bool link_dial_fall_back(struct bl_link *l, const char *why);
 void link_dial_end(struct bl_link *l);
 
+/* proxy */
+void link_proxy_begin(struct bl_link *l);
+void link_proxy_step(struct bl_link *l);
+
 /* tls */
 void link_tls_begin(struct bl_link *l);
 void link_tls_step(struct bl_link *l);
 void link_tls_forget(struct bl_link *l); /* drops the saved session */
 void link_tls_end(struct bl_link *l);
+void link_ready(struct bl_link *l); /* the stream stands: waits for the inner side */
+
+/* upgrade */
+void link_upgrade_begin(struct bl_link *l);
+void link_upgrade_step(struct bl_link *l);
+/* A final frame of at most 125 bytes into up, which must be empty. */
+void link_upgrade_frame(struct bl_link *l, enum link_ws_op op, const void *data, size_t len);
+void link_upgrade_close(struct bl_link *l, unsigned code); /* best effort */
+void link_upgrade_ended(struct bl_link *l); /* the server closed, or broke the rules */
 
 /* verify */
 int link_verify_cb(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
@@ -169,6 +207,8 @@ void link_bytes_close(struct bl_link *l);
 /* errors */
 void link_fail_handshake(struct bl_link *l, int rc);
 void link_fail_session(struct bl_link *l, int rc);
+/* A login page, a redirect: in words, whoever it comes from. */
+void link_fail_portal(struct bl_link *l, const char *who, const struct link_http *h);
 const char *link_phase_text(enum bl_link_phase phase);
 
 #endif

@@ -125,8 +125,18 @@ shake_done(struct bl_link *l)
 		    sizeof(l->report.server_subject));
 	if (l->chain_begins_unix_ms > bl_unix_ms(l->clock))
 		l->report.server_not_before_unix_ms = l->chain_begins_unix_ms;
-	l->good = l->addresses[l->address_next - 1];
+	l->good = l->current;
 	l->report.text[0] = '\0';
+	if (l->websocket)
+		link_upgrade_begin(l);
+	else
+		link_ready(l);
+}
+
+void
+link_ready(struct bl_link *l)
+{
+	l->address_turn = 0;
 	if (l->handover && link_handover_open(l) < 0) {
 		link_fail(l, BL_FAULT_INTERNAL, "local hand-over: %s", strerror(errno));
 		return;

@@ -43,6 +43,7 @@ bl_fuzz_target(tz LINK bl_tz INCLUDE ${root}/shared/tz ALSO /usr/share/zoneinfo/
 bl_fuzz_target(sketch LINK bl_sketch bl_buf)
 bl_fuzz_target(topic LINK bl_topic MAX_LEN 200)
 bl_fuzz_target(json LINK bl_json)
+bl_fuzz_target(link_way LINK bl_link INCLUDE ${root}/shared/link)
 
 # The agent's.
 bl_fuzz_target(agent_config LINK agent_core DICT conf/yaml.dict)

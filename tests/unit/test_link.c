@@ -217,7 +217,7 @@ web_server_is_quoted(void **state)
 	peer = accept(fd, NULL, NULL);
 	assert_int_equal(write(peer, reply, sizeof(reply) - 1), sizeof(reply) - 1);
 	assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_DOWN);
-	assert_says(l, BL_FAULT_NOT_TLS, "web server or captive portal: it sent \"HTTP/1.0 400");
+	assert_says(l, BL_FAULT_PORTAL, "web server or captive portal: it sent \"HTTP/1.0 400");
 	bl_link_free(l);
 	(void)close(peer);
 	(void)close(fd);

@@ -2,6 +2,9 @@
  * The link: carries one plain byte stream of this process over mutual TLS
  * (mbedTLS 2.28, TLS 1.2), names every reason for failure, resumes sessions.
  *
+ * On the way it may pass an HTTP proxy (CONNECT), and inside of TLS it may be
+ * framed as WebSocket, both as options.
+ *
  * Owned by one event loop; step never blocks.  Name look-ups run in a detached
  * thread with a deadline.  Nothing in here knows MQTT, except for the one
  * hand-over function through which Paho's library gets its socket:
@@ -25,9 +28,12 @@ enum bl_link_phase {
 	BL_LINK_IDLE,
 	BL_LINK_DNS,
 	BL_LINK_CONNECT,
+	BL_LINK_PROXY, /* CONNECT was asked of the proxy */
 	BL_LINK_TLS,
-	BL_LINK_READY, /* TLS is up, waiting for the inner side (or for nothing: handover = false)
-			*/
+	BL_LINK_UPGRADE, /* TLS is up, WebSocket was asked of the server */
+	BL_LINK_READY,   /* the stream is up, waiting for the inner side (or for nothing: handover =
+			  * false)
+			  */
 	BL_LINK_UP,
 	BL_LINK_DOWN,
 };
@@ -46,7 +52,10 @@ enum bl_link_fault {
 	BL_FAULT_LOST,
 	BL_FAULT_CLIENT_CLOSED,
 	BL_FAULT_STOPPED,
-	BL_FAULT_BROKER, /* TLS fine, the broker refused (set by mqtt) */
+	BL_FAULT_PROXY,     /* the proxy does not let us through, or is none */
+	BL_FAULT_PORTAL,    /* a login page or a captive portal answers */
+	BL_FAULT_WEBSOCKET, /* TLS fine, the server does not speak WebSocket */
+	BL_FAULT_BROKER,    /* TLS fine, the broker refused (set by mqtt) */
 	BL_FAULT_INTERNAL,
 };
 
@@ -58,7 +67,18 @@ struct bl_link_cfg {
 	const char *cert_file;   /* PEM, may hold a chain */
 	const char *key_file;    /* PEM */
 	const char *crl_file;    /* PEM or NULL */
+	/*
+	 * An HTTP proxy to go through; NULL or "": none.  It is asked for host by its
+	 * name, so that only the proxy's name is looked up here.  The password is
+	 * read anew from its file for every connection, and sent as Basic.
+	 */
+	const char *proxy_host;
+	uint16_t proxy_port;
+	const char *proxy_user;          /* NULL or "": without signing in */
+	const char *proxy_password_file; /* the password alone in its first line */
+	const char *websocket_path;      /* NULL or "": MQTT on TLS, else WebSocket at this path */
 	unsigned dns_ms, connect_ms, tls_ms, ready_ms; /* one deadline a phase; 0: 5000 */
+	unsigned proxy_ms;                             /* the proxy has to get through; 0: 15000 */
 	unsigned user_timeout_ms;                      /* TCP_USER_TIMEOUT; 0: 30000 */
 	bool resume;                                   /* keep TLS sessions between connections */
 	bool handover;
@@ -68,10 +88,12 @@ struct bl_link_report {
 	enum bl_link_fault fault;
 	enum bl_link_phase phase; /* in which it failed, or where it is */
 	char text[320];           /* for people: what, on what, why */
-	char peer[64];            /* address used */
+	char peer[64];            /* address used: the server's, or the proxy's */
+	char local[64];           /* our own address on this connection */
+	bool via_proxy, websocket;
 	char cipher[64];
 	char server_subject[128]; /* CN of the certificate that the server showed */
-	double dns_ms, connect_ms, tls_ms, tls_cpu_ms;
+	double dns_ms, connect_ms, proxy_ms, tls_ms, tls_cpu_ms, upgrade_ms;
 	bool resumed;
 	uint64_t wire_in_bytes, wire_out_bytes, plain_in_bytes, plain_out_bytes;
 	int os_errno;
