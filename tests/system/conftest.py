@@ -5,4 +5,5 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from support.fixtures import broker, brokers, organisation, other_pki, pki, processes  # noqa: E402,F401
+from support.fixtures import (  # noqa: E402,F401
+    broker, brokers, organisation, other_pki, pki, probes, processes)

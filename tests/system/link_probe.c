@@ -7,6 +7,7 @@
  *
  * Options: name=NAME crl=FILE phase_ms=N user_timeout_ms=N resume=1 id=CLIENT subscribe=TOPIC
  * (again and again) will=TOPIC puback_ms=N backoff_ms=MIN,MAX mailbox=N keepalive_s=N
+ * proxy=HOST:PORT proxy_user=NAME proxy_password_file=FILE proxy_ms=N websocket=PATH
  * untrusted=1 unix_s=N (what our clock says at the start) repeat=N (tls: N handshakes).
  *
  * Commands: publish TOPIC BYTES TOKEN [retained] | flood TOPIC COUNT BYTES | reload CERT KEY |
@@ -75,8 +76,10 @@ print_report(const struct bl_link_report *r, const char *event)
 	print_text("peer", r->peer);
 	print_text("cipher", r->cipher);
 	print_text("subject", r->server_subject);
+	print_text("local", r->local);
 	printf(",\"dns_ms\":%.3f,\"connect_ms\":%.3f,\"tls_ms\":%.3f,\"tls_cpu_ms\":%.3f",
 	    r->dns_ms, r->connect_ms, r->tls_ms, r->tls_cpu_ms);
+	printf(",\"proxy_ms\":%.3f,\"upgrade_ms\":%.3f", r->proxy_ms, r->upgrade_ms);
 	printf(",\"resumed\":%s,\"wire_in\":%llu,\"wire_out\":%llu,\"not_before\":%lld}\n",
 	    r->resumed ? "true" : "false", (unsigned long long)r->wire_in_bytes,
 	    (unsigned long long)r->wire_out_bytes, (long long)r->server_not_before_unix_ms);
@@ -352,6 +355,16 @@ connection(struct probe *p)
 }
 
 static void
+proxy_option(struct probe *p, const char *value)
+{
+	static char host[256];
+
+	(void)snprintf(host, sizeof(host), "%.*s", (int)strcspn(value, ":"), value);
+	p->link.proxy_host = host;
+	p->link.proxy_port = (uint16_t)strtoul(value + strcspn(value, ":") + 1, NULL, 10);
+}
+
+static void
 option(struct probe *p, const char *text)
 {
 	const char *value = strchr(text, '=');
@@ -370,6 +383,16 @@ option(struct probe *p, const char *text)
 		p->link.crl_file = value;
 	else if (IS("phase_ms"))
 		p->link.dns_ms = p->link.connect_ms = p->link.tls_ms = p->link.ready_ms = n;
+	else if (IS("proxy"))
+		proxy_option(p, value);
+	else if (IS("proxy_user"))
+		p->link.proxy_user = value;
+	else if (IS("proxy_password_file"))
+		p->link.proxy_password_file = value;
+	else if (IS("proxy_ms"))
+		p->link.proxy_ms = n;
+	else if (IS("websocket"))
+		p->link.websocket_path = value;
 	else if (IS("user_timeout_ms"))
 		p->link.user_timeout_ms = n;
 	else if (IS("resume"))

@@ -6,117 +6,19 @@ words; what was published must be acknowledged once, whatever happens between.
 
 import json
 import os
-import queue
 import shutil
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
 from support.builds import program
+from support.link import shake, shake_once
 from support.peers import Answering, BlackHole, ScriptedBroker, Silent
 from support.process import clean_environment
 from support.proxy import Proxy
 from support.wait import free_port, wait_for
-
-
-class Probe:
-    """link_probe in mqtt mode: commands in, events out."""
-
-    def __init__(self, pki, cert, port, *options, host="localhost", prefix=(), env=None):
-        argv = [*prefix, program("link_probe"), "mqtt", host, port, pki.ca, cert.cert, cert.key,
-                f"id={cert.name}", *options]
-        self.popen = subprocess.Popen(
-            [str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=env or clean_environment())
-        self.seen = []
-        self._events = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.popen.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
-
-    def send(self, command: str):
-        self.popen.stdin.write(command + "\n")
-        self.popen.stdin.flush()
-
-    def event(self, kind: str, timeout_s: float = 10.0) -> dict:
-        """The next event of that kind; others before it are kept in `seen`."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                event = self._events.get(timeout=max(0.001, deadline - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"no {kind!r} within {timeout_s} s; seen: {self.seen}")
-            if event is None:
-                pytest.fail(f"ended before {kind!r}: {self.popen.stderr.read()}; {self.seen}")
-            self.seen.append(event)
-            if event["event"] == kind:
-                return event
-
-    def drain(self):
-        """Moves what has come to `seen`."""
-        while not self._events.empty():
-            event = self._events.get()
-            if event is not None:
-                self.seen.append(event)
-
-    def stats(self) -> dict:
-        self.send("stats")
-        return self.event("stats")
-
-    def open_files(self) -> int:
-        return len(os.listdir(f"/proc/{self.popen.pid}/fd"))
-
-    def quit(self) -> int:
-        """Ends it in good order; also what makes the sanitizers speak."""
-        self.send("quit")
-        self.event("freed", 15)
-        code = self.popen.wait(15)
-        assert code == 0, self.popen.stderr.read()
-        return code
-
-    def end(self):
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.wait(10)
-
-
-@pytest.fixture
-def probes():
-    started = []
-
-    def make(*arguments, **options):
-        probe = Probe(*arguments, **options)
-        started.append(probe)
-        return probe
-
-    yield make
-    for probe in started:
-        probe.end()
-
-
-def shake(pki, cert, port, *options, host="localhost", ca=None, prefix=(), env=None):
-    """Runs handshakes as `diagnose` does; returns (reports, milliseconds each)."""
-    argv = [*prefix, program("link_probe"), "tls", host, port, ca or pki.ca, cert.cert, cert.key,
-            *options]
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60,
-                          env=env or clean_environment())
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert "ERROR" not in done.stderr, done.stderr
-    assert events, done.stderr
-    return ([e for e in events if e["event"] != "took"],
-            [e["ms"] for e in events if e["event"] == "took"])
-
-
-def shake_once(*arguments, **options):
-    reports, took = shake(*arguments, **options)
-    assert len(reports) == 1
-    return reports[0], (took or [0])[0]
 
 
 # ---- what the link says: the server's side is wrong ----
@@ -249,18 +151,19 @@ def test_silent_server_ends_at_the_deadline(pki):
     assert 400 <= ms < 1500
 
 
-@pytest.mark.parametrize("reply,words", [
-    (b"HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n",
-     'it is a web server or captive portal: it sent "HTTP/1.1 302 Found"'),
-    (b"<!DOCTYPE html><html>", 'it is a web server or captive portal: it sent "<!DOCTYPE html>'),
-    (b"SSH-2.0-OpenSSH_9.2\r\n", 'does not speak TLS: it sent "SSH-2.0-OpenSSH_9.2"'),
-    (b"\x01\x02\x03\x04\x05\x06\x07", 'does not speak TLS: it sent ""'),
+@pytest.mark.parametrize("reply,fault,words", [
+    (b"HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n", "portal",
+     'it is a web server or captive portal: it sent "HTTP/1.1 302 Found" and leads to "login"'),
+    (b"<!DOCTYPE html><html>", "portal",
+     'it is a web server or captive portal: it sent "<!DOCTYPE html>'),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "not_tls", 'does not speak TLS: it sent "SSH-2.0-OpenSSH_9.2"'),
+    (b"\x01\x02\x03\x04\x05\x06\x07", "not_tls", 'does not speak TLS: it sent ""'),
 ])
-def test_what_is_not_tls_is_quoted(pki, reply, words):
+def test_what_is_not_tls_is_quoted(pki, reply, fault, words):
     server = Answering(reply)
     report, ms = shake_once(pki, pki.device("link-a"), server.port)
     server.close()
-    assert report["fault"] == "not_tls"
+    assert report["fault"] == fault
     assert words in report["text"]
     assert ms < 1000
 

@@ -35,6 +35,22 @@ keyfile {key}
 {crl}
 tls_version tlsv1.2
 {extra}
+{websocket}
+"""
+
+# As `branchline init --websocket-port` writes it.
+_WEBSOCKET = """
+listener {port} 127.0.0.1
+protocol websockets
+socket_domain ipv4
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+cafile {ca}
+certfile {cert}
+keyfile {key}
+{crl}
+tls_version tlsv1.2
 """
 
 # "pattern" throughout: a "topic" line above the first user holds for anonymous clients only.
@@ -54,22 +70,26 @@ class Broker:
 
     def __init__(self, folder: Path, pki: Pki, server: Cert = None, crl: bool = True,
                  collector_users=COLLECTOR_USERS, extra: str = "", port: int = None,
-                 prefix=(), max_packet_size: int = 300000):
-        """`extra`: further lines of the listener (e.g. "max_connections 2").
+                 prefix=(), max_packet_size: int = 300000, websocket: bool = False):
+        """`websocket`: a second listener on `websocket_port`.
+        `extra`: further lines of the listener (e.g. "max_connections 2").
         `prefix`: what to put before the command (e.g. ["ip", "netns", "exec", NAME])."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
+        self.websocket_port = free_port() if websocket else None
         self.process = None
         self.prefix = list(prefix)
         server = server or pki.server()
         self._config = self.folder / "mosquitto.conf"
+        names = {"ca": pki.ca, "cert": server.cert, "key": server.key,
+                 "crl": f"crlfile {pki.crl}" if crl else ""}
         self._config.write_text(_CONFIG.format(
             # Mosquitto started as root would become another user, who may not read our folder.
             user="user root" if os.geteuid() == 0 else "",
-            folder=self.folder, port=self.port, ca=pki.ca, cert=server.cert, key=server.key,
-            crl=f"crlfile {pki.crl}" if crl else "", extra=extra,
-            max_packet_size=max_packet_size))
+            folder=self.folder, port=self.port, extra=extra, max_packet_size=max_packet_size,
+            websocket=_WEBSOCKET.format(port=self.websocket_port, **names) if websocket else "",
+            **names))
         users = "".join(
             f"\nuser {name}\ntopic readwrite bl/1/#\ntopic read $SYS/#\n" for name in collector_users)
         acl = self.folder / "acl"

@@ -3,6 +3,7 @@
 import pytest
 
 from .broker import Broker
+from .link import Probe
 from .org import Organisation
 from .pki import Pki
 from .process import Processes
@@ -42,6 +43,21 @@ def brokers(tmp_path, pki):
 def broker(brokers) -> Broker:
     """A running broker with the organisation's certificates."""
     return brokers()
+
+
+@pytest.fixture
+def probes():
+    """probes(pki, cert, port, *options): starts a link_probe with MQTT; see Probe."""
+    started = []
+
+    def make(*arguments, **options):
+        probe = Probe(*arguments, **options)
+        started.append(probe)
+        return probe
+
+    yield make
+    for probe in started:
+        probe.end()
 
 
 @pytest.fixture
