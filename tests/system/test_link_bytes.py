@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from test_link import Probe
+from support.link import Probe
 
 ROUNDS = 3
 
