@@ -81,6 +81,49 @@ bl_part_add(struct bl_part *p, double value, bool hit)
 	return BL_OK;
 }
 
+/* Nothing is added to the sketch unless all of it is. */
+static int
+sketch_many(struct bl_sketch *s, const struct bl_part_many *m)
+{
+	struct bl_sketch *all = bl_sketch_create();
+	int rc = BL_ENOMEM;
+
+	if (all == NULL)
+		return rc;
+	rc = bl_sketch_add(all, m->count > 1 ? m->min + 0.0 : m->mean + 0.0, 1);
+	if (rc == BL_OK && m->count > 1)
+		rc = bl_sketch_add(all, m->max + 0.0, 1);
+	if (rc == BL_OK && m->count > 2)
+		rc = bl_sketch_add(all, m->mean + 0.0, m->count - 2);
+	if (rc == BL_OK)
+		rc = bl_sketch_merge(s, all);
+	bl_sketch_free(all);
+	return rc;
+}
+
+int
+bl_part_add_many(struct bl_part *p, const struct bl_part_many *m, bool hit)
+{
+	const double mean = m->mean + 0.0, min = m->min + 0.0, max = m->max + 0.0;
+	const double sum = mean * (double)m->count;
+	int rc;
+
+	if (m->count == 0 || !isfinite(sum) || !isfinite(min) || !isfinite(max))
+		return BL_EINVAL;
+	if (p->sketch != NULL && (rc = sketch_many(p->sketch, m)) < 0)
+		return rc;
+	if (p->n == 0 || min < p->min)
+		p->min = min;
+	if (p->n == 0 || max > p->max)
+		p->max = max;
+	p->n = add_counts(p->n, m->count);
+	p->hits = add_counts(p->hits, hit ? m->count : 0);
+	/* The product and what rounding took from it: so the mean comes back. */
+	bl_sum_add(&p->sum, sum);
+	bl_sum_add(&p->sum, fma(mean, (double)m->count, -sum));
+	return BL_OK;
+}
+
 void
 bl_part_add_increase(struct bl_part *p, double increase, int64_t span_ms)
 {

@@ -8,6 +8,7 @@
  * answered by one line:
  *   seed DEVICE       two hours of telemetry with a gap, events, presence online
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
+ *   thin DEVICE       an hour more of host metrics, thinned to five minutes
  *   offline DEVICE    its last will
  *   aside DEVICE      one message set aside
  *   broker up|down    what the status callback says, also of evaluator and delivery
@@ -18,6 +19,7 @@
  *   idle              nothing; a sign of life
  * Ends at the end of its input.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@
 
 #define HOUR_MS  INT64_C(3600000)
 #define BATCH_MS 60000
+#define THIN_MS  300000
 
 static const struct {
 	const char *name, *unit, *key, *value;
@@ -147,6 +150,53 @@ value_of(uint32_t series, int64_t boot_ms)
 	return series == 4 ? 1 : (double)(series * 10 + (uint32_t)(boot_ms / 10000 % 7));
 }
 
+/* Windows of five minutes: mean or last value, min, max, count. */
+static void
+put_thinned(struct bl_batch_enc *e, uint32_t series, int64_t begin_ms, int64_t end_ms)
+{
+	const int64_t step = metrics[series - 1].interval_ms;
+	struct bl_err err = { 0 };
+
+	for (int64_t at = begin_ms, end; at < end_ms; at = end) {
+		struct bl_thin t = { .min = INFINITY, .max = -INFINITY };
+		double sum = 0, last = 0;
+
+		end = at + THIN_MS;
+		for (int64_t k = at; k < end; k += step, t.count++) {
+			last = value_of(series, k);
+			t.min = fmin(t.min, last);
+			t.max = fmax(t.max, last);
+			sum += last;
+		}
+		if (metrics[series - 1].kind != BL_COUNTER)
+			last = bl_thin_round(sum / t.count, t.min, t.max);
+		check(bl_batch_enc_thin(e, series, end - step, last, &t), "thin", &err);
+	}
+}
+
+/* Into the store, as the next of its stream. */
+static void
+put_encoded(struct server *s, const char *device, struct bl_batch_enc *e, struct bl_batch_header *h)
+{
+	struct bl_err err = { 0 };
+	struct store_spool *sp;
+	struct bl_buf out, raw;
+	const uint8_t *body;
+	size_t body_len;
+
+	h->seq = ++s->next_seq[h->stream - 1];
+	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	check(bl_batch_enc_finish(e, h, &out, &err), "encode", &err);
+	check(bl_batch_header_decode(out.data, out.len, h, &body, &body_len, &err), "header", &err);
+	check(bl_batch_inflate(h, body, body_len, &raw, &err), "inflate", &err);
+	check(store_spool(s->store, &h->spool, device, &sp, &err), "spool", &err);
+	check(
+	    store_batch_put(s->store, sp, h, body, body_len, raw.data, raw.len, &err), "put", &err);
+	bl_buf_free(&out);
+	bl_buf_free(&raw);
+}
+
 static void
 put_batch(struct server *s, const char *device, const struct bl_id *spool, enum bl_stream stream,
     int64_t begin_ms, int64_t end_ms, double probe, const struct bl_gap *gap,
@@ -155,10 +205,6 @@ put_batch(struct server *s, const char *device, const struct bl_id *spool, enum 
 	struct bl_batch_enc *e = bl_batch_enc_create();
 	struct bl_batch_header h = { .spool = *spool, .boot = *spool, .stream = stream };
 	struct bl_err err = { 0 };
-	struct store_spool *sp;
-	struct bl_buf out, raw;
-	const uint8_t *body;
-	size_t body_len;
 
 	for (uint32_t i = 1; i <= N_METRICS; i++)
 		for (int64_t t = begin_ms; metrics[i - 1].stream == stream && t < end_ms;
@@ -170,20 +216,9 @@ put_batch(struct server *s, const char *device, const struct bl_id *spool, enum 
 		check(bl_batch_enc_gap(e, gap), "gap", &err);
 	if (event != NULL)
 		check(bl_batch_enc_event(e, event), "event", &err);
-	h.seq = ++s->next_seq[stream - 1];
 	h.collect_begin_ms = begin_ms;
 	h.collect_end_ms = end_ms;
-	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
-	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-	check(bl_batch_enc_finish(e, &h, &out, &err), "encode", &err);
-	check(
-	    bl_batch_header_decode(out.data, out.len, &h, &body, &body_len, &err), "header", &err);
-	check(bl_batch_inflate(&h, body, body_len, &raw, &err), "inflate", &err);
-	check(store_spool(s->store, spool, device, &sp, &err), "spool", &err);
-	check(store_batch_put(s->store, sp, &h, body, body_len, raw.data, raw.len, &err), "put",
-	    &err);
-	bl_buf_free(&out);
-	bl_buf_free(&raw);
+	put_encoded(s, device, e, &h);
 	bl_batch_enc_free(e);
 }
 
@@ -306,6 +341,43 @@ probe(struct server *s, const char *device, bool up)
 	s->last_end_ms += BATCH_MS;
 }
 
+/* An hour of host metrics behind what is there, thinned: sixty batches superseded by one. */
+static void
+thin(struct server *s, const char *device)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	uint64_t *next = &s->next_seq[BL_STREAM_HOST - 1];
+	struct bl_batch_header h = { .spool = s->last_spool,
+		.boot = s->last_spool,
+		.stream = BL_STREAM_HOST,
+		.kind = BL_BATCH_SUPERSEDES,
+		.collect_begin_ms = s->last_end_ms,
+		.collect_end_ms = s->last_end_ms + HOUR_MS,
+		.supersedes_first = *next + 1,
+		.supersedes_last = *next + 60 };
+	const struct bl_gap gap = { .reason = BL_GAP_THINNED,
+		.stream = BL_STREAM_HOST,
+		.seq_first = *next + 1,
+		.seq_last = *next + 60,
+		.begin_boot = s->last_spool,
+		.begin_boot_ms = h.collect_begin_ms,
+		.end_boot = s->last_spool,
+		.end_boot_ms = h.collect_end_ms,
+		.samples = 1044 };
+	struct bl_err err = { 0 };
+
+	*next += 60;
+	for (uint32_t i = 1; i <= N_METRICS; i++)
+		if (metrics[i - 1].stream == BL_STREAM_HOST)
+			put_thinned(e, i, h.collect_begin_ms, h.collect_end_ms);
+	check(bl_batch_enc_gap(e, &gap), "gap", &err);
+	check(store_begin(s->store, &err), "begin", &err);
+	put_encoded(s, device, e, &h);
+	check(store_commit(s->store, &err), "commit", &err);
+	s->last_end_ms += HOUR_MS;
+	bl_batch_enc_free(e);
+}
+
 static void
 offline(struct server *s, const char *device)
 {
@@ -356,6 +428,8 @@ obey(struct server *s, char *line)
 		seed(s, device);
 	else if (strcmp(word, "probe") == 0)
 		probe(s, device, value[0] == '1');
+	else if (strcmp(word, "thin") == 0)
+		thin(s, device);
 	else if (strcmp(word, "offline") == 0)
 		offline(s, device);
 	else if (strcmp(word, "aside") == 0)

@@ -69,6 +69,47 @@ fixture_id(uint8_t fill)
 	return id;
 }
 
+/* What there is of the series from begin on, within one window; moves *t behind it. */
+static void
+put_window(struct bl_batch_enc *e, const struct fixture_batch *b, uint32_t series, int64_t *t)
+{
+	const int64_t end = *t / b->thin_ms * b->thin_ms + b->thin_ms;
+	struct bl_thin w = { 0 };
+	double sum = 0, v = 0;
+	int64_t last = *t;
+	int rc;
+
+	for (; *t < end && *t < b->end_ms; *t += b->interval_ms) {
+		v = fixture_value(series, (uint64_t)(*t / b->interval_ms)) + b->twist;
+		w.min = w.count == 0 || v < w.min ? v : w.min;
+		w.max = w.count == 0 || v > w.max ? v : w.max;
+		w.count++;
+		sum += v;
+		last = *t;
+	}
+	if (!b->counter)
+		v = bl_thin_round(sum / w.count, w.min, w.max);
+	rc = bl_batch_enc_thin(e, series, last, v, &w);
+	assert(rc == BL_OK);
+	(void)rc;
+}
+
+static void
+put_series(struct bl_batch_enc *e, const struct fixture_batch *b, uint32_t series)
+{
+	int64_t t = b->begin_ms;
+	int rc;
+
+	while (b->thin_ms > 0 && t < b->end_ms)
+		put_window(e, b, series, &t);
+	for (; t < b->end_ms; t += b->interval_ms) {
+		rc = bl_batch_enc_sample(e, series, t,
+		    fixture_value(series, (uint64_t)(t / b->interval_ms)) + b->twist, BL_KNOWN);
+		assert(rc == BL_OK);
+		(void)rc;
+	}
+}
+
 void
 fixture_encode(const struct fixture_batch *b, struct bl_buf *out, struct bl_batch_header *h)
 {
@@ -81,11 +122,7 @@ fixture_encode(const struct fixture_batch *b, struct bl_buf *out, struct bl_batc
 
 	assert(e != NULL);
 	for (uint32_t s = 1; s <= b->n_series; s++)
-		for (int64_t t = b->begin_ms; t < b->end_ms; t += b->interval_ms) {
-			rc = bl_batch_enc_sample(e, s, t,
-			    fixture_value(s, (uint64_t)(t / b->interval_ms)) + b->twist, BL_KNOWN);
-			assert(rc == BL_OK);
-		}
+		put_series(e, b, s);
 	if (b->gap != NULL) {
 		rc = bl_batch_enc_gap(e, b->gap);
 		assert(rc == BL_OK);

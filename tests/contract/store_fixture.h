@@ -34,6 +34,8 @@ struct fixture_batch {
 	const struct bl_gap *gap;
 	const struct bl_event *event;
 	uint64_t supersedes_first, supersedes_last; /* 0: a normal batch */
+	int64_t thin_ms; /* > 0: thinned, a sample for each window of so much boot time */
+	bool counter;    /* thinned to the last value and not to the mean */
 };
 
 /* A whole message in out (reset first); *h as the decoder reads it. */

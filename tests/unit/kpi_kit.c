@@ -62,7 +62,7 @@ tell_samples(const struct kit_batch *b, const int64_t *ids, size_t n, int64_t fr
 		for (size_t i = 0; i < b->n; i++) {
 			const struct kit_sample *s = &b->sample[i];
 			const struct store_log_sample row = { k, s->unix_ms, s->value, s->unknown,
-				b->boot };
+				b->boot, s->thin, s->before_ms, s->before };
 
 			if (s->series == ids[k] && s->unix_ms >= from && s->unix_ms < to &&
 			    !cb(ctx, &row))
@@ -149,16 +149,26 @@ add_sample(struct kit_batch *b, const struct kit_sample *s)
 void
 kit_sample(struct kit *k, struct kit_batch *b, int64_t series, int64_t unix_ms, double value)
 {
-	const struct kit_sample s = { series, unix_ms, value, BL_KNOWN };
+	const struct kit_sample s = { .series = series, .unix_ms = unix_ms, .value = value };
 
 	(void)k;
 	add_sample(b, &s);
 }
 
 void
+kit_thin(struct kit *k, struct kit_batch *b, const struct kit_sample *s)
+{
+	(void)k;
+	add_sample(b, s);
+}
+
+void
 kit_unknown(struct kit *k, struct kit_batch *b, int64_t series, int64_t unix_ms)
 {
-	const struct kit_sample s = { series, unix_ms, (double)NAN, BL_UNKNOWN_TIMEOUT };
+	const struct kit_sample s = { .series = series,
+		.unix_ms = unix_ms,
+		.value = (double)NAN,
+		.unknown = BL_UNKNOWN_TIMEOUT };
 
 	(void)k;
 	add_sample(b, &s);

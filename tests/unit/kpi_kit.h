@@ -27,6 +27,9 @@ struct kit_sample {
 	int64_t series, unix_ms;
 	double value;
 	uint8_t unknown;
+	struct bl_thin thin; /* count above 1: thinned */
+	int64_t before_ms;
+	double before;
 };
 
 struct kit_batch {
@@ -73,6 +76,8 @@ int64_t kit_series(struct kit *k, const char *device, const char *metric, const 
 struct kit_batch *kit_batch(
     struct kit *k, const char *device, enum bl_stream stream, int64_t begin, int64_t end);
 void kit_sample(struct kit *k, struct kit_batch *b, int64_t series, int64_t unix_ms, double value);
+/* Thinned; before_ms 0: the first of its batch. */
+void kit_thin(struct kit *k, struct kit_batch *b, const struct kit_sample *s);
 void kit_unknown(struct kit *k, struct kit_batch *b, int64_t series, int64_t unix_ms);
 /* Values 1, 2, 3 ... every interval of the batch's span. */
 void kit_ramp(struct kit *k, struct kit_batch *b, int64_t series, int64_t interval_ms);

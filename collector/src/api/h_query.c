@@ -195,12 +195,36 @@ write_points(
 	jsonw_array_end(w);
 	jsonw_array(w, "n");
 	for (size_t i = 0; i < n; i++)
-		jsonw_int(w, NULL, s->n[i]);
+		jsonw_int(w, NULL, (int64_t)s->n[i]);
 	jsonw_array_end(w);
 	write_numbers(w, "min", s->min, n);
 	write_numbers(w, "max", s->max, n);
 	write_numbers(w, "mean", s->mean, n);
 	jsonw_object_end(w);
+}
+
+/* The steps for which thinned samples stand, joined. */
+static void
+write_thinned(
+    struct jsonw *w, const struct store_query *q, const struct store_query_series *s, size_t n)
+{
+	jsonw_array(w, "thinned");
+	for (size_t i = 0, end; s->thin != NULL && i < n; i = end) {
+		const int64_t from = q->from_unix_ms + (int64_t)i * q->step_ms;
+		int64_t to;
+
+		end = i + 1;
+		if (!s->thin[i])
+			continue;
+		while (end < n && s->thin[end])
+			end++;
+		to = q->from_unix_ms + (int64_t)end * q->step_ms;
+		jsonw_object(w, NULL);
+		jsonw_int(w, "from_unix_ms", from);
+		jsonw_int(w, "to_unix_ms", to < q->to_unix_ms ? to : q->to_unix_ms);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
 }
 
 static int
@@ -224,6 +248,7 @@ write_one(struct api_req *r, struct store_read *reader, const struct store_query
 	jsonw_str(&r->w, "unit", h.unit);
 	jsonw_raw(&r->w, "labels", h.labels);
 	write_points(&r->w, q, s, n_steps);
+	write_thinned(&r->w, q, s, n_steps);
 	jsonw_array(&r->w, "gaps");
 	for (size_t i = 0; i < s->n_gaps; i++)
 		write_gap(&r->w, &s->gap[i], &all);

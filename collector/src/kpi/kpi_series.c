@@ -342,18 +342,25 @@ condition_of(const struct kpi_job *j, const struct define_kpi *v, const struct u
 	return v->condition == NULL ? BL_UNKNOWN_TRUTH : bl_expr_truth(v->condition, &env);
 }
 
-/* As store_read_query does: neighbours of one boot; a fall is a reset. */
+/*
+ * As store_read_query does: neighbours of one boot; a fall is a reset.  The neighbour of a thinned
+ * sample is in its own batch, however far away: nothing that comes later changes the pair.
+ */
 static void
 take_rate(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 {
-	const int64_t span = s->unix_ms - u->before_ms;
+	const bool own = s->thin.count > 1 && s->before_ms > 0 &&
+			 s->before_ms <= u->pair_ms + STORE_THIN_MAX_MS;
+	const int64_t span = own ? s->before_ms : s->unix_ms - u->before_ms;
+	const bool near =
+	    u->has_before && u->before_boot == s->boot && span > 0 && span <= u->pair_ms;
 	struct bl_part *p;
 
 	if (!u->counter)
 		return;
-	if (u->has_before && u->before_boot == s->boot && span > 0 && span <= u->pair_ms &&
-	    (p = kpi_task_part(&j->task[u->task], s->unix_ms)) != NULL) {
-		const double increase = s->value >= u->before ? s->value - u->before : s->value;
+	if ((own || near) && (p = kpi_task_part(&j->task[u->task], s->unix_ms)) != NULL) {
+		const double before = own ? s->before : u->before;
+		const double increase = store_increase(before, s->value, &s->thin);
 
 		if (increase >= 0 && isfinite(increase))
 			bl_part_add_increase(p, increase, span);
@@ -380,6 +387,13 @@ take_value(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 	if (t->v->function == BL_FN_SHARE &&
 	    (hit = condition_of(j, t->v, u, s)) == BL_UNKNOWN_TRUTH)
 		return BL_OK;
+	if (s->thin.count > 1) {
+		const struct bl_part_many many = { s->value, s->thin.min, s->thin.max,
+			s->thin.count };
+		const int rc = bl_part_add_many(p, &many, hit == BL_TRUE);
+
+		return rc == BL_EINVAL ? BL_OK : rc; /* beyond all doubles: no value */
+	}
 	return bl_part_add(p, s->value, hit == BL_TRUE);
 }
 

@@ -82,20 +82,29 @@ tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn 
 	int64_t *ms = calloc(c->n + 1, sizeof(*ms));
 	double *value = calloc(c->n + 1, sizeof(*value));
 	uint8_t *unknown = calloc(c->n + 1, 1);
+	struct bl_thin *thin = calloc(c->n + 1, sizeof(*thin));
 	int rc;
 
-	rc = ms == NULL || value == NULL || unknown == NULL
+	rc = ms == NULL || value == NULL || unknown == NULL || thin == NULL
 		 ? bl_fail(err, BL_ENOMEM, "telemetry store: out of memory")
 		 : bl_column_decode(r, c, ms, value, unknown, err);
+	if (rc == BL_OK)
+		rc = bl_column_thin(r, c, value, unknown, thin, err);
 	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++) {
 		uint64_t h = add_bytes(14695981039346656037u, &c->series_id, sizeof(c->series_id));
 
 		h = add_bytes(add_bytes(h, &ms[i], sizeof(ms[i])), &unknown[i], 1);
+		if (thin[i].count > 1) { /* several are not the one whose time they have */
+			h = add_bytes(h, &thin[i].count, sizeof(thin[i].count));
+			h = add_bytes(h, &thin[i].min, sizeof(thin[i].min));
+			h = add_bytes(h, &thin[i].max, sizeof(thin[i].max));
+		}
 		fn(ctx, unknown[i] == BL_KNOWN ? add_bytes(h, &value[i], sizeof(value[i])) : h);
 	}
 	free(ms);
 	free(value);
 	free(unknown);
+	free(thin);
 	return rc;
 }
 

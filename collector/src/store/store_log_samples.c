@@ -36,7 +36,14 @@ struct held {
 	uint32_t series, batch;
 	int64_t unix_ms, boot_ms;
 	double value;
+	uint32_t thin; /* place + 1 in samples.thin; 0: it stands for itself */
 	uint8_t unknown;
+};
+
+struct thinned {
+	struct bl_thin thin;
+	int64_t before_ms;
+	double before;
 };
 
 struct samples {
@@ -50,6 +57,8 @@ struct samples {
 	size_t n_batches, size_batches;
 	struct held *held;
 	size_t n_held, size_held;
+	struct thinned *thin;
+	size_t n_thin, size_thin;
 	struct placer place;
 	store_log_sample_cb cb;
 	void *ctx;
@@ -194,6 +203,8 @@ by_value(const struct held *x, const struct held *y)
 		return x->unknown < y->unknown ? -1 : 1; /* a known one first */
 	if (x->unknown != BL_KNOWN)
 		return 0;
+	if ((x->thin > 0) != (y->thin > 0))
+		return x->thin == 0 ? -1 : 1; /* one that is itself first */
 	return (x->value > y->value) - (x->value < y->value);
 }
 
@@ -256,6 +267,26 @@ drop_doubles(struct samples *s)
 	s->n_held = n;
 }
 
+static bool
+give_one(const struct samples *s, const struct held *h)
+{
+	struct store_log_sample out = { .series = h->series,
+		.unix_ms = h->unix_ms,
+		.value = h->value,
+		.unknown = h->unknown,
+		.boot = s->batch[h->batch].boot_id,
+		.thin = { h->value, h->value, h->unknown == BL_KNOWN } };
+
+	if (h->thin > 0) {
+		const struct thinned *t = &s->thin[h->thin - 1];
+
+		out.thin = t->thin;
+		out.before_ms = t->before_ms;
+		out.before = t->before;
+	}
+	return s->cb(s->ctx, &out);
+}
+
 static void
 give_out(struct samples *s, bool several)
 {
@@ -267,30 +298,58 @@ give_out(struct samples *s, bool several)
 		sorted = in_order(&s->held[i - 1], &s->held[i], s->batch) <= 0;
 	if (!sorted)
 		qsort_r(s->held, s->n_held, sizeof(*s->held), in_order, s->batch);
-	for (size_t i = 0; i < s->n_held && !s->stopped; i++) {
-		const struct held *h = &s->held[i];
-		const struct store_log_sample out = { h->series, h->unix_ms, h->value, h->unknown,
-			s->batch[h->batch].boot_id };
+	for (size_t i = 0; i < s->n_held && !s->stopped; i++)
+		s->stopped = !give_one(s, &s->held[i]);
+	s->n_held = s->n_thin = 0;
+}
 
-		s->stopped = !s->cb(s->ctx, &out);
+/* What sample i of the column that was decoded last stands for; *place: where, 0 for itself. */
+static bool
+hold_thin(struct samples *s, uint32_t i, uint32_t *place)
+{
+	const struct store_read *r = s->r;
+	struct thinned t = { .thin = r->thin[i] };
+	uint32_t k = i;
+
+	*place = 0;
+	if (t.thin.count <= 1)
+		return true;
+	if (!grow(&s->thin, s->n_thin, &s->size_thin, sizeof(*s->thin)))
+		return false;
+	while (k > 0 && r->unknown[k - 1] != BL_KNOWN)
+		k--;
+	if (k > 0) {
+		t.before_ms = r->boot_ms[i] - r->boot_ms[k - 1];
+		t.before = r->value[k - 1];
 	}
-	s->n_held = 0;
+	s->thin[s->n_thin++] = t;
+	*place = (uint32_t)s->n_thin;
+	return true;
 }
 
 static int
-hold_column(struct samples *s, uint32_t batch, uint32_t series, uint32_t n, struct bl_err *err)
+hold_column(struct samples *s, uint32_t batch, uint32_t series, const struct bl_batch_reader *rd,
+    const struct bl_column *c, struct bl_err *err)
 {
-	const struct store_read *r = s->r;
+	const bool thin = bl_column_is_thin(c);
+	struct store_read *r = s->r;
+	uint32_t place = 0;
+	int rc;
 
-	for (uint32_t i = 0; i < n; i++) {
+	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
+	    (thin && (rc = read_thin(r, rd, c, err)) < 0))
+		return rc;
+	for (uint32_t i = 0; i < c->n; i++) {
 		const int64_t t = placer_place(&s->place, r->boot_ms[i]);
 
 		if (t < s->from || t >= s->to)
 			continue;
-		if (!grow(&s->held, s->n_held, &s->size_held, sizeof(*s->held)))
+		if (!grow(&s->held, s->n_held, &s->size_held, sizeof(*s->held)) ||
+		    (thin && !hold_thin(s, i, &place)))
 			return no_memory(err);
 		s->held[s->n_held++] = (struct held){ series, batch, t, r->boot_ms[i],
-			r->unknown[i] == BL_KNOWN ? r->value[i] : (double)NAN, r->unknown[i] };
+			r->unknown[i] == BL_KNOWN ? r->value[i] : (double)NAN, place,
+			r->unknown[i] };
 	}
 	return BL_OK;
 }
@@ -309,8 +368,8 @@ hold_batch(struct samples *s, uint32_t batch, struct bl_err *err)
 	/* It was there a moment ago; what is gone since then holds nothing. */
 	rc = read_batch(r, l->id, &h, &spool_id, &boot_id, err);
 	if (rc == BL_ECORRUPT) { /* it was checked before it was stored: the disk has changed it */
-		bl_error("store", "samples of batch %lld are left out: %s", (long long)l->id,
-		    err->msg);
+		bl_error(
+		    "store", "samples of batch %lld are left out: %s", (long long)l->id, err->msg);
 		return BL_OK;
 	}
 	if (rc <= 0 || (rc = placer_for(&s->place, spool_id, boot_id, err)) < 0)
@@ -325,8 +384,7 @@ hold_batch(struct samples *s, uint32_t batch, struct bl_err *err)
 
 		if (e == NULL)
 			continue;
-		if ((rc = bl_column_decode(&rd, &c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
-		    (rc = hold_column(s, batch, e->series, c.n, err)) < 0)
+		if ((rc = hold_column(s, batch, e->series, &rd, &c, err)) < 0)
 			return rc;
 	}
 	return rc;
@@ -391,5 +449,6 @@ done:
 	free(s.entry);
 	free(s.batch);
 	free(s.held);
+	free(s.thin);
 	return rc;
 }

@@ -419,6 +419,7 @@ store_read_close(struct store_read *r)
 	free(r->boot_ms);
 	free(r->value);
 	free(r->unknown);
+	free(r->thin);
 	free(r->path);
 	free(r);
 }
@@ -475,6 +476,16 @@ read_scratch(struct store_read *r, struct bl_err *err)
 	if (r->boot_ms == NULL || r->value == NULL || r->unknown == NULL)
 		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	return BL_OK;
+}
+
+int
+read_thin(struct store_read *r, const struct bl_batch_reader *rd, const struct bl_column *c,
+    struct bl_err *err)
+{
+	/* Apart from the others: most stores hold no thinned sample. */
+	if (r->thin == NULL && (r->thin = malloc(BL_BATCH_SAMPLES_MAX * sizeof(*r->thin))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	return bl_column_thin(rd, c, r->value, r->unknown, r->thin, err);
 }
 
 /* ---- devices ---- */

@@ -88,6 +88,7 @@ struct store_read {
 	int64_t *boot_ms;
 	double *value;
 	uint8_t *unknown;
+	struct bl_thin *thin; /* by read_thin only */
 };
 
 sqlite3_stmt *read_bind(
@@ -98,6 +99,9 @@ int read_device_id(struct store_read *r, const char *device, int64_t *out, struc
 /* Fills gaps_by. */
 int read_gap_sums(struct store_read *r, struct store_totals *t, struct bl_err *err);
 int read_scratch(struct store_read *r, struct bl_err *err);
+/* What the samples of a column that was just decoded stand for, into r->thin. */
+int read_thin(struct store_read *r, const struct bl_batch_reader *rd, const struct bl_column *c,
+    struct bl_err *err);
 
 /* ---- store_read_place.c ---- */
 

@@ -86,6 +86,28 @@ find_series(struct store_read *r, struct wanted *w, struct bl_err *err)
 	return find_entries(r, w, err);
 }
 
+/* ---- thinned samples ---- */
+
+int64_t
+store_thin_span_ms(uint32_t count, int64_t interval_ms)
+{
+	/* The first of them stands at the end of its own interval. */
+	if (count <= 1 || interval_ms <= 0)
+		return 0;
+	return interval_ms < STORE_THIN_MAX_MS / count ? interval_ms * count : STORE_THIN_MAX_MS;
+}
+
+double
+store_increase(double before, double value, const struct bl_thin *t)
+{
+	const double least = t->count > 1 && t->min < value ? t->min : value;
+	const double top = t->count > 1 && t->max > value ? t->max : before;
+
+	if (least >= before)
+		return value - before;
+	return value + (top > before ? top - before : 0);
+}
+
 /* ---- taking samples in ---- */
 
 static int64_t
@@ -94,35 +116,52 @@ pair_max_ms(const struct wanted *w)
 	return w->interval_ms * 5 > 60000 ? w->interval_ms * 5 : 60000;
 }
 
+/* The step that an instant lies in. */
+static bool
+step_of(const struct query *y, int64_t unix_ms, size_t *i)
+{
+	if (unix_ms < y->q->from_unix_ms || unix_ms >= y->q->to_unix_ms)
+		return false;
+	*i = (size_t)((unix_ms - y->q->from_unix_ms) / y->q->step_ms);
+	return true;
+}
+
+/* mean is a sum until the end. */
 static void
-add_value(struct query *y, struct store_query_series *s, int64_t unix_ms, double v)
+add_value(struct query *y, struct store_query_series *s, int64_t unix_ms, double v,
+    const struct bl_thin *t)
 {
 	size_t i;
 
-	if (unix_ms < y->q->from_unix_ms || unix_ms >= y->q->to_unix_ms)
+	if (!step_of(y, unix_ms, &i))
 		return;
-	i = (size_t)((unix_ms - y->q->from_unix_ms) / y->q->step_ms);
-	if (s->n[i]++ == 0) {
-		s->min[i] = s->max[i] = s->mean[i] = v;
-		return;
+	if (s->n[i] == 0) {
+		s->min[i] = t->min;
+		s->max[i] = t->max;
+		s->mean[i] = 0;
 	}
-	if (v < s->min[i])
-		s->min[i] = v;
-	if (v > s->max[i])
-		s->max[i] = v;
-	s->mean[i] += v; /* a sum until the end */
+	if (t->min < s->min[i])
+		s->min[i] = t->min;
+	if (t->max > s->max[i])
+		s->max[i] = t->max;
+	s->mean[i] += v * t->count;
+	s->n[i] += t->count;
 }
 
-/* The increase per second since the sample before, when the two belong together. */
+/*
+ * The increase per second since the sample before, when the two belong together: a thinned one
+ * may be further away by what it stands for.
+ */
 static bool
-rate_of(struct wanted *w, int64_t boot_id, int64_t boot_ms, double v, double *out)
+rate_of(struct wanted *w, int64_t boot_id, int64_t boot_ms, double v, const struct bl_thin *t,
+    double *out)
 {
-	const bool pair = w->has_before && w->before_boot_id == boot_id && boot_ms > w->before_ms &&
-			  boot_ms - w->before_ms <= pair_max_ms(w);
+	const bool pair =
+	    w->has_before && w->before_boot_id == boot_id && boot_ms > w->before_ms &&
+	    boot_ms - w->before_ms <= pair_max_ms(w) + store_thin_span_ms(t->count, w->interval_ms);
 
 	if (pair)
-		*out = (v >= w->before ? v - w->before : v) * 1000.0 /
-		       (double)(boot_ms - w->before_ms);
+		*out = store_increase(w->before, v, t) * 1000.0 / (double)(boot_ms - w->before_ms);
 	w->has_before = true;
 	w->before_boot_id = boot_id;
 	w->before_ms = boot_ms;
@@ -141,30 +180,88 @@ add_unknown(struct query *y, struct wanted *w, int64_t unix_ms)
 	return spans_add(&w->unknown, from, to, STORE_GAP_UNKNOWN_VALUE, len / 2);
 }
 
+/* What of the samples of a column is known beyond their values. */
+static int
+column_thin(struct store_read *r, const struct bl_batch_reader *rd, const struct bl_column *c,
+    struct wanted *w, size_t n_steps, struct bl_err *err)
+{
+	if (w->out->thin == NULL && (w->out->thin = calloc(n_steps, sizeof(*w->out->thin))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "query: out of memory");
+	return read_thin(r, rd, c, err);
+}
+
+/*
+ * A thinned sample at unix_ms that stands for the span_ms before it: its steps are marked, and
+ * those in which nothing else is get its values.
+ */
+static void
+spread(struct query *y, struct store_query_series *s, int64_t unix_ms, int64_t span_ms, double v,
+    const struct bl_thin *t)
+{
+	const struct store_query *q = y->q;
+	const int64_t from = unix_ms - span_ms + 1;
+	const int64_t first = from > q->from_unix_ms ? from : q->from_unix_ms;
+	const int64_t last = unix_ms < q->to_unix_ms ? unix_ms : q->to_unix_ms - 1;
+	size_t i, end;
+
+	if (!step_of(y, first, &i) || !step_of(y, last, &end))
+		return;
+	for (; i <= end; i++) {
+		s->thin[i] = true;
+		if (s->n[i] > 0)
+			continue;
+		s->min[i] = t->min;
+		s->max[i] = t->max;
+		s->mean[i] = v;
+	}
+}
+
+/* How much of the time before sample i of a column it stands for: not what others do. */
+static int64_t
+span_of(const struct store_read *r, const struct scan_batch *b, const struct wanted *w, uint32_t i)
+{
+	const int64_t before = i > 0 ? r->boot_ms[i - 1] : b->h.collect_begin_ms;
+	const int64_t span = store_thin_span_ms(r->thin[i].count, w->interval_ms);
+
+	return r->boot_ms[i] - before < span ? r->boot_ms[i] - before : span;
+}
+
+static void
+take_known(struct query *y, struct scan *sc, const struct scan_batch *b, struct wanted *w,
+    uint32_t i, bool thin)
+{
+	const struct store_read *r = sc->r;
+	const int64_t t = scan_place(sc, r->boot_ms[i]);
+	double v = r->value[i];
+	struct bl_thin of = thin ? r->thin[i] : (struct bl_thin){ v, v, 1 };
+
+	if (y->q->rate && w->kind == BL_COUNTER) {
+		if (!rate_of(w, b->boot_id, r->boot_ms[i], v, &of, &v))
+			return;
+		of.min = of.max = v; /* of the rate within it nothing more is known */
+	}
+	if (of.count > 1)
+		spread(y, w->out, t, span_of(r, b, w, i), v, &of);
+	add_value(y, w->out, t, v, &of);
+}
+
 static int
 take_column(struct query *y, struct scan *sc, const struct scan_batch *b,
     const struct bl_batch_reader *rd, const struct bl_column *c, struct wanted *w,
     struct bl_err *err)
 {
+	const bool thin = bl_column_is_thin(c);
 	struct store_read *r = sc->r;
-	const bool rate = y->q->rate && w->kind == BL_COUNTER;
 	int rc;
 
-	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0)
+	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
+	    (thin && (rc = column_thin(r, rd, c, w, y->res->n_steps, err)) < 0))
 		return rc;
 	for (uint32_t i = 0; i < c->n; i++) {
-		const int64_t t = scan_place(sc, r->boot_ms[i]);
-		double v = r->value[i];
-
-		if (r->unknown[i] != BL_KNOWN) {
-			if (add_unknown(y, w, t) < 0)
-				return bl_fail(
-				    err, BL_ENOMEM, "read telemetry store: out of memory");
-			continue;
-		}
-		if (rate && !rate_of(w, b->boot_id, r->boot_ms[i], v, &v))
-			continue;
-		add_value(y, w->out, t, v);
+		if (r->unknown[i] == BL_KNOWN)
+			take_known(y, sc, b, w, i, thin);
+		else if (add_unknown(y, w, scan_place(sc, r->boot_ms[i])) < 0)
+			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	}
 	return BL_OK;
 }
@@ -331,8 +428,8 @@ finish_steps(struct store_query_result *res)
 
 		for (size_t i = 0; i < res->n_steps; i++) {
 			if (s->n[i] > 0)
-				s->mean[i] /= s->n[i];
-			else
+				s->mean[i] /= (double)s->n[i];
+			else if (s->thin == NULL || !s->thin[i])
 				s->min[i] = s->max[i] = s->mean[i] = (double)NAN;
 		}
 	}
@@ -405,6 +502,7 @@ store_query_free(struct store_query_result *res)
 		free(res->series[i].min);
 		free(res->series[i].max);
 		free(res->series[i].mean);
+		free(res->series[i].thin);
 		free(res->series[i].gap);
 	}
 	free(res->series);

@@ -8,6 +8,7 @@
 #ifndef STORE_LOG_H
 #define STORE_LOG_H
 
+#include "branchline/wire.h"
 #include "store_read.h"
 
 /* How far the log goes, cheaply: for "is there more?" and "is it still the same store?". */
@@ -97,13 +98,24 @@ int store_log_series(struct store_read *r, const char *device, const char *metri
  * arrival.  A sample that two spools hold (one was set back and cut again) comes once.
  * unknown: enum bl_unknown; the value is NaN then.  boot distinguishes boots
  * (a counter starts anew).
+ * A thinned sample (count above 1) stands for so many, up to its time: the value is their mean
+ * (gauge) or the last (counter), min and max are of all of them.  It comes as a whole where its
+ * time lies.  Where a plain sample of another spool has the same instant, it gives way.
  */
 struct store_log_sample {
 	size_t series; /* index into ids */
 	int64_t unix_ms;
 	double value;
 	uint8_t unknown;
-	int64_t boot; /* some number, the same within a boot */
+	int64_t boot;        /* some number, the same within a boot */
+	struct bl_thin thin; /* as bl_column_thin says */
+	/*
+	 * Of a thinned one: how long before it the known sample before it of its series and its
+	 * batch lies, and its value; 0: it is the first.  A counter's rate goes by these, since
+	 * no neighbour that may come later, or lie outside of the span, has a say in them.
+	 */
+	int64_t before_ms;
+	double before;
 };
 typedef bool (*store_log_sample_cb)(void *ctx, const struct store_log_sample *s);
 int store_log_samples(struct store_read *r, const char *device, enum bl_stream stream,

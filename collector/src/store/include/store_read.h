@@ -183,10 +183,16 @@ struct store_query {
 
 struct store_query_series {
 	int64_t id;
-	uint32_t *n; /* per step: samples with a value; 0: the three below are NaN */
-	double *min;
+	uint64_t *n; /* per step: samples with a value, a thinned one as many as it stands for */
+	double *min; /* of all of them; NaN where nothing is known, as the two below */
 	double *max;
 	double *mean;
+	/*
+	 * Per step: a thinned sample stands for it.  Where n is 0 none has its
+	 * time there, and the three are those of the one whose window the step
+	 * lies in.  NULL: no step is.
+	 */
+	bool *thin;
 	struct store_span *gap; /* ascending, merged, clipped to the range */
 	size_t n_gaps;
 };
@@ -197,6 +203,20 @@ struct store_query_result {
 	struct store_query_series *series; /* in the order asked for */
 	uint64_t batches_read;
 };
+
+/* The largest window that a thinned sample may stand for. */
+#define STORE_THIN_MAX_MS (60 * 60 * (int64_t)1000)
+/*
+ * The time before it that a sample of so many stands for, at most that; 0
+ * when the series has no interval.
+ */
+int64_t store_thin_span_ms(uint32_t count, int64_t interval_ms);
+/*
+ * By how much a counter has grown since it stood at before, to value.  A fall
+ * is a reset, after which it began at 0; within a thinned sample its least
+ * value tells of one, and its greatest how far it had come.
+ */
+double store_increase(double before, double value, const struct bl_thin *t);
 
 /* BL_ENOTFOUND: a series does not exist (err names it).  *out is freed by store_query_free. */
 int store_read_query(struct store_read *r, const struct store_query *q,
@@ -211,7 +231,7 @@ struct store_latest {
 	const char *labels_json;
 	int64_t unix_ms; /* NONE: clock unknown */
 	bool known;      /* false: the sample says "unknown" */
-	double value;    /* of a known one */
+	double value; /* of a known one; of a thinned one the mean (gauge) or the last (counter) */
 };
 
 typedef bool (*store_latest_cb)(void *ctx, const struct store_latest *l);

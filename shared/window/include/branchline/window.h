@@ -91,6 +91,18 @@ void bl_part_reset(struct bl_part *p);
  * BL_EFULL (the sketch's count): nothing was added.
  */
 int bl_part_add(struct bl_part *p, double value, bool hit);
+/* What is left of values that are not there one by one. */
+struct bl_part_many {
+	double mean, min, max; /* finite, min <= max */
+	uint64_t count;        /* > 0 */
+};
+/*
+ * As if each of them were added, as far as that is known: count and hits are exact, the sum is
+ * count times the mean, min and max are those of all.  PERCENTILE takes min and max once each
+ * and the mean for the rest.  hit is said of all.  Returns as bl_part_add does; BL_EINVAL also
+ * for a count of 0.
+ */
+int bl_part_add_many(struct bl_part *p, const struct bl_part_many *m, bool hit);
 /*
  * One pair of neighbouring samples of a counter; counts as one value, its increase.
  * Ignored unless increase >= 0 and finite and span_ms > 0.
