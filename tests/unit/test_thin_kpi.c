@@ -75,7 +75,8 @@ the_same_hours_give_the_same_kpi(void **state)
 		{ BL_FN_MIN, BL_GAUGE, NULL, 0 },
 		{ BL_FN_MAX, BL_GAUGE, NULL, 0 },
 		{ BL_FN_SHARE, BL_GAUGE, "value >= 0", 0 },
-		/* Of the first window of a batch the pair is not known: an hour less five minutes. */
+		/* Of the first window of a batch the pair is not known: an hour less five minutes.
+		 */
 		{ BL_FN_RATE, BL_COUNTER, NULL, 0.01 },
 	};
 
@@ -117,7 +118,8 @@ the_same_hours_give_the_same_kpi(void **state)
 			if (rows[i].f != BL_FN_RATE)
 				assert_int_equal(t.n, p.n);
 			if (fabs(p.value - t.value) > rows[i].off)
-				fail_msg("row %zu, hour %d: %.17g and %.17g", i, (int)h, p.value, t.value);
+				fail_msg("row %zu, hour %d: %.17g and %.17g", i, (int)h, p.value,
+				    t.value);
 		}
 		kit_close(k);
 		free(k);
@@ -150,12 +152,15 @@ the_order_of_arrival_does_not_show(void **state)
 		}
 		kit_compile(k);
 		{
-			const int64_t id = kit_series(k, "d", "m", "{}", BL_COUNTER, HOST, INTERVAL);
+			const int64_t id =
+			    kit_series(k, "d", "m", "{}", BL_COUNTER, HOST, INTERVAL);
 
 			for (int64_t h = 0; h < 3; h++) {
 				/* Plain, thinned to an hour's sixth, to five minutes. */
 				struct kit_batch *b = hour_of(k, "d", id, BL_COUNTER, h,
-				    h == 0 ? 1 : h == 1 ? 60 : 30);
+				    h == 0   ? 1
+				    : h == 1 ? 60
+					     : 30);
 
 				at[h] = (size_t)(b - k->batch);
 			}

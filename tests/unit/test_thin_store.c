@@ -133,8 +133,7 @@ a_chart_has_the_mean_and_the_band_of_what_was_thinned(void **state)
 	};
 
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
-		const int64_t whole =
-		    rows[k].step > rows[k].window ? rows[k].step : rows[k].window;
+		const int64_t whole = rows[k].step > rows[k].window ? rows[k].step : rows[k].window;
 		struct store_query_result *res;
 		const struct store_query_series *s;
 		struct fixture_batch b;
@@ -242,8 +241,7 @@ what_a_thinned_sample_spans_is_an_hour_at_most(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(
-		    store_thin_span_ms(rows[i].count, rows[i].interval), rows[i].span);
+		assert_int_equal(store_thin_span_ms(rows[i].count, rows[i].interval), rows[i].span);
 }
 
 static void
@@ -261,7 +259,8 @@ a_rate_of_thinned_samples_is_that_of_their_window(void **state)
 	s = &res->series[0];
 	assert_int_equal(s->n[0], 0); /* nothing before the first */
 	for (uint64_t i = 1; i < HOURS * 12; i++) {
-		const double before = fixture_value(2, i * 30 - 1), v = fixture_value(2, i * 30 + 29);
+		const double before = fixture_value(2, i * 30 - 1),
+			     v = fixture_value(2, i * 30 + 29);
 		double min, max, mean;
 		struct bl_thin t = { .count = 30 };
 

@@ -349,8 +349,8 @@ condition_of(const struct kpi_job *j, const struct define_kpi *v, const struct u
 static void
 take_rate(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 {
-	const bool own = s->thin.count > 1 && s->before_ms > 0 &&
-			 s->before_ms <= u->pair_ms + STORE_THIN_MAX_MS;
+	const bool own =
+	    s->thin.count > 1 && s->before_ms > 0 && s->before_ms <= u->pair_ms + STORE_THIN_MAX_MS;
 	const int64_t span = own ? s->before_ms : s->unix_ms - u->before_ms;
 	const bool near =
 	    u->has_before && u->before_boot == s->boot && span > 0 && span <= u->pair_ms;
