@@ -468,9 +468,37 @@ take_content(struct centre *c, const struct bl_batch_header *h, const struct bl_
 	assert_int_equal(err.code, 0);
 }
 
+static bool
+supersedes(
+    const struct centre_batch *b, const struct bl_id *spool, enum bl_stream stream, uint64_t seq)
+{
+	return b->h.kind == BL_BATCH_SUPERSEDES && b->stream == stream &&
+	       bl_id_equal(&b->spool, spool) && b->h.supersedes_first <= seq &&
+	       seq <= b->h.supersedes_last;
+}
+
+/* As the store: a batch that stands for others is for nothing when one of them is there. */
+static bool
+is_to_be_stored(const struct centre *c, const struct bl_batch_header *h)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct centre_batch *b = &c->batch[i];
+
+		if (!b->stored || b->stream != h->stream || !bl_id_equal(&b->spool, &h->spool))
+			continue;
+		if (supersedes(b, &h->spool, h->stream, h->seq))
+			return false;
+		if (h->kind == BL_BATCH_SUPERSEDES && h->supersedes_first <= b->seq &&
+		    b->seq <= h->supersedes_last)
+			return false;
+	}
+	return true;
+}
+
 void
 centre_take(struct centre *c, const struct spool_frame *f)
 {
+	bool store;
 	struct bl_batch_header h;
 	const uint8_t *body;
 	size_t body_len;
@@ -497,21 +525,23 @@ centre_take(struct centre *c, const struct spool_frame *f)
 			c->conflicts += c->batch[i].crc32 != h.crc32;
 			return;
 		}
+	store = is_to_be_stored(c, &h);
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
 	assert_int_equal(bl_batch_inflate(&h, body, body_len, &raw, &err), BL_OK);
-	if (!came_before(c, &h, &raw))
+	if (store && !came_before(c, &h, &raw))
 		take_content(c, &h, &raw);
 	bl_buf_free(&raw);
 	assert_true(c->n < CENTRE_BATCHES);
-	c->batch[c->n++] = (struct centre_batch){ h.spool, h.stream, h.seq, h.crc32, h };
+	c->batch[c->n++] = (struct centre_batch){ h.spool, h.stream, h.seq, h.crc32, h, store };
 }
 
 static bool
 has_batch(const struct centre *c, const struct bl_id *spool, enum bl_stream stream, uint64_t seq)
 {
 	for (unsigned i = 0; i < c->n; i++)
-		if (c->batch[i].stream == stream && c->batch[i].seq == seq &&
-		    bl_id_equal(&c->batch[i].spool, spool))
+		if ((c->batch[i].stream == stream && c->batch[i].seq == seq &&
+			bl_id_equal(&c->batch[i].spool, spool)) ||
+		    supersedes(&c->batch[i], spool, stream, seq))
 			return true;
 	return false;
 }

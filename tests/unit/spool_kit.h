@@ -85,6 +85,7 @@ struct centre_batch {
 	uint64_t seq;
 	uint32_t crc32;
 	struct bl_batch_header h;
+	bool stored; /* not: others stand for it, or what it would stand for is there */
 };
 
 struct centre {

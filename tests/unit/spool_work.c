@@ -5,7 +5,8 @@
 
 #include "branchline/log.h"
 
-#define TRIES 6 /* a fault hits three operations in a row at most */
+#define SMALL_PACKET 104 /* three ticks of a stream do not fit */
+#define TRIES        6   /* a fault hits three operations in a row at most */
 
 struct work *
 work_new(void)
@@ -135,11 +136,25 @@ event(struct work *w)
 	w->events += rc == SPOOL_ACCEPTED;
 }
 
+/* A frame that was on its way all the time. */
+static void
+comes_late(struct work *w)
+{
+	if (w->late.msg.data != NULL)
+		centre_take(w->c, &w->late);
+	bl_buf_free(&w->late.msg);
+	memset(&w->late, 0, sizeof(w->late));
+}
+
 /* What fails is tried again, as the thread does. */
 static void
 exchange(struct work *w)
 {
-	struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 4 };
+	/* Every other time by a broker of small packets; a frame stays on its way for long. */
+	struct spool_want want = { .live = true,
+		.past_bytes = 65536,
+		.max_frames = 4,
+		.max_packet = w->exchanges % 2 == 0 ? SMALL_PACKET : 0 };
 	struct spool_frame f[4];
 	struct bl_err err = { 0 };
 	struct bl_receipt r;
@@ -157,10 +172,17 @@ exchange(struct work *w)
 		(void)spool_on_answer(w->k->s, &r, &err);
 	if (leave(w, spool_offer(w->k->s, &want, f, &n, &err)) < 0)
 		return;
+	w->exchanges++;
 	for (unsigned i = 0; i < n; i++) {
+		if (w->frames++ % 5 == 3 && w->late.msg.data == NULL) {
+			w->late = f[i];
+			continue;
+		}
 		centre_take(w->c, &f[i]);
 		bl_buf_free(&f[i].msg);
 	}
+	if (w->exchanges % 2 == 0)
+		comes_late(w);
 	centre_receipt(w->c, &h.spool, false, &r);
 	enter(w);
 	(void)leave(w, spool_on_receipt(w->k->s, &r, &hello, &err));
@@ -333,6 +355,7 @@ void
 work_end(struct work *w)
 {
 	w->then = WORK_GOES_ON;
+	comes_late(w);
 	(void)ticks(w, 0, 2);
 	kit_cut_all(w->k);
 	mark_accepted(w);

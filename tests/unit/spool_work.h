@@ -20,6 +20,8 @@ struct work {
 	bool accepted[BL_STREAMS][WORK_TICKS];
 	int64_t
 	    marked[BL_STREAMS]; /* appended up to here is accepted, or was lost with a machine */
+	unsigned exchanges, frames;
+	struct spool_frame late;
 	unsigned event_ids, events, events_accepted, events_doubtful;
 	enum work_then {
 		WORK_GOES_ON,  /* after an error */

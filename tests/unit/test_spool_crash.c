@@ -27,6 +27,8 @@
 #define LIFE_TICKS     240
 #define LIFE_TICKS_MAX 300
 
+#define ONE_STEP 9000 /* bytes: a broker that takes one step that fills the spool, not two */
+
 /* Says the number of each accepted tick; never returns. */
 typedef void life_fn(struct kit *k, int say, void *ctx);
 
@@ -230,6 +232,24 @@ trim(struct kit *k)
 			_exit(9);
 }
 
+/* What is offered by this broker is lost on the way. */
+static void
+offer_in_vain(struct kit *k, size_t max_packet)
+{
+	const struct spool_want want = {
+		.live = true, .past_bytes = 1u << 20, .max_frames = 8, .max_packet = max_packet
+	};
+	struct bl_err err = { 0 };
+	struct spool_frame f[8];
+	unsigned n;
+
+	if (spool_offer(k->s, &want, f, &n, &err) != BL_OK)
+		_exit(6);
+	for (unsigned i = 0; i < n; i++)
+		bl_buf_free(&f[i].msg);
+	spool_outstanding_clear_all(k->s);
+}
+
 /* 20 ticks with a centre, 30 without one, and so on: the first begin with one. */
 static void
 whole_life(struct kit *k, int say, void *ctx)
@@ -261,6 +281,10 @@ whole_life(struct kit *k, int say, void *ctx)
 			_exit(5);
 		trim(k);
 		if (linked && now % 2 == 0) {
+			if (now % 4 == 0) {
+				offer_in_vain(k, 0);
+				offer_in_vain(k, ONE_STEP);
+			}
 			spool_live_begins(k->s);
 			centre_drain(&w->centre, k);
 		}
@@ -353,6 +377,8 @@ static const char *const life_places[] = {
 	"spool.cut",
 	"spool.offering",
 	"spool.offered",
+	"spool.splitting",
+	"spool.split",
 	"spool.receipting",
 	"spool.receipted",
 	"spool.evicting",

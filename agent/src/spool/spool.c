@@ -63,6 +63,7 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 	s->clock = opts->clock;
 	s->opened_ms = s->covered_ms = bl_boot_ms(s->clock);
 	s->receipt_mono_ms = INT64_MIN / 2;
+	s->max_packet = BL_BATCH_WIRE_MAX;
 	s->event_mono_ms = INT64_MAX;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		s->in_memory_from_ms[i] = INT64_MAX;

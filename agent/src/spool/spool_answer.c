@@ -161,7 +161,7 @@ walk_stream(struct spool *s, int64_t gen, enum bl_stream stream, const struct bl
 
 			/* Never offered: the centre's is another one, or the same; it will see. */
 			if (mode == WALK_FORKED && is && !was)
-				is = sqlite3_column_int(st, 9) != 0;
+				is = (sqlite3_column_int(st, 9) & BATCH_OFFERED) != 0;
 			at = id + 1;
 			if (is == was || (mode == WALK_MORE && !is))
 				continue;
@@ -191,7 +191,7 @@ knows_unoffered(struct spool *s, const struct bl_receipt *r, bool *found, struct
 		if (st == NULL)
 			return err->code;
 		while (!*found && (rc = db_step(s, st, err)) == 1)
-			*found = sqlite3_column_int(st, 9) == 0 &&
+			*found = (sqlite3_column_int(st, 9) & BATCH_OFFERED) == 0 &&
 				 settles(&r->stream[i], batch_seq(sqlite3_column_int64(st, 0)));
 		db_done(st);
 	}

@@ -22,10 +22,19 @@ struct feed {
 	bool left; /* rows were left for another batch */
 };
 
-static bool
-fits(const struct bl_batch_enc *enc, int64_t samples)
+/* Rather too small than too large: the guess is of bytes before compression. */
+static int64_t
+cut_bytes(const struct spool *s)
 {
-	return bl_batch_enc_raw_guess(enc) < BL_CUT_RAW_BYTES &&
+	if (s->max_packet >= BL_CUT_RAW_BYTES)
+		return BL_CUT_RAW_BYTES;
+	return s->max_packet > SPOOL_CUT_LEAST ? (int64_t)s->max_packet : SPOOL_CUT_LEAST;
+}
+
+static bool
+fits(const struct spool *s, const struct bl_batch_enc *enc, int64_t samples)
+{
+	return (int64_t)bl_batch_enc_raw_guess(enc) < cut_bytes(s) &&
 	       bl_batch_enc_samples(enc) + samples <= BL_BATCH_SAMPLES_MAX;
 }
 
@@ -67,7 +76,7 @@ feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_ba
 		return err->code;
 	while ((rc = db_step(s, st, err)) == 1) {
 		f->left = f->rows == max_rows ||
-			  (f->rows > 0 && !fits(enc, sqlite3_column_int64(st, 3))) ||
+			  (f->rows > 0 && !fits(s, enc, sqlite3_column_int64(st, 3))) ||
 			  (fed = feed_row(s, stream, st, enc, f)) == BL_EFULL;
 		if (f->left)
 			f->next_ms = sqlite3_column_int64(st, 2);
@@ -117,21 +126,21 @@ lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *err)
 }
 
 int
-batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
-    size_t len, struct bl_err *err)
+batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, int flags,
+    int64_t samples, const struct bl_buf *msg, struct bl_err *err)
 {
 	struct spool_stream *m = &s->d.stream[stream_index(batch_stream(id))];
 	int rc;
 
-	rc = db_run(s, Q_BATCH_ADD, err, "idiiiiiii", id, &h->boot, h->collect_begin_ms,
-	    h->collect_end_ms, (int64_t)h->n_samples, (int64_t)h->n_events, (int64_t)h->n_gaps,
-	    (int64_t)len, (int64_t)crc_bytes(msg, len));
+	rc = db_run(s, Q_BATCH_ADD, err, "idiiiiiiii", id, &h->boot, h->collect_begin_ms,
+	    h->collect_end_ms, samples, (int64_t)h->n_events, (int64_t)h->n_gaps, (int64_t)msg->len,
+	    (int64_t)crc_bytes(msg->data, msg->len), (int64_t)flags);
 	if (rc == BL_OK)
-		rc = db_run(s, Q_BODY_ADD, err, "ib", id, msg, len);
+		rc = db_run(s, Q_BODY_ADD, err, "ib", id, (const void *)msg->data, msg->len);
 	m->held++;
-	m->held_bytes += (int64_t)len;
+	m->held_bytes += (int64_t)msg->len;
 	m->waiting++;
-	m->waiting_bytes += (int64_t)len;
+	m->waiting_bytes += (int64_t)msg->len;
 	return rc;
 }
 
@@ -224,7 +233,7 @@ store(struct spool *s, const struct bl_batch_header *h, const struct bl_buf *msg
 
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
-	rc = batch_insert(s, id, h, msg->data, msg->len, err);
+	rc = batch_insert(s, id, h, 0, h->n_samples, msg, err);
 	(void)bl_fault_hit("spool.cutting");
 	if (rc < 0 ||
 	    (rc = db_run(s, Q_OPEN_DROP, err, "ii", (int64_t)h->stream, f->last_row)) < 0 ||
@@ -300,10 +309,12 @@ cut_one(struct spool *s, enum bl_stream stream, int64_t max_rows, int64_t upto_m
 	    (rc = ledger_encode(s, enc, &f.last_gap, &f.gaps, err)) < 0)
 		goto out;
 	header_fill(s, stream, &f, upto_ms, &h);
-	if ((rc = bl_batch_enc_finish(enc, &h, &msg, err)) < 0) {
-		*too_big = rc == BL_EFULL && f.rows > 1;
+	rc = bl_batch_enc_finish(enc, &h, &msg, err);
+	*too_big = f.rows > 1 && (rc == BL_EFULL || (rc == BL_OK && msg.len > s->max_packet));
+	if (*too_big)
+		rc = BL_EFULL;
+	if (rc < 0)
 		goto out;
-	}
 	if ((rc = store(s, &h, &msg, &f, upto_ms, err)) == BL_OK) {
 		(void)bl_fault_hit("spool.cut");
 		learn(s, stream, &h, &f);
@@ -359,7 +370,7 @@ is_full(const struct spool *s, unsigned i)
 	const struct spool_stream *m = &s->d.stream[i];
 	const int64_t raw = m->open_bytes * s->raw_per_open_pct[i] / 100;
 
-	return raw >= BL_CUT_RAW_BYTES || m->open_samples >= BL_BATCH_SAMPLES_MAX;
+	return raw >= cut_bytes(s) || m->open_samples >= BL_BATCH_SAMPLES_MAX;
 }
 
 bool

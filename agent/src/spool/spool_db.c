@@ -53,7 +53,7 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_SEEN_FIND] = "SELECT unix_ms FROM seen WHERE id=?1",
 	[Q_SEEN_PRUNE] = "DELETE FROM seen WHERE n IN (SELECT n FROM seen ORDER BY n LIMIT ?3)"
 			 " AND (unix_ms<?1 OR n<=(SELECT max(n) FROM seen)-?2)",
-	[Q_BATCH_ADD] = "INSERT INTO batch VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,0,NULL)",
+	[Q_BATCH_ADD] = "INSERT INTO batch VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,NULL)",
 	[Q_BODY_ADD] = "INSERT INTO body VALUES(?1,?2)",
 	[Q_BATCH_GET] = "SELECT " BATCH_COLUMNS " FROM batch WHERE id=?1",
 	[Q_BODY_GET] = "SELECT msg FROM body WHERE id=?1",
@@ -68,7 +68,7 @@ static const char *const sql_text[Q_COUNT] = {
 			   " WHERE receipted_unix_ms IS NULL AND id<?1 AND"
 			   " NOT EXISTS(SELECT 1 FROM spool_gen WHERE asked=0) ORDER BY id LIMIT 1",
 	[Q_BATCH_RECEIPT] = "UPDATE batch SET receipted_unix_ms=?2 WHERE id=?1",
-	[Q_BATCH_OFFERED] = "UPDATE batch SET offered=1 WHERE id=?1",
+	[Q_BATCH_FLAGS] = "UPDATE batch SET offered=offered|?2 WHERE id=?1",
 	[Q_WAITING_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE receipted_unix_ms IS NULL"
 			 " AND id>=?1 AND id<=?2 ORDER BY id",
 	[Q_WAITING_DOWN] = "SELECT " BATCH_COLUMNS " FROM batch WHERE receipted_unix_ms IS NULL"
@@ -85,12 +85,17 @@ static const char *const sql_text[Q_COUNT] = {
 			    " LIMIT ?1",
 	[Q_LEDGER_TRAVELLED] = "UPDATE ledger SET travel=?2 WHERE travel IS NULL AND id<=?1",
 	[Q_LEDGER_RESET] = "UPDATE ledger SET travel=?2 WHERE travel=?1",
+	/* Reason 0: other batches stand for these seqs; told to nobody. */
+	[Q_LEDGER_REPLACED] =
+	    "INSERT INTO ledger(spool,reason,stream,seq_first,seq_last,begin_boot,begin_ms,"
+	    "end_boot,end_ms,samples,travel) VALUES(?1,0,?2,?3,?4,?5,?6,?5,?6,0,0)",
 	[Q_LEDGER_UNTOLD] = "UPDATE ledger SET travel=NULL WHERE travel>=?1 AND travel<=?2",
 	[Q_LEDGER_COUNT] = "SELECT count(*) FROM ledger",
 	[Q_LEDGER_FORGET] = "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger"
 			    " ORDER BY travel IS NULL, id LIMIT ?1)",
 	[Q_LEDGER_ABOUT] = "SELECT " LEDGER_COLUMNS " FROM ledger WHERE spool=?1 AND stream=?2"
-			   " AND seq_first<=?4 AND seq_last>=?3 AND seq_first>0 ORDER BY seq_first",
+			   " AND seq_first<=?4 AND seq_last>=?3 AND seq_first>0"
+			   " ORDER BY seq_first,reason DESC",
 	[Q_TRIMMED_PUT] = "INSERT OR REPLACE INTO trimmed VALUES(?1,?2)",
 	[Q_TRIMMED_DROP] = "DELETE FROM trimmed WHERE first=?1",
 	[Q_TRIMMED_CAP] = "DELETE FROM trimmed WHERE first=(SELECT min(first) FROM trimmed)"
@@ -576,18 +581,21 @@ db_rewrite_log(struct spool *s, struct bl_err *err)
 	return BL_OK;
 }
 
-/* Sees to it that one more transaction cannot push file and WAL over the cap. */
+/*
+ * Sees to it that one more transaction, which adds so many bytes to the log, cannot
+ * push file and log over the cap.
+ */
 static int
-wal_room(struct spool *s, struct bl_err *err)
+wal_room(struct spool *s, int64_t bytes, struct bl_err *err)
 {
 	const int64_t frame = SPOOL_PAGE_BYTES + 24;
 	int rc;
 
-	if (s->wal_frames * frame + SPOOL_TXN_WAL_BYTES <= s->wal_max_bytes)
+	if (s->wal_frames * frame + bytes <= s->wal_max_bytes)
 		return BL_OK;
 	if ((rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, err)) < 0)
 		return rc;
-	if (s->wal_frames * frame + SPOOL_TXN_WAL_BYTES <= s->wal_max_bytes)
+	if (s->wal_frames == 0 || s->wal_frames * frame + bytes <= s->wal_max_bytes)
 		return BL_OK;
 	s->trouble = SPOOL_HELD_BACK;
 	return bl_fail(err, BL_EFULL,
@@ -623,6 +631,14 @@ settle_log(struct spool *s, struct bl_err *err)
 int
 txn_begin(struct spool *s, struct bl_err *err)
 {
+	return txn_begin_for(s, 0, err);
+}
+
+int
+txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err)
+{
+	/* A page of each run is its own, and one more touched where a row lies in the middle. */
+	const int64_t log = bytes + bytes / 8 + SPOOL_TXN_WAL_BYTES;
 	int rc;
 
 	if (s->damaged)
@@ -631,7 +647,7 @@ txn_begin(struct spool *s, struct bl_err *err)
 		return rc;
 	if ((rc = settle_log(s, err)) < 0)
 		return rc;
-	if ((rc = wal_room(s, err)) < 0)
+	if ((rc = wal_room(s, log, err)) < 0)
 		return rc;
 	rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)

@@ -180,7 +180,7 @@ gone_add(struct bl_gone *gone, enum bl_stream stream, uint64_t first, uint64_t l
 {
 	struct bl_gone_range *at = gone->n > 0 ? &gone->gone[gone->n - 1] : NULL;
 
-	if (first > last)
+	if (first > last || reason == 0) /* 0: other batches stand for it */
 		return;
 	if (at != NULL && at->stream == stream && at->reason == reason &&
 	    at->range.last + 1 == first) {

@@ -31,15 +31,18 @@
 #define SPOOL_WAL_FRAMES_MOST 96 /* the commit itself does it */
 #define SPOOL_LEDGER_ROWS     4096
 #define SPOOL_TRIMMED_ROWS    1024
+#define SPOOL_BATCH_GAPS      256 /* ledger entries in one batch: they fit the smallest packet */
 #define SPOOL_SEEN_ROWS       65536
 #define SPOOL_SEEN_MS         (24 * 3600 * (int64_t)1000)
 #define SPOOL_OUTSTANDING     256
+#define SPOOL_INDIVISIBLE     32
 #define SPOOL_PENDING_GAPS    64
 #define SPOOL_PENDING_CLOCKS  160  /* one decision of the clock map, and former boots */
 #define SPOOL_ROW_SAMPLES     4096 /* a longer tick becomes several rows */
 #define SPOOL_CUT_LINK_MS     (60 * (int64_t)1000)
 #define SPOOL_CUT_EVENTS_MS                                                                        \
-	(5 * (int64_t)1000) /* after an event or an entry about batches, with a link */
+	(5 * (int64_t)1000)     /* after an event or an entry about batches, with a link */
+#define SPOOL_CUT_LEAST    2048 /* bytes: a smaller packet makes no smaller batches */
 #define SPOOL_CUT_ALONE_MS (3600 * (int64_t)1000)
 #define SPOOL_ALONE_MS     (5 * 60 * (int64_t)1000) /* without a receipt: alone */
 
@@ -72,6 +75,12 @@ batch_stream(int64_t id)
 {
 	return (enum bl_stream)(id >> BATCH_SEQ_BITS & 3);
 }
+
+/* What is known of a batch: bits of column "offered". */
+#define BATCH_OFFERED   1 /* under its seq */
+#define BATCH_ELSEWHERE 2 /* what is in it may have been, under another seq */
+#define BATCH_THIN_5MIN 4 /* thinned to windows of 5 min, or 1 h */
+#define BATCH_THIN_1H   8
 
 /* One stream's durable counters: a row of table stream. */
 struct spool_stream {
@@ -174,7 +183,7 @@ struct spool_pending {
 	X(Q_BATCH_WALK_DOWN)                                                                       \
 	X(Q_BATCH_FORMER)                                                                          \
 	X(Q_BATCH_RECEIPT)                                                                         \
-	X(Q_BATCH_OFFERED)                                                                         \
+	X(Q_BATCH_FLAGS)                                                                           \
 	X(Q_WAITING_UP)                                                                            \
 	X(Q_WAITING_DOWN)                                                                          \
 	X(Q_RECEIPTED_UP)                                                                          \
@@ -184,6 +193,7 @@ struct spool_pending {
 	X(Q_LEDGER_TRAVEL)                                                                         \
 	X(Q_LEDGER_TRAVELLED)                                                                      \
 	X(Q_LEDGER_RESET)                                                                          \
+	X(Q_LEDGER_REPLACED)                                                                       \
 	X(Q_LEDGER_UNTOLD)                                                                         \
 	X(Q_LEDGER_COUNT)                                                                          \
 	X(Q_LEDGER_FORGET)                                                                         \
@@ -274,6 +284,12 @@ struct spool {
 	int64_t outstanding[SPOOL_OUTSTANDING];
 	unsigned n_outstanding;
 	int64_t live_from[BL_STREAMS]; /* seq; INT64_MAX: nothing is live */
+	int64_t live_ms[BL_STREAMS];   /* and what ended before is not, whatever its seq */
+	size_t max_packet;             /* the last that a broker stated; what is cut fits it */
+	/* Batches that no split makes small enough for max_packet; the oldest is forgotten first.
+	 */
+	int64_t indivisible[SPOOL_INDIVISIBLE];
+	unsigned n_indivisible;
 	uint32_t dict_sent, clock_sent;
 	struct bl_log_limit too_big, reopen_log;
 };
@@ -305,6 +321,8 @@ struct bl_id db_column_id(sqlite3_stmt *st, int column);
 int db_number(struct spool *s, const char *sql, int64_t *out, struct bl_err *err);
 
 int txn_begin(struct spool *s, struct bl_err *err);
+/* One that writes or frees so many bytes of messages and rows: the log must have room for it. */
+int txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err);
 int txn_commit(struct spool *s, struct bl_err *err);
 void txn_rollback(struct spool *s);
 /*
@@ -426,14 +444,50 @@ int ledger_encode(
 int cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err *err);
 /* What is committed and open would fill a batch. */
 bool cut_pressing(const struct spool *s);
-/* Inserts an encoded batch under its header and counts it; inside a transaction. */
-int batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, const void *msg,
-    size_t len, struct bl_err *err);
+/*
+ * Inserts an encoded batch under its header and counts it; inside a transaction.
+ * flags: BATCH_ELSEWHERE and the like; samples: those that are in it one by one.
+ */
+int batch_insert(struct spool *s, int64_t id, const struct bl_batch_header *h, int flags,
+    int64_t samples, const struct bl_buf *msg, struct bl_err *err);
 /* Deletes one batch and uncounts it; inside a transaction. */
 int batch_delete(struct spool *s, int64_t id, bool waiting, int64_t bytes, struct bl_err *err);
 int64_t lowest_held(struct spool *s, enum bl_stream stream, struct bl_err *err);
 /* The lowest without a receipt; the next seq when there is none. */
 int64_t lowest_waiting(struct spool *s, enum bl_stream stream, struct bl_err *err);
+
+/* ---- spool_content.c: what is in a batch ---- */
+struct content {
+	struct bl_batch_header h;
+	struct bl_buf raw;
+};
+
+struct content_column {
+	uint32_t series_id, n;
+	int64_t *ms;
+	double *value;
+	uint8_t *unknown;
+};
+
+int content_decode(struct content *c, const void *msg, size_t len, struct bl_err *err);
+void content_free(struct content *c);
+/*
+ * The content of a stored batch: 1.  0: the bytes are not what was written; it was
+ * named as damaged and is gone.  Outside a transaction.
+ */
+int content_load(struct spool *s, int64_t id, uint32_t crc, struct content *c, struct bl_err *err);
+/* Gives all columns that r has not given yet, each for the time of the call. */
+int content_columns(struct bl_batch_reader *r,
+    int (*take)(void *ctx, const struct content_column *col, struct bl_err *err), void *ctx,
+    struct bl_err *err);
+
+/* ---- spool_split.c: what is too large for the broker ---- */
+/*
+ * Cuts a waiting batch of now into parts of at most limit bytes; flags are its own.
+ * 1: done (or it was damaged, and is gone); 0: it cannot be split so far; negative.
+ */
+int split_batch(struct spool *s, int64_t id, int64_t bytes, uint32_t crc, int flags, size_t limit,
+    struct bl_err *err);
 
 /* ---- spool_recut.c: what a former spool id left behind ---- */
 /* Up to max batches of former ids that wait are cut again.  *more. */

@@ -138,7 +138,7 @@ ledger_encode(
 
 	*last_id = 0;
 	*n = 0;
-	st = db_select(s, Q_LEDGER_TRAVEL, err, "i", (int64_t)1024);
+	st = db_select(s, Q_LEDGER_TRAVEL, err, "i", (int64_t)SPOOL_BATCH_GAPS);
 	if (st == NULL)
 		return err != NULL ? err->code : BL_EIO;
 	while ((rc = db_step(s, st, err)) == 1) {
@@ -169,7 +169,7 @@ read_recent(sqlite3 *db, struct bl_gap *out, unsigned max)
 
 	rc = sqlite3_prepare_v2(db,
 	    "SELECT id,spool,reason,stream,seq_first,seq_last,begin_boot,begin_ms,end_boot,end_ms,"
-	    "samples FROM ledger ORDER BY id DESC LIMIT ?1",
+	    "samples FROM ledger WHERE reason>0 ORDER BY id DESC LIMIT ?1",
 	    -1, &st, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_int64(st, 1, max);

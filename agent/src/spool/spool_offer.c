@@ -88,8 +88,20 @@ spool_outstanding_clear_all(struct spool *s)
 void
 spool_live_begins(struct spool *s)
 {
-	for (unsigned i = 0; i < BL_STREAMS; i++)
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		s->live_from[i] = s->d.stream[i].next_seq;
+		s->live_ms[i] = s->d.stream[i].begin_ms;
+	}
+}
+
+/* A part of a batch from before has a new seq, and is no news. */
+static bool
+is_live(const struct spool *s, unsigned i, sqlite3_stmt *batch)
+{
+	const struct bl_id boot = db_column_id(batch, 1);
+
+	return (int64_t)batch_seq(sqlite3_column_int64(batch, 0)) >= s->live_from[i] &&
+	       sqlite3_column_int64(batch, 3) >= s->live_ms[i] && bl_id_equal(&boot, &s->d.boot);
 }
 
 /* ---- one frame ---- */
@@ -180,6 +192,11 @@ frame_dict(
 	bl_buf_init(&f->msg, BL_BATCH_WIRE_MAX);
 	if (rc == BL_OK && n > 0)
 		rc = bl_dict_encode(&s->d.spool, def, n, &f->msg, &encoded, err);
+	while (rc == BL_OK && f->msg.len > s->max_packet && n > 1) {
+		bl_buf_reset(&f->msg);
+		n = encoded = encoded / 2 > 0 ? encoded / 2 : 1;
+		rc = bl_dict_encode(&s->d.spool, def, n, &f->msg, &encoded, err);
+	}
 	bl_buf_free(&held);
 	if (rc < 0 || encoded == 0) {
 		bl_buf_free(&f->msg);
@@ -217,44 +234,59 @@ struct candidate {
 	int64_t id; /* 0: none */
 	int64_t end_ms, bytes;
 	uint32_t crc;
-	bool offered; /* once, and that is on the disk */
+	int flags;
 };
 
-/* The first batch in [lo, hi] that waits, is not out and is small enough; newest or oldest. */
-static int
-pick(struct spool *s, bool newest, int64_t lo, int64_t hi, size_t max_packet, struct candidate *c,
-    struct bl_err *err)
+static bool
+is_indivisible(struct spool *s, int64_t id)
 {
-	sqlite3_stmt *st;
+	for (unsigned i = 0; i < s->n_indivisible; i++)
+		if (s->indivisible[i] == id)
+			return true;
+	return false;
+}
+
+static void
+note_indivisible(struct spool *s, const struct candidate *c)
+{
 	unsigned swallowed;
+
+	if (s->n_indivisible == SPOOL_INDIVISIBLE)
+		memmove(s->indivisible, s->indivisible + 1,
+		    --s->n_indivisible * sizeof(s->indivisible[0]));
+	s->indivisible[s->n_indivisible++] = c->id;
+	if (bl_log_allow(&s->too_big, bl_mono_ms(s->clock), 600000, &swallowed))
+		bl_warn("spool",
+		    "one thing in a batch is larger than the broker takes; the batch waits until "
+		    "the broker's limit is raised stream=%d seq=%llu bytes=%lld limit=%zu",
+		    (int)batch_stream(c->id), (unsigned long long)batch_seq(c->id),
+		    (long long)c->bytes, s->max_packet);
+}
+
+/* The newest live, or the oldest past, batch of a stream that waits and is not out. */
+static int
+pick(struct spool *s, bool live, unsigned i, struct candidate *c, struct bl_err *err)
+{
+	const enum bl_stream stream = (enum bl_stream)(i + 1);
+	const uint64_t from = live ? (uint64_t)s->live_from[i] : 0;
+	sqlite3_stmt *st;
 	int rc;
 
 	c->id = 0;
-	if (hi < lo)
-		return BL_OK;
-	st = db_select(s, newest ? Q_WAITING_DOWN : Q_WAITING_UP, err, "ii", lo, hi);
+	st = db_select(s, live ? Q_WAITING_DOWN : Q_WAITING_UP, err, "ii",
+	    batch_id(s->d.gen, stream, from), batch_id(s->d.gen, stream, UINT64_MAX));
 	if (st == NULL)
 		return err->code;
 	while ((rc = db_step(s, st, err)) == 1) {
 		const int64_t id = sqlite3_column_int64(st, 0);
 
+		if (is_live(s, i, st) != live || outstanding_has(s, id) || is_indivisible(s, id))
+			continue;
 		c->bytes = sqlite3_column_int64(st, 7);
-		if (outstanding_has(s, id))
-			continue;
-		if ((size_t)c->bytes > max_packet) {
-			if (bl_log_allow(&s->too_big, bl_mono_ms(s->clock), 600000, &swallowed))
-				bl_warn("spool",
-				    "a batch is larger than the broker takes; it waits until the "
-				    "broker's limit is raised stream=%d seq=%llu bytes=%lld "
-				    "limit=%zu",
-				    (int)batch_stream(id), (unsigned long long)batch_seq(id),
-				    (long long)c->bytes, max_packet);
-			continue;
-		}
 		c->id = id;
 		c->end_ms = sqlite3_column_int64(st, 3);
 		c->crc = (uint32_t)sqlite3_column_int64(st, 8);
-		c->offered = sqlite3_column_int(st, 9) != 0;
+		c->flags = sqlite3_column_int(st, 9);
 		break;
 	}
 	db_done(st);
@@ -263,20 +295,16 @@ pick(struct spool *s, bool newest, int64_t lo, int64_t hi, size_t max_packet, st
 
 /* The newest live one of all streams; on a tie the stream that outranks. */
 static int
-pick_live(struct spool *s, size_t max_packet, struct candidate *best, struct bl_err *err)
+pick_live(struct spool *s, struct candidate *best, struct bl_err *err)
 {
 	struct candidate c;
 	int rc;
 
 	best->id = 0;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
-		const enum bl_stream stream = (enum bl_stream)(i + 1);
-
 		if (s->live_from[i] == INT64_MAX)
 			continue;
-		rc = pick(s, true, batch_id(s->d.gen, stream, (uint64_t)s->live_from[i]),
-		    batch_id(s->d.gen, stream, UINT64_MAX), max_packet, &c, err);
-		if (rc < 0)
+		if ((rc = pick(s, true, i, &c, err)) < 0)
 			return rc;
 		if (c.id != 0 && (best->id == 0 || c.end_ms > best->end_ms))
 			*best = c;
@@ -285,19 +313,13 @@ pick_live(struct spool *s, size_t max_packet, struct candidate *best, struct bl_
 }
 
 static int
-pick_past(struct spool *s, size_t max_packet, struct candidate *c, struct bl_err *err)
+pick_past(struct spool *s, struct candidate *c, struct bl_err *err)
 {
 	int rc = BL_OK;
 
 	c->id = 0;
-	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK && c->id == 0; i++) {
-		const enum bl_stream stream = (enum bl_stream)(i + 1);
-		const uint64_t below =
-		    s->live_from[i] == INT64_MAX ? UINT64_MAX : (uint64_t)s->live_from[i] - 1;
-
-		rc = pick(s, false, batch_id(s->d.gen, stream, 0),
-		    batch_id(s->d.gen, stream, below), max_packet, c, err);
-	}
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK && c->id == 0; i++)
+		rc = pick(s, false, i, c, err);
 	return rc;
 }
 
@@ -305,7 +327,6 @@ struct offering {
 	const struct spool_want *want;
 	struct spool_frame *frames;
 	unsigned n;
-	size_t max_packet;
 	size_t past_bytes;
 	unsigned n_fresh; /* offered for the first time */
 	int64_t fresh[SPOOL_OUTSTANDING];
@@ -356,9 +377,23 @@ offer_batch(
 	f->past = past;
 	o->n++;
 	s->outstanding[s->n_outstanding++] = c->id;
-	if (!c->offered)
+	if ((c->flags & BATCH_OFFERED) == 0)
 		o->fresh[o->n_fresh++] = c->id;
 	return BL_OK;
+}
+
+/* Splits what is too large; what cannot be waits, and holds nobody up. */
+static int
+make_fit(struct spool *s, const struct candidate *c, struct bl_err *err)
+{
+	int rc = split_batch(s, c->id, c->bytes, c->crc, c->flags, s->max_packet, err);
+	unsigned freed;
+
+	if (rc == BL_EFULL && trim_for_room(s, &freed, err) == BL_OK && freed > 0)
+		return BL_OK; /* the next look finds it again, if it is still there */
+	if (rc == 0)
+		note_indivisible(s, c);
+	return rc < 0 ? rc : BL_OK;
 }
 
 static int
@@ -369,16 +404,25 @@ offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
 	int rc;
 
 	while (o->want->live && room(s, o)) {
-		if ((rc = pick_live(s, o->max_packet, &c, err)) < 0)
+		if ((rc = pick_live(s, &c, err)) < 0)
 			return rc;
 		if (c.id == 0)
 			break;
-		if ((rc = offer_batch(s, o, &c, false, err)) < 0)
+		if ((size_t)c.bytes > s->max_packet)
+			rc = make_fit(s, &c, err);
+		else
+			rc = offer_batch(s, o, &c, false, err);
+		if (rc < 0)
 			return rc;
 	}
 	while (o->past_bytes > 0 && room(s, o)) {
-		if ((rc = pick_past(s, o->max_packet, &c, err)) < 0)
+		if ((rc = pick_past(s, &c, err)) < 0)
 			return rc;
+		if (c.id != 0 && (size_t)c.bytes > s->max_packet) {
+			if ((rc = make_fit(s, &c, err)) < 0)
+				return rc;
+			continue;
+		}
 		if (c.id == 0 || (any_past && (size_t)c.bytes > o->past_bytes))
 			break;
 		if ((rc = offer_batch(s, o, &c, true, err)) < 0)
@@ -401,12 +445,25 @@ mark_offered(struct spool *s, const struct offering *o, struct bl_err *err)
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	for (unsigned i = 0; i < o->n_fresh && rc == BL_OK; i++)
-		rc = db_run(s, Q_BATCH_OFFERED, err, "i", o->fresh[i]);
+		rc = db_run(s, Q_BATCH_FLAGS, err, "ii", o->fresh[i], (int64_t)BATCH_OFFERED);
 	if (rc < 0) {
 		txn_rollback(s);
 		return rc;
 	}
 	return txn_commit(s, err);
+}
+
+/* The broker's word on how large a message may be. */
+static void
+limit_set(struct spool *s, size_t max_packet)
+{
+	size_t limit = max_packet == 0 ? BL_BATCH_WIRE_MAX : max_packet;
+
+	if (limit > BL_BATCH_WIRE_MAX)
+		limit = BL_BATCH_WIRE_MAX;
+	if (limit != s->max_packet)
+		s->n_indivisible = 0;
+	s->max_packet = limit;
 }
 
 int
@@ -417,7 +474,6 @@ spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *
 	struct offering o = {
 		.want = want,
 		.frames = frames,
-		.max_packet = want->max_packet == 0 ? BL_BATCH_WIRE_MAX : want->max_packet,
 		.past_bytes = want->past_bytes,
 	};
 	int rc;
@@ -425,6 +481,7 @@ spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *
 	if (err == NULL)
 		err = &local;
 	*n = 0;
+	limit_set(s, want->max_packet);
 	if ((rc = offer_maps(s, &o, err)) == BL_OK && (rc = offer_batches(s, &o, err)) == BL_OK)
 		rc = mark_offered(s, &o, err);
 	if (rc < 0) {

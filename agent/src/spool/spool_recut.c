@@ -109,7 +109,7 @@ move_batch(struct spool *s, int64_t id, int64_t bytes, const struct bl_batch_hea
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	if ((rc = batch_delete(s, id, true, bytes, err)) < 0 ||
-	    (rc = batch_insert(s, to, h, msg->data, msg->len, err)) < 0 ||
+	    (rc = batch_insert(s, to, h, BATCH_ELSEWHERE, h->n_samples, msg, err)) < 0 ||
 	    (rc = db_run(s, Q_LEDGER_RESET, err, "ii", id, to)) < 0) {
 		txn_rollback(s);
 		return rc;

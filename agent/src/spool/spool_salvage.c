@@ -453,8 +453,8 @@ open_batch(struct salvage *v, struct reopened *o, struct bl_batch_enc *enc, int6
 
 	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
 	if ((rc = bl_batch_enc_finish(enc, &h, &msg, v->err)) == BL_OK)
-		rc = batch_insert(
-		    v->s, batch_id(v->into, o->stream, h.seq), &h, msg.data, msg.len, v->err);
+		rc = batch_insert(v->s, batch_id(v->into, o->stream, h.seq), &h, BATCH_ELSEWHERE,
+		    h.n_samples, &msg, v->err);
 	bl_buf_free(&msg);
 	o->seq++;
 	o->begin_ms = h.collect_end_ms;
@@ -695,7 +695,7 @@ take_body(struct salvage *v, const struct wreck_row *r)
 		 ? recode(r->col[1].p, r->col[1].len, renamed, v, &nameless, &h, &out, NULL)
 		 : BL_ECORRUPT;
 	if (rc == BL_OK) {
-		rc = batch_insert(v->s, id, &h, out.data, out.len, v->err);
+		rc = batch_insert(v->s, id, &h, BATCH_ELSEWHERE, h.n_samples, &out, v->err);
 		if (rc == BL_OK)
 			rc = name_nameless(v, &h, nameless);
 		v->txn_bytes += out.len;

@@ -22,6 +22,7 @@
 struct victim {
 	int64_t id, bytes, samples, begin_ms, end_ms, gaps;
 	struct bl_id boot;
+	int flags;
 	bool waiting;
 };
 
@@ -35,6 +36,7 @@ victim_read(sqlite3_stmt *st, struct victim *v)
 	v->samples = sqlite3_column_int64(st, 4) + sqlite3_column_int64(st, 5);
 	v->gaps = sqlite3_column_int64(st, 6);
 	v->bytes = sqlite3_column_int64(st, 7);
+	v->flags = sqlite3_column_int(st, 9);
 	v->waiting = sqlite3_column_type(st, 10) == SQLITE_NULL;
 }
 
@@ -66,6 +68,45 @@ spool_of_gen(struct spool *s, int64_t gen, struct bl_id *spool, struct bl_err *e
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* 1: the header of a batch that has replaced others; 0: it has not. */
+static int
+replaced_by(struct spool *s, int64_t id, struct bl_batch_header *h, struct bl_err *err)
+{
+	struct bl_err bad = { 0 };
+	const uint8_t *body;
+	sqlite3_stmt *st;
+	size_t len;
+	int rc;
+
+	if ((st = db_select(s, Q_BODY_GET, err, "i", id)) == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1 &&
+	    (bl_batch_header_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+		 h, &body, &len, &bad) < 0 ||
+		h->kind != BL_BATCH_SUPERSEDES))
+		rc = 0;
+	db_done(st);
+	return rc;
+}
+
+/* A part of a batch that was offered goes: then what it stood for does not come, either. */
+static int
+name_replaced(struct spool *s, const struct victim *v, const struct bl_gap *gap, struct bl_err *err)
+{
+	struct bl_gap whole = *gap;
+	struct bl_batch_header h;
+	int rc;
+
+	if ((v->flags & BATCH_ELSEWHERE) == 0 || (rc = replaced_by(s, v->id, &h, err)) == 0)
+		return BL_OK;
+	if (rc < 0)
+		return rc;
+	whole.seq_first = h.supersedes_first;
+	whole.seq_last = h.supersedes_last;
+	whole.samples = 0; /* counted as the part's */
+	return ledger_add(s, &whole, err);
+}
+
 /* Inside a transaction. */
 static int
 drop_named(struct spool *s, const struct victim *v, enum bl_gap_reason reason, struct bl_err *err)
@@ -85,6 +126,7 @@ drop_named(struct spool *s, const struct victim *v, enum bl_gap_reason reason, s
 	int rc;
 
 	if ((rc = spool_of_gen(s, v->id >> BATCH_GEN_BITS, &gap.spool, err)) < 0 ||
+	    (rc = name_replaced(s, v, &gap, err)) < 0 ||
 	    (rc = batch_delete(s, v->id, v->waiting, v->bytes, err)) < 0)
 		return rc;
 	(void)bl_fault_hit("spool.evicting");
