@@ -14,100 +14,10 @@
 #include <zlib.h>
 
 #include "branchline/batch.h"
+#include "mix.h"
 
 #define SERIES 100u
 #define SPOOL  0x5a
-
-static uint64_t rng_state = 88172645463325252u;
-
-static double
-uniform(void)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (double)(rng_state >> 11) / 9007199254740992.0;
-}
-
-static double
-normal(void)
-{
-	double sum = 0;
-
-	for (int i = 0; i < 12; i++)
-		sum += uniform();
-	return sum - 6;
-}
-
-static double
-rounded(double v, double unit)
-{
-	return round(v / unit) * unit;
-}
-
-/* To decimals as a sampler would state them: the double nearest to the text. */
-static double
-decimals(double v, int places)
-{
-	char text[40];
-
-	(void)snprintf(text, sizeof(text), "%.*f", places, v);
-	return strtod(text, NULL);
-}
-
-struct gen {
-	double state[SERIES];
-	double rate[SERIES];
-};
-
-static void
-gen_init(struct gen *g)
-{
-	for (unsigned i = 0; i < SERIES; i++) {
-		g->state[i] = uniform() * 1e9;
-		g->rate[i] = 50 + uniform() * 5000;
-		if (i < 12)
-			g->state[i] = uniform() * 60;
-		else if (i < 15)
-			g->state[i] = uniform() * 4;
-		else if (i < 21)
-			g->state[i] = uniform() * 8e9;
-	}
-}
-
-static double
-walk(struct gen *g, unsigned i, double step, double low, double high)
-{
-	g->state[i] += normal() * step;
-	g->state[i] = fmin(fmax(g->state[i], low), high);
-	return g->state[i];
-}
-
-/* The mix: 12 CPU %, 3 load, 6 memory, 12 file system, 10 disk, 16 net (half constant), 5 process,
- * 20 probe, 12 steps, 4 others. */
-static double
-gen_next(struct gen *g, unsigned i)
-{
-	if (i < 12)
-		return decimals(walk(g, i, 1.5, 0, 100), 2);
-	if (i < 15)
-		return decimals(walk(g, i, 0.05, 0, 64), 2);
-	if (i < 21)
-		return rounded(walk(g, i, 4e6, 1e8, 16e9), 4096);
-	if (i < 33)
-		return i % 3 != 0 ? floor(g->state[i]) : rounded(walk(g, i, 1e5, 1e6, 5e11), 4096);
-	if (i < 43 || (i < 59 && i % 2 == 0))
-		return floor(g->state[i] += g->rate[i] * (1 + 0.3 * normal()) + 0.5);
-	if (i < 59)
-		return floor(g->state[i]);
-	if (i < 64)
-		return i % 2 ? decimals(walk(g, i, 0.3, 0, 100), 1) : rounded(g->state[i], 1);
-	if (i < 84)
-		return i % 4 == 0 ? 200 : decimals(20 * exp(0.5 * normal()) + g->rate[i] / 50, 3);
-	if (i < 96)
-		return i % 2 ? floor(exp(normal()) * 3) : decimals(30 * exp(0.8 * normal()), 2);
-	return decimals(walk(g, i, 0.4, -20, 1e9), 1);
-}
 
 static double
 cpu_ns(void)
@@ -209,7 +119,7 @@ decode(const struct bl_buf *msg, struct bl_buf *raw, bool verify)
 }
 
 static void
-encode(struct bl_batch_enc *e, struct gen *g, unsigned ticks, int64_t now, struct bl_buf *msg,
+encode(struct bl_batch_enc *e, struct mix *g, unsigned ticks, int64_t now, struct bl_buf *msg,
     struct result *res)
 {
 	static double v[SERIES][512];
@@ -223,9 +133,9 @@ encode(struct bl_batch_enc *e, struct gen *g, unsigned ticks, int64_t now, struc
 	h.collect_begin_ms = now;
 	h.collect_end_ms = now + 10000 * (int64_t)ticks;
 	for (unsigned t = 0; t < ticks; t++) {
-		at[t] = now + 10000 * (int64_t)t + (int64_t)(uniform() * 20);
+		at[t] = now + 10000 * (int64_t)t + (int64_t)(mix_uniform() * 20);
 		for (unsigned i = 0; i < SERIES; i++)
-			v[i][t] = gen_next(g, i);
+			v[i][t] = mix_next(g, i);
 	}
 	t0 = cpu_ns();
 	bl_batch_enc_reset(e);
@@ -256,13 +166,13 @@ run(const struct shape *shape)
 	struct bl_buf *msg = calloc(shape->batches, sizeof(*msg)), raw;
 	struct result res = { 0 };
 	int64_t now = 123456789;
-	struct gen g;
+	struct mix g;
 	double n, t0;
 
 	if (e == NULL || msg == NULL)
 		exit(1);
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-	gen_init(&g);
+	mix_init(&g, SERIES);
 	for (unsigned b = 0; b < shape->batches; b++, now += 10000 * (int64_t)shape->ticks) {
 		bl_buf_init(&msg[b], BL_BATCH_WIRE_MAX);
 		encode(e, &g, shape->ticks, now, &msg[b], &res);
