@@ -26,8 +26,12 @@ on_up(void *ctx)
 	size_t packet = bl_mqtt_max_packet(a->mqtt);
 
 	bl_mqtt_stats(a->mqtt, &st);
-	bl_info("link", "connected broker=%s:%lld address=%s tls_resumed=%d attempts=%" PRIu64,
+	bl_info("link",
+	    "connected broker=%s:%lld transport=%s proxy=%s address=%s tls_resumed=%d "
+	    "attempts=%" PRIu64,
 	    a->config->v->broker.host, (long long)a->config->v->broker.port,
+	    config_transports[a->config->v->broker.transport],
+	    a->config->proxy_host != NULL ? a->config->proxy_host : "none",
 	    bl_mqtt_link_report(a->mqtt)->peer, (int)bl_mqtt_link_report(a->mqtt)->resumed,
 	    st.attempts);
 	agent_clock_server_begins(a, bl_mqtt_link_report(a->mqtt)->server_not_before_unix_ms);
@@ -299,7 +303,14 @@ agent_link_report(const struct agent *a, struct bl_report_link *out)
 
 	delivery_status(a->delivery, &st);
 	*out = (struct bl_report_link){ .has = true,
+		.transport = a->config->v->broker.transport == CONFIG_WEBSOCKET
+				 ? BL_TRANSPORT_WEBSOCKET
+				 : BL_TRANSPORT_TCP,
+		.via_proxy = a->config->proxy_host != NULL,
 		.max_packet_bytes = a->mqtt != NULL ? bl_mqtt_max_packet(a->mqtt) : 0,
 		.connections = a->connections,
 		.rate_bytes_per_s = st.rate_bytes_per_s };
+	if (a->mqtt != NULL)
+		(void)snprintf(out->local_address, sizeof(out->local_address), "%s",
+		    bl_mqtt_link_report(a->mqtt)->local);
 }

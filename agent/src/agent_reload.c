@@ -31,13 +31,6 @@ needs_restart(const struct config_values *old, const struct config_values *new)
 	return NULL;
 }
 
-static bool
-address_changed(const struct config_values *old, const struct config_values *new)
-{
-	return !same(old->broker.host, new->broker.host) || old->broker.port != new->broker.port ||
-	       !same(old->broker.verify_name, new->broker.verify_name);
-}
-
 /* Reads and checks; NULL when the running one stays. */
 static struct config *
 read_new(struct agent *a)
@@ -82,8 +75,8 @@ apply_link(struct agent *a, const struct config *new)
 		bl_error("config", "reload refused, the running configuration stays: %s", err.msg);
 		return false;
 	}
-	if (address_changed(a->config->v, new->v))
-		bl_mqtt_drop(a->mqtt, "the broker's address was changed in the configuration");
+	if (!config_broker_same_way(&a->config->v->broker, &new->v->broker))
+		bl_mqtt_drop(a->mqtt, "the way to the broker was changed in the configuration");
 	return true;
 }
 

@@ -64,11 +64,13 @@ link_json(const struct agent *a, const struct bl_mqtt_stats *st)
 	const int64_t retry = a->mqtt == NULL ? a->mqtt_retry_mono_ms : a->retry_at_mono_ms;
 	const struct bl_link_report *r = a->mqtt != NULL ? bl_mqtt_link_report(a->mqtt) : NULL;
 
-	return json_pack("{s:s,s:o,s:s,s:I,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I}", "state",
-	    link_state(a, st), "since_unix_ms",
+	return json_pack("{s:s,s:o,s:s,s:I,s:s,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I}",
+	    "state", link_state(a, st), "since_unix_ms",
 	    a->mqtt != NULL ? json_integer(bl_unix_ms(a->clock) - (now - st->since_mono_ms))
 			    : json_null(),
-	    "host", b->host, "port", (json_int_t)b->port, "address",
+	    "host", b->host, "port", (json_int_t)b->port, "transport",
+	    config_transports[b->transport], "proxy",
+	    text_or_null(b->proxy.url != NULL ? b->proxy.url : ""), "address",
 	    text_or_null(up && r != NULL ? r->peer : ""), "why", text_or_null(why), "fault",
 	    a->mqtt == NULL ? "files" : bl_link_fault_name(up ? BL_FAULT_NONE : st->fault),
 	    "retry_in_ms",

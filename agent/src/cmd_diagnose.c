@@ -173,9 +173,20 @@ static const struct {
 			    "down, a wrong address" },
 	{ BL_FAULT_NOT_TLS, "another service answers on that port, or a captive portal or proxy "
 			    "stands in between; nothing is sent to it" },
+	{ BL_FAULT_PORTAL, "a captive portal or a login page stands in between: somebody has to "
+			   "sign in there with a "
+			   "browser, or the network's people have to let this device through; "
+			   "nothing is sent to it" },
+	{ BL_FAULT_PROXY, "look at broker.proxy and its password_file, and ask the people of the "
+			  "proxy whether it "
+			  "lets this device through to the broker's name and port" },
+	{ BL_FAULT_WEBSOCKET, "is broker.port the broker's WebSocket port, and broker.path right? "
+			      "`branchline init --websocket-port` opens one" },
 	{ BL_FAULT_SERVER_CERT,
 	    "the server does not prove that it is your broker: is it the right address, and is "
-	    "broker.ca of the same organisation? Never switch the check off" },
+	    "broker.ca of the same organisation? A captive portal or TLS inspection shows a "
+	    "certificate of "
+	    "its own: the broker has to be excepted from it. Never switch the check off" },
 	{ BL_FAULT_OWN_CERT,
 	    "the broker does not take this device's certificate: make a new one at the centre, and "
 	    "set the device up again" },
@@ -203,19 +214,31 @@ report_link(const struct config *c, const struct bl_link_report *r, bool ok)
 	const enum bl_link_phase failed = ok ? BL_LINK_READY : r->phase;
 
 	if (failed > BL_LINK_DNS)
-		diagnose_ok("name look-up", r->dns_ms, "%s", b->host);
+		diagnose_ok("name look-up", r->dns_ms, "%s",
+		    c->proxy_host != NULL ? c->proxy_host : b->host);
 	else
 		diagnose_failed(
 		    "name look-up", r->dns_ms, diagnose_advice(r->fault), "%s", r->text);
 	if (failed > BL_LINK_CONNECT)
-		diagnose_ok("TCP", r->connect_ms, "connected to %s", r->peer);
+		diagnose_ok("TCP", r->connect_ms, "connected to %s%s",
+		    c->proxy_host != NULL ? "the proxy, " : "", r->peer);
 	else if (failed == BL_LINK_CONNECT)
 		diagnose_failed("TCP", r->connect_ms, diagnose_advice(r->fault), "%s", r->text);
-	if (ok)
+	if (c->proxy_host != NULL && failed > BL_LINK_PROXY)
+		diagnose_ok("proxy", r->proxy_ms, "it lets us through to %s:%lld", b->host,
+		    (long long)b->port);
+	else if (failed == BL_LINK_PROXY)
+		diagnose_failed("proxy", r->proxy_ms, diagnose_advice(r->fault), "%s", r->text);
+	if (failed > BL_LINK_TLS)
 		diagnose_ok("TLS", r->tls_ms, "server \"%s\", %s; it accepted our certificate",
 		    r->server_subject, r->cipher);
-	else if (failed >= BL_LINK_TLS)
+	else if (failed == BL_LINK_TLS)
 		diagnose_failed("TLS", r->tls_ms, diagnose_advice(r->fault), "%s", r->text);
+	if (ok && r->websocket)
+		diagnose_ok("WebSocket", r->upgrade_ms, "%s", b->path);
+	else if (failed == BL_LINK_UPGRADE)
+		diagnose_failed(
+		    "WebSocket", r->upgrade_ms, diagnose_advice(r->fault), "%s", r->text);
 }
 
 static bool

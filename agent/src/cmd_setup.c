@@ -25,6 +25,7 @@
 #include "branchline/topic.h"
 
 #include "config.h"
+#include "setup_internal.h"
 
 #define PEM_MAX 65536
 
@@ -39,20 +40,6 @@ static const char help[] =
     "An identity of another device that lies there is not overwritten without --force.\n"
     "The same device again is fine: new certificates come in, the spool stays.\n";
 
-struct file_broker {
-	char *host;
-	int64_t port;
-	char *verify_name;
-};
-
-struct file {
-	int64_t version;
-	char *device, *site;
-	int64_t part;
-	struct file_broker broker;
-	char *ca, *certificate, *key, *crl, *agent;
-};
-
 static const char *
 check_id(const void *value)
 {
@@ -62,23 +49,39 @@ check_id(const void *value)
 static const struct bl_conf_key broker_keys[] = {
 	{ .name = "host",
 	    .type = BL_CONF_STR,
-	    .offset = offsetof(struct file_broker, host),
+	    .offset = offsetof(struct config_broker, host),
 	    .min = 1,
 	    .max = 253 },
 	{ .name = "port",
 	    .type = BL_CONF_INT,
 	    .dflt = "8883",
-	    .offset = offsetof(struct file_broker, port),
+	    .offset = offsetof(struct config_broker, port),
 	    .min = 1,
 	    .max = 65535 },
 	{ .name = "verify_name",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
-	    .offset = offsetof(struct file_broker, verify_name),
+	    .offset = offsetof(struct config_broker, verify_name),
 	    .max = 253 },
+	{ .name = "transport",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "tcp",
+	    .offset = offsetof(struct config_broker, transport),
+	    .choices = config_transports },
+	{ .name = "path",
+	    .type = BL_CONF_STR,
+	    .dflt = "/mqtt",
+	    .offset = offsetof(struct config_broker, path),
+	    .min = 1,
+	    .max = 120 },
+	{ .name = "proxy",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_broker, proxy),
+	    .section = &config_proxy_section },
 	{ 0 },
 };
-static const struct bl_conf_section broker_section = { "broker", sizeof(struct file_broker),
+static const struct bl_conf_section broker_section = { "broker", sizeof(struct config_broker),
 	broker_keys, NULL };
 
 #define PEM_KEY(field, default_text)                                                               \
@@ -201,64 +204,23 @@ make_dir(const char *dir, struct bl_err *err)
 	return BL_OK;
 }
 
-/* ---- the configuration ---- */
-
-static void
-quoted(FILE *f, const char *key, const char *text)
-{
-	(void)fprintf(f, "%s: \"", key);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			(void)fputc('\\', f);
-		(void)fputc(*text, f);
-	}
-	(void)fputs("\"\n", f);
-}
-
-static bool
-says_state_dir(const char *fragment)
-{
-	return fragment != NULL && (strncmp(fragment, "state_dir:", 10) == 0 ||
-				       strstr(fragment, "\nstate_dir:") != NULL);
-}
-
-static char *
-make_config(const struct file *in, const char *dir)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f == NULL)
-		return NULL;
-	(void)fputs("# Written by `branchline-agent setup`. `branchline-agent options` lists what "
-		    "can be set here.\n\ndevice:\n",
-	    f);
-	quoted(f, "  id", in->device);
-	quoted(f, "  site", in->site);
-	(void)fprintf(f, "  part: %" PRId64 "\n\nbroker:\n", in->part);
-	quoted(f, "  host", in->broker.host);
-	(void)fprintf(f, "  port: %" PRId64 "\n", in->broker.port);
-	if (in->broker.verify_name != NULL)
-		quoted(f, "  verify_name", in->broker.verify_name);
-	(void)fputs("  ca: ca.pem\n  certificate: certificate.pem\n  key: key.pem\n", f);
-	if (in->crl != NULL)
-		(void)fputs("  crl: crl.pem\n", f);
-	if (strcmp(dir, "/etc/branchline-agent") != 0 && !says_state_dir(in->agent))
-		(void)fputs("\nstate_dir: state\n", f);
-	if (in->agent != NULL)
-		(void)fprintf(f, "\n%s\n", in->agent);
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
+/* ---- what is there ---- */
 
 static bool
 same(const char *a, const char *b)
 {
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* A proxy that this place has, and the file does not know of, stays. */
+static bool
+same_way(const struct config_broker *there, const struct config_broker *in)
+{
+	struct config_broker wanted = *in;
+
+	if (wanted.proxy.url == NULL)
+		wanted.proxy = there->proxy;
+	return config_broker_same_way(there, &wanted);
 }
 
 /* What lies in the folder: nothing, this device, or another one. */
@@ -280,12 +242,10 @@ look_there(const char *dir, const struct file *in, char *who, size_t size)
 	if (config_load(&c, path, &errors, &err) == BL_OK) {
 		(void)snprintf(who, size, "device \"%s\"", c->v->device.id);
 		if (same(c->v->device.id, in->device))
-			there = same(c->v->broker.host, in->broker.host) &&
-					c->v->broker.port == in->broker.port &&
-					same(c->v->broker.verify_name, in->broker.verify_name) &&
-					c->v->device.part == in->part
-				    ? THERE_SAME
-				    : THERE_SAME_MOVED;
+			there =
+			    same_way(&c->v->broker, &in->broker) && c->v->device.part == in->part
+				? THERE_SAME
+				: THERE_SAME_MOVED;
 		config_free(c);
 	}
 	bl_conf_errors_free(&errors);
@@ -367,7 +327,7 @@ put_in_place(struct target *t, size_t n, const char *dir, bool keep_before, stru
 static int
 install(const struct file *in, const char *dir, enum there there, struct bl_err *err)
 {
-	char *config = make_config(in, dir);
+	char *config = setup_config(in, dir);
 	struct target t[] = {
 		{ .name = "ca.pem", .text = in->ca, .mode = 0644 },
 		{ .name = "certificate.pem", .text = in->certificate, .mode = 0644 },
@@ -421,6 +381,11 @@ say_next(const struct file *in, const char *dir, const char *path, enum there th
 		(void)printf("  branchline-agent run%s%s%s   starts it\n",
 		    standard ? "" : " --config ", standard ? "" : dir,
 		    standard ? "" : "/agent.yaml");
+	if (in->broker.proxy.password_file != NULL)
+		(void)printf("  write the proxy's password into %s%s%s (mode 0600), before that\n",
+		    in->broker.proxy.password_file[0] == '/' ? "" : dir,
+		    in->broker.proxy.password_file[0] == '/' ? "" : "/",
+		    in->broker.proxy.password_file);
 	(void)printf("  rm %s   it holds the private key and is not needed any more\n", path);
 }
 

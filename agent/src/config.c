@@ -60,59 +60,6 @@ static const struct bl_conf_key device_keys[] = {
 static const struct bl_conf_section device_section = { "device", sizeof(struct config_device),
 	device_keys, NULL };
 
-static const struct bl_conf_key broker_keys[] = {
-	{ .name = "host",
-	    .type = BL_CONF_STR,
-	    .offset = offsetof(struct config_broker, host),
-	    .min = 1,
-	    .max = 253,
-	    .help = "name or address of the broker" },
-	{ .name = "port",
-	    .type = BL_CONF_INT,
-	    .dflt = "8883",
-	    .offset = offsetof(struct config_broker, port),
-	    .min = 1,
-	    .max = 65535,
-	    .help = "its TLS port" },
-	{ .name = "verify_name",
-	    .type = BL_CONF_STR,
-	    .dflt = "",
-	    .offset = offsetof(struct config_broker, verify_name),
-	    .max = 253,
-	    .help = "the name that its certificate must carry; none: host" },
-	{ .name = "ca",
-	    .type = BL_CONF_STR,
-	    .dflt = "ca.pem",
-	    .offset = offsetof(struct config_broker, ca),
-	    .min = 1,
-	    .max = 4000,
-	    .help = "certificate of the organisation's CA (PEM)" },
-	{ .name = "certificate",
-	    .type = BL_CONF_STR,
-	    .dflt = "certificate.pem",
-	    .offset = offsetof(struct config_broker, certificate),
-	    .min = 1,
-	    .max = 4000,
-	    .help = "this device's certificate (PEM)" },
-	{ .name = "key",
-	    .type = BL_CONF_STR,
-	    .dflt = "key.pem",
-	    .offset = offsetof(struct config_broker, key),
-	    .min = 1,
-	    .max = 4000,
-	    .help = "its private key (PEM), readable by the agent alone" },
-	{ .name = "crl",
-	    .type = BL_CONF_STR,
-	    .dflt = "",
-	    .offset = offsetof(struct config_broker, crl),
-	    .max = 4000,
-	    .help = "list of revoked certificates (PEM) to check the broker's against" },
-	{ 0 },
-};
-
-static const struct bl_conf_section broker_section = { "broker", sizeof(struct config_broker),
-	broker_keys, NULL };
-
 static const struct bl_conf_key spool_keys[] = {
 	{ .name = "max_bytes",
 	    .type = BL_CONF_SIZE,
@@ -211,7 +158,7 @@ static const struct bl_conf_key root_keys[] = {
 	    .type = BL_CONF_SECTION,
 	    .offset = offsetof(struct config_values, broker),
 	    .help = "where data goes, and with which identity",
-	    .section = &broker_section },
+	    .section = &config_broker_section },
 	{ .name = "state_dir",
 	    .type = BL_CONF_STR,
 	    .dflt = CONFIG_STATE_DEFAULT,
@@ -371,7 +318,7 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
 	    make_absolute(&v->broker.certificate, base) < 0 ||
 	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0 ||
-	    place_steps(v, base) < 0)
+	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_steps(v, base) < 0)
 		rc = BL_ENOMEM;
 	for (size_t i = 0; i < v->probes.n; i++) {
 		char **file = &((struct probe_conf *)v->probes.item)[i].ca_file;
@@ -435,6 +382,8 @@ load(struct config **out, const char *path, const char *text, size_t len,
 	if (rc == BL_OK)
 		rc = resolve(c, v, path, err);
 	if (rc == BL_OK)
+		rc = config_broker_place(c, err);
+	if (rc == BL_OK)
 		rc = hash(c, err);
 	if (rc < 0) {
 		config_free(c);
@@ -471,25 +420,9 @@ config_free(struct config *c)
 		free(v);
 	}
 	free(c->schema);
+	free(c->proxy_host);
 	free(c->path);
 	free(c);
-}
-
-void
-config_link(const struct config *c, struct bl_link_cfg *out)
-{
-	const struct config_broker *b = &c->v->broker;
-
-	memset(out, 0, sizeof(*out));
-	out->host = b->host;
-	out->port = (uint16_t)b->port;
-	out->verify_name = b->verify_name;
-	out->ca_file = b->ca;
-	out->cert_file = b->certificate;
-	out->key_file = b->key;
-	out->crl_file = b->crl;
-	out->resume = true;
-	out->handover = true;
 }
 
 void

@@ -101,6 +101,10 @@ print_link(const json_t *link, int64_t now, FILE *to)
 	    text(link, "host"), number(link, "port"));
 	if (text(link, "address")[0] != '\0')
 		(void)fprintf(to, " at %s", text(link, "address"));
+	if (strcmp(text(link, "transport"), "websocket") == 0)
+		(void)fputs(" over WebSocket", to);
+	if (text(link, "proxy")[0] != '\0')
+		(void)fprintf(to, " through the proxy %s", text(link, "proxy"));
 	(void)fputc('\n', to);
 	if (text(link, "why")[0] != '\0')
 		(void)fprintf(to, "           why: %s\n", text(link, "why"));

@@ -211,7 +211,8 @@ bl_mqtt_forget_proxies(void)
 	}
 	if (told[0] != '\0')
 		bl_info("link",
-		    "connections go to the broker directly, never through a proxy; not used from "
+		    "connections go as the configuration says, and through its proxy only; not "
+		    "used from "
 		    "the environment:%s",
 		    told);
 }

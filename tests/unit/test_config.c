@@ -56,6 +56,85 @@ defaults_make_a_complete_configuration(void **state)
 }
 
 static void
+the_way_to_the_broker_is_told_to_the_link(void **state)
+{
+	static const struct {
+		const char *broker;
+		const char *proxy; /* NULL: none */
+		unsigned port;
+		const char *path; /* NULL: no WebSocket */
+	} cases[] = {
+		{ "", NULL, 0, NULL },
+		{ "transport: websocket", NULL, 0, "/mqtt" },
+		{ "transport: websocket, path: /a/b", NULL, 0, "/a/b" },
+		{ "path: /a", NULL, 0, NULL },
+		{ "proxy: {url: 'http://proxy.example:3128'}", "proxy.example", 3128, NULL },
+		{ "proxy: {url: 'http://[2001:db8::1]:80/'}", "2001:db8::1", 80, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_link_cfg link;
+		struct config *c;
+		char text[300];
+
+		(void)snprintf(text, sizeof(text),
+		    "device: {id: dev-1, site: shop, part: 3}\nbroker: {host: b, %s}\n",
+		    cases[i].broker);
+		c = good("/etc/x/agent.yaml", text);
+		config_link(c, &link);
+		assert_int_equal(link.proxy_host != NULL, cases[i].proxy != NULL);
+		if (cases[i].proxy != NULL)
+			assert_string_equal(link.proxy_host, cases[i].proxy);
+		assert_int_equal(link.proxy_port, cases[i].port);
+		assert_int_equal(link.websocket_path != NULL, cases[i].path != NULL);
+		if (cases[i].path != NULL)
+			assert_string_equal(link.websocket_path, cases[i].path);
+		config_free(c);
+	}
+}
+
+static void
+a_way_that_cannot_be_gone_is_refused(void **state)
+{
+	static const struct {
+		const char *broker, *says;
+	} cases[] = {
+		{ "transport: udp", "broker.transport" },
+		{ "path: mqtt", "a path that begins with /" },
+		{ "path: '/a b'", "a path that begins with /" },
+		{ "proxy: {url: 'https://p:1'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://p'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://p:0'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://p:65536'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://p:1/x'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://u:s@p:1'}", "the address of an HTTP proxy" },
+		{ "proxy: {url: 'http://[::1:1'}", "the address of an HTTP proxy" },
+		{ "proxy: {user: a, password_file: b}", "set url" },
+		{ "proxy: {url: 'http://p:1', user: a}", "needs password_file" },
+		{ "proxy: {url: 'http://p:1', user: 'a:b', password_file: c}", "without colon" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_conf_errors errors;
+		struct bl_err err = { 0 };
+		struct config *c;
+		char text[300];
+
+		(void)snprintf(text, sizeof(text),
+		    "device: {id: dev-1, site: shop, part: 3}\nbroker: {host: b, %s}\n",
+		    cases[i].broker);
+		assert_int_equal(
+		    config_parse(&c, "agent.yaml", text, strlen(text), &errors, &err), BL_EINVAL);
+		assert_true(errors.n_kept > 0);
+		if (strstr(errors.line[0], cases[i].says) == NULL)
+			fail_msg("%s: %s", cases[i].broker, errors.line[0]);
+		bl_conf_errors_free(&errors);
+	}
+}
+
+static void
 samplers_get_their_own_options(void **state)
 {
 	char text[512];
@@ -202,6 +281,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_make_a_complete_configuration),
+		cmocka_unit_test(the_way_to_the_broker_is_told_to_the_link),
+		cmocka_unit_test(a_way_that_cannot_be_gone_is_refused),
 		cmocka_unit_test(samplers_get_their_own_options),
 		cmocka_unit_test(relative_paths_begin_at_the_file),
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),

@@ -26,12 +26,23 @@ struct config_device {
 	int64_t part;
 };
 
+enum config_transport { CONFIG_TCP, CONFIG_WEBSOCKET }; /* of config_transports */
+
+struct config_proxy {
+	char *url;           /* http://HOST:PORT; NULL: none */
+	char *user;          /* or NULL */
+	char *password_file; /* or NULL */
+};
+
 struct config_broker {
 	char *host;
 	int64_t port;
 	char *verify_name; /* NULL: host */
 	char *ca, *certificate, *key;
 	char *crl; /* or NULL */
+	int transport;
+	char *path; /* of the WebSocket */
+	struct config_proxy proxy;
 };
 
 struct config_spool {
@@ -66,7 +77,9 @@ struct config_values {
 struct config {
 	const struct config_values *v; /* owned */
 	char *path;                    /* of the file, absolute */
-	char hash[65];                 /* SHA-256 of the effective configuration, hex */
+	char *proxy_host;              /* from broker.proxy.url; NULL: none */
+	uint16_t proxy_port;
+	char hash[65]; /* SHA-256 of the effective configuration, hex */
 	struct config_schema *schema;
 };
 
@@ -83,6 +96,13 @@ void config_free(struct config *c);
 
 /* The struct that belongs to samplers[i]. */
 const void *config_sampler(const struct config *c, size_t i);
+/* The section `broker`, and its parts for who reads them elsewhere. */
+extern const struct bl_conf_section config_broker_section, config_proxy_section;
+extern const char *const config_transports[]; /* "tcp", "websocket", NULL */
+/* Takes the proxy's address apart; for config.c, once. */
+int config_broker_place(struct config *c, struct bl_err *err);
+/* Whether both lead to the same broker by the same way; certificates and passwords aside. */
+bool config_broker_same_way(const struct config_broker *a, const struct config_broker *b);
 /* What the link needs; borrows c's strings. */
 void config_link(const struct config *c, struct bl_link_cfg *out);
 
