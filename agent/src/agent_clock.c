@@ -279,12 +279,15 @@ agent_clock_tell_again(struct agent *a)
 void
 agent_clock_report(const struct agent *a, struct bl_report_clock *out)
 {
-	const struct bl_clock_segment *s = &a->clockmap.newest;
-	const int64_t wall = bl_unix_ms(a->clock) - bl_boot_ms(a->clock);
+	const struct clockmap *m = &a->clockmap;
+	const bool known = clockmap_trusted(m);
 
 	*out = (struct bl_report_clock){ .has = true,
-		.source = s->source,
-		.wall_minus_map_ms = clockmap_trusted(&a->clockmap) ? wall - s->offset_ms : 0,
-		.uncertainty_ms = s->uncertainty_ms,
-		.wall_usable = !agent_clock_untrusted(a) };
+		.source = known ? m->source : BL_CLOCK_UNTRUSTED,
+		.wall_minus_map_ms = clockmap_wall_less_map_ms(m),
+		.uncertainty_ms = clockmap_doubt_ms(m, bl_boot_ms(a->clock)),
+		.wall_usable = !agent_clock_untrusted(a),
+		.floor_lifted = a->clock_floor_lifted,
+		.drift_ppb = clockmap_drift_ppb(m),
+		.steps = m->steps };
 }

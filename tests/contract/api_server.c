@@ -14,6 +14,8 @@
  *   broker up|down    what the status callback says, also of evaluator and delivery
  *   evaluate SITE DEVICE OTHER_SITE BASE_MS
  *                     results of evaluation in the hour after BASE_MS: api_evaluation.h
+ *   doubt DEVICE BASE_MS LENGTH_MS UNCERTAINTY_MS
+ *                     telemetry of another boot, begun at BASE_MS, whose clock is that uncertain
  *   changes           "done N M": how often the collector was told of changed definitions
  *                     and of messages
  *   idle              nothing; a sign of life
@@ -379,6 +381,30 @@ thin(struct server *s, const char *device)
 }
 
 static void
+doubt(struct server *s, const char *line)
+{
+	struct bl_clock_segment seg = { .id = 1, .source = BL_CLOCK_CENTRE };
+	struct bl_event ev = { .type = str("clock.jump") };
+	long long base = 0, length = 0, uncertainty = 0;
+	struct store_spool *sp;
+	char device[64] = "";
+	struct bl_err err = { 0 };
+
+	(void)sscanf(line, "%*s %63s %lld %lld %lld", device, &base, &length, &uncertainty);
+	memset(seg.boot.b, ++s->spools, sizeof(seg.boot.b));
+	memset(s->next_seq, 0, sizeof(s->next_seq));
+	seg.offset_ms = base;
+	seg.uncertainty_ms = (uint32_t)uncertainty;
+	ev.boot_ms = length / 2;
+	check(store_begin(s->store, &err), "begin", &err);
+	check(store_spool(s->store, &seg.boot, device, &sp, &err), "spool", &err);
+	put_dictionary(s, sp);
+	check(store_clock(s->store, sp, &seg, &err), "clock", &err);
+	put_batch(s, device, &seg.boot, BL_STREAM_EVENTS, 0, length, 1, NULL, &ev);
+	check(store_commit(s->store, &err), "commit", &err);
+}
+
+static void
 offline(struct server *s, const char *device)
 {
 	struct bl_err err = { 0 };
@@ -430,6 +456,8 @@ obey(struct server *s, char *line)
 		probe(s, device, value[0] == '1');
 	else if (strcmp(word, "thin") == 0)
 		thin(s, device);
+	else if (strcmp(word, "doubt") == 0)
+		doubt(s, line);
 	else if (strcmp(word, "offline") == 0)
 		offline(s, device);
 	else if (strcmp(word, "aside") == 0)

@@ -293,7 +293,7 @@ def test_cells_are_what_was_worked_out(server, viewer):
     assert (cells["kpi"], cells["window"], cells["unit"], cells["next"]) == ("failures", "1m", "%", None)
     assert cells["items"][0] == {
         "site": "west", "begin_unix_ms": base, "end_unix_ms": base + M, "version": 1, "value": 1.5, "n": 60,
-        "completeness": 1, "ready": True, "state": "final", "revisions": 0, "known_unix_ms": base + M + 500}
+        "completeness": 1, "ready": True, "state": "final", "revisions": 0, "known_unix_ms": base + M + 500, "clock_doubt_ms": None}
     assert [(c["value"], c["state"], c["ready"]) for c in cells["items"]] == [
         (1.5, "final", True), (None, "provisional", False), (3.25, "final_incomplete", False)]
     assert [c["n"] for c in viewer.ok("GET", "/kpis/failures/cells?window=1h")["items"]] == [62]
@@ -374,7 +374,7 @@ def test_cases(server, viewer):
     one = viewer.ok("GET", "/cases/1")
     assert {k: one[k] for k in cases["items"][1]} == cases["items"][1]
     assert one["steps"] == [{"step": "review", "device": "west-till", "begin_unix_ms": base, "end_unix_ms": base + 5 * M,
-                             "attrs": {"owner": "li.na"}}]
+                             "uncertainty_ms": None, "attrs": {"owner": "li.na"}}]
     assert [(e["type"], e["step"], e["unix_ms"] - base) for e in one["event_list"]] == [
         ("step.begin", "review", 0), ("step.end", "review", 5 * M), ("step.event", "", 6 * M)]
     assert [i["id"] for i in one["incidents"]] == [2]
@@ -577,3 +577,39 @@ def test_operator_sees_channels_and_a_viewer_does_not(viewer, operator):
         refused(operator.call("PATCH", f"/{kind}/page-0", {}), 403, "forbidden")
     refused(operator.get("/users"), 403, "forbidden")
     refused(operator.call("POST", "/expressions/check", {"text": "true", "use": "done"}), 403, "forbidden")
+
+
+# ---- clocks that are not sure ------------------------------------------------------------
+
+
+def test_what_a_clock_is_not_sure_of_is_flagged(server, viewer):
+    """The last one here: it makes two minutes of the site doubtful, by a minute and a half."""
+    base = server.base
+    server.order("doubt", "west-till", str(base), str(2 * M), "90000")
+    cells = viewer.ok("GET", f"/kpis/failures/cells?site=west&from={base}&to={base + 3 * M}")["items"]
+    assert [c["clock_doubt_ms"] for c in cells] == [90000, 90000, None]
+    assert [c["value"] for c in cells] == [1.5, None, 3.25], "flagged, not left out"
+    hours = viewer.ok("GET", "/kpis/failures/cells?window=1h")["items"]
+    assert [c["clock_doubt_ms"] for c in hours] == [None], "an hour is longer than the doubt"
+    latest = viewer.ok("GET", "/kpis/failures/latest?window=1m")["items"]
+    assert latest and all("clock_doubt_ms" in c for c in latest)
+
+    case = viewer.ok("GET", "/cases/1")
+    assert [s["uncertainty_ms"] for s in case["steps"]] == [90000]
+    assert {e["unix_ms"]: e["uncertainty_ms"] for e in case["event_list"]}[base] == 90000
+    assert {e["uncertainty_ms"] for e in case["event_list"] if e["unix_ms"] > base + 2 * M} == {None}
+
+    def incidents():
+        return {i["id"]: i["clock_doubt_ms"] for i in viewer.ok("GET", "/incidents")["items"]}
+
+    assert set(incidents().values()) == {None}
+    server.order("doubt", "west-till", str(base + 12 * M), str(M), "61000")
+    assert incidents()[1] == 61000 and incidents()[3] is None, "at another site"
+    assert viewer.ok("GET", "/incidents/1")["clock_doubt_ms"] == 61000
+
+    events = viewer.ok("GET", f"/devices/west-till/events?from={base}&to={base + 6 * M}")["items"]
+    assert [(e["type"], e["uncertainty_ms"]) for e in events if e["type"] == "clock.jump"] == [("clock.jump", 90000)]
+    series = viewer.ok("GET", "/devices/west-till/series")["items"][0]["id"]
+    answer = viewer.ok("GET", f"/query?series={series}&from={base}&to={base + 6 * M}&step={M}")["series"][0]
+    assert answer["doubts"] == [
+        {"from_unix_ms": base, "to_unix_ms": base + 2 * M, "uncertainty_ms": 90000}]

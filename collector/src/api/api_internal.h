@@ -151,6 +151,29 @@ void api_definitions_changed(struct api *api);
 /* Sites or devices changed: tells the collector, and the overview is made anew. */
 void api_fleet_changed(struct api *api);
 
+/* ---- how sure times are: doubt.c */
+
+struct api_doubt {
+	char who[BL_ID_TEXT_MAX + 1]; /* a device, or its site then */
+	int64_t from_unix_ms, to_unix_ms;
+	uint32_t ms;
+};
+
+struct api_doubts {
+	struct api_doubt *s;
+	size_t n, size;
+};
+
+/* Spans in which clocks were uncertain by least_ms or more; device NULL: of all. */
+int api_doubts_of_devices(struct api_req *r, const char *device, int64_t from, int64_t to,
+    int64_t least_ms, struct api_doubts *out, struct bl_err *err);
+int api_doubts_of_sites(struct api_req *r, int64_t from, int64_t to, int64_t least_ms,
+    struct api_doubts *out, struct bl_err *err);
+void api_doubts_free(struct api_doubts *d);
+/* The largest of [from, to), or at from == to, as a member; null: none. */
+void api_doubt(struct jsonw *w, const char *key, const struct api_doubts *d, const char *who,
+    int64_t from, int64_t to);
+
 /* ---- checks of fields: checks.c */
 
 const char *check_id(const struct api *api, const char *v);

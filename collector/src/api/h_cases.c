@@ -8,6 +8,7 @@
 #include "incident.h"
 
 #define CASE_INCIDENTS_MAX 100u
+#define CASE_DOUBT_MS      3600000 /* events beside a case are shown, too */
 
 struct cases_query {
 	struct given_str site, process, cursor;
@@ -87,6 +88,8 @@ get_cases(struct api_req *r, struct bl_err *err)
 
 struct detail {
 	struct jsonw *w;
+	struct api_doubts doubts; /* of devices */
+	int64_t begin_unix_ms, end_unix_ms;
 	char site[BL_ID_TEXT_MAX + 1];
 	char subject[BL_ID_TEXT_MAX + CASES_ID_MAX + 2]; /* of incidents about it */
 };
@@ -97,6 +100,8 @@ write_detail(void *ctx, const struct cases_row *c)
 	struct detail *d = ctx;
 
 	write_members(d->w, c);
+	d->begin_unix_ms = c->begin_unix_ms;
+	d->end_unix_ms = c->end_unix_ms;
 	(void)snprintf(d->site, sizeof(d->site), "%s", c->site);
 	(void)snprintf(d->subject, sizeof(d->subject), "%s/%s", c->process, c->case_id);
 	return false;
@@ -105,13 +110,17 @@ write_detail(void *ctx, const struct cases_row *c)
 static bool
 write_step(void *ctx, const struct cases_step *s)
 {
+	const struct api_doubts *doubts = &((struct detail *)ctx)->doubts;
 	struct jsonw *w = ((struct detail *)ctx)->w;
+	const bool begun = s->begin_unix_ms != INT64_MIN, ended = s->end_unix_ms != CASES_OPEN;
 
 	jsonw_object(w, NULL);
 	jsonw_str(w, "step", s->step);
 	jsonw_str(w, "device", s->device);
-	jsonw_int_or_null(w, "begin_unix_ms", s->begin_unix_ms != INT64_MIN, s->begin_unix_ms);
-	jsonw_int_or_null(w, "end_unix_ms", s->end_unix_ms != CASES_OPEN, s->end_unix_ms);
+	jsonw_int_or_null(w, "begin_unix_ms", begun, s->begin_unix_ms);
+	jsonw_int_or_null(w, "end_unix_ms", ended, s->end_unix_ms);
+	api_doubt(w, "uncertainty_ms", doubts, s->device, begun ? s->begin_unix_ms : s->end_unix_ms,
+	    ended ? s->end_unix_ms : s->begin_unix_ms);
 	api_object(w, "attrs", s->attrs);
 	jsonw_object_end(w);
 	return !w->buf.failed;
@@ -120,10 +129,12 @@ write_step(void *ctx, const struct cases_step *s)
 static bool
 write_event(void *ctx, const struct cases_event_row *e)
 {
+	const struct api_doubts *doubts = &((struct detail *)ctx)->doubts;
 	struct jsonw *w = ((struct detail *)ctx)->w;
 
 	jsonw_object(w, NULL);
 	jsonw_int(w, "unix_ms", e->unix_ms);
+	api_doubt(w, "uncertainty_ms", doubts, e->device, e->unix_ms, e->unix_ms);
 	jsonw_str(w, "device", e->device);
 	jsonw_str(w, "type", e->type);
 	jsonw_str(w, "step", e->step);
@@ -140,6 +151,10 @@ write_rest(struct api_req *r, struct detail *d, int64_t no, struct bl_err *err)
 	int64_t last;
 	int rc;
 
+	if ((rc = api_doubts_of_devices(r, NULL, d->begin_unix_ms - CASE_DOUBT_MS,
+		 d->end_unix_ms != CASES_OPEN ? d->end_unix_ms + CASE_DOUBT_MS : INT64_MAX,
+		 STORE_DOUBT_MIN_MS, &d->doubts, err)) < 0)
+		return rc;
 	jsonw_array(&r->w, "steps");
 	if ((rc = cases_steps(r->db, no, write_step, d, err)) < 0)
 		return rc;
@@ -168,7 +183,10 @@ get_cases_no(struct api_req *r, struct bl_err *err)
 		api_problem(r, 404, "not_found", "There is no case \"%s\".", r->param[0]);
 		return 0;
 	}
-	if (rc < 0 || (rc = write_rest(r, &d, no, err)) < 0)
+	if (rc >= 0)
+		rc = write_rest(r, &d, no, err);
+	api_doubts_free(&d.doubts);
+	if (rc < 0)
 		return rc;
 	jsonw_object_end(&r->w);
 	return api_json_send(r, 200);

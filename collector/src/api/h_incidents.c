@@ -11,6 +11,9 @@
 
 #define INCIDENTS_MAX 500  /* of a page: each carries its facts */
 #define MESSAGES_MAX  100u /* of one incident */
+/* The shortest window of a rule: what is placed better than that is in the right one, or next to
+ * it. */
+#define INCIDENT_DOUBT_MS 60000
 
 /* ---- parameters and bodies -------------------------------------------------- */
 
@@ -105,8 +108,8 @@ notice_name(enum incident_notice n)
 
 /* The members alone. */
 static int
-write_members(
-    struct api_req *r, struct api_names *names, const struct incident *i, struct bl_err *err)
+write_members(struct api_req *r, struct api_names *names, const struct api_doubts *doubts,
+    const struct incident *i, struct bl_err *err)
 {
 	const struct api_definition_name *rule;
 	const struct api_site_name *site;
@@ -127,6 +130,7 @@ write_members(
 	jsonw_str(w, "severity", define_severity_name(i->severity));
 	jsonw_int(w, "begin_unix_ms", i->begin_unix_ms);
 	jsonw_int_or_null(w, "end_unix_ms", i->end_unix_ms != INCIDENT_OPEN, i->end_unix_ms);
+	api_doubt(w, "clock_doubt_ms", doubts, i->site, i->begin_unix_ms, i->last_true_unix_ms);
 	jsonw_int(w, "last_true_unix_ms", i->last_true_unix_ms);
 	jsonw_int(w, "known_unix_ms", i->known_unix_ms);
 	jsonw_int(w, "changed_unix_ms", i->changed_unix_ms);
@@ -145,6 +149,7 @@ struct listing {
 	struct api_req *r;
 	struct api_page *page;
 	struct api_names names;
+	struct api_doubts doubts;
 	int64_t last;
 	int rc;
 	struct bl_err *err;
@@ -158,7 +163,7 @@ write_one(void *ctx, const struct incident *i)
 	if (!api_page_room(l->r, l->page))
 		return false;
 	jsonw_object(&l->r->w, NULL);
-	l->rc = write_members(l->r, &l->names, i, l->err);
+	l->rc = write_members(l->r, &l->names, &l->doubts, i, l->err);
 	jsonw_object_end(&l->r->w);
 	l->last = i->id;
 	return l->rc == BL_OK;
@@ -172,7 +177,11 @@ api_write_incidents(struct api_req *r, struct incident_filter *f, struct api_pag
 	int rc;
 
 	f->limit = p->limit + 1;
+	if ((rc = api_doubts_of_sites(r, INT64_MIN, INT64_MAX, INCIDENT_DOUBT_MS, &l.doubts, err)) <
+	    0)
+		return rc;
 	rc = incident_each(r->db, f, write_one, &l, err);
+	api_doubts_free(&l.doubts);
 	*last = l.last;
 	return rc < 0 ? rc : l.rc;
 }
@@ -205,6 +214,7 @@ get_incidents(struct api_req *r, struct bl_err *err)
 struct detail {
 	struct api_req *r;
 	struct api_names names;
+	struct api_doubts doubts;
 	char site[BL_ID_TEXT_MAX + 1];
 	char subject[256];
 	int rc;
@@ -219,7 +229,7 @@ write_detail(void *ctx, const struct incident *i)
 	api_etag(d->r, i->version);
 	(void)snprintf(d->site, sizeof(d->site), "%s", i->site);
 	(void)snprintf(d->subject, sizeof(d->subject), "%s", i->subject);
-	d->rc = write_members(d->r, &d->names, i, d->err);
+	d->rc = write_members(d->r, &d->names, &d->doubts, i, d->err);
 	return false;
 }
 
@@ -294,8 +304,12 @@ get_incidents_id(struct api_req *r, struct bl_err *err)
 	struct detail d = { .r = r, .err = err };
 	int rc;
 
+	rc = api_doubts_of_sites(r, INT64_MIN, INT64_MAX, INCIDENT_DOUBT_MS, &d.doubts, err);
+	if (rc < 0)
+		return rc;
 	jsonw_object(&r->w, NULL);
 	rc = incident_get(r->db, id, write_detail, &d, err);
+	api_doubts_free(&d.doubts);
 	if (rc == BL_ENOTFOUND)
 		return none(r);
 	if (rc < 0 || (rc = d.rc) < 0 || (rc = write_rest(&d, id, err)) < 0)

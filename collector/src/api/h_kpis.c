@@ -84,6 +84,7 @@ struct answer {
 	enum bl_window window;
 	char unit[DEFINE_UNIT_MAX + 1];
 	int64_t from, to;
+	struct api_doubts doubts; /* of sites: as long as a window and longer */
 	/* of the last one written */
 	char site[BL_ID_TEXT_MAX + 1];
 	int64_t end;
@@ -123,6 +124,18 @@ begin(struct api_req *r, struct answer *a, int *rc, struct bl_err *err)
 	return *rc == BL_OK;
 }
 
+/* What may lie in another window than it is counted in. */
+static int
+read_doubts(struct answer *a, int64_t from, int64_t to)
+{
+	static const int64_t length_ms[] = { [BL_WINDOW_1M] = 60000,
+		[BL_WINDOW_5M] = 300000,
+		[BL_WINDOW_1H] = 3600000,
+		[BL_WINDOW_1D] = 86400000 };
+
+	return api_doubts_of_sites(a->r, from, to, length_ms[a->window], &a->doubts, a->err);
+}
+
 /* ---- cells ---------------------------------------------------------------- */
 
 static bool
@@ -145,6 +158,7 @@ write_cell(void *ctx, const struct kpi_cell *c)
 	jsonw_str(w, "state", state_name(c->state));
 	jsonw_int(w, "revisions", c->revisions);
 	jsonw_int(w, "known_unix_ms", c->known_unix_ms);
+	api_doubt(w, "clock_doubt_ms", &a->doubts, c->site, c->begin_unix_ms, c->end_unix_ms);
 	jsonw_object_end(w);
 	(void)snprintf(a->site, sizeof(a->site), "%s", c->site);
 	a->end = c->end_unix_ms;
@@ -221,9 +235,12 @@ get_kpis_id_cells(struct api_req *r, struct bl_err *err)
 	if (!api_range(r, &q->range, &a.from, &a.to) || !begin(r, &a, &rc, err))
 		return rc;
 	a.page.limit = q->limit.given ? (size_t)q->limit.v : API_LIMIT_DFLT;
+	if ((rc = read_doubts(&a, a.from, a.to)) < 0)
+		return rc;
 	api_items(r);
 	rc = q->site.given ? cells_of_one(&a, q->site.v, q->cursor.v)
 			   : cells_of_all(&a, q->cursor.v);
+	api_doubts_free(&a.doubts);
 	return rc < 0 ? rc : send_cells(&a);
 }
 
@@ -233,10 +250,11 @@ get_kpis_id_latest(struct api_req *r, struct bl_err *err)
 	struct answer a = { .page.limit = FLEET_SITES_MAX };
 	int rc;
 
-	if (!begin(r, &a, &rc, err))
+	if (!begin(r, &a, &rc, err) || (rc = read_doubts(&a, INT64_MIN, INT64_MAX)) < 0)
 		return rc;
 	api_items(r);
 	rc = kpi_latest(r->db, r->param[0], a.window, write_cell, &a, err);
+	api_doubts_free(&a.doubts);
 	return rc < 0 ? rc : send_cells(&a);
 }
 

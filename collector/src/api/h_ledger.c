@@ -127,6 +127,7 @@ write_event(void *ctx, const struct store_event *e)
 
 	jsonw_object(w, NULL);
 	api_time(w, "unix_ms", e->unix_ms);
+	jsonw_int_or_null(w, "uncertainty_ms", e->unix_ms != STORE_TIME_NONE, e->uncertainty_ms);
 	jsonw_int(w, "boot_ms", e->ev->boot_ms);
 	jsonw_str(w, "type", terminated(e->ev->type, room));
 	jsonw_str(w, "id", e->ev->id.len > 0 ? terminated(e->ev->id, room) : NULL);

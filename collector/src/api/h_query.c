@@ -227,6 +227,19 @@ write_thinned(
 	jsonw_array_end(w);
 }
 
+static bool
+write_doubt(void *ctx, const struct store_doubt *d)
+{
+	struct jsonw *w = ctx;
+
+	jsonw_object(w, NULL);
+	jsonw_int(w, "from_unix_ms", d->from_unix_ms);
+	jsonw_int(w, "to_unix_ms", d->to_unix_ms);
+	jsonw_int(w, "uncertainty_ms", d->uncertainty_ms);
+	jsonw_object_end(w);
+	return !w->buf.failed;
+}
+
 static int
 write_one(struct api_req *r, struct store_read *reader, const struct store_query *q,
     const struct store_query_series *s, size_t n_steps, struct bl_err *err)
@@ -252,6 +265,11 @@ write_one(struct api_req *r, struct store_read *reader, const struct store_query
 	jsonw_array(&r->w, "gaps");
 	for (size_t i = 0; i < s->n_gaps; i++)
 		write_gap(&r->w, &s->gap[i], &all);
+	jsonw_array_end(&r->w);
+	jsonw_array(&r->w, "doubts");
+	if ((rc = store_read_doubts(reader, h.device, q->from_unix_ms, q->to_unix_ms,
+		 STORE_DOUBT_MIN_MS, write_doubt, &r->w, err)) < 0)
+		goto done;
 	jsonw_array_end(&r->w);
 	jsonw_object_end(&r->w);
 done:

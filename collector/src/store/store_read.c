@@ -53,6 +53,13 @@
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
 	" payload IS NOT NULL, tried_unix_ms FROM aside WHERE id < ?1"
 
+/* The bound stands there twice: the index knows the second. */
+#define DOUBTS                                                                                     \
+	"SELECT DISTINCT s.device_id, d.name, c.spool_id, b.id FROM clock_segment c"               \
+	" JOIN spool s ON s.id = c.spool_id JOIN device d ON d.id = s.device_id"                   \
+	" JOIN boot b ON b.uuid = c.boot_uuid"                                                     \
+	" WHERE c.source > 0 AND c.uncertainty_ms >= ?1 AND c.uncertainty_ms >= 1000"
+
 static const char *const read_text[READ_COUNT] = {
 	[READ_DEVICES] = "SELECT id, name, presence, presence_since_unix_ms, software FROM device"
 			 " WHERE name > ? ORDER BY name LIMIT 256",
@@ -92,6 +99,11 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE s.device_id = ? AND t.stream = ?",
 	[READ_SEGMENTS] = "SELECT entry, from_ms, offset_ms, uncertainty_ms, source"
 			  " FROM clock_segment WHERE spool_id = ? AND boot_uuid = ? ORDER BY entry",
+	[READ_DOUBTS] = DOUBTS " LIMIT ?2",
+	[READ_DOUBTS_DEVICE] = DOUBTS " AND s.device_id = ?3 LIMIT ?2",
+	[READ_DOUBT_EXTENT] = "SELECT min(lo_ms), max(hi_ms) FROM coverage WHERE device_id = ?1"
+			      " AND stream = ?2 AND lo_unix_ms >= ?3 AND lo_unix_ms < ?4"
+			      " AND hi_unix_ms >= ?5 AND spool_id = ?6 AND boot_id = ?7",
 	[READ_BOOT] = "SELECT uuid FROM boot WHERE id = ?",
 	[READ_COVERS_UP] = "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1"
 			   " AND stream = ?2 AND lo_unix_ms >= max(?3, ?6 - " SPAN_MAX ")"

@@ -75,7 +75,8 @@ prune(struct keep *l)
 }
 
 static int
-add_event(struct keep *l, const struct scan_batch *b, const struct bl_event *ev, int64_t unix_ms)
+add_event(struct keep *l, const struct scan_batch *b, const struct bl_event *ev, int64_t unix_ms,
+    uint32_t uncertainty_ms)
 {
 	const int64_t order = unix_ms != STORE_TIME_NONE ? unix_ms : b->arrived_unix_ms;
 	struct kept *k;
@@ -94,7 +95,7 @@ add_event(struct keep *l, const struct scan_batch *b, const struct bl_event *ev,
 	if (!copy_event(k, ev))
 		return BL_ENOMEM;
 	k->order_unix_ms = order;
-	k->e = (struct store_event){ unix_ms, b->arrived_unix_ms, NULL };
+	k->e = (struct store_event){ unix_ms, uncertainty_ms, b->arrived_unix_ms, NULL };
 	l->n++;
 	/* A body may hold thousands: what cannot be among the newest goes at once. */
 	if (l->n >= l->limit * 2 + 64)
@@ -106,16 +107,20 @@ static int
 take_batch(struct scan *sc, const struct scan_batch *b, struct keep *l, struct bl_err *err)
 {
 	struct bl_batch_reader rd;
+	uint32_t uncertainty;
 	struct bl_event ev;
+	int64_t unix_ms;
 	int rc;
 
 	if (b->h.n_events == 0)
 		return BL_OK;
 	if ((rc = scan_open(sc, b, &rd, err)) < 0)
 		return rc;
-	while ((rc = bl_batch_next_event(&rd, &ev, err)) == 1)
-		if (add_event(l, b, &ev, scan_place(sc, ev.boot_ms)) < 0)
+	while ((rc = bl_batch_next_event(&rd, &ev, err)) == 1) {
+		unix_ms = placer_place_within(&sc->place, ev.boot_ms, &uncertainty);
+		if (add_event(l, b, &ev, unix_ms, uncertainty) < 0)
 			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	}
 	return rc;
 }
 

@@ -26,6 +26,9 @@ enum read_sql {
 	READ_SERIES_NAMED,
 	READ_SPAN_MAX,
 	READ_SEGMENTS,
+	READ_DOUBTS,
+	READ_DOUBTS_DEVICE,
+	READ_DOUBT_EXTENT,
 	READ_BOOT,
 	READ_COVERS_UP,
 	READ_COVERS_DOWN,
@@ -118,6 +121,8 @@ int placer_for(struct placer *p, int64_t spool_id, int64_t boot_id, struct bl_er
 void placer_free(struct placer *p);
 /* STORE_TIME_NONE: clock unknown. */
 int64_t placer_place(const struct placer *p, int64_t boot_ms);
+/* The same with how wrong it may be. */
+int64_t placer_place_within(const struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms);
 /* Where the constant offset that holds at boot_ms ends, at most end_ms. */
 int64_t placer_until(const struct placer *p, int64_t boot_ms, int64_t end_ms);
 /* The extent of [begin_ms, end_ms], both included, whatever steps lie in it.  False: unknown. */

@@ -82,14 +82,22 @@ placer_free(struct placer *p)
 }
 
 int64_t
+placer_place_within(const struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms)
+{
+	int64_t unix_ms;
+
+	*uncertainty_ms = 0;
+	if (!bl_clock_place(p->seg, p->n_segs, &p->boot, boot_ms, &unix_ms, uncertainty_ms))
+		return STORE_TIME_NONE;
+	return unix_ms;
+}
+
+int64_t
 placer_place(const struct placer *p, int64_t boot_ms)
 {
 	uint32_t uncertainty;
-	int64_t unix_ms;
 
-	if (!bl_clock_place(p->seg, p->n_segs, &p->boot, boot_ms, &unix_ms, &uncertainty))
-		return STORE_TIME_NONE;
-	return unix_ms;
+	return placer_place_within(p, boot_ms, &uncertainty);
 }
 
 int64_t

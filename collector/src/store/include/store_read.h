@@ -243,7 +243,8 @@ int store_read_latest(struct store_read *r, const char *const *names, size_t n, 
 /* ---- events, coverage, gaps, set aside ---- */
 
 struct store_event {
-	int64_t unix_ms; /* NONE: clock unknown */
+	int64_t unix_ms;         /* NONE: clock unknown */
+	uint32_t uncertainty_ms; /* of unix_ms, by its clock map; 0 while unknown */
 	int64_t arrived_unix_ms;
 	const struct bl_event *ev; /* boot_ms, type, id, attrs */
 };
@@ -253,6 +254,23 @@ typedef bool (*store_event_cb)(void *ctx, const struct store_event *e);
 /* Newest first, at most limit (1..1000).  Events without a placed time stand by their arrival. */
 int store_read_events(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, size_t limit, store_event_cb cb, void *ctx, struct bl_err *err);
+
+/*
+ * Where devices' clock maps are not sure of at least least_ms (STORE_DOUBT_MIN_MS at least):
+ * what lies there may really have been so much earlier or later.  device NULL: of all.
+ * Boot by boot, ascending within one; what nothing was delivered of is none.  At most 4,096 boots.
+ */
+#define STORE_DOUBT_MIN_MS 1000u
+struct store_doubt {
+	const char *device;
+	int64_t from_unix_ms, to_unix_ms; /* clipped to the range */
+	uint32_t uncertainty_ms;
+};
+
+typedef bool (*store_doubt_cb)(void *ctx, const struct store_doubt *d);
+
+int store_read_doubts(struct store_read *r, const char *device, int64_t from_unix_ms,
+    int64_t to_unix_ms, uint32_t least_ms, store_doubt_cb cb, void *ctx, struct bl_err *err);
 
 struct store_coverage {
 	enum bl_stream stream;
