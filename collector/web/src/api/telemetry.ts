@@ -20,6 +20,9 @@ export const decodeSeriesList = page(decodeSeries);
 const decodeGapSpan = object({ from_unix_ms: num, to_unix_ms: num, reason: str });
 export type GapSpan = Decoded<typeof decodeGapSpan>;
 
+const decodeThinned = object({ from_unix_ms: num, to_unix_ms: num });
+export type ThinnedSpan = Decoded<typeof decodeThinned>;
+
 const values = array(nullable(num));
 
 export const decodeQuery = object({
@@ -33,6 +36,7 @@ export const decodeQuery = object({
       unit: withDefault(str, ""),
       labels: withDefault(record(str), {}),
       points: object({ t: array(num), n: array(num), min: values, max: values, mean: values }),
+      thinned: withDefault(array(decodeThinned), []),
       gaps: array(decodeGapSpan),
     }),
   ),

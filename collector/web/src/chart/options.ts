@@ -4,6 +4,7 @@ import type uPlot from "uplot";
 
 import type { Gap } from "../model/gaps";
 import { stack, type PlotData } from "../model/plot";
+import type { Span } from "../model/thinned";
 import { tickLabels, timeTicks } from "../model/ticks";
 import { formatValue, type Unit } from "../model/units";
 import { faint, type Ink } from "./palette";
@@ -109,6 +110,30 @@ function drawGaps(u: uPlot, gaps: readonly Gap[], ink: Ink): void {
   ctx.restore();
 }
 
+const THINNED_PX = 4;
+
+/** A dashed bar along the upper edge: below it the line goes on, so the ground stays free. */
+function drawThinned(u: uPlot, spans: readonly Span[], ink: Ink): void {
+  const { ctx, bbox } = u;
+  const height = THINNED_PX * devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = ink.thinned;
+  ctx.lineWidth = height;
+  ctx.setLineDash([2 * height, height]);
+  for (const span of spans) {
+    const left = Math.max(bbox.left, u.valToPos(span.fromMs / 1000, "x", true));
+    const right = u.valToPos(span.toMs / 1000, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(left, bbox.top + height / 2);
+    ctx.lineTo(Math.max(right, left + height), bbox.top + height / 2);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
 function yRange(input: PlotInput): uPlot.Range.Function {
   return (_u, low, high) => {
     if (input.max !== null) {
@@ -176,7 +201,12 @@ export function options(get: () => PlotInput, size: { width: number; height: num
       y: false,
     },
     hooks: {
-      drawClear: [(u) => drawGaps(u, get().data.gaps, ink)],
+      drawClear: [
+        (u) => {
+          drawGaps(u, get().data.gaps, ink);
+          drawThinned(u, get().data.thinned, ink);
+        },
+      ],
       setCursor: [(u) => on.onCursor(u.cursor.idx ?? null)],
       setSelect: [
         (u) => {

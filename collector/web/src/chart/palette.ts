@@ -10,6 +10,7 @@ export interface Ink {
   gap: string;
   gapStripe: string;
   pendingStripe: string;
+  thinned: string;
 }
 
 export function ink(isDark: boolean): Ink {
@@ -21,6 +22,7 @@ export function ink(isDark: boolean): Ink {
     gap: isDark ? "#232c38" : "#eff2f6",
     gapStripe: isDark ? "#3d4959" : "#cfd7e2",
     pendingStripe: isDark ? "#2f3a49" : "#e2e8f0",
+    thinned: isDark ? "#8594ab" : "#7a879c",
   };
 }
 

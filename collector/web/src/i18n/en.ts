@@ -235,6 +235,8 @@ export const en = {
     at: "at {{time}}",
     gaps: "No data:",
     gap_item: "{{reason}} ({{span}})",
+    thinned: "thinned",
+    thinned_item: "Thinned to mean, min and max of a while: {{span}}",
     line_no_data: "no data",
     omitted_one: "{{count}} more line is not shown.",
     omitted_other: "{{count}} more lines are not shown.",

@@ -221,6 +221,8 @@ export const zhCN: Catalogue = {
     at: "{{time}}",
     gaps: "无数据：",
     gap_item: "{{reason}}（{{span}}）",
+    thinned: "已抽稀",
+    thinned_item: "已抽稀为时段的平均、最小和最大值：{{span}}",
     line_no_data: "无数据",
     omitted_other: "另有 {{count}} 条线未显示。",
     summary: "{{title}}。{{lines}}。{{gaps}}",

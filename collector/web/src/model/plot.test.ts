@@ -6,7 +6,7 @@ import { availability, plotData, stack, stripSegments } from "./plot";
 function answer(means: (number | null)[], gaps: QueryAnswer["series"][number]["gaps"] = []): QueryAnswer {
   const t = means.map((_, i) => i * 10);
   const points = { t, n: means.map((m) => (m === null ? 0 : 1)), min: means, max: means, mean: means };
-  return { from_unix_ms: 0, to_unix_ms: means.length * 10, step_ms: 10, series: [{ id: 1, name: "probe_up", unit: "", labels: {}, points, gaps }] };
+  return { from_unix_ms: 0, to_unix_ms: means.length * 10, step_ms: 10, series: [{ id: 1, name: "probe_up", unit: "", labels: {}, points, thinned: [], gaps }] };
 }
 
 const wanted = [{ id: 1, interval_ms: 10 }];
@@ -28,6 +28,19 @@ describe("plot data", () => {
   it("keeps the order asked for, with an empty line for what did not come", () => {
     const data = plotData(answer([1, 2]), [{ id: 9, interval_ms: 10 }, ...wanted]);
     expect(data.lines.map((l) => l.latest)).toEqual([null, 2]);
+  });
+});
+
+describe("a thinned step", () => {
+  it("is joined to its neighbours, though no sample has its time there", () => {
+    const a = answer([1, 2, 2, 2, 3]);
+    const [series] = a.series;
+    series?.points.n.splice(1, 2, 0, 0);
+    series?.thinned.push({ from_unix_ms: 10, to_unix_ms: 40 });
+    const data = plotData(a, wanted);
+    expect(data.lines[0]?.mean).toEqual([1, 2, 2, 2, 3]);
+    expect(data.thinned).toEqual([{ fromMs: 10, toMs: 40 }]);
+    expect(data.gaps).toEqual([]);
   });
 });
 

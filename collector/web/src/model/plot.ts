@@ -2,6 +2,7 @@
 
 import type { QueriedSeries, QueryAnswer } from "../api/telemetry";
 import { breakLine, commonGaps, tidyGaps, type Gap } from "./gaps";
+import { thinnedSpans, type Span } from "./thinned";
 
 export type Cell = number | null | undefined;
 
@@ -23,6 +24,8 @@ export interface PlotData {
   t: number[];
   lines: PlotLine[];
   gaps: Gap[];
+  /** Where a line stands for more samples than there are. */
+  thinned: Span[];
   isEmpty: boolean;
 }
 
@@ -65,6 +68,7 @@ export function plotData(answer: QueryAnswer, wanted: readonly { id: number; int
     t: answer.series[0]?.points.t ?? [],
     lines,
     gaps: commonGaps(present.map((l) => l.gaps)),
+    thinned: thinnedSpans(answer.series.map((s) => s.thinned), answer.from_unix_ms, answer.to_unix_ms),
     isEmpty: present.every((l) => l.latest === null),
   };
 }

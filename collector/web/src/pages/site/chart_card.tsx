@@ -13,6 +13,7 @@ import { useSeen } from "../../chart/use_seen";
 import type { Chart } from "../../model/charts";
 import { sumByReason } from "../../model/gaps";
 import { plotData, type PlotData } from "../../model/plot";
+import { totalMs } from "../../model/thinned";
 import { alignRange, stepFor } from "../../model/range";
 import { formatValue } from "../../model/units";
 import { resolveRange, type TimeRange } from "../../model/url_state";
@@ -43,7 +44,12 @@ function summaryText(title: string, data: PlotData, names: string[], chart: Char
     }),
   );
   const missing = sumByReason(data.gaps).reduce((sum, s) => sum + s.totalMs, 0);
-  return t("chart.summary", { title, lines: lines.join(", "), gaps: missing > 0 ? t("chart.summary_gaps", { span: spanText(missing, t) }) : "" });
+  const thinned = totalMs(data.thinned);
+  const notes = [
+    ...(missing > 0 ? [t("chart.summary_gaps", { span: spanText(missing, t) })] : []),
+    ...(thinned > 0 ? [t("chart.thinned_item", { span: spanText(thinned, t) })] : []),
+  ];
+  return t("chart.summary", { title, lines: lines.join(", "), gaps: notes.join("; ") });
 }
 
 function Body({ chart, data, zone, onZoom, title, inks }: Props & { data: PlotData; title: string; inks: Ink }): ReactElement {

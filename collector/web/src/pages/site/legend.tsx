@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import type { Ink } from "../../chart/palette";
 import { gapAt, sumByReason } from "../../model/gaps";
 import type { PlotData } from "../../model/plot";
+import { isThinned, totalMs } from "../../model/thinned";
 import { formatTime } from "../../model/time";
 import { formatValue, type Unit } from "../../model/units";
 import { spanText } from "../../ui/age";
@@ -54,12 +55,14 @@ export function Legend(props: Props): ReactElement {
   const atMs = cursor === null ? undefined : data.t[cursor];
   const gap = atMs === undefined ? undefined : gapAt(data.gaps, atMs + data.stepMs / 2);
   const sums = sumByReason(data.gaps);
+  const thinnedMs = totalMs(data.thinned);
   return (
     <div className="legend">
       <div className="legend-entries">
         <span className="legend-at" aria-hidden="true">
           {atMs === undefined ? t("chart.latest") : t("chart.at", { time: formatTime(atMs, zone) })}
           {gap !== undefined && <strong> · {t(`reason.${gap.reason}`)}</strong>}
+          {atMs !== undefined && isThinned(data.thinned, atMs + data.stepMs / 2) && <strong> · {t("chart.thinned")}</strong>}
         </span>
         {props.names.map((_, line) => <Entry key={line} props={props} line={line} />)}
       </div>
@@ -74,6 +77,16 @@ export function Legend(props: Props): ReactElement {
               </span>
             </Tooltip>
           ))}
+        </p>
+      )}
+      {thinnedMs > 0 && (
+        <p className="legend-gaps">
+          <Tooltip title={t("reason_help.thinned")} trigger={["hover", "focus"]}>
+            <span className="legend-gap" tabIndex={0}>
+              <i className="swatch is-thinned" />
+              {t("chart.thinned_item", { span: spanText(thinnedMs, t) })}
+            </span>
+          </Tooltip>
         </p>
       )}
     </div>
