@@ -316,6 +316,14 @@ def test_thinned_samples_made_by_hand(fine, thin):
     assert agree([message]) == (not fine), by_page(message)
 
 
+def test_thinned_samples_are_of_the_series_that_is_named():
+    columns = (2, b"\x01\xc0\x01\x05\x02")  # series 5
+    for series, refused in ((1, 1), (4, 1), (5, 0), (6, 1)):
+        thin = (5, bytes([1, series]) + b"\x06\x00\x04\x00\x02\x00\x02")
+        message = stored_batch([(1, THREE), columns, thin], samples=3, event_ms=10, dict_version=9)
+        assert agree([message]) == refused, series
+
+
 def test_thinned_samples_need_columns_and_come_once():
     thin, columns = (5, b"\x01\x01\x06\x00\x04\x00\x02\x00\x02"), [(1, THREE), (2, b"\x01\x80\x02")]
     header = {"samples": 3, "event_ms": 10, "dict_version": 9}

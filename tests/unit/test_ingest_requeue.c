@@ -164,6 +164,47 @@ what_an_upgrade_understands_is_stored(void **state)
 	assert_int_equal(last_receipt(c, "kiosk-1").stream[2].aside.r[0].first, 5);
 }
 
+/* Its samples stand for those of batches 1 and 2, of which the agent has only this ledger entry. */
+static void
+a_superseding_batch_supersedes_when_it_is_tried_again(void **state)
+{
+	struct ctx *c = *state;
+	const struct fixture_batch b = { .spool = c->spool,
+		.boot = c->boot,
+		.stream = BL_STREAM_HOST,
+		.seq = 3,
+		.end_ms = 2 * MINUTE,
+		.interval_ms = 10000,
+		.n_series = 2,
+		.lowest_held = 3,
+		.supersedes_first = 1,
+		.supersedes_last = 2,
+		.thin_ms = 2 * MINUTE };
+	const struct bl_gone gone = {
+		.spool = c->spool, .n = 1, .gone = { { BL_STREAM_HOST, { 1, 2 }, BL_GAP_THINNED } }
+	};
+	struct bl_batch_header h;
+
+	fixture_encode(&b, &c->msg, &h);
+	too_new = true;
+	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+	too_new = false;
+	assert_int_equal(rows(c).n, 1);
+	bl_buf_reset(&c->msg);
+	assert_int_equal(bl_gone_encode(&gone, &c->msg), BL_OK);
+	take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+	assert_int_equal(totals(c).gaps_by[BL_GAP_THINNED - 1].batches, 2);
+	assert_int_equal(requeue_all(c).taken, 1);
+	assert_int_equal(totals(c).batches, 1);
+	assert_int_equal(totals(c).samples, 2);
+	from(c, "kiosk-1", 1); /* late, and out of date */
+	assert_int_equal(totals(c).batches, 1);
+	assert_int_equal(totals(c).unexplained.gaps, 0);
+	assert_int_equal(totals(c).gaps_by[BL_GAP_THINNED - 1].batches, 2);
+	pass(c, 1000);
+	assert_int_equal(last_receipt(c, "kiosk-1").stream[2].contiguous, 3);
+}
+
 static void
 what_is_still_bad_stays_with_what_is_wrong_now(void **state)
 {
@@ -339,6 +380,7 @@ main(void)
 		T(a_device_that_is_added_later_gets_its_batches),
 		T(a_part_that_was_wrong_and_is_right_now),
 		T(what_an_upgrade_understands_is_stored),
+		T(a_superseding_batch_supersedes_when_it_is_tried_again),
 		T(what_is_still_bad_stays_with_what_is_wrong_now),
 		T(a_batch_of_a_spool_that_was_closed_since_is_stored),
 		T(what_spoke_of_its_moment_has_expired),

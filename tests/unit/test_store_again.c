@@ -83,6 +83,56 @@ what_a_device_sent_before_is_stored_once(void **state)
 	}
 }
 
+/* Cut anew into parts that fit, or thinned, before it was offered under the new id. */
+static void
+what_stands_for_others_is_recognised_too(void **state)
+{
+	static const struct {
+		const char *name;
+		int from, to;
+		int64_t thin_ms;
+		uint64_t batches;
+	} rows[] = {
+		{ "a part of a split", 0, 2, 0, 1 },
+		{ "the thinned form of what is here: it stands for more than one", 0, 4, 120000,
+		    2 },
+		{ "of a time that is not here", 4, 6, 0, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bl_id fresh = fixture_id(0x22);
+		struct fixture_batch b = { .spool = fresh,
+			.stream = BL_STREAM_HOST,
+			.seq = 3,
+			.begin_ms = rows[i].from * (int64_t)MINUTE,
+			.end_ms = rows[i].to * (int64_t)MINUTE,
+			.interval_ms = 10000,
+			.n_series = 2,
+			.supersedes_first = 1,
+			.supersedes_last = 2,
+			.thin_ms = rows[i].thin_ms };
+		struct bl_batch_header h;
+		struct ctx *c;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		take_minutes(c, &c->spool, 1, 0, 4, 0);
+		begin_spool(c, &fresh, &c->spool);
+		b.boot = c->boot;
+		for (int again = 0; again < 2; again++) {
+			fixture_encode(&b, &c->msg, &h);
+			take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+			if (totals(c).batches != rows[i].batches)
+				fail_msg("%s: %llu batches", rows[i].name,
+				    (unsigned long long)totals(c).batches);
+		}
+		/* Settled with what it supersedes, whether it is stored or not. */
+		assert_int_equal(receipt_of(c).stream[2].contiguous, 3);
+		assert_int_equal(totals(c).set_aside, 0);
+		teardown((void **)&c);
+	}
+}
+
 /* It was on its way when its spool was set back; what it holds has been cut again meanwhile. */
 static void
 a_late_batch_of_a_closed_spool_doubles_nothing(void **state)
@@ -160,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_device_sent_before_is_stored_once),
+		cmocka_unit_test(what_stands_for_others_is_recognised_too),
 		cmocka_unit_test_setup_teardown(
 		    a_late_batch_of_a_closed_spool_doubles_nothing, setup, teardown),
 		cmocka_unit_test(what_another_life_announced_is_named),

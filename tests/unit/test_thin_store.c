@@ -383,6 +383,42 @@ originals_that_come_late_change_nothing(void **state)
 	assert_int_equal(receipt(c).stream[2].contiguous, HOURS + 1);
 }
 
+/* The file's first page is overwritten; its rows are looked for one by one. */
+static void
+what_salvage_takes_over_supersedes_as_before(void **state)
+{
+	struct ctx *c = *state;
+	struct fixture_batch b = thinned(c, FIVE), late = hour(c, 1);
+	static const char rubbish[100] = "not a database any more";
+	struct seen before, after;
+	struct bl_err err = { 0 };
+	FILE *f;
+
+	know_all(c, BL_GAUGE);
+	put_one(c, &b, STORE_NEW);
+	before = log_of(c, 0, HOURS * HOUR);
+	store_read_close(c->r);
+	c->r = NULL;
+	store_close(c->s);
+	c->s = NULL;
+	assert_non_null(f = fopen(c->path, "r+b"));
+	assert_int_equal(fwrite(rubbish, sizeof(rubbish), 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+	reopen(c, STORE_REPLACED);
+	for (int n = 0; store_salvaging(c->s); n++) {
+		assert_true(n < 1000);
+		begin(c);
+		must(store_salvage(c->s, 4, &err), &err);
+		commit(c);
+	}
+	after = log_of(c, 0, HOURS * HOUR);
+	assert_memory_equal(&before, &after, sizeof(before));
+	put_one(c, &b, STORE_DUPLICATE);
+	put_one(c, &late, STORE_SUPERSEDED);
+	assert_int_equal(receipt(c).stream[2].contiguous, HOURS + 1);
+	assert_int_equal(totals(c).batches, 1);
+}
+
 /* Parts of a split, and parts of a thinning, supersede the same: none is in the other's way. */
 static void
 several_parts_stand_for_the_same_originals(void **state)
@@ -502,6 +538,7 @@ main(void)
 		T(the_log_says_what_each_sample_stands_for),
 		T(a_plain_sample_of_the_same_instant_wins),
 		T(originals_that_come_late_change_nothing),
+		T(what_salvage_takes_over_supersedes_as_before),
 		cmocka_unit_test(several_parts_stand_for_the_same_originals),
 		cmocka_unit_test(what_was_thinned_is_named_and_no_hole),
 		cmocka_unit_test(thinned_has_its_name),

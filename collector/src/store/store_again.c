@@ -275,8 +275,8 @@ store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch
 	size_t before = 0;
 	int rc;
 
-	if (h->kind != BL_BATCH_NORMAL || h->n_samples + h->n_events == 0 ||
-	    (rc = may_be_again(s, sp, h, err)) == 0)
+	/* Of whatever kind: a batch that was too large is cut into parts that supersede it. */
+	if (h->n_samples + h->n_events == 0 || (rc = may_be_again(s, sp, h, err)) == 0)
 		return STORE_BEFORE_NONE;
 	if (rc > 0 && (rc = said_of(&x, h, raw, raw_len, err)) == BL_OK)
 		rc = look(s, sp, h, &x, err);
