@@ -18,8 +18,9 @@
 #define DEVICE_DAYS 365 /* longer than the longest absence we promise to survive */
 
 struct device_args {
-	const char *id, *out;
+	const char *id, *out, *proxy, *proxy_user;
 	int days;
+	bool websocket;
 };
 
 /* A site by id or by name; *site is owned by the caller. */
@@ -119,6 +120,9 @@ issue_file(const struct org *o, const json_t *device, const struct device_args *
 	const struct setup_file s = { .device = id,
 		.site = client_text(device, "site"),
 		.part = json_integer_value(json_object_get(device, "part")),
+		.websocket = a->websocket,
+		.proxy = a->proxy,
+		.proxy_user = a->proxy_user,
 		.key_pem = &key,
 		.cert_pem = &cert };
 	if ((rc = bl_pki_info(&cert, &info, err)) == BL_OK &&
@@ -244,6 +248,15 @@ revoke_device(const struct org *o, const char *id)
 	serial = client_text(json_object_get(device, "certificate"), "serial");
 	rc = ca_revoke(o, id, serial, &n, &err);
 	if (rc == BL_OK) {
+		/* With WebSocket it looks at the list by itself, and must not be told. */
+		if (o->websocket_port != 0) {
+			(void)printf(
+			    "%zu certificate%s of %s revoked%s; the broker refuses it within "
+			    "seconds, also on a connection that is open\n",
+			    n, n == 1 ? "" : "s", id, n == 0 ? ", none was in force" : "");
+			json_decref(device);
+			return 0;
+		}
 		/* Told in any case: the last time may have stopped half-way. */
 		told = reload_broker(o);
 		(void)printf("%zu certificate%s of %s revoked", n, n == 1 ? "" : "s", id);
@@ -289,6 +302,24 @@ whole_number(const char *text)
 	return *text == '\0' || *end != '\0' || n < 0 || n > 1000000 ? -1 : (int)n;
 }
 
+/* Fit to stand in the set-up file; `branchline-agent setup` judges the rest. */
+static bool
+proxy_is_plain(const char *url)
+{
+	return strncmp(url, "http://", 7) == 0 && strlen(url) <= 300 &&
+	       strchr(url + 7, ':') != NULL &&
+	       strspn(
+		   url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_[]/") ==
+		   strlen(url);
+}
+
+static bool
+user_is_plain(const char *user)
+{
+	return user[0] != '\0' && strlen(user) <= 120 && org_plain_text(user) &&
+	       strpbrk(user, ":\"\\") == NULL;
+}
+
 static int
 parse_args(int argc, char **argv, struct device_args *a, const struct command *self)
 {
@@ -297,6 +328,9 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 		{ "id", required_argument, NULL, 'i' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "days", required_argument, NULL, 'd' },
+		{ "websocket", no_argument, NULL, 'w' },
+		{ "proxy", required_argument, NULL, 'p' },
+		{ "proxy-user", required_argument, NULL, 'u' },
 		{ 0 },
 	};
 	int c;
@@ -309,9 +343,21 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 			a->out = optarg;
 		else if (c == 'd')
 			a->days = whole_number(optarg);
+		else if (c == 'w')
+			a->websocket = true;
+		else if (c == 'p')
+			a->proxy = optarg;
+		else if (c == 'u')
+			a->proxy_user = optarg;
 		else if (c != 's')
 			return 2;
 	}
+	if (a->proxy != NULL && !proxy_is_plain(a->proxy))
+		return command_usage(
+		    self, "--proxy: expected an address like http://proxy.example:3128");
+	if (a->proxy_user != NULL && (a->proxy == NULL || !user_is_plain(a->proxy_user)))
+		return command_usage(
+		    self, "--proxy-user: expected a name without colon, with --proxy");
 	if (a->days < 1 || a->days > 3650)
 		return command_usage(self, "--days: expected a whole number from 1 to 3650");
 	return 0;
@@ -338,6 +384,12 @@ run(int argc, char **argv, const struct command *self)
 	n = argc - 1 - optind;
 	if (command_org(argc, argv, &o, &err) < 0)
 		return command_failed(&err);
+	if (a.websocket && o.websocket_port == 0) {
+		(void)bl_fail(&err, BL_EINVAL,
+		    "--websocket: the broker has no such listener yet; `branchline init "
+		    "--websocket-port N` makes one");
+		return command_failed(&err);
+	}
 	if (strcmp(verb, "list") == 0 && n == 0)
 		return list(&o);
 	if (strcmp(verb, "add") == 0 && n == 2)
@@ -353,8 +405,8 @@ const struct command command_device = {
 	.name = "device",
 	.summary = "add devices, issue and revoke their certificates",
 	.help =
-	    "usage: branchline device add SITE NAME [--id ID] [--out FILE] [--days N]\n"
-	    "       branchline device issue ID [--out FILE] [--days N]\n"
+	    "usage: branchline device add SITE NAME [--id ID] [OPTION ...]\n"
+	    "       branchline device issue ID [OPTION ...]\n"
 	    "       branchline device revoke ID\n"
 	    "       branchline device list\n\n"
 	    "add registers a device at a site (given by id or name) and writes one file with its "
@@ -370,6 +422,11 @@ const struct command command_device = {
 	    "  --out FILE    where to write it (default: devices/ID.yaml in the state folder)\n"
 	    "  --days N      life of the certificate (default: 365); a device that is away longer\n"
 	    "                cannot come back by itself\n"
+	    "  --websocket   it comes over WebSocket, by the port of `init --websocket-port`\n"
+	    "  --proxy URL   it comes through this HTTP proxy, http://HOST:PORT\n"
+	    "  --proxy-user NAME\n"
+	    "                to sign in there; the password is written on the device, into the\n"
+	    "                file proxy-password beside its configuration\n"
 	    "  --state DIR   the organisation's state folder\n",
 	.run = run,
 };

@@ -26,7 +26,7 @@ struct init_args {
 	const char *state, *organisation, *listen, *host, *zone, *web_root;
 	const char *board_url, *mail_host, *mail_security, *mail_from, *mail_user,
 	    *mail_password_file;
-	long port, broker_port, mail_port;
+	long port, broker_port, websocket_port, mail_port; /* 0: not given; -1: taken back */
 };
 
 static bool
@@ -283,12 +283,19 @@ settle(struct org *o, const struct init_args *a, bool exists, struct bl_err *err
 		o->board_port = a->port;
 	if (a->broker_port != 0)
 		o->broker_port = a->broker_port;
+	if (a->websocket_port != 0)
+		o->websocket_port = a->websocket_port < 0 ? 0 : a->websocket_port;
 	if (a->web_root != NULL && (size_t)snprintf(o->web_root, sizeof(o->web_root), "%s",
 				       a->web_root) >= sizeof(o->web_root))
 		return bl_fail(err, BL_EINVAL, "--web-root: path too long");
 	if (o->broker_port == o->board_port)
 		return bl_fail(
 		    err, BL_EINVAL, "broker and board cannot share port %d", (int)o->board_port);
+	if (o->websocket_port == o->board_port || o->websocket_port == o->broker_port)
+		return bl_fail(err, BL_EINVAL,
+		    "the WebSocket listener needs a port of its own, not %d of %s",
+		    (int)o->websocket_port,
+		    o->websocket_port == o->board_port ? "the board" : "the broker");
 	return settle_messages(o, a, err);
 }
 
@@ -378,6 +385,7 @@ run(int argc, char **argv, const struct command *self)
 		{ "host", &a.host, NULL },
 		{ "port", NULL, &a.port },
 		{ "broker-port", NULL, &a.broker_port },
+		{ "websocket-port", NULL, &a.websocket_port },
 		{ "zone", &a.zone, NULL },
 		{ "web-root", &a.web_root, NULL },
 		{ "board-url", &a.board_url, NULL },
@@ -401,6 +409,8 @@ run(int argc, char **argv, const struct command *self)
 			return 2;
 		if (known[i].text != NULL)
 			*known[i].text = optarg;
+		else if (known[i].port == &a.websocket_port && strcmp(optarg, "0") == 0)
+			a.websocket_port = -1;
 		else if (!parse_port(optarg, known[i].port))
 			return command_usage(
 			    self, "expected a port from 1 to 65535, got \"%.20s\"", optarg);
@@ -430,6 +440,9 @@ const struct command command_init = {
 	    "  --host NAME           how devices find the broker (default: the listen address)\n"
 	    "  --port N              HTTPS port of the board (default: 8443)\n"
 	    "  --broker-port N       TLS port of the broker (default: 8883)\n"
+	    "  --websocket-port N    a second port of the broker, for MQTT over WebSocket where "
+	    "only\n"
+	    "                        the web is let through; 0 takes it back (default: none)\n"
 	    "  --zone ZONE           IANA time zone of new sites (default: this machine's)\n"
 	    "  --web-root DIR        the built web app (default: the one installed with this "
 	    "program)\n"

@@ -17,6 +17,7 @@ struct org_conf {
 	char *listen;
 	char *host;
 	int64_t broker_port;
+	int64_t websocket_port;
 	int64_t board_port;
 	char *zone;
 	char *web_root;
@@ -57,6 +58,8 @@ static const struct bl_conf_key org_keys[] = {
 	    "host name or address by which devices find the broker", NULL, NULL, NULL },
 	{ "broker_port", BL_CONF_INT, "8883", FIELD(broker_port), 1, 65535,
 	    "TLS port of the broker", NULL, NULL, NULL },
+	{ "websocket_port", BL_CONF_INT, "0", FIELD(websocket_port), 0, 65535,
+	    "TLS port of the broker for MQTT over WebSocket; 0: none", NULL, NULL, NULL },
 	{ "board_port", BL_CONF_INT, "8443", FIELD(board_port), 1, 65535, "HTTPS port of the board",
 	    NULL, NULL, NULL },
 	{ "zone", BL_CONF_STR, "UTC", FIELD(zone), 1, 63, "IANA time zone of new sites", NULL, NULL,
@@ -154,6 +157,7 @@ take_conf(struct org *o, const struct org_conf *c)
 	o->mail_port = c->mail_port;
 	o->mail_security = c->mail_security;
 	o->broker_port = c->broker_port;
+	o->websocket_port = c->websocket_port;
 	o->board_port = c->board_port;
 }
 
@@ -194,6 +198,7 @@ org_save(const struct org *o, struct bl_err *err)
 		.listen = (char *)o->listen,
 		.host = (char *)o->host,
 		.broker_port = o->broker_port,
+		.websocket_port = o->websocket_port,
 		.board_port = o->board_port,
 		.zone = (char *)o->zone,
 		.web_root = (char *)o->web_root,

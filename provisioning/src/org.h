@@ -28,6 +28,7 @@ struct org {
 	char listen[64];        /* address for broker and board */
 	char host[254];         /* where devices find the broker */
 	int64_t broker_port;
+	int64_t websocket_port; /* 0: no such listener */
 	int64_t board_port;
 	char zone[64];               /* default zone of sites */
 	char web_root[ORG_PATH_MAX]; /* built web app */

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -29,8 +30,64 @@ save(const struct org *o, const char *relative, FILE *f, char **text, size_t *le
 	return rc;
 }
 
+/*
+ * The plugin that looks at the CA's list: beside this program as it was built, or
+ * as `cmake --install` put it.
+ */
+static int
+find_plugin(char out[ORG_PATH_MAX], struct bl_err *err)
+{
+	static const char *const places[] = { "../broker", "../" BRANCHLINE_LIBDIR "/branchline" };
+	char exe[ORG_PATH_MAX], path[2 * ORG_PATH_MAX], *real;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	while (n > 0 && exe[n - 1] != '/')
+		n--;
+	for (size_t i = 0; n > 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)snprintf(
+		    path, sizeof(path), "%.*s%s/branchline-revoked.so", (int)n, exe, places[i]);
+		if ((real = realpath(path, NULL)) == NULL)
+			continue;
+		(void)snprintf(out, ORG_PATH_MAX, "%s", real);
+		free(real);
+		return BL_OK;
+	}
+	return bl_fail(err, BL_ENOTFOUND,
+	    "a WebSocket listener needs branchline-revoked.so, which is not beside this program: "
+	    "`cmake --install` puts it there");
+}
+
+/* One list file at least: an empty one until something is revoked. */
+static int
+ensure_revoked(const struct org *o, struct bl_err *err)
+{
+	char path[ORG_PATH_MAX];
+
+	org_path(o, "ca/revoked", path);
+	return files_exists(path) ? BL_OK : files_write(path, "", 0, 0644, err);
+}
+
 static void
-print_broker(const struct org *o, FILE *f)
+print_listener(const struct org *o, int64_t port, FILE *f)
+{
+	const char *d = o->dir;
+
+	(void)fprintf(f,
+	    "\nlistener %" PRId64 " %s\n"
+	    "require_certificate true\n"
+	    "use_identity_as_username true\n"
+	    "use_username_as_clientid true\n"
+	    "tls_version tlsv1.2\n"
+	    "cafile %s/ca/ca.pem\n"
+	    "crlfile %s/ca/crl.pem\n"
+	    "certfile %s/broker/server.pem\n"
+	    "keyfile %s/broker/server.key\n"
+	    "max_connections 20000\n",
+	    port, o->listen, d, d, d, d);
+}
+
+static void
+print_broker(const struct org *o, const char *plugin, FILE *f)
 {
 	const char *d = o->dir;
 
@@ -52,19 +109,26 @@ print_broker(const struct org *o, FILE *f)
 	    "max_inflight_messages 20\n"
 	    "max_queued_messages 2000\n"
 	    "max_queued_bytes 67108864\n"
-	    "set_tcp_nodelay true\n\n"
-	    "listener %" PRId64 " %s\n"
-	    "require_certificate true\n"
-	    "use_identity_as_username true\n"
-	    "use_username_as_clientid true\n"
-	    "tls_version tlsv1.2\n"
-	    "cafile %s/ca/ca.pem\n"
-	    "crlfile %s/ca/crl.pem\n"
-	    "certfile %s/broker/server.pem\n"
-	    "keyfile %s/broker/server.key\n"
-	    "max_connections 20000\n",
+	    "set_tcp_nodelay true\n",
 	    /* Started as root it would become another user, who may not read these keys. */
-	    geteuid() == 0 ? "user root\n" : "", d, d, o->broker_port, o->listen, d, d, d, d);
+	    geteuid() == 0 ? "user root\n" : "", d, d);
+	if (o->websocket_port != 0)
+		(void)fprintf(f,
+		    "\n# Mosquitto checks no crlfile for WebSocket; this does, for every listener "
+		    "and for\n"
+		    "# connections that are open. With a WebSocket listener, never send this "
+		    "broker SIGHUP\n"
+		    "# (reload): 2.0 frees what the listener goes on using. Restart it instead.\n"
+		    "plugin %s\nplugin_opt_revoked %s/ca/revoked\n",
+		    plugin, d);
+	print_listener(o, o->broker_port, f);
+	if (o->websocket_port == 0)
+		return;
+	print_listener(o, o->websocket_port, f);
+	(void)fprintf(f, "protocol websockets\n");
+	/* Without it the listener takes every address of this machine, whatever stands above. */
+	if (strchr(o->listen, ':') == NULL)
+		(void)fprintf(f, "socket_domain ipv4\n");
 }
 
 int
@@ -84,17 +148,20 @@ render_broker(const struct org *o, struct bl_err *err)
 	    "topic read $SYS/broker/#\n\n"
 	    "user collector-past\n"
 	    "topic read bl/1/up/#\n";
-	char path[ORG_PATH_MAX], *text = NULL;
+	char path[ORG_PATH_MAX], plugin[ORG_PATH_MAX] = "", *text = NULL;
 	size_t len = 0;
 	FILE *f;
 	int rc;
 
+	if (o->websocket_port != 0 &&
+	    ((rc = find_plugin(plugin, err)) < 0 || (rc = ensure_revoked(o, err)) < 0))
+		return rc;
 	org_path(o, "broker/acl", path);
 	if ((rc = files_write(path, acl, sizeof(acl) - 1, 0600, err)) < 0)
 		return rc;
 	if ((f = open_memstream(&text, &len)) == NULL)
 		return bl_fail_errno(err, BL_ENOMEM, "write mosquitto.conf");
-	print_broker(o, f);
+	print_broker(o, plugin, f);
 	return save(o, "broker/mosquitto.conf", f, &text, &len, 0600, err);
 }
 

@@ -51,7 +51,15 @@ setup_file_write(
 	    "# run `branchline-agent setup FILE` there, then delete it.\n"
 	    "version: 1\ndevice: \"%s\"\nsite: \"%s\"\npart: %" PRId64 "\n"
 	    "broker:\n  host: \"%s\"\n  port: %" PRId64 "\n  verify_name: \"%s\"\n",
-	    s->device, s->site, s->part, o->host, o->broker_port, ORG_BROKER_NAME);
+	    s->device, s->site, s->part, o->host, s->websocket ? o->websocket_port : o->broker_port,
+	    ORG_BROKER_NAME);
+	if (s->websocket)
+		(void)fprintf(f, "  transport: websocket\n");
+	if (s->proxy != NULL)
+		(void)fprintf(f, "  proxy:\n    url: \"%s\"\n", s->proxy);
+	if (s->proxy != NULL && s->proxy_user != NULL)
+		(void)fprintf(
+		    f, "    user: \"%s\"\n    password_file: proxy-password\n", s->proxy_user);
 	block(f, "ca", &ca);
 	block(f, "certificate", s->cert_pem);
 	block(f, "key", s->key_pem);

@@ -2,6 +2,7 @@
 #ifndef SETUP_FILE_H
 #define SETUP_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "branchline/buf.h"
@@ -13,6 +14,9 @@ struct setup_file {
 	const char *device;
 	const char *site;
 	int64_t part;
+	bool websocket;         /* by the broker's WebSocket port */
+	const char *proxy;      /* http://HOST:PORT, or NULL */
+	const char *proxy_user; /* or NULL; its password stays on the device, in a file */
 	const struct bl_buf *key_pem;
 	const struct bl_buf *cert_pem;
 };

@@ -172,9 +172,10 @@ class Organisation:
     # ---- devices ----
 
     def add_agent(self, site: str, name: str, config: str = "", device: str = None,
-                  folder: Path = None) -> Agent:
-        """Registers a device, sets an agent up from its file in the folder, and appends config (YAML text)."""
-        args = ["device", "add", site, name]
+                  folder: Path = None, options=()) -> Agent:
+        """Registers a device (options: further ones of `device add`), sets an agent up from its file in the
+        folder, and appends config (YAML text)."""
+        args = ["device", "add", site, name, *options]
         if device:
             args += ["--id", device]
         lines = self.tool(*args).stdout.splitlines()
