@@ -204,6 +204,22 @@ def _unscaled(value, scale, shift):
     return value * 2.0 ** shift if scale == 7 else value / 10.0 ** scale
 
 
+def _numbers(source, encoding, scale, shift, n):
+    if encoding == 1:
+        return [source.double()] * n
+    if encoding == 5:
+        return _xored(source, n)
+    if encoding == 0:
+        return [_unscaled(source.signed(), scale, shift)] * n if n else []
+    _need(encoding in (2, 3, 4), "no such encoding")
+    if encoding == 4:
+        whole = _runs(source, n)
+    else:
+        how = source.byte()
+        whole = _predicted(source, encoding == 3, how & 31, how >> 5, n)
+    return [_unscaled(v, scale, shift) for v in whole]
+
+
 class _Columns:
     """Reads column after column and carries what a short one takes from the one before."""
 
@@ -248,21 +264,9 @@ class _Columns:
         return self._id, times, [next(values) if is_known else None for is_known in known]
 
     def _values(self, encoding, scale, shift, n):
-        source = self._in
-        if encoding == 1:
-            return [source.double()] * n
-        if encoding == 5:
-            return _xored(source, n)
-        if encoding == 0:
-            return [_unscaled(source.signed(), scale, shift)] * n if n else []
-        _need(encoding in (2, 3, 4), "no such encoding")
-        self._scale, self._shift = scale, shift
-        if encoding == 4:
-            whole = _runs(source, n)
-        else:
-            how = source.byte()
-            whole = _predicted(source, encoding == 3, how & 31, how >> 5, n)
-        return [_unscaled(v, scale, shift) for v in whole]
+        if encoding in (2, 3, 4):
+            self._scale, self._shift = scale, shift
+        return _numbers(self._in, encoding, scale, shift, n)
 
 
 def _section(raw, wanted):
@@ -288,6 +292,35 @@ def columns(raw, begin, n_samples):
     reader = _Columns(source, shared, begin)
     out = [reader.next() for _ in range(source.number())]
     _need(source.left() == 0 and sum(len(c[1]) for c in out) == n_samples, "the count of samples differs")
+    return out
+
+
+def _sequence(source, n):
+    head = source.byte()
+    return _numbers(source, head & 7, head >> 3, source.byte() if head >> 3 == 7 else 0, n)
+
+
+def thinned(raw, found):
+    """{series number: one a value of its column: (lowest, highest, how many it stands for), or None where it is
+    itself}; found: what columns() gave."""
+    source = _section(raw, 5)
+    if source is None:
+        return {}
+    values_of, out, series = {number: values for number, _, values in found}, {}, 0
+    for _ in range(source.number()):
+        series += source.number()
+        size = source.number()
+        part = _Bytes(raw, source.at, source.at + size)
+        source.take(size)
+        _need(series in values_of, "thinned values without a column")
+        values = values_of[series]
+        counts = _sequence(part, sum(value is not None for value in values))
+        several = sum(count > 1 for count in counts)
+        bounds = zip(_sequence(part, several), _sequence(part, several))
+        counts = iter(counts)
+        out[series] = [None if value is None or (count := next(counts)) <= 1 else (*next(bounds), int(count))
+                       for value in values]
+        _need(part.left() == 0, "bytes are left behind a series")
     return out
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from store import Device
 
 REASONS = {1: "off", 2: "evicted", 3: "disk_full", 4: "damaged", 5: "clock", 6: "lost_at_centre", 7: "rolled_back",
-           8: "overload", 9: "vanished"}
+           8: "overload", 9: "vanished", 10: "thinned"}
 NEVER_ACCEPTED = (3, 8)  # what memory could not hold: generated, named, but never in a spool
-OFF, EVICTED, DISK_FULL, LOST_AT_CENTRE, ROLLED_BACK = 1, 2, 3, 6, 7
+OFF, EVICTED, DISK_FULL, LOST_AT_CENTRE, ROLLED_BACK, THINNED = 1, 2, 3, 6, 7, 10
 STREAM_EVENTS = 1
 SHOWN = 5  # of one kind and device
 
@@ -41,7 +41,7 @@ class Claim:
     def allowed(self):
         """Reasons that something done to it can have: every agent is killed; that of a store set back is looked at
         batch by batch."""
-        return {OFF, LOST_AT_CENTRE} | ({EVICTED, DISK_FULL} if self.small else set()) | (
+        return {OFF, LOST_AT_CENTRE} | ({EVICTED, DISK_FULL, THINNED} if self.small else set()) | (
             {ROLLED_BACK} if self.backs else set())
 
 
@@ -83,8 +83,9 @@ def _named_by_seq(gaps, batches, census):
             continue
         missing = [seq for seq in range(first, last + 1) if (spool, stream, seq) not in batches]
         known = [census.get((spool, stream, seq)) for seq in missing]
-        # Who looked knows each batch; else the entry's own sum, which goes with its last one.
-        if None in known and samples > 0:
+        # Who looked knows each batch; else the entry's own sum, which goes with its last one. Of what was thinned only
+        # the entry knows how many are not there one by one.
+        if missing and samples > 0 and (None in known or reason == THINNED):
             known = [0] * (len(missing) - 1) + [samples]
         for seq, values in zip(missing, known):
             named[spool, stream, seq] = reason, values or 0
@@ -97,7 +98,7 @@ def _believed(named, set_back, allowed):
     not arrived."""
     never_here = {batch for batch, (reason, _) in named.items() if reason == LOST_AT_CENTRE and batch not in set_back}
     kept = {batch: value for batch, value in named.items()
-            if value[0] in allowed & {EVICTED, LOST_AT_CENTRE} and batch not in never_here}
+            if value[0] in allowed & {EVICTED, LOST_AT_CENTRE, THINNED} and batch not in never_here}
     return kept, len(never_here)
 
 
@@ -175,6 +176,9 @@ def judge(claims, stored, census, set_back, unexplained, ledger_entries):
         for reason, values in named.values():
             reasons[reason] += values
         explained = reasons.total()
+        # A mean stands for no more than was named.
+        if device.thinned > reasons[THINNED]:
+            verdict.complain("is_thinned", device=claim.device, n=device.thinned - reasons[THINNED])
         held, gone = claim.held(stored.batches), claim.gone(stored.batches)
         accepted = claim.accepted - held - gone
         stored_once = device.samples + device.events - device.doubled

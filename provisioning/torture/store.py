@@ -2,7 +2,8 @@
 
 Synthetic values are f(series, n) = n * 1000 + series, with n growing by one a tick and beginning, at
 every start of the agent, at the boot time in ms. So they say themselves what is missing or came twice,
-and are kept as runs of n; all others are told apart by series and time.
+and are kept as runs of n; all others are told apart by series and time. A thinned one stands for a run:
+lowest and highest are its ends.
 """
 
 import json
@@ -29,7 +30,8 @@ class Run:
 @dataclass
 class Device:
     runs: dict = field(default_factory=lambda: defaultdict(list))  # synthetic series -> [Run]
-    samples: int = 0  # stored, each as often as it is
+    samples: int = 0  # stored one by one, each as often as it is
+    thinned: int = 0  # values that are there as means only
     events: int = 0
     doubled: int = 0  # samples and events that are there already
     names: Counter = field(default_factory=Counter)  # events that carry an id
@@ -54,11 +56,26 @@ def _series(db):
     return out
 
 
-def _take_synthetic(device, number, times, values, batch):
+def _take_thinned(device, number, at, value, thin, batch):
+    low, high, count = thin
+    (first, own), (last, too) = divmod(int(low), 1000), divmod(int(high), 1000)
+    is_whole = last - first + 1 == count  # none of the run was missing: then its mean is known, too
+    fits = abs(value - (low + high) / 2) <= 0.01 if is_whole else low <= value <= high
+    if own != number or too != number or last - first + 1 < count or not fits:
+        device.wrong.append((number, value))
+        return
+    device.runs[number].append(Run(first, last, at, at, batch))
+
+
+def _take_synthetic(device, number, times, values, thinned, batch):
     """Splits a column into runs; counts a value that is not this series' own."""
     runs = device.runs[number]
     run = None
-    for at, value in zip(times, values):
+    for at, value, thin in zip(times, values, thinned):
+        if thin is not None:
+            _take_thinned(device, number, at, value, thin, batch)
+            run = None
+            continue
         n, own = divmod(int(value), 1000) if value is not None else (None, None)
         if own != number:
             device.wrong.append((number, value))
@@ -73,10 +90,16 @@ def _take_synthetic(device, number, times, values, batch):
 def _take_batch(device, row, series, others):
     spool, boot, stream, seq = row["spool_id"], row["boot_id"], row["stream"], row["seq"]
     raw = body.inflate(row["body"], row["raw_bytes"], row["crc32"])
-    for entry, times, values in body.columns(raw, row["event_begin_ms"], row["n_samples"]):
+    columns = body.columns(raw, row["event_begin_ms"], row["n_samples"])
+    all_thinned = body.thinned(raw, columns)
+    for entry, times, values in columns:
         known = series.get((spool, entry))
+        thinned = all_thinned.get(entry, [None] * len(times))
+        several = [thin[2] for thin in thinned if thin is not None]
+        device.thinned += sum(several)
+        device.samples -= len(several)
         if known is not None and known[1] is not None:
-            _take_synthetic(device, known[1], times, values, (row["uuid"], seq))
+            _take_synthetic(device, known[1], times, values, thinned, (row["uuid"], seq))
             continue
         # A series whose name has not come is told apart by its number.
         which = known[0] if known is not None else (spool, entry)

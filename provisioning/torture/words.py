@@ -76,6 +76,8 @@ _TEXTS = {
     "is_doubled": ("{n} values are stored more than once", "{n} 个数值被重复存储"),
     "is_more": ("{n} values are stored that no agent says it accepted", "存储了 {n} 个没有任何代理承认接受过的数值"),
     "is_unexplained": ("the collector itself counts {n} unexplained gaps", "采集中心自己统计出 {n} 处无解释的缺口"),
+    "is_thinned": ("{device}: means stand for {n} values more than the ledger names as thinned",
+                   "{device}：平均值所代表的数值比账本记为抽稀的多 {n} 个"),
     "is_hole": ("{device}: between n = {after} and {before} of its series values are missing without an entry, boot time {from_ms} to {to_ms} ms",
                 "{device}：序列在 n = {after} 与 {before} 之间缺失且无账目，启动时间 {from_ms} 至 {to_ms} 毫秒"),
     "is_event": ("{device}: event {name} was answered \"ok\" and is not stored", "{device}：事件 {name} 已答复 ok 却未存储"),

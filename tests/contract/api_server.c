@@ -365,7 +365,7 @@ thin(struct server *s, const char *device)
 		.begin_boot_ms = h.collect_begin_ms,
 		.end_boot = s->last_spool,
 		.end_boot_ms = h.collect_end_ms,
-		.samples = 1044 };
+		.samples = 1080 };
 	struct bl_err err = { 0 };
 
 	*next += 60;

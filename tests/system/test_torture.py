@@ -341,6 +341,8 @@ def test_its_decoder_reads_what_the_contract_tests_reader_reads(name):
     raw = body.inflate(reader.take(reader.left()), header["raw_size"], header["crc32"])
     columns = body.columns(raw, header["event"][0], header["counts"][0])
     assert [(c["id"], c["times"], c["values"]) for c in expected["series"]] == columns
+    assert {c["id"]: [None if t is None or t[2] == 1 else tuple(t) for t in c["thin"]]
+            for c in expected["series"] if "thin" in c} == body.thinned(raw, columns)
     events = body.events(raw, header["counts"][1])
     assert [(e["boot_ms"], e["type"], e["id"]) for e in expected["events"]] == [e[:3] for e in events]
 
@@ -357,9 +359,11 @@ def test_a_damaged_body_is_not_read(damage):
 DEVICE, SPOOL = "torture-a1", "ab" * 16
 
 
-def stored(runs=(), gaps=(), seqs=(), names=(), doubled=0):
-    """runs: (n, last, boot ms of the first, seq), one series with a value a second."""
-    device = store.Device(samples=sum(last - n + 1 for n, last, _, _ in runs), events=len(names), doubled=doubled)
+def stored(runs=(), gaps=(), seqs=(), names=(), doubled=0, means=()):
+    """runs, means: (n, last, boot ms of the first, seq), one series with a value a second; means are thinned."""
+    device = store.Device(samples=sum(last - n + 1 for n, last, _, _ in runs), events=len(names), doubled=doubled,
+                          thinned=sum(last - n + 1 for n, last, _, _ in means))
+    runs = (*runs, *means)
     for n, last, ms, seq in runs:
         device.runs[0].append(store.Run(n, last, ms, ms + 1000 * (last - n), (SPOOL, seq)))
     device.names.update(names)
@@ -421,6 +425,23 @@ CASES = {
     "nor by time": dict(
         accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 3)],
         gaps=[gap(reason=9, begin=5000, end=11000, samples=5)], expect=(20, 20, 15, 0, 5, 0)),
+    "thinned is explained, and the run goes on": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 4)], means=[(1005, 1009, 6000, 5)],
+        gaps=[gap(reason=10, first=2, last=3, samples=5)], census={(SPOOL, 3, 2): 4, (SPOOL, 3, 3): 4}, small=True,
+        expect=(20, 20, 15, 0, 0, 5)),
+    "thinned, and then dropped": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 4)],
+        gaps=[gap(reason=10, first=2, last=3, samples=5), gap(reason=2, first=5, last=5)],
+        census={(SPOOL, 3, 2): 3, (SPOOL, 3, 3): 2, (SPOOL, 3, 5): 0}, small=True, expect=(20, 20, 15, 0, 0, 5)),
+    "thinned by an agent whose spool is not small": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 4)], means=[(1005, 1009, 6000, 5)],
+        gaps=[gap(reason=10, first=2, last=3, samples=5)], expect=(20, 20, 15, 0, 5, 0)),
+    "means for more than is named": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 4)], means=[(1005, 1009, 6000, 5)],
+        gaps=[gap(reason=10, first=2, last=3, samples=4)], small=True, expect=(20, 20, 15, 0, 1, 4)),
+    "a hole beside a mean": dict(
+        accepted=20, runs=[(1000, 1004, 1000, 1), (1010, 1019, 11000, 7)], means=[(1005, 1007, 6000, 6)],
+        gaps=[gap(reason=10, first=2, last=2, samples=3)], small=True, expect=(20, 20, 15, 0, 2, 3)),
     "a second start is no hole": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90000, 90009, 90000, 2)],
                                       expect=(20, 20, 20, 0, 0, 0)),
     "the first of a start is missing": dict(accepted=20, runs=[(1000, 1009, 1000, 1), (90001, 90009, 91000, 2)],
@@ -451,7 +472,7 @@ CASES = {
 def test_the_arithmetic(name):
     case = dict(CASES[name])
     what = stored(case.pop("runs", ()), case.pop("gaps", ()), names=case.pop("names", ()),
-                  doubled=case.pop("doubled", 0))
+                  doubled=case.pop("doubled", 0), means=case.pop("means", ()))
     expect, fails = case.pop("expect"), case.pop("fails", False)
     census, set_back, unexplained = case.pop("census", {}), case.pop("set_back", set()), case.pop("unexplained", 0)
     verdict = judge.judge([judge.Claim(DEVICE, **case)], what, census, set_back, unexplained, len(what.gaps))

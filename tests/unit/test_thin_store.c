@@ -459,7 +459,7 @@ entry(const struct ctx *c)
 		.begin_boot = c->boot,
 		.end_boot = c->boot,
 		.end_boot_ms = HOURS * HOUR,
-		.samples = SERIES * (360 - 12) * HOURS };
+		.samples = SERIES * 360 * HOURS };
 }
 
 static bool

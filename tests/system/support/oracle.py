@@ -50,7 +50,7 @@ def _rows(path, sql, *args):
 
 
 # Reasons of the ledger (enum bl_gap_reason): what was accepted before it went, and what never was.
-OFF, AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE = 1, (2, 4, 6, 7), (3, 8)
+OFF, AFTER_ACCEPTANCE, BEFORE_ACCEPTANCE = 1, (2, 4, 6, 7, 10), (3, 8)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ class Account:
     def line(self) -> str:
         return (f"generated {self.generated} accepted {self.accepted} stored {self.stored}"
                 f" doubled {self.doubled} lost {self.lost} explained {self.explained}")
+
+
+def is_mean(thin) -> bool:
+    """A thinned value, by what wire_decoder says of it: [lowest, highest, how many]."""
+    return thin is not None and thin[2] > 1
 
 
 class Store:
@@ -125,29 +130,39 @@ class Store:
         return _rows(self.path, "SELECT samples + events FROM total")[0][0]
 
     def samples_of(self, spool_hex: str) -> int:
-        return _rows(self.path, "SELECT coalesce(sum(b.n_samples), 0) FROM batch b"
-                     " JOIN spool s ON s.id = b.spool_id WHERE hex(s.uuid) = upper(?)",
-                     spool_hex)[0][0]
+        """Stored one by one: means stand for values that the ledger names."""
+        where = "JOIN spool s ON s.id = b.spool_id WHERE hex(s.uuid) = upper(?)"
+        stored = _rows(self.path, f"SELECT coalesce(sum(b.n_samples), 0) FROM batch b {where}", spool_hex)[0][0]
+        return stored - sum(is_mean(thin) for _, _, column in self._read(f"{where} AND b.kind = 1", spool_hex)
+                            for thin in column.get("thin", ()))
 
-    def synthetic(self, device: str):
-        """series -> [(boot, boot_ms, value)] in the order of arrival."""
+    def synthetic(self, device: str, means: bool = False):
+        """series -> [(boot, boot_ms, value)] in the order of arrival, of what stands for itself; means: of what does
+        not, with [lowest, highest, count]."""
         names = {(spool, entry): labels for spool, entry, labels in _rows(
             self.path, "SELECT d.spool_id, d.entry, s.labels FROM dict d"
             " JOIN series s ON s.id = d.series_id WHERE s.name = 'synthetic'")}
         out = defaultdict(list)
-        for row in _rows(
+        for spool, boot, column in self._read(
+                "JOIN device d ON d.id = b.device_id WHERE d.name = ? AND b.stream = 3", device):
+            labels = names.get((spool, column["id"]))
+            if labels is None:
+                continue
+            thinned = column.get("thin", [None] * len(column["times"]))
+            out[int("".join(c for c in labels if c.isdigit()))] += [
+                (boot, t, v, *([thin] if means else []))
+                for t, v, thin in zip(column["times"], column["values"], thinned) if is_mean(thin) == means]
+        return out
+
+    def _read(self, where, *args):
+        """(spool, boot, column) of every column in the batches b that are meant."""
+        for spool, boot, raw, crc, dictionary, begin, end, *counts, body in _rows(
                 self.path, "SELECT b.spool_id, b.boot_id, b.raw_bytes, b.crc32, b.dict_version,"
                 " b.event_begin_ms, b.event_end_ms, b.n_samples, b.n_events, b.n_gaps, b.body"
-                " FROM batch b JOIN device d ON d.id = b.device_id"
-                " WHERE d.name = ? AND b.stream = 3 AND b.n_samples > 0 ORDER BY b.id", device):
-            spool, boot, raw, crc, dictionary, begin, end, *counts, body = row
+                f" FROM batch b {where} AND b.n_samples > 0 ORDER BY b.id", *args):
             header = {"event": [begin, end], "counts": counts, "dict_version": dictionary}
             for column in self._columns(wire_decoder.inflate(body, raw, crc), header):
-                labels = names.get((spool, column["id"]))
-                if labels is not None:
-                    out[int("".join(c for c in labels if c.isdigit()))] += [
-                        (boot, t, v) for t, v in zip(column["times"], column["values"])]
-        return out
+                yield spool, boot, column
 
     @staticmethod
     def _columns(raw, header):
@@ -156,7 +171,10 @@ class Store:
         if 1 in found:
             n = found[1].varint(64)
             shared = [wire_decoder.time_column(found[1], *header["event"]) for _ in range(n)]
-        return wire_decoder.read_columns(found[2], shared, header)
+        columns = wire_decoder.read_columns(found[2], shared, header)
+        if 5 in found:
+            wire_decoder.read_thin(found[5], columns, header["counts"][0])
+        return columns
 
     def off_gaps(self, device: str):
         """[(begin_ms, end_ms)] of the host stream's ledger entries "off"."""
@@ -235,6 +253,17 @@ def arrive_in_full(org, agent, base: str, timeout_s: float = 90.0):
     arrived_in_full(org, agent, timeout_s)
 
 
+def check_mean(series, boot, boot_ms, value, thin):
+    """Values are n * 1000 + series: lowest and highest are the ends of the run that a mean stands for."""
+    low, high, count = thin
+    (first, own), (last, too) = divmod(int(low), 1000), divmod(int(high), 1000)
+    assert own == too == series and count <= last - first + 1, f"series {series}: a mean of {thin}"
+    is_whole = count == last - first + 1
+    assert abs(value - (low + high) / 2) <= 0.01 if is_whole else low <= value <= high, (
+        f"series {series}: {value} is not the mean of {thin}")
+    return first, last, boot_ms
+
+
 def check_values(store: Store, device: str) -> int:
     """Every value is f(series, n) of its own series and none came twice; runs have no holes.
 
@@ -242,19 +271,21 @@ def check_values(store: Store, device: str) -> int:
     runs (the agent was off) a ledger entry "off" must cover it and must not claim what exists.
     """
     checked = 0
-    by_series = store.synthetic(device)
+    by_series, means = store.synthetic(device), store.synthetic(device, means=True)
     gaps = store.off_gaps(device)
-    for series, got in by_series.items():
-        numbers = []
-        for _, boot_ms, value in got:
+    for series in by_series.keys() | means.keys():
+        numbers = []  # (first, last, boot time) of what a value stands for
+        for _, boot_ms, value in by_series[series]:
             n, own = divmod(int(value), 1000)
             assert own == series, f"series {series} holds {value}, a value of series {own}"
-            numbers.append((n, boot_ms))
-        twice = [n for n, times in Counter(n for n, _ in numbers).items() if times > 1]
-        assert not twice, f"series {series}: n = {twice[:5]} came twice"
+            numbers.append((n, n, boot_ms))
+        numbers += [check_mean(series, *mean) for mean in means[series]]
         numbers.sort()
-        for (n, at), (following, later) in zip(numbers, numbers[1:]):
-            if following == n + 1 and not (later - at > 60_000):
+        twice = [n for (_, last, _), (n, _, _) in zip(numbers, numbers[1:]) if n <= last]
+        assert not twice, f"series {series}: n = {twice[:5]} came twice"
+        for (_, n, at), (following, _, later) in zip(numbers, numbers[1:]):
+            # What a mean stands for ends at its time and begins up to an hour before.
+            if following == n + 1 and not (later - at > (3_660_000 if means[series] else 60_000)):
                 continue
             assert any(at <= begin and end <= later for begin, end in gaps), (
                 f"series {series}: after n = {n} (boot {at} ms) comes n = {following}"
