@@ -84,7 +84,7 @@ write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 							  : (int64_t)SPOOL_SEEN_ROWS,
 		    ids + 16);
 	s->d.connections += c->connections;
-	return rc;
+	return rc == BL_OK ? usage_write(s, err) : rc;
 }
 
 /* After a commit whose fate was unknown: it is in the file, or it is not. */
@@ -125,6 +125,7 @@ commit_chunk(struct spool *s, bool last, struct bl_err *err)
 		}
 		return rc;
 	}
+	s->usage_dirty = false;
 	pending_release(&s->p, &c);
 	return BL_OK;
 }
@@ -259,7 +260,7 @@ spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err)
 	s->p.lost = 0;
 	if (bl_boot_ms(s->clock) > s->covered_ms && !s->covered_told)
 		s->covered_ms = bl_boot_ms(s->clock);
-	if (!s->begun || !pending_empty(s) || s->p.doubt_no != 0)
+	if (!s->begun || !pending_empty(s) || s->usage_dirty || s->p.doubt_no != 0)
 		rc = commit_all(s, err);
 	return rc;
 }

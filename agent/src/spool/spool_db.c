@@ -123,6 +123,8 @@ static const char *const sql_text[Q_COUNT] = {
 	    " ORDER BY gen LIMIT 1",
 	[Q_GEN_OF_SPOOL] = "SELECT gen,spool,asked,next_events,next_probes,next_host FROM "
 			   "spool_gen WHERE spool=?1",
+	[Q_USAGE_PUT] = "INSERT OR REPLACE INTO usage VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+	[Q_USAGE_DROP] = "DELETE FROM usage WHERE period>=0 AND period<?1",
 	[Q_GEN_GET] =
 	    "SELECT gen,spool,asked,next_events,next_probes,next_host FROM spool_gen WHERE gen=?1",
 };
@@ -461,6 +463,8 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 	s->trimmed_missing = rc == BL_EFULL; /* there will be room when something goes */
 	if (rc < 0 && rc != BL_EFULL)
 		goto fail;
+	if ((rc = usage_load(s, err)) < 0)
+		goto fail;
 	/* A log that was left behind: only now is its length known. */
 	if (!empty && checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
 		bl_debug("spool", "%s", ignored.msg);
@@ -712,7 +716,7 @@ txn_commit(struct spool *s, struct bl_err *err)
 		txn_rollback(s);
 		return s->suspect ? commit_doubtful(s, attempted, err) : rc;
 	}
-	s->in_txn = s->trimmed_fresh = false;
+	s->in_txn = s->trimmed_fresh = s->usage_fresh = false;
 	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
 	db_tidy(s, SPOOL_WAL_FRAMES_MOST);
 	return BL_OK;
@@ -729,7 +733,8 @@ txn_rollback(struct spool *s)
 	}
 	s->d = s->saved;
 	s->trimmed_missing = s->trimmed_missing || s->trimmed_fresh;
-	s->in_txn = s->trimmed_fresh = false;
+	s->usage_missing = s->usage_missing || s->usage_fresh;
+	s->in_txn = s->trimmed_fresh = s->usage_fresh = false;
 }
 
 int

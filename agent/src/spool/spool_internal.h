@@ -213,7 +213,9 @@ struct spool_pending {
 	X(Q_GEN_ASKED)                                                                             \
 	X(Q_GEN_UNASKED)                                                                           \
 	X(Q_GEN_OF_SPOOL)                                                                          \
-	X(Q_GEN_GET)
+	X(Q_GEN_GET)                                                                               \
+	X(Q_USAGE_PUT)                                                                             \
+	X(Q_USAGE_DROP)
 
 #define SPOOL_ENUM(name) name,
 enum spool_query { SPOOL_STATEMENTS(SPOOL_ENUM) Q_COUNT };
@@ -239,6 +241,9 @@ struct spool {
 	bool loaded;          /* d is what a sound file said */
 	bool trimmed_missing; /* no room yet for the table of what was trimmed */
 	bool trimmed_fresh;   /* made in the transaction that is open */
+	bool usage_missing, usage_fresh; /* the same of the table of what the link carried */
+	bool usage_dirty;                /* usage says more than the file */
+	struct spool_usage usage;
 	bool begun;           /* this run's boot and off gap are in the file */
 
 	struct spool_durable d, saved;
@@ -521,6 +526,14 @@ int spool_of_gen(struct spool *s, int64_t gen, struct bl_id *spool, struct bl_er
 int trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err);
 /* A batch that does not carry its bytes any more: named in the ledger, deleted. */
 int batch_lost(struct spool *s, int64_t id, enum bl_gap_reason reason, struct bl_err *err);
+
+/* ---- spool_usage.c ---- */
+/* When a file has been opened.  What memory has stands against what the file has. */
+int usage_load(struct spool *s, struct bl_err *err);
+/* An SQLite code; zeroes when there is no such table. */
+int usage_read(sqlite3 *db, struct spool_usage *out);
+/* In a transaction; makes the table when it is the first time. */
+int usage_write(struct spool *s, struct bl_err *err);
 
 /* ---- spool_trimmed.c ---- */
 /* The table, for a file that has none yet; outside a transaction. */

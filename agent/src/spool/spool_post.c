@@ -46,6 +46,7 @@ must_get_through(enum post_kind kind)
 	case POST_LINK_DOWN:
 	case POST_CLEAR:
 	case POST_CLEAR_ALL:
+	case POST_USAGE:
 		return true;
 	case POST_TICK:
 	case POST_EVENT:
@@ -429,6 +430,16 @@ int
 spool_thread_clear_all(struct spool_thread *t)
 {
 	return post_plain(t, POST_CLEAR_ALL);
+}
+
+int
+spool_thread_usage(struct spool_thread *t, const struct spool_usage_add *add)
+{
+	struct post *p = post_new(POST_USAGE, 0);
+
+	if (p != NULL)
+		p->u.usage = *add;
+	return post(t, p);
 }
 
 int

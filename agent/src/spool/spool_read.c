@@ -268,6 +268,7 @@ spool_status(struct spool *s, struct spool_status *out, struct bl_err *err)
 	out->reserve_gone = s->disk_full && s->ballast_bytes > 0;
 	out->file_bytes = file_bytes(s->path, "") + file_bytes(s->path, "-wal");
 	durable_status(&s->d, out);
+	out->usage = s->usage;
 	if (s->db == NULL)
 		return bl_fail(err, BL_EIO, "spool %s: not open after an error", s->path);
 	rc = edges(s->db, &s->d, out);
@@ -292,6 +293,8 @@ spool_status_of_file(const char *path, struct spool_status *out, struct bl_err *
 		durable_status(&d, out);
 		rc = edges(db, &d, out);
 	}
+	if (rc == SQLITE_OK)
+		rc = usage_read(db, &out->usage);
 	out->file_bytes = file_bytes(path, "") + file_bytes(path, "-wal");
 	if (rc != SQLITE_OK)
 		(void)bl_fail(

@@ -565,6 +565,9 @@ work(struct spool_thread *t, struct post *p)
 	case POST_STATUS:
 		do_status(t, p->token);
 		break;
+	case POST_USAGE:
+		spool_usage_add(t->spool, &p->u.usage);
+		break;
 	}
 	replace_if_damaged(t);
 }

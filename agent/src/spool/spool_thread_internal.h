@@ -31,6 +31,7 @@ enum post_kind {
 	POST_CLEAR,
 	POST_CLEAR_ALL,
 	POST_STATUS,
+	POST_USAGE,
 };
 
 /* One request; what follows it in memory depends on its kind. */
@@ -48,6 +49,7 @@ struct post {
 		struct bl_clock_segment clock;
 		struct spool_want want;
 		int64_t probes_from_ms;
+		struct spool_usage_add usage;
 	} u;
 	max_align_t data[]; /* samples, an event with its texts, a receipt, a question */
 };

@@ -22,6 +22,7 @@
 #include "branchline/clock.h"
 #include "branchline/err.h"
 #include "branchline/message.h"
+#include "branchline/report.h"
 #include "branchline/wire.h"
 
 struct spool;
@@ -240,6 +241,36 @@ int spool_on_question(
  */
 int spool_trim(struct spool *s, bool *more, struct bl_err *err);
 
+/* ---- what the link carried ---- */
+
+/* The hour of a budget (agent/src/budget): when it ends, and what of it is spent. */
+struct spool_hour {
+	bool has;
+	struct bl_id boot; /* of ends_boot_ms */
+	int64_t ends_boot_ms;
+	int64_t hour; /* unix time / 3,600,000; INT64_MIN: not known */
+	uint64_t used_bytes;
+	uint64_t class_bytes[BL_STREAMS];
+};
+
+struct spool_usage {
+	uint32_t n; /* ascending; the first may be month 0: before the month was known */
+	struct bl_report_month month[BL_REPORT_MONTHS_MAX];
+	struct spool_hour hour;
+};
+
+struct spool_usage_add {
+	uint32_t month; /* year * 12 + month - 1; 0: not known yet */
+	uint64_t in_bytes, out_bytes;
+	uint64_t class_bytes[BL_STREAMS]; /* of out_bytes */
+	struct spool_hour hour;           /* has: stands from now on */
+};
+
+/* Adds to the figures of the file; durable with the next commit. */
+void spool_usage_add(struct spool *s, const struct spool_usage_add *add);
+/* The same to figures in memory.  Pure. */
+void spool_usage_book(struct spool_usage *u, const struct spool_usage_add *add);
+
 struct spool_stream_status {
 	uint64_t next_seq, lowest_held, receipted_contiguous;
 	uint64_t held_batches, held_bytes;
@@ -262,6 +293,7 @@ struct spool_status {
 	uint64_t connections;    /* ever */
 	uint32_t dict_version, clock_version;
 	bool clock_trusted;
+	struct spool_usage usage;
 	struct spool_stream_status stream[BL_STREAMS];
 };
 

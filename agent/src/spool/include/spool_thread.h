@@ -187,6 +187,9 @@ int spool_thread_commit(struct spool_thread *t, int64_t boot_ms);
  */
 int spool_thread_commit_probes(struct spool_thread *t, int64_t boot_ms, int64_t probes_from_ms);
 
+/* What the link carried; durable with the next commit. */
+int spool_thread_usage(struct spool_thread *t, const struct spool_usage_add *add);
+
 /* ---- link ---- */
 
 /*

@@ -1,0 +1,2 @@
+# Metered links: what was counted, and what may go.
+bl_unit_test(test_spool_usage SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
