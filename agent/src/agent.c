@@ -166,7 +166,8 @@ start_parts(struct agent *a, struct bl_err *err)
 		return rc;
 	agent_clock_init(a);
 	announce(a);
-	if ((rc = agent_sink_init(a)) < 0 || (rc = agent_samplers_open(a, err)) < 0)
+	if ((rc = agent_meter_init(a, err)) < 0 || (rc = agent_sink_init(a)) < 0 ||
+	    (rc = agent_samplers_open(a, err)) < 0)
 		return rc;
 	if (agent_probes_start(a, &minor) < 0)
 		bl_error("probe", "probes do not run, the rest goes on: %s", minor.msg);
@@ -350,6 +351,8 @@ agent_stop(struct agent *a)
 	/* The spool first: its last callbacks want delivery, which wants no connection. */
 	if (a->mqtt != NULL)
 		bl_mqtt_stop(a->mqtt);
+	if (a->meter.tz != NULL)
+		agent_meter_end(a);
 	spool_thread_stop(a->spool);
 	a->spool = NULL;
 	agent_steps_close(a);
@@ -363,6 +366,7 @@ agent_stop(struct agent *a)
 	(void)pthread_mutex_destroy(&a->results.lock);
 	free(a->results.ring);
 	free(a->sink.sample);
+	agent_meter_free(a);
 	config_free(a->config);
 	free(a);
 }

@@ -14,6 +14,7 @@
 #include "branchline/topic.h"
 
 #include "agent.h"
+#include "budget.h"
 #include "clockmap.h"
 #include "config.h"
 #include "delivery.h"
@@ -28,6 +29,7 @@
 #define AGENT_CLIENTS       8u     /* control connections at a time */
 #define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
 #define AGENT_CLOCK_SAVE_MS 3600000
+#define AGENT_KEEPALIVE_S   30
 #define AGENT_STEPS_MS      60000 /* a step inlet that could not be opened is tried again */
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
@@ -57,6 +59,31 @@ struct agent_client {
 	int64_t deadline_mono_ms;
 	char *out; /* answer under way; owned */
 	size_t out_len, out_sent;
+};
+
+/* What the link carried and may carry. */
+struct agent_meter {
+	struct bl_tz *tz;
+	struct budget budget;
+	struct bl_link_bytes seen;       /* at the last look */
+	struct spool_usage_add unbooked; /* since the last word to the spool */
+	struct spool_usage usage;        /* what the spool has, or is about to */
+	bool restored;                   /* what earlier processes counted is known */
+	uint8_t held;                    /* as the spool was told */
+	int64_t book_mono_ms;
+};
+
+/* The same for people. */
+struct agent_meter_state {
+	bool metered;
+	uint64_t window_bytes; /* 0: no limit for all together */
+	int64_t window_ms, ends_in_ms;
+	uint64_t used_bytes, class_bytes[BL_STREAMS]; /* of this window */
+	uint8_t held;
+	int64_t opens_in_ms;                   /* the first of those held; BUDGET_NEVER */
+	int64_t class_opens_in_ms[BL_STREAMS]; /* -1: is not held, or not known */
+	const char *zone;
+	struct spool_usage usage;
 };
 
 struct agent {
@@ -107,6 +134,7 @@ struct agent {
 	struct bl_log_limit link_log, bad_log;
 	bool goodbye_done;
 	int64_t report_mono_ms; /* the next device report is due */
+	struct agent_meter meter;
 
 	/* clock */
 	struct clockmap clockmap;
@@ -171,6 +199,21 @@ void agent_report_tick(struct agent *a);
 int64_t agent_report_deadline(const struct agent *a);
 /* The spool has answered. */
 void agent_report_say(struct agent *a, const struct spool_thread_status *st);
+
+/* ---- agent_meter.c: what the link carries and may carry ---- */
+int agent_meter_init(struct agent *a, struct bl_err *err);
+void agent_meter_reload(struct agent *a);
+void agent_meter_free(struct agent *a);
+/* What the spool had at the start; later ones say nothing new. */
+void agent_meter_restored(struct agent *a, const struct spool_usage *u);
+/* A message of a class went out. */
+void agent_meter_sent(struct agent *a, enum bl_stream stream, size_t bytes);
+/* Before the tick's commit. */
+void agent_meter_tick(struct agent *a);
+/* Before the connection and the spool end. */
+void agent_meter_end(struct agent *a);
+void agent_meter_say(const struct agent *a, struct agent_meter_state *out);
+void agent_meter_report(const struct agent *a, struct bl_report *r);
 
 /* ---- agent_clock.c ---- */
 /* What a device report says of the clock. */

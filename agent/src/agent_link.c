@@ -193,7 +193,7 @@ make_connection(struct agent *a, struct bl_err *err)
 	struct bl_mqtt_opts o = { .client_id = a->config->v->device.id,
 		.subscribe = subscribe,
 		.will_topic = a->topic[BL_TOPIC_PRESENCE],
-		.keepalive_s = 30,
+		.keepalive_s = AGENT_KEEPALIVE_S,
 		.backoff_min_ms = 1000,
 		.backoff_max_ms = 60000,
 		.puback_ms = 5000,

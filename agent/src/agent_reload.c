@@ -107,6 +107,7 @@ agent_reload(struct agent *a)
 	if (agent_probes_start(a, &err) < 0)
 		bl_error("probe", "probes do not run, the rest goes on: %s", err.msg);
 	agent_steps_reload(a, &old->v->inlets.steps);
+	agent_meter_reload(a);
 	agent_tick_align(a);
 	attrs[0].text = new->hash;
 	agent_event(a, "config.loaded", attrs);

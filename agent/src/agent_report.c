@@ -10,8 +10,9 @@
 
 #include "branchline/report.h"
 
-#define REPORT_EVERY_MS 300000
-#define REPORT_AGAIN_MS 5000
+#define REPORT_EVERY_MS   300000
+#define REPORT_METERED_MS 3600000 /* it is paid for by the byte */
+#define REPORT_AGAIN_MS   5000
 
 struct report_ctx {
 	const struct agent *a;
@@ -62,10 +63,17 @@ link_options(const struct report_ctx *c, struct bl_report *r)
 	agent_link_report(c->a, &r->link);
 }
 
+static void
+usage_and_budget(const struct report_ctx *c, struct bl_report *r)
+{
+	agent_meter_report(c->a, r);
+}
+
 static void (*const sections[])(const struct report_ctx *c, struct bl_report *r) = {
 	backlog,
 	clock_map,
 	link_options,
+	usage_and_budget,
 };
 
 /* ---- when ---- */
@@ -119,6 +127,7 @@ agent_report_say(struct agent *a, const struct spool_thread_status *st)
 	bl_buf_init(&b, BL_REPORT_WIRE_MAX);
 	if (bl_report_encode(&r, &b) == BL_OK &&
 	    link_publish(a, BL_TOPIC_HELLO, &b, false, DELIVERY_TOKEN_OTHER) == BL_OK)
-		a->report_mono_ms = bl_mono_ms(a->clock) + REPORT_EVERY_MS;
+		a->report_mono_ms = bl_mono_ms(a->clock) +
+				    (a->meter.budget.metered ? REPORT_METERED_MS : REPORT_EVERY_MS);
 	bl_buf_free(&b);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "status.h"
+#include "status_meter.h"
 
 #define CLOCK_DOUBT_MS 60000  /* minutes are wrong from there on */
 #define QUIET_MS       180000 /* no receipt for so long, with data waiting, is worth a word */
@@ -280,6 +281,33 @@ spool_json(const struct spool_thread_status *st)
 	return spool;
 }
 
+static json_t *
+meter_json(const struct agent *a)
+{
+	const struct config_metered *m = &a->config->v->metered;
+	const struct config_metered_class *conf[BL_STREAMS] = { &m->classes.events,
+		&m->classes.probes, &m->classes.host };
+	struct agent_meter_state s;
+	struct status_budget b;
+
+	agent_meter_say(a, &s);
+	b = (struct status_budget){ .bytes_per_hour = m->bytes_per_hour,
+		.window_ms = s.window_ms,
+		.ends_in_ms = s.ends_in_ms,
+		.window_bytes = s.window_bytes,
+		.used_bytes = s.used_bytes };
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		b.class[i] =
+		    (struct status_budget_class){ .bytes_per_hour = conf[i]->bytes_per_hour,
+			    .hours = conf[i]->hours,
+			    .used_bytes = s.class_bytes[i],
+			    .held = (s.held >> i & 1) != 0,
+			    .opens_in_ms = s.class_opens_in_ms[i] };
+	return json_pack("{s:s,s:o,s:o}", "zone", s.zone, "budget",
+	    s.metered ? status_budget_json(&b) : json_null(), "months",
+	    status_usage_json(&s.usage));
+}
+
 char *
 agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 {
@@ -293,7 +321,8 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	if (a->mqtt != NULL)
 		bl_mqtt_stats(a->mqtt, &m);
 	delivery_status(a->delivery, &u);
-	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	all = json_pack(
+	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
@@ -301,7 +330,7 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
 	    sampling_json(a), "steps", steps_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps),
-	    "health", health_json(a, &m, &u, st));
+	    "meter", meter_json(a), "health", health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

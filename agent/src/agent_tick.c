@@ -247,6 +247,7 @@ agent_tick(struct agent *a)
 	sample_own(a);
 	sink_flush(a, BL_STREAM_HOST, boot_ms);
 	/* Full: it commits by itself within a second. */
+	agent_meter_tick(a);
 	(void)spool_thread_commit_probes(a->spool, boot_ms, probes_from_ms);
 	agent_tick_align(a);
 }

@@ -117,11 +117,18 @@ on_answered(void *ctx)
 	link_send_birth(a);
 }
 
+static void
+on_sent(void *ctx, enum bl_stream stream, size_t bytes)
+{
+	agent_meter_sent(ctx, stream, bytes);
+}
+
 const struct delivery_out link_delivery_out = { .publish = publish,
 	.drop = drop,
 	.time = centre_time,
 	.hello = on_hello,
-	.answered = on_answered };
+	.answered = on_answered,
+	.sent = on_sent };
 
 /* ---- from the spool ---- */
 
@@ -132,6 +139,8 @@ on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
 
 	a->spool_status = *st;
 	a->spool_status_known = true;
+	if (st->spool_valid)
+		agent_meter_restored(a, &st->spool.usage);
 	if (token == AGENT_TOKEN_REPORT)
 		agent_report_say(a, st);
 	else if (token != AGENT_TOKEN_SELF)

@@ -199,6 +199,12 @@ static const struct bl_conf_key root_keys[] = {
 	    .offset = offsetof(struct config_values, inlets),
 	    .help = "what programs of this machine may report",
 	    .section = &inlets_section },
+	{ .name = "metered",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_values, metered),
+	    .help = "what the link may carry, where it is paid for by the byte",
+	    .section = &config_metered_section },
 	{ 0 },
 };
 

@@ -1,5 +1,6 @@
 /* The state as JSON, and asking for it; see the header. */
 #include "status.h"
+#include "status_meter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -263,10 +264,12 @@ status_of_files(const char *state_dir, json_t **out, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "read the spool: out of memory");
 	if ((rc = spool_status_of_file(path, &s, err)) >= 0) {
 		n = spool_recent_gaps_of_file(path, gaps, 16, err);
-		*out = json_pack("{s:s,s:s,s:I,s:o,s:o,s:{s:s,s:[s]}}", "daemon", "dead", "device",
-		    s.device, "now_unix_ms", (json_int_t)bl_unix_ms(bl_clock_real()), "spool",
-		    status_spool_json(&s), "gaps", status_gaps_json(gaps, n > 0 ? (unsigned)n : 0),
-		    "health", "state", "dead", "reasons", "the agent is not running");
+		*out = json_pack("{s:s,s:s,s:I,s:o,s:o,s:{s:o},s:{s:s,s:[s]}}", "daemon", "dead",
+		    "device", s.device, "now_unix_ms", (json_int_t)bl_unix_ms(bl_clock_real()),
+		    "spool", status_spool_json(&s), "gaps",
+		    status_gaps_json(gaps, n > 0 ? (unsigned)n : 0), "meter", "months",
+		    status_usage_json(&s.usage), "health", "state", "dead", "reasons",
+		    "the agent is not running");
 		if (*out == NULL)
 			rc = bl_fail(err, BL_ENOMEM, "read the spool: out of memory");
 	}

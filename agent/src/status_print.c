@@ -10,6 +10,8 @@
 
 #include "branchline/clock.h"
 
+#include "status_meter.h"
+
 static const char *
 text(const json_t *o, const char *key)
 {
@@ -316,6 +318,7 @@ status_print(const json_t *status, FILE *to)
 	}
 	print_spool(json_object_get(status, "spool"), now, to);
 	print_gaps(status, to);
+	status_print_meter(status, to);
 	if (json_object_get(status, "clock") != NULL)
 		print_clock(json_object_get(status, "clock"), to);
 	if (sampling != NULL)

@@ -1,6 +1,22 @@
-"""What an agent says of itself and what it uses of its link: a real agent, broker and collector."""
+"""What an agent says of itself and what it uses of its link: a real agent, broker and collector.
 
+The budget is kept in windows of ten seconds here instead of an hour; everything else is as at a site.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import closing
+
+from support.builds import program
+from support.proxy import Proxy
+from support.steps import Reporter
 from support.wait import wait_for
+
+WINDOW_S = 10
+LONG = bool(os.environ.get("BL_LONG"))
 
 
 def report_of(org, device):
@@ -18,3 +34,114 @@ def test_an_agent_says_what_is_still_to_come(organisation):
     assert set(report["backlog"]) == {"events", "probes", "host"}
     assert all(report["backlog"][s] is not None for s in report["backlog"])
     assert report["clock"]["source"] in ("ntp", "centre") and report["link"]["connections"] == 1
+    assert report["budget"] is None
+
+
+# ---- a budget ----
+
+
+def noise(rng, n):
+    return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=n))
+
+
+def report_steps(agent, first, n, rng):
+    with Reporter(agent.folder / "state" / "steps.sock") as reporter:
+        for case in range(first, first + n):
+            reporter.say(f"step event {case} process=order note={noise(rng, 400)}")
+            if case % 50 == 49 or case == first + n - 1:
+                for _ in range(case % 50 + 1 if n > 1 else 1):
+                    answer = reporter.hear()
+                    assert answer.startswith("ok"), answer
+
+
+def stored_events(org, device):
+    """Case -> when the centre had it, of what is there now."""
+    items = org.api("GET", f"/devices/{device}/events?limit=1000")["items"]
+    return [i for i in items if i["type"].startswith("step")]
+
+
+class Meter:
+    """Bytes that the relay passed on, by window of the wall clock."""
+
+    def __init__(self, proxy):
+        self.proxy, self.last, self.by_window = proxy, proxy.relayed_bytes, {}
+
+    def look(self):
+        now, self.last, before = time.time(), self.proxy.relayed_bytes, self.last
+        window = int(now // WINDOW_S)
+        self.by_window[window] = self.by_window.get(window, 0) + self.last - before
+        return window
+
+
+def test_the_budget_holds_while_what_is_allowed_flows(organisation):
+    """A backlog of events several windows large, host samples without an hour of the day."""
+    org = organisation.start()
+    org.tool("site", "add", "shop")
+    budget = 96 * 1024  # a window
+    zone_hour = time.gmtime().tm_hour
+    hours = f"{(zone_hour + 3) % 24:02}:00-{(zone_hour + 4) % 24:02}:00"
+    metered = (f"metered:\n  bytes_per_hour: {budget * 3600 // WINDOW_S}\n  window: {WINDOW_S}s\n  zone: UTC\n"
+               f"  classes: {{host: {{hours: \"{hours}\"}}}}\n")
+    agent = org.add_agent("shop", "till", "interval: 1s\n" + metered)
+    rng = random.Random(5)
+    with closing(Proxy(org.broker_port)) as proxy:
+        proxy.stall()
+        agent.through(proxy.port).start()
+        wait_for(lambda: (agent.folder / "state" / "steps.sock").exists(), 10, "steps are taken", agent.process.log)
+        report_steps(agent, 0, 1200, rng)  # some 500 KB that do not compress
+        meter = Meter(proxy)
+        proxy.resume()
+        wait_for(lambda: agent.status()["uplink"]["state"] == "ready", 30, "it delivers", agent.process.log)
+        state = agent.status()["meter"]
+        assert state["budget"]["window_bytes"] == budget and state["budget"]["held"] == ["host"]
+        assert state["budget"]["classes"]["host"]["opens_in_ms"] > 3600000
+
+        # Live events while the backlog is paced: on the board within seconds.
+        first = meter.look() + 1
+        said, seen, case = {}, {}, 5000
+        while meter.look() < first + (6 if LONG else 1):
+            if len(said) == len(seen):
+                report_steps(agent, case, 1, rng)
+                said[case], case = time.monotonic(), case + 1
+            for item in stored_events(org, agent.device):
+                number = int(item["attrs"]["case"])
+                if number in said and number not in seen:
+                    seen[number] = time.monotonic() - said[number]
+            time.sleep(0.05)  # the pace of the meter
+        whole = {w: n for w, n in meter.by_window.items() if first <= w}
+        waits = agent.status()["spool"]["streams"]["events"]["waiting_batches"]
+        print(f"relayed by window: {whole} of {budget}; live events after {[round(s, 1) for s in seen.values()]} s")
+        # The relay counts no headers, so the budget is an upper bound; windows here and there differ by little.
+        assert waits > 0, "there was no backlog left to hold back"
+        assert max(whole.values()) <= budget
+        assert whole[first] > budget // 2, "nothing went"
+        assert seen and max(seen.values()) < 12
+
+        # Host was held: nothing of it came, and the centre is told why.
+        streams = agent.status()["spool"]["streams"]
+        assert streams["host"]["receipted_contiguous"] == 0
+        assert "host waits: it may go in" in text_status(agent)
+        budget_seen = report_of(org, agent.device)["budget"]
+        assert budget_seen["held"] == ["host"] and budget_seen["opens_unix_ms"] > time.time() * 1000
+
+        # Its hours begin (by another configuration): what was held back comes.
+        agent.config.write_text(agent.config.read_text().replace(metered, ""))
+        agent.process.signal(signal.SIGHUP)
+        wait_for(lambda: agent.status()["spool"]["streams"]["host"]["receipted_contiguous"] > 0, 20,
+                 "host samples come", agent.process.log)
+        # What the kernel counted: what the relay passed, and headers.
+        months = agent.status()["meter"]["months"]
+        counted = sum(m["in_bytes"] + m["out_bytes"] for m in months)
+        assert proxy.relayed_bytes * 0.98 < counted < proxy.relayed_bytes * 1.35 + 20000
+        agent.stop()
+    wait_for(lambda: org.api("GET", f"/devices/{agent.device}/usage")["items"], 10, "usage is known")
+    [month] = org.api("GET", f"/devices/{agent.device}/usage")["items"]
+    assert month["out_bytes"] == sum(month[k + "_bytes"] for k in ("events", "probes", "host", "other"))
+    # It is there when the agent is dead, too.
+    kept = agent.status()["meter"]["months"]
+    assert sum(m["in_bytes"] + m["out_bytes"] for m in kept) >= counted
+
+
+def text_status(agent):
+    return subprocess.run([program("branchline-agent"), "status", "--config", agent.config],
+                          capture_output=True, text=True, timeout=20).stdout

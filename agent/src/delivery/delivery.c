@@ -43,6 +43,12 @@ delivery_free(struct delivery *d)
 }
 
 void
+delivery_meter(struct delivery *d, uplink_room_fn room, void *ctx)
+{
+	uplink_meter(d->uplink, room, ctx);
+}
+
+void
 delivery_spool(struct delivery *d, struct spool_thread *spool)
 {
 	d->spool = spool;
@@ -63,13 +69,17 @@ do_publish(struct delivery *d, const struct uplink_effect *e)
 	}
 	if (rc < 0)
 		uplink_unsendable(d->uplink, e->slot);
+	else if (d->out.sent != NULL)
+		d->out.sent(d->out.ctx, f->stream, f->msg.len);
 	bl_buf_free(&f->msg); /* it was copied; after a loss the spool has the original */
 }
 
 static void
 do_offer(struct delivery *d, const struct uplink_offer *o)
 {
-	const struct spool_want want = { .live = o->live,
+	struct spool_want want = { .live = o->live,
+		.metered = o->metered,
+		.frame_bytes = o->room.frame_bytes,
 		.past_bytes = o->past_bytes,
 		.dict_known = o->dict_known,
 		.clock_known = o->clock_known,
@@ -77,6 +87,8 @@ do_offer(struct delivery *d, const struct uplink_offer *o)
 		.max_frames = o->max_frames };
 	struct uplink_effects fx = { 0 };
 
+	memcpy(want.live_room, o->room.live, sizeof(want.live_room));
+	memcpy(want.past_room, o->room.past, sizeof(want.past_room));
 	if (spool_thread_offer(d->spool, &want) == BL_OK)
 		return;
 	/* Its queue is full: as if it had nothing; the next cut or receipt asks again. */

@@ -13,6 +13,7 @@ struct delivery {
 	struct delivery_frame {
 		struct bl_buf msg;
 		bool past;
+		enum bl_stream stream; /* 0: a map */
 	} kept[UPLINK_SLOTS]; /* frames that wait for room */
 	uint32_t hello_nonce;
 	bool hello_wanted;

@@ -57,6 +57,7 @@ keep_frame(struct delivery_frame *to, struct spool_frame *f)
 	bl_buf_free(&to->msg); /* empty already */
 	to->msg = f->msg;
 	to->past = f->past;
+	to->stream = f->type == BL_MSG_BATCH ? f->stream : 0;
 	memset(&f->msg, 0, sizeof(f->msg));
 }
 

@@ -62,6 +62,25 @@ struct config_inlets {
 	struct config_steps steps;
 };
 
+struct config_metered_class {
+	int64_t bytes_per_hour; /* 0: no limit of its own */
+	char *hours;            /* or NULL */
+};
+
+struct config_metered_classes {
+	struct config_metered_class events, probes, host;
+};
+
+/* What the link costs; without limits it is only counted. */
+struct config_metered {
+	int64_t bytes_per_hour;
+	int64_t window_ms;
+	char *zone; /* NULL: this machine's */
+	struct config_metered_classes classes;
+};
+
+extern const struct bl_conf_section config_metered_section;
+
 /* The values as the tables fill them; the samplers' own structs lie behind. */
 struct config_values {
 	struct config_device device;
@@ -72,6 +91,7 @@ struct config_values {
 	int log_level;              /* index: error, warn, info, debug */
 	struct bl_conf_list probes; /* of struct probe_conf */
 	struct config_inlets inlets;
+	struct config_metered metered;
 };
 
 struct config {

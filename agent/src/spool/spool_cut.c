@@ -415,7 +415,8 @@ spool_cut_due(struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, st
 	period = now - s->receipt_mono_ms < SPOOL_ALONE_MS ? SPOOL_CUT_LINK_MS : SPOOL_CUT_ALONE_MS;
 	*next_ms = period;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
-		int64_t in = due_in(s, i, now, period);
+		const int64_t own = (s->held >> i & 1) != 0 ? SPOOL_CUT_ALONE_MS : period;
+		int64_t in = due_in(s, i, now, own);
 
 		if (in <= 0) {
 			if (!committed && (rc = spool_commit(s, &lost, err)) < 0)
@@ -424,12 +425,26 @@ spool_cut_due(struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, st
 			if ((rc = cut_stream(s, (enum bl_stream)(i + 1), cut, err)) < 0)
 				return rc;
 			s->cut_mono_ms[i] = now;
-			in = period;
+			in = own;
 		}
 		if (in < *next_ms)
 			*next_ms = in;
 	}
 	return BL_OK;
+}
+
+void
+spool_hold(struct spool *s, uint8_t streams)
+{
+	const int64_t now = bl_mono_ms(s->clock);
+
+	/* What may go again is cut at once, and has five minutes to get a receipt. */
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((s->held & ~streams) >> i & 1)
+			s->cut_mono_ms[i] = now - SPOOL_CUT_ALONE_MS;
+	if ((s->held & ~streams) != 0)
+		s->receipt_mono_ms = now;
+	s->held = streams;
 }
 
 int

@@ -265,6 +265,7 @@ struct spool {
 			       events stream was cut; INT64_MAX: none */
 	int64_t receipt_mono_ms;
 	bool link_was_up;
+	uint8_t held; /* bit stream - 1: a budget holds it back, so it is cut as if alone */
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
 
 	int64_t ballast_bytes;

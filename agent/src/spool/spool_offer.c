@@ -293,33 +293,74 @@ pick(struct spool *s, bool live, unsigned i, struct candidate *c, struct bl_err 
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* What is left of a metered link's room; without limits nothing is taken from it. */
+struct room {
+	bool metered;
+	size_t frame_bytes;
+	uint64_t live[BL_STREAMS], past[BL_STREAMS];
+};
+
+static uint64_t
+cost_of(const struct room *r, const struct candidate *c)
+{
+	/* A sixteenth: the headers of its segments. */
+	return (uint64_t)c->bytes + (uint64_t)c->bytes / 16 + r->frame_bytes;
+}
+
+static bool
+fits(const struct spool *s, const struct room *r, const uint64_t room[BL_STREAMS],
+    const struct candidate *c)
+{
+	/* What is too large is cut again, not sent. */
+	return !r->metered || (size_t)c->bytes > s->max_packet ||
+	       cost_of(r, c) <= room[stream_index(batch_stream(c->id))];
+}
+
+/* All classes share the link: what one takes is there for none. */
+static void
+take_room(struct room *r, const struct candidate *c)
+{
+	const uint64_t cost = cost_of(r, c);
+
+	for (unsigned i = 0; i < BL_STREAMS && r->metered; i++) {
+		r->live[i] -= cost < r->live[i] ? cost : r->live[i];
+		r->past[i] -= cost < r->past[i] ? cost : r->past[i];
+	}
+}
+
 /* The newest live one of all streams; on a tie the stream that outranks. */
 static int
-pick_live(struct spool *s, struct candidate *best, struct bl_err *err)
+pick_live(struct spool *s, const struct room *room, struct candidate *best, struct bl_err *err)
 {
 	struct candidate c;
 	int rc;
 
 	best->id = 0;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
-		if (s->live_from[i] == INT64_MAX)
+		if (s->live_from[i] == INT64_MAX || (room->metered && room->live[i] == 0))
 			continue;
 		if ((rc = pick(s, true, i, &c, err)) < 0)
 			return rc;
-		if (c.id != 0 && (best->id == 0 || c.end_ms > best->end_ms))
+		if (c.id != 0 && fits(s, room, room->live, &c) &&
+		    (best->id == 0 || c.end_ms > best->end_ms))
 			*best = c;
 	}
 	return BL_OK;
 }
 
 static int
-pick_past(struct spool *s, struct candidate *c, struct bl_err *err)
+pick_past(struct spool *s, const struct room *room, struct candidate *c, struct bl_err *err)
 {
 	int rc = BL_OK;
 
 	c->id = 0;
-	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK && c->id == 0; i++)
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK && c->id == 0; i++) {
+		if (room->metered && room->past[i] == 0)
+			continue;
 		rc = pick(s, false, i, c, err);
+		if (c->id != 0 && !fits(s, room, room->past, c))
+			c->id = 0;
+	}
 	return rc;
 }
 
@@ -328,6 +369,7 @@ struct offering {
 	struct spool_frame *frames;
 	unsigned n;
 	size_t past_bytes;
+	struct room room;
 	unsigned n_fresh; /* offered for the first time */
 	int64_t fresh[SPOOL_OUTSTANDING];
 };
@@ -375,6 +417,7 @@ offer_batch(
 	if ((rc = frame_fill(s, c->id, c->crc, f, err)) <= 0)
 		return rc; /* 0: it was damaged and is gone; the next one, please */
 	f->past = past;
+	take_room(&o->room, c);
 	o->n++;
 	s->outstanding[s->n_outstanding++] = c->id;
 	if ((c->flags & BATCH_OFFERED) == 0)
@@ -404,7 +447,7 @@ offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
 	int rc;
 
 	while (o->want->live && room(s, o)) {
-		if ((rc = pick_live(s, &c, err)) < 0)
+		if ((rc = pick_live(s, &o->room, &c, err)) < 0)
 			return rc;
 		if (c.id == 0)
 			break;
@@ -416,7 +459,7 @@ offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
 			return rc;
 	}
 	while (o->past_bytes > 0 && room(s, o)) {
-		if ((rc = pick_past(s, &c, err)) < 0)
+		if ((rc = pick_past(s, &o->room, &c, err)) < 0)
 			return rc;
 		if (c.id != 0 && (size_t)c.bytes > s->max_packet) {
 			if ((rc = make_fit(s, &c, err)) < 0)
@@ -475,12 +518,15 @@ spool_offer(struct spool *s, const struct spool_want *want, struct spool_frame *
 		.want = want,
 		.frames = frames,
 		.past_bytes = want->past_bytes,
+		.room = { .metered = want->metered, .frame_bytes = want->frame_bytes },
 	};
 	int rc;
 
 	if (err == NULL)
 		err = &local;
 	*n = 0;
+	memcpy(o.room.live, want->live_room, sizeof(o.room.live));
+	memcpy(o.room.past, want->past_room, sizeof(o.room.past));
 	limit_set(s, want->max_packet);
 	if ((rc = offer_maps(s, &o, err)) == BL_OK && (rc = offer_batches(s, &o, err)) == BL_OK)
 		rc = mark_offered(s, &o, err);

@@ -47,6 +47,7 @@ must_get_through(enum post_kind kind)
 	case POST_CLEAR:
 	case POST_CLEAR_ALL:
 	case POST_USAGE:
+	case POST_HOLD:
 		return true;
 	case POST_TICK:
 	case POST_EVENT:
@@ -439,6 +440,16 @@ spool_thread_usage(struct spool_thread *t, const struct spool_usage_add *add)
 
 	if (p != NULL)
 		p->u.usage = *add;
+	return post(t, p);
+}
+
+int
+spool_thread_hold(struct spool_thread *t, uint8_t streams)
+{
+	struct post *p = post_new(POST_HOLD, 0);
+
+	if (p != NULL)
+		p->n = streams;
 	return post(t, p);
 }
 

@@ -565,6 +565,10 @@ work(struct spool_thread *t, struct post *p)
 	case POST_STATUS:
 		do_status(t, p->token);
 		break;
+	case POST_HOLD:
+		spool_hold(t->spool, (uint8_t)p->n);
+		t->cut_mono_ms = bl_mono_ms(t->clock); /* what may go again is cut now */
+		break;
 	case POST_USAGE:
 		spool_usage_add(t->spool, &p->u.usage);
 		break;

@@ -32,6 +32,7 @@ enum post_kind {
 	POST_CLEAR_ALL,
 	POST_STATUS,
 	POST_USAGE,
+	POST_HOLD,
 };
 
 /* One request; what follows it in memory depends on its kind. */

@@ -50,6 +50,13 @@ uplink_create(uint64_t seed)
 }
 
 void
+uplink_meter(struct uplink *u, uplink_room_fn room, void *ctx)
+{
+	u->room = room;
+	u->room_ctx = ctx;
+}
+
+void
 uplink_free(struct uplink *u)
 {
 	free(u);

@@ -65,6 +65,12 @@ struct uplink {
 	size_t asked_past;   /* its past_bytes */
 	bool live_hungry, past_hungry;
 
+	/* metered */
+	uplink_room_fn room; /* NULL: it is not */
+	void *room_ctx;
+	int64_t room_asked_ms; /* of the offer under way: when there may be more room */
+	int64_t room_again_ms; /* something may be held back until then; INT64_MAX: nothing is */
+
 	/* credit */
 	uint32_t credit; /* bytes a second */
 	double tokens;   /* may be negative: a debt */

@@ -55,6 +55,7 @@ uplink_window_reset(struct uplink *u, struct uplink_effects *fx)
 		u->slot[i].state = SLOT_FREE;
 	}
 	u->live_hungry = u->past_hungry = false;
+	u->room_again_ms = INT64_MAX;
 }
 
 /* ---- deadlines ---- */
@@ -350,9 +351,48 @@ may_ask(const struct uplink *u, const struct usage *use)
 	       use->bytes < UPLINK_WINDOW_BYTES;
 }
 
+/* What was handed out and has not been acknowledged: the link may not have carried it yet. */
+static uint64_t
+under_way(const struct uplink *u)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
+		if (u->slot[i].state == SLOT_QUEUED || u->slot[i].state == SLOT_SENT)
+			bytes += u->slot[i].f.bytes;
+	return bytes;
+}
+
+/* Fills the offer's room.  False: there is none, and it is looked at again in time. */
+static bool
+has_room(struct uplink *u, struct uplink_offer *o)
+{
+	uint64_t live = 0, past = 0;
+
+	if (u->room == NULL)
+		return true;
+	o->metered = true;
+	u->room(u->room_ctx, under_way(u), &o->room);
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		live |= o->room.live[i];
+		past |= o->room.past[i];
+	}
+	if (past == 0)
+		u->asked_past = 0;
+	if (o->room.max_packet > 0 && (o->max_packet == 0 || o->room.max_packet < o->max_packet))
+		o->max_packet = o->room.max_packet;
+	o->live = live > 0;
+	u->room_asked_ms = o->room.again_mono_ms;
+	if ((u->live_hungry && live > 0) || u->asked_past > 0)
+		return true;
+	u->room_again_ms = o->room.again_mono_ms;
+	return false;
+}
+
 static void
 ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
+	struct uplink_offer offer = { .live = true, .max_packet = u->max_packet };
 	const struct usage use = usage(u);
 	struct uplink_effect *e;
 	unsigned room;
@@ -360,23 +400,33 @@ ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 	if (!may_ask(u, &use))
 		return;
 	u->asked_past = u->past_hungry ? past_room(u, now, &use) : 0;
-	if (!u->live_hungry && u->asked_past == 0)
+	if ((!u->live_hungry && u->asked_past == 0) || !has_room(u, &offer))
 		return;
 	room = u->window - use.frames;
 	u->asking = true;
 	u->offers++;
 	e = uplink_effect(fx, UPLINK_ASK_OFFER);
-	e->offer.live = true;
+	e->offer = offer;
 	e->offer.past_bytes = u->asked_past;
 	e->offer.dict_known = u->dict_sent > u->dict_known ? u->dict_sent : u->dict_known;
 	e->offer.clock_known = u->clock_sent > u->clock_known ? u->clock_sent : u->clock_known;
-	e->offer.max_packet = u->max_packet;
 	e->offer.max_frames = room < OFFER_FRAMES_MAX ? room : OFFER_FRAMES_MAX;
+}
+
+/* A window of the budget passes, and what was held back may have room. */
+static void
+look_again(struct uplink *u, int64_t now)
+{
+	if (now < u->room_again_ms)
+		return;
+	u->room_again_ms = INT64_MAX;
+	u->live_hungry = u->past_hungry = true;
 }
 
 void
 uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
+	look_again(u, now);
 	publish_queued(u, now, fx);
 	ask(u, now, fx);
 }
@@ -432,6 +482,9 @@ uplink_frames(struct uplink *u, int64_t now, const struct uplink_frame *frames, 
 	for (unsigned i = 0; i < n; i++)
 		take_frame(u, now, &frames[i], &slot[i], fx);
 	if (n == 0) {
+		/* What has no room now is not there either, as far as the spool says. */
+		if (u->room != NULL)
+			u->room_again_ms = u->room_asked_ms;
 		u->live_hungry = false;
 		if (u->asked_past > 0)
 			u->past_hungry = false;
@@ -449,6 +502,8 @@ uplink_window_deadline(const struct uplink *u)
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
 		if (in_flight(&u->slot[i]) && u->slot[i].deadline_ms < at)
 			at = u->slot[i].deadline_ms;
+	if (u->room_again_ms < at && may_ask(u, &use))
+		at = u->room_again_ms;
 	/* A full window is waited for by its frames' deadlines: nothing could be done before. */
 	if (u->past_hungry && may_ask(u, &use) && u->credit > 0 && u->tokens <= 0) {
 		const double wait = -u->tokens * 1000.0 / (double)u->credit;

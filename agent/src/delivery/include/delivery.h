@@ -52,6 +52,8 @@ struct delivery_out {
 	void (*hello)(void *ctx, struct bl_hello *hello, uint64_t connections);
 	/* An answer was worked in; delivery_status says what came of it. */
 	void (*answered)(void *ctx);
+	/* A message of a stream went out (0: dictionary, clock map).  NULL: nobody counts. */
+	void (*sent)(void *ctx, enum bl_stream stream, size_t bytes);
 };
 
 /* Keeps clock; copies out.  seed: of the jitter. */
@@ -69,6 +71,9 @@ void delivery_calls(
     struct delivery *d, const struct spool_calls *others, struct spool_calls *calls);
 /* The thread that was started with them.  Before anything below. */
 void delivery_spool(struct delivery *d, struct spool_thread *spool);
+
+/* The link is metered: see uplink_meter. */
+void delivery_meter(struct delivery *d, uplink_room_fn room, void *ctx);
 
 /* ---- what the connection says ---- */
 

@@ -80,8 +80,8 @@ int spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 /* A new segment of the clock map (id is assigned); BL_OK also when it says nothing new. */
 int spool_clock(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
 /* The newest of a boot, waiting ones included: 1 and *out, 0: none, negative. */
-int spool_clock_newest(struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out,
-    struct bl_err *err);
+int spool_clock_newest(
+    struct spool *s, const struct bl_id *boot, struct bl_clock_segment *out, struct bl_err *err);
 
 /*
  * Everything that happened up to this boot time has been appended: where
@@ -156,6 +156,11 @@ const char *spool_aside(const struct spool *s);
  */
 int spool_cut_due(
     struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, struct bl_err *err);
+/*
+ * A metered link holds these streams back (bit stream - 1): they are cut hourly, with a link, too.
+ * One that is not held any more is due at once.
+ */
+void spool_hold(struct spool *s, uint8_t streams);
 /* Cuts every stream now (reconnection, shutdown). */
 int spool_cut_all(struct spool *s, unsigned *cut, struct bl_err *err);
 
@@ -202,6 +207,10 @@ struct spool_frame {
 };
 
 struct spool_want {
+	/* Metered: a batch goes only where its class has room, and takes it from all classes. */
+	bool metered;
+	uint64_t live_room[BL_STREAMS], past_room[BL_STREAMS];
+	size_t frame_bytes;  /* what a message takes beside its own bytes */
 	bool live;           /* newest first: cut since the link came up */
 	size_t past_bytes;   /* credit for backlog, oldest first by priority of stream; 0: none */
 	uint32_t dict_known; /* the centre's versions: missing entries go first */

@@ -72,7 +72,23 @@ enum uplink_effect_type {
 	UPLINK_TIME,    /* the centre's time, measured */
 };
 
+/*
+ * What a metered link has room for, by class (index stream - 1), in bytes; a message
+ * costs frame_bytes more than it is long.
+ */
+struct uplink_room {
+	uint64_t live[BL_STREAMS], past[BL_STREAMS];
+	size_t frame_bytes;
+	size_t max_packet;     /* no larger messages than this; 0: no limit by this */
+	int64_t again_mono_ms; /* there may be more then */
+};
+
+/* under_way: bytes that were handed out and may not have been carried yet. */
+typedef void (*uplink_room_fn)(void *ctx, uint64_t under_way, struct uplink_room *out);
+
 struct uplink_offer {
+	bool metered; /* room counts */
+	struct uplink_room room;
 	bool live;
 	size_t past_bytes; /* 0: no past frames */
 	uint32_t dict_known, clock_known;
@@ -131,6 +147,10 @@ struct uplink;
 /* NULL: out of memory.  seed: anything; the same seed and events give the same effects. */
 struct uplink *uplink_create(uint64_t seed);
 void uplink_free(struct uplink *u);
+
+/* The link is metered: room is asked before each offer, in the middle of any call.  NULL: it is
+ * not. Keeps ctx. */
+void uplink_meter(struct uplink *u, uplink_room_fn room, void *ctx);
 
 /* ---- link ---- */
 

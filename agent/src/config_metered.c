@@ -1,0 +1,112 @@
+/* The table of `metered`: what a site pays for by the byte. */
+#include <stddef.h>
+
+#include "branchline/tz.h"
+
+#include "budget.h"
+#include "config.h"
+
+static const char *
+check_hours(const void *value)
+{
+	const char *const *text = value;
+	struct budget_hours h;
+
+	return *text == NULL || budget_hours_parse(*text, &h)
+		   ? NULL
+		   : "hours like \"22:00-06:00\", up to four with commas between";
+}
+
+static const char *
+check_zone(const void *value)
+{
+	const char *const *name = value;
+	struct bl_err err = { 0 };
+	struct bl_tz *tz;
+
+	if (*name == NULL || (*name)[0] == '\0')
+		return NULL;
+	if (bl_tz_load(&tz, *name, NULL, &err) < 0)
+		return "a time zone that this machine knows, like \"Asia/Shanghai\"";
+	bl_tz_free(tz);
+	return NULL;
+}
+
+static const struct bl_conf_key class_keys[] = {
+	{ .name = "bytes_per_hour",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "0",
+	    .offset = offsetof(struct config_metered_class, bytes_per_hour),
+	    .max = 1ll << 50,
+	    .help = "what messages of this class may take of the link; 0: no limit of its own" },
+	{ .name = "hours",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered_class, hours),
+	    .max = 63,
+	    .help = "hours of the day in which it may go, \"22:00-06:00\"; none: at any time",
+	    .check = check_hours },
+	{ 0 },
+};
+
+static const struct bl_conf_section class_section = { "class", sizeof(struct config_metered_class),
+	class_keys, NULL };
+
+static const struct bl_conf_key classes_keys[] = {
+	{ .name = "events",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered_classes, events),
+	    .help = "steps, state changes, the ledger",
+	    .section = &class_section },
+	{ .name = "probes",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered_classes, probes),
+	    .help = "results of probes",
+	    .section = &class_section },
+	{ .name = "host",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered_classes, host),
+	    .help = "samples of this machine",
+	    .section = &class_section },
+	{ 0 },
+};
+
+static const struct bl_conf_section classes_section = { "classes",
+	sizeof(struct config_metered_classes), classes_keys, NULL };
+
+static const struct bl_conf_key metered_keys[] = {
+	{ .name = "bytes_per_hour",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "0",
+	    .offset = offsetof(struct config_metered, bytes_per_hour),
+	    .max = 1ll << 50,
+	    .help = "what the link may carry, both ways, with all headers; 0: no limit" },
+	{ .name = "window",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "1h",
+	    .offset = offsetof(struct config_metered, window_ms),
+	    .min = 10000,
+	    .max = 86400000,
+	    .help = "over how long that is kept; a day has 24 times an hour's bytes" },
+	{ .name = "zone",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered, zone),
+	    .max = 63,
+	    .help = "time zone of the hours and of the months that usage is counted by; none: this "
+		    "machine's",
+	    .check = check_zone },
+	{ .name = "classes",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_metered, classes),
+	    .help = "limits of one class of data",
+	    .section = &classes_section },
+	{ 0 },
+};
+
+const struct bl_conf_section config_metered_section = { "metered", sizeof(struct config_metered),
+	metered_keys, NULL };
