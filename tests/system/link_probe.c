@@ -166,8 +166,10 @@ on_up(void *ctx)
 {
 	struct probe *p = ctx;
 
-	printf("{\"event\":\"up\",\"max_packet\":%zu,\"resumed\":%s}\n",
-	    bl_mqtt_max_packet(p->mqtt), bl_mqtt_link_report(p->mqtt)->resumed ? "true" : "false");
+	printf("{\"event\":\"up\",\"max_packet\":%zu,\"resumed\":%s", bl_mqtt_max_packet(p->mqtt),
+	    bl_mqtt_link_report(p->mqtt)->resumed ? "true" : "false");
+	print_text("peer", bl_mqtt_link_report(p->mqtt)->peer);
+	printf("}\n");
 	fflush(stdout);
 }
 

@@ -25,7 +25,7 @@ sys_interval 1
 max_queued_messages 1000
 max_inflight_messages 20
 
-listener {port} 127.0.0.1
+listener {port} {address}
 max_packet_size {max_packet_size}
 require_certificate true
 use_identity_as_username true
@@ -40,7 +40,7 @@ tls_version tlsv1.2
 
 # As `branchline init --websocket-port` writes it.
 _WEBSOCKET = """
-listener {port} 127.0.0.1
+listener {port} {address}
 protocol websockets
 socket_domain ipv4
 require_certificate true
@@ -70,7 +70,8 @@ class Broker:
 
     def __init__(self, folder: Path, pki: Pki, server: Cert = None, crl: bool = True,
                  collector_users=COLLECTOR_USERS, extra: str = "", port: int = None,
-                 prefix=(), max_packet_size: int = 300000, websocket: bool = False):
+                 prefix=(), max_packet_size: int = 300000, websocket: bool = False,
+                 address: str = "127.0.0.1"):
         """`websocket`: a second listener on `websocket_port`.
         `extra`: further lines of the listener (e.g. "max_connections 2").
         `prefix`: what to put before the command (e.g. ["ip", "netns", "exec", NAME])."""
@@ -82,7 +83,7 @@ class Broker:
         self.prefix = list(prefix)
         server = server or pki.server()
         self._config = self.folder / "mosquitto.conf"
-        names = {"ca": pki.ca, "cert": server.cert, "key": server.key,
+        names = {"address": address, "ca": pki.ca, "cert": server.cert, "key": server.key,
                  "crl": f"crlfile {pki.crl}" if crl else ""}
         self._config.write_text(_CONFIG.format(
             # Mosquitto started as root would become another user, who may not read our folder.
