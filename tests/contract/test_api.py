@@ -474,6 +474,7 @@ def test_history_of_a_link(fleet, viewer):
     assert [s["state"] for s in whole["combined"]] == ["unknown", "filled_in", "gap", "filled_in", "online"]
     assert whole["combined"][0]["reason"] == "not_in_service"
     assert all((s["arrived_unix_ms"] is None) == (s["state"] != "filled_in") for s in whole["combined"])
+    assert all(s["lasted_ms"] == s["to_unix_ms"] - s["from_unix_ms"] for s in whole["combined"])
     assert sum(whole["total_ms"].values()) == whole["to_unix_ms"] - whole["from_unix_ms"]
     assert whole["total_ms"]["gap"] == 600_000
 

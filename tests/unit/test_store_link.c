@@ -35,7 +35,7 @@ static const struct {
 	struct time thinned[ROWS], service[ROWS];
 	int from, to, now;
 	bool offline;
-	int waiting_since; /* 0: nothing waits */
+	struct time waiting;
 	const char *expect;
 } cases[] = {
 	{ .name = "live batches are online",
@@ -118,8 +118,16 @@ static const struct {
 	    .hole = { { 10, 60, STORE_GAP_NOT_ARRIVED } },
 	    .to = 60,
 	    .now = 60,
-	    .waiting_since = 20,
+	    .waiting = { 20, 60 },
 	    .expect = "0-10 online, 10-20 unknown, 20-60 waiting" },
+	{ .name = "of a device that went away only what it said is waited for",
+	    .came = { { 0, 10, 1, 10 } },
+	    .hole = { { 10, 60, STORE_GAP_NOT_ARRIVED } },
+	    .to = 60,
+	    .now = 60,
+	    .offline = true,
+	    .waiting = { 5, 30 },
+	    .expect = "0-10 online, 10-30 waiting, 30-60 unknown offline" },
 	{ .name = "there is no future",
 	    .came = { { 0, 10, 1, 10 } },
 	    .hole = { { 10, 90, STORE_GAP_NOT_ARRIVED } },
@@ -211,8 +219,7 @@ spans_say_what_happened(void **state)
 			.hole = hole,
 			.thinned = thinned,
 			.online = !cases[i].offline,
-			.waiting_since = cases[i].waiting_since != 0 ? cases[i].waiting_since * MIN
-								     : STORE_TIME_NONE,
+			.waiting = { cases[i].waiting.from * MIN, cases[i].waiting.to * MIN },
 		};
 
 		for (const struct came *c = cases[i].came; c->end > c->begin; c++)
@@ -238,12 +245,9 @@ splinters_of_the_clock_map_leave_nothing_open(void **state)
 {
 	const struct store_link_came came[] = { { 0, 10 * MIN - 500, MIN, MIN },
 		{ 10 * MIN, 20 * MIN, 90 * MIN, 90 * MIN } };
-	const struct store_link_facts f = { .to = 20 * MIN,
-		.now = 20 * MIN,
-		.late_ms = 3 * MIN,
-		.came = came,
-		.n_came = 2,
-		.waiting_since = STORE_TIME_NONE };
+	const struct store_link_facts f = {
+		.to = 20 * MIN, .now = 20 * MIN, .late_ms = 3 * MIN, .came = came, .n_came = 2
+	};
 	struct store_link_spans out = { 0 };
 
 	(void)state;
@@ -275,7 +279,8 @@ list_of(const char *text, struct store_link_spans *l)
 			state++;
 		*s = (struct store_link_span){ at, until * MIN, (enum store_link_state)state,
 			state == STORE_LINK_GAP ? BL_GAP_OFF : 0,
-			state == STORE_LINK_FILLED_IN ? until * 10 * MIN : STORE_TIME_NONE };
+			state == STORE_LINK_FILLED_IN ? until * 10 * MIN : STORE_TIME_NONE,
+			until * MIN - at };
 		at = until * MIN;
 	}
 }
@@ -323,7 +328,7 @@ a_month_is_as_small_as_an_hour(void **state)
 	const int64_t begin = 1000 * 86400000LL + 12345, month = 30 * 86400000LL;
 	const size_t n = (size_t)(month / (7 * MIN)), bad = n / 2 + 9;
 	struct store_link_spans l = { calloc(n, sizeof(*l.s)), n, n };
-	int64_t slot, ms[STORE_LINK_STATES], at;
+	int64_t slot, ms[STORE_LINK_STATES], at, gap = 0, filled = 0;
 
 	(void)state;
 	assert_non_null(l.s);
@@ -333,7 +338,7 @@ a_month_is_as_small_as_an_hour(void **state)
 			i == bad ? STORE_LINK_GAP
 			: i % 2  ? STORE_LINK_FILLED_IN
 				 : STORE_LINK_ONLINE,
-			i == bad ? BL_GAP_EVICTED : 0, STORE_TIME_NONE };
+			i == bad ? BL_GAP_EVICTED : 0, STORE_TIME_NONE, 7 * MIN };
 	at = l.s[bad].from_unix_ms;
 	assert_int_equal(store_link_coarsen(&l, 248, &slot), BL_OK);
 	assert_int_equal(slot, 3 * 3600000);
@@ -346,6 +351,12 @@ a_month_is_as_small_as_an_hour(void **state)
 	store_link_sum(&l, ms);
 	assert_int_equal(ms[STORE_LINK_GAP], slot);
 	assert_int_equal(ms[STORE_LINK_ONLINE], 0);
+	/* And how much of each joined stretch was so stays exact: half of the month, one of seven
+	 * minutes. */
+	for (size_t i = 0; i < l.n; i++)
+		*(l.s[i].state == STORE_LINK_GAP ? &gap : &filled) += l.s[i].lasted_ms;
+	assert_int_equal(gap, 7 * MIN);
+	assert_in_range(filled, month / 2 - slot, month / 2);
 	for (size_t i = 0; i < l.n; i++)
 		if (l.s[i].state == STORE_LINK_GAP) {
 			assert_in_range(at, l.s[i].from_unix_ms, l.s[i].to_unix_ms);
@@ -372,7 +383,7 @@ no_list_is_longer_than_asked_for(void **state)
 				l.s[i] = (struct store_link_span){ 77 + (int64_t)i * lengths[k],
 					77 + ((int64_t)i + 1) * lengths[k],
 					(enum store_link_state)(i % STORE_LINK_STATES), 0,
-					STORE_TIME_NONE };
+					STORE_TIME_NONE, lengths[k] };
 			assert_int_equal(store_link_coarsen(&l, 64, &slot), BL_OK);
 			assert_true(n <= 64 ? slot == 0 && l.n == n : slot > 0 && l.n <= 64);
 			store_link_free(&l);

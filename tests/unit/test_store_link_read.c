@@ -30,8 +30,7 @@ history(struct ctx *c, int64_t to_minute, bool online)
 		.to_unix_ms = OFFSET + to_minute * MINUTE,
 		.now_unix_ms = OFFSET + to_minute * MINUTE,
 		.late_ms = 3 * MINUTE,
-		.online = online,
-		.waiting_since = STORE_TIME_NONE };
+		.online = online };
 	struct store_link_spans out = { 0 };
 	struct bl_err err = { 0 };
 
@@ -69,18 +68,19 @@ outage_is_waited_for_and_then_filled_in(void **state)
 	live(c, 0, 20);
 	live(c, 80, 100); /* an hour without a link; the newest go first */
 	expect(c, 101, true, 3,
-	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0 },
-		{ 20, 80, STORE_LINK_WAITING, 0, 0 }, { 80, 101, STORE_LINK_ONLINE, 0, 0 } });
+	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
+		{ 20, 80, STORE_LINK_WAITING, 0, 0, 0 }, { 80, 101, STORE_LINK_ONLINE, 0, 0, 0 } });
 	arrives(c, 100);
 	put_minutes(c, 50, 80);
 	expect(c, 101, true, 4,
-	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0 },
-		{ 20, 50, STORE_LINK_WAITING, 0, 0 }, { 50, 80, STORE_LINK_FILLED_IN, 0, 0 },
-		{ 80, 101, STORE_LINK_ONLINE, 0, 0 } });
+	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
+		{ 20, 50, STORE_LINK_WAITING, 0, 0, 0 }, { 50, 80, STORE_LINK_FILLED_IN, 0, 0, 0 },
+		{ 80, 101, STORE_LINK_ONLINE, 0, 0, 0 } });
 	put_minutes(c, 20, 50);
 	expect(c, 101, true, 3,
-	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0 },
-		{ 20, 80, STORE_LINK_FILLED_IN, 0, 0 }, { 80, 101, STORE_LINK_ONLINE, 0, 0 } });
+	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
+		{ 20, 80, STORE_LINK_FILLED_IN, 0, 0, 0 },
+		{ 80, 101, STORE_LINK_ONLINE, 0, 0, 0 } });
 }
 
 static void
@@ -106,8 +106,9 @@ ledger_names_the_gap(void **state)
 	assert_int_equal(put(c, &b), STORE_NEW);
 	commit(c);
 	expect(c, 42, true, 3,
-	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0 },
-		{ 20, 40, STORE_LINK_GAP, BL_GAP_OFF, 0 }, { 40, 42, STORE_LINK_ONLINE, 0, 0 } });
+	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
+		{ 20, 40, STORE_LINK_GAP, BL_GAP_OFF, 0, 0 },
+		{ 40, 42, STORE_LINK_ONLINE, 0, 0, 0 } });
 }
 
 static void
@@ -118,8 +119,8 @@ device_that_is_away_is_unknown(void **state)
 	know_clock(c, 1, 0, OFFSET);
 	live(c, 0, 20);
 	expect(c, 60, false, 2,
-	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0 },
-		{ 20, 60, STORE_LINK_UNKNOWN, STORE_GAP_OFFLINE, 0 } });
+	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
+		{ 20, 60, STORE_LINK_UNKNOWN, STORE_GAP_OFFLINE, 0, 0 } });
 }
 
 static void
@@ -127,7 +128,7 @@ device_never_heard_of_is_unknown(void **state)
 {
 	expect(*state, 60, false, 1,
 	    (const struct store_link_span[]){
-		{ 0, 60, STORE_LINK_UNKNOWN, STORE_GAP_OFFLINE, 0 } });
+		{ 0, 60, STORE_LINK_UNKNOWN, STORE_GAP_OFFLINE, 0, 0 } });
 }
 
 int

@@ -71,18 +71,36 @@ add_service(const struct fleet_service *s, void *ctx)
 	return true;
 }
 
+/*
+ * What the device has said that it holds of a stream.  While it is there, it goes on
+ * holding it (a metered link); of one that went away nothing newer is known.
+ */
+static struct store_link_time
+waiting(const struct store_report *said, enum bl_stream stream, bool online, int64_t now)
+{
+	const struct bl_report_backlog *b = &said->report.backlog[stream - 1];
+
+	if (!b->has || b->batches == 0 || b->age_ms == 0 || b->age_ms > (uint64_t)INT64_MAX / 2)
+		return (struct store_link_time){ 0, 0 };
+	return (struct store_link_time){ said->arrived_unix_ms - (int64_t)b->age_ms,
+		online ? now : said->arrived_unix_ms };
+}
+
 static int
 read_lists(struct link_answer *a, struct store_read *reader, struct bl_err *err)
 {
 	struct store_device heard;
+	struct store_report said = { 0 };
 	int rc;
 
 	if ((rc = store_read_device(reader, a->q.device, &heard, err)) < 0 && rc != BL_ENOTFOUND)
 		return rc;
 	a->q.online = rc == BL_OK && heard.presence == STORE_PRESENCE_ONLINE;
-	a->q.waiting_since = STORE_TIME_NONE;
+	if ((rc = store_read_report(reader, a->q.device, &said, err)) < 0 && rc != BL_ENOTFOUND)
+		return rc;
 	for (size_t i = 0; i < a->n; i++) {
 		a->q.stream = a->stream[i];
+		a->q.waiting = waiting(&said, a->q.stream, a->q.online, a->q.now_unix_ms);
 		if ((rc = store_read_link(reader, &a->q, &a->list[i], err)) < 0)
 			return rc;
 	}
@@ -120,6 +138,7 @@ write_spans(struct jsonw *w, const char *key, const struct store_link_spans *l)
 		jsonw_str(w, "state", store_link_state_name(s->state));
 		jsonw_str(w, "reason", s->reason != 0 ? store_gap_reason_name(s->reason) : NULL);
 		api_time(w, "arrived_unix_ms", late ? s->arrived_unix_ms : STORE_TIME_NONE);
+		jsonw_int(w, "lasted_ms", s->lasted_ms);
 		jsonw_object_end(w);
 	}
 	jsonw_array_end(w);

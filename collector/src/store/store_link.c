@@ -41,6 +41,12 @@ store_link_free(struct store_link_spans *l)
 	memset(l, 0, sizeof(*l));
 }
 
+static struct store_link_span
+whole(int64_t from, int64_t to, enum store_link_state state, int reason, int64_t arrived)
+{
+	return (struct store_link_span){ from, to, state, reason, arrived, to - from };
+}
+
 static bool
 alike(const struct store_link_span *a, const struct store_link_span *b)
 {
@@ -58,6 +64,7 @@ add(struct store_link_spans *l, const struct store_link_span *s)
 	if (last != NULL && s->from_unix_ms - last->to_unix_ms < TOUCH_MS) {
 		if (alike(last, s)) {
 			last->to_unix_ms = s->to_unix_ms;
+			last->lasted_ms += s->lasted_ms;
 			last->arrived_unix_ms = later(last->arrived_unix_ms, s->arrived_unix_ms);
 			return BL_OK;
 		}
@@ -96,8 +103,9 @@ add_came(struct building *b, int64_t from, int64_t to, enum store_link_state sta
 	for (size_t i = b->next_thinned; i < f->n_thinned && from < to; i++) {
 		const struct store_link_time *t = &f->thinned[i];
 		const int64_t begin = later(t->from, from), end = sooner(t->to, to);
-		const struct store_link_span plain = { from, begin, state, 0, arrived };
-		const struct store_link_span thin = { begin, end, STORE_LINK_THINNED, 0, arrived };
+		const struct store_link_span plain = whole(from, begin, state, 0, arrived);
+		const struct store_link_span thin =
+		    whole(begin, end, STORE_LINK_THINNED, 0, arrived);
 
 		if (begin >= to)
 			break;
@@ -107,7 +115,9 @@ add_came(struct building *b, int64_t from, int64_t to, enum store_link_state sta
 			return BL_ENOMEM;
 		from = end;
 	}
-	return add(b->out, &(struct store_link_span){ from, to, state, 0, arrived });
+	const struct store_link_span rest = whole(from, to, state, 0, arrived);
+
+	return add(b->out, &rest);
 }
 
 static int
@@ -130,7 +140,9 @@ came(struct building *b, const struct store_link_came *c)
 static int
 add_hole(struct building *b, int64_t from, int64_t to, enum store_link_state state, int reason)
 {
-	return add(b->out, &(struct store_link_span){ from, to, state, reason, STORE_TIME_NONE });
+	const struct store_link_span s = whole(from, to, state, reason, STORE_TIME_NONE);
+
+	return add(b->out, &s);
 }
 
 /* Nothing is known of it; of what lies outside of the service nothing was to be. */
@@ -161,14 +173,18 @@ not_arrived(struct building *b, int64_t from, int64_t to)
 {
 	const struct store_link_facts *f = b->f;
 	const bool newest = to >= f->now;
-	const int64_t since = f->waiting_since != STORE_TIME_NONE ? f->waiting_since : to;
-	const int64_t mid = sooner(later(since, from), to);
+	const int reason = newest && !f->online ? STORE_GAP_OFFLINE : 0;
+	const int64_t since = sooner(later(f->waiting.from, from), to);
+	const int64_t until = sooner(later(f->waiting.to, since), to);
 
 	if (newest && f->online && to - from <= f->late_ms)
 		return add_hole(b, from, to, STORE_LINK_ONLINE, 0);
-	if (unknown(b, from, mid, newest && !f->online ? STORE_GAP_OFFLINE : 0) < 0)
+	if (since == until)
+		return unknown(b, from, to, reason);
+	if (unknown(b, from, since, reason) < 0 ||
+	    add_hole(b, since, until, STORE_LINK_WAITING, 0) < 0)
 		return BL_ENOMEM;
-	return add_hole(b, mid, to, STORE_LINK_WAITING, 0);
+	return unknown(b, until, to, reason);
 }
 
 static int
@@ -254,9 +270,8 @@ next_piece(struct cursor *c, size_t n, int64_t *at, struct store_link_span *out)
 	}
 	if (end == INT64_MAX)
 		return false;
-	*out = worst != NULL
-		   ? (struct store_link_span){ *at, end, worst->state, worst->reason, arrived }
-		   : (struct store_link_span){ *at, *at, STORE_LINK_UNKNOWN, 0, STORE_TIME_NONE };
+	*out = worst != NULL ? whole(*at, end, worst->state, worst->reason, arrived)
+			     : whole(*at, *at, STORE_LINK_UNKNOWN, 0, STORE_TIME_NONE);
 	*at = end;
 	return true;
 }
@@ -297,22 +312,38 @@ slot_length(int64_t range_ms, size_t slots)
 	return (least / 86400000 + 1) * 86400000;
 }
 
+/* How much of [at, to) was as s is. */
+static int64_t
+lasted(const struct store_link_spans *l, size_t i, int64_t at, int64_t to,
+    const struct store_link_span *s)
+{
+	int64_t ms = 0;
+
+	for (; i < l->n && l->s[i].from_unix_ms < to; i++)
+		if (alike(&l->s[i], s))
+			ms += sooner(l->s[i].to_unix_ms, to) - later(l->s[i].from_unix_ms, at);
+	return ms;
+}
+
 /* The worst of [at, to); *i moves behind the spans that end there. */
 static struct store_link_span
 worst_of(const struct store_link_spans *l, size_t *i, int64_t at, int64_t to)
 {
 	const struct store_link_span *worst = NULL;
+	struct store_link_span out = whole(at, at, STORE_LINK_UNKNOWN, 0, STORE_TIME_NONE);
 	int64_t arrived = STORE_TIME_NONE;
 
 	for (size_t k = *i; k < l->n && l->s[k].from_unix_ms < to; k++) {
 		worst = worse(worst, &l->s[k]);
 		arrived = later(arrived, l->s[k].arrived_unix_ms);
 	}
+	if (worst != NULL) {
+		out = whole(at, to, worst->state, worst->reason, arrived);
+		out.lasted_ms = lasted(l, *i, at, to, &out);
+	}
 	while (*i < l->n && l->s[*i].to_unix_ms <= to)
 		(*i)++;
-	if (worst == NULL)
-		return (struct store_link_span){ at, at, STORE_LINK_UNKNOWN, 0, STORE_TIME_NONE };
-	return (struct store_link_span){ at, to, worst->state, worst->reason, arrived };
+	return out;
 }
 
 int

@@ -71,7 +71,7 @@ build(const struct store_link_query *q, const struct hole_facts *h, const struct
 		.service = q->service,
 		.n_service = q->n_service,
 		.online = q->online,
-		.waiting_since = q->waiting_since,
+		.waiting = q->waiting,
 	};
 	int rc = BL_ENOMEM;
 

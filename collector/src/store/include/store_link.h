@@ -28,6 +28,7 @@ struct store_link_span {
 	enum store_link_state state;
 	int reason;              /* of store_gap_reason_name; 0: none */
 	int64_t arrived_unix_ms; /* of the last of it; NONE: nothing came */
+	int64_t lasted_ms;       /* how much of it was so; less than all where slots were joined */
 };
 
 /* Zero to begin with. */
@@ -61,8 +62,10 @@ struct store_link_facts {
 	/* When anything was expected at all; NULL: always.  Ascending, apart. */
 	const struct store_link_time *service;
 	size_t n_service;
-	bool online;           /* the device is there now */
-	int64_t waiting_since; /* the device has what it collected from then on; NONE: nothing */
+	bool online; /* the device is there now */
+	/* The device has said that it still has what it collected in that time; from >= to:
+	 * nothing. */
+	struct store_link_time waiting;
 };
 
 /* Appends to out.  BL_OK or BL_ENOMEM. */
@@ -100,7 +103,7 @@ struct store_link_query {
 	const struct store_link_time *service; /* as in the facts */
 	size_t n_service;
 	bool online;
-	int64_t waiting_since;
+	struct store_link_time waiting;
 };
 
 /* Appends to out.  A device never heard of has unknown spans.  BL_EFULL: too much for one answer.

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { decodeCaseDetail, decodeCases } from "./cases";
 import { decodeChannel, decodeChannels } from "./channels";
 import type { Decoder } from "./decode";
-import { decodeDevice, decodeDevices } from "./devices";
+import { decodeDevice, decodeDevices, decodeUsage } from "./devices";
 import { decodeExpressionCheck } from "./expressions";
 import { decodeIncidentDetail, decodeIncidents } from "./incidents";
 import { decodeCells, decodeKpi, decodeKpis, decodeParts } from "./kpis";
@@ -62,6 +62,7 @@ const DECODERS: Record<string, Decoder<unknown>> = {
   "sites.json": decodeSites,
   "status.json": decodeStatus,
   "unexplained.json": decodeUnexplained,
+  "usage.json": decodeUsage,
   "users.json": decodeUsers,
 };
 // What the app does not read (yet).

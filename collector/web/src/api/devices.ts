@@ -1,10 +1,55 @@
 // Devices: one agent's identity at a site.
 
-import { bool, nullable, num, object, oneOf, page, str, withDefault, type Decoded } from "./decode";
-import { getAll, send, type Result } from "./http";
+import { array, bool, nullable, num, object, oneOf, page, str, withDefault, type Decoded } from "./decode";
+import { getAll, getJson, send, type Result } from "./http";
 
 export const DEVICE_STATES = ["up", "down", "unknown", "never", "retired"] as const;
 export type DeviceState = (typeof DEVICE_STATES)[number];
+
+const streamName = oneOf("events", "probes", "host");
+const decodeWaiting = nullable(object({ batches: num, bytes: num, samples: num, oldest_age_ms: nullable(num) }));
+
+const decodeReportClock = object({
+  source: oneOf("untrusted", "ntp", "centre"),
+  wall_minus_map_ms: num,
+  uncertainty_ms: num,
+  wall_usable: bool,
+  floor_lifted: bool,
+  drift_ppb: num,
+  steps: num,
+});
+export type ReportClock = Decoded<typeof decodeReportClock>;
+
+/** What a device last said of itself. */
+const decodeReport = object({
+  at_unix_ms: num,
+  backlog: object({ events: decodeWaiting, probes: decodeWaiting, host: decodeWaiting }),
+  clock: nullable(decodeReportClock),
+  link: nullable(object({
+    transport: oneOf("tcp", "websocket"),
+    via_proxy: bool,
+    local_address: nullable(str),
+    max_packet_bytes: nullable(num),
+    connections: num,
+    rtt_ms: nullable(num),
+    rate_bytes_per_s: nullable(num),
+  })),
+  budget: nullable(object({ bytes_per_hour: nullable(num), used_bytes: num, held: array(streamName), opens_unix_ms: nullable(num) })),
+});
+export type DeviceReport = Decoded<typeof decodeReport>;
+
+const decodeMonth = object({
+  month: str,
+  in_bytes: num,
+  out_bytes: num,
+  events_bytes: num,
+  probes_bytes: num,
+  host_bytes: num,
+  other_bytes: num,
+  known_unix_ms: num,
+});
+export type UsedMonth = Decoded<typeof decodeMonth>;
+export const decodeUsage = object({ items: array(decodeMonth) });
 
 export const decodeDevice = object({
   id: str,
@@ -27,6 +72,8 @@ export const decodeDevice = object({
   gaps: withDefault(num, 0),
   set_aside: withDefault(num, 0),
   conflict: withDefault(bool, false),
+  /** Only where one device is asked for. */
+  report: nullable(decodeReport),
 });
 export type Device = Decoded<typeof decodeDevice>;
 export const decodeDevices = page(decodeDevice);
@@ -40,6 +87,16 @@ export interface DeviceFilter {
 
 export function listDevices(filter: DeviceFilter, signal?: AbortSignal): Promise<Result<Device[]>> {
   return getAll("/devices", { ...filter, retired: filter.retired === true ? "true" : null }, decodeDevices, signal);
+}
+
+export function getDevice(id: string, signal?: AbortSignal): Promise<Result<Device>> {
+  return getJson(`/devices/${encodeURIComponent(id)}`, decodeDevice, signal);
+}
+
+/** By month, the newest first. */
+export async function getUsage(id: string, signal?: AbortSignal): Promise<Result<UsedMonth[]>> {
+  const res = await getJson(`/devices/${encodeURIComponent(id)}/usage`, decodeUsage, signal);
+  return res.ok ? { ok: true, value: res.value.items } : res;
 }
 
 export function updateDevice(device: Device, change: { name?: string; retired?: boolean }): Promise<Result<Device>> {

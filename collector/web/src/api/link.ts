@@ -14,6 +14,8 @@ const decodeSpan = object({
   state: oneOf(...LINK_STATES),
   reason: nullable(str),
   arrived_unix_ms: nullable(num),
+  /** How much of it was in that state: less than the whole where the collector joined several. */
+  lasted_ms: num,
 });
 export type LinkSpan = Decoded<typeof decodeSpan>;
 
