@@ -22,6 +22,7 @@ import { Loading } from "./ui/view";
 import { Overview } from "./pages/overview/overview";
 
 const SitePage = lazy(() => import("./pages/site/site"));
+const DevicePage = lazy(() => import("./pages/device/device"));
 const Fleet = lazy(() => import("./pages/fleet/fleet"));
 const Quality = lazy(() => import("./pages/quality/quality"));
 const Account = lazy(() => import("./pages/account/account"));
@@ -57,6 +58,9 @@ function pathOf(entry: Entry): string {
 }
 
 function isHere(entry: Entry, path: string): boolean {
+  if (path.startsWith("/devices/")) {
+    return entry === "fleet";
+  }
   return entry === "overview" ? path === "/" || path.startsWith("/sites/") : path === pathOf(entry) || path.startsWith(`${pathOf(entry)}/`);
 }
 
@@ -157,6 +161,7 @@ function Pages(): ReactElement {
           <Switch>
             <Route path="/"><Overview /></Route>
             <Route path="/sites/:id">{(params) => <SitePage key={params.id} id={params.id} />}</Route>
+            <Route path="/devices/:id">{(params) => <DevicePage key={params.id} id={params.id} />}</Route>
             <Route path="/incidents"><Incidents /></Route>
             <Route path="/incidents/:id">{(params) => <IncidentPage key={params.id} id={params.id} />}</Route>
             <Route path="/kpis"><Kpis /></Route>

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { randomBytes } from "node:crypto";
 
 import * as evaluation from "./evaluation.mjs";
+import { linkHistory, reportOf, usageOf } from "./link.mjs";
 import { events, gapLedger, gapTotals, listDevices, makeWorld, overview, querySeries, requeue, requeueState, setAside, status, unexplained } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
@@ -67,6 +68,11 @@ function found(res, answer, what) {
   return answer === null || answer === undefined ? problem(res, 404, "not_found", `no ${what}`) : send(res, 200, answer);
 }
 
+function oneDevice(world, id, now) {
+  const dev = world.devices.find((d) => d.id === id);
+  return dev === undefined ? null : { ...listDevices(world, now).find((d) => d.id === id), report: reportOf(dev, now) };
+}
+
 const isReader = (user) => user.role === "viewer";
 
 /** Viewers do not see channels; definitions are changed by administrators only. */
@@ -104,6 +110,12 @@ const ROUTES = [
     return send(res, 200, s);
   }],
   ["GET", /^\/devices$/, ({ res, world, url, now }) => { const site = url.searchParams.get("site"); send(res, 200, { items: listDevices(world, now).filter((d) => (site === null || d.site === site) && (!d.retired || url.searchParams.get("retired") === "true")), next: null }); }],
+  ["GET", /^\/devices\/([^/]+)$/, ({ res, world, now }, id) => found(res, oneDevice(world, id, now), id)],
+  ["GET", /^\/devices\/([^/]+)\/link$/, ({ res, world, url, now }, id) => {
+    const dev = world.devices.find((d) => d.id === id);
+    return found(res, dev && linkHistory(world, dev, Number(url.searchParams.get("from")), Number(url.searchParams.get("to")), now), id);
+  }],
+  ["GET", /^\/devices\/([^/]+)\/usage$/, ({ res, world, now }, id) => { const dev = world.devices.find((d) => d.id === id); return found(res, dev && usageOf(dev, now), id); }],
   ["PATCH", /^\/devices\/([^/]+)$/, ({ res, world, body, now }, id) => { const d = world.devices.find((x) => x.id === id); Object.assign(d, body, { version: d.version + 1, ...(body.retired === true ? { state: "retired" } : {}) }); send(res, 200, listDevices(world, now).find((x) => x.id === id)); }],
   ["POST", /^\/devices\/([^/]+)\/move$/, ({ res, world, body }, id) => { world.devices.find((x) => x.id === id).site = body.site; send(res, 200, { note: null }); }],
   ["GET", /^\/devices\/([^/]+)\/series$/, ({ res, world, url }, id) => url.search !== "" ? problem(res, 422, "invalid_field", "series takes no parameters") : send(res, 200, { items: world.series.get(id) ?? [], next: null })],

@@ -179,6 +179,8 @@ export const en = {
     since: "since {{time}}",
     software: "Software",
     certificate_until: "Certificate valid until",
+    device_more: "Link history, backlog, clock",
+    device_page: "Link history, backlog and clock of {{name}}",
     clock_unknown: "Clock not trusted: its times are not placed yet",
     conflict: "Identity conflict: two machines use this identity",
     range: "Time range",

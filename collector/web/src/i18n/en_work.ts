@@ -1,6 +1,9 @@
 // English, behind the overview: incidents, KPIs, rules, cases, messages, channels, processes.  The rest stands in en.ts.
 
+import { enDevice } from "./en_device";
+
 export const enWork = {
+  device: enDevice,
   work: {
     all_sites: "All sites",
     site: "Site",

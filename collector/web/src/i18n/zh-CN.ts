@@ -165,6 +165,8 @@ export const zhCN: Catalogue = {
     since: "自 {{time}} 起",
     software: "软件版本",
     certificate_until: "证书有效期至",
+    device_more: "连接历史、待补传数据、时钟",
+    device_page: "连接历史、待补传数据、时钟：{{name}}",
     clock_unknown: "时钟不可信：其时间尚未确定",
     conflict: "身份冲突：两台机器使用了同一身份",
     range: "时间范围",

@@ -2,7 +2,10 @@
 
 import type { WorkCatalogue } from "./catalogue";
 
+import { zhDevice } from "./zh_device";
+
 export const zhWork: WorkCatalogue = {
+  device: zhDevice,
   work: {
     all_sites: "全部网点",
     site: "网点",

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 
-import { decodeDevices } from "../api/devices";
+import { decodeDevice, decodeDevices, decodeUsage } from "../api/devices";
 import { decodeGaps, decodeSetAside, decodeStatus } from "../api/ledger";
+import { decodeLink } from "../api/link";
 import { decodeOverview } from "../api/overview";
 import { decodeSites } from "../api/sites";
 import { decodeEvents, decodeQuery, decodeSeriesList } from "../api/telemetry";
@@ -24,8 +25,15 @@ interface Module {
   status: (world: World, now: number) => unknown;
 }
 
+interface LinkModule {
+  linkHistory: (world: World, device: { id: string }, from: number, to: number, now: number) => unknown;
+  reportOf: (device: { id: string }, now: number) => unknown;
+  usageOf: (device: { id: string }, now: number) => unknown;
+}
+
 const { href } = new URL("../../../../tests/browser/mock/world.mjs", import.meta.url);
 const mock = (await import(/* @vite-ignore */ href)) as Module;
+const link = (await import(/* @vite-ignore */ new URL("link.mjs", href).href)) as LinkModule;
 const NOW = 1_795_000_000_000;
 const world = mock.makeWorld(NOW);
 
@@ -40,6 +48,22 @@ describe("the stand-in collector", () => {
     for (const device of world.devices) {
       decodeSeriesList({ items: world.series.get(device.id), next: null }, device.id);
       decodeEvents(mock.events(world, device, 0, NOW, NOW), device.id);
+    }
+  });
+
+  it("tells a device's link without holes, in as few spans as the collector would", () => {
+    for (const [i, device] of world.devices.entries()) {
+      decodeDevice({ ...(mock.listDevices(world, NOW)[i] as object), report: link.reportOf(device, NOW) }, device.id);
+      decodeUsage(link.usageOf(device, NOW), device.id);
+      for (const days of [1, 7, 30]) {
+        const from = NOW - days * 86_400_000;
+        const history = decodeLink(link.linkHistory(world, device, from, NOW, NOW), device.id);
+        for (const spans of [history.combined, ...history.streams.map((s) => s.spans)]) {
+          expect(spans.length).toBeLessThanOrEqual(248);
+          expect(spans.map((s) => s.from_unix_ms)).toEqual([from, ...spans.slice(0, -1).map((s) => s.to_unix_ms)]);
+        }
+        expect(Object.values(history.total_ms).reduce((a, b) => a + b, 0)).toBe(NOW - from);
+      }
     }
   });
 

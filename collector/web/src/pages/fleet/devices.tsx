@@ -76,13 +76,13 @@ function DeviceTable({ devices, sites, text, onDialog, onChanged }: TableProps):
       sorter: (a, b) => a.name.localeCompare(b.name),
       render: (d) => (
         <div className="site-name">
-          <Link href={`/sites/${encodeURIComponent(d.site)}?device=${encodeURIComponent(d.id)}`}>{d.name}</Link>
+          <Link href={`/devices/${encodeURIComponent(d.id)}`}>{d.name}</Link>
           <div className="site-sub"><code>{d.id}</code></div>
         </div>
       ),
     },
     { key: "state", title: t("fleet.state"), width: 130, render: (d) => <StateBadge state={d.state} /> },
-    { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (d) => siteOf(d)?.name ?? d.site },
+    { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (d) => <Link href={`/sites/${encodeURIComponent(d.site)}?device=${encodeURIComponent(d.id)}`}>{siteOf(d)?.name ?? d.site}</Link> },
     { key: "data", title: t("fleet.data_until"), width: 140, render: (d) => <Age unixMs={d.data_until_unix_ms} zone={zoneOf(d)} none="never" /> },
     {
       key: "certificate",

@@ -77,6 +77,7 @@ export function DeviceCards({ devices, zone, chosen, onChoose }: DevicesProps): 
               </div>
             )}
           </dl>
+          <p className="device-more"><Link href={`/devices/${encodeURIComponent(d.id)}`} aria-label={t("site.device_page", { name: d.name })}>{t("site.device_more")}</Link></p>
           {d.clock === "unknown" && <p className="notice is-late">{t("site.clock_unknown")}</p>}
           {d.conflict && <p className="notice is-down">{t("site.conflict")}</p>}
         </div>

@@ -1,0 +1,77 @@
+// What is still on the device and will come: how much, since when, how long it takes, or until when it is held back.
+
+import type { TFunction } from "i18next";
+import type { ReactElement } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { Device } from "../../api/devices";
+import { backlogOf, isBacklog, type Backlog, type Waiting } from "../../model/link";
+import { formatDateTime } from "../../model/time";
+import { formatValue } from "../../model/units";
+import { Age, durationText } from "../../ui/age";
+
+interface Props {
+  device: Device;
+  zone: string;
+}
+
+function names(list: readonly Waiting["stream"][], t: TFunction): string {
+  return list.map((s) => t(`quality.stream_${s}`)).join(t("device.join"));
+}
+
+// Shorter is not worth a word.
+const SOON_MS = 5_000;
+
+/** When it will be here: said only as far as it is known. */
+function expectation(backlog: Backlog, isOnline: boolean, zone: string, t: TFunction): string[] {
+  const said: string[] = [];
+  if (!isOnline) {
+    said.push(t("device.backlog_offline"));
+  } else if (isBacklog(backlog) && backlog.drainMs !== null && backlog.drainMs > SOON_MS) {
+    said.push(t("device.backlog_drains", { span: durationText(backlog.drainMs, t) }));
+  }
+  if (backlog.held.length > 0) {
+    const what = names(backlog.held, t);
+    said.push(backlog.opensMs === null ? t("device.backlog_held", { what }) : t("device.backlog_held_until", { what, time: formatDateTime(backlog.opensMs, zone) }));
+  }
+  return said;
+}
+
+function Classes({ backlog, zone }: { backlog: Backlog; zone: string }): ReactElement {
+  const { t, i18n } = useTranslation();
+  return (
+    <ul className="backlog-list">
+      {backlog.byStream.filter((w) => w.batches > 0).map((w) => (
+        <li key={w.stream}>
+          <b>{t(`quality.stream_${w.stream}`)}</b>
+          <span className="is-tabular">{t("device.batches", { count: w.batches, batches: w.batches.toLocaleString(i18n.language) })} · {formatValue(w.bytes, "bytes")}</span>
+          <span className="is-faint">{w.oldestMs !== null && <>{t("device.oldest")} <Age unixMs={w.oldestMs} zone={zone} /></>}</span>
+          {w.isHeld && <span className="tag">{t("device.held_now")}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function BacklogPanel({ device, zone }: Props): ReactElement {
+  const { t, i18n } = useTranslation();
+  const backlog = backlogOf(device.report);
+  const isOnline = device.presence === "online";
+  return (
+    <section className="panel" aria-labelledby="device-backlog">
+      <h2 id="device-backlog">{t("device.backlog")}</h2>
+      {backlog === null ? <p className="is-faint">{t(device.state === "never" ? "device.backlog_never" : "device.backlog_unsaid")}</p> : (
+        <>
+          <p className={`device-say${isBacklog(backlog) ? " is-late" : ""}`}>
+            {!isBacklog(backlog) ? t(isOnline ? "device.backlog_none" : "device.backlog_none_then")
+              : t("device.backlog_some", { count: backlog.batches, batches: backlog.batches.toLocaleString(i18n.language), bytes: formatValue(backlog.bytes, "bytes") })}
+          </p>
+          {isBacklog(backlog) && backlog.oldestMs !== null && <p>{t("device.backlog_oldest", { time: formatDateTime(backlog.oldestMs, zone) })}</p>}
+          {expectation(backlog, isOnline, zone, t).map((line) => <p key={line}>{line}</p>)}
+          {(isBacklog(backlog) || backlog.held.length > 0) && <Classes backlog={backlog} zone={zone} />}
+          <p className="list-note">{t("device.said_at")} <Age unixMs={backlog.atMs} zone={zone} /></p>
+        </>
+      )}
+    </section>
+  );
+}
