@@ -235,7 +235,7 @@ function answer(world, dev, series, from, to, step, now) {
     points.max.push(has ? Math.max(...seen) : null);
     points.mean.push(has ? seen.reduce((a, b) => a + b, 0) / seen.length : null);
   }
-  return { id: series.id, name: series.name, unit: series.unit, labels: series.labels, points, thinned: thinnedOf(world, dev, series, from, to), gaps };
+  return { id: series.id, name: series.name, unit: series.unit, labels: series.labels, points, thinned: thinnedOf(world, dev, series, from, to), gaps, doubts: doubtsOf(dev, from, to, world) };
 }
 
 /** A buffer that was full for long: host metrics of some hours before what it dropped, and of some after. */
@@ -373,12 +373,19 @@ export function setAside(world, now) {
   };
 }
 
+/** One device whose clock nobody had set for a quarter of an hour. */
+function doubtsOf(dev, from, to, world) {
+  const [a, b] = [Math.max(from, world.startMs - 45 * M), Math.min(to, world.startMs - 30 * M)];
+  return dev.site === "shanghai-xuhui" && a < b ? [{ from_unix_ms: a, to_unix_ms: b, uncertainty_ms: 14000 }] : [];
+}
+
 export function events(world, dev, from, to, now) {
-  const item = (ago, type, attrs) => ({ unix_ms: world.startMs - ago, boot_ms: 1, type, id: null, attrs, arrived_unix_ms: Math.min(now, world.startMs - ago + 40 * S) });
+  const item = (ago, type, attrs, uncertainty = 101) => ({ unix_ms: world.startMs - ago, uncertainty_ms: uncertainty, boot_ms: 1, type, id: null, attrs, arrived_unix_ms: Math.min(now, world.startMs - ago + 40 * S) });
   const all = [
     item(17 * M, "probe.state", { probe: "orders-api", up: "false", reason: "connect: Connection refused" }),
     item(33 * M, "agent.start", { software: "0.1.0" }),
     item(41 * M, "agent.stop", {}),
+    item(47 * M, "clock.unsynced", {}, 2400),
     item(50 * M, "config.loaded", { hash: "9f2c…" }),
     ...(dev.site === "hostile" ? [item(5 * M, HOSTILE, { [HOSTILE]: HOSTILE })] : []),
   ];

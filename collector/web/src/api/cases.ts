@@ -25,10 +25,10 @@ export type Case = Decoded<typeof decodeCase>;
 export const decodeCases = object({ items: array(decodeCase), next: cursor });
 export type Cases = Decoded<typeof decodeCases>;
 
-const decodeStep = object({ step: str, device: withDefault(str, ""), begin_unix_ms: nullable(num), end_unix_ms: nullable(num), attrs });
+const decodeStep = object({ step: str, device: withDefault(str, ""), begin_unix_ms: nullable(num), end_unix_ms: nullable(num), uncertainty_ms: nullable(num), attrs });
 export type CaseStep = Decoded<typeof decodeStep>;
 
-const decodeCaseEvent = object({ unix_ms: num, device: withDefault(str, ""), type: str, step: withDefault(str, ""), attrs });
+const decodeCaseEvent = object({ unix_ms: num, uncertainty_ms: nullable(num), device: withDefault(str, ""), type: str, step: withDefault(str, ""), attrs });
 export type CaseEvent = Decoded<typeof decodeCaseEvent>;
 
 export const decodeCaseDetail = object({

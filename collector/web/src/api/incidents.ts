@@ -74,6 +74,7 @@ const incidentShape = {
   severity: oneOf(...SEVERITIES),
   begin_unix_ms: num,
   end_unix_ms: nullable(num),
+  clock_doubt_ms: nullable(num),
   last_true_unix_ms: num,
   known_unix_ms: num,
   changed_unix_ms: num,

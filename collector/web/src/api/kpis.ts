@@ -47,6 +47,7 @@ const decodeCell = object({
   state: oneOf(...CELL_STATES),
   revisions: withDefault(num, 0),
   known_unix_ms: num,
+  clock_doubt_ms: nullable(num),
 });
 export type Cell = Decoded<typeof decodeCell>;
 

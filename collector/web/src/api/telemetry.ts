@@ -22,6 +22,7 @@ export type GapSpan = Decoded<typeof decodeGapSpan>;
 
 const decodeThinned = object({ from_unix_ms: num, to_unix_ms: num });
 export type ThinnedSpan = Decoded<typeof decodeThinned>;
+const decodeDoubtSpan = object({ from_unix_ms: num, to_unix_ms: num, uncertainty_ms: num });
 
 const values = array(nullable(num));
 
@@ -38,6 +39,7 @@ export const decodeQuery = object({
       points: object({ t: array(num), n: array(num), min: values, max: values, mean: values }),
       thinned: withDefault(array(decodeThinned), []),
       gaps: array(decodeGapSpan),
+      doubts: withDefault(array(decodeDoubtSpan), []),
     }),
   ),
 });
@@ -48,6 +50,7 @@ export const decodeEvents = object({
   items: array(
     object({
       unix_ms: nullable(num),
+      uncertainty_ms: nullable(num),
       boot_ms: nullable(num),
       type: str,
       attrs: withDefault(record(anything), {}),

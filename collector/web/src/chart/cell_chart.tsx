@@ -11,6 +11,7 @@ import { blanks, cellAt, lookOf, sortCells, steps, valueScale, type BlankKind, t
 import { tickLabels, timeTicks } from "../model/ticks";
 import { formatDateTime, formatTime } from "../model/time";
 import "../i18n/work";
+import { doubtText } from "../ui/doubt";
 import { useWidth } from "./use_width";
 
 export interface CellChartProps {
@@ -38,7 +39,8 @@ const LOOKS: readonly Look[] = ["final", "ready", "provisional"];
 
 export function cellWords(cell: Cell, unit: string, t: TFunction): string {
   const value = cell.value === null ? t(cell.completeness >= 1 ? "cell.quiet" : "cell.unknown") : formatAmount(cell.value, unit);
-  return [value, t("cell.n", { count: cell.n }), t("cell.complete", { share: formatShare(cell.completeness) }), t(`cell.state_${lookOf(cell)}`)].join(" · ");
+  const doubt = doubtText(cell.clock_doubt_ms, t);
+  return [value, t("cell.n", { count: cell.n }), t("cell.complete", { share: formatShare(cell.completeness) }), t(`cell.state_${lookOf(cell)}`), ...(doubt === null ? [] : [t("doubt.cell", { within: doubt })])].join(" · ");
 }
 
 function summary(props: CellChartProps, cells: readonly Cell[], t: TFunction): string {

@@ -29,7 +29,7 @@ it("keeps the filter in the URL, beside what else stands there", () => {
 });
 
 it("lays out steps: done, open-ended, and one whose begin never came", () => {
-  const step = (name: string, begin: number | null, end: number | null): CaseDetail["steps"][number] => ({ step: name, device: "d", begin_unix_ms: begin, end_unix_ms: end, attrs: {} });
+  const step = (name: string, begin: number | null, end: number | null): CaseDetail["steps"][number] => ({ step: name, device: "d", begin_unix_ms: begin, end_unix_ms: end, uncertainty_ms: null, attrs: {} });
   const detail = { begin_unix_ms: 0, end_unix_ms: null, steps: [step("open", 5, null), step("lost", null, 4), step("done", 0, 3)] } as unknown as CaseDetail;
   expect(stepBars(detail, 9).map((b) => [b.step.step, b.beginMs, b.endMs, b.kind, b.durationMs])).toEqual([["done", 0, 3, "done", 3], ["lost", 4, 4, "no_begin", null], ["open", 5, 9, "open", null]]);
 });

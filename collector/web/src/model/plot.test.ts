@@ -6,7 +6,7 @@ import { availability, plotData, stack, stripSegments } from "./plot";
 function answer(means: (number | null)[], gaps: QueryAnswer["series"][number]["gaps"] = []): QueryAnswer {
   const t = means.map((_, i) => i * 10);
   const points = { t, n: means.map((m) => (m === null ? 0 : 1)), min: means, max: means, mean: means };
-  return { from_unix_ms: 0, to_unix_ms: means.length * 10, step_ms: 10, series: [{ id: 1, name: "probe_up", unit: "", labels: {}, points, thinned: [], gaps }] };
+  return { from_unix_ms: 0, to_unix_ms: means.length * 10, step_ms: 10, series: [{ id: 1, name: "probe_up", unit: "", labels: {}, points, thinned: [], gaps, doubts: [] }] };
 }
 
 const wanted = [{ id: 1, interval_ms: 10 }];

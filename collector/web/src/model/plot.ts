@@ -1,6 +1,7 @@
 // From an answer of the collector to what is drawn: columns for the plot, segments for the strip, sums for the legend.
 
 import type { QueriedSeries, QueryAnswer } from "../api/telemetry";
+import type { DoubtSpan } from "./doubt";
 import { breakLine, commonGaps, tidyGaps, type Gap } from "./gaps";
 import { thinnedSpans, type Span } from "./thinned";
 
@@ -26,6 +27,8 @@ export interface PlotData {
   gaps: Gap[];
   /** Where a line stands for more samples than there are. */
   thinned: Span[];
+  /** Where the times may be wrong. */
+  doubts: DoubtSpan[];
   isEmpty: boolean;
 }
 
@@ -69,6 +72,7 @@ export function plotData(answer: QueryAnswer, wanted: readonly { id: number; int
     lines,
     gaps: commonGaps(present.map((l) => l.gaps)),
     thinned: thinnedSpans(answer.series.map((s) => s.thinned), answer.from_unix_ms, answer.to_unix_ms),
+    doubts: answer.series.flatMap((s) => s.doubts),
     isEmpty: present.every((l) => l.latest === null),
   };
 }

@@ -9,6 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vite
 import { SignIn } from "../pages/signin/signin";
 import { startI18n, switchLanguage } from "../i18n";
 import { initialPoll, pollFailed, pollSucceeded } from "../model/poll";
+import { Doubt } from "./doubt";
 import { errorText } from "./error_text";
 import { StateBadge } from "./state_badge";
 import type { Polled } from "./use_poll";
@@ -25,6 +26,20 @@ const polled = (over: Partial<Polled<string[]>>): Polled<string[]> => ({ poll: i
 function show(state: Polled<string[]>): void {
   render(<View polled={state} isEmpty={(v) => v.length === 0} empty={<p>nothing yet</p>}>{(v) => <p>{v.join()}</p>}</View>);
 }
+
+describe("a time that a clock was not sure of", () => {
+  it("says by how much, in both languages, and why", async () => {
+    render(<p>10:00:00<Doubt ms={2_400} /></p>);
+    expect(screen.getByText(/± 3 s/).textContent).toContain("The device's clock was not surer than that");
+    await switchLanguage("zh-CN");
+    expect(screen.getByText(/± 3 秒/)).toBeTruthy();
+  });
+
+  it("says nothing where it was sure", () => {
+    const { container } = render(<p><Doubt ms={999} /><Doubt ms={null} /></p>);
+    expect(container.textContent).toBe("");
+  });
+});
 
 describe("the five states of a view", () => {
   it("loading says so", () => {

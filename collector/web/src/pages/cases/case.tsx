@@ -15,6 +15,7 @@ import { bar, isOver, lengthMs, limitsByProcess, stepBars, type StepBar } from "
 import { formatDateTime, formatTime, validZone, zoneName } from "../../model/time";
 import { durationText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
+import { Doubt } from "../../ui/doubt";
 import { useNowMs } from "../../ui/now";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
@@ -50,7 +51,7 @@ function Waterfall({ detail, zone, nowMs }: { detail: CaseDetail; zone: string; 
             <li key={`${b.step.step}:${b.beginMs}:${i}`} className="lane">
               <div className="lane-name"><strong>{b.step.step}</strong><span className="site-sub">{b.step.device}</span></div>
               <div className="lane-track"><span className={`lane-bar is-${b.kind}`} style={{ left: `${at.leftPct}%`, width: `${at.widthPct}%` }} /></div>
-              <span className="lane-words">{stepWords(b, zone, t)}</span>
+              <span className="lane-words">{stepWords(b, zone, t)}<Doubt ms={b.step.uncertainty_ms} /></span>
               {Object.keys(b.step.attrs).length > 0 && <div className="lane-attrs"><Attributes attrs={b.step.attrs} /></div>}
             </li>
           );
@@ -68,7 +69,7 @@ function Events({ events, zone }: { events: readonly CaseEvent[]; zone: string }
   const typeText = (type: string): string => (Object.hasOwn(TYPES, type) ? t(`case.type_${TYPES[type as keyof typeof TYPES]}`) : type);
   const rows = events.map((e, n) => ({ ...e, n }));
   const columns: Column<CaseEvent & { n: number }>[] = [
-    { key: "time", title: t("event.time"), width: 190, render: (e) => <span className="is-tabular">{formatDateTime(e.unix_ms, zone)}</span> },
+    { key: "time", title: t("event.time"), width: 190, render: (e) => <span className="is-tabular">{formatDateTime(e.unix_ms, zone)}<Doubt ms={e.uncertainty_ms} /></span> },
     { key: "type", title: t("event.type"), width: 140, render: (e) => typeText(e.type) },
     { key: "step", title: t("case.step"), width: 160, render: (e) => e.step },
     { key: "device", title: t("kpi.device"), width: 200, render: (e) => e.device },

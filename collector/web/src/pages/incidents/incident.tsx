@@ -11,6 +11,7 @@ import { listPeople, type Person } from "../../api/people";
 import { detectedMs } from "../../model/incidents";
 import { formatDateTime, formatTime, zoneName } from "../../model/time";
 import { durationText } from "../../ui/age";
+import { Doubt } from "../../ui/doubt";
 import { useSession } from "../../ui/session";
 import { SeverityBadge } from "../../ui/severity";
 import { usePoll } from "../../ui/use_poll";
@@ -41,7 +42,7 @@ function Header({ incident, people }: { incident: IncidentDetail; people: readon
       <dl className="facts is-inline">
         <div><dt>{t("work.site")}</dt><dd><Link href={`/sites/${encodeURIComponent(incident.site)}`}>{incident.site_name || incident.site}</Link></dd></div>
         {subject !== "" && <div><dt>{t("incident.subject")}</dt><dd>{subject}</dd></div>}
-        <div><dt>{t("incident.begin")}</dt><dd className="is-tabular">{formatDateTime(incident.begin_unix_ms, zone)}</dd></div>
+        <div><dt>{t("incident.begin")}</dt><dd className="is-tabular">{formatDateTime(incident.begin_unix_ms, zone)}<Doubt ms={incident.clock_doubt_ms} /></dd></div>
         <div><dt>{t("incident.end")}</dt><dd className="is-tabular">{incident.end_unix_ms === null ? t("incident.still") : formatDateTime(incident.end_unix_ms, zone)}</dd></div>
         <div><dt>{t("incident.lasted")}</dt><dd><Lasted incident={incident} /></dd></div>
         <div><dt>{t("incident.told")}</dt><dd><Told notice={incident.notice} /></dd></div>

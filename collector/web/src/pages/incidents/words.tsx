@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Incident } from "../../api/incidents";
 import { formatDateTime } from "../../model/time";
 import { Age, durationText } from "../../ui/age";
+import { Doubt } from "../../ui/doubt";
 import { useNowMs } from "../../ui/now";
 import "../../i18n/work";
 
@@ -30,7 +31,7 @@ export function SpanCell({ incident }: { incident: Incident }): ReactElement {
   const { zone } = incident;
   return (
     <span className="incident-span">
-      <span className="is-tabular">{formatDateTime(incident.begin_unix_ms, zone)}</span>
+      <span className="is-tabular">{formatDateTime(incident.begin_unix_ms, zone)}<Doubt ms={incident.clock_doubt_ms} /></span>
       <span className={incident.end_unix_ms === null ? "incident-ongoing" : "is-tabular is-faint"}>
         {incident.end_unix_ms === null ? t("incident.still") : `– ${formatDateTime(incident.end_unix_ms, zone)}`}
       </span>

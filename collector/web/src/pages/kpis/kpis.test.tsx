@@ -41,7 +41,7 @@ describe("a KPI in words", () => {
 
 const M = 60_000;
 const cell = (n: number, over: Partial<Cell> = {}): Cell => ({
-  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: n, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, ...over,
+  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: n, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, clock_doubt_ms: null, ...over,
 });
 
 describe("the chart of cells", () => {

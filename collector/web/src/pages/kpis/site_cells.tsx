@@ -16,6 +16,7 @@ import type { ShownCells as Shown } from "../../model/kpi_view";
 import { formatDateTime, formatTime, validZone } from "../../model/time";
 import { durationText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
+import { Doubt } from "../../ui/doubt";
 import { StateIcon } from "../../ui/state_badge";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
@@ -131,7 +132,7 @@ function CellTable({ kpi, site, shown, cells }: Props & { cells: readonly Cell[]
   const rows = useMemo(() => [...cells].sort((a, b) => b.begin_unix_ms - a.begin_unix_ms), [cells]);
   const long = WINDOW_MS[shown.window] >= 86_400_000;
   const columns: Column<Cell>[] = [
-    { key: "time", title: t("kpi.window"), render: (c) => <span className="is-tabular">{formatDateTime(c.begin_unix_ms, zone)} – {long ? formatDateTime(c.end_unix_ms, zone) : formatTime(c.end_unix_ms, zone)}</span> },
+    { key: "time", title: t("kpi.window"), render: (c) => <span className="is-tabular">{formatDateTime(c.begin_unix_ms, zone)} – {long ? formatDateTime(c.end_unix_ms, zone) : formatTime(c.end_unix_ms, zone)}<Doubt ms={c.clock_doubt_ms} /></span> },
     {
       key: "value", title: t("kpi.value"), width: 130, align: "right",
       render: (c) => (c.value === null

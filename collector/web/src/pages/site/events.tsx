@@ -10,6 +10,7 @@ import { useSeen } from "../../chart/use_seen";
 import { formatDateTime } from "../../model/time";
 import { resolveRange, type TimeRange } from "../../model/url_state";
 import { Age } from "../../ui/age";
+import { Doubt } from "../../ui/doubt";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
 
@@ -18,7 +19,13 @@ const MOST = 50;
 const NAMES = {
   "agent.start": "agent_start",
   "agent.stop": "agent_stop",
+  "clock.disagrees": "clock_disagrees",
+  "clock.jump": "clock_jump",
+  "clock.steady": "clock_steady",
   "clock.step": "clock_step",
+  "clock.synced": "clock_synced",
+  "clock.unsynced": "clock_unsynced",
+  "clock.wild": "clock_wild",
   "config.loaded": "config_loaded",
   "probe.state": "probe_state",
   "spool.damaged": "spool_damaged",
@@ -41,7 +48,7 @@ function Row({ event, zone }: { event: DeviceEvent; zone: string }): ReactElemen
   const { t } = useTranslation();
   return (
     <li className="event">
-      <span className="event-time">{event.unix_ms === null ? t("time.unknown") : formatDateTime(event.unix_ms, zone)}</span>
+      <span className="event-time">{event.unix_ms === null ? t("time.unknown") : formatDateTime(event.unix_ms, zone)}<Doubt ms={event.uncertainty_ms} /></span>
       <span className="event-name">{eventName(event.type, t)}</span>
       <span className="event-detail">{detailText(event.attrs)}</span>
       {event.arrived_unix_ms !== null && <span className="event-arrived is-faint">{t("event.arrived")} <Age unixMs={event.arrived_unix_ms} zone={zone} /></span>}

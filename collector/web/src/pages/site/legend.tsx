@@ -5,12 +5,14 @@ import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Ink } from "../../chart/palette";
+import { doubtAt, worstDoubt } from "../../model/doubt";
 import { gapAt, sumByReason } from "../../model/gaps";
 import type { PlotData } from "../../model/plot";
 import { isThinned, totalMs } from "../../model/thinned";
 import { formatTime } from "../../model/time";
 import { formatValue, type Unit } from "../../model/units";
 import { spanText } from "../../ui/age";
+import { Doubt, doubtText } from "../../ui/doubt";
 
 interface Props {
   data: PlotData;
@@ -56,16 +58,19 @@ export function Legend(props: Props): ReactElement {
   const gap = atMs === undefined ? undefined : gapAt(data.gaps, atMs + data.stepMs / 2);
   const sums = sumByReason(data.gaps);
   const thinnedMs = totalMs(data.thinned);
+  const worst = doubtText(worstDoubt(data.doubts), t);
   return (
     <div className="legend">
       <div className="legend-entries">
         <span className="legend-at" aria-hidden="true">
           {atMs === undefined ? t("chart.latest") : t("chart.at", { time: formatTime(atMs, zone) })}
+          {atMs !== undefined && <Doubt ms={doubtAt(data.doubts, atMs + data.stepMs / 2)} />}
           {gap !== undefined && <strong> · {t(`reason.${gap.reason}`)}</strong>}
           {atMs !== undefined && isThinned(data.thinned, atMs + data.stepMs / 2) && <strong> · {t("chart.thinned")}</strong>}
         </span>
         {props.names.map((_, line) => <Entry key={line} props={props} line={line} />)}
       </div>
+      {worst !== null && <p className="legend-doubt">{t("doubt.range", { within: worst })}</p>}
       {sums.length > 0 && (
         <p className="legend-gaps">
           <span>{t("chart.gaps")}</span>
