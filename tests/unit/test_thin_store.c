@@ -516,6 +516,95 @@ what_was_thinned_is_named_and_no_hole(void **state)
 	}
 }
 
+struct cover {
+	int64_t covered_ms, gone_ms;
+};
+
+static void
+add_span(void *ctx, bool gone, int64_t begin, int64_t end)
+{
+	struct cover *x = ctx;
+
+	*(gone ? &x->gone_ms : &x->covered_ms) += end - begin;
+}
+
+static struct cover
+cover_of(struct ctx *c, int64_t from, int64_t to)
+{
+	struct cover x = { 0 };
+	struct bl_err err = { 0 };
+
+	must(store_log_coverage(
+		 c->r, "kiosk-1", BL_STREAM_HOST, OFFSET + from, OFFSET + to, add_span, &x, &err),
+	    &err);
+	return x;
+}
+
+/* The only hole of the hours, and why it is there. */
+static int
+hole_reason(struct ctx *c)
+{
+	struct store_query_result *res = ask(c, 0, HOURS * HOUR, HOUR, false);
+	const int reason = res->series[0].n_gaps == 1 ? res->series[0].gap[0].reason : -1;
+
+	if (res->series[0].n_gaps > 0)
+		assert_int_equal(res->series[0].gap[0].to_unix_ms, OFFSET + HOURS * HOUR);
+	store_query_free(res);
+	return reason;
+}
+
+/*
+ * The entry comes with what is live, long before the batch, which is backlog: until then
+ * the hours have not arrived and are not given up, so that no KPI is final without them.
+ */
+static void
+what_was_thinned_is_still_to_come(void **state)
+{
+	static const struct {
+		bool with_times, dropped;
+	} rows[] = { { true, false }, { false, false }, { true, true } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture_batch b, carrier, after;
+		struct bl_gap g, dropped;
+		struct ctx *c;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		know_all(c, BL_GAUGE);
+		c->clock.unix_ms += HOUR;
+		g = entry(c);
+		if (!rows[i].with_times)
+			g.begin_boot = g.end_boot = (struct bl_id){ { 0 } };
+		dropped = g;
+		dropped.reason = BL_GAP_EVICTED;
+		dropped.seq_first = dropped.seq_last = HOURS + 1;
+		carrier = hour(c, 0);
+		carrier.stream = BL_STREAM_EVENTS;
+		carrier.n_series = 0;
+		carrier.gap = &g;
+		put_one(c, &carrier, STORE_NEW);
+		after = hour(c, HOURS);
+		after.seq = HOURS + 2;
+		put_one(c, &after, STORE_NEW);
+		assert_int_equal(cover_of(c, 0, HOURS * HOUR).gone_ms, 0);
+		assert_int_equal(hole_reason(c), STORE_GAP_NOT_ARRIVED);
+		if (rows[i].dropped) {
+			carrier.seq++;
+			carrier.gap = &dropped;
+			put_one(c, &carrier, STORE_NEW);
+			assert_int_equal(cover_of(c, 0, HOURS * HOUR).gone_ms, HOURS * HOUR);
+			assert_int_equal(hole_reason(c), BL_GAP_EVICTED);
+		} else {
+			b = thinned(c, FIVE);
+			put_one(c, &b, STORE_NEW);
+			assert_int_equal(cover_of(c, 0, HOURS * HOUR).covered_ms, HOURS * HOUR);
+			assert_int_equal(hole_reason(c), -1);
+		}
+		teardown((void **)&c);
+	}
+}
+
 static void
 thinned_has_its_name(void **state)
 {
@@ -541,6 +630,7 @@ main(void)
 		T(what_salvage_takes_over_supersedes_as_before),
 		cmocka_unit_test(several_parts_stand_for_the_same_originals),
 		cmocka_unit_test(what_was_thinned_is_named_and_no_hole),
+		cmocka_unit_test(what_was_thinned_is_still_to_come),
 		cmocka_unit_test(thinned_has_its_name),
 	};
 

@@ -267,12 +267,13 @@ static const char *const read_text[READ_COUNT] = {
 			     " AND lo_unix_ms >= ?3) + ?4) LIMIT 64",
 	[READ_LOG_SEQS] = "SELECT kind, supersedes_first, supersedes_last FROM batch"
 			  " WHERE spool_id = ? AND stream = ? AND seq = ?",
+	/* What was thinned (reason 10) is there in another batch, or will come in it. */
 	[READ_LOG_GAP_TIMES] =
 	    "SELECT begin_unix_ms, end_unix_ms FROM gap WHERE device_id = ? AND stream = ?"
-	    " AND end_unix_ms > ? AND begin_unix_ms < ? ORDER BY begin_unix_ms",
+	    " AND end_unix_ms > ? AND begin_unix_ms < ? AND reason <> 10 ORDER BY begin_unix_ms",
 	[READ_LOG_GAP_SEQS] =
 	    "SELECT seq_first, seq_last FROM gap WHERE spool_id = ? AND stream = ?"
-	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? ORDER BY seq_first",
+	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? AND reason <> 10 ORDER BY seq_first",
 };
 
 static int

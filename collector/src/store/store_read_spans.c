@@ -3,7 +3,9 @@
  *
  * Coverage says what came; the rest is a hole.  The ledger gives a hole its
  * reason: by time where an entry has times, else by the seqs that are missing
- * between the hole's two neighbours.  What remains is "not arrived".
+ * between the hole's two neighbours.  What remains is "not arrived".  That
+ * something was thinned is no reason: it comes in another batch, and should that
+ * be given up, too, there is an entry about it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +163,8 @@ reason_by_seqs(
 	for (size_t i = 0; i < h->n_g; i++) {
 		const struct hole_entry *g = &h->g[i];
 
-		if (g->seq_first == 0 || (g->begin != STORE_TIME_NONE && g->end != STORE_TIME_NONE))
+		if (g->reason == BL_GAP_THINNED || g->seq_first == 0 ||
+		    (g->begin != STORE_TIME_NONE && g->end != STORE_TIME_NONE))
 			continue;
 		if (before != NULL && g->spool_id == before->spool_id &&
 		    g->seq_first <= before->seq_last + 1 && g->seq_last > before->seq_last)
@@ -209,7 +212,8 @@ explain(const struct hole_facts *h, int64_t from, int64_t to, const struct hole_
 		const struct hole_entry *g = &h->g[i];
 		int64_t a = g->begin, b = g->end;
 
-		if (a == STORE_TIME_NONE || b == STORE_TIME_NONE || b <= at || a >= to)
+		if (g->reason == BL_GAP_THINNED || a == STORE_TIME_NONE || b == STORE_TIME_NONE ||
+		    b <= at || a >= to)
 			continue;
 		if (a - at < STORE_EDGE_MS)
 			a = at;
