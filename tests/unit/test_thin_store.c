@@ -605,6 +605,60 @@ what_was_thinned_is_still_to_come(void **state)
 	}
 }
 
+/*
+ * A superseding batch stands between two by seq and elsewhere in time: the one after it touches
+ * the one before it, and is measured by that.
+ */
+static void
+seqs_beside_a_superseding_batch_show_holes_as_ever(void **state)
+{
+	static const struct {
+		const char *name;
+		bool between;    /* batch 5, of hour 4, comes before batch 7 */
+		int64_t late_ms; /* batch 7 begins so much after hour 5 */
+		bool downwards;  /* 7 comes before 5 and 6 */
+		uint64_t unexplained;
+	} rows[] = {
+		{ "what lies between is backlog", false, 0, false, 0 },
+		{ "all is there", true, 0, false, 0 },
+		{ "all is there, newest first", true, 0, true, 0 },
+		{ "ten minutes are missing", true, 10 * MINUTE, false, 1 },
+		{ "ten minutes are missing, newest first", true, 10 * MINUTE, true, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture_batch s, five, seven;
+		struct bl_gap g;
+		struct ctx *c;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		know_all(c, BL_GAUGE);
+		g = entry(c);
+		s = thinned(c, FIVE);
+		s.seq = HOURS + 2;
+		s.gap = &g;
+		five = hour(c, HOURS);
+		seven = hour(c, HOURS + 1);
+		seven.seq = HOURS + 3;
+		seven.begin_ms += rows[i].late_ms;
+		if (rows[i].downwards)
+			put_one(c, &seven, STORE_NEW);
+		if (rows[i].downwards || !rows[i].between)
+			put_one(c, &s, STORE_NEW);
+		if (rows[i].between)
+			put_one(c, &five, STORE_NEW);
+		if (!rows[i].downwards && rows[i].between)
+			put_one(c, &s, STORE_NEW);
+		if (!rows[i].downwards)
+			put_one(c, &seven, STORE_NEW);
+		if (totals(c).unexplained.gaps != rows[i].unexplained)
+			fail_msg("%s: %llu", rows[i].name,
+			    (unsigned long long)totals(c).unexplained.gaps);
+		teardown((void **)&c);
+	}
+}
+
 static void
 thinned_has_its_name(void **state)
 {
@@ -631,6 +685,7 @@ main(void)
 		cmocka_unit_test(several_parts_stand_for_the_same_originals),
 		cmocka_unit_test(what_was_thinned_is_named_and_no_hole),
 		cmocka_unit_test(what_was_thinned_is_still_to_come),
+		cmocka_unit_test(seqs_beside_a_superseding_batch_show_holes_as_ever),
 		cmocka_unit_test(thinned_has_its_name),
 	};
 

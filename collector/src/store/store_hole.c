@@ -12,6 +12,7 @@
 
 #define REVIEW_MAX 64   /* holes of a boot looked at again in one go */
 #define STEPS_MAX  1024 /* pieces that explain one hole */
+#define SKIP_MAX   256  /* superseding batches between two neighbours */
 
 struct span_ms {
 	int64_t begin, end;
@@ -46,6 +47,42 @@ neighbour(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64
 	return rc;
 }
 
+static int
+supersedes(struct store *s, const struct store_spool *sp, enum bl_stream stream, uint64_t seq,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(s, SQL_BATCH_GET, err, "iiu", sp->id, (int64_t)stream, seq);
+	int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = sqlite3_column_int64(st, 6) == BL_BATCH_SUPERSEDES;
+	(void)sqlite3_reset(st);
+	return rc;
+}
+
+/*
+ * The nearest by seq, below or above, that is a neighbour in time as well: superseding ones
+ * stand elsewhere in it and are passed over.  In order it touches, and nothing is looked up.
+ */
+static int
+neighbour_in_time(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    int64_t boot_id, bool above, struct span_ms *out, struct bl_err *err)
+{
+	for (uint64_t i = 1; i <= SKIP_MAX; i++) {
+		const uint64_t seq = above ? h->seq + i : h->seq > i ? h->seq - i : 0;
+		int rc = neighbour(s, sp, h->stream, seq, boot_id, out, err);
+
+		if (rc != 1)
+			return rc;
+		if (above ? out->begin == h->collect_end_ms : out->end == h->collect_begin_ms)
+			return 1;
+		if ((rc = supersedes(s, sp, h->stream, seq, err)) <= 0)
+			return rc < 0 ? rc : 1;
+	}
+	return 0;
+}
+
 int
 store_hole_edges(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     int64_t boot_id, struct store_edges *out, struct bl_err *err)
@@ -56,13 +93,13 @@ store_hole_edges(struct store *s, struct store_spool *sp, const struct bl_batch_
 	*out = (struct store_edges){ 0 };
 	if (h->kind != BL_BATCH_NORMAL)
 		return BL_OK; /* a thinned one has no neighbours in time */
-	if ((rc = neighbour(s, sp, h->stream, h->seq - 1, boot_id, &n, err)) < 0)
+	if ((rc = neighbour_in_time(s, sp, h, boot_id, false, &n, err)) < 0)
 		return rc;
 	if (rc == 1 && n.end < h->collect_begin_ms) {
 		out->below = true;
 		out->below_ms = n.end;
 	}
-	if ((rc = neighbour(s, sp, h->stream, h->seq + 1, boot_id, &n, err)) < 0)
+	if ((rc = neighbour_in_time(s, sp, h, boot_id, true, &n, err)) < 0)
 		return rc;
 	if (rc == 1 && n.begin > h->collect_end_ms) {
 		out->above = true;

@@ -71,8 +71,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "INSERT INTO clock_segment (spool_id, entry, boot_uuid, from_ms, offset_ms,"
 	    " uncertainty_ms, source, sum) VALUES (?1,?2,?3,?4,?5,?6,?7,"
 	    " row_sum('clock',?1,?2,?3,?4,?5,?6,?7))",
-	[SQL_BATCH_GET] = "SELECT crc32, raw_bytes, boot_id, collect_begin_ms, collect_end_ms, id"
-			  " FROM batch WHERE spool_id=? AND stream=? AND seq=?",
+	[SQL_BATCH_GET] = "SELECT crc32, raw_bytes, boot_id, collect_begin_ms, collect_end_ms, id,"
+			  " kind FROM batch WHERE spool_id=? AND stream=? AND seq=?",
 	[SQL_BATCH_ADD] =
 	    "INSERT INTO batch (spool_id, stream, seq, crc32, device_id, boot_id, kind,"
 	    " event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms, dict_version,"
