@@ -93,7 +93,7 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         proxy.resume()
         wait_for(lambda: agent.status()["uplink"]["state"] == "ready", 30, "it delivers", agent.process.log)
         state = agent.status()["meter"]
-        assert state["budget"]["window_bytes"] == budget and state["budget"]["held"] == ["host"]
+        assert state["budget"]["window_bytes"] == budget and "host" in state["budget"]["held"]
         assert state["budget"]["classes"]["host"]["opens_in_ms"] > 3600000
 
         # Live events while the backlog is paced: on the board within seconds.
@@ -122,7 +122,7 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         assert streams["host"]["receipted_contiguous"] == 0
         assert "host waits: it may go in" in text_status(agent)
         budget_seen = report_of(org, agent.device)["budget"]
-        assert budget_seen["held"] == ["host"] and budget_seen["opens_unix_ms"] > time.time() * 1000
+        assert "host" in budget_seen["held"] and budget_seen["opens_unix_ms"] > time.time() * 1000
 
         # Its hours begin (by another configuration): what was held back comes.
         agent.config.write_text(agent.config.read_text().replace(metered, ""))

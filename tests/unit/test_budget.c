@@ -303,6 +303,44 @@ without_a_clock_hours_are_closed_and_budgets_run_by_boot_time(void **state)
 	assert_int_equal(room(w, 0).held, 4);
 }
 
+/* In no hour of the clock more than the budget, though the time became known in its middle. */
+static void
+a_window_of_before_ends_with_the_hour(void **state)
+{
+	struct world *w = *state;
+
+	w->now.trusted = false;
+	start(w); /* ten minutes past */
+	budget_carried(&w->b, &w->now, 1000 * KIB);
+	pass(w, 5 * MIN);
+	w->now.trusted = true;
+	assert_int_equal(room(w, 0).held, 7);
+	pass(w, 45 * MIN);
+	assert_int_equal(room(w, 0).held, 0);
+	assert_int_equal(budget_window_bytes(&w->b), 1000 * KIB);
+	assert_int_equal(w->b.at.ends_boot_ms, w->now.boot_ms + HOUR);
+}
+
+/* A clock that is set makes one window short: it has its part of the budget. */
+static void
+a_short_window_after_another_has_its_part(void **state)
+{
+	struct world *w = *state;
+	struct budget_room r;
+
+	start(w);
+	w->now.unix_ms += 30 * MIN;
+	pass(w, 50 * MIN); /* the window is over; it is half past */
+	r = room(w, 0);
+	assert_int_equal(w->b.at.ends_boot_ms, w->now.boot_ms + 30 * MIN);
+	assert_int_equal(budget_window_bytes(&w->b), 500 * KIB);
+	assert_int_equal(r.live[EVENTS], 500 * KIB / 100 * 100);
+	pass(w, 15 * MIN);
+	assert_in_range(room(w, 0).past[EVENTS], 249 * KIB, 250 * KIB);
+	pass(w, 15 * MIN);
+	assert_int_equal(room(w, 0).live[EVENTS], 1000 * KIB / 100 * 100);
+}
+
 /* Whatever is done to the clock, two full budgets lie a window's length apart. */
 static void
 no_step_of_a_clock_gives_a_budget_twice(void **state)
@@ -412,6 +450,8 @@ main(void)
 		T(keeping_the_connection_up_comes_first),
 		T(hours_hold_a_class_back_and_let_it_go),
 		T(without_a_clock_hours_are_closed_and_budgets_run_by_boot_time),
+		T(a_window_of_before_ends_with_the_hour),
+		T(a_short_window_after_another_has_its_part),
 		T(no_step_of_a_clock_gives_a_budget_twice),
 		T(what_is_spent_outlives_the_process),
 		T(after_another_boot_the_clock_says_whether_the_hour_is_over),

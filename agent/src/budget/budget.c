@@ -20,25 +20,57 @@ of_window(const struct budget *b, uint64_t bytes_per_hour)
 	return bytes_per_hour / HOUR_MS * window + bytes_per_hour % HOUR_MS * window / HOUR_MS;
 }
 
+/* Of the present one, which may be shorter. */
+static uint64_t
+of_present(const struct budget *b, uint64_t bytes_per_hour)
+{
+	const uint64_t all = of_window(b, bytes_per_hour);
+
+	if (b->length_ms >= b->conf.window_ms)
+		return all;
+	return (uint64_t)((double)all * (double)b->length_ms / (double)b->conf.window_ms);
+}
+
 static int64_t
 window_of(const struct budget *b, const struct budget_now *now)
 {
 	return now->trusted ? now->unix_ms / b->conf.window_ms : INT64_MIN;
 }
 
+/* Until the clock's next whole window. */
+static int64_t
+until_whole(const struct budget *b, const struct budget_now *now)
+{
+	if (!now->trusted || now->unix_ms < 0)
+		return b->conf.window_ms;
+	return b->conf.window_ms - now->unix_ms % b->conf.window_ms;
+}
+
 /* A new window: nothing is spent of it. */
 static void
 begin(struct budget *b, const struct budget_now *now)
 {
-	int64_t left = b->conf.window_ms;
+	const int64_t left = until_whole(b, now);
 
 	b->at.window = window_of(b, now);
-	if (now->trusted && now->unix_ms >= 0)
-		left = b->conf.window_ms - now->unix_ms % b->conf.window_ms;
 	b->at.ends_boot_ms = now->boot_ms + left;
 	b->at.used_bytes = 0;
 	memset(b->at.class_bytes, 0, sizeof(b->at.class_bytes));
+	/* What follows another window has the budget of its length, be it short. */
+	b->length_ms = b->begun ? left : b->conf.window_ms;
+	b->begun = true;
 	b->foreign = false;
+}
+
+/* The time became known within a window that had begun without it: it ends with the clock's. */
+static void
+align(struct budget *b, const struct budget_now *now)
+{
+	const int64_t left = until_whole(b, now);
+
+	b->at.window = window_of(b, now);
+	if (now->boot_ms + left < b->at.ends_boot_ms)
+		b->at.ends_boot_ms = now->boot_ms + left;
 }
 
 /* Whether the window is over.  One of another boot ends when the clock says so, or after its
@@ -52,6 +84,8 @@ turn(struct budget *b, const struct budget_now *now)
 	    (b->foreign && window != INT64_MIN && b->at.window != INT64_MIN &&
 		window != b->at.window))
 		begin(b, now);
+	else if (!b->foreign && window != INT64_MIN && b->at.window == INT64_MIN)
+		align(b, now);
 }
 
 static void
@@ -80,8 +114,10 @@ budget_change(struct budget *b, const struct budget_conf *conf, const struct bud
 	const bool other = conf->window_ms != b->conf.window_ms;
 
 	take(b, conf);
-	if (other)
+	if (other) {
+		b->begun = false;
 		begin(b, now);
+	}
 }
 
 void
@@ -144,11 +180,11 @@ static uint64_t
 passed(const struct budget *b, const struct budget_now *now, uint64_t bytes)
 {
 	const int64_t left = b->at.ends_boot_ms - now->boot_ms;
-	const int64_t gone = b->conf.window_ms - left;
+	const int64_t gone = b->length_ms - left;
 
 	if (gone <= 0)
 		return 0;
-	return (uint64_t)((double)bytes * (double)gone / (double)b->conf.window_ms);
+	return (uint64_t)((double)bytes * (double)gone / (double)b->length_ms);
 }
 
 static bool
@@ -163,8 +199,8 @@ static void
 room_of(const struct budget *b, const struct budget_now *now, uint64_t under_way, int i,
     struct budget_room *out)
 {
-	const uint64_t all = of_window(b, b->conf.bytes_per_hour);
-	const uint64_t own = of_window(b, b->conf.class[i].bytes_per_hour);
+	const uint64_t all = of_present(b, b->conf.bytes_per_hour);
+	const uint64_t own = of_present(b, b->conf.class[i].bytes_per_hour);
 	const uint64_t spent = b->at.used_bytes + under_way;
 	uint64_t live = UINT64_MAX, past = UINT64_MAX;
 
@@ -236,5 +272,5 @@ budget_packet(const struct budget *b)
 uint64_t
 budget_window_bytes(const struct budget *b)
 {
-	return of_window(b, b->conf.bytes_per_hour);
+	return of_present(b, b->conf.bytes_per_hour);
 }

@@ -5,8 +5,9 @@
  *
  * The budget is kept in windows (an hour; on whole multiples of it by the clock
  * map once that is trusted).  A window ends when its length has passed in boot
- * time, so that no step of a clock gives a budget twice.  What link and
- * handshakes take counts, too.
+ * time, so that no step of a clock gives a budget twice; one that is cut short has
+ * its part of the budget, but for the first of a process.  What link and handshakes take counts,
+ * too.
  *
  *   live   may take what is left of the window, less what keeping the
  *          connection up will still take; host leaves the last quarter to
@@ -78,8 +79,10 @@ struct budget_saved {
 struct budget {
 	struct budget_conf conf;
 	struct budget_saved at;
-	bool metered; /* some limit is set */
-	bool foreign; /* the window began in another boot, so its end is not known */
+	bool metered;      /* some limit is set */
+	bool foreign;      /* the window began in another boot, so its end is not known */
+	bool begun;        /* this is not the first window */
+	int64_t length_ms; /* that the present one has the budget of */
 };
 
 struct budget_now {
@@ -115,7 +118,7 @@ void budget_room(
 
 /* The largest message that lets several go in a window; 0: no limit by this. */
 size_t budget_packet(const struct budget *b);
-/* Of a window; 0: no limit for all together. */
+/* Of the present window; 0: no limit for all together. */
 uint64_t budget_window_bytes(const struct budget *b);
 /* When a held class may go again, in boot time; BUDGET_NEVER: not known. */
 int64_t budget_opens(const struct budget *b, const struct budget_now *now, enum bl_stream stream);
