@@ -68,6 +68,7 @@ struct agent_meter {
 	struct bl_link_bytes seen;       /* at the last look */
 	struct spool_usage_add unbooked; /* since the last word to the spool */
 	struct spool_usage usage;        /* what the spool has, or is about to */
+	uint32_t centre_floor_ms;        /* how far the centre wants reconnections spread */
 	bool restored;                   /* what earlier processes counted is known */
 	uint8_t held;                    /* as the spool was told */
 	int64_t book_mono_ms;
@@ -206,6 +207,8 @@ void agent_meter_reload(struct agent *a);
 void agent_meter_free(struct agent *a);
 /* What the spool had at the start; later ones say nothing new. */
 void agent_meter_restored(struct agent *a, const struct spool_usage *u);
+/* How far reconnections are spread: as the centre says, and rarely when the budget is spent. */
+void agent_meter_floor(struct agent *a, uint32_t centre_floor_ms);
 /* A message of a class went out. */
 void agent_meter_sent(struct agent *a, enum bl_stream stream, size_t bytes);
 /* Before the tick's commit. */

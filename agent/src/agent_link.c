@@ -136,7 +136,7 @@ on_centre(struct agent *a, const struct bl_mqtt_msg *m)
 	if (delivery_centre(a->delivery, m->payload, m->len, &floor_ms, &err) < 0)
 		bad_message(a, m, err.msg);
 	else
-		bl_mqtt_set_reconnect_floor(a->mqtt, floor_ms);
+		agent_meter_floor(a, floor_ms);
 }
 
 static void

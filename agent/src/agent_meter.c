@@ -12,7 +12,10 @@
 
 #include "budget.h"
 
-#define BOOK_MS 60000 /* without limits: a page of the file less with each tick */
+/* Between handshakes when the budget is spent: a link that breaks again and again costs some
+ * 6 KB each time. */
+#define SPENT_FLOOR_MS 600000
+#define BOOK_MS        60000 /* without limits: a page of the file less with each tick */
 
 static struct budget_now
 now_of(const struct agent *a)
@@ -147,6 +150,27 @@ book(struct agent *a)
 	m->book_mono_ms = bl_mono_ms(a->clock) + BOOK_MS;
 }
 
+/* ---- reconnections ---- */
+
+static bool
+spent(const struct agent *a)
+{
+	const struct budget *b = &a->meter.budget;
+
+	return b->conf.bytes_per_hour > 0 && b->at.used_bytes >= budget_window_bytes(b);
+}
+
+void
+agent_meter_floor(struct agent *a, uint32_t centre_floor_ms)
+{
+	const uint32_t least = spent(a) ? SPENT_FLOOR_MS : 0;
+
+	a->meter.centre_floor_ms = centre_floor_ms;
+	if (a->mqtt != NULL)
+		bl_mqtt_set_reconnect_floor(
+		    a->mqtt, centre_floor_ms > least ? centre_floor_ms : least);
+}
+
 /* ---- room ---- */
 
 static void
@@ -255,6 +279,7 @@ agent_meter_tick(struct agent *a)
 		return;
 	budget_room(&m->budget, &now, 0, &r);
 	hold(a, r.held);
+	agent_meter_floor(a, m->centre_floor_ms);
 	if (m->budget.metered || bl_mono_ms(a->clock) >= m->book_mono_ms)
 		book(a);
 }

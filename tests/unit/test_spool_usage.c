@@ -184,10 +184,10 @@ a_replaced_file_gets_what_was_counted(void **state)
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(spool_replace(k->s, &err), SPOOL_REPLACED);
 	kit_declare(k);
-	add(k, NOV, 1, 1);
 	kit_commit(k);
 	kit_crash(k);
 	kit_open(k, SPOOL_OPENED);
+	add(k, NOV, 1, 1);
 	u = usage(k);
 	assert_month(&u, 0, NOV, 11, 101);
 	kit_close(k);
