@@ -319,11 +319,17 @@ judge_column(const struct bl_batch_reader *r, const struct bl_column *c)
 	static int64_t ms[BL_BATCH_SAMPLES_MAX];
 	static double v[BL_BATCH_SAMPLES_MAX];
 	static uint8_t u[BL_BATCH_SAMPLES_MAX];
+	static struct bl_thin thin[BL_BATCH_SAMPLES_MAX];
 	const unsigned p = b.probe_of[c->series_id], stream = r->h->stream - 1;
 	struct bl_err err = { 0 };
 
 	check(bl_column_decode(r, c, ms, v, u, &err), &err, "decode");
+	check(bl_column_thin(r, c, v, u, thin, &err), &err, "decode");
 	for (uint32_t i = 0; i < c->n; i++) {
+		if (thin[i].count > 1) {
+			b.thinned[stream] += thin[i].count;
+			continue;
+		}
 		b.came[stream]++;
 		if (p < PROBES)
 			b.failed_came += b.failed_at[p][(ms[i] - 100000) / TICK_MS - 1];
@@ -360,11 +366,13 @@ judge_batch(const struct spool_frame *f)
 			b.got[gap.stream - 1][seq] = 1;
 	}
 	check(err.code, &err, "content");
-	if (b.got[h.stream - 1][h.seq] == 2) {
+	if (b.got[h.stream - 1][h.seq] >= 2) {
 		(void)fprintf(stderr, "bench_spool: a batch came twice\n");
 		exit(1);
 	}
 	b.got[h.stream - 1][h.seq] = 2;
+	for (uint64_t seq = h.supersedes_first; seq > 0 && seq <= h.supersedes_last; seq++)
+		b.got[h.stream - 1][seq] |= 1; /* none of them ever left */
 	bl_buf_free(&raw);
 }
 

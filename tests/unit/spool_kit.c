@@ -393,11 +393,32 @@ take_clock(struct centre *c, const struct spool_frame *f)
 		sp->clock_known = r.first + r.n - 1;
 }
 
+/* Values rise by one: a mean of neighbours says exactly whom it stands for. */
+static unsigned
+take_mean(struct centre *c, int number, double v, const struct bl_thin *t, bool count)
+{
+	const unsigned k = (unsigned)number % KIT_SERIES;
+	const int64_t first = (int64_t)(t->min - kit_value(k, 0));
+	const int64_t last = (int64_t)(t->max - kit_value(k, 0));
+	unsigned fresh = 0;
+
+	assert_true(first > 0 && last < KIT_SAMPLES && first + t->count - 1 == last);
+	assert_true(v == (t->min + t->max) / 2);
+	for (int64_t n = first; n <= last; n++) {
+		uint8_t *times = &c->thinned[number / KIT_SERIES][k][n];
+
+		fresh += *times == 0;
+		*times = (uint8_t)(*times + count);
+	}
+	return fresh;
+}
+
 /* count false: only looks.  Returns how many of its samples had not come before. */
 static unsigned
 take_column(struct centre *c, struct centre_spool *sp, struct bl_batch_reader *r,
     const struct bl_column *col, bool count)
 {
+	struct bl_thin *thin = calloc(col->n, sizeof(*thin));
 	int64_t *ms = calloc(col->n, sizeof(*ms));
 	double *v = calloc(col->n, sizeof(*v));
 	uint8_t *u = calloc(col->n, 1);
@@ -405,12 +426,17 @@ take_column(struct centre *c, struct centre_spool *sp, struct bl_batch_reader *r
 	unsigned fresh = 0;
 	int number;
 
-	assert_true(ms != NULL && v != NULL && u != NULL);
+	assert_true(ms != NULL && v != NULL && u != NULL && thin != NULL);
 	assert_true(col->series_id < 64 && col->series_id <= sp->dict_known);
 	number = sp->number[col->series_id];
 	assert_int_equal(number / KIT_SERIES + 1, r->h->stream);
 	assert_int_equal(bl_column_decode(r, col, ms, v, u, &err), BL_OK);
+	assert_int_equal(bl_column_thin(r, col, v, u, thin, &err), BL_OK);
 	for (uint32_t i = 0; i < col->n; i++) {
+		if (thin[i].count > 1) {
+			fresh += take_mean(c, number, v[i], &thin[i], count);
+			continue;
+		}
 		const unsigned k = (unsigned)number % KIT_SERIES;
 		const int64_t n = (int64_t)(v[i] - kit_value(k, 0));
 
@@ -419,6 +445,7 @@ take_column(struct centre *c, struct centre_spool *sp, struct bl_batch_reader *r
 		fresh += c->seen[number / KIT_SERIES][k][n] == 0;
 		c->seen[number / KIT_SERIES][k][n] += count;
 	}
+	free(thin);
 	free(ms);
 	free(v);
 	free(u);

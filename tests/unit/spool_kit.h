@@ -100,6 +100,8 @@ struct centre {
 		int16_t number[64];
 	} spool[CENTRE_SPOOLS];
 	uint8_t seen[BL_STREAMS][KIT_SERIES][KIT_SAMPLES]; /* how often a sample came */
+	/* how often it was among those that a mean stands for */
+	uint8_t thinned[BL_STREAMS][KIT_SERIES][KIT_SAMPLES];
 	unsigned duplicates, conflicts;
 	unsigned n_gaps;
 	struct bl_gap gap[1024];

@@ -308,7 +308,7 @@ evicted(const struct world *w, enum bl_stream stream, int64_t n)
 }
 
 struct account {
-	int64_t stored, explained;
+	int64_t stored, explained, thinned;
 };
 
 /* Every tick 1..top once, or named; nothing beyond. */
@@ -316,10 +316,15 @@ static void
 account(const struct world *w, enum bl_stream stream, int64_t top, struct account *a)
 {
 	for (int64_t n = 1; n < KIT_SAMPLES; n++) {
-		const uint8_t times = w->centre.seen[(unsigned)stream - 1][0][n];
+		const uint8_t one = w->centre.seen[(unsigned)stream - 1][0][n];
+		const uint8_t mean = w->centre.thinned[(unsigned)stream - 1][0][n];
+		const int times = one + mean;
 
-		for (unsigned s = 1; s < KIT_SERIES; s++)
-			assert_int_equal(w->centre.seen[(unsigned)stream - 1][s][n], times);
+		for (unsigned s = 1; s < KIT_SERIES; s++) {
+			assert_int_equal(w->centre.seen[(unsigned)stream - 1][s][n], one);
+			assert_int_equal(w->centre.thinned[(unsigned)stream - 1][s][n], mean);
+		}
+		a->thinned += mean;
 		if (times > 1 || (times == 1 && n > top))
 			fail_msg("stream %d: tick %lld of %lld came %u times", (int)stream,
 			    (long long)n, (long long)top, times);
@@ -351,7 +356,7 @@ settle(struct kit *k, struct world *w, int64_t accepted, struct account *a)
 	kit_close(k);
 	/* The newest are the last to go, so the newest is there. */
 	for (int64_t n = 1; n < KIT_SAMPLES; n++)
-		if (w->centre.seen[2][0][n] != 0)
+		if (w->centre.seen[2][0][n] + w->centre.thinned[2][0][n] != 0)
 			top = n;
 	if (top < accepted || top > accepted + 1)
 		fail_msg("accepted %lld, the newest is %lld", (long long)accepted, (long long)top);
@@ -381,6 +386,8 @@ static const char *const life_places[] = {
 	"spool.split",
 	"spool.receipting",
 	"spool.receipted",
+	"spool.thinning",
+	"spool.thinned",
 	"spool.evicting",
 	"spool.trimming",
 	"spool.trimmed",
@@ -417,18 +424,21 @@ static void
 dying_between_receipt_trim_cut_and_offer_loses_and_doubles_nothing(void **state)
 {
 	const unsigned times = rounds(10, 100);
-	int64_t explained = 0;
+	int64_t explained = 0, thinned = 0;
 
 	(void)state;
 	for (size_t i = 0; i < LIFE_PLACES; i++) {
 		const struct account a = die_at(life_places[i], times);
 
-		print_message("%s: %u deaths, ticks stored %lld, ticks and steps named %lld\n",
-		    life_places[i], times, (long long)a.stored, (long long)a.explained);
+		print_message(
+		    "%s: %u deaths, ticks stored %lld, means of %lld, ticks and steps named %lld\n",
+		    life_places[i], times, (long long)a.stored, (long long)a.thinned,
+		    (long long)a.explained);
 		assert_true(a.stored > (int64_t)times);
 		explained += a.explained;
+		thinned += a.thinned;
 	}
-	assert_true(explained > 0); /* the cap did press */
+	assert_true(explained > 0 && thinned > 0); /* the cap did press */
 }
 
 int

@@ -28,23 +28,47 @@ trim_all(struct kit *k)
 			fail_msg("trim: %s", err.msg);
 }
 
-/* A tick whose values do not compress, so that batches are big. */
+#define NOISY 64 /* series of a noisy tick */
+
+static uint32_t noise_id[BL_STREAMS][NOISY];
+
+static void
+open_noisy(struct kit *k)
+{
+	char name[16];
+	struct bl_err err = { 0 };
+
+	kit_open(k, SPOOL_CREATED);
+	for (unsigned i = 0; i < BL_STREAMS * NOISY; i++) {
+		struct bl_series_def def = { .stream = (enum bl_stream)(i / NOISY + 1),
+			.kind = BL_GAUGE,
+			.interval_ms = 1000,
+			.unit = { "1", 1 } };
+
+		def.name = (struct bl_str){ name, (size_t)snprintf(name, sizeof(name), "n_%u", i) };
+		assert_int_equal(
+		    spool_series(k->s, &def, &noise_id[i / NOISY][i % NOISY], &err), BL_OK);
+	}
+}
+
+/*
+ * A tick whose values do not compress, so that batches are big; an hour after the one
+ * before, so that thinning finds nothing to put together and what goes is dropped.
+ */
 static void
 noisy_tick(struct kit *k, enum bl_stream stream)
 {
 	const unsigned i = (unsigned)stream - 1;
-	struct spool_sample sm[KIT_SERIES * 16];
+	struct spool_sample sm[NOISY];
 	struct bl_err err = { 0 };
 
-	kit_pass(&k->time, 1000);
-	for (unsigned j = 0; j < KIT_SERIES * 16; j++) {
+	kit_pass(&k->time, 3600 * 1000);
+	for (unsigned j = 0; j < NOISY; j++) {
 		uint64_t r = kit_random(&k->time, UINT64_C(1) << 40) << 12;
 
-		sm[j] = (struct spool_sample){ k->series[i][j % KIT_SERIES], BL_KNOWN,
-			(double)r / 3.0 };
+		sm[j] = (struct spool_sample){ noise_id[i][j], BL_KNOWN, (double)r / 3.0 };
 	}
-	assert_int_equal(
-	    spool_append(k->s, stream, k->time.boot_ms, sm, KIT_SERIES * 16, &err), BL_OK);
+	assert_int_equal(spool_append(k->s, stream, k->time.boot_ms, sm, NOISY, &err), BL_OK);
 }
 
 static void
@@ -126,16 +150,16 @@ an_overfull_spool_stays_under_its_cap_and_names_every_drop(void **state)
 	struct spool_status st;
 
 	k->opts.max_bytes = 1024 * 1024;
-	kit_open(k, SPOOL_CREATED);
+	open_noisy(k);
 	for (int round = 0; round < 300; round++) {
 		for (int i = 0; i < 12; i++) {
 			noisy_tick(k, BL_STREAM_HOST);
-			given[2] += KIT_SERIES * 16;
+			given[2] += NOISY;
 			kit_commit(k);
 			assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
 		}
 		noisy_tick(k, BL_STREAM_PROBES);
-		given[1] += KIT_SERIES * 16;
+		given[1] += NOISY;
 		kit_cut_all(k);
 		assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
 		if (round % 7 == 0)
@@ -179,12 +203,12 @@ a_flood_in_one_stream_leaves_the_others_their_share(void **state)
 		assert_int_equal(kit_setup((void **)&k), 0);
 		c = centre_new(k);
 		k->opts.max_bytes = 1024 * 1024;
-		kit_open(k, SPOOL_CREATED);
+		open_noisy(k);
 		for (int round = 0; round < 100; round++) {
 			for (unsigned i = 0; i < BL_STREAMS; i++)
 				for (int n = i == flood ? 160 : round % 3 == 0; n > 0; n--) {
 					noisy_tick(k, (enum bl_stream)(i + 1));
-					given[i] += KIT_SERIES * 16;
+					given[i] += NOISY;
 				}
 			kit_cut_all(k);
 			assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
@@ -223,7 +247,7 @@ ledger_and_held_are_all_seqs(void **state)
 	int n;
 
 	k->opts.max_bytes = 1024 * 1024;
-	kit_open(k, SPOOL_CREATED);
+	open_noisy(k);
 	for (int round = 0; round < 150; round++) {
 		for (int i = 0; i < 20; i++)
 			noisy_tick(k, BL_STREAM_HOST);
@@ -234,8 +258,8 @@ ledger_and_held_are_all_seqs(void **state)
 	for (int i = 0; i < n; i++) {
 		assert_int_equal(gap[i].reason, BL_GAP_EVICTED);
 		assert_int_equal(gap[i].stream, BL_STREAM_HOST);
-		assert_int_equal(gap[i].samples,
-		    (gap[i].seq_last - gap[i].seq_first + 1) * 20 * KIT_SERIES * 16);
+		assert_int_equal(
+		    gap[i].samples, (gap[i].seq_last - gap[i].seq_first + 1) * 20 * NOISY);
 		named += gap[i].seq_last - gap[i].seq_first + 1;
 	}
 	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
@@ -256,7 +280,7 @@ what_is_outstanding_is_never_dropped(void **state)
 	unsigned n;
 
 	k->opts.max_bytes = 1024 * 1024;
-	kit_open(k, SPOOL_CREATED);
+	open_noisy(k);
 	for (int i = 0; i < 20; i++)
 		noisy_tick(k, BL_STREAM_HOST);
 	kit_commit(k);
@@ -288,7 +312,7 @@ receipted_ones_go_before_anything_is_lost(void **state)
 	struct spool_status st;
 
 	k->opts.max_bytes = 1024 * 1024;
-	kit_open(k, SPOOL_CREATED);
+	open_noisy(k);
 	for (int round = 0; round < 200; round++) {
 		for (int i = 0; i < 10; i++)
 			noisy_tick(k, BL_STREAM_HOST);

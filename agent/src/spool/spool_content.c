@@ -65,6 +65,27 @@ column_alloc(struct content_column *col, uint32_t n, struct bl_err *err)
 	return bl_fail(err, BL_ENOMEM, "read a batch: out of memory");
 }
 
+static int
+thin_decode(const struct bl_batch_reader *r, const struct bl_column *c, struct content_column *col,
+    struct bl_err *err)
+{
+	if (!bl_column_is_thin(c))
+		return BL_OK;
+	if ((col->thin = calloc(c->n + 1u, sizeof(*col->thin))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "read a batch: out of memory");
+	return bl_column_thin(r, c, col->value, col->unknown, col->thin, err);
+}
+
+int
+content_put(
+    struct bl_batch_enc *enc, const struct content_column *c, uint32_t i, uint32_t series_id)
+{
+	if (content_count(c, i) > 1)
+		return bl_batch_enc_thin(enc, series_id, c->ms[i], c->value[i], &c->thin[i]);
+	return bl_batch_enc_sample(
+	    enc, series_id, c->ms[i], c->value[i], (enum bl_unknown)c->unknown[i]);
+}
+
 int
 content_columns(struct bl_batch_reader *r,
     int (*take)(void *ctx, const struct content_column *col, struct bl_err *err), void *ctx,
@@ -77,11 +98,13 @@ content_columns(struct bl_batch_reader *r,
 		struct content_column col = { .series_id = c.series_id, .n = c.n };
 
 		if ((rc = column_alloc(&col, c.n, err)) == BL_OK &&
-		    (rc = bl_column_decode(r, &c, col.ms, col.value, col.unknown, err)) >= 0)
+		    (rc = bl_column_decode(r, &c, col.ms, col.value, col.unknown, err)) >= 0 &&
+		    (rc = thin_decode(r, &c, &col, err)) >= 0)
 			rc = take(ctx, &col, err);
 		free(col.ms);
 		free(col.value);
 		free(col.unknown);
+		free(col.thin);
 		if (rc < 0)
 			return rc;
 	}

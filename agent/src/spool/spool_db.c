@@ -88,7 +88,7 @@ static const char *const sql_text[Q_COUNT] = {
 	/* Reason 0: other batches stand for these seqs; told to nobody. */
 	[Q_LEDGER_REPLACED] =
 	    "INSERT INTO ledger(spool,reason,stream,seq_first,seq_last,begin_boot,begin_ms,"
-	    "end_boot,end_ms,samples,travel) VALUES(?1,0,?2,?3,?4,?5,?6,?5,?6,0,0)",
+	    "end_boot,end_ms,samples,travel) VALUES(?1,0,?2,?3,?4,?5,?6,?7,?8,0,0)",
 	[Q_LEDGER_UNTOLD] = "UPDATE ledger SET travel=NULL WHERE travel>=?1 AND travel<=?2",
 	[Q_LEDGER_COUNT] = "SELECT count(*) FROM ledger",
 	[Q_LEDGER_FORGET] = "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger"

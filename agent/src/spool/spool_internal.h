@@ -237,14 +237,14 @@ struct spool {
 	/* a commit that failed may be in the log, and not on the disk: nothing goes on top of it
 	 * before the log has been written anew */
 	bool log_unsure;
-	bool damaged;         /* SQLite says corrupt: spool_replace */
-	bool loaded;          /* d is what a sound file said */
-	bool trimmed_missing; /* no room yet for the table of what was trimmed */
-	bool trimmed_fresh;   /* made in the transaction that is open */
+	bool damaged;                    /* SQLite says corrupt: spool_replace */
+	bool loaded;                     /* d is what a sound file said */
+	bool trimmed_missing;            /* no room yet for the table of what was trimmed */
+	bool trimmed_fresh;              /* made in the transaction that is open */
 	bool usage_missing, usage_fresh; /* the same of the table of what the link carried */
 	bool usage_dirty;                /* usage says more than the file */
 	struct spool_usage usage;
-	bool begun;           /* this run's boot and off gap are in the file */
+	bool begun; /* this run's boot and off gap are in the file */
 
 	struct spool_durable d, saved;
 	struct spool_pending p;
@@ -439,6 +439,8 @@ int begin_boot(struct spool *s, struct bl_err *err);
 
 /* ---- spool_ledger.c ---- */
 int ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
+/* Other batches stand for these seqs of now: nothing is missing, nobody is told. */
+int ledger_replaced(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 /* A row of LEDGER_COLUMNS. */
 void ledger_row(sqlite3_stmt *st, int64_t *id, struct bl_gap *gap);
 /* Adds what has not travelled to an events batch: n entries up to row last_id. */
@@ -473,6 +475,7 @@ struct content_column {
 	int64_t *ms;
 	double *value;
 	uint8_t *unknown;
+	struct bl_thin *thin; /* NULL: every sample is for itself */
 };
 
 int content_decode(struct content *c, const void *msg, size_t len, struct bl_err *err);
@@ -482,6 +485,16 @@ void content_free(struct content *c);
  * named as damaged and is gone.  Outside a transaction.
  */
 int content_load(struct spool *s, int64_t id, uint32_t crc, struct content *c, struct bl_err *err);
+/* How many samples i of a column stands for; 0: it is unknown, 1: itself. */
+static inline uint32_t
+content_count(const struct content_column *c, uint32_t i)
+{
+	return c->unknown[i] != BL_KNOWN ? 0 : c->thin != NULL ? c->thin[i].count : 1;
+}
+
+/* One sample of a column into an encoder, as it is, under this series. */
+int content_put(
+    struct bl_batch_enc *enc, const struct content_column *c, uint32_t i, uint32_t series_id);
 /* Gives all columns that r has not given yet, each for the time of the call. */
 int content_columns(struct bl_batch_reader *r,
     int (*take)(void *ctx, const struct content_column *col, struct bl_err *err), void *ctx,
@@ -509,12 +522,17 @@ int recut_due(struct spool *s, int64_t lo, int64_t hi, struct bl_err *err);
  * anything of the answer is noted.
  */
 int recut_if_set_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err);
+struct recoded {
+	uint32_t samples;  /* one by one */
+	uint32_t nameless; /* left out: their series have no name */
+};
+
 /*
  * Encodes msg again under to->spool and to->seq; series go through map (NULL:
- * stay; 0 from it: left out and counted in *nameless).  Fills the rest of *to.
+ * stay; 0 from it: nameless).  Fills the rest of *to.
  */
 int recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
-    uint32_t *nameless, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err);
+    struct recoded *done, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err);
 
 /* ---- spool_offer.c ---- */
 void outstanding_forget(struct spool *s, int64_t id);
@@ -535,6 +553,13 @@ int usage_load(struct spool *s, struct bl_err *err);
 int usage_read(sqlite3 *db, struct spool_usage *out);
 /* In a transaction; makes the table when it is the first time. */
 int usage_write(struct spool *s, struct bl_err *err);
+
+/* ---- spool_thin.c ---- */
+/*
+ * One slice: the oldest host batches, then probes, that never left become one of
+ * means.  *n: how many batches; 0: there are none that this could make smaller.
+ */
+int thin_slice(struct spool *s, unsigned *n, struct bl_err *err);
 
 /* ---- spool_trimmed.c ---- */
 /* The table, for a file that has none yet; outside a transaction. */

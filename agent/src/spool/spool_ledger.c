@@ -128,6 +128,14 @@ ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
 }
 
 int
+ledger_replaced(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
+{
+	return db_run(s, Q_LEDGER_REPLACED, err, "diiididi", &s->d.spool, (int64_t)gap->stream,
+	    (int64_t)gap->seq_first, (int64_t)gap->seq_last, &gap->begin_boot, gap->begin_boot_ms,
+	    &gap->end_boot, gap->end_boot_ms);
+}
+
+int
 ledger_encode(
     struct spool *s, struct bl_batch_enc *enc, int64_t *last_id, unsigned *n, struct bl_err *err)
 {

@@ -11,34 +11,29 @@
 
 #include "spool_internal.h"
 
+struct copy {
+	struct bl_batch_enc *enc;
+	uint32_t (*map)(void *ctx, uint32_t id);
+	void *ctx;
+	struct recoded *done;
+};
+
 static int
-copy_columns(struct bl_batch_reader *r, struct bl_batch_enc *enc,
-    uint32_t (*map)(void *ctx, uint32_t id), void *ctx, uint32_t *nameless, struct bl_err *err)
+copy_column(void *ctx, const struct content_column *c, struct bl_err *err)
 {
-	struct bl_column c;
-	int rc;
+	struct copy *to = ctx;
+	const uint32_t id = to->map != NULL ? to->map(to->ctx, c->series_id) : c->series_id;
+	int rc = BL_OK;
 
-	while ((rc = bl_batch_next_column(r, &c, err)) == 1) {
-		const uint32_t id = map != NULL ? map(ctx, c.series_id) : c.series_id;
-		int64_t *ms = calloc(c.n + 1, sizeof(*ms));
-		double *value = calloc(c.n + 1, sizeof(*value));
-		uint8_t *unknown = calloc(c.n + 1, 1);
+	for (uint32_t i = 0; i < c->n && rc >= 0; i++) {
+		const bool one = content_count(c, i) <= 1;
 
-		rc = ms == NULL || value == NULL || unknown == NULL
-			 ? bl_fail(err, BL_ENOMEM, "cut again: out of memory")
-			 : bl_column_decode(r, &c, ms, value, unknown, err);
-		if (rc >= 0 && id == 0)
-			*nameless += c.n;
-		for (uint32_t i = 0; i < c.n && rc >= 0 && id != 0; i++)
-			rc = bl_batch_enc_sample(
-			    enc, id, ms[i], value[i], (enum bl_unknown)unknown[i]);
-		free(ms);
-		free(value);
-		free(unknown);
-		if (rc < 0)
-			return rc;
+		to->done->nameless += one && id == 0;
+		to->done->samples += one && id != 0;
+		if (id != 0)
+			rc = content_put(to->enc, c, i, id);
 	}
-	return rc;
+	return rc < 0 ? bl_fail(err, rc, "cut again: %s", bl_code_name(rc)) : BL_OK;
 }
 
 static int
@@ -65,43 +60,38 @@ copy_events(struct bl_batch_reader *r, const struct bl_id *from, struct bl_batch
 
 int
 recode(const void *msg, size_t len, uint32_t (*map)(void *ctx, uint32_t id), void *ctx,
-    uint32_t *nameless, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err)
+    struct recoded *done, struct bl_batch_header *to, struct bl_buf *out, struct bl_err *err)
 {
+	struct copy copy = { bl_batch_enc_create(), map, ctx, done };
+	struct content c = { .raw = { 0 } };
 	struct bl_batch_reader r;
-	struct bl_batch_header h;
-	struct bl_batch_enc *enc;
-	const uint8_t *body;
-	size_t body_len;
-	struct bl_buf raw;
 	int rc;
 
-	if ((rc = bl_batch_header_decode(msg, len, &h, &body, &body_len, err)) < 0)
-		return rc;
-	if ((enc = bl_batch_enc_create()) == NULL)
+	memset(done, 0, sizeof(*done));
+	if (copy.enc == NULL)
 		return bl_fail(err, BL_ENOMEM, "cut again: out of memory");
-	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-	if ((rc = bl_batch_inflate(&h, body, body_len, &raw, err)) < 0 ||
-	    (rc = bl_batch_reader_init(&r, &h, raw.data, raw.len, err)) < 0 ||
-	    (rc = copy_columns(&r, enc, map, ctx, nameless, err)) < 0 ||
-	    (rc = copy_events(&r, &h.spool, enc, err)) < 0)
+	if ((rc = content_decode(&c, msg, len, err)) < 0 ||
+	    (rc = bl_batch_reader_init(&r, &c.h, c.raw.data, c.raw.len, err)) < 0 ||
+	    (rc = content_columns(&r, copy_column, &copy, err)) < 0 ||
+	    (rc = copy_events(&r, &c.h.spool, copy.enc, err)) < 0)
 		goto out;
-	to->boot = h.boot;
-	to->stream = h.stream;
+	to->boot = c.h.boot;
+	to->stream = c.h.stream;
 	to->kind = BL_BATCH_NORMAL;
-	to->collect_begin_ms = h.collect_begin_ms;
-	to->collect_end_ms = h.collect_end_ms;
+	to->collect_begin_ms = c.h.collect_begin_ms;
+	to->collect_end_ms = c.h.collect_end_ms;
 	to->next_seq = to->seq + 1;
 	to->lowest_held = to->seq;
-	rc = bl_batch_enc_finish(enc, to, out, err);
+	rc = bl_batch_enc_finish(copy.enc, to, out, err);
 out:
-	bl_buf_free(&raw);
-	bl_batch_enc_free(enc);
+	content_free(&c);
+	bl_batch_enc_free(copy.enc);
 	return rc;
 }
 
 static int
 move_batch(struct spool *s, int64_t id, int64_t bytes, const struct bl_batch_header *h,
-    const struct bl_buf *msg, struct bl_err *err)
+    int64_t samples, const struct bl_buf *msg, struct bl_err *err)
 {
 	const int64_t to = batch_id(s->d.gen, h->stream, h->seq);
 	int rc;
@@ -109,7 +99,7 @@ move_batch(struct spool *s, int64_t id, int64_t bytes, const struct bl_batch_hea
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	if ((rc = batch_delete(s, id, true, bytes, err)) < 0 ||
-	    (rc = batch_insert(s, to, h, BATCH_ELSEWHERE, h->n_samples, msg, err)) < 0 ||
+	    (rc = batch_insert(s, to, h, BATCH_ELSEWHERE, samples, msg, err)) < 0 ||
 	    (rc = db_run(s, Q_LEDGER_RESET, err, "ii", id, to)) < 0) {
 		txn_rollback(s);
 		return rc;
@@ -122,7 +112,7 @@ static int
 recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 {
 	struct bl_batch_header to = { .spool = s->d.spool };
-	uint32_t nameless = 0; /* without a map: none */
+	struct recoded done = { 0 };
 	struct bl_buf msg, out;
 	sqlite3_stmt *st;
 	int rc;
@@ -136,9 +126,9 @@ recut_one(struct spool *s, int64_t id, int64_t bytes, struct bl_err *err)
 		bl_buf_bytes(&msg, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
 	db_done(st);
 	if (rc >= 0)
-		rc = recode(msg.data, msg.len, NULL, NULL, &nameless, &to, &out, err);
+		rc = recode(msg.data, msg.len, NULL, NULL, &done, &to, &out, err);
 	if (rc == BL_OK)
-		rc = move_batch(s, id, bytes, &to, &out, err);
+		rc = move_batch(s, id, bytes, &to, done.samples, &out, err);
 	else if ((rc == BL_ECORRUPT || rc == BL_EFULL || rc == BL_EINVAL) && !s->damaged)
 		rc = batch_lost(s, id, BL_GAP_DAMAGED, err);
 	bl_buf_free(&msg);

@@ -679,7 +679,7 @@ take_body(struct salvage *v, const struct wreck_row *r)
 	const int64_t gen = r->rowid >> BATCH_GEN_BITS;
 	const int64_t into = into_of(v, gen, &h.spool);
 	const int64_t id = batch_id(into, stream, h.seq);
-	uint32_t nameless = 0;
+	struct recoded done = { 0 };
 	struct bl_buf out;
 	int rc;
 
@@ -692,12 +692,12 @@ take_body(struct salvage *v, const struct wreck_row *r)
 		return rc < 0 ? rc : BL_OK; /* came over before a death */
 	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
 	rc = is_its_own(r, &h.spool)
-		 ? recode(r->col[1].p, r->col[1].len, renamed, v, &nameless, &h, &out, NULL)
+		 ? recode(r->col[1].p, r->col[1].len, renamed, v, &done, &h, &out, NULL)
 		 : BL_ECORRUPT;
 	if (rc == BL_OK) {
-		rc = batch_insert(v->s, id, &h, BATCH_ELSEWHERE, h.n_samples, &out, v->err);
+		rc = batch_insert(v->s, id, &h, BATCH_ELSEWHERE, done.samples, &out, v->err);
 		if (rc == BL_OK)
-			rc = name_nameless(v, &h, nameless);
+			rc = name_nameless(v, &h, done.nameless);
 		v->txn_bytes += out.len;
 		v->s->recovery.batches++;
 	} else {

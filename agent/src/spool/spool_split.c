@@ -34,7 +34,8 @@ struct whole {
 	int64_t id, bytes;
 	int flags;
 	struct content c;
-	struct item *item; /* samples by time */
+	struct item *item;    /* samples by time */
+	struct bl_thin *thin; /* by the order in which they came; NULL: each is for itself */
 	uint32_t n, size;
 	int64_t *event_ms; /* of event i and all after it the earliest */
 	uint32_t n_events;
@@ -45,6 +46,7 @@ struct parts {
 	struct part {
 		struct bl_batch_header h;
 		struct bl_buf msg;
+		int64_t samples; /* one by one */
 	} part[PARTS_MOST];
 };
 
@@ -65,6 +67,11 @@ take_samples(void *ctx, const struct content_column *col, struct bl_err *err)
 
 	if (w->n + col->n > w->size)
 		return bl_fail(err, BL_ECORRUPT, "split: more samples than its header says");
+	if (col->thin != NULL && w->thin == NULL &&
+	    (w->thin = calloc(w->size, sizeof(*w->thin))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "split a batch: out of memory");
+	if (col->thin != NULL)
+		memcpy(w->thin + w->n, col->thin, col->n * sizeof(*w->thin));
 	for (uint32_t i = 0; i < col->n; i++, w->n++)
 		w->item[w->n] = (struct item){ col->ms[i], col->value[i], col->series_id, w->n,
 			col->unknown[i] };
@@ -121,6 +128,7 @@ whole_free(struct whole *w)
 {
 	content_free(&w->c);
 	free(w->item);
+	free(w->thin);
 	free(w->event_ms);
 }
 
@@ -146,15 +154,21 @@ within(uint32_t at, const uint32_t of[2])
 }
 
 static int
-put_samples(const struct whole *w, struct bl_batch_enc *enc, const struct range *of)
+put_samples(
+    const struct whole *w, struct bl_batch_enc *enc, const struct range *of, int64_t *one_by_one)
 {
 	int rc = BL_OK;
 
+	*one_by_one = 0;
 	for (uint32_t at = of->sample[0]; at < of->sample[1] && rc == BL_OK; at++) {
 		const struct item *m = &w->item[at];
+		const bool thin = w->thin != NULL && w->thin[m->order].count > 1;
 
-		rc = bl_batch_enc_sample(
-		    enc, m->series_id, m->ms, m->value, (enum bl_unknown)m->unknown);
+		*one_by_one += !thin;
+		rc = thin
+			 ? bl_batch_enc_thin(enc, m->series_id, m->ms, m->value, &w->thin[m->order])
+			 : bl_batch_enc_sample(
+			       enc, m->series_id, m->ms, m->value, (enum bl_unknown)m->unknown);
 	}
 	return rc;
 }
@@ -228,7 +242,7 @@ make_part(struct cutter *cut, const struct range *of, struct bl_err *err)
 	bl_batch_enc_reset(cut->enc);
 	part_header(cut, of, &p->h);
 	bl_buf_init(&p->msg, BL_BATCH_WIRE_MAX);
-	if ((rc = put_samples(cut->w, cut->enc, of)) < 0 ||
+	if ((rc = put_samples(cut->w, cut->enc, of, &p->samples)) < 0 ||
 	    (rc = put_events(cut->w, cut->enc, of, err)) < 0)
 		(void)bl_fail(
 		    err, rc, "spool %s: split a batch: %s", cut->s->path, bl_code_name(rc));
@@ -304,14 +318,19 @@ make_parts(struct cutter *cut, const struct range *of, bool known, struct bl_err
 
 /* ---- storing them ---- */
 
-/* Others stand for this seq: no entry that travels, for nothing is missing. */
 static int
 note_replaced(struct spool *s, const struct whole *w, struct bl_err *err)
 {
 	const struct bl_batch_header *h = &w->c.h;
+	const struct bl_gap gap = { .stream = h->stream,
+		.seq_first = h->seq,
+		.seq_last = h->seq,
+		.begin_boot = h->boot,
+		.begin_boot_ms = h->collect_begin_ms,
+		.end_boot = h->boot,
+		.end_boot_ms = h->collect_end_ms };
 
-	return db_run(s, Q_LEDGER_REPLACED, err, "diiidi", &s->d.spool, (int64_t)h->stream,
-	    (int64_t)h->seq, (int64_t)h->seq, &h->boot, h->collect_begin_ms);
+	return ledger_replaced(s, &gap, err);
 }
 
 static int
@@ -327,8 +346,8 @@ store_parts(struct spool *s, const struct whole *w, const struct parts *p, struc
 	for (unsigned i = 0; i < p->n && rc == BL_OK; i++) {
 		const struct bl_batch_header *h = &p->part[i].h;
 
-		rc = batch_insert(s, batch_id(s->d.gen, h->stream, h->seq), h, flags, h->n_samples,
-		    &p->part[i].msg, err);
+		rc = batch_insert(s, batch_id(s->d.gen, h->stream, h->seq), h, flags,
+		    p->part[i].samples, &p->part[i].msg, err);
 		m->next_seq += h->seq != w->c.h.seq;
 	}
 	(void)bl_fault_hit("spool.splitting");

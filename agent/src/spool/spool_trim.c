@@ -3,7 +3,8 @@
  *
  *   1. receipted batches older than keep_receipted_ms
  *   2. when room is short: receipted batches, oldest first
- *   3. when it still is: batches without a receipt, host before probes before
+ *   3. when it still is: host and then probes become means (spool_thin.c)
+ *   4. when it still is: batches without a receipt, host before probes before
  *      events, oldest first, each named in the ledger ("evicted"); a stream that
  *      has no more than its share (host and probes an eighth each, events a half)
  *      only after those that have more, so that no flood takes all of another
@@ -89,7 +90,7 @@ replaced_by(struct spool *s, int64_t id, struct bl_batch_header *h, struct bl_er
 	return rc;
 }
 
-/* A part of a batch that was offered goes: then what it stood for does not come, either. */
+/* What it stood for does not come, either: one that was split, or means of which it is the mean. */
 static int
 name_replaced(struct spool *s, const struct victim *v, const struct bl_gap *gap, struct bl_err *err)
 {
@@ -97,7 +98,7 @@ name_replaced(struct spool *s, const struct victim *v, const struct bl_gap *gap,
 	struct bl_batch_header h;
 	int rc;
 
-	if ((v->flags & BATCH_ELSEWHERE) == 0 || (rc = replaced_by(s, v->id, &h, err)) == 0)
+	if ((v->flags & ~BATCH_OFFERED) == 0 || (rc = replaced_by(s, v->id, &h, err)) == 0)
 		return BL_OK;
 	if (rc < 0)
 		return rc;
@@ -317,8 +318,12 @@ trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 		return BL_EIO;
 	if ((rc = room_is_short(s, &waiting_too, &inner)) <= 0)
 		return rc;
-	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0 && waiting_too)
+	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0 && waiting_too) {
+		rc = thin_slice(s, freed, &inner);
+		if (*freed > 0 || (rc < 0 && rc != BL_EFULL))
+			return rc;
 		rc = find_waiting(s, v, &n, &inner);
+	}
 	if (rc == BL_OK && n > 0)
 		rc = drop_all(s, v, n, &inner);
 	if (rc == BL_OK)
