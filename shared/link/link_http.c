@@ -170,8 +170,6 @@ field(const char *name, size_t len, const char *value, const char *end, struct l
 
 	if (token_is(name, len, "Location"))
 		location_host(value, end, out);
-	else if (token_is(name, len, "Content-Type"))
-		out->html = n >= 9 && strncasecmp(value, "text/html", 9) == 0;
 	else if (token_is(name, len, "Proxy-Authenticate"))
 		add_schemes(value, end, out);
 	else if (token_is(name, len, "Upgrade"))
@@ -225,6 +223,5 @@ link_http_parse(const char *head, size_t len, struct link_http *out)
 bool
 link_http_is_portal(const struct link_http *h)
 {
-	return (h->status >= 300 && h->status <= 399) || h->status == 511 ||
-	       (h->status >= 200 && h->status <= 299 && h->html);
+	return (h->status >= 300 && h->status <= 399) || h->status == 511;
 }

@@ -15,7 +15,6 @@ struct link_http {
 	int status;
 	char reason[64];    /* all texts: printable ASCII, cut */
 	char location[128]; /* host of a redirect, without path and query; "": none */
-	bool html;          /* says, or shows, that a page follows */
 	bool basic;         /* Proxy-Authenticate offers Basic */
 	char schemes[64];   /* what it offers, separated by ", " */
 	bool upgrade, connection_upgrade;
@@ -33,7 +32,7 @@ bool link_http_begins(const char *data, size_t len);
 /* Reads a complete head.  false: it is no HTTP/1 answer; *out is zeroed. */
 bool link_http_parse(const char *head, size_t len, struct link_http *out);
 
-/* A portal's answer: a redirect, 511, or a page where none belongs. */
+/* A redirect or 511: whoever answers so to CONNECT wants somebody to sign in. */
 bool link_http_is_portal(const struct link_http *h);
 
 /* Copies printable ASCII, everything else becomes '?'. */

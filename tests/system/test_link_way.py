@@ -12,7 +12,7 @@ import pytest
 
 from support.connect_proxy import ConnectProxy
 from support.link import shake, shake_once
-from support.peers import Silent
+from support.peers import ScriptedWebSocket, Silent
 from support.wait import free_port, wait_for
 
 BROKER = "broker.branch.internal"  # no name server knows it
@@ -139,6 +139,49 @@ def test_what_is_no_websocket_is_named(pki, reply, words):
     server.close()
     assert report["fault"] == "websocket" and words in report["text"]
     assert ms < 1000
+
+
+def test_pings_fragments_and_closing_are_as_the_rules_say(pki, probes):
+    frame, connack = ScriptedWebSocket.frame, ScriptedWebSocket.CONNACK
+    server = ScriptedWebSocket(pki, pki.server(), [
+        frame(b"early", 9),  # a ping right behind the answer
+        frame(connack[:2], fin=False) + frame(b"in between", 9) + frame(connack[2:], 0),
+        frame(b"\xe0\x02\x8b\x00") + frame(b"\x03\xe9going away", 8)])
+    device = probes(pki, pki.device("link-a"), server.port, "websocket=/a/b?c=d", "backoff_ms=60000,60000")
+    device.event("up")
+    wait_for(lambda: (10, b"in between") in server.frames, 5, "the second ping is answered")
+    device.send("publish bl/1/up/07/link-a/live 10 1")
+    # The broker's own last word came in the same record as the end of WebSocket.
+    assert device.event("down")["why"] == "the broker ended the session: server shutting down (MQTT reason 139)"
+    wait_for(lambda: server.frames[-1][0] == 8, 5, "the closing is answered")
+    device.quit()
+    server.close()
+    assert server.requests[0].startswith(b"GET /a/b?c=d HTTP/1.1\r\n")
+    assert f"Host: localhost:{server.port}\r\n".encode() in server.requests[0]
+    assert (10, b"early") in server.frames and not server.unmasked
+    assert [body[:1] for kind, body in server.frames if kind == 2][0] == b"\x10"
+    assert server.frames[-1] == (8, b"\x03\xe9")
+
+
+@pytest.mark.parametrize("bad,words", [
+    (b"\x82\x84mask" + b"\x20\x03\x00\x00", "a masked frame from the server"),
+    (b"\x81\x02hi", "a text frame; MQTT is binary"),
+    (b"\xc2\x02hi", "a frame with bits of an extension"),
+    (b"\x88\x02\x03\xf0", None),
+])
+def test_a_server_that_breaks_the_rules_is_named(pki, probes, bad, words):
+    frame = ScriptedWebSocket.frame
+    server = ScriptedWebSocket(pki, pki.server(), [b"", frame(ScriptedWebSocket.CONNACK), bad])
+    device = probes(pki, pki.device("link-a"), server.port, "websocket=/mqtt", "backoff_ms=60000,60000")
+    device.event("up")
+    device.send("publish bl/1/up/07/link-a/live 10 1")
+    down = device.event("down")
+    if words is None:
+        assert down["fault"] == "peer_closed" and "ended the session (WebSocket 1008)" in down["why"]
+    else:
+        assert down["fault"] == "websocket" and f"broke the rules of WebSocket: it sent {words}" in down["why"]
+    device.quit()
+    server.close()
 
 
 # ---- through a proxy ----
