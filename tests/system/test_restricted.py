@@ -8,10 +8,11 @@ import subprocess
 
 import pytest
 
+from support.broker import Broker
 from support.builds import program
 from support.connect_proxy import ConnectProxy
 from support.oracle import Spool, Store, arrive_in_full, check_values, load
-from support.org import Organisation
+from support.org import Agent, Organisation
 from support.wait import free_port, wait_for
 
 LOGIN_PAGE = (b"HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/welcome?room=7\r\n"
@@ -107,6 +108,41 @@ def test_a_revoked_device_loses_its_connection_over_websocket(restricted):
              agent.process.log)
     # With a connection over WebSocket that is open.
     assert org.broker.stop() == 0
+
+
+@pytest.mark.parametrize("answer,step,words,advice", [
+    (b"HTTP/1.1 407 Auth\r\nProxy-Authenticate: NTLM\r\n\r\n", "proxy",
+     "wants a user name and a password (407, it offers NTLM)", "look at broker.proxy"),
+    (b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy", "forbids connections to broker.branch.internal:443",
+     "ask the people of the proxy"),
+    (LOGIN_PAGE, "proxy", 'leads to "login.hotel.example"', "somebody has to sign in there"),
+    (b"HTTP/1.1 200 OK\r\n\r\n<html>sign in", "TLS", "web server or captive portal",
+     "somebody has to sign in there"),
+    (None, "TLS", "captive portal or TLS inspection in between", "the broker has to be excepted from it"),
+])
+def test_diagnose_names_what_stands_in_the_way(tmp_path, pki, other_pki, answer, step, words, advice):
+    names = {}
+    if answer is None:
+        box = Broker(tmp_path / "box", other_pki, server=other_pki.server(
+            "inspector", san="DNS:broker.branch.internal")).start()
+        names = {"broker.branch.internal": ("127.0.0.1", box.port)}
+    proxy = ConnectProxy(answer=answer, names=names)
+    device = pki.device("link-a")
+    agent = Agent(None, "link-a", tmp_path)
+    agent.config.write_text(
+        "device: {id: link-a, site: shop, part: 7}\nstate_dir: state\n"
+        f"broker: {{host: broker.branch.internal, port: 443, ca: {pki.ca}, certificate: {device.cert},"
+        f" key: {device.key}, proxy: {{url: 'http://127.0.0.1:{proxy.port}'}}}}\n")
+    told = diagnose(agent)
+    proxy.close()
+    assert told.returncode == 1
+    failed = [line for line in told.stdout.splitlines() if " FAILED " in line]
+    assert len(failed) == 1 and failed[0].startswith(step) and words in failed[0], told.stdout
+    assert advice in told.stdout
+    assert b"link-a" not in b"".join(proxy.first)
+    if answer is None:
+        assert "u'link-a'" not in box.log()
+        box.stop()
 
 
 def listeners(pid):

@@ -67,8 +67,8 @@ class Names:
                 f"ip address add {a}/24 dev lo" for a in ADDRESSES)], check=True)
 
     def _make(self):
-        if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
-            return "needs root, ip and unshare"
+        if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "nft", "unshare"))):
+            return "needs root, ip, nft and unshare"
         if subprocess.run(["ip", "netns", "add", self.name], capture_output=True).returncode != 0:
             return "network namespaces are not allowed here"
         return None
