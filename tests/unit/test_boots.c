@@ -1,10 +1,5 @@
 /* Boots that never knew the time: where they are put when a later one does. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <stdio.h>
+#include "spool_kit.h"
 
 #include "boots.h"
 
@@ -64,11 +59,88 @@ every_boot_gets_the_place_that_is_known_of_it(void **state)
 	}
 }
 
+static void
+say(struct kit *k, enum bl_clock_source source, int64_t unix_ms)
+{
+	const struct bl_clock_segment seg = { .boot = k->opts.boot,
+		.from_boot_ms = k->time.boot_ms,
+		.offset_ms = unix_ms - k->time.boot_ms,
+		.uncertainty_ms = source == BL_CLOCK_UNTRUSTED ? UINT32_MAX : 50,
+		.source = source };
+	struct bl_err err = { 0 };
+
+	assert_int_equal(spool_clock(k->s, &seg, &err), BL_OK);
+	kit_commit(k);
+}
+
+/* An hour of the machine, whose clock begins in 1970 each time, then it goes off. */
+static struct bl_id
+an_hour_of_1970(struct kit *k)
+{
+	const struct bl_id boot = k->opts.boot;
+
+	say(k, BL_CLOCK_UNTRUSTED, 1000);
+	for (int i = 0; i < 3600; i += 60) {
+		kit_pass(&k->time, 59000);
+		kit_tick(k, BL_STREAM_HOST);
+	}
+	kit_commit(k);
+	kit_cut_all(k);
+	kit_close(k);
+	kit_reboot(k);
+	kit_open(k, SPOOL_OPENED);
+	return boot;
+}
+
+/* Known at noon, then three boots without the time; the last one is told that it is 8 p.m. */
+static void
+boots_without_the_time_are_placed_when_a_later_one_is_told(void **state)
+{
+	const int64_t noon = T0, evening = T0 + 8 * HOUR;
+	struct bl_clock_segment seg;
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	struct spool_status st;
+	struct bl_id boot[2];
+	int64_t from, to, before = noon;
+
+	kit_open(k, SPOOL_CREATED);
+	say(k, BL_CLOCK_NTP, noon);
+	kit_close(k);
+	kit_reboot(k);
+	kit_open(k, SPOOL_OPENED);
+	boot[0] = an_hour_of_1970(k);
+	boot[1] = an_hour_of_1970(k);
+	say(k, BL_CLOCK_UNTRUSTED, 1000);
+	say(k, BL_CLOCK_CENTRE, evening);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(spool_clock_newest(k->s, &boot[i], &seg, &err), 1);
+		assert_int_equal(seg.source, BL_CLOCK_CENTRE);
+		assert_true(seg.uncertainty_ms > HOUR && seg.uncertainty_ms < 4 * HOUR);
+		/* Wherever it may lie, all of it is between noon and evening. */
+		from = seg.offset_ms - seg.uncertainty_ms;
+		to = seg.offset_ms + HOUR + seg.uncertainty_ms;
+		assert_true(from >= noon - 10000 && to <= evening + 10000);
+		assert_true(seg.offset_ms > before);
+		before = seg.offset_ms;
+	}
+	/* Once: what is said again of the present boot moves nothing. */
+	assert_int_equal(spool_status(k->s, &st, &err), BL_OK);
+	kit_pass(&k->time, 60000);
+	say(k, BL_CLOCK_CENTRE, evening + 61000);
+	from = st.clock_version;
+	assert_int_equal(spool_status(k->s, &st, &err), BL_OK);
+	assert_int_equal(st.clock_version, from + 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_boot_gets_the_place_that_is_known_of_it),
+		cmocka_unit_test_setup_teardown(
+		    boots_without_the_time_are_placed_when_a_later_one_is_told, kit_setup,
+		    kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
