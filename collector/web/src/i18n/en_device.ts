@@ -15,7 +15,7 @@ export const enDevice = {
   range_30d: "30 days",
   all_data: "All data",
   band_label: "Link history: {{name}}",
-  point: "Point at the band, or choose it and use the arrow keys.",
+  point: "Point at the band or touch it, or choose it and use the arrow keys.",
   state_online: "Online",
   state_filled_in: "Offline, filled in later",
   state_thinned: "Filled in, thinned",

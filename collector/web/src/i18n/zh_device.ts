@@ -16,7 +16,7 @@ export const zhDevice: WorkCatalogue["device"] = {
   range_30d: "30 天",
   all_data: "全部数据",
   band_label: "连接历史：{{name}}",
-  point: "将指针移到色带上，或选中色带后用方向键查看。",
+  point: "将指针移到色带上、轻触色带，或选中后用方向键查看。",
   state_online: "在线",
   state_filled_in: "离线，数据已补传",
   state_thinned: "已补传（抽稀）",

@@ -59,7 +59,7 @@ function Bands({ history, zone }: HistoryProps): ReactElement {
             at={look.row === r.key ? look.at : null} onAt={(at) => setLook({ row: r.key, at })} />
         </div>
       ))}
-      <div className="lb-row"><span className="lb-name" /><Axis fromMs={fromMs} toMs={toMs} zone={zone} width={Math.max(120, width - 110)} /></div>
+      <div className="lb-row"><span className="lb-name" /><Axis fromMs={fromMs} toMs={toMs} zone={zone} width={width < 560 ? width : width - 104} /></div>
       <p className="lb-at" aria-hidden="true">
         {span === undefined ? <span className="is-faint">{t("device.point")}</span>
           : <><LinkSwatch state={span.state} isOutside={span.reason === "not_in_service"} /> {row !== undefined && look.row !== "all" && <b>{row.name}: </b>}{words(span)}</>}
