@@ -9,6 +9,7 @@
  *   seed DEVICE       two hours of telemetry with a gap, events, presence online
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
  *   thin DEVICE       an hour more of host metrics, thinned to five minutes
+ *   skip DEVICE N     N batches of its probes stay with it for now, the next one comes
  *   offline DEVICE    its last will
  *   aside DEVICE      one message set aside
  *   broker up|down    what the status callback says, also of evaluator and delivery
@@ -187,6 +188,8 @@ put_encoded(struct server *s, const char *device, struct bl_batch_enc *e, struct
 	size_t body_len;
 
 	h->seq = ++s->next_seq[h->stream - 1];
+	h->next_seq = h->seq + 1;
+	h->lowest_held = 1;
 	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
 	check(bl_batch_enc_finish(e, h, &out, &err), "encode", &err);
@@ -458,7 +461,11 @@ obey(struct server *s, char *line)
 		thin(s, device);
 	else if (strcmp(word, "doubt") == 0)
 		doubt(s, line);
-	else if (strcmp(word, "offline") == 0)
+	else if (strcmp(word, "skip") == 0) {
+		s->next_seq[BL_STREAM_PROBES - 1] += strtoull(value, NULL, 10);
+		s->last_end_ms += (int64_t)strtoull(value, NULL, 10) * BATCH_MS;
+		probe(s, device, true);
+	} else if (strcmp(word, "offline") == 0)
 		offline(s, device);
 	else if (strcmp(word, "aside") == 0)
 		aside(s, device);

@@ -457,9 +457,21 @@ def test_large_answer_is_compressed_when_accepted(fleet, viewer):
 LINK = "/devices/west-till/link"
 
 
-def test_history_of_a_link(fleet, viewer):
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory):
+    """A device that came two hours ago and that nobody else changes; another one, never heard of."""
+    s = Server(tmp_path_factory.mktemp("link"))
+    s.admin.ok("POST", "/sites", {"id": "west", "name": "West", "zone": "UTC"})
+    s.admin.ok("POST", "/devices", {"id": "west-till", "site": "west", "name": "Till"})
+    s.admin.ok("POST", "/devices", {"id": "west-gate", "site": "west", "name": "Gate"})
+    s.order("seed", "west-till")
+    yield s
+    s.stop()
+
+
+def test_history_of_a_link(linked):
     """Two hours that came all at once just now: late, but for the last minutes; the ledger's gap for host."""
-    now = now_ms()
+    now, viewer = now_ms(), linked.admin
     whole = viewer.ok("GET", f"{LINK}?from={now - 3 * 3600_000}&to={now + 3600_000}")
     assert abs(whole["to_unix_ms"] - now) < 60_000 and whole["resolution_ms"] == 0 and whole["late_ms"] == 180_000
     lists = {s["stream"]: s["spans"] for s in whole["streams"]}
@@ -479,13 +491,13 @@ def test_history_of_a_link(fleet, viewer):
     assert whole["total_ms"]["gap"] == 600_000
 
 
-def test_history_of_one_stream_and_of_one_never_heard_of(fleet, viewer):
-    now = now_ms()
+def test_history_of_one_stream_and_of_one_never_heard_of(linked):
+    now, viewer = now_ms(), linked.admin
     one = viewer.ok("GET", f"{LINK}?from={now - 3600_000}&to={now}&stream=probes")
     assert [s["stream"] for s in one["streams"]] == ["probes"] and one["combined"] == one["streams"][0]["spans"]
     month = viewer.ok("GET", f"{LINK}?from={now - 30 * 86400_000}&to={now}")
     assert len(month["combined"]) + sum(len(s["spans"]) for s in month["streams"]) <= 1000
-    none = viewer.ok("GET", f"/devices/depot-gate/link?from={now - 3600_000}&to={now}")
+    none = viewer.ok("GET", f"/devices/west-gate/link?from={now - 3600_000}&to={now}")
     assert {s["state"] for s in none["combined"]} == {"unknown"}
     ahead = viewer.ok("GET", f"{LINK}?from={now + 3600_000}&to={now + 7200_000}")
     assert ahead["combined"] == [] and ahead["to_unix_ms"] == ahead["from_unix_ms"]
@@ -493,9 +505,26 @@ def test_history_of_one_stream_and_of_one_never_heard_of(fleet, viewer):
 
 @pytest.mark.parametrize("query,status", [("", 422), ("?from=1", 422), ("?from=5&to=5", 422), ("?from=1&to=2&stream=x", 422),
                                           ("?from=-1&to=2", 422), ("?from=1&to=2&step=1", 422)])
-def test_bad_questions_about_a_link(fleet, viewer, query, status):
-    assert viewer.get(LINK + query).status == status
-    refused(viewer.get("/devices/none/link?from=1&to=2"), 404, "not_found")
+def test_bad_questions_about_a_link(linked, query, status):
+    assert linked.admin.get(LINK + query).status == status
+    refused(linked.admin.get("/devices/none/link?from=1&to=2"), 404, "not_found")
+
+
+def test_a_site_that_fills_in_says_so(linked):
+    """Batches that a device names and keeps for now; a few are only on their way."""
+    def backlog():
+        linked.admin.ok("PATCH", "/sites/west", {"name": "West"})  # a change makes the next one new
+        return linked.admin.ok("GET", "/overview")["sites"][0]["backlog"]
+
+    assert backlog() == {"devices": 0, "batches": 0}
+    linked.order("skip", "west-till", "2")
+    assert linked.admin.ok("GET", "/devices/west-till")["waiting_batches"] == 2
+    assert backlog() == {"devices": 0, "batches": 0}
+    linked.order("skip", "west-till", "40")
+    assert backlog() == {"devices": 1, "batches": 42}
+    linked.order("offline", "west-till")
+    assert backlog() == {"devices": 0, "batches": 0}, "nothing comes from one that is away"
+    assert linked.admin.ok("GET", "/devices/west-till")["waiting_batches"] == 42
 
 
 @pytest.mark.parametrize("query,status,code", [

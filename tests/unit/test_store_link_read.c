@@ -59,6 +59,16 @@ expect(struct ctx *c, int64_t to_minute, bool online, size_t n, const struct sto
 	store_link_free(&l);
 }
 
+static uint64_t
+waiting(struct ctx *c)
+{
+	struct store_device d;
+	struct bl_err err = { 0 };
+
+	must(store_read_device(c->r, "kiosk-1", &d, &err), &err);
+	return d.waiting;
+}
+
 static void
 outage_is_waited_for_and_then_filled_in(void **state)
 {
@@ -70,13 +80,16 @@ outage_is_waited_for_and_then_filled_in(void **state)
 	expect(c, 101, true, 3,
 	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
 		{ 20, 80, STORE_LINK_WAITING, 0, 0, 0 }, { 80, 101, STORE_LINK_ONLINE, 0, 0, 0 } });
+	assert_int_equal(waiting(c), 60);
 	arrives(c, 100);
 	put_minutes(c, 50, 80);
+	assert_int_equal(waiting(c), 30);
 	expect(c, 101, true, 4,
 	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
 		{ 20, 50, STORE_LINK_WAITING, 0, 0, 0 }, { 50, 80, STORE_LINK_FILLED_IN, 0, 0, 0 },
 		{ 80, 101, STORE_LINK_ONLINE, 0, 0, 0 } });
 	put_minutes(c, 20, 50);
+	assert_int_equal(waiting(c), 0);
 	expect(c, 101, true, 3,
 	    (const struct store_link_span[]){ { 0, 20, STORE_LINK_ONLINE, 0, 0, 0 },
 		{ 20, 80, STORE_LINK_FILLED_IN, 0, 0, 0 },

@@ -24,6 +24,7 @@
 #define API_ANSWER_MAX   (16u * 1024u * 1024u)
 #define API_READERS_MAX  64u
 #define API_FRESH_MS     180000 /* data older than this are not current */
+#define API_BACKLOG_MIN  6      /* batches: fewer are on their way at any moment */
 #define API_LIMIT_DFLT   200
 #define API_LIMIT_MAX    1000
 #define API_QUERIES_MAX  4 /* at once: others must find a thread */

@@ -114,6 +114,7 @@ write_heard(struct jsonw *w, const struct store_device *heard)
 					       : "unknown");
 	jsonw_int(w, "gaps", heard != NULL ? (int64_t)heard->gaps : 0);
 	jsonw_int(w, "set_aside", heard != NULL ? (int64_t)heard->set_aside : 0);
+	jsonw_int(w, "waiting_batches", heard != NULL ? (int64_t)heard->waiting : 0);
 	jsonw_bool(w, "conflict", heard != NULL && heard->conflict);
 }
 

@@ -178,6 +178,7 @@ struct site_sum {
 	int64_t by_state[API_RETIRED];
 	int64_t devices;
 	int64_t data_until, last_seen, oldest; /* STORE_TIME_NONE: none */
+	int64_t filling, waiting;              /* devices that send their backlog; its batches */
 	int64_t ok, failing, unknown;
 	double cpu_pct, memory_pct;
 };
@@ -210,6 +211,10 @@ sum_device(const struct fleet_device *d, void *ctx)
 	if (state != API_UP) { /* what they said last is not known to hold */
 		s->unknown += heard->ok + heard->failing + heard->unknown;
 		return true;
+	}
+	if (heard->store.waiting > API_BACKLOG_MIN) {
+		s->filling++;
+		s->waiting += (int64_t)heard->store.waiting;
 	}
 	s->ok += heard->ok;
 	s->failing += heard->failing;
@@ -252,6 +257,10 @@ write_site(struct jsonw *w, const struct fleet_site *site, const struct site_sum
 	jsonw_int(w, "ok", s->ok);
 	jsonw_int(w, "failing", s->failing);
 	jsonw_int(w, "unknown", s->unknown);
+	jsonw_object_end(w);
+	jsonw_object(w, "backlog");
+	jsonw_int(w, "devices", s->filling);
+	jsonw_int(w, "batches", s->waiting);
 	jsonw_object_end(w);
 	jsonw_num(w, "cpu_used_pct", s->cpu_pct);
 	jsonw_num(w, "memory_used_pct", s->memory_pct);

@@ -47,6 +47,13 @@
 #define LOG_COVER_LOWER                                                                            \
 	" AND lo_unix_ms >= (SELECT max(lo_unix_ms) FROM coverage WHERE device_id = ?1"            \
 	" AND stream = ?2 AND lo_unix_ms < ?3) - ?4"
+/* Of one stream: named by its spool, still held there, not settled here. */
+#define STREAM_WAITING                                                                             \
+	" CASE WHEN s.closed OR t.next_seq - 1 <= max(t.contiguous, t.lowest_held - 1) THEN 0"     \
+	" ELSE t.next_seq - 1 - max(t.contiguous, t.lowest_held - 1) - (SELECT"                    \
+	" coalesce(sum(min(q.last, t.next_seq - 1) - max(q.first, t.lowest_held) + 1), 0)"         \
+	" FROM seq_range q WHERE q.spool_id = s.id AND q.stream = t.stream AND q.kind = 1"         \
+	" AND q.last >= t.lowest_held AND q.first < t.next_seq) END"
 #define OF_DEVICE     " spool_id IN (SELECT id FROM spool WHERE device_id = d.id)"
 #define VANISHED_SPAN "reason = 9 AND seq_first = 0"
 #define ASIDE_SELECT                                                                               \
@@ -68,7 +75,7 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_DEVICE_SPOOLS] =
 	    "SELECT s.id, s.uuid, s.closed, s.conflict, s.software, s.config_hash, s.boot_uuid,"
 	    " t.stream, t.batches, t.samples, t.last_arrival_unix_ms, t.until_unix_ms,"
-	    " t.unexplained_gaps, coalesce(s.hello_unix_ms, s.made_unix_ms)"
+	    " t.unexplained_gaps, coalesce(s.hello_unix_ms, s.made_unix_ms)," STREAM_WAITING
 	    " FROM spool s LEFT JOIN stream t ON t.spool_id = s.id WHERE s.device_id = ?"
 	    " ORDER BY s.closed DESC, 14, s.id",
 	[READ_DEVICE_GAPS] = "SELECT count(*) FROM gap WHERE device_id = ?",
@@ -551,6 +558,7 @@ device_spools(struct store_read *r, int64_t id, struct store_device *d, struct b
 		*until = later(*until, store_column_time(st, 11));
 		d->data_until_unix_ms = later(d->data_until_unix_ms, *until);
 		d->unexplained += (uint64_t)sqlite3_column_int64(st, 12);
+		d->waiting += (uint64_t)sqlite3_column_int64(st, 14);
 	}
 	if (rc < 0 || spool_id == 0)
 		return rc;

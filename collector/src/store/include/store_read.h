@@ -74,14 +74,15 @@ struct store_device {
 	int64_t data_until_unix_ms;               /* newest of the streams */
 	int64_t stream_until_unix_ms[BL_STREAMS]; /* end of the newest collection interval */
 	bool has_spool;                           /* said hello or sent a batch at least once */
-	struct bl_id spool;        /* the one in use; the newest when there are several */
-	char software[32];         /* empty: unknown */
-	char config_hash[65];      /* empty: unknown */
-	bool clock_trusted;        /* the spool's newest boot has a trusted segment */
-	bool conflict;             /* identity conflict or same seq with another checksum */
-	uint64_t gaps;             /* ledger entries */
-	uint64_t unexplained;      /* gaps without a reason: store_unexplained.gaps */
-	uint64_t set_aside;        /* distinct messages */
+	struct bl_id spool;   /* the one in use; the newest when there are several */
+	char software[32];    /* empty: unknown */
+	char config_hash[65]; /* empty: unknown */
+	bool clock_trusted;   /* the spool's newest boot has a trusted segment */
+	bool conflict;        /* identity conflict or same seq with another checksum */
+	uint64_t gaps;        /* ledger entries */
+	uint64_t unexplained; /* gaps without a reason: store_unexplained.gaps */
+	uint64_t set_aside;   /* distinct messages */
+	uint64_t waiting;     /* batches that it has named, still holds, and that are not here */
 	uint64_t batches, samples; /* stored */
 };
 
