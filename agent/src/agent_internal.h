@@ -71,6 +71,7 @@ struct agent_meter {
 	uint32_t centre_floor_ms;        /* how far the centre wants reconnections spread */
 	bool restored;                   /* what earlier processes counted is known */
 	uint8_t held;                    /* as the spool was told */
+	int64_t tell_mono_ms;            /* no word to the centre about it before */
 	int64_t book_mono_ms;
 };
 

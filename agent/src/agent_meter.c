@@ -15,7 +15,8 @@
 /* Between handshakes when the budget is spent: a link that breaks again and again costs some
  * 6 KB each time. */
 #define SPENT_FLOOR_MS 600000
-#define BOOK_MS        60000 /* without limits: a page of the file less with each tick */
+#define TELL_MS        600000 /* between words to the centre about what is held */
+#define BOOK_MS        60000  /* without limits: a page of the file less with each tick */
 
 static struct budget_now
 now_of(const struct agent *a)
@@ -176,8 +177,16 @@ agent_meter_floor(struct agent *a, uint32_t centre_floor_ms)
 static void
 hold(struct agent *a, uint8_t held)
 {
-	if (held != a->meter.held && spool_thread_hold(a->spool, held) == BL_OK)
-		a->meter.held = held;
+	const int64_t now = bl_mono_ms(a->clock);
+
+	if (held == a->meter.held || spool_thread_hold(a->spool, held) != BL_OK)
+		return;
+	a->meter.held = held;
+	/* The centre is to know why it hears nothing; but a word costs, too. */
+	if (now < a->meter.tell_mono_ms)
+		return;
+	a->meter.tell_mono_ms = now + TELL_MS;
+	agent_report_want(a);
 }
 
 static void

@@ -205,8 +205,10 @@ judge_spool(const struct agent *a, const struct spool_thread_status *st,
 	judge_disk(a, st, reasons);
 	if (!st->spool_valid)
 		return;
+	/* What a budget holds back waits as it should. */
 	for (unsigned i = 0; i < BL_STREAMS; i++)
-		waiting += st->spool.stream[i].waiting_batches;
+		if ((a->meter.held >> i & 1) == 0)
+			waiting += st->spool.stream[i].waiting_batches;
 	if (u->state == UPLINK_READY && waiting > 0 && quiet > QUIET_MS)
 		reason(reasons, "no receipt for %" PRId64 " s, %" PRIu64 " batches wait",
 		    quiet / 1000, waiting);

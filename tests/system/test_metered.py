@@ -129,17 +129,39 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         agent.process.signal(signal.SIGHUP)
         wait_for(lambda: agent.status()["spool"]["streams"]["host"]["receipted_contiguous"] > 0, 20,
                  "host samples come", agent.process.log)
-        # What the kernel counted: what the relay passed, and headers.
-        months = agent.status()["meter"]["months"]
-        counted = sum(m["in_bytes"] + m["out_bytes"] for m in months)
-        assert proxy.relayed_bytes * 0.98 < counted < proxy.relayed_bytes * 1.35 + 20000
         agent.stop()
-    wait_for(lambda: org.api("GET", f"/devices/{agent.device}/usage")["items"], 10, "usage is known")
+        # What the kernel counted: what the relay passed, and headers. It is there when the agent is dead, too.
+        counted = carried(agent.status())
+        assert proxy.relayed_bytes * 0.98 < counted < proxy.relayed_bytes * 1.35 + 20000
     [month] = org.api("GET", f"/devices/{agent.device}/usage")["items"]
     assert month["out_bytes"] == sum(month[k + "_bytes"] for k in ("events", "probes", "host", "other"))
-    # It is there when the agent is dead, too.
-    kept = agent.status()["meter"]["months"]
-    assert sum(m["in_bytes"] + m["out_bytes"] for m in kept) >= counted
+    assert budget < month["in_bytes"] + month["out_bytes"] <= counted
+
+
+def carried(state):
+    return sum(m["in_bytes"] + m["out_bytes"] for m in state["meter"]["months"])
+
+
+def test_what_was_spent_outlives_kill(organisation):
+    org = organisation.start()
+    org.tool("site", "add", "shop")
+    agent = org.add_agent("shop", "till", "interval: 1s\nmetered: {bytes_per_hour: 100MiB}\n").start()
+    wait_for(lambda: (agent.folder / "state" / "agent.sock").exists(), 10, "it can be asked", agent.process.log)
+    wait_for(lambda: carried(agent.status()) > 5000, 20, "a handshake is counted", agent.process.log)
+    before = agent.status()
+    ticks = before["sampling"]["ticks"] + 2
+    wait_for(lambda: agent.status()["sampling"]["ticks"] >= ticks, 10, "it is booked with a tick", agent.process.log)
+    agent.kill()
+    dead = agent.status()
+    assert dead["daemon"] == "dead" and carried(dead) >= carried(before)
+    agent.start()
+    wait_for(lambda: agent.status().get("daemon") == "running" and agent.status()["link"]["state"] == "up", 20,
+             "it is up again", agent.process.log)
+    after = agent.status()
+    assert carried(after) > carried(dead)
+    # Unless the hour has just ended: then a new budget began.
+    if after["meter"]["budget"]["ends_in_ms"] < before["meter"]["budget"]["ends_in_ms"]:
+        assert after["meter"]["budget"]["used_bytes"] > before["meter"]["budget"]["used_bytes"]
 
 
 def text_status(agent):

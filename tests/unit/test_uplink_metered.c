@@ -144,7 +144,7 @@ nothing_there_is_not_believed_for_ever(void **unused)
 static void
 what_is_handed_out_counts_until_it_is_acknowledged(void **unused)
 {
-	struct meter m = { .room = { .again_mono_ms = INT64_MAX } };
+	struct meter m = { .room = { .frame_bytes = 700, .again_mono_ms = INT64_MAX } };
 	struct script s = metered(&m);
 	uint64_t token;
 
@@ -158,7 +158,7 @@ what_is_handed_out_counts_until_it_is_acknowledged(void **unused)
 	assert_int_equal(frames(&s, BL_STREAM_HOST, 1, 1, 3000, false), 1);
 	token = find(&s.fx, UPLINK_PUBLISH)->token;
 	assert_non_null(offer(&s));
-	assert_int_equal(m.under_way, 3000);
+	assert_int_equal(m.under_way, 3700);
 	s.fx.n = 0;
 	uplink_frames(s.u, s.now, NULL, 0, NULL, &s.fx);
 	s.fx.n = 0;

@@ -68,8 +68,9 @@ struct uplink {
 	/* metered */
 	uplink_room_fn room; /* NULL: it is not */
 	void *room_ctx;
-	int64_t room_asked_ms; /* of the offer under way: when there may be more room */
-	int64_t room_again_ms; /* something may be held back until then; INT64_MAX: nothing is */
+	size_t room_frame_bytes; /* as it was told last */
+	int64_t room_asked_ms;   /* of the offer under way: when there may be more room */
+	int64_t room_again_ms;   /* something may be held back until then; INT64_MAX: nothing is */
 
 	/* credit */
 	uint32_t credit; /* bytes a second */

@@ -359,7 +359,7 @@ under_way(const struct uplink *u)
 
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
 		if (u->slot[i].state == SLOT_QUEUED || u->slot[i].state == SLOT_SENT)
-			bytes += u->slot[i].f.bytes;
+			bytes += u->slot[i].f.bytes + u->room_frame_bytes;
 	return bytes;
 }
 
@@ -373,6 +373,7 @@ has_room(struct uplink *u, struct uplink_offer *o)
 		return true;
 	o->metered = true;
 	u->room(u->room_ctx, under_way(u), &o->room);
+	u->room_frame_bytes = o->room.frame_bytes;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		live |= o->room.live[i];
 		past |= o->room.past[i];

@@ -83,7 +83,10 @@ struct uplink_room {
 	int64_t again_mono_ms; /* there may be more then */
 };
 
-/* under_way: bytes that were handed out and may not have been carried yet. */
+/*
+ * under_way: bytes that were handed out and may not have been carried yet, frame_bytes
+ * more for each message.
+ */
 typedef void (*uplink_room_fn)(void *ctx, uint64_t under_way, struct uplink_room *out);
 
 struct uplink_offer {
