@@ -20,13 +20,8 @@
 #define PAHO_END_MS 2000
 #define LEAVE_MS    1000
 /* A connection that held this long ends a row of failures. */
-#define STEADY_MS 30000
-/* Two machines with one identity must not throw each other out all the time. */
-#define TAKEN_OVER_MS      300000
-#define REASON_TAKEN_OVER  0x8e
-#define EVICTIONS_MAX      4
-#define EVICTION_WITHIN_MS 900000
-#define MAIL_PER_STEP      256
+#define STEADY_MS     30000
+#define MAIL_PER_STEP 256
 
 static void
 stage_enter(struct bl_mqtt *m, enum mqtt_stage stage, int64_t limit_ms)
@@ -95,7 +90,7 @@ why_ended(struct bl_mqtt *m)
 		(void)snprintf(why, size, "the broker %s: %s (MQTT reason %d)",
 		    m->reason_at_connect ? "refused the connection" : "ended the session",
 		    mqtt_reason_text(m->reason), m->reason);
-	} else if (m->evictions >= EVICTIONS_MAX) {
+	} else if (m->penalty_ms > 0 && mqtt_rival_noticed(&m->rival)) {
 		m->stats.fault = BL_FAULT_BROKER;
 		(void)snprintf(why, size,
 		    "another client with our id \"%s\" keeps connecting: has this machine been "
@@ -132,24 +127,19 @@ retry_after(struct bl_mqtt *m)
 	return wait;
 }
 
-/*
- * Mosquitto before 2.1 does not say that a session was taken over: it closes.
- * So does a broker that is stopped, but the one that comes after it cannot
- * resume the sessions of the one before.  Several orderly ends of resumed,
- * short connections in a row are another client with our id.
- */
+/* Whether another client with our id had a hand in it. */
 static void
-evictions_count(struct bl_mqtt *m, int64_t held_ms)
+rival_ended(struct bl_mqtt *m, int64_t held_ms)
 {
 	const struct bl_link_report *report = bl_link_report(m->link);
+	const struct mqtt_end end = { .was_up = m->up_mono_ms != 0,
+		.orderly = m->wanted && m->why_ours[0] == '\0' && m->reason < 0x80 &&
+			   report->fault == BL_FAULT_PEER_CLOSED,
+		.resumed = report->resumed,
+		.reason = m->reason,
+		.held_ms = held_ms };
 
-	if (m->up_mono_ms == 0)
-		return;
-	if (m->wanted && m->why_ours[0] == '\0' && report->fault == BL_FAULT_PEER_CLOSED &&
-	    report->resumed && held_ms < EVICTION_WITHIN_MS)
-		m->evictions++;
-	else
-		m->evictions = 0;
+	m->penalty_ms = mqtt_rival_ended(&m->rival, &end);
 }
 
 /* Link and Paho are both done with it (or Paho is not, in which case it is replaced later). */
@@ -160,7 +150,7 @@ connection_ended(struct bl_mqtt *m)
 	const int64_t now = bl_mono_ms(m->clock);
 	int64_t wait = -1;
 
-	evictions_count(m, now - m->up_mono_ms);
+	rival_ended(m, now - m->up_mono_ms);
 	why_ended(m);
 	m->wire_in_before += report->wire_in_bytes;
 	m->wire_out_before += report->wire_out_bytes;
@@ -169,8 +159,6 @@ connection_ended(struct bl_mqtt *m)
 	if (m->up_mono_ms != 0 && now - m->up_mono_ms >= STEADY_MS)
 		m->failures = 0;
 	m->up_mono_ms = 0;
-	if (m->reason == REASON_TAKEN_OVER || m->evictions >= EVICTIONS_MAX)
-		m->penalty_ms = TAKEN_OVER_MS;
 	if (m->wanted)
 		wait = retry_after(m);
 	stage_enter(m, m->wanted ? MQTT_WAITING : MQTT_STOPPED, wait);
@@ -226,6 +214,8 @@ come_up(struct bl_mqtt *m)
 {
 	stage_enter(m, MQTT_UP, -1);
 	m->up_mono_ms = m->stage_mono_ms;
+	mqtt_rival_begins(&m->rival);
+	mqtt_liveness_begin(m);
 	m->stats.connects++;
 	m->stats.why[0] = '\0';
 	m->stats.fault = BL_FAULT_NONE;
@@ -419,6 +409,7 @@ bl_mqtt_step(struct bl_mqtt *m)
 	if (m->deadline_mono_ms != 0 && now >= m->deadline_mono_ms)
 		stage_overdue(m);
 	mqtt_window_check(m, now);
+	mqtt_liveness_check(m, now);
 }
 
 int
@@ -426,7 +417,7 @@ bl_mqtt_timeout_ms(const struct bl_mqtt *m)
 {
 	const enum bl_link_phase phase = bl_link_phase(m->link);
 	const int link_ms = has_connection(m) ? bl_link_timeout_ms(m->link) : -1;
-	const int64_t window = mqtt_window_deadline(m);
+	const int64_t window = mqtt_window_deadline(m), alive = mqtt_liveness_deadline(m);
 	int64_t at = m->deadline_mono_ms, left;
 
 	/* What changed outside of step (stop, drop) is worked out at once. */
@@ -436,6 +427,8 @@ bl_mqtt_timeout_ms(const struct bl_mqtt *m)
 		return 0;
 	if (window != 0 && (at == 0 || window < at))
 		at = window;
+	if (alive != 0 && (at == 0 || alive < at))
+		at = alive;
 	if (at == 0)
 		return link_ms;
 	left = at - bl_mono_ms(m->clock);
@@ -507,6 +500,12 @@ void
 bl_mqtt_set_reconnect_floor(struct bl_mqtt *m, unsigned floor_ms)
 {
 	m->reconnect_floor_ms = floor_ms;
+}
+
+void
+bl_mqtt_set_rival(struct bl_mqtt *m, bool seen)
+{
+	m->rival.word = seen ? MQTT_RIVAL_SEEN : MQTT_RIVAL_NONE;
 }
 
 void

@@ -8,6 +8,8 @@
  *   mailbox     what Paho's threads post and the owner's thread reads
  *   reason      MQTT 5 reason codes as sentences
  *   backoff     when to try again (pure)
+ *   rival       another client with our id (pure)
+ *   liveness    whether somebody is there while nothing is sent
  */
 #ifndef MQTT_INTERNAL_H
 #define MQTT_INTERNAL_H
@@ -96,6 +98,28 @@ enum mqtt_stage {
 	MQTT_LEAVING, /* DISCONNECT is on its way */
 };
 
+enum mqtt_rival_word { MQTT_RIVAL_UNKNOWN = 0, MQTT_RIVAL_NONE, MQTT_RIVAL_SEEN };
+
+struct mqtt_rival {
+	enum mqtt_rival_word word; /* the centre's last */
+	unsigned ends;             /* in a row, that look like another one's doing */
+};
+
+/* How a connection ended. */
+struct mqtt_end {
+	bool was_up;
+	bool orderly; /* the broker closed, and gave no reason; nothing of ours */
+	bool resumed; /* its TLS session */
+	int reason;   /* MQTT 5; 0: none */
+	int64_t held_ms;
+};
+
+struct mqtt_liveness {
+	uint64_t in_bytes, out_bytes; /* of the link, when last looked at */
+	int64_t heard_mono_ms;
+	int64_t asked_mono_ms; /* something that has to be answered went out; 0: nothing */
+};
+
 struct mqtt_slot {
 	bool used;
 	uint64_t token;
@@ -130,8 +154,9 @@ struct bl_mqtt {
 	int64_t stage_mono_ms;
 	int64_t deadline_mono_ms; /* of the stage; 0: none */
 	int64_t up_mono_ms;
-	unsigned evictions; /* in a row: see evictions_count */
-	unsigned failures;  /* in a row, for the back-off */
+	struct mqtt_rival rival;
+	struct mqtt_liveness alive;
+	unsigned failures; /* in a row, for the back-off */
 	unsigned reconnect_floor_ms;
 	unsigned penalty_ms; /* floor for the next attempt only */
 
@@ -177,6 +202,17 @@ int mqtt_paho_environment(struct bl_err *err);
 
 /* reason */
 const char *mqtt_reason_text(int reason); /* "not authorised"; never NULL */
+
+/* liveness */
+void mqtt_liveness_begin(struct bl_mqtt *m);
+void mqtt_liveness_check(struct bl_mqtt *m, int64_t now_mono_ms);
+int64_t mqtt_liveness_deadline(const struct bl_mqtt *m); /* 0: none */
+
+/* rival: no attempt sooner than this after an end; 0: as ever */
+unsigned mqtt_rival_ended(struct mqtt_rival *r, const struct mqtt_end *e);
+bool mqtt_rival_noticed(const struct mqtt_rival *r);
+/* A connection is up: that nobody else was there was said of the one before. */
+void mqtt_rival_begins(struct mqtt_rival *r);
 
 /* backoff: uniform in [floor, ceiling]; see the file */
 unsigned mqtt_backoff_ms(const struct bl_clock *clock, unsigned min_ms, unsigned max_ms,

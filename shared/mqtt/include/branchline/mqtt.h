@@ -119,6 +119,12 @@ size_t bl_mqtt_max_packet(const struct bl_mqtt *m);
 void bl_mqtt_drop(struct bl_mqtt *m, const char *why);
 /* From the centre: no reconnection sooner than this after a loss. */
 void bl_mqtt_set_reconnect_floor(struct bl_mqtt *m, unsigned floor_ms);
+/*
+ * From the centre, which sees who takes turns: another client uses our id too, or none
+ * does.  While one does, a connection that the broker ends is tried again after ten minutes
+ * at the soonest.
+ */
+void bl_mqtt_set_rival(struct bl_mqtt *m, bool seen);
 /* New certificate files, used from the next attempt; on error the old ones stay in force. */
 int bl_mqtt_reload(struct bl_mqtt *m, const struct bl_link_cfg *cfg, struct bl_err *err);
 
