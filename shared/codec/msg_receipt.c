@@ -5,7 +5,7 @@
 
 /* ---- receipt, and the answer to a hello ---- */
 
-enum { RECEIPT_STATE = 1, RECEIPT_ANSWER = 2, RECEIPT_STREAM = 3 };
+enum { RECEIPT_STATE = 1, RECEIPT_ANSWER = 2, RECEIPT_STREAM = 3, RECEIPT_RIVAL = 4 };
 
 static bool
 receipt_ok(const struct bl_receipt *r)
@@ -32,6 +32,11 @@ put_receipt(const struct bl_receipt *r, struct bl_buf *out, struct bl_buf *c)
 		bl_buf_u32(c, r->nonce);
 		bl_buf_u8(c, (uint8_t)r->verdict);
 		codec_put_section(out, RECEIPT_ANSWER, c);
+	}
+	if (r->rival_known) {
+		bl_buf_reset(c);
+		bl_buf_varint(c, r->rival);
+		codec_put_section(out, RECEIPT_RIVAL, c);
 	}
 	for (int i = 0; i < BL_STREAMS; i++) {
 		bl_buf_reset(c);
@@ -97,6 +102,16 @@ get_receipt_stream(struct bl_rd *rd, void *out, unsigned stream)
 	codec_get_ranges(rd, &s->aside);
 }
 
+static void
+get_rival(struct bl_rd *rd, void *out, unsigned stream)
+{
+	struct bl_receipt *r = out;
+
+	(void)stream;
+	r->rival_known = true;
+	r->rival = (uint32_t)bl_rd_varint_max(rd, UINT32_MAX);
+}
+
 /* A receipt and an answer differ in one section: the answer must have it, the receipt must not. */
 int
 bl_receipt_decode(const void *msg, size_t len, struct bl_receipt *r, struct bl_err *err)
@@ -105,11 +120,13 @@ bl_receipt_decode(const void *msg, size_t len, struct bl_receipt *r, struct bl_e
 		{ RECEIPT_STATE, true, false, "state", get_state },
 		{ RECEIPT_ANSWER, true, false, "answer", get_answer },
 		{ RECEIPT_STREAM, true, true, "stream", get_receipt_stream },
+		{ RECEIPT_RIVAL, false, false, "rival", get_rival },
 		{ 0, false, false, NULL, NULL },
 	};
 	static const struct codec_section receipt[] = {
 		{ RECEIPT_STATE, true, false, "state", get_state },
 		{ RECEIPT_STREAM, true, true, "stream", get_receipt_stream },
+		{ RECEIPT_RIVAL, false, false, "rival", get_rival },
 		{ 0, false, false, NULL, NULL },
 	};
 	const bool is_answer = bl_msg_type(msg, len) == BL_MSG_ANSWER;

@@ -186,6 +186,7 @@ def receipt(r, is_answer=False):
             "dict_version": c.varint(65536), "clock_version": c.varint(65536)}),
         3: ("streams", True, True, lambda c: {"contiguous": c.varint(), "beyond": c.ranges(),
             "aside": c.ranges()}),
+        4: ("rival", False, False, lambda c: c.varint(0xFFFFFFFF)),
     }
     if is_answer:
         known[2] = ("answer", True, False, verdict)

@@ -152,6 +152,8 @@ json_receipt(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 		(void)fputc('}', to);
 	}
 	(void)fputc('}', to);
+	if (r.rival_known)
+		put_u(to, "rival", r.rival);
 	put_u(to, "unknown_sections", r.unknown_sections);
 	return BL_OK;
 }

@@ -332,6 +332,20 @@ make_receipt(struct bl_buf *out)
 }
 
 static void
+make_answer_rival(struct bl_buf *out)
+{
+	struct bl_receipt r = { .is_answer = true,
+		.nonce = 4,
+		.spool = id_of(0x11),
+		.epoch = id_of(0x55),
+		.server_unix_ms = 1795300000123,
+		.rival_known = true,
+		.rival = 300 };
+
+	must(bl_receipt_encode(&r, out));
+}
+
+static void
 make_question(struct bl_buf *out)
 {
 	struct bl_question q = { .spool = id_of(0x11),
@@ -541,6 +555,7 @@ static const struct {
 	{ "hello", make_hello },
 	{ "hello-unknown-section", make_hello_later },
 	{ "answer", make_answer },
+	{ "answer-rival", make_answer_rival },
 	{ "receipt", make_receipt },
 	{ "question", make_question },
 	{ "gone", make_gone },

@@ -68,6 +68,12 @@ struct bl_receipt {
 	uint32_t dict_version;       /* entries 1..this are known */
 	uint32_t clock_version;
 	struct bl_receipt_stream stream[BL_STREAMS];
+	/*
+	 * Whether somebody else uses this device's identity, as the centre sees it:
+	 * how often in the last hour one of them came back after another. 0: nobody does.
+	 */
+	bool rival_known;
+	uint32_t rival;
 	uint32_t unknown_sections;
 };
 
