@@ -77,6 +77,7 @@ ingest_devices_free(struct ingest_core *c)
 			c->bucket[b] = d->next;
 			for (unsigned k = 0; k < d->n_owed; k++)
 				ingest_owed_clear(&d->owed[k]);
+			ingest_identity_free(d);
 			free(d);
 		}
 }

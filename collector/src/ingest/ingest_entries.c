@@ -137,9 +137,12 @@ ingest_take_presence(struct ingest_core *c, const struct arrival *a, struct bl_e
 {
 	struct bl_err why = { 0 };
 	struct bl_presence p;
+	int rc;
 
 	if (bl_presence_decode(a->m->payload, a->m->len, &p, &why) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 	ingest_decoded(c, a);
-	return store_presence(c->store, a->topic.device, &p, err);
+	if ((rc = store_presence(c->store, a->topic.device, &p, err)) < 0)
+		return rc;
+	return ingest_identity_birth(c, a->dev, &p, err);
 }

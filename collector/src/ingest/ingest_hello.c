@@ -99,6 +99,7 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	store_receipt(c->store, sp, &r);
 	if (has_backlog(&h, &r))
 		ingest_backlog_seen(c, a->dev, 0);
+	ingest_identity_hello(a->dev, &h.spool);
 	rc = owe_answer(c, a->dev, &h, BL_VERDICT_OK);
 	note_need(c, a->dev, &h, need);
 	return rc;

@@ -54,7 +54,11 @@ struct device {
 	uint64_t past_bytes; /* since the last sweep */
 	/* averaged: bytes a second that came, and that it might have sent */
 	double past_rate, credit_rate;
-	uint32_t credit; /* at the last sweep */
+	uint32_t credit;          /* at the last sweep */
+	struct bl_id hello_spool; /* of the last one that was welcome; zero: none yet */
+	struct bl_id birth_spool, birth_boot;
+	uint64_t birth_connections;
+	struct identity *identity; /* NULL: nobody else was ever there */
 	unsigned n_owed;
 	struct owed owed[OWED_MAX];
 };
@@ -90,7 +94,7 @@ struct ingest_core {
 	const struct store_aside_msg *again;    /* what is tried again; NULL: what came */
 	enum ingest_outcome outcome;            /* of the message in hand */
 	/* What one device or one failure can repeat with every message. */
-	struct bl_log_limit lookup_log, closed_log, receipt_log;
+	struct bl_log_limit lookup_log, closed_log, receipt_log, rival_log;
 };
 
 #define LOG_EVERY_MS 10000
@@ -159,6 +163,20 @@ void ingest_owe_receipt(const struct ingest_core *c, struct owed *o);
 /* What is owed to a spool of d; makes the entry.  NULL: too many at once. */
 struct owed *ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool);
 void ingest_owed_clear(struct owed *o);
+
+/* ---- ingest_identity.c ---- */
+
+/* A hello of this spool was welcome: the birth that follows is its machine's. */
+void ingest_identity_hello(struct device *d, const struct bl_id *spool);
+/* Inside begin ... commit; negative: the store failed. */
+int ingest_identity_birth(
+    struct ingest_core *c, struct device *d, const struct bl_presence *p, struct bl_err *err);
+struct bl_report;
+int ingest_identity_report(
+    struct ingest_core *c, struct device *d, const struct bl_report *r, struct bl_err *err);
+/* How often one of several machines came back in the last hour; 0: there is no conflict. */
+uint32_t ingest_rival(const struct ingest_core *c, const struct device *d);
+void ingest_identity_free(struct device *d);
 
 /* ---- ingest_marker.c ---- */
 

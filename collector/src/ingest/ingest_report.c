@@ -54,6 +54,8 @@ ingest_take_report(struct ingest_core *c, const struct arrival *a, struct bl_err
 	ingest_decoded(c, a);
 	if ((rc = spool_is_known(c, a, &r.spool, err)) != 1)
 		return rc;
+	if (c->again == NULL && (rc = ingest_identity_report(c, a->dev, &r, err)) < 0)
+		return rc;
 	/* One that was set aside spoke of a moment that has passed. */
 	if (c->again != NULL || too_often(c, a->dev)) {
 		c->outcome = OUTCOME_EXPIRED;

@@ -203,6 +203,8 @@ enum store_sql {
 	SQL_REPORT_NEWER,
 	SQL_REPORT_SET,
 	SQL_USAGE_SET,
+	SQL_PARTY_OLD,
+	SQL_PARTY_SET,
 	SQL_ASIDE_GET,
 	SQL_ASIDE_ADD,
 	SQL_ASIDE_AGAIN,
@@ -218,7 +220,7 @@ struct sql_set {
 	sqlite3 *db;
 	const char *const *text;
 	sqlite3_stmt **stmt;
-	int failed; /* BL_EIO or BL_ECORRUPT, since somebody looked last */
+	int failed;               /* BL_EIO or BL_ECORRUPT, since somebody looked last */
 	store_damaged_fn damaged; /* NULL: nobody asks */
 	void *damaged_ctx;
 };
@@ -242,9 +244,9 @@ struct store {
 	unsigned n_spools;
 	bool placing; /* rows wait to be placed, as far as we know */
 	/* store_mend.c: before the next transaction, the file is opened again ... */
-	bool broken;  /* ... because a write failed */
-	bool suspect; /* ... because it may be damaged */
-	bool foreign; /* it is no store of ours, and stays as it is */
+	bool broken;           /* ... because a write failed */
+	bool suspect;          /* ... because it may be damaged */
+	bool foreign;          /* it is no store of ours, and stays as it is */
 	int64_t suspect_batch; /* 0: none; it is read again first */
 	char damage[96];       /* what was found for certain; empty: nothing */
 	struct scrub scrub;
@@ -253,7 +255,7 @@ struct store {
 	unsigned suspected, replaced;
 	struct salvage *salvage; /* NULL: nothing to take over */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
-	bool again;   /* what is put now was set aside before */
+	bool again;              /* what is put now was set aside before */
 	struct store_stats stats;
 };
 

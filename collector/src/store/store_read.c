@@ -93,6 +93,13 @@ static const char *const read_text[READ_COUNT] = {
 		       " u.host_bytes, u.other_bytes, u.known_unix_ms FROM usage u"
 		       " JOIN device d ON d.id = u.device_id WHERE d.name = ?"
 		       " ORDER BY u.month DESC LIMIT ?",
+	[READ_PARTIES] = "SELECT d.name, p.spool, p.boot, p.software, p.address, p.first_unix_ms, "
+			 "p.last_unix_ms,"
+			 " p.returns FROM identity_party p JOIN device d ON d.id = p.device_id"
+			 " WHERE p.last_unix_ms >= ?1 AND (?2 = '' OR d.name = ?2)"
+			 " ORDER BY d.name, p.last_unix_ms DESC",
+	[READ_PARTY_OF] = "SELECT 1 FROM identity_party WHERE device_id = ? AND last_unix_ms >= ?"
+			  " LIMIT 1",
 	[READ_DEVICE_ID] = "SELECT id FROM device WHERE name = ?",
 	[READ_SERIES] = SERIES_SELECT " WHERE s.device_id = ? ORDER BY s.name, s.labels",
 	[READ_SERIES_ID] = SERIES_SELECT " WHERE s.id = ?",
@@ -528,6 +535,20 @@ count_of(struct store_read *r, sqlite3_stmt *st, uint64_t *out, struct bl_err *e
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* Several machines took turns with its identity within the last day. */
+static int
+device_rivals(struct store_read *r, int64_t id, struct store_device *d, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    read_bind(r, READ_PARTY_OF, err, "ii", id, bl_unix_ms(r->clock) - STORE_RIVALS_MS);
+	const int rc = read_step(r, st, err);
+
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	d->conflict = d->conflict || rc == 1;
+	return rc < 0 ? rc : BL_OK;
+}
+
 /* Rows are ordered so that the spool in use comes last: what it says stands. */
 static int
 device_spools(struct store_read *r, int64_t id, struct store_device *d, struct bl_err *err)
@@ -591,7 +612,7 @@ device_rest(struct store_read *r, int64_t id, struct store_device *d, struct bl_
 	uint64_t holes = 0;
 	int rc;
 
-	if ((rc = device_spools(r, id, d, err)) < 0 ||
+	if ((rc = device_spools(r, id, d, err)) < 0 || (rc = device_rivals(r, id, d, err)) < 0 ||
 	    (rc = count_of(r, read_bind(r, READ_DEVICE_HOLES, err, "i", id), &holes, err)) < 0)
 		return rc;
 	d->unexplained += holes;

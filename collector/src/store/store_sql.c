@@ -28,23 +28,24 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "INSERT INTO device (id, name, sum) SELECT n, ?1, row_sum('device', n, ?1) FROM"
 	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM device)",
 	[SQL_BOOT_GET] = "SELECT id FROM boot WHERE uuid=?",
-	[SQL_BOOT_ADD] = "INSERT INTO boot (id, uuid, sum) SELECT n, ?1, row_sum('boot', n, ?1) FROM"
-			 " (SELECT coalesce(max(id), 0) + 1 AS n FROM boot)",
+	[SQL_BOOT_ADD] =
+	    "INSERT INTO boot (id, uuid, sum) SELECT n, ?1, row_sum('boot', n, ?1) FROM"
+	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM boot)",
 	[SQL_SPOOL_GET] =
 	    "SELECT s.id, s.device_id, d.name, s.closed, s.conflict, s.dict_version,"
 	    " s.clock_version FROM spool s JOIN device d ON d.id = s.device_id WHERE s.uuid=?",
 	[SQL_SPOOL_COUNT] = "SELECT count(*) FROM spool WHERE device_id=?",
-	[SQL_SPOOL_ADD] =
-	    "INSERT INTO spool (id, uuid, device_id, made_unix_ms, sum)"
-	    " SELECT n, ?1, ?2, ?3, row_sum('spool', n, ?1, ?2) FROM"
-	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM spool)",
+	[SQL_SPOOL_ADD] = "INSERT INTO spool (id, uuid, device_id, made_unix_ms, sum)"
+			  " SELECT n, ?1, ?2, ?3, row_sum('spool', n, ?1, ?2) FROM"
+			  " (SELECT coalesce(max(id), 0) + 1 AS n FROM spool)",
 	[SQL_SPOOL_SET] =
 	    "UPDATE spool SET closed=?, conflict=?, dict_version=?, clock_version=? WHERE id=?",
 	[SQL_SPOOL_HELLO] =
 	    "UPDATE spool SET predecessor=CASE WHEN length(?1)=0 THEN predecessor ELSE ?1 END,"
 	    " hello_unix_ms=?, boot_uuid=?, software=?,"
 	    " config_hash=? WHERE id=?",
-	[SQL_SPOOL_BIRTH] = "SELECT made_unix_ms, ifnull(length(predecessor), 0) FROM spool WHERE id=?",
+	[SQL_SPOOL_BIRTH] =
+	    "SELECT made_unix_ms, ifnull(length(predecessor), 0) FROM spool WHERE id=?",
 	[SQL_SPOOL_SUCCESSOR] = "SELECT 1 FROM spool WHERE predecessor=? AND device_id=? LIMIT 1",
 	[SQL_STREAM_GET] =
 	    "SELECT stream, contiguous, next_seq, lowest_held, unexplained, batches, samples,"
@@ -62,9 +63,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 			  " sum = row_sum('range', spool_id, stream, kind, first, last)"
 			  " FROM seq_range WHERE spool_id=?",
 	[SQL_RANGE_CLEAR] = "DELETE FROM seq_range WHERE spool_id=? AND stream=?",
-	[SQL_RANGE_ADD] =
-	    "INSERT INTO seq_range (spool_id, stream, kind, first, last, sum)"
-	    " VALUES (?1,?2,?3,?4,?5, row_sum('range',?1,?2,?3,?4,?5))",
+	[SQL_RANGE_ADD] = "INSERT INTO seq_range (spool_id, stream, kind, first, last, sum)"
+			  " VALUES (?1,?2,?3,?4,?5, row_sum('range',?1,?2,?3,?4,?5))",
 	[SQL_SEGMENT_GET] = "SELECT entry, boot_uuid, from_ms, offset_ms, uncertainty_ms, source"
 			    " FROM clock_segment WHERE spool_id=? ORDER BY entry",
 	[SQL_SEGMENT_ADD] =
@@ -96,7 +96,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " AND x.seq = b.seq) AND EXISTS (SELECT 1 FROM spool WHERE id = b.spool_id)"
 	    " AND EXISTS (SELECT 1 FROM boot WHERE id = b.boot_id)"
 	    " FROM batch b WHERE b.id > ? ORDER BY b.id LIMIT ?",
-	[SQL_SCRUB_DEVICES] = "SELECT count(*) FROM device WHERE sum IS NOT row_sum('device', id, name)",
+	[SQL_SCRUB_DEVICES] =
+	    "SELECT count(*) FROM device WHERE sum IS NOT row_sum('device', id, name)",
 	[SQL_SCRUB_BOOTS] = "SELECT count(*) FROM boot WHERE sum IS NOT row_sum('boot', id, uuid)",
 	[SQL_SCRUB_SPOOLS] =
 	    "SELECT count(*) FROM spool WHERE sum IS NOT row_sum('spool', id, uuid, device_id)",
@@ -120,7 +121,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_BATCH_AGAIN] =
 	    "SELECT b.crc32, b.raw_bytes, b.n_samples, b.n_events, b.n_gaps, b.event_begin_ms,"
 	    " b.event_end_ms, b.collect_begin_ms, b.collect_end_ms, b.dict_version, b.body"
-	    " FROM coverage c JOIN batch b ON b.spool_id=c.spool_id AND b.stream=c.stream AND b.seq BETWEEN"
+	    " FROM coverage c JOIN batch b ON b.spool_id=c.spool_id AND b.stream=c.stream AND "
+	    "b.seq BETWEEN"
 	    " c.seq_first AND c.seq_last WHERE c.device_id=?1 AND c.stream=?2 AND c.boot_id=?3"
 	    " AND c.lo_ms<=?5 AND c.hi_ms>=?4 AND c.spool_id<>?6 AND b.boot_id=?3"
 	    " AND b.event_begin_ms<=?5 AND b.event_end_ms>=?4",
@@ -198,9 +200,9 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " WHERE id=?",
 	[SQL_REPORT_NEWER] =
 	    "SELECT 1 FROM device_report WHERE device_id=? AND boot=? AND boot_ms > ?",
-	[SQL_REPORT_SET] =
-	    "INSERT OR REPLACE INTO device_report (device_id, arrived_unix_ms, boot, boot_ms, payload)"
-	    " VALUES (?,?,?,?,?)",
+	[SQL_REPORT_SET] = "INSERT OR REPLACE INTO device_report (device_id, arrived_unix_ms, "
+			   "boot, boot_ms, payload)"
+			   " VALUES (?,?,?,?,?)",
 	[SQL_USAGE_SET] =
 	    "INSERT INTO usage (device_id, month, in_bytes, out_bytes, events_bytes, probes_bytes,"
 	    " host_bytes, other_bytes, known_unix_ms) VALUES (?,?,?,?,?,?,?,?,?)"
@@ -210,6 +212,13 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " other_bytes=excluded.other_bytes, known_unix_ms=excluded.known_unix_ms"
 	    " WHERE in_bytes < excluded.in_bytes OR (in_bytes = excluded.in_bytes"
 	    " AND out_bytes < excluded.out_bytes)",
+	[SQL_PARTY_OLD] = "DELETE FROM identity_party WHERE device_id=? AND last_unix_ms < ?",
+	[SQL_PARTY_SET] =
+	    "INSERT INTO identity_party (device_id, spool, boot, software, address, first_unix_ms,"
+	    " last_unix_ms, returns) VALUES (?,?,?,?,?,?,?,?)"
+	    " ON CONFLICT (device_id, spool, boot) DO UPDATE SET software=excluded.software,"
+	    " address=CASE WHEN excluded.address='' THEN address ELSE excluded.address END,"
+	    " last_unix_ms=excluded.last_unix_ms, returns=returns+excluded.returns",
 	[SQL_ASIDE_GET] = "SELECT id FROM aside WHERE digest=?",
 	[SQL_ASIDE_ADD] =
 	    "INSERT INTO aside (digest, arrived_unix_ms, topic, device, part, reason, detail,"

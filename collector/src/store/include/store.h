@@ -186,6 +186,16 @@ int store_presence(
 int store_report(struct store *s, const char *device, const struct bl_report *r,
     const void *payload, size_t len, struct bl_err *err);
 
+/* One of several machines that take turns with a device's identity; borrowed. */
+struct store_party {
+	struct bl_id spool, boot;
+	const char *software, *address; /* address: empty: not known, what was known stands */
+	bool returned;                  /* it came back after another one: counted */
+};
+
+int store_party(
+    struct store *s, const char *device, const struct store_party *p, struct bl_err *err);
+
 /* ---- set aside ---- */
 
 enum store_aside_reason {

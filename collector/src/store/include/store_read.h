@@ -78,7 +78,7 @@ struct store_device {
 	char software[32];    /* empty: unknown */
 	char config_hash[65]; /* empty: unknown */
 	bool clock_trusted;   /* the spool's newest boot has a trusted segment */
-	bool conflict;        /* identity conflict or same seq with another checksum */
+	bool conflict;        /* its identity is in use twice, or same seq with another checksum */
 	uint64_t gaps;        /* ledger entries */
 	uint64_t unexplained; /* gaps without a reason: store_unexplained.gaps */
 	uint64_t set_aside;   /* distinct messages */
@@ -115,6 +115,27 @@ struct store_usage {
 /* The newest months first, at most max; returns how many. */
 int store_read_usage(struct store_read *r, const char *device, struct store_usage *out,
     unsigned max, struct bl_err *err);
+
+/* ---- machines that share an identity ---- */
+
+#define STORE_RIVALS_MS 86400000 /* so long it is told after the last of them came */
+
+struct store_party_row {
+	const char *device;
+	struct bl_id spool, boot;
+	const char *software, *address; /* address: empty: not known */
+	int64_t first_unix_ms, last_unix_ms;
+	uint64_t returns; /* how often it came back after another one */
+};
+
+typedef bool (*store_party_cb)(void *ctx, const struct store_party_row *p);
+
+/*
+ * Those that were there since then, of one device or (NULL) of all, by device and then the newest
+ * first.  A device has none, or two and more.
+ */
+int store_read_parties(struct store_read *r, const char *device, int64_t since_unix_ms,
+    store_party_cb cb, void *ctx, struct bl_err *err);
 
 /* ---- series ---- */
 
