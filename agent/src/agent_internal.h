@@ -133,7 +133,9 @@ struct agent {
 	char down_why[320];
 	int64_t retry_at_mono_ms; /* of the next attempt; -1: none */
 	uint64_t bad_messages;
-	struct bl_log_limit link_log, bad_log;
+	struct bl_log_limit link_log, bad_log, rival_log;
+	uint32_t
+	    rival_returns; /* the centre's word: how often in an hour; 0: nobody else is there */
 	bool goodbye_done;
 	int64_t report_mono_ms; /* the next device report is due */
 	struct agent_meter meter;

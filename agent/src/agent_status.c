@@ -65,7 +65,7 @@ link_json(const struct agent *a, const struct bl_mqtt_stats *st)
 	const int64_t retry = a->mqtt == NULL ? a->mqtt_retry_mono_ms : a->retry_at_mono_ms;
 	const struct bl_link_report *r = a->mqtt != NULL ? bl_mqtt_link_report(a->mqtt) : NULL;
 
-	return json_pack("{s:s,s:o,s:s,s:I,s:s,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I}",
+	return json_pack("{s:s,s:o,s:s,s:I,s:s,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
 	    "state", link_state(a, st), "since_unix_ms",
 	    a->mqtt != NULL ? json_integer(bl_unix_ms(a->clock) - (now - st->since_mono_ms))
 			    : json_null(),
@@ -79,7 +79,8 @@ link_json(const struct agent *a, const struct bl_mqtt_stats *st)
 	    "connects", (json_int_t)st->connects, "attempts", (json_int_t)st->attempts,
 	    "sent_bytes", (json_int_t)st->wire_out_bytes, "received_bytes",
 	    (json_int_t)st->wire_in_bytes, "mailbox_dropped", (json_int_t)st->mailbox_dropped,
-	    "bad_messages", (json_int_t)a->bad_messages);
+	    "bad_messages", (json_int_t)a->bad_messages, "rival_returns_per_hour",
+	    (json_int_t)a->rival_returns);
 }
 
 static json_t *

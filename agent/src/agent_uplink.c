@@ -90,6 +90,22 @@ centre_time(void *ctx, int64_t server_unix_ms, int64_t rtt_ms)
 }
 
 static void
+rival(void *ctx, uint32_t returns)
+{
+	struct agent *a = ctx;
+	unsigned swallowed;
+
+	a->rival_returns = returns;
+	if (a->mqtt != NULL)
+		bl_mqtt_set_rival(a->mqtt, returns > 0);
+	if (returns > 0 && bl_log_allow(&a->rival_log, bl_mono_ms(a->clock), 600000, &swallowed))
+		bl_error("link",
+		    "another machine uses this device's identity: has this one been copied? One of "
+		    "them needs a set-up file of its own returns_in_the_last_hour=%u suppressed=%u",
+		    returns, swallowed);
+}
+
+static void
 on_hello(void *ctx, struct bl_hello *hello, uint64_t connections)
 {
 	struct agent *a = ctx;
@@ -126,6 +142,7 @@ on_sent(void *ctx, enum bl_stream stream, size_t bytes)
 const struct delivery_out link_delivery_out = { .publish = publish,
 	.drop = drop,
 	.time = centre_time,
+	.rival = rival,
 	.hello = on_hello,
 	.answered = on_answered,
 	.sent = on_sent };

@@ -113,6 +113,13 @@ print_link(const json_t *link, int64_t now, FILE *to)
 	if (has(link, "retry_in_ms"))
 		(void)fprintf(to, "           next attempt in %" PRId64 " s\n",
 		    (number(link, "retry_in_ms") + 999) / 1000);
+	if (number(link, "rival_returns_per_hour") > 0)
+		(void)fprintf(to,
+		    "           another machine uses this device's identity: they took turns "
+		    "%" PRId64 " times within an hour; has this one\n           been copied? One "
+			       "of them needs a"
+		    " set-up file of its own\n",
+		    number(link, "rival_returns_per_hour"));
 	(void)fprintf(to,
 	    "           %" PRId64 " connections of %" PRId64 " attempts since start\n",
 	    number(link, "connects"), number(link, "attempts"));

@@ -200,6 +200,8 @@ delivery_receipt(struct delivery *d, const void *msg, size_t len, struct bl_err 
 			delivery_run(d, &fx, NULL, &q);
 		}
 	} else if ((rc = bl_receipt_decode(msg, len, &r, err)) == BL_OK) {
+		if (r.rival_known && d->out.rival != NULL)
+			d->out.rival(d->out.ctx, r.rival);
 		uplink_receipt(d->uplink, bl_mono_ms(d->clock), &r, &fx);
 		delivery_run(d, &fx, &r, NULL);
 	}

@@ -50,6 +50,9 @@ struct delivery_out {
 	 * fill in config_hash.  connections: ever, see spool_calls.hello.
 	 */
 	void (*hello)(void *ctx, struct bl_hello *hello, uint64_t connections);
+	/* The centre's word on whether somebody else uses our identity, with each answer and
+	 * whenever there is one.  NULL: nobody cares. */
+	void (*rival)(void *ctx, uint32_t returns);
 	/* An answer was worked in; delivery_status says what came of it. */
 	void (*answered)(void *ctx);
 	/* A message of a stream went out (0: dictionary, clock map).  NULL: nobody counts. */
