@@ -283,6 +283,24 @@ put_report(struct server *s, const char *device)
 	bl_buf_free(&msg);
 }
 
+/* Two machines with the device's identity; of one the address is not known. */
+static void
+put_rivals(struct server *s, const char *device)
+{
+	struct store_party p = {
+		.spool = s->last_spool, .boot = s->last_spool, .software = "0.1.0"
+	};
+	struct bl_err err = { 0 };
+
+	p.address = "192.0.2.7";
+	p.returned = true;
+	check(store_party(s->store, device, &p, &err), "party", &err);
+	p.boot.b[0] ^= 1;
+	p.address = "";
+	check(store_party(s->store, device, &p, &err), "party", &err);
+	check(store_party(s->store, device, &p, &err), "party", &err);
+}
+
 static void
 put_events(struct server *s, const char *device, const struct bl_id *spool)
 {
@@ -329,6 +347,7 @@ seed(struct server *s, const char *device)
 	put_events(s, device, &spool);
 	put_presence(s, device, true);
 	put_report(s, device);
+	put_rivals(s, device);
 	check(store_commit(s->store, &err), "commit", &err);
 	s->last_end_ms = 2 * HOUR_MS;
 	(void)snprintf(s->last_device, sizeof(s->last_device), "%s", device);

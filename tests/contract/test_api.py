@@ -394,6 +394,16 @@ def test_what_a_device_says_of_itself(fleet, viewer):
     assert all("report" not in d for d in viewer.ok("GET", "/devices")["items"])
 
 
+def test_machines_with_one_identity(fleet, viewer):
+    conflict = viewer.ok("GET", "/devices/west-till")["identity_conflict"]
+    assert len(conflict["machines"]) == 2 and conflict["returns"] == 3
+    assert {(m["address"], m["returns"]) for m in conflict["machines"]} == {("192.0.2.7", 1), (None, 2)}
+    assert len({m["boot"] for m in conflict["machines"]}) == 2 and conflict["since_unix_ms"] <= now_ms()
+    assert viewer.ok("GET", "/devices/depot-gate")["identity_conflict"] is None
+    told = viewer.ok("GET", "/overview")["identity_conflicts"]
+    assert "west-till" in [c["device"] for c in told] and len(told) == len({c["device"] for c in told})
+
+
 def test_usage_by_month(fleet, viewer):
     newest, before = viewer.ok("GET", "/devices/west-till/usage")["items"]
     assert (newest["month"], before["month"]) == ("2026-01", "2025-12")

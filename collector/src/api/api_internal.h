@@ -143,6 +143,12 @@ enum api_state api_device_state(
 /* A value that may be STORE_TIME_NONE. */
 /* The member "report" of a device; NULL: none came. */
 void api_report_member(struct jsonw *w, const struct store_report *r);
+/* The member "identity_conflict" of a device: null or the machines that take turns with it. */
+int api_identity_member(struct jsonw *w, struct store_read *reader, const char *device,
+    int64_t now_unix_ms, struct bl_err *err);
+/* The member "identity_conflicts" of the overview. */
+int api_identity_conflicts(struct jsonw *w, struct store_read *reader, struct sqlite3 *db,
+    int64_t now_unix_ms, struct bl_err *err);
 void api_time(struct jsonw *w, const char *key, int64_t unix_ms);
 const char *api_stream_name(enum bl_stream s);
 

@@ -140,18 +140,24 @@ send_device(struct api_req *r, unsigned status, const struct fleet_device *d, co
 	struct store_device heard;
 	struct store_report report;
 	struct store_read *reader;
+	const int64_t now = bl_unix_ms(r->api->opts.clock);
 	int rc, said = BL_ENOTFOUND;
 
 	if ((rc = api_reader_take(r->api, &reader, err)) < 0)
 		return rc;
 	if ((rc = store_read_device(reader, d->id, &heard, err)) == BL_OK)
 		said = store_read_report(reader, d->id, &report, err);
-	api_reader_give(r->api, reader);
-	if ((rc < 0 && rc != BL_ENOTFOUND) || (said < 0 && said != BL_ENOTFOUND))
-		return rc < 0 ? rc : said;
+	if ((rc < 0 && rc != BL_ENOTFOUND) || (said < 0 && said != BL_ENOTFOUND)) {
+		api_reader_give(r->api, reader);
+		return rc < 0 && rc != BL_ENOTFOUND ? rc : said;
+	}
 	api_etag(r, d->version);
-	write_device(&r->w, d, rc == BL_OK ? &heard : NULL, bl_unix_ms(r->api->opts.clock));
+	write_device(&r->w, d, rc == BL_OK ? &heard : NULL, now);
 	api_report_member(&r->w, said == BL_OK ? &report : NULL);
+	rc = api_identity_member(&r->w, reader, d->id, now, err);
+	api_reader_give(r->api, reader);
+	if (rc < 0)
+		return rc;
 	if (note != NULL)
 		jsonw_str(&r->w, "note", note);
 	jsonw_object_end(&r->w);

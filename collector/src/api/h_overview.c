@@ -293,6 +293,19 @@ sum_site(const struct fleet_site *site, void *ctx)
 }
 
 static int
+write_conflicts(struct overview *o, struct api *api, struct bl_err *err)
+{
+	struct store_read *reader;
+	int rc;
+
+	if ((rc = api_reader_take(api, &reader, err)) < 0)
+		return rc;
+	rc = api_identity_conflicts(o->w, reader, o->db, o->now_unix_ms, err);
+	api_reader_give(api, reader);
+	return rc;
+}
+
+static int
 write_overview(struct api *api, struct sqlite3 *db, struct jsonw *w, struct bl_err *err)
 {
 	const struct fleet_filter all = { 0 };
@@ -310,6 +323,8 @@ write_overview(struct api *api, struct sqlite3 *db, struct jsonw *w, struct bl_e
 	if (rc < 0 || (rc = o.rc) < 0)
 		goto done;
 	jsonw_array_end(w);
+	if ((rc = write_conflicts(&o, api, err)) < 0)
+		goto done;
 	jsonw_object(w, "totals");
 	jsonw_int(w, "sites", o.sites);
 	for (int i = API_UP; i < API_RETIRED; i++)

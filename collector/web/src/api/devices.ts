@@ -78,6 +78,21 @@ export const decodeDevice = object({
 export type Device = Decoded<typeof decodeDevice>;
 export const decodeDevices = page(decodeDevice);
 
+/** Several machines take turns with one identity; null: there is none. Only in the answer to a single device. */
+export const decodeIdentity = object({
+  identity_conflict: nullable(object({
+    machines: array(object({ address: nullable(str), software: str, boot: str, last_unix_ms: num, returns: num })),
+    since_unix_ms: num,
+    last_unix_ms: num,
+    returns: num,
+  })),
+});
+export type IdentityConflict = NonNullable<Decoded<typeof decodeIdentity>["identity_conflict"]>;
+
+export function getIdentity(device: string, signal?: AbortSignal): Promise<Result<Decoded<typeof decodeIdentity>>> {
+  return getJson(`/devices/${encodeURIComponent(device)}`, decodeIdentity, signal);
+}
+
 const decodeMoved = object({ note: nullable(str) });
 
 export interface DeviceFilter {

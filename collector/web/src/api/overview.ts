@@ -27,6 +27,7 @@ export type OverviewSite = Decoded<typeof decodeOverviewSite>;
 export const decodeOverview = object({
   now_unix_ms: num,
   sites: array(decodeOverviewSite),
+  identity_conflicts: withDefault(array(object({ device: str, name: str, site: str, last_unix_ms: num })), []),
   totals: object({ sites: num, up: num, down: num, unknown: num, never: num, devices: num }),
 });
 export type Overview = Decoded<typeof decodeOverview>;

@@ -111,6 +111,7 @@ export const en = {
   },
   overview: {
     title: "Overview",
+    rivals: "Several machines use the identity of:",
     all_well: "All {{count}} sites are up and current.",
     headline: "{{parts}}.",
     join: ", ",
@@ -183,6 +184,9 @@ export const en = {
     device_page: "Link history, backlog and clock of {{name}}",
     clock_unknown: "Clock not trusted: its times are not placed yet",
     conflict: "Identity conflict: two machines use this identity",
+    conflict_no_address: "address not known",
+    conflict_last: "last came",
+    conflict_how: "They take turns: each is heard only part of the time. Issue a set-up file of its own for one of them.",
     range: "Time range",
     last_15m: "15 min",
     last_1h: "1 h",

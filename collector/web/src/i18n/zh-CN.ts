@@ -105,6 +105,7 @@ export const zhCN: Catalogue = {
   },
   overview: {
     title: "总览",
+    rivals: "以下设备的身份被多台机器同时使用：",
     all_well: "全部 {{count}} 个网点正常且数据最新。",
     headline: "{{parts}}。",
     join: "，",
@@ -169,6 +170,9 @@ export const zhCN: Catalogue = {
     device_page: "连接历史、待补传数据、时钟：{{name}}",
     clock_unknown: "时钟不可信：其时间尚未确定",
     conflict: "身份冲突：两台机器使用了同一身份",
+    conflict_no_address: "地址未知",
+    conflict_last: "最近一次出现：",
+    conflict_how: "它们轮流连接，各自只有部分时间能被收到。请为其中一台单独签发安装文件。",
     range: "时间范围",
     last_15m: "15 分钟",
     last_1h: "1 小时",

@@ -21,7 +21,7 @@ function site(over: Partial<OverviewSite> = {}): OverviewSite {
 
 function overview(sites: OverviewSite[]): Overview {
   const of = (state: string): number => sites.filter((s) => s.state === state).length;
-  return { now_unix_ms: NOW, sites, totals: { sites: sites.length, up: of("up"), down: of("down"), unknown: of("unknown"), never: of("never"), devices: sites.length } };
+  return { now_unix_ms: NOW, sites, identity_conflicts: [], totals: { sites: sites.length, up: of("up"), down: of("down"), unknown: of("unknown"), never: of("never"), devices: sites.length } };
 }
 
 describe("the headline", () => {

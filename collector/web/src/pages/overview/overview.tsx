@@ -164,6 +164,14 @@ function Sites({ overview, atMs }: { overview: OverviewData; atMs: number | unde
   return (
     <>
       <Headline overview={overview} nowMs={nowMs} />
+      {overview.identity_conflicts.length > 0 && (
+        <p className="notice is-down" role="status">
+          {t("overview.rivals")}{" "}
+          {overview.identity_conflicts.map((c, i) => (
+            <span key={c.device}>{i > 0 && ", "}<Link href={`/sites/${encodeURIComponent(c.site)}?device=${encodeURIComponent(c.device)}`}>{c.name}</Link></span>
+          ))}
+        </p>
+      )}
       <Counters overview={overview} nowMs={nowMs} active={filter.state} onPick={(state) => onFilter({ ...filter, state })} />
       <FilterBar sites={overview.sites} filter={filter} onFilter={onFilter} />
       <p className="list-note">

@@ -12,6 +12,7 @@ import { formatAbsolute, formatDate, formatDateTime, validZone, zoneName } from 
 import { Age } from "../../ui/age";
 import { useNowMs } from "../../ui/now";
 import { StateBadge, type BadgeState } from "../../ui/state_badge";
+import { Rivals } from "./rivals";
 
 /** As the overview counts: a failing device outweighs an unknown one, that one a current one. */
 export function worstState(devices: readonly Device[]): BadgeState {
@@ -79,7 +80,7 @@ export function DeviceCards({ devices, zone, chosen, onChoose }: DevicesProps): 
           </dl>
           <p className="device-more"><Link href={`/devices/${encodeURIComponent(d.id)}`} aria-label={t("site.device_page", { name: d.name })}>{t("site.device_more")}</Link></p>
           {d.clock === "unknown" && <p className="notice is-late">{t("site.clock_unknown")}</p>}
-          {d.conflict && <p className="notice is-down">{t("site.conflict")}</p>}
+          {d.conflict && <Rivals device={d.id} zone={zone} />}
         </div>
       ))}
     </div>
