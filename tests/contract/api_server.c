@@ -8,7 +8,7 @@
  * answered by one line:
  *   seed DEVICE       two hours of telemetry with a gap, events, presence online
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
- *   thin DEVICE       an hour more of host metrics, thinned to five minutes
+ *   thin DEVICE 0|1   an hour more of host metrics, thinned; 1: the ledger has probes, too
  *   skip DEVICE N     N batches of its probes stay with it for now, the next one comes
  *   offline DEVICE    its last will
  *   aside DEVICE      one message set aside
@@ -367,7 +367,7 @@ probe(struct server *s, const char *device, bool up)
 
 /* An hour of host metrics behind what is there, thinned: sixty batches superseded by one. */
 static void
-thin(struct server *s, const char *device)
+thin(struct server *s, const char *device, bool with_probes)
 {
 	struct bl_batch_enc *e = bl_batch_enc_create();
 	uint64_t *next = &s->next_seq[BL_STREAM_HOST - 1];
@@ -379,7 +379,7 @@ thin(struct server *s, const char *device)
 		.collect_end_ms = s->last_end_ms + HOUR_MS,
 		.supersedes_first = *next + 1,
 		.supersedes_last = *next + 60 };
-	const struct bl_gap gap = { .reason = BL_GAP_THINNED,
+	struct bl_gap gap = { .reason = BL_GAP_THINNED,
 		.stream = BL_STREAM_HOST,
 		.seq_first = *next + 1,
 		.seq_last = *next + 60,
@@ -395,6 +395,10 @@ thin(struct server *s, const char *device)
 		if (metrics[i - 1].stream == BL_STREAM_HOST)
 			put_thinned(e, i, h.collect_begin_ms, h.collect_end_ms);
 	check(bl_batch_enc_gap(e, &gap), "gap", &err);
+	gap.stream = BL_STREAM_PROBES; /* told of only: two hours */
+	gap.begin_boot_ms -= HOUR_MS;
+	if (with_probes)
+		check(bl_batch_enc_gap(e, &gap), "gap", &err);
 	check(store_begin(s->store, &err), "begin", &err);
 	put_encoded(s, device, e, &h);
 	check(store_commit(s->store, &err), "commit", &err);
@@ -477,7 +481,7 @@ obey(struct server *s, char *line)
 	else if (strcmp(word, "probe") == 0)
 		probe(s, device, value[0] == '1');
 	else if (strcmp(word, "thin") == 0)
-		thin(s, device);
+		thin(s, device, value[0] == '1');
 	else if (strcmp(word, "doubt") == 0)
 		doubt(s, line);
 	else if (strcmp(word, "skip") == 0) {

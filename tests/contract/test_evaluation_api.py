@@ -293,7 +293,8 @@ def test_cells_are_what_was_worked_out(server, viewer):
     assert (cells["kpi"], cells["window"], cells["unit"], cells["next"]) == ("failures", "1m", "%", None)
     assert cells["items"][0] == {
         "site": "west", "begin_unix_ms": base, "end_unix_ms": base + M, "version": 1, "value": 1.5, "n": 60,
-        "completeness": 1, "ready": True, "state": "final", "revisions": 0, "known_unix_ms": base + M + 500, "clock_doubt_ms": None}
+        "completeness": 1, "ready": True, "state": "final", "revisions": 0, "known_unix_ms": base + M + 500, "clock_doubt_ms": None,
+        "thinned": False}
     assert [(c["value"], c["state"], c["ready"]) for c in cells["items"]] == [
         (1.5, "final", True), (None, "provisional", False), (3.25, "final_incomplete", False)]
     assert [c["n"] for c in viewer.ok("GET", "/kpis/failures/cells?window=1h")["items"]] == [62]

@@ -2,20 +2,26 @@
 
 import pytest
 
-from api_process import Server
+from api_process import Server, evaluated
 
 H, M = 3600000, 60000
 
 
 @pytest.fixture(scope="module")
-def viewer(tmp_path_factory):
+def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("thinned"))
     server.admin.ok("POST", "/sites", {"id": "west", "name": "West", "zone": "UTC"})
     server.admin.ok("POST", "/devices", {"id": "west-till", "site": "west", "name": "Till"})
     server.order("seed", "west-till")
-    server.order("thin", "west-till")
-    yield server.person("looker")
+    server.admin.ok("POST", "/sites", {"id": "depot", "name": "Depot", "zone": "UTC"})
+    server.order("thin", "west-till", "0")
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def viewer(server):
+    return server.person("looker")
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +76,20 @@ def test_the_ledger_names_it_and_nothing_is_unexplained_for_it(viewer):
     (total,) = [r for r in viewer.ok("GET", "/gaps/totals")["reasons"] if r["reason"] == "thinned"]
     assert (total["entries"], total["batches"], total["samples"]) == (1, 60, 1080)
     assert {m["stream"] for m in viewer.ok("GET", "/gaps/unexplained")["items"]} <= {"probes"}
+
+
+def test_cells_say_that_their_stream_was_thinned(server, viewer):
+    """The last one here: it thins more. The KPI is one of probes."""
+    base = evaluated(server, "west", "west-till", "depot")
+
+    def cells():
+        found = viewer.ok("GET", f"/kpis/failures/cells?site=west&from={base}&to={base + 3 * M}")["items"]
+        assert [c["value"] for c in found] == [1.5, None, 3.25]
+        return [c["thinned"] for c in found]
+
+    assert cells() == [False] * 3, "another stream of the device was"
+    server.order("thin", "west-till", "1")
+    assert cells() == [True] * 3
+    assert all(c["thinned"] for c in viewer.ok("GET", "/kpis/failures/latest?window=1m")["items"] if c["site"] == "west")
+    others = viewer.ok("GET", "/kpis/failures/cells?site=depot")["items"]
+    assert not any(c["thinned"] for c in others), "at another site"

@@ -659,6 +659,56 @@ seqs_beside_a_superseding_batch_show_holes_as_ever(void **state)
 	}
 }
 
+struct spans_seen {
+	size_t n;
+	int64_t from, to;
+};
+
+static bool
+see_thinned(void *ctx, const struct store_thinned *t)
+{
+	struct spans_seen *x = ctx;
+
+	assert_string_equal(t->device, "kiosk-1");
+	x->n++;
+	x->from = t->from_unix_ms;
+	x->to = t->to_unix_ms;
+	return true;
+}
+
+static void
+thinned_spans_are_found_by_stream_and_time(void **state)
+{
+	static const struct {
+		enum bl_stream stream;
+		int64_t from, to;
+		size_t n;
+	} rows[] = { { BL_STREAM_HOST, 0, HOUR, 1 }, { BL_STREAM_HOST, 3 * HOUR, 9 * HOUR, 1 },
+		{ BL_STREAM_HOST, HOURS * HOUR, 9 * HOUR, 0 }, { BL_STREAM_HOST, -HOUR, 0, 0 },
+		{ BL_STREAM_PROBES, 0, HOUR, 0 } };
+	struct ctx *c = *state;
+	struct fixture_batch b = thinned(c, FIVE);
+	struct bl_gap g = entry(c);
+	struct bl_err err = { 0 };
+
+	know_all(c, BL_GAUGE);
+	for (int there = 0; there < 2; there++) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct spans_seen x = { 0 };
+
+			must(store_read_thinned(c->r, rows[i].stream, OFFSET + rows[i].from,
+				 OFFSET + rows[i].to, see_thinned, &x, &err),
+			    &err);
+			assert_int_equal(x.n, there ? rows[i].n : 0);
+			if (x.n > 0)
+				assert_true(x.from == OFFSET && x.to == OFFSET + HOURS * HOUR);
+		}
+		b.gap = &g;
+		if (!there)
+			put_one(c, &b, STORE_NEW);
+	}
+}
+
 static void
 thinned_has_its_name(void **state)
 {
@@ -686,6 +736,7 @@ main(void)
 		cmocka_unit_test(what_was_thinned_is_named_and_no_hole),
 		cmocka_unit_test(what_was_thinned_is_still_to_come),
 		cmocka_unit_test(seqs_beside_a_superseding_batch_show_holes_as_ever),
+		T(thinned_spans_are_found_by_stream_and_time),
 		cmocka_unit_test(thinned_has_its_name),
 	};
 

@@ -176,6 +176,11 @@ int api_doubts_of_devices(struct api_req *r, const char *device, int64_t from, i
     int64_t least_ms, struct api_doubts *out, struct bl_err *err);
 int api_doubts_of_sites(struct api_req *r, int64_t from, int64_t to, int64_t least_ms,
     struct api_doubts *out, struct bl_err *err);
+/* Spans in which a stream of devices at a site was thinned; of ms nothing is meant. */
+int api_thinned_of_sites(struct api_req *r, enum bl_stream stream, int64_t from, int64_t to,
+    struct api_doubts *out, struct bl_err *err);
+/* Any of them lies in [from, to). */
+bool api_touches(const struct api_doubts *d, const char *who, int64_t from, int64_t to);
 void api_doubts_free(struct api_doubts *d);
 /* The largest of [from, to), or at from == to, as a member; null: none. */
 void api_doubt(struct jsonw *w, const char *key, const struct api_doubts *d, const char *who,

@@ -2,6 +2,9 @@
  * How sure the times of an answer are: spans in which clocks of devices were
  * uncertain, read once, then looked up row by row.
  *
+ * The same of spans that devices have thinned: where an answer's figures stand
+ * for samples that are not there one by one.
+ *
  * Nothing is left out for it, and no result is changed: what an answer says of
  * time is flagged where the doubt is larger than what it speaks of.
  */
@@ -97,6 +100,48 @@ gather(struct gather *g, const char *device, int64_t from, int64_t to, int64_t l
 	return rc < 0 ? rc : g->rc;
 }
 
+/* An instant (from == to), or a span. */
+static bool
+touches(const struct api_doubt *s, int64_t from, int64_t to)
+{
+	return from < s->to_unix_ms &&
+	       (to > s->from_unix_ms || (to == from && to >= s->from_unix_ms));
+}
+
+/* A thinned span is walked like a doubt, of which only where it lies is asked. */
+static bool
+take_thinned(void *ctx, const struct store_thinned *t)
+{
+	const struct store_doubt d = { t->device, t->from_unix_ms, t->to_unix_ms, 1 };
+
+	return take(ctx, &d);
+}
+
+int
+api_thinned_of_sites(struct api_req *r, enum bl_stream stream, int64_t from, int64_t to,
+    struct api_doubts *out, struct bl_err *err)
+{
+	struct gather g = { .r = r, .out = out, .by_site = true, .err = err };
+	struct store_read *reader;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if ((rc = api_reader_take(r->api, &reader, err)) < 0)
+		return rc;
+	rc = store_read_thinned(reader, stream, from, to, take_thinned, &g, err);
+	api_reader_give(r->api, reader);
+	return rc < 0 ? rc : g.rc;
+}
+
+bool
+api_touches(const struct api_doubts *d, const char *who, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (touches(&d->s[i], from, to) && strcmp(d->s[i].who, who) == 0)
+			return true;
+	return false;
+}
+
 int
 api_doubts_of_devices(struct api_req *r, const char *device, int64_t from, int64_t to,
     int64_t least_ms, struct api_doubts *out, struct bl_err *err)
@@ -120,14 +165,6 @@ api_doubts_free(struct api_doubts *d)
 {
 	free(d->s);
 	memset(d, 0, sizeof(*d));
-}
-
-/* An instant (from == to), or a span. */
-static bool
-touches(const struct api_doubt *s, int64_t from, int64_t to)
-{
-	return from < s->to_unix_ms &&
-	       (to > s->from_unix_ms || (to == from && to >= s->from_unix_ms));
 }
 
 void

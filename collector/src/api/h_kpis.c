@@ -84,7 +84,9 @@ struct answer {
 	enum bl_window window;
 	char unit[DEFINE_UNIT_MAX + 1];
 	int64_t from, to;
-	struct api_doubts doubts; /* of sites: as long as a window and longer */
+	enum bl_stream stream;     /* where its values come from */
+	struct api_doubts doubts;  /* of sites: as long as a window and longer */
+	struct api_doubts thinned; /* of sites, in that stream */
 	/* of the last one written */
 	char site[BL_ID_TEXT_MAX + 1];
 	int64_t end;
@@ -96,8 +98,12 @@ static bool
 take_kpi(void *ctx, const struct define_row *row)
 {
 	struct answer *a = ctx;
-	char window[8];
+	char window[8], source[16];
 
+	member_text(row->body, "source", source, sizeof(source));
+	a->stream = strcmp(source, "series") == 0  ? BL_STREAM_HOST
+		    : strcmp(source, "probe") == 0 ? BL_STREAM_PROBES
+						   : BL_STREAM_EVENTS;
 	member_text(row->body, "unit", a->unit, sizeof(a->unit));
 	member_text(row->body, "resolution", window, sizeof(window));
 	if (!bl_window_parse(window, &a->window))
@@ -133,7 +139,20 @@ read_doubts(struct answer *a, int64_t from, int64_t to)
 		[BL_WINDOW_1H] = 3600000,
 		[BL_WINDOW_1D] = 86400000 };
 
-	return api_doubts_of_sites(a->r, from, to, length_ms[a->window], &a->doubts, a->err);
+	const int rc =
+	    api_doubts_of_sites(a->r, from, to, length_ms[a->window], &a->doubts, a->err);
+
+	/* Events are never thinned. */
+	if (rc < 0 || a->stream == BL_STREAM_EVENTS)
+		return rc;
+	return api_thinned_of_sites(a->r, a->stream, from, to, &a->thinned, a->err);
+}
+
+static void
+free_doubts(struct answer *a)
+{
+	api_doubts_free(&a->doubts);
+	api_doubts_free(&a->thinned);
 }
 
 /* ---- cells ---------------------------------------------------------------- */
@@ -159,6 +178,8 @@ write_cell(void *ctx, const struct kpi_cell *c)
 	jsonw_int(w, "revisions", c->revisions);
 	jsonw_int(w, "known_unix_ms", c->known_unix_ms);
 	api_doubt(w, "clock_doubt_ms", &a->doubts, c->site, c->begin_unix_ms, c->end_unix_ms);
+	jsonw_bool(
+	    w, "thinned", api_touches(&a->thinned, c->site, c->begin_unix_ms, c->end_unix_ms));
 	jsonw_object_end(w);
 	(void)snprintf(a->site, sizeof(a->site), "%s", c->site);
 	a->end = c->end_unix_ms;
@@ -235,12 +256,14 @@ get_kpis_id_cells(struct api_req *r, struct bl_err *err)
 	if (!api_range(r, &q->range, &a.from, &a.to) || !begin(r, &a, &rc, err))
 		return rc;
 	a.page.limit = q->limit.given ? (size_t)q->limit.v : API_LIMIT_DFLT;
-	if ((rc = read_doubts(&a, a.from, a.to)) < 0)
+	if ((rc = read_doubts(&a, a.from, a.to)) < 0) {
+		free_doubts(&a);
 		return rc;
+	}
 	api_items(r);
 	rc = q->site.given ? cells_of_one(&a, q->site.v, q->cursor.v)
 			   : cells_of_all(&a, q->cursor.v);
-	api_doubts_free(&a.doubts);
+	free_doubts(&a);
 	return rc < 0 ? rc : send_cells(&a);
 }
 
@@ -250,11 +273,15 @@ get_kpis_id_latest(struct api_req *r, struct bl_err *err)
 	struct answer a = { .page.limit = FLEET_SITES_MAX };
 	int rc;
 
-	if (!begin(r, &a, &rc, err) || (rc = read_doubts(&a, INT64_MIN, INT64_MAX)) < 0)
+	if (!begin(r, &a, &rc, err))
 		return rc;
+	if ((rc = read_doubts(&a, INT64_MIN, INT64_MAX)) < 0) {
+		free_doubts(&a);
+		return rc;
+	}
 	api_items(r);
 	rc = kpi_latest(r->db, r->param[0], a.window, write_cell, &a, err);
-	api_doubts_free(&a.doubts);
+	free_doubts(&a);
 	return rc < 0 ? rc : send_cells(&a);
 }
 

@@ -211,6 +211,10 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND (?2 IS NULL OR g.begin_unix_ms IS NULL OR g.begin_unix_ms < ?2)"
 	    " AND (?3 IS NULL OR d.name = ?3) GROUP BY g.device_id, g.reason"
 	    " ORDER BY d.name, g.reason",
+	[READ_THINNED] =
+	    "SELECT d.name, g.begin_unix_ms, g.end_unix_ms FROM device d CROSS JOIN gap g"
+	    " ON g.device_id = d.id WHERE g.stream = ? AND g.end_unix_ms > ?"
+	    " AND g.begin_unix_ms < ? AND g.reason = 10",
 	[READ_GAP_SUMS] = "SELECT reason, entries, batches, samples FROM gap_total",
 	[READ_ASIDE] = ASIDE_SELECT " ORDER BY id DESC LIMIT 256",
 	[READ_ASIDE_DEVICE] = ASIDE_SELECT " AND device = ?2 ORDER BY id DESC LIMIT 256",

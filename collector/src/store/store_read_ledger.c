@@ -278,3 +278,28 @@ read_gap_sums(struct store_read *r, struct store_totals *t, struct bl_err *err)
 	}
 	return rc;
 }
+
+int
+store_read_thinned(struct store_read *r, enum bl_stream stream, int64_t from_unix_ms,
+    int64_t to_unix_ms, store_thinned_cb cb, void *ctx, struct bl_err *err)
+{
+	struct store_totals t = { 0 };
+	sqlite3_stmt *st;
+	int rc;
+
+	/* As a rule nothing was ever thinned. */
+	if ((rc = read_gap_sums(r, &t, err)) < 0 || t.gaps_by[BL_GAP_THINNED - 1].entries == 0)
+		return rc < 0 ? rc : BL_OK;
+	st = read_bind(r, READ_THINNED, err, "iii", (int64_t)stream, from_unix_ms, to_unix_ms);
+	while ((rc = read_step(r, st, err)) == 1) {
+		const char *device = (const char *)sqlite3_column_text(st, 0);
+		const struct store_thinned span = { device == NULL ? "" : device,
+			sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2) };
+
+		if (cb(ctx, &span))
+			continue;
+		(void)sqlite3_reset(st);
+		return BL_OK;
+	}
+	return rc;
+}
