@@ -48,6 +48,8 @@ const decodeCell = object({
   revisions: withDefault(num, 0),
   known_unix_ms: num,
   clock_doubt_ms: nullable(num),
+  /** A device of the site kept means of some minutes in place of the samples. */
+  thinned: withDefault(bool, false),
 });
 export type Cell = Decoded<typeof decodeCell>;
 

@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Cell } from "../api/kpis";
 import { amountTicks, formatAmount, formatShare } from "../model/amounts";
-import { blanks, cellAt, lookOf, sortCells, steps, valueScale, type BlankKind, type Look, type Step } from "../model/cells";
+import { blankKind, blanks, cellAt, lookOf, sortCells, steps, valueScale, type BlankKind, type Look, type Step } from "../model/cells";
 import { tickLabels, timeTicks } from "../model/ticks";
 import { formatDateTime, formatTime } from "../model/time";
 import "../i18n/work";
@@ -38,9 +38,9 @@ const HEIGHT = TOP + PLOT + 6 + BAND + 24;
 const LOOKS: readonly Look[] = ["final", "ready", "provisional"];
 
 export function cellWords(cell: Cell, unit: string, t: TFunction): string {
-  const value = cell.value === null ? t(cell.completeness >= 1 ? "cell.quiet" : "cell.unknown") : formatAmount(cell.value, unit);
+  const value = cell.value === null ? t(`cell.${blankKind(cell)}`) : formatAmount(cell.value, unit);
   const doubt = doubtText(cell.clock_doubt_ms, t);
-  return [value, t("cell.n", { count: cell.n }), t("cell.complete", { share: formatShare(cell.completeness) }), t(`cell.state_${lookOf(cell)}`), ...(doubt === null ? [] : [t("doubt.cell", { within: doubt })])].join(" · ");
+  return [value, t("cell.n", { count: cell.n }), t("cell.complete", { share: formatShare(cell.completeness) }), t(`cell.state_${lookOf(cell)}`), ...(cell.thinned ? [t("cell.thinned")] : []), ...(doubt === null ? [] : [t("doubt.cell", { within: doubt })])].join(" · ");
 }
 
 function summary(props: CellChartProps, cells: readonly Cell[], t: TFunction): string {
@@ -105,6 +105,7 @@ function Key({ looks, kinds, props }: KeyProps): ReactElement {
       {props.span !== null && props.span !== undefined && <span><i className="cc-swatch is-span" /> {props.span.name}</span>}
       {kinds.has("unknown") && <span><i className="swatch is-unknown" /> {t("cell.unknown")}</span>}
       {kinds.has("pending") && <span><i className="swatch is-unknown is-pending" /> {t("cell.pending")}</span>}
+      {kinds.has("means") && <span><i className="swatch is-thinned" /> {t("cell.means")}</span>}
       {kinds.has("quiet") && <span><i className="cc-swatch is-quiet" /> {t("cell.quiet")}</span>}
       <span><i className="cc-swatch is-complete" /> {t("cell.completeness")}</span>
     </div>
@@ -149,7 +150,7 @@ export function CellChart(props: CellChartProps): ReactElement {
         </defs>
         {empty.map((b) => (
           <rect key={b.fromMs} className={`cc-blank is-${b.kind}`} x={g.x(b.fromMs)} y={TOP} width={Math.max(g.x(b.toMs) - g.x(b.fromMs), 0.5)} height={PLOT}
-            fill={b.kind === "quiet" ? "none" : `url(#${id}h)`} />
+            fill={b.kind === "quiet" || b.kind === "means" ? "none" : `url(#${id}h)`} />
         ))}
         {span !== null && (
           <g>

@@ -5,7 +5,7 @@ import { blanks, lookOf, meetsTarget, steps, valueScale, windowsFrom } from "./c
 
 const M = 60_000;
 const cell = (n: number, over: Partial<Cell> = {}): Cell => ({
-  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: 1, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, clock_doubt_ms: null, ...over,
+  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: 1, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, clock_doubt_ms: null, thinned: false, ...over,
 });
 
 describe("how sure a value is", () => {
@@ -24,6 +24,8 @@ describe("what has no value", () => {
     ["a window is missing in between", [cell(0), cell(2)], 3, [[1, 2, "unknown"]]],
     ["missing data is unknown, not nothing", [cell(0, { value: null, completeness: 0.3 })], 1, [[0, 1, "unknown"]]],
     ["all data and no value: nothing happened", [cell(0, { value: null, completeness: 1, n: 0 })], 1, [[0, 1, "quiet"]]],
+    ["all data, thinned to more than a window: things may have happened", [cell(0, { value: null, n: 0, thinned: true })], 1, [[0, 1, "means"]]],
+    ["thinned, and some of it missing", [cell(0, { value: null, completeness: 0.5, thinned: true })], 1, [[0, 1, "unknown"]]],
     ["neighbours of one kind are one", [cell(0, { value: null, completeness: 0 }), cell(1, { value: null, completeness: 0.5 }), cell(2)], 3, [[0, 2, "unknown"]]],
     ["everything is known", [cell(0), cell(1)], 2, []],
   ] as const)("%s", (_, cells, to, expected) => expect(kinds([...cells], to)).toEqual(expected));

@@ -12,10 +12,11 @@ export function lookOf(cell: Cell): Look {
 }
 
 /**
- * unknown: data are missing; quiet: everything arrived and nothing had happened; pending: after the last window worked out; before: before
+ * unknown: data are missing; quiet: everything arrived and nothing had happened; means: what arrived
+ * are means of longer times than the window, so that it has no value of its own; pending: after the last window worked out; before: before
  * the first one.
  */
-export type BlankKind = "unknown" | "quiet" | "pending" | "before";
+export type BlankKind = "unknown" | "quiet" | "means" | "pending" | "before";
 
 export interface Blank {
   fromMs: number;
@@ -39,6 +40,11 @@ function push(out: Blank[], blank: Blank): void {
   }
 }
 
+/** Why a cell has no value. */
+export function blankKind(cell: Cell): "unknown" | "quiet" | "means" {
+  return cell.completeness < 1 ? "unknown" : cell.thinned ? "means" : "quiet";
+}
+
 /** Every stretch of [fromMs, toMs) that has no value.  `cells` ascending. */
 export function blanks(cells: readonly Cell[], fromMs: number, toMs: number): Blank[] {
   const out: Blank[] = [];
@@ -50,8 +56,7 @@ export function blanks(cells: readonly Cell[], fromMs: number, toMs: number): Bl
     }
     push(out, { fromMs: at, toMs: Math.min(cell.begin_unix_ms, toMs), kind });
     if (cell.value === null) {
-      const own: BlankKind = cell.completeness >= 1 ? "quiet" : "unknown";
-      push(out, { fromMs: Math.max(cell.begin_unix_ms, fromMs), toMs: Math.min(cell.end_unix_ms, toMs), kind: own });
+      push(out, { fromMs: Math.max(cell.begin_unix_ms, fromMs), toMs: Math.min(cell.end_unix_ms, toMs), kind: blankKind(cell) });
     }
     at = Math.max(at, cell.end_unix_ms);
     kind = "unknown";

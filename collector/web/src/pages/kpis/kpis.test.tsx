@@ -8,7 +8,7 @@ import { useState, type ReactElement } from "react";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Cell } from "../../api/kpis";
-import { CellChart } from "../../chart/cell_chart";
+import { CellChart, cellWords } from "../../chart/cell_chart";
 import { startI18n, switchLanguage } from "../../i18n";
 import { ExpressionField } from "../definitions/expression_field";
 import { worstCells } from "./latest";
@@ -41,7 +41,7 @@ describe("a KPI in words", () => {
 
 const M = 60_000;
 const cell = (n: number, over: Partial<Cell> = {}): Cell => ({
-  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: n, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, clock_doubt_ms: null, ...over,
+  site: "a", begin_unix_ms: n * M, end_unix_ms: (n + 1) * M, version: 1, value: n, n: 6, completeness: 1, ready: true, state: "final", revisions: 0, known_unix_ms: 0, clock_doubt_ms: null, thinned: false, ...over,
 });
 
 describe("the chart of cells", () => {
@@ -51,6 +51,19 @@ describe("the chart of cells", () => {
     expect(["final", "ready", "provisional"].map((l) => container.querySelector(`svg[role=img] .cc-line.is-${l}`)?.getAttribute("d")?.includes("H"))).toEqual([true, true, true]);
     expect(screen.getByText("complete, not yet final")).toBeTruthy();
     expect(container.querySelectorAll(".cc-blank.is-pending")).toHaveLength(1);
+  });
+
+  it("says what stands on thinned samples, and never that nothing happened there", async () => {
+    const cells = [cell(1, { thinned: true }), cell(2, { value: null, n: 0, thinned: true })];
+    expect(cells.map((c) => cellWords(c, "%", i18next.t))).toEqual([
+      "1 % · 6 values · 100 % complete · final · thinned",
+      "thinned: no value of its own · 0 values · 100 % complete · final · thinned",
+    ]);
+    render(<CellChart cells={cells} fromMs={M} toMs={3 * M} zone="UTC" unit="%" title="K" />);
+    expect(screen.getAllByText("thinned: no value of its own")).toHaveLength(1);
+    expect(screen.queryByText("nothing happened")).toBeNull();
+    await switchLanguage("zh-CN");
+    expect(cellWords(cell(1, { thinned: true }), "%", i18next.t)).toContain("已抽稀");
   });
 
   it("leaves a gap as a gap and calls it unknown", () => {

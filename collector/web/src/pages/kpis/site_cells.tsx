@@ -1,6 +1,6 @@
 // One site of a KPI: its chart; and, chosen, its windows as a table with who gave what to each.
 
-import { Button, Drawer } from "antd";
+import { Button, Drawer, Tooltip } from "antd";
 import type { TFunction } from "i18next";
 import { useMemo, useRef, useState, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
@@ -11,7 +11,7 @@ import type { Site } from "../../api/sites";
 import { CellChart } from "../../chart/cell_chart";
 import { useSeen } from "../../chart/use_seen";
 import { formatAmount, formatShare } from "../../model/amounts";
-import { lookOf, meetsTarget, SPANS_MS, WINDOW_MS } from "../../model/cells";
+import { blankKind, lookOf, meetsTarget, SPANS_MS, WINDOW_MS } from "../../model/cells";
 import type { ShownCells as Shown } from "../../model/kpi_view";
 import { formatDateTime, formatTime, validZone } from "../../model/time";
 import { durationText } from "../../ui/age";
@@ -136,14 +136,14 @@ function CellTable({ kpi, site, shown, cells }: Props & { cells: readonly Cell[]
     {
       key: "value", title: t("kpi.value"), width: 130, align: "right",
       render: (c) => (c.value === null
-        ? <span className="is-faint">{t(c.completeness >= 1 ? "kpi.none_happened" : "work.unknown")}</span>
+        ? <span className="is-faint">{{ unknown: t("work.unknown"), quiet: t("kpi.none_happened"), means: t("cell.means") }[blankKind(c)]}</span>
         : <span className={meetsTarget(c.value, kpi.target, kpi.good) === false ? "is-bad is-tabular" : "is-tabular"}>{formatAmount(c.value, kpi.unit)}</span>),
     },
     { key: "n", title: t("kpi.values"), width: 90, align: "right", render: (c) => c.n },
     { key: "complete", title: t("cell.completeness"), width: 110, align: "right", render: (c) => formatShare(c.completeness) },
     {
       key: "state", title: t("work.state"), width: 230,
-      render: (c) => <span>{t(c.state === "final_incomplete" ? "cell.state_final_incomplete" : `cell.state_${lookOf(c)}`)}{c.revisions > 0 && <span className="tag is-apart">{t("kpi.revised", { count: c.revisions })}</span>}</span>,
+      render: (c) => <span>{t(c.state === "final_incomplete" ? "cell.state_final_incomplete" : `cell.state_${lookOf(c)}`)}{c.revisions > 0 && <span className="tag is-apart">{t("kpi.revised", { count: c.revisions })}</span>}{c.thinned && <Tooltip title={t("cell.thinned_help")} trigger={["hover", "focus"]}><span className="tag is-apart" tabIndex={0}>{t("cell.thinned")}</span></Tooltip>}</span>,
     },
     { key: "parts", title: t("kpi.who"), width: 120, render: (c) => <Button size="small" onClick={() => setOpen(c)}>{t(c.completeness < 1 ? "kpi.who_missing" : "kpi.who_gave")}</Button> },
   ];
