@@ -96,12 +96,25 @@ mqtt_window_clear(struct bl_mqtt *m)
 	m->outstanding_bytes = 0;
 }
 
+/*
+ * How long no acknowledgement may come.  A proxy takes all that is sent at once,
+ * so that nothing is seen to move while it goes on slowly: there what is
+ * outstanding gets the time that it takes at 64 kbit/s.
+ */
+static unsigned
+patience_ms(const struct bl_mqtt *m)
+{
+	const bool blind = bl_link_report(m->link)->via_proxy;
+
+	return m->puback_ms + (blind ? (unsigned)(m->outstanding_bytes / 8) : 0);
+}
+
 int64_t
 mqtt_window_deadline(const struct bl_mqtt *m)
 {
 	if (m->stage != MQTT_UP || m->outstanding == 0)
 		return 0;
-	return m->ack_mono_ms + (int64_t)m->puback_ms;
+	return m->ack_mono_ms + (int64_t)patience_ms(m);
 }
 
 void
@@ -118,6 +131,6 @@ mqtt_window_check(struct bl_mqtt *m, int64_t now_mono_ms)
 		return;
 	}
 	(void)snprintf(why, sizeof(why), "the broker acknowledged none of %u messages for %u ms",
-	    m->outstanding, m->puback_ms);
+	    m->outstanding, patience_ms(m));
 	mqtt_give_up(m, BL_FAULT_TIMEOUT, why);
 }

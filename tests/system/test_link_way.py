@@ -13,6 +13,7 @@ import pytest
 from support.connect_proxy import ConnectProxy
 from support.link import shake, shake_once
 from support.peers import ScriptedWebSocket, Silent
+from support.proxy import Proxy
 from support.wait import free_port, wait_for
 
 BROKER = "broker.branch.internal"  # no name server knows it
@@ -314,6 +315,24 @@ def test_nothing_is_lost_or_doubled_through_a_proxy_that_stalls_and_cuts(pki, ws
     assert done["acked"] == 3000 and done["doubled"] == 0
     assert device.stats()["connects"] >= 5
     device.quit()
+
+
+def test_slow_behind_a_proxy_is_not_taken_for_dead(pki, broker, probes, proxies):
+    """The proxy's kernel takes all at once, so the device sees nothing move while 96 KiB go on slowly."""
+    slow = Proxy(broker.port, rate_bytes_s=32 * 1024)
+    proxy = proxies(names={BROKER: ("127.0.0.1", slow.port)})
+    device = probes(pki, pki.device("link-a"), broker.port, proxy.option, "name=localhost",
+                    "puback_ms=750", "phase_ms=5000", host=BROKER)
+    device.event("up", 20)
+    device.send("publish bl/1/up/07/link-a/live 98304 1")
+    assert device.event("published", 20)["token"] == 1
+    assert device.stats()["connects"] == 1
+    # One that is dead is found nevertheless, the sooner the less was sent.
+    slow.stall()
+    device.send("publish bl/1/up/07/link-a/live 100 2")
+    assert "acknowledged none of 1 messages for 7" in device.event("down", 5)["why"]
+    device.quit()
+    slow.close()
 
 
 def test_the_largest_batch_survives_a_broker_that_is_killed_in_it(pki, wss, probes):
