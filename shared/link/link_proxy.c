@@ -138,21 +138,23 @@ send_request(struct bl_link *l)
 	return true;
 }
 
+/* 407; tinyproxy says 401 to a wrong password. */
 static void
-fail_407(struct bl_link *l, const char *who, const struct link_http *h)
+fail_signing_in(struct bl_link *l, const char *who, const struct link_http *h)
 {
 	if (l->proxy_user[0] == '\0')
 		link_fail(l, BL_FAULT_PROXY,
-		    "%s wants a user name and a password (407, it offers %s): set broker.proxy",
-		    who, h->schemes[0] != '\0' ? h->schemes : "nothing");
+		    "%s wants a user name and a password (%d, it offers %s): set broker.proxy", who,
+		    h->status, h->schemes[0] != '\0' ? h->schemes : "nothing");
 	else if (!h->basic && h->schemes[0] != '\0')
 		link_fail(l, BL_FAULT_PROXY,
-		    "%s wants a way of signing in that this program does not know (407, it offers "
+		    "%s wants a way of signing in that this program does not know (%d, it offers "
 		    "%s; known is Basic)",
-		    who, h->schemes);
+		    who, h->status, h->schemes);
 	else
 		link_fail(l, BL_FAULT_PROXY,
-		    "%s does not take the user name or the password of broker.proxy (407)", who);
+		    "%s does not take the user name or the password of broker.proxy (%d)", who,
+		    h->status);
 }
 
 static void
@@ -161,15 +163,15 @@ fail_answer(struct bl_link *l, const struct link_http *h)
 	char who[LINK_TARGET_MAX];
 
 	(void)link_target(l, who, sizeof(who));
-	if (h->status == 407)
-		fail_407(l, who, h);
+	if (h->status == 407 || h->status == 401)
+		fail_signing_in(l, who, h);
 	else if (link_http_is_portal(h))
 		link_fail_portal(l, who, h);
 	else if (h->status == 400 || h->status == 405 || h->status == 501)
 		link_fail(l, BL_FAULT_PROXY,
 		    "%s does not know CONNECT (\"%d %s\"): is it a proxy, or a web server?", who,
 		    h->status, h->reason);
-	else if (h->status == 401 || h->status == 403 || h->status == 451)
+	else if (h->status == 403 || h->status == 451)
 		link_fail(l, BL_FAULT_PROXY, "%s forbids connections to %s:%u (\"%d %s\")", who,
 		    l->host, l->port, h->status, h->reason);
 	else if (h->status >= 500 || h->status == 404 || h->status == 408)

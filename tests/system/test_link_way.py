@@ -226,6 +226,8 @@ def test_the_password_is_read_anew_and_never_said(pki, broker, proxies, tmp_path
 @pytest.mark.parametrize("answer,fault,words", [
     (b"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "proxy",
      "wants a user name and a password (407, it offers Basic)"),
+    (b"HTTP/1.0 401 Unauthorized\r\n\r\n", "proxy",
+     "wants a user name and a password (401, it offers nothing)"),
     (b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy",
      f'forbids connections to {BROKER}:8883 ("403 Forbidden")'),
     (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "proxy", f"could not reach {BROKER}:8883"),
