@@ -254,7 +254,7 @@ read_answer(struct bl_link *l)
 	l->down_len += (size_t)got;
 	if (!link_http_begins(at, l->down_len))
 		fail_not_http(l);
-	else if (head > 0)
+	else if (head > 0 && l->down_len == head)
 		take_answer(l);
 	else if (l->down_len == sizeof(l->down))
 		link_fail(l, BL_FAULT_PROXY, "the proxy's answer to CONNECT has no end");

@@ -69,15 +69,14 @@ link_kit_config(uint16_t port)
 
 /* ---- openssl s_server as a child ---- */
 
-void
-link_server_start(struct link_server *s)
+/* Its standard output; the port is in the first line that says ACCEPT. */
+static void
+spawn(struct link_server *s, const char *const *argv)
 {
-	char srv_cert[96], srv_key[96], line[256];
+	char line[256];
 	unsigned port = 0;
 	int out[2];
 
-	(void)snprintf(srv_cert, sizeof(srv_cert), "%s/srv.crt", link_folder);
-	(void)snprintf(srv_key, sizeof(srv_key), "%s/srv.key", link_folder);
 	assert_int_equal(pipe(out), 0);
 	s->pid = fork();
 	assert_true(s->pid >= 0);
@@ -85,9 +84,7 @@ link_server_start(struct link_server *s)
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(open("/dev/null", O_RDWR), STDERR_FILENO);
 		(void)close(out[0]);
-		execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-rev", "-cert",
-		    srv_cert, "-key", srv_key, "-CAfile", link_ca, "-Verify", "1", "-tls1_2",
-		    (char *)NULL);
+		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}
 	(void)close(out[1]);
@@ -96,6 +93,27 @@ link_server_start(struct link_server *s)
 		(void)sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
 	assert_true(port != 0);
 	s->port = (uint16_t)port;
+}
+
+void
+link_server_start(struct link_server *s)
+{
+	char srv_cert[96], srv_key[96];
+	const char *const argv[] = { "openssl", "s_server", "-accept", "127.0.0.1:0", "-rev",
+		"-cert", srv_cert, "-key", srv_key, "-CAfile", link_ca, "-Verify", "1", "-tls1_2",
+		NULL };
+
+	(void)snprintf(srv_cert, sizeof(srv_cert), "%s/srv.crt", link_folder);
+	(void)snprintf(srv_key, sizeof(srv_key), "%s/srv.key", link_folder);
+	spawn(s, argv);
+}
+
+void
+link_peer_start(struct link_server *s, const char *program)
+{
+	const char *const argv[] = { "/usr/bin/python3", program, link_folder, NULL };
+
+	spawn(s, argv);
 }
 
 void

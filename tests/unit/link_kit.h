@@ -33,6 +33,8 @@ struct link_server {
 };
 
 void link_server_start(struct link_server *s);
+/* The same behind a proxy and WebSocket: link_peer.py. */
+void link_peer_start(struct link_server *s, const char *program);
 void link_server_stop(struct link_server *s);
 
 #endif

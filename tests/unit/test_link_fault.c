@@ -5,7 +5,8 @@
  * seen of it, or the link is down and says why; never a wrong byte; the next
  * attempt works; no descriptor is left behind.
  *
- * The server is `openssl s_server -rev`, which sends each line back reversed.
+ * The server is `openssl s_server -rev`, which sends each line back reversed; the
+ * second time link_peer.py, which does so behind CONNECT and WebSocket.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,6 +33,7 @@
 #include "branchline/link.h"
 #include "branchline/link_paho.h"
 
+#include "folder.h"
 #include "link_kit.h"
 
 /* ---- the calls ---- */
@@ -317,18 +319,38 @@ created(const struct bl_link_cfg *cfg)
 	return l;
 }
 
-static struct link_server server;
+static struct link_server server, peer;
+static char password[96];
 
-/* False: the fault was beyond the session. */
-static bool
-run_one(const struct kind *kind, unsigned nth, unsigned *failed)
+/* Straight to the server, or by a proxy and WebSocket to the other one. */
+static struct bl_link_cfg
+way(bool restricted)
 {
 	struct bl_link_cfg cfg = link_kit_config(server.port);
-	struct bl_link *l;
-	bool failed_now;
 
 	cfg.handover = true;
 	cfg.ready_ms = 500;
+	if (!restricted)
+		return cfg;
+	cfg.host = "broker";
+	cfg.port = 443;
+	cfg.verify_name = "localhost";
+	cfg.proxy_host = "127.0.0.1";
+	cfg.proxy_port = peer.port;
+	cfg.proxy_user = "dev";
+	cfg.proxy_password_file = password;
+	cfg.websocket_path = "/mqtt";
+	return cfg;
+}
+
+/* False: the fault was beyond the session. */
+static bool
+run_one(const struct kind *kind, bool restricted, unsigned nth, unsigned *failed)
+{
+	const struct bl_link_cfg cfg = way(restricted);
+	struct bl_link *l;
+	bool failed_now;
+
 	g.kind = kind;
 	g.nth = nth;
 	g.seen = 0;
@@ -349,8 +371,9 @@ run_one(const struct kind *kind, unsigned nth, unsigned *failed)
 	return g.fired;
 }
 
+/* All of them are one session; step: every call, or every so many. */
 static void
-every_failing_call_is_seen_through_or_named(void **state)
+each_call(bool restricted, unsigned step_by)
 {
 	static const struct kind kinds[] = {
 		{ "short write", CALL_SEND, 0, 1, false },
@@ -366,16 +389,13 @@ every_failing_call_is_seen_through_or_named(void **state)
 	};
 	const unsigned before = open_descriptors();
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		unsigned nth = 1, failed = 0;
+		unsigned nth = 1, failed = 0, by = kinds[i].calls & CALL_MAKE ? 1 : step_by;
 
-		/* All of them are one session. */
-		while (run_one(&kinds[i], nth++, &failed) && kinds[i].count != UINT_MAX)
-			continue;
+		while (run_one(&kinds[i], restricted, nth, &failed) && kinds[i].count != UINT_MAX)
+			nth += by;
 		print_message(
-		    "%s: %u calls, %u sessions ended by it\n", kinds[i].name, nth - 1, failed);
-		assert_true(nth > 1);
+		    "%s: %u calls, %u sessions ended by it\n", kinds[i].name, nth, failed);
 		/* What is only slow must not end a session; what is broken must. */
 		if (kinds[i].error == 0 || kinds[i].error == EAGAIN || kinds[i].error == EINTR)
 			assert_int_equal(failed, 0);
@@ -385,19 +405,41 @@ every_failing_call_is_seen_through_or_named(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+static void
+every_failing_call_is_seen_through_or_named(void **state)
+{
+	(void)state;
+	each_call(false, 1);
+}
+
+static void
+every_failing_call_behind_a_proxy_and_in_websocket_too(void **state)
+{
+	(void)state;
+	each_call(true, (unsigned)rounds(4, 1));
+}
+
 static int
 start(void **state)
 {
+	FILE *f;
+
 	if (link_kit_make(state) != 0)
 		return -1;
 	link_server_start(&server);
-	return 0;
+	link_peer_start(&peer, LINK_PEER);
+	(void)snprintf(password, sizeof(password), "%s/proxy-password", link_folder);
+	if ((f = fopen(password, "w")) == NULL)
+		return -1;
+	(void)fputs("secret\n", f);
+	return fclose(f);
 }
 
 static int
 stop(void **state)
 {
 	link_server_stop(&server);
+	link_server_stop(&peer);
 	return link_kit_remove(state);
 }
 
@@ -406,6 +448,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failing_call_is_seen_through_or_named),
+		cmocka_unit_test(every_failing_call_behind_a_proxy_and_in_websocket_too),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
