@@ -13,7 +13,7 @@
 #include "budget.h"
 
 /* Between handshakes when the budget is spent: a link that breaks again and again costs some
- * 6 KB each time. */
+ * 4 KB each time. */
 #define SPENT_FLOOR_MS 600000
 #define TELL_MS        600000 /* between words to the centre about what is held */
 #define BOOK_MS        60000  /* without limits: a page of the file less with each tick */

@@ -89,8 +89,10 @@ static const struct bl_conf_key metered_keys[] = {
 	    .dflt = "1h",
 	    .offset = offsetof(struct config_metered, window_ms),
 	    .min = 10000,
-	    .max = 86400000,
-	    .help = "over how long that is kept; a day has 24 times an hour's bytes" },
+	    .max = 3600000,
+	    .help = "over how long that is kept: a shorter one has its part of the hour's bytes "
+		    "and spreads "
+		    "them more evenly" },
 	{ .name = "zone",
 	    .type = BL_CONF_STR,
 	    .dflt = "",

@@ -88,7 +88,7 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         proxy.stall()
         agent.through(proxy.port).start()
         wait_for(lambda: (agent.folder / "state" / "steps.sock").exists(), 10, "steps are taken", agent.process.log)
-        report_steps(agent, 0, 1200, rng)  # some 500 KB that do not compress
+        report_steps(agent, 0, 4800 if LONG else 1200, rng)  # some 400 bytes each that do not compress
         meter = Meter(proxy)
         proxy.resume()
         wait_for(lambda: agent.status()["uplink"]["state"] == "ready", 30, "it delivers", agent.process.log)

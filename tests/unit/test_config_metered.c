@@ -51,7 +51,7 @@ limits_are_taken(void **state)
 	static const char text[] = "metered:\n"
 				   "  bytes_per_hour: 2MiB\n"
 				   "  zone: Asia/Shanghai\n"
-				   "  window: 24h\n"
+				   "  window: 10m\n"
 				   "  classes:\n"
 				   "    host: {bytes_per_hour: 200KiB, hours: \"22:00-06:00\"}\n"
 				   "    events: {hours: \"00:00-24:00\"}\n";
@@ -63,7 +63,7 @@ limits_are_taken(void **state)
 	assert_non_null(c);
 	m = &c->v->metered;
 	assert_int_equal(m->bytes_per_hour, 2 << 20);
-	assert_int_equal(m->window_ms, 86400000);
+	assert_int_equal(m->window_ms, 600000);
 	assert_string_equal(m->zone, "Asia/Shanghai");
 	assert_int_equal(m->classes.host.bytes_per_hour, 200 << 10);
 	assert_string_equal(m->classes.host.hours, "22:00-06:00");
@@ -85,6 +85,7 @@ mistakes_are_named(void **state)
 		    "metered.classes.host.hours: expected hours like" },
 		{ "metered: {classes: {disk: {}}}\n", "metered.classes.disk: unknown key" },
 		{ "metered: {window: 1s}\n", "metered.window" },
+		{ "metered: {window: 2h}\n", "metered.window" },
 		{ "metered: {bytes_per_hour: -1}\n", "metered.bytes_per_hour" },
 	};
 
