@@ -2,7 +2,11 @@
  * The collector's writer path without a network: header, dedupe, inflate,
  * verify, store, commit with synchronous=FULL, receipts; groups of 100.
  *
- *   bench_ingest [FOLDER [AGENTS [MINUTES]]]
+ *   bench_ingest [FOLDER [AGENTS [MINUTES [1970]]]]
+ *
+ * With 1970: the same batches into two stores in turns, group by group; of the second
+ * one no agent has told the time yet.  When all are there the clock maps come and
+ * everything is placed.
  *
  * Data of the mix that servers, probes and process steps have: 100 series every
  * 10 s, one batch a minute and agent, made before the clock starts; so are
@@ -156,7 +160,7 @@ take(struct ingest_core *core, unsigned agent, const void *payload, size_t len)
 }
 
 static void
-make_known(struct ingest_core *core, unsigned agents)
+tell_names(struct ingest_core *core, unsigned agents)
 {
 	struct bl_series_def def[SERIES];
 	char name[SERIES][16];
@@ -178,18 +182,35 @@ make_known(struct ingest_core *core, unsigned agents)
 	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
 	check(ingest_core_begin(core, &err), &err);
 	for (unsigned a = 0; a < agents; a++) {
-		struct bl_clock_segment seg = {
-			.id = 1, .offset_ms = OFFSET, .source = BL_CLOCK_NTP
-		};
 		struct bl_id spool;
 
 		spool_of(a, &spool);
-		seg.boot = spool;
 		bl_buf_reset(&msg);
 		check(bl_dict_encode(&spool, def, SERIES, &msg, &encoded, &err), &err);
 		take(core, a, msg.data, msg.len);
+	}
+	check(ingest_core_commit(core, &err), &err);
+	bl_buf_free(&msg);
+}
+
+/* The id-th segment of each agent's clock map. */
+static void
+tell_clocks(struct ingest_core *core, unsigned agents, uint32_t id, enum bl_clock_source source)
+{
+	struct bl_err err = { 0 };
+	struct bl_buf msg;
+	uint32_t encoded;
+
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	check(ingest_core_begin(core, &err), &err);
+	for (unsigned a = 0; a < agents; a++) {
+		struct bl_clock_segment seg = { .id = id,
+			.offset_ms = source == BL_CLOCK_UNTRUSTED ? 3000 : OFFSET,
+			.source = source };
+
+		spool_of(a, &seg.boot);
 		bl_buf_reset(&msg);
-		check(bl_clockmap_encode(&spool, &seg, 1, &msg, &encoded, &err), &err);
+		check(bl_clockmap_encode(&seg.boot, &seg, 1, &msg, &encoded, &err), &err);
 		take(core, a, msg.data, msg.len);
 	}
 	check(ingest_core_commit(core, &err), &err);
@@ -236,6 +257,57 @@ measure(struct ingest_core *core, struct bl_buf *msg, unsigned agents, unsigned 
 	printf("ingest_receipts %.0f messages\n", (double)receipts);
 }
 
+/* CPU time of one group. */
+static double
+take_group(
+    struct ingest_core *core, const struct bl_buf *msg, size_t from, size_t to, unsigned agents)
+{
+	const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	struct bl_err err = { 0 };
+
+	check(ingest_core_begin(core, &err), &err);
+	for (size_t i = from; i < to; i++)
+		take(core, (unsigned)(i % agents), msg[i].data, msg[i].len);
+	check(ingest_core_commit(core, &err), &err);
+	(void)ingest_core_due(core);
+	return seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+}
+
+static double
+place_all(struct ingest_core *core, struct store *s, unsigned agents)
+{
+	const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	struct bl_err err = { 0 };
+
+	tell_clocks(core, agents, 2, BL_CLOCK_NTP);
+	while (store_placing(s)) {
+		check(ingest_core_begin(core, &err), &err);
+		check(ingest_core_commit(core, &err), &err);
+	}
+	return seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+}
+
+/* core[0]: clocks known; core[1]: 1970. */
+static void
+compare(struct ingest_core *core[2], struct store *unknown, const struct bl_buf *msg,
+    unsigned agents, unsigned minutes)
+{
+	const size_t n = (size_t)agents * minutes;
+	double cpu[2] = { 0, 0 }, placing;
+
+	for (size_t i = 0; i < n; i += GROUP)
+		for (unsigned k = 0; k < 2; k++) {
+			const unsigned which = (unsigned)(i / GROUP + k) % 2;
+
+			cpu[which] +=
+			    take_group(core[which], msg, i, i + GROUP < n ? i + GROUP : n, agents);
+		}
+	placing = place_all(core[1], unknown, agents);
+	printf("clock_1970_cpu_ratio %.4f ratio\n", (cpu[1] + placing) / cpu[0]);
+	printf("clock_1970_take_ratio %.4f ratio\n", cpu[1] / cpu[0]);
+	printf("clock_1970_place_us %.3f us a batch\n", placing / (double)n * 1e6);
+}
+
 static double
 file_bytes(const char *path, const char *suffix)
 {
@@ -244,6 +316,39 @@ file_bytes(const char *path, const char *suffix)
 
 	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
 	return stat(name, &sb) == 0 ? (double)sb.st_size : 0;
+}
+
+static struct ingest_core *
+open_core(const char *folder, const char *name, struct store **s, char path[600])
+{
+	struct store_opts sopts = { .path = path, .clock = bl_clock_real() };
+	struct ingest_core_opts copts = {
+		.clock = bl_clock_real(), .lookup = lookup, .publish = publish
+	};
+	struct ingest_core *core;
+	struct bl_err err = { 0 };
+
+	(void)snprintf(path, 600, "%s/%s", folder, name);
+	check(store_open(s, &sopts, &err), &err);
+	copts.store = *s;
+	check(ingest_core_create(&core, &copts, &err), &err);
+	return core;
+}
+
+static void
+with_1970(const char *folder, struct ingest_core *known, const struct bl_buf *msg, unsigned agents,
+    unsigned minutes)
+{
+	struct ingest_core *core[2] = { known, NULL };
+	struct store *s;
+	char path[600];
+
+	core[1] = open_core(folder, "unknown.db", &s, path);
+	tell_names(core[1], agents);
+	tell_clocks(core[1], agents, 1, BL_CLOCK_UNTRUSTED);
+	compare(core, s, msg, agents, minutes);
+	ingest_core_free(core[1]);
+	store_close(s);
 }
 
 int
@@ -255,12 +360,7 @@ main(int argc, char **argv)
 	struct bl_batch_enc *e = bl_batch_enc_create();
 	struct bl_buf *msg = calloc((size_t)agents * minutes, sizeof(*msg));
 	double *state = calloc((size_t)agents * SERIES, sizeof(*state));
-	struct store_opts sopts = { .clock = bl_clock_real() };
-	struct ingest_core_opts copts = {
-		.clock = bl_clock_real(), .lookup = lookup, .publish = publish
-	};
 	struct ingest_core *core;
-	struct bl_err err = { 0 };
 	struct store *s;
 	char path[600];
 
@@ -268,23 +368,24 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "bench_ingest: out of memory\n");
 		return 1;
 	}
-	(void)snprintf(path, sizeof(path), "%s/telemetry.db", folder);
-	sopts.path = path;
 	for (size_t i = 0; i < (size_t)agents * SERIES; i++)
 		state[i] = uniform() * (i % SERIES < 15 ? 50 : 1e9);
 	for (unsigned m = 0; m < minutes; m++)
 		for (unsigned a = 0; a < agents; a++)
 			encode(e, a, m, &state[(size_t)a * SERIES], &msg[(size_t)m * agents + a]);
-	check(store_open(&s, &sopts, &err), &err);
-	copts.store = s;
-	check(ingest_core_create(&core, &copts, &err), &err);
-	make_known(core, agents);
-	measure(core, msg, agents, minutes);
+	core = open_core(folder, "telemetry.db", &s, path);
+	tell_names(core, agents);
+	tell_clocks(core, agents, 1, BL_CLOCK_NTP);
+	if (argc > 4)
+		with_1970(folder, core, msg, agents, minutes);
+	else
+		measure(core, msg, agents, minutes);
 	ingest_core_free(core);
 	store_close(s);
-	printf("ingest_disk_bytes_per_sample %.3f bytes\n",
-	    (file_bytes(path, "") + file_bytes(path, "-wal")) /
-		((double)agents * minutes * TICKS * SERIES));
+	if (argc <= 4)
+		printf("ingest_disk_bytes_per_sample %.3f bytes\n",
+		    (file_bytes(path, "") + file_bytes(path, "-wal")) /
+			((double)agents * minutes * TICKS * SERIES));
 	for (size_t i = 0; i < (size_t)agents * minutes; i++)
 		bl_buf_free(&msg[i]);
 	free(msg);

@@ -561,10 +561,66 @@ what_can_never_be_read_hides_nothing(void **state)
 	close_centre(&c);
 }
 
+static uint64_t
+looks(struct centre *c)
+{
+	struct eval_status st;
+
+	pass(c, MINUTE); /* they are counted now and then */
+	evaluate(c);
+	eval_status(c->eval, &st);
+	return st.waiting_looks;
+}
+
+/* A device in 1970 leaves hundreds of batches; what others send does not pay for them. */
+static void
+what_waits_is_left_alone_until_something_helps(void **state)
+{
+	struct bl_clock_segment seg = {
+		.id = 2, .boot = fixture_id(9), .offset_ms = T0, .source = BL_CLOCK_NTP
+	};
+	struct fixture_batch b = minute(BL_STREAM_HOST, 0);
+	struct store_spool *other;
+	struct bl_id id = fixture_id(0x55);
+	struct centre c;
+	struct bl_err err = { 0 };
+	uint64_t before;
+
+	(void)state;
+	open_centre(&c);
+	b.boot = fixture_id(9);
+	must(store_begin(c.store, &err), &err);
+	for (; b.seq <= 300; b.seq++)
+		put(&c, &b);
+	must(store_commit(c.store, &err), &err);
+	evaluate(&c);
+	before = looks(&c);
+	/* Another batch, and the first word of another device's clock. */
+	put_events(&c, 1, "step.begin", "o-1");
+	assert_int_equal(looks(&c), before);
+	must(store_begin(c.store, &err), &err);
+	must(store_spool(c.store, &id, "another-1", &other, &err), &err);
+	seg.id = 1;
+	must(store_clock(c.store, other, &seg, &err), &err);
+	must(store_commit(c.store, &err), &err);
+	assert_int_equal(looks(&c), before);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 300);
+	/* Its own. */
+	seg.id = 2;
+	must(store_begin(c.store, &err), &err);
+	must(store_clock(c.store, spool(&c), &seg, &err), &err);
+	must(store_commit(c.store, &err), &err);
+	for (int i = 0; i < 3; i++)
+		evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 0);
+	close_centre(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_waits_is_left_alone_until_something_helps),
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
 		cmocka_unit_test(another_zone_moves_no_case),

@@ -60,6 +60,7 @@ eval_close(struct eval *e)
 	roster_free(e->roster);
 	control_reader_close(e->reader);
 	store_read_close(e->telemetry);
+	eval_waiters_free(&e->waiters);
 	(void)pthread_cond_destroy(&e->wake);
 	(void)pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -112,6 +113,7 @@ count_rows(struct eval *e, struct bl_err *err)
 	e->status.lsn = lsn;
 	e->status.dirty = dirty;
 	e->status.waiting = waiting;
+	e->status.waiting_looks = e->waiters.looks;
 	e->status.behind_batches = e->head.batch_id > batch_id ? e->head.batch_id - batch_id : 0;
 	pthread_mutex_unlock(&e->lock);
 	return BL_OK;

@@ -86,7 +86,8 @@ take_events_again(
 	    "tiit", s->device, s->from_unix_ms, s->to_unix_ms, s->site->id);
 	if (rc < 0 || there > 0)
 		return rc;
-	tx->e->retried_version = -1; /* they can be taken in at once */
+	tx->e->retried_maps = -1; /* they can be taken in at once: from the first one on */
+	tx->e->retried_id = 0;
 	return control_sql_run(tx->db, err,
 	    "INSERT OR IGNORE INTO eval_waiting (batch_id, device, since_unix_ms)"
 	    " SELECT DISTINCT e.batch_id, e.device, ?1 FROM case_head h CROSS JOIN case_event e"

@@ -39,6 +39,18 @@ struct eval_span {
 	enum eval_priority priority;
 };
 
+/* ---- eval_waiting.c: devices of which something waits ---- */
+struct eval_waiter;
+struct eval_waiters {
+	struct eval_waiter *w;
+	size_t n, size;
+	uint64_t round;
+	int64_t maps;	/* of the store when this round began */
+	bool all;	/* this round looks at all of them */
+	uint64_t looks; /* at batches, in all */
+};
+void eval_waiters_free(struct eval_waiters *all);
+
 struct eval {
 	struct eval_opts opts;
 	const struct bl_clock *clock;
@@ -63,8 +75,9 @@ struct eval {
 	 */
 	struct store_log_head head;
 	bool behind;
-	bool waiting_left;       /* of what waits: not all of it was looked at */
-	int64_t retried_version; /* of the store's file when what waits was last looked at */
+	bool waiting_left;    /* of what waits: not all of it was looked at */
+	int64_t retried_maps; /* store_log_head.maps when it was; -1: all of it must be, again */
+	struct eval_waiters waiters;
 
 	/* the thread */
 	pthread_t thread;
@@ -109,9 +122,13 @@ int eval_dirty_site(struct eval_tx *tx, const char *site, int64_t begin, int64_t
 int eval_take_log(struct eval *e, struct bl_err *err);
 /* Whether the log has something that has not been taken in: by what is committed. */
 int eval_log_more(struct eval *e, bool *out, struct bl_err *err);
-int eval_retry_waiting(struct eval *e, struct bl_err *err);
+/* One that waited: 1: taken in, or gone; 0: it waits on; negative. */
+int eval_take_again(struct eval_tx *tx, int64_t id, struct bl_err *err);
 /* The store's epoch against the one that the results speak of. */
 int eval_check_epoch(struct eval *e, struct bl_err *err);
+
+/* ---- eval_waiting.c ---- */
+int eval_retry_waiting(struct eval *e, struct bl_err *err);
 
 /* ---- eval_work.c ---- */
 int eval_work_dirty(struct eval *e, struct bl_err *err);

@@ -288,109 +288,28 @@ eval_take_log(struct eval *e, struct bl_err *err)
 	return n > 0;
 }
 
-/* ---- what waits for its clock map or dictionary ---- */
+/* ---- what waited ---- */
 
-#define RETRY_AT_ONCE 256
-#define LOOK_AT_ONCE  4096u
-
-static int
-retry_one(struct take *t, int64_t id, struct bl_err *err)
+int
+eval_take_again(struct eval_tx *tx, int64_t id, struct bl_err *err)
 {
+	struct take t = { .tx = tx, .err = err };
 	int64_t still = 0;
 	int rc;
 
 	if ((rc = control_sql_run(
-		 t->tx->db, err, "DELETE FROM eval_waiting WHERE batch_id = ?", "i", id)) < 0)
+		 tx->db, err, "DELETE FROM eval_waiting WHERE batch_id = ?", "i", id)) < 0)
 		return rc;
-	rc = store_log_batch(t->tx->e->telemetry, id, take_batch, t, err);
-	if (t->rc < 0)
-		return t->rc;
+	rc = store_log_batch(tx->e->telemetry, id, take_batch, &t, err);
+	if (t.rc < 0)
+		return t.rc;
 	if (rc == BL_ENOTFOUND) /* superseded meanwhile */
 		return 1;
 	if (rc < 0)
 		return rc;
-	rc = control_sql_int(t->tx->db, err, 0, &still,
+	rc = control_sql_int(tx->db, err, 0, &still,
 	    "SELECT count(*) FROM eval_waiting WHERE batch_id = ?", "i", id);
 	return rc < 0 ? rc : still == 0;
-}
-
-struct waiting {
-	int64_t id[RETRY_AT_ONCE];
-	unsigned n, placed;
-};
-
-static int
-retry_all(struct eval_tx *tx, void *ctx, struct bl_err *err)
-{
-	struct take t = { .tx = tx, .err = err };
-	struct waiting *w = ctx;
-	int rc;
-
-	for (unsigned i = 0; i < w->n && !eval_tx_late(tx); i++) {
-		if ((rc = retry_one(&t, w->id[i], err)) < 0)
-			return rc;
-		w->placed += rc == 1;
-	}
-	return BL_OK;
-}
-
-/* Whether one of them can be taken in now, without a turn of the writer. */
-static bool
-can_be_read(void *ctx, const struct store_log_batch *b)
-{
-	*(bool *)ctx = b->begin_unix_ms != STORE_TIME_NONE && !b->dict_missing;
-	return false;
-}
-
-/* Goes on where it stopped the last time, or what can never be read would hide the rest. */
-static int
-waiting_ids(struct eval *e, struct waiting *w, struct bl_err *err)
-{
-	unsigned looked = 0;
-	sqlite3_stmt *st;
-	int rc;
-
-	rc = control_sql_prepare(&st, e->reader, err,
-	    "SELECT batch_id FROM eval_waiting WHERE batch_id > ? ORDER BY batch_id LIMIT ?", "ii",
-	    e->retried_id, (int64_t)LOOK_AT_ONCE);
-	if (rc < 0)
-		return rc;
-	while (w->n < RETRY_AT_ONCE && (rc = control_sql_step(st, err)) == 1) {
-		const int64_t id = sqlite3_column_int64(st, 0);
-		bool now = false;
-
-		rc = store_log_batch(e->telemetry, id, can_be_read, &now, err);
-		if (rc < 0 && rc != BL_ENOTFOUND)
-			break;
-		if (now || rc == BL_ENOTFOUND)
-			w->id[w->n++] = id;
-		e->retried_id = id;
-		looked++;
-	}
-	(void)sqlite3_finalize(st);
-	if (looked < LOOK_AT_ONCE && w->n < RETRY_AT_ONCE)
-		e->retried_id = 0;
-	return rc < 0 && rc != BL_ENOTFOUND ? rc : BL_OK;
-}
-
-int
-eval_retry_waiting(struct eval *e, struct bl_err *err)
-{
-	struct waiting w = { .n = 0 };
-	int rc;
-
-	e->waiting_left = false;
-	if (e->head.version == e->retried_version)
-		return 0; /* nothing has come that could help */
-	if ((rc = waiting_ids(e, &w, err)) < 0)
-		return rc;
-	if (w.n > 0 && (rc = eval_write(e, retry_all, &w, err)) < 0)
-		return rc;
-	/* Not all were looked at, or not all taken in: on with them in the next step. */
-	e->waiting_left = e->retried_id != 0 || w.placed < w.n;
-	if (!e->waiting_left)
-		e->retried_version = e->head.version;
-	return w.placed > 0;
 }
 
 /* ---- the epoch ---- */
@@ -444,5 +363,9 @@ eval_check_epoch(struct eval *e, struct bl_err *err)
 					" evaluated again, without messages");
 	}
 	e->epoch = head.epoch;
+	/* What was known of maps was known of another store. */
+	eval_waiters_free(&e->waiters);
+	e->retried_id = 0;
+	e->retried_maps = -1;
 	return !same;
 }

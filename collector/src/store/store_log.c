@@ -30,12 +30,33 @@ store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *
 	out->batch_id = sqlite3_column_int64(st, 1);
 	out->gap_id = sqlite3_column_int64(st, 2);
 	out->moved_id = sqlite3_column_int64(st, 3);
+	out->maps = sqlite3_column_int64(st, 4);
 	(void)sqlite3_reset(st);
 	st = read_bind(r, READ_LOG_VERSION, err, "");
 	if ((rc = read_step(r, st, err)) <= 0)
 		return rc;
 	out->version = sqlite3_column_int64(st, 0);
 	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
+int
+store_log_maps(struct store_read *r, const char *device, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int64_t device_id;
+	int rc;
+
+	*out = 0;
+	if ((rc = read_device_id(r, device, &device_id, err)) <= 0)
+		return rc;
+	st = read_bind(r, READ_LOG_MAPS, err, "i", device_id);
+	if ((rc = read_step(r, st, err)) < 0)
+		return rc;
+	if (rc == 1) {
+		*out = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
 	return BL_OK;
 }
 

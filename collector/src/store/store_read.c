@@ -232,7 +232,9 @@ static const char *const read_text[READ_COUNT] = {
 			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
 	[READ_LOG_HEAD] =
 	    "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
-	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved)",
+	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved),"
+	    " (SELECT maps FROM total)",
+	[READ_LOG_MAPS] = "SELECT sum(dict_version + clock_version) FROM spool WHERE device_id = ?",
 	[READ_LOG_VERSION] = "PRAGMA data_version",
 	/* Not settled, though the agent has named it and still held it when it did. */
 	[READ_LOG_BACKLOG] =

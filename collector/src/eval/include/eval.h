@@ -55,6 +55,7 @@ struct eval_status {
 	int64_t batch_id, lsn;
 	int64_t behind_batches;    /* in the log, not taken in */
 	int64_t dirty, waiting;    /* spans to be worked out; batches without clock or dictionary */
+	uint64_t waiting_looks;    /* at one of those, to see whether it can be taken in */
 	uint64_t steps, cells_changed, parts_stored, findings;
 	uint64_t events_refused; /* step events that belong to no case; repeats too */
 	int64_t longest_tx_ms;

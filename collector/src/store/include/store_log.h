@@ -16,8 +16,12 @@ struct store_log_head {
 	struct bl_id epoch;
 	int64_t batch_id, gap_id, moved_id; /* the newest; 0: none */
 	int64_t version; /* of the file: another one after each commit of somebody else */
+	int64_t maps; /* grows with every entry of a dictionary and trusted segment of a clock map */
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
+
+/* The same of one device: how many entries and segments there are.  0: never heard of. */
+int store_log_maps(struct store_read *r, const char *device, int64_t *out, struct bl_err *err);
 
 /* *out: the device is known to hold batches of the spool in use that have not come yet. */
 int store_log_backlog(struct store_read *r, const char *device, bool *out, struct bl_err *err);
