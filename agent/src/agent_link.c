@@ -309,6 +309,7 @@ agent_link_report(const struct agent *a, struct bl_report_link *out)
 		.via_proxy = a->config->proxy_host != NULL,
 		.max_packet_bytes = a->mqtt != NULL ? bl_mqtt_max_packet(a->mqtt) : 0,
 		.connections = a->connections,
+		.rtt_ms = a->mqtt != NULL ? bl_mqtt_rtt_ms(a->mqtt) : 0,
 		.rate_bytes_per_s = st.rate_bytes_per_s };
 	if (a->mqtt != NULL)
 		(void)snprintf(out->local_address, sizeof(out->local_address), "%s",

@@ -188,6 +188,8 @@ way_configure(struct bl_link *l, const struct bl_link_cfg *cfg, struct bl_err *e
 		return bl_fail(err, BL_ENOMEM, "link: out of memory");
 	free(l->proxy_password_file);
 	l->proxy_password_file = copy;
+	if (copy != NULL)
+		link_proxy_check_password(copy);
 	if (strcmp(l->proxy_host, host) != 0 || l->proxy_port != cfg->proxy_port)
 		l->good.size = 0;
 	memmove(l->proxy_host, host, strlen(host) + 1);

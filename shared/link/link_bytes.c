@@ -87,3 +87,16 @@ link_bytes_close(struct bl_link *l)
 	l->bytes.out_bytes += last.out_bytes;
 	link_close_fd(&l->outer_fd);
 }
+
+unsigned
+bl_link_rtt_ms(const struct bl_link *l)
+{
+	struct tcp_info t = { 0 };
+	socklen_t size = sizeof(t);
+
+	/* The kernel knows the way to the proxy, and nothing of what lies behind it. */
+	if (l->outer_fd < 0 || l->proxy_host[0] != '\0' ||
+	    getsockopt(l->outer_fd, IPPROTO_TCP, TCP_INFO, &t, &size) != 0)
+		return 0;
+	return (t.tcpi_rtt + 999) / 1000;
+}

@@ -169,6 +169,7 @@ void link_dial_end(struct bl_link *l);
 /* proxy */
 void link_proxy_begin(struct bl_link *l);
 void link_proxy_step(struct bl_link *l);
+void link_proxy_check_password(const char *path); /* a word in the log when others can read it */
 
 /* tls */
 void link_tls_begin(struct bl_link *l);

@@ -11,12 +11,26 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <fcntl.h>
 
 #include <mbedtls/base64.h>
 
+#include "branchline/log.h"
+
 #define PASSWORD_MAX 256
+
+void
+link_proxy_check_password(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		bl_warn("link",
+		    "the proxy's password %s can be read by others (mode %03o); make it 0600", path,
+		    (unsigned)st.st_mode & 0777);
+}
 
 /* The first line of the file; false: link_fail has said why. */
 static bool

@@ -541,6 +541,12 @@ bl_mqtt_link_bytes(const struct bl_mqtt *m, struct bl_link_bytes *out)
 	bl_link_bytes(m->link, out);
 }
 
+unsigned
+bl_mqtt_rtt_ms(const struct bl_mqtt *m)
+{
+	return bl_link_rtt_ms(m->link);
+}
+
 void
 bl_mqtt_stats(const struct bl_mqtt *m, struct bl_mqtt_stats *out)
 {

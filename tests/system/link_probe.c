@@ -169,7 +169,7 @@ on_up(void *ctx)
 	printf("{\"event\":\"up\",\"max_packet\":%zu,\"resumed\":%s", bl_mqtt_max_packet(p->mqtt),
 	    bl_mqtt_link_report(p->mqtt)->resumed ? "true" : "false");
 	print_text("peer", bl_mqtt_link_report(p->mqtt)->peer);
-	printf("}\n");
+	printf(",\"rtt_ms\":%u}\n", bl_mqtt_rtt_ms(p->mqtt));
 	fflush(stdout);
 }
 

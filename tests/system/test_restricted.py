@@ -50,6 +50,7 @@ def link(agent):
 
 def test_delivery_over_websocket_through_a_proxy_that_stalls_cuts_and_shows_a_login_page(restricted):
     org, agent, proxy = restricted
+    (agent.folder / "proxy-password").chmod(0o644)
     told = diagnose(agent)
     assert "it lets us through to 127.0.0.1" in told.stdout and "WebSocket      ok" in told.stdout
     agent.start()
@@ -84,6 +85,7 @@ def test_delivery_over_websocket_through_a_proxy_that_stalls_cuts_and_shows_a_lo
 
     arrive_in_full(org, agent, agent.base)
     assert check_values(Store(org), agent.device) >= 60
+    assert "proxy-password can be read by others (mode 644); make it 0600" in agent.process.log()
     everything = agent.process.log() + told.stdout + text + str(agent.status())
     assert "geheim" not in everything
 

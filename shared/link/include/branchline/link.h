@@ -139,6 +139,9 @@ struct bl_link_bytes {
 };
 
 void bl_link_bytes(const struct bl_link *l, struct bl_link_bytes *out);
+/* Round trip to the server as the kernel's TCP sees it, rounded up; 0: no connection, or a proxy is
+ * between. */
+unsigned bl_link_rtt_ms(const struct bl_link *l);
 
 /* Dates of certificates are judged by a clock known to be wrong: see server_not_before_unix_ms. */
 void bl_link_clock_untrusted(struct bl_link *l, bool untrusted);

@@ -138,6 +138,8 @@ const struct bl_link_report *bl_mqtt_link_report(const struct bl_mqtt *m);
 
 /* What the network carried for all connections so far; see bl_link_bytes. */
 void bl_mqtt_link_bytes(const struct bl_mqtt *m, struct bl_link_bytes *out);
+/* See bl_link_rtt_ms. */
+unsigned bl_mqtt_rtt_ms(const struct bl_mqtt *m);
 
 void bl_mqtt_stats(const struct bl_mqtt *m, struct bl_mqtt_stats *out);
 
