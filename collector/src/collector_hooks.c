@@ -99,6 +99,7 @@ status(void *ctx, struct api_status *out)
 	out->live_up = s.live_up;
 	out->past_up = s.past_up;
 	(void)snprintf(out->broker_why, sizeof(out->broker_why), "%s", s.why);
+	out->broker_dropped = s.broker_dropped;
 	out->store_ok = s.store_ok && s.since_progress_ms < WRITER_STUCK_MS;
 	if (!s.store_ok)
 		(void)snprintf(out->store_why, sizeof(out->store_why), "%s", s.store_why);
@@ -172,6 +173,10 @@ metrics(void *ctx, struct api_metrics *m)
 	COUNT("questions_total", "Questions sent for what is missing.", s.core.questions);
 	COUNT("queue_dropped_total", "Messages dropped because a queue was full; they come again.",
 	    s.queue_dropped + s.mailbox_dropped);
+	if (s.broker_dropped >= 0)
+		GAUGE("broker_dropped_messages",
+		    "Messages that the broker dropped since it began; they come again.",
+		    s.broker_dropped);
 	COUNT("lookup_failures_total", "Messages dropped because devices could not be looked up.",
 	    s.core.lookup_failures);
 	COUNT("holes_refused_total", "Batches dropped because a stream has too many holes.",

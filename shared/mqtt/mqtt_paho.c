@@ -110,11 +110,12 @@ connect_failed_cb(void *context, MQTTAsync_failureData5 *data)
 static void
 subscribed_cb(void *context, MQTTAsync_successData5 *data)
 {
+	const int optional = (int)((uintptr_t)context & ((1u << SLOT_BITS) - 1));
 	int worst = (int)data->reasonCode;
 
 	/* The list is there only when more than one topic was asked for. */
 	if (data->alt.sub.reasonCodeCount > 1 && data->alt.sub.reasonCodes != NULL)
-		for (int i = 0; i < data->alt.sub.reasonCodeCount; i++)
+		for (int i = 0; i < data->alt.sub.reasonCodeCount - optional; i++)
 			if ((int)data->alt.sub.reasonCodes[i] > worst)
 				worst = (int)data->alt.sub.reasonCodes[i];
 	post_code(context, MQTT_NOTE_SUBSCRIBED, worst);
@@ -358,7 +359,11 @@ mqtt_paho_subscribe(struct bl_mqtt *m, struct bl_err *err)
 	MQTTSubscribe_options *each = calloc(n, sizeof(*each));
 	int *qos = calloc(n, sizeof(*qos));
 	int rc = MQTTASYNC_FAILURE;
+	unsigned optional = 0;
 
+	/* At the end, what the broker says of itself: one that says nothing is as good. */
+	while (optional + 1 < n && m->subscribe[n - 1 - optional][0] == '$')
+		optional++;
 	for (unsigned i = 0; each != NULL && qos != NULL && i < n; i++) {
 		each[i] = (MQTTSubscribe_options)MQTTSubscribe_options_initializer;
 		/* The retained flag as it was published: a retained command or batch is refused
@@ -369,7 +374,7 @@ mqtt_paho_subscribe(struct bl_mqtt *m, struct bl_err *err)
 	if (each != NULL && qos != NULL) {
 		response.onSuccess5 = subscribed_cb;
 		response.onFailure5 = subscribe_failed_cb;
-		response.context = context_of(m, 0);
+		response.context = context_of(m, optional);
 		response.subscribeOptions = each[0];
 		response.subscribeOptionsCount = (int)n;
 		response.subscribeOptionsList = each;

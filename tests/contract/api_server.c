@@ -112,6 +112,7 @@ status(void *ctx, struct api_status *out)
 	if (s->broker_up)
 		return;
 	(void)snprintf(out->broker_why, sizeof(out->broker_why), "connection refused");
+	out->broker_dropped = 7;
 	(void)snprintf(out->eval_why, sizeof(out->eval_why), "disk full");
 	(void)snprintf(out->delivery_problem, sizeof(out->delivery_problem), "no such host");
 	out->messages_waiting = 1;

@@ -645,7 +645,7 @@ def test_health_status_and_metrics(fleet, viewer):
     assert b"[+] store-open ok" in down.body
     assert b"[-] evaluator failed: disk full" in down.body
     status = viewer.ok("GET", "/status")
-    assert status["broker"] == {"live": "down", "past": "down", "why": "connection refused"}
+    assert status["broker"] == {"live": "down", "past": "down", "why": "connection refused", "dropped": 7}
     assert status["evaluator"] == {"ok": False, "why": "disk full", "behind_batches": 3, "dirty_spans": 2,
                                    "waiting_batches": 1}
     assert status["delivery"] == {"messages_waiting": 1, "oldest_message_unix_ms": 1763801990000, "problem": None}

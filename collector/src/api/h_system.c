@@ -121,6 +121,7 @@ get_status(struct api_req *r, struct bl_err *err)
 	jsonw_str(&r->w, "live", s.live_up ? "up" : "down");
 	jsonw_str(&r->w, "past", s.past_up ? "up" : "down");
 	jsonw_str(&r->w, "why", s.broker_why[0] != '\0' ? s.broker_why : NULL);
+	jsonw_int_or_null(&r->w, "dropped", s.broker_dropped >= 0, s.broker_dropped);
 	jsonw_object_end(&r->w);
 	jsonw_int(&r->w, "batches", (int64_t)t.batches);
 	jsonw_int(&r->w, "samples", (int64_t)t.samples);

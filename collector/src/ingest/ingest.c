@@ -46,6 +46,7 @@ struct connection {
 	bool up;
 	char why[256];
 	uint64_t mailbox_dropped;
+	struct bl_log_limit dropped_log; /* this thread's own */
 };
 
 struct ingest {
@@ -67,6 +68,7 @@ struct ingest {
 	struct store_stats store_stats;
 	struct store_damage damage;
 	uint64_t commit_failures;
+	int64_t broker_dropped;        /* -1: not told */
 	struct ingest_requeue requeue; /* changes only while none is under way */
 	struct ingest_requeue_status requeue_status;
 	/* the writer's own: */
@@ -143,11 +145,38 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 			queue_item_free(&it);
 }
 
+/* How many messages the broker has dropped since it began: a queue of its own was full. */
+static void
+broker_dropped(struct connection *c, const struct bl_mqtt_msg *m)
+{
+	struct ingest *in = c->in;
+	char text[24] = "";
+	unsigned swallowed;
+	int64_t n, before;
+
+	memcpy(text, m->payload, m->len < sizeof(text) ? m->len : sizeof(text) - 1);
+	n = strtoll(text, NULL, 10);
+	(void)pthread_mutex_lock(&in->mtx);
+	before = in->broker_dropped;
+	in->broker_dropped = n;
+	(void)pthread_mutex_unlock(&in->mtx);
+	if (before >= 0 && n > before &&
+	    bl_log_allow(&c->dropped_log, bl_mono_ms(in->clock), 60000, &swallowed))
+		bl_warn("ingest",
+		    "the broker dropped messages, its queue for a client was full; what was not "
+		    "receipted comes again dropped=%lld suppressed=%u",
+		    (long long)(n - before), swallowed);
+}
+
 static void
 on_message(void *ctx, const struct bl_mqtt_msg *m)
 {
 	struct connection *c = ctx;
 
+	if (m->topic[0] == '$') {
+		broker_dropped(c, m);
+		return;
+	}
 	if (queue_push(c->queue, m->topic, m->payload, m->len, m->retained))
 		wake_writer(c->in);
 }
@@ -622,7 +651,7 @@ int
 ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err *err)
 {
 	static const char *const live[] = { "bl/1/up/+/+/hello", "bl/1/up/+/+/live",
-		"bl/1/up/+/+/presence", NULL };
+		"bl/1/up/+/+/presence", "$SYS/broker/publish/messages/dropped", NULL };
 	static const char *const past[] = { "bl/1/up/+/+/past", NULL };
 	struct ingest_core_opts core = {
 		.store = opts->store,
@@ -652,6 +681,7 @@ ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err 
 	in->queue_bytes = opts->queue_bytes > 0 ? (uint64_t)opts->queue_bytes : 32u << 20;
 	in->epoch = *store_epoch(opts->store);
 	in->store_ok = true;
+	in->broker_dropped = -1;
 	in->live.wake_fd = in->past.wake_fd = -1;
 	in->last_round_mono_ms = bl_mono_ms(in->clock);
 	core.publish_ctx = in;
@@ -766,6 +796,7 @@ ingest_status(struct ingest *in, struct ingest_status *out)
 	out->store = in->store_stats;
 	out->damage = in->damage;
 	out->commit_failures = in->commit_failures;
+	out->broker_dropped = in->broker_dropped;
 	(void)pthread_mutex_unlock(&in->mtx);
 	queue_figures(in->live.queue, &n, &bytes, &dropped);
 	out->queued_messages = n;

@@ -23,12 +23,13 @@ struct api_metrics;
 
 /* What the collector knows of itself; filled by its callback for /status, /readyz, /metrics. */
 struct api_status {
-	bool live_up, past_up; /* the two broker connections */
-	char broker_why[256];  /* why one is down; empty: not known or up */
-	bool store_ok;         /* the last telemetry commit went well, and none is overdue */
+	bool live_up, past_up;  /* the two broker connections */
+	char broker_why[256];   /* why one is down; empty: not known or up */
+	int64_t broker_dropped; /* messages, since it began, as it says; -1: not told */
+	bool store_ok;          /* the last telemetry commit went well, and none is overdue */
 	char store_why[256];
-	int64_t disk_free_bytes;     /* -1: not known */
-	bool disk_full;              /* nothing is taken in until there is room */
+	int64_t disk_free_bytes; /* -1: not known */
+	bool disk_full;          /* nothing is taken in until there is room */
 	int64_t wal_bytes;
 	uint64_t commit_failures;
 	/* The damaged store that was set aside last; empty: none. */

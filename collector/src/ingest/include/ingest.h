@@ -93,6 +93,7 @@ struct ingest_status {
 	int64_t since_progress_ms;   /* since the writer last went round its loop */
 	uint64_t queued_messages, queued_bytes, queue_dropped;
 	uint64_t mailbox_dropped;
+	int64_t broker_dropped;   /* messages, since the broker began, as it says; -1: not told */
 	uint64_t commit_failures; /* groups that did not get into the store */
 	struct ingest_core_stats core;
 	struct store_stats store;

@@ -45,10 +45,11 @@ struct bl_mqtt_handlers {
 };
 
 struct bl_mqtt_opts {
-	struct bl_link_cfg link;      /* copied, strings too */
-	const char *client_id;        /* equals the certificate's common name */
-	const char *const *subscribe; /* NULL-terminated; QoS 1 */
-	const char *will_topic;       /* NULL: no will; else retained, QoS 1 */
+	struct bl_link_cfg link; /* copied, strings too */
+	const char *client_id;   /* equals the certificate's common name */
+	/* NULL-terminated; QoS 1.  Those at the end that begin with '$' may be refused. */
+	const char *const *subscribe;
+	const char *will_topic; /* NULL: no will; else retained, QoS 1 */
 	const void *will;
 	size_t will_len;
 	unsigned keepalive_s;    /* <= 30 */
