@@ -76,7 +76,9 @@ feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_ba
 		return err->code;
 	while ((rc = db_step(s, st, err)) == 1) {
 		f->left = f->rows == max_rows ||
-			  (f->rows > 0 && !fits(s, enc, sqlite3_column_int64(st, 3))) ||
+			  (f->rows > 0 &&
+			      (!fits(s, enc, sqlite3_column_int64(st, 3)) ||
+				  f->bytes + sqlite3_column_bytes(st, 5) > txn_bytes_most(s))) ||
 			  (fed = feed_row(s, stream, st, enc, f)) == BL_EFULL;
 		if (f->left)
 			f->next_ms = sqlite3_column_int64(st, 2);
@@ -231,7 +233,7 @@ store(struct spool *s, const struct bl_batch_header *h, const struct bl_buf *msg
 	const int64_t id = batch_id(s->d.gen, h->stream, h->seq);
 	int rc;
 
-	if ((rc = txn_begin(s, err)) < 0)
+	if ((rc = txn_begin_for(s, f->bytes + (int64_t)msg->len, err)) < 0)
 		return rc;
 	rc = batch_insert(s, id, h, 0, h->n_samples, msg, err);
 	(void)bl_fault_hit("spool.cutting");

@@ -632,6 +632,12 @@ settle_log(struct spool *s, struct bl_err *err)
 	return BL_OK;
 }
 
+int64_t
+txn_bytes_most(const struct spool *s)
+{
+	return (s->wal_max_bytes - SPOOL_TXN_WAL_BYTES) / 9 * 8;
+}
+
 int
 txn_begin(struct spool *s, struct bl_err *err)
 {

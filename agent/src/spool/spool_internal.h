@@ -329,6 +329,8 @@ int db_number(struct spool *s, const char *sql, int64_t *out, struct bl_err *err
 int txn_begin(struct spool *s, struct bl_err *err);
 /* One that writes or frees so many bytes of messages and rows: the log must have room for it. */
 int txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err);
+/* The most that may be said to it: the whole log is for that transaction. */
+int64_t txn_bytes_most(const struct spool *s);
 int txn_commit(struct spool *s, struct bl_err *err);
 void txn_rollback(struct spool *s);
 /*

@@ -96,7 +96,7 @@ move_batch(struct spool *s, int64_t id, int64_t bytes, const struct bl_batch_hea
 	const int64_t to = batch_id(s->d.gen, h->stream, h->seq);
 	int rc;
 
-	if ((rc = txn_begin(s, err)) < 0)
+	if ((rc = txn_begin_for(s, bytes + (int64_t)msg->len, err)) < 0)
 		return rc;
 	if ((rc = batch_delete(s, id, true, bytes, err)) < 0 ||
 	    (rc = batch_insert(s, to, h, BATCH_ELSEWHERE, samples, msg, err)) < 0 ||

@@ -77,8 +77,9 @@ struct thinner {
 	struct window *window;
 	struct failed_run *failed; /* of the batch in work */
 	size_t n_failed, size_failed;
-	int64_t gone; /* samples that were there one by one */
-	int64_t kept; /* and those that are */
+	int64_t gone;  /* samples that were there one by one */
+	int64_t kept;  /* and those that are */
+	int64_t fewer; /* than there were, of either kind */
 };
 
 /* ---- which batches ---- */
@@ -279,6 +280,7 @@ window_close(struct thinner *t, uint32_t id)
 		t->gone += w->ones - 1;
 		t->kept++;
 	}
+	t->fewer += w->entries > 0 ? w->entries - 1 : 0;
 	w->entries = w->known = w->ones = 0;
 	return rc;
 }
@@ -407,8 +409,9 @@ name_thinned(struct spool *s, const struct group *g, const struct thinner *t, st
 		.samples = (uint64_t)t->gone,
 	};
 
-	/* Means of means: of what was accepted nothing more is gone. */
-	return t->gone > 0 ? ledger_add(s, &gap, err) : ledger_replaced(s, &gap, err);
+	/* Told also when nothing more is gone (means of means): until then the seqs are holes
+	 * there. */
+	return ledger_add(s, &gap, err);
 }
 
 static int
@@ -475,7 +478,7 @@ finish(struct spool *s, const struct group *g, struct thinner *t, struct bl_err 
 
 	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
 	rc = bl_batch_enc_finish(t->enc, &h, &msg, err);
-	if (rc == BL_EFULL || (rc == BL_OK && (int64_t)msg.len * 8 > g->bytes * 7))
+	if (rc == BL_EFULL || t->fewer == 0 || (rc == BL_OK && (int64_t)msg.len * 8 > g->bytes * 7))
 		rc = leave_as_is(s, g, err);
 	else if (rc == BL_OK)
 		rc = replace(s, g, t, &h, &msg, err);

@@ -18,7 +18,9 @@
 
 #include "spool_internal.h"
 
-#define SLICE 16
+#define PAGES_LEAST 32 /* a full batch has 17 */
+#define SLICE       16
+#define SLICE_BYTES (128 * 1024) /* of messages that one slice frees, or one batch */
 
 struct victim {
 	int64_t id, bytes, samples, begin_ms, end_ms, gaps;
@@ -47,7 +49,7 @@ pages_wanted(const struct spool *s)
 {
 	const int64_t wanted = s->max_pages / 8;
 
-	return wanted > 96 ? 96 : wanted;
+	return wanted > 96 ? 96 : wanted < PAGES_LEAST ? PAGES_LEAST : wanted;
 }
 
 /* ---- dropping with a name ---- */
@@ -90,7 +92,7 @@ replaced_by(struct spool *s, int64_t id, struct bl_batch_header *h, struct bl_er
 	return rc;
 }
 
-/* What it stood for does not come, either: one that was split, or means of which it is the mean. */
+/* A part of a batch that was offered goes: then what it stood for does not come, either. */
 static int
 name_replaced(struct spool *s, const struct victim *v, const struct bl_gap *gap, struct bl_err *err)
 {
@@ -98,7 +100,7 @@ name_replaced(struct spool *s, const struct victim *v, const struct bl_gap *gap,
 	struct bl_batch_header h;
 	int rc;
 
-	if ((v->flags & ~BATCH_OFFERED) == 0 || (rc = replaced_by(s, v->id, &h, err)) == 0)
+	if ((v->flags & BATCH_ELSEWHERE) == 0 || (rc = replaced_by(s, v->id, &h, err)) == 0)
 		return BL_OK;
 	if (rc < 0)
 		return rc;
@@ -261,14 +263,20 @@ drop_receipted(struct spool *s, const struct victim *v, struct bl_err *err)
 	return rc < 0 ? rc : trimmed_add(s, v->id, err);
 }
 
+/* As many of the first as one transaction may free, at least one: *n. */
 static int
-drop_all(struct spool *s, const struct victim *v, unsigned n, struct bl_err *err)
+drop_first(struct spool *s, const struct victim *v, unsigned *n, struct bl_err *err)
 {
+	int64_t bytes = v[0].bytes;
+	unsigned most = 1;
 	int rc;
 
-	if ((rc = txn_begin(s, err)) < 0)
+	for (; most < *n && bytes + v[most].bytes <= SLICE_BYTES; most++)
+		bytes += v[most].bytes;
+	*n = most;
+	if ((rc = txn_begin_for(s, bytes, err)) < 0)
 		return rc;
-	for (unsigned i = 0; i < n && rc == BL_OK; i++)
+	for (unsigned i = 0; i < most && rc == BL_OK; i++)
 		rc = v[i].waiting ? drop_named(s, &v[i], BL_GAP_EVICTED, err)
 				  : drop_receipted(s, &v[i], err);
 	(void)bl_fault_hit("spool.trimming");
@@ -325,7 +333,7 @@ trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 		rc = find_waiting(s, v, &n, &inner);
 	}
 	if (rc == BL_OK && n > 0)
-		rc = drop_all(s, v, n, &inner);
+		rc = drop_first(s, v, &n, &inner);
 	if (rc == BL_OK)
 		*freed = n;
 	return rc;
@@ -345,7 +353,7 @@ drop_old(struct spool *s, unsigned *n, struct bl_err *err)
 	rc = find_receipted(s, bl_unix_ms(s->clock) - s->keep_receipted_ms, v, n, err);
 	if (rc == BL_OK && *n == 0)
 		s->age_mono_ms = now + SPOOL_AGE_MS;
-	return rc == BL_OK && *n > 0 ? drop_all(s, v, *n, err) : rc;
+	return rc == BL_OK && *n > 0 ? drop_first(s, v, n, err) : rc;
 }
 
 static int

@@ -1,0 +1,681 @@
+/*
+ * Thinning: when the cap presses, means take the place of samples before anything
+ * is dropped.  The oracle of the kit: values rise by one, so a mean with its least
+ * and largest says exactly whom it stands for; came and means together must be 1..N.
+ */
+#include "spool_kit.h"
+
+#include <sqlite3.h>
+
+#include "shim.h"
+
+#define SMALL     (1024 * 1024)
+#define STEPS_MAX 400 /* that fill a small spool, and more */
+#define PART      30  /* ticks of a batch */
+
+static int
+setup(void **state)
+{
+	struct kit *k;
+	const int rc = kit_setup(state);
+
+	k = *state;
+	k->opts.max_bytes = SMALL;
+	return rc;
+}
+
+/* ---- what a test does ---- */
+
+/* A step that fills the spool: it does not compress, and no policy thins it. */
+static void
+fill(struct kit *k)
+{
+	static char text[8][1000];
+	static const char *const keys[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+	struct bl_event ev = {
+		.boot_ms = k->time.boot_ms, .type = { "step.event", 10 }, .n_attrs = 8
+	};
+	struct bl_err err = { 0 };
+
+	for (unsigned i = 0; i < 8; i++) {
+		for (unsigned j = 0; j < sizeof(text[i]); j++)
+			text[i][j] = (char)('!' + kit_random(&k->time, 90));
+		ev.attr[i] = (struct bl_attr){ .key = { keys[i], 1 },
+			.type = BL_ATTR_TEXT,
+			.text = { text[i], sizeof(text[i]) } };
+	}
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+}
+
+static void
+assert_under_cap(const struct kit *k)
+{
+	assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
+}
+
+static int64_t
+number(const struct kit *k, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open_v2(k->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return n;
+}
+
+/* Batches of a stream that have none of these bits. */
+static int64_t
+without(const struct kit *k, enum bl_stream stream, int bits)
+{
+	char sql[160];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT count(*) FROM batch WHERE (id>>48)&3=%d AND offered&%d=0", (int)stream, bits);
+	return number(k, sql);
+}
+
+static int64_t
+with(const struct kit *k, enum bl_stream stream, int bits)
+{
+	char sql[160];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT count(*) FROM batch WHERE (id>>48)&3=%d AND offered&%d", (int)stream, bits);
+	return number(k, sql);
+}
+
+static void
+trim(struct kit *k)
+{
+	struct bl_err err = { 0 };
+	bool more = true;
+
+	while (more) {
+		if (spool_trim(k->s, &more, &err) < 0)
+			fail_msg("trim: %s", err.msg);
+		assert_under_cap(k);
+	}
+}
+
+/* Steps until the spool has thinned so far. */
+static void
+press_until(struct kit *k, bool (*enough)(const struct kit *k))
+{
+	for (int i = 0; i < STEPS_MAX && !enough(k); i++) {
+		fill(k);
+		if (i % 4 == 3)
+			kit_cut_all(k);
+		assert_under_cap(k);
+		trim(k);
+	}
+	assert_true(enough(k));
+}
+
+static bool
+host_is_5min(const struct kit *k)
+{
+	return with(k, BL_STREAM_HOST, 4 | 8) > 0;
+}
+
+static bool
+probes_are_thin(const struct kit *k)
+{
+	return with(k, BL_STREAM_PROBES, 8) > 0;
+}
+
+static bool
+something_was_dropped(const struct kit *k)
+{
+	return number(k, "SELECT count(*) FROM ledger WHERE reason=2") > 0;
+}
+
+/* One tick of host and probes every ten seconds, cut every five minutes. */
+static void
+hours(struct kit *k, int ticks)
+{
+	for (int i = 1; i <= ticks; i++) {
+		kit_pass(&k->time, 8000);
+		kit_tick(k, BL_STREAM_HOST);
+		kit_tick(k, BL_STREAM_PROBES);
+		if (i % PART == 0)
+			kit_cut_all(k);
+	}
+}
+
+static int64_t
+means_of(const struct centre *c, unsigned stream)
+{
+	int64_t n = 0;
+
+	for (unsigned s = 0; s < KIT_SERIES; s++)
+		for (int64_t i = 1; i < KIT_SAMPLES; i++)
+			n += c->thinned[stream][s][i];
+	return n;
+}
+
+/* One by one, or by a mean: each once. */
+static void
+assert_all_there(const struct centre *c, enum bl_stream stream, int64_t upto)
+{
+	const unsigned i = (unsigned)stream - 1;
+
+	for (unsigned s = 0; s < KIT_SERIES; s++)
+		for (int64_t n = 1; n < KIT_SAMPLES; n++)
+			if (c->seen[i][s][n] + c->thinned[i][s][n] != (n <= upto))
+				fail_msg(
+				    "stream %u series %u sample %lld: came %u times, %u in means",
+				    i + 1, s, (long long)n, c->seen[i][s][n], c->thinned[i][s][n]);
+	/* The ledger counts exactly those. */
+	assert_int_equal(centre_lost(c, stream, BL_GAP_THINNED), means_of(c, i));
+	assert_int_equal(centre_lost(c, stream, BL_GAP_EVICTED), 0);
+}
+
+static void
+means_and_the_rest_are_all_there_is(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+
+	kit_open(k, SPOOL_CREATED);
+	hours(k, 720);
+	press_until(k, host_is_5min);
+	kit_pass(&k->time, 1000);
+	hours(k, 240);
+	press_until(k, probes_are_thin);
+	/* Across a restart, too. */
+	kit_close(k);
+	kit_open(k, SPOOL_OPENED);
+	hours(k, 60);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_all_there(c, BL_STREAM_HOST, k->appended[2]);
+	assert_all_there(c, BL_STREAM_PROBES, k->appended[1]);
+	assert_true(means_of(c, 2) > 0 && means_of(c, 1) > 0);
+	assert_int_equal(c->conflicts, 0);
+	free(c);
+}
+
+/* Host to 5 min, host to an hour, probes to 5 min, probes to an hour, and only then is dropped. */
+static void
+each_step_ends_before_the_next_begins(void **state)
+{
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	bool seen[4] = { false }, more;
+
+	kit_open(k, SPOOL_CREATED);
+	hours(k, 720);
+	for (int i = 0; i < STEPS_MAX && !something_was_dropped(k); i++) {
+		const bool host_1h = with(k, BL_STREAM_HOST, 8) > 0;
+		const bool probes_5min = with(k, BL_STREAM_PROBES, 4 | 8) > 0;
+		const bool probes_1h = with(k, BL_STREAM_PROBES, 8) > 0;
+
+		seen[0] = seen[0] || with(k, BL_STREAM_HOST, 4) > 0;
+		seen[1] = seen[1] || host_1h;
+		seen[2] = seen[2] || probes_5min;
+		seen[3] = seen[3] || probes_1h;
+		if (host_1h)
+			assert_int_equal(without(k, BL_STREAM_HOST, 4 | 8), 0);
+		if (probes_5min)
+			assert_int_equal(without(k, BL_STREAM_HOST, 8), 0);
+		if (probes_1h)
+			assert_int_equal(without(k, BL_STREAM_PROBES, 4 | 8), 0);
+		fill(k);
+		kit_cut_all(k);
+		/* One slice at a time. */
+		assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+		assert_under_cap(k);
+	}
+	assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
+	assert_int_equal(without(k, BL_STREAM_PROBES, 8), 0);
+}
+
+/* ---- values ---- */
+
+struct got {
+	uint32_t series_id;
+	int64_t ms;
+	double value;
+	uint8_t unknown;
+	struct bl_thin thin;
+};
+
+struct all {
+	unsigned n;
+	struct got got[20000];
+};
+
+static void
+collect_batch(struct all *a, const struct spool_frame *f)
+{
+	struct bl_batch_header h;
+	struct bl_batch_reader r;
+	struct bl_err err = { 0 };
+	struct bl_column c;
+	const uint8_t *body;
+	struct bl_buf raw;
+	size_t len;
+
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	assert_int_equal(
+	    bl_batch_header_decode(f->msg.data, f->msg.len, &h, &body, &len, &err), BL_OK);
+	assert_int_equal(bl_batch_inflate(&h, body, len, &raw, &err), BL_OK);
+	assert_int_equal(bl_batch_reader_init(&r, &h, raw.data, raw.len, &err), BL_OK);
+	while (bl_batch_next_column(&r, &c, &err) == 1) {
+		int64_t *ms = calloc(c.n, sizeof(*ms));
+		double *v = calloc(c.n, sizeof(*v));
+		uint8_t *u = calloc(c.n, 1);
+		struct bl_thin *t = calloc(c.n, sizeof(*t));
+
+		assert_true(ms != NULL && v != NULL && u != NULL && t != NULL);
+		assert_int_equal(bl_column_decode(&r, &c, ms, v, u, &err), BL_OK);
+		assert_int_equal(bl_column_thin(&r, &c, v, u, t, &err), BL_OK);
+		for (uint32_t i = 0; i < c.n; i++) {
+			assert_true(a->n < 20000);
+			assert_true(ms[i] >= h.collect_begin_ms && ms[i] <= h.collect_end_ms);
+			a->got[a->n++] = (struct got){ c.series_id, ms[i], v[i], u[i], t[i] };
+		}
+		free(ms);
+		free(v);
+		free(u);
+		free(t);
+	}
+	bl_buf_free(&raw);
+}
+
+/* Everything that waits, of all streams. */
+static struct all *
+collect(struct kit *k)
+{
+	const struct spool_want want = { .live = true, .past_bytes = 1u << 22, .max_frames = 64 };
+	struct all *a = calloc(1, sizeof(*a));
+	struct spool_frame f[64];
+	struct bl_err err = { 0 };
+	unsigned n = 1;
+
+	assert_non_null(a);
+	while (n > 0) {
+		assert_int_equal(spool_offer(k->s, &want, f, &n, &err), BL_OK);
+		for (unsigned i = 0; i < n; i++) {
+			if (f[i].type == BL_MSG_BATCH)
+				collect_batch(a, &f[i]);
+			bl_buf_free(&f[i].msg);
+		}
+	}
+	return a;
+}
+
+static uint32_t
+series(struct kit *k, enum bl_stream stream, enum bl_series_kind kind, const char *name,
+    const char *probe)
+{
+	struct bl_series_def def = {
+		.stream = stream, .kind = kind, .interval_ms = 10000, .unit = { "1", 1 }
+	};
+	struct bl_err err = { 0 };
+	uint32_t id;
+
+	def.name = (struct bl_str){ name, strlen(name) };
+	if (probe != NULL) {
+		def.n_labels = 1;
+		def.label[0] = (struct bl_label){ { "probe", 5 }, { probe, strlen(probe) } };
+	}
+	assert_int_equal(spool_series(k->s, &def, &id, &err), BL_OK);
+	return id;
+}
+
+static void
+put(struct kit *k, enum bl_stream stream, const struct spool_sample *sm, uint32_t n)
+{
+	struct bl_err err = { 0 };
+
+	assert_int_equal(spool_append(k->s, stream, k->time.boot_ms, sm, n, &err), BL_OK);
+}
+
+static bool
+a_failed(int tick)
+{
+	return tick % 97 == 5 || (tick > 300 && tick < 310);
+}
+
+/* Both series of the probe that failed, at that instant; the other probe and the rest are thinned.
+ */
+static void
+a_run_that_failed_stays_one_by_one(void **state)
+{
+	struct kit *k = *state;
+	uint32_t up_a, ms_a, up_b, ms_b;
+	int64_t failed = 0, kept = 0, means_b = 0;
+	struct all *a;
+
+	kit_open(k, SPOOL_CREATED);
+	up_a = series(k, BL_STREAM_PROBES, BL_GAUGE, "probe_up", "a");
+	ms_a = series(k, BL_STREAM_PROBES, BL_GAUGE, "probe_total_ms", "a");
+	up_b = series(k, BL_STREAM_PROBES, BL_GAUGE, "probe_up", "b");
+	ms_b = series(k, BL_STREAM_PROBES, BL_GAUGE, "probe_total_ms", "b");
+	for (int i = 1; i <= 720; i++) {
+		const struct spool_sample sm[] = { { up_a, BL_KNOWN, a_failed(i) ? 0 : 1 },
+			{ ms_a, a_failed(i) ? BL_UNKNOWN_TIMEOUT : BL_KNOWN, i },
+			{ up_b, BL_KNOWN, 1 }, { ms_b, BL_KNOWN, i } };
+
+		kit_pass(&k->time, 10000);
+		put(k, BL_STREAM_PROBES, sm, 4);
+		failed += a_failed(i);
+		if (i % PART == 0)
+			kit_cut_all(k);
+	}
+	press_until(k, probes_are_thin);
+	a = collect(k);
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct got *g = &a->got[i];
+		const bool of_a = g->series_id == up_a || g->series_id == ms_a;
+		const int tick = (int)((g->ms - 100000) / 10000);
+
+		if (of_a && g->thin.count <= 1 && a_failed(tick)) {
+			kept++;
+			assert_true(g->series_id == ms_a ? g->unknown == BL_UNKNOWN_TIMEOUT
+							 : g->value == 0);
+		}
+		if (g->thin.count > 1)
+			assert_false(of_a && a_failed(tick));
+		if (g->series_id == up_a && g->thin.count > 1)
+			assert_true(g->value == 1 && g->thin.min == 1); /* no failure in a mean */
+		means_b += g->series_id == ms_b && g->thin.count > 1;
+	}
+	assert_int_equal(kept, 2 * failed);
+	assert_true(means_b > 0 && means_b <= 5);
+	free(a);
+}
+
+/* What a counter was last, a gauge on average; unknown samples are nobody's, and all of them is
+ * one. */
+static void
+values_are_what_the_series_is(void **state)
+{
+	struct kit *k = *state;
+	uint32_t counter, gauge, broken;
+	int64_t known[3] = { 0 }, entries = 0;
+	struct all *a;
+
+	kit_open(k, SPOOL_CREATED);
+	counter = series(k, BL_STREAM_HOST, BL_COUNTER, "bytes_total", NULL);
+	gauge = series(k, BL_STREAM_HOST, BL_GAUGE, "level", NULL);
+	broken = series(k, BL_STREAM_HOST, BL_GAUGE, "broken", NULL);
+	for (int i = 1; i <= 720; i++) {
+		const struct spool_sample sm[] = { { counter, BL_KNOWN, 1000.0 * i },
+			{ gauge, i % 7 == 0 ? BL_UNKNOWN_UNREADABLE : BL_KNOWN, i % 5 },
+			{ broken, BL_UNKNOWN_UNSUPPORTED, 0 } };
+
+		kit_pass(&k->time, 10000);
+		put(k, BL_STREAM_HOST, sm, 3);
+		known[1] += i % 7 != 0;
+		if (i % PART == 0)
+			kit_cut_all(k);
+	}
+	press_until(k, probes_are_thin);
+	a = collect(k);
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct got *g = &a->got[i];
+
+		if (g->series_id == counter) {
+			known[0] += g->thin.count;
+			assert_true(g->value == g->thin.max);
+			assert_true(g->value == 1000.0 * (double)((g->ms - 100000) / 10000));
+			/* Neighbours: all of one window. */
+			assert_true(g->thin.max - g->thin.min == 1000.0 * (g->thin.count - 1));
+			assert_true(((int64_t)g->thin.min / 1000 * 10000 + 100000) / 3600000 ==
+				    g->ms / 3600000);
+		} else if (g->series_id == gauge) {
+			known[2] += g->thin.count;
+			if (g->thin.count > 100)
+				assert_true(g->value > 1.9 && g->value < 2.1 && g->thin.min == 0 &&
+					    g->thin.max == 4);
+		} else if (g->series_id == broken) {
+			entries++;
+			assert_true(g->unknown == BL_UNKNOWN_UNSUPPORTED && g->thin.count == 0);
+		}
+	}
+	assert_int_equal(known[0], 720);
+	assert_int_equal(known[2], known[1]);
+	assert_true(entries >= 2 && entries <= 4);
+	free(a);
+}
+
+/* The centre would take the raw ones and the mean of them for two things. */
+static void
+what_may_be_at_the_centre_stays_as_it_is(void **state)
+{
+	const struct spool_want want = { .past_bytes = 1u << 20, .max_frames = 64 };
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct spool_frame f[64];
+	struct bl_err err = { 0 };
+	unsigned n;
+
+	kit_open(k, SPOOL_CREATED);
+	hours(k, 360);
+	assert_int_equal(spool_offer(k->s, &want, f, &n, &err), BL_OK);
+	for (unsigned i = 0; i < n; i++) {
+		/* Half of them arrive, and nobody hears of it. */
+		if (f[i].type != BL_MSG_BATCH || i % 2 == 0)
+			centre_take(c, &f[i]);
+		bl_buf_free(&f[i].msg);
+	}
+	spool_outstanding_clear_all(k->s);
+	hours(k, 360);
+	press_until(k, probes_are_thin);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_all_there(c, BL_STREAM_HOST, k->appended[2]);
+	assert_all_there(c, BL_STREAM_PROBES, k->appended[1]);
+	for (unsigned s = 0; s < KIT_SERIES; s++)
+		for (int64_t i = 1; i <= 360; i++)
+			assert_int_equal(c->seen[2][s][i], 1);
+	free(c);
+}
+
+/* What is dropped after it was thinned is named to the sample, and by all its seqs. */
+static void
+what_is_dropped_after_all_is_named(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct spool_status st;
+	struct bl_receipt r;
+	struct bl_hello h;
+	struct bl_err err = { 0 };
+
+	kit_open(k, SPOOL_CREATED);
+	hours(k, 720);
+	press_until(k, something_was_dropped);
+	for (int i = 0; i < 60; i++) {
+		fill(k);
+		if (i % 4 == 3)
+			kit_cut_all(k);
+		trim(k);
+	}
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_int_equal(spool_status(k->s, &st, &err), BL_OK);
+	assert_int_equal(spool_hello(k->s, &h, &err), BL_OK);
+	centre_receipt(c, &h.spool, false, &r);
+	for (unsigned i = 1; i < BL_STREAMS; i++) {
+		uint64_t came = 0;
+
+		for (unsigned s = 0; s < KIT_SERIES; s++)
+			for (int64_t n = 1; n < KIT_SAMPLES; n++)
+				came += c->seen[i][s][n];
+		assert_int_equal(came + centre_lost(c, (enum bl_stream)(i + 1), 0),
+		    (uint64_t)k->appended[i] * KIT_SERIES);
+		/* Every seq there was is there, superseded, or named. */
+		assert_int_equal(r.stream[i].contiguous, st.stream[i].next_seq - 1);
+	}
+	free(c);
+}
+
+/* ---- the disk fails, the power goes ---- */
+
+struct fault {
+	const char *name;
+	enum shim_fault fault;
+	bool cuts;
+	enum shim_loss how;
+};
+
+/* To the point where the next trim thins: less than 32 of the file's 144 pages are free. */
+static void
+prepare(struct kit *k)
+{
+	hours(k, 120);
+	while (144 - number(k, "PRAGMA page_count") + number(k, "PRAGMA freelist_count") >= 32) {
+		fill(k);
+		kit_cut_all(k);
+	}
+	assert_int_equal(with(k, BL_STREAM_HOST, 4 | 8), 0);
+}
+
+static bool
+thin_and_fail(const struct fault *f, uint64_t nth)
+{
+	const struct shim_plan plan = { .kind = f->fault, .at_op = nth, .count = 1 };
+	char below[FOLDER_MAX + 2];
+	struct bl_err err = { 0 };
+	struct centre *c;
+	bool more = true, fired;
+	struct kit *k;
+
+	assert_int_equal(setup((void **)&k), 0);
+	(void)snprintf(below, sizeof(below), "%s/", k->dir);
+	c = centre_new(k);
+	kit_open(k, SPOOL_CREATED);
+	prepare(k);
+	shim_plan(&plan);
+	for (int i = 0; more && i < 40 && !shim_power_is_off(); i++)
+		if (spool_trim(k->s, &more, &err) < 0)
+			more = true; /* as the thread does: later again */
+	fired = shim_fired();
+	shim_plan(NULL);
+	if (!f->cuts) {
+		kit_tick(k, BL_STREAM_HOST); /* a commit opens the file again */
+		kit_commit(k);
+	} else {
+		shim_power_off(below);
+		kit_close(k);
+		shim_power_cut(below, f->how);
+		kit_open(k, SPOOL_OPENED);
+	}
+	trim(k);
+	assert_true(with(k, BL_STREAM_HOST, 4 | 8) > 0);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_all_there(c, BL_STREAM_HOST, k->appended[2]);
+	assert_all_there(c, BL_STREAM_PROBES, k->appended[1]);
+	free(c);
+	kit_teardown((void **)&k);
+	shim_power_cut(below, SHIM_LOSE_NONE); /* the folder is gone: forget its files */
+	return fired;
+}
+
+static void
+no_failure_loses_or_doubles_what_is_thinned(void **state)
+{
+	static const struct fault faults[] = {
+		{ "cut", SHIM_CUT, true, SHIM_LOSE_ALL },
+		{ "cut, torn", SHIM_TEAR, true, SHIM_TEAR_SOME },
+		{ "EIO", SHIM_EIO, false, 0 },
+		{ "disk full", SHIM_ENOSPC, false, 0 },
+		{ "sync EIO", SHIM_SYNC_EIO, false, 0 },
+	};
+	const unsigned step = rounds(17, 1);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		uint64_t nth = 1 + i % step;
+
+		shim_vfs_install(20261128 + i);
+		while (thin_and_fail(&faults[i], nth))
+			nth += faults[i].fault == SHIM_SYNC_EIO ? 1 : step;
+		print_message("%s: %llu operations\n", faults[i].name, (unsigned long long)nth - 1);
+		shim_vfs_uninstall();
+	}
+}
+
+/* ---- the cap, held to by a reader who keeps the log ---- */
+
+static void
+the_cap_holds_while_a_reader_keeps_the_log(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_err err = { 0 };
+	sqlite3 *db = NULL;
+	uint64_t lost;
+	unsigned cut;
+
+	kit_open(k, SPOOL_CREATED);
+	hours(k, 360);
+	for (int round = 0; round < 6; round++) {
+		assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+		assert_int_equal(
+		    sqlite3_exec(db, "BEGIN;SELECT count(*) FROM batch", NULL, NULL, NULL),
+		    SQLITE_OK);
+		for (int i = 0; i < 40; i++) {
+			bool more;
+
+			kit_pass(&k->time, 8000);
+			kit_tick(k, BL_STREAM_HOST);
+			kit_tick(k, BL_STREAM_PROBES);
+			if (i % 10 == 0)
+				fill(k);
+			(void)spool_commit(k->s, &lost, &err); /* waits when the log is full */
+			assert_under_cap(k);
+			if (i % 8 == 7)
+				(void)spool_cut_all(k->s, &cut, &err);
+			assert_under_cap(k);
+			(void)spool_trim(k->s, &more, &err);
+			assert_under_cap(k);
+		}
+		assert_int_equal(sqlite3_close(db), SQLITE_OK);
+		kit_cut_all(k);
+		trim(k);
+	}
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_all_there(c, BL_STREAM_HOST, k->appended[2]);
+	assert_all_there(c, BL_STREAM_PROBES, k->appended[1]);
+	free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    means_and_the_rest_are_all_there_is, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    each_step_ends_before_the_next_begins, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_run_that_failed_stays_one_by_one, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(values_are_what_the_series_is, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_may_be_at_the_centre_stays_as_it_is, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_is_dropped_after_all_is_named, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_cap_holds_while_a_reader_keeps_the_log, setup, kit_teardown),
+		cmocka_unit_test(no_failure_loses_or_doubles_what_is_thinned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
