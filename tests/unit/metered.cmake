@@ -4,3 +4,5 @@ bl_unit_test(test_budget LINK agent_budget bl_tz)
 bl_unit_test(test_uplink_metered SOURCES unit/uplink_kit.c LINK uplink)
 bl_unit_test(test_spool_metered SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool)
 bl_unit_test(test_config_metered LINK agent_core)
+bl_unit_test(test_spool_usage_fault SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c
+  LINK agent_spool test_shim bl_log PkgConfig::SQLITE)
