@@ -48,7 +48,7 @@ def broker(brokers, pki, network):
 
 @pytest.fixture
 def portal(network, broker):
-    """Stands at WRONG, on the broker's port; `heard()`."""
+    """Stands at WRONG, on the broker's port; its output is what it heard, a line of hexadecimal each time."""
     # The broker has every address; what goes to this one is led to the portal.
     process = network.popen("/usr/bin/python3", "-c", PORTAL, WRONG, str(broker.port - 1),
                             stdout=subprocess.PIPE, text=True)

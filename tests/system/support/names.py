@@ -42,9 +42,7 @@ def main(file, address):
     print("serving", flush=True)
     while True:
         question, asker = server.recvfrom(512)
-        names = json.loads(Path(file).read_text())
-        if names is not None:  # None: silence
-            server.sendto(_answer(question, names), asker)
+        server.sendto(_answer(question, json.loads(Path(file).read_text())), asker)
 
 
 class Names:
@@ -79,7 +77,7 @@ class Names:
         self._resolver.write_text(lines + (f"nameserver {address}\n" if address else ""))
 
     def serve(self, names):
-        """{name: [addresses]}; a name that is not there does not exist. None: it hears and says nothing."""
+        """{name: [addresses]}; a name that is not there does not exist."""
         self._records.with_suffix(".new").write_text(json.dumps(names))
         self._records.with_suffix(".new").rename(self._records)
         if self._server is None:
