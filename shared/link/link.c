@@ -335,6 +335,8 @@ link_overdue(struct bl_link *l)
 	char target[LINK_TARGET_MAX], why[64];
 
 	l->report.os_errno = ETIMEDOUT;
+	if (l->phase == BL_LINK_TLS)
+		l->slow_handshakes++;
 	if (l->phase == BL_LINK_DNS) {
 		(void)snprintf(why, sizeof(why), "took longer than %lld ms", (long long)limit);
 		if (!link_dial_fall_back(l, why))

@@ -84,6 +84,7 @@ struct bl_link {
 	bool websocket;
 	char path[LINK_PATH_MAX];
 	unsigned dns_ms, connect_ms, proxy_ms, tls_ms, ready_ms, user_timeout_ms;
+	unsigned slow_handshakes; /* that ran into their deadline, in a row; see link_tls.c */
 	bool resume;
 	bool handover;
 	bool clock_untrusted;

@@ -77,12 +77,27 @@ tls_setup(struct bl_link *l)
 	return 0;
 }
 
+/*
+ * A handshake that is given up has cost its server as much as one that works: when a fleet
+ * comes back to a busy machine, all of them giving up after the same few seconds would keep it
+ * busy for nothing.  So each one in a row that was too slow doubles the next one's time, four times
+ * at most.
+ */
+#define PATIENCE_DOUBLINGS 2u
+
+static unsigned
+patience_ms(const struct bl_link *l)
+{
+	return l->tls_ms << (l->slow_handshakes < PATIENCE_DOUBLINGS ? l->slow_handshakes
+								     : PATIENCE_DOUBLINGS);
+}
+
 void
 link_tls_begin(struct bl_link *l)
 {
 	int rc;
 
-	link_enter(l, BL_LINK_TLS, l->tls_ms);
+	link_enter(l, BL_LINK_TLS, patience_ms(l));
 	l->verify_flags = 0;
 	l->chain_begins_unix_ms = 0;
 	l->report.text[0] = '\0';
@@ -164,6 +179,7 @@ link_tls_step(struct bl_link *l)
 		return;
 	}
 	l->report.tls_ms = link_now_ms() - l->phase_began_ms;
+	l->slow_handshakes = 0;
 	if (rc == 0) {
 		shake_done(l);
 		return;

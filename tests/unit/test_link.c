@@ -172,6 +172,34 @@ silent_server_meets_the_deadline_of_tls(void **state)
 	(void)close(fd);
 }
 
+/* Giving up costs the server as much as going through. */
+static void
+slow_handshakes_in_a_row_are_given_more_time(void **state)
+{
+	static const char *const after[] = { "50 ms", "100 ms", "200 ms", "200 ms" };
+	struct bl_err err = { 0 };
+	struct bl_link_cfg cfg;
+	struct bl_link *l;
+	uint16_t port;
+	int fd = listener(8, &port);
+
+	(void)state;
+	cfg = link_kit_config(port);
+	cfg.tls_ms = 50;
+	l = started(&cfg);
+	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		char text[64];
+
+		if (i > 0)
+			assert_int_equal(bl_link_start(l, &err), BL_OK);
+		assert_int_equal(run_until(l, BL_LINK_READY), BL_LINK_DOWN);
+		(void)snprintf(text, sizeof(text), "took longer than %s", after[i]);
+		assert_says(l, BL_FAULT_TIMEOUT, text);
+	}
+	bl_link_free(l);
+	(void)close(fd);
+}
+
 static void
 black_hole_meets_the_deadline_of_connect(void **state)
 {
@@ -537,6 +565,7 @@ main(void)
 		cmocka_unit_test(fault_names_are_complete),
 		cmocka_unit_test(closed_port_is_refused),
 		cmocka_unit_test(silent_server_meets_the_deadline_of_tls),
+		cmocka_unit_test(slow_handshakes_in_a_row_are_given_more_time),
 		cmocka_unit_test(black_hole_meets_the_deadline_of_connect),
 		cmocka_unit_test(web_server_is_quoted),
 		cmocka_unit_test(unknown_name_is_a_dns_fault),
