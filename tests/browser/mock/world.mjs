@@ -89,6 +89,7 @@ function device(site, state, silentMs, n, now) {
     clock: isSeen ? (site === "kathmandu-thamel" && n === 2 ? "unknown" : "trusted") : null,
     gaps: site === "shanghai-xuhui" ? 3 : 0,
     set_aside: 0,
+    waiting_batches: site === "shenzhen-nanshan" ? 1386 : 1,
     conflict: site === "suzhou-depot" && n === 2,
   };
 }
@@ -280,6 +281,7 @@ export function overview(world, now) {
       oldest_data_until_unix_ms: hasData ? Math.min(...until) : null,
       probes: kind === "never" ? { ok: 0, failing: 0, unknown: 0 } : kind === "unknown" ? { ok: 0, failing: 0, unknown: 3 } : kind === "down" ? { ok: 2, failing: 1, unknown: 0 } : { ok: 3, failing: 0, unknown: 0 },
       cpu_used_pct: isCurrent ? 12 + 80 * smooth(`${s.id}cpu`, now, 5 * M) : null,
+      backlog: s.id === "shenzhen-nanshan" ? { devices: 1, batches: 1386 } : { devices: 0, batches: 0 },
       incidents: liveCounts(world, s.id),
       memory_used_pct: isCurrent ? (s.id === "shenzhen-nanshan" ? 96 : 40 + 30 * noise(`${s.id}mem`, 1)) : null,
     };

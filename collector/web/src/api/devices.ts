@@ -71,6 +71,7 @@ export const decodeDevice = object({
   clock: nullable(oneOf("trusted", "unknown")),
   gaps: withDefault(num, 0),
   set_aside: withDefault(num, 0),
+  waiting_batches: withDefault(num, 0),
   conflict: withDefault(bool, false),
   /** Only where one device is asked for. */
   report: nullable(decodeReport),

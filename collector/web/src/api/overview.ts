@@ -18,6 +18,8 @@ const decodeOverviewSite = object({
   last_seen_unix_ms: nullable(num),
   oldest_data_until_unix_ms: nullable(num),
   probes: object({ ok: num, failing: num, unknown: num }),
+  /** What devices that are up are filling in. */
+  backlog: withDefault(object({ devices: num, batches: num }), { devices: 0, batches: 0 }),
   cpu_used_pct: nullable(num),
   memory_used_pct: nullable(num),
   incidents: withDefault(object({ info: num, warning: num, critical: num }), { info: 0, warning: 0, critical: 0 }),

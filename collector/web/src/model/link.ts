@@ -119,6 +119,14 @@ export function backlogOf(report: DeviceReport | null): Backlog | null {
   };
 }
 
+// The same for batches that the centre misses: fewer are on their way.
+const FEW_BATCHES = 6;
+
+/** It is there, and sends what it gathered while it was not. */
+export function isFillingIn(device: { state: string; waiting_batches: number }): boolean {
+  return device.state === "up" && device.waiting_batches > FEW_BATCHES;
+}
+
 // A batch or two of each class are on their way at any moment; what is older than this is backlog.
 const ON_ITS_WAY_MS = 180_000;
 

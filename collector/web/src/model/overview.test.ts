@@ -8,7 +8,7 @@ const NOW = 10_000_000;
 function site(id: string, over: Partial<OverviewSite> = {}): OverviewSite {
   return {
     id, name: id, region: "", zone: "UTC", tags: {}, state: "up", devices: { up: 1, down: 0, unknown: 0, never: 0 }, data_until_unix_ms: NOW - 1000, last_seen_unix_ms: NOW,
-    oldest_data_until_unix_ms: NOW - 1000, probes: { ok: 1, failing: 0, unknown: 0 }, cpu_used_pct: 1, memory_used_pct: 1, incidents: { info: 0, warning: 0, critical: 0 }, ...over,
+    oldest_data_until_unix_ms: NOW - 1000, probes: { ok: 1, failing: 0, unknown: 0 }, backlog: { devices: 0, batches: 0 }, cpu_used_pct: 1, memory_used_pct: 1, incidents: { info: 0, warning: 0, critical: 0 }, ...over,
   };
 }
 

@@ -14,6 +14,7 @@ import { useNowMs } from "../../ui/now";
 import { StateBadge } from "../../ui/state_badge";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
+import { FillingIn } from "../site/header";
 import { BacklogPanel } from "./backlog";
 import { ClockPanel } from "./clock";
 import "./device.css";
@@ -64,6 +65,7 @@ function Header({ device, site }: Both): ReactElement {
         <Link href={`${charts}?device=${here}`}>{t("device.to_charts")}</Link>
         <Link href={`/quality?device=${here}`}>{t("device.to_ledger", { count: device.gaps })}</Link>
       </p>
+      <FillingIn device={device} />
       {device.conflict && <p className="notice is-down">{t("site.conflict")}</p>}
     </div>
   );

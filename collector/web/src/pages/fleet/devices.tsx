@@ -17,6 +17,7 @@ import { StateBadge } from "../../ui/state_badge";
 import { useChange } from "../../ui/use_change";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
+import { FillingIn } from "../site/header";
 import { AddDevice } from "./add_device";
 import { MoveDevice, RenameDevice } from "./device_dialogs";
 
@@ -81,7 +82,7 @@ function DeviceTable({ devices, sites, text, onDialog, onChanged }: TableProps):
         </div>
       ),
     },
-    { key: "state", title: t("fleet.state"), width: 130, render: (d) => <StateBadge state={d.state} /> },
+    { key: "state", title: t("fleet.state"), width: 130, render: (d) => <><StateBadge state={d.state} /><FillingIn device={d} /></> },
     { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (d) => <Link href={`/sites/${encodeURIComponent(d.site)}?device=${encodeURIComponent(d.id)}`}>{siteOf(d)?.name ?? d.site}</Link> },
     { key: "data", title: t("fleet.data_until"), width: 140, render: (d) => <Age unixMs={d.data_until_unix_ms} zone={zoneOf(d)} none="never" /> },
     {

@@ -35,7 +35,7 @@ export function SiteStateCell({ site, nowMs }: { site: OverviewSite; nowMs: numb
 }
 
 export function Matter({ site, nowMs }: { site: OverviewSite; nowMs: number }): ReactElement {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const said: string[] = [];
   if (site.state === "never") {
     said.push(t("overview.matter_never"));
@@ -50,6 +50,9 @@ export function Matter({ site, nowMs }: { site: OverviewSite; nowMs: number }): 
   const late = lateByMs(site, nowMs);
   if (late > 0) {
     said.push(t("overview.matter_late", { span: spanText(late, t) }));
+  }
+  if (site.backlog.devices > 0) {
+    said.push(t("overview.matter_filling", { count: site.backlog.batches, batches: site.backlog.batches.toLocaleString(i18n.language) }));
   }
   return said.length === 0 ? <span className="is-faint">{t("overview.matter_none")}</span> : <span>{said.join(t("overview.join"))}</span>;
 }

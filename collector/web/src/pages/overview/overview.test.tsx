@@ -15,7 +15,7 @@ const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</scr
 function site(over: Partial<OverviewSite> = {}): OverviewSite {
   return {
     id: "a", name: "A", region: "", zone: "UTC", tags: {}, state: "up", devices: { up: 1, down: 0, unknown: 0, never: 0 }, data_until_unix_ms: NOW, last_seen_unix_ms: NOW,
-    oldest_data_until_unix_ms: NOW, probes: { ok: 1, failing: 0, unknown: 0 }, cpu_used_pct: 1, memory_used_pct: 1, incidents: { info: 0, warning: 0, critical: 0 }, ...over,
+    oldest_data_until_unix_ms: NOW, probes: { ok: 1, failing: 0, unknown: 0 }, backlog: { devices: 0, batches: 0 }, cpu_used_pct: 1, memory_used_pct: 1, incidents: { info: 0, warning: 0, critical: 0 }, ...over,
   };
 }
 
@@ -60,6 +60,11 @@ describe("a site's cells", () => {
   it("say for how long a silent site has not been heard", () => {
     render(<Matter site={site({ state: "unknown", last_seen_unix_ms: NOW - 7_200_000 })} nowMs={NOW} />);
     expect(screen.getByText("Not heard for 2 h")).toBeTruthy();
+  });
+
+  it("say that a site is filling in, and how much is still to come", () => {
+    render(<Matter site={site({ backlog: { devices: 1, batches: 1386 } })} nowMs={NOW} />);
+    expect(screen.getByText("Filling in: 1,386 batches still to come")).toBeTruthy();
   });
 
   it("show an unknown percentage as unknown, not as an empty bar", () => {

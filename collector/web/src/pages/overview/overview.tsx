@@ -134,7 +134,7 @@ function SiteCards({ sites, nowMs }: ListProps): ReactElement {
               <SiteName site={site} />
               <span className="badges is-end"><SiteStateCell site={site} nowMs={nowMs} /><IncidentCounts site={site.id} name={site.name} counts={site.incidents} /></span>
             </div>
-            {(site.state !== "up" || site.probes.failing > 0 || site.oldest_data_until_unix_ms !== site.data_until_unix_ms) && (
+            {(site.state !== "up" || site.probes.failing > 0 || site.backlog.devices > 0 || site.oldest_data_until_unix_ms !== site.data_until_unix_ms) && (
               <p className="site-card-matter"><Matter site={site} nowMs={nowMs} /></p>
             )}
             <dl className="facts">

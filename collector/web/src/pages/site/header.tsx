@@ -7,6 +7,7 @@ import { Link } from "wouter";
 
 import type { Device } from "../../api/devices";
 import type { Site } from "../../api/sites";
+import { isFillingIn } from "../../model/link";
 import { tagText } from "../../model/overview";
 import { formatAbsolute, formatDate, formatDateTime, validZone, zoneName } from "../../model/time";
 import { Age } from "../../ui/age";
@@ -46,6 +47,15 @@ export function SiteHeader({ site, state }: { site: Site; state: BadgeState }): 
   );
 }
 
+/** Said wherever a device is shown: its past is not complete yet. */
+export function FillingIn({ device }: { device: Device }): ReactElement | null {
+  const { t, i18n } = useTranslation();
+  if (!isFillingIn(device)) {
+    return null;
+  }
+  return <p className="notice is-late">{t("site.filling_in", { count: device.waiting_batches, batches: device.waiting_batches.toLocaleString(i18n.language) })}</p>;
+}
+
 interface DevicesProps {
   devices: readonly Device[];
   zone: string;
@@ -79,6 +89,7 @@ export function DeviceCards({ devices, zone, chosen, onChoose }: DevicesProps): 
             )}
           </dl>
           <p className="device-more"><Link href={`/devices/${encodeURIComponent(d.id)}`} aria-label={t("site.device_page", { name: d.name })}>{t("site.device_more")}</Link></p>
+          <FillingIn device={d} />
           {d.clock === "unknown" && <p className="notice is-late">{t("site.clock_unknown")}</p>}
           {d.conflict && <Rivals device={d.id} zone={zone} />}
         </div>
