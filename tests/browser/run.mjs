@@ -5,10 +5,11 @@
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
 //   BRANCHLINE_SHOTS     folder for screenshots
 //   BRANCHLINE_CHROMIUM  path of the browser
-//   --only PART,...      some of: signin overview site incident language phone hostile pages telling stale ledger a11y
+//   --only PART,...      some of: signin overview site device incident language phone hostile pages telling stale ledger a11y
 //   --not PART,...       all but these
 
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
+import { accessibleDevice, walkDevice } from "./device.mjs";
 import { startMock } from "./mock/server.mjs";
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
@@ -23,10 +24,10 @@ const wants = (part) => (only === null || only.includes(part)) && !left.includes
 
 // Where the stand-in shows names that try to be HTML.
 const HOSTILE_PATHS = [
-  "/sites/hostile", "/sites/hostile?view=cases", "/sites/hostile?view=incidents", "/incidents", "/incidents/509", "/kpis", "/kpis/hostile", "/rules", "/rules/r2-api-failures", "/cases", "/cases/459", "/messages", "/channels",
+  "/sites/hostile", "/devices/hostile-server", "/sites/hostile?view=cases", "/sites/hostile?view=incidents", "/incidents", "/incidents/509", "/kpis", "/kpis/hostile", "/rules", "/rules/r2-api-failures", "/cases", "/cases/459", "/messages", "/channels",
 ];
 const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
-const KEY = /\b(overview|state|time|view|site|chart|work|incident|cause|entry|cell|kpi|rule|case|message|channel|process|win)\.[a-z_]+[a-z]\b/;
+const KEY = /\b(overview|state|time|view|site|chart|work|incident|cause|entry|cell|kpi|rule|case|message|channel|process|win|device)\.[a-z_]+[a-z]\b/;
 // A real agent's first batch comes within a minute or two.
 const DATA_MS = 150_000;
 
@@ -264,6 +265,11 @@ async function pass(language, width) {
     });
   }
 
+  if (wants("device") && mock !== null) {
+    watcher.allow(/404.*\/api\/v1\/devices\/no-such-device/);
+    await walkDevice(page, tag, language, { target, checks, settled, noOverflow, shot });
+  }
+
   if (wants("incident")) {
     const live = (await (await page.request.get(`${target.url}/api/v1/incidents?state=open,acknowledged`)).json()).items;
     const incident = live.find((i) => i.explanation.kind === "threshold" && i.state === "open");
@@ -340,7 +346,7 @@ async function pass(language, width) {
 }
 
 const PASSES = [["zh-CN", 1440], ["en", 1440], ["zh-CN", 390], ["en", 390]];
-if (["overview", "site", "incident", "pages", "language", "phone"].some(wants)) {
+if (["overview", "site", "device", "incident", "pages", "language", "phone"].some(wants)) {
   for (const [language, width] of PASSES) {
     await pass(language, width);
   }
@@ -589,6 +595,7 @@ if (wants("a11y")) {
       });
     }
     if (mock !== null) {
+      await accessibleDevice(page, scheme, { target, checks, settled, shot });
       await accessibleTelling(page, scheme, { target, checks, settled, shot });
     }
     await context.close();

@@ -184,6 +184,7 @@ export const en = {
     certificate_until: "Certificate valid until",
     filling_in_one: "Filling in: {{batches}} batch still to come",
     filling_in_other: "Filling in: {{batches}} batches still to come",
+    filling_in_short: "filling in ({{batches}})",
     device_more: "Link history, backlog, clock",
     device_page: "Link history, backlog and clock of {{name}}",
     clock_unknown: "Clock not trusted: its times are not placed yet",

@@ -168,6 +168,7 @@ export const zhCN: Catalogue = {
     software: "软件版本",
     certificate_until: "证书有效期至",
     filling_in_other: "正在补传：还有 {{batches}} 个批次",
+    filling_in_short: "补传中（{{batches}} 批）",
     device_more: "连接历史、待补传数据、时钟",
     device_page: "连接历史、待补传数据、时钟：{{name}}",
     clock_unknown: "时钟不可信：其时间尚未确定",

@@ -22,13 +22,18 @@ function names(list: readonly Waiting["stream"][], t: TFunction): string {
 // Shorter is not worth a word.
 const SOON_MS = 5_000;
 
+/** A rate that moves does not tell seconds. */
+function roughly(ms: number): number {
+  return ms > 120_000 ? Math.round(ms / 60_000) * 60_000 : ms;
+}
+
 /** When it will be here: said only as far as it is known. */
 function expectation(backlog: Backlog, isOnline: boolean, zone: string, t: TFunction): string[] {
   const said: string[] = [];
   if (!isOnline) {
     said.push(t("device.backlog_offline"));
   } else if (isBacklog(backlog) && backlog.drainMs !== null && backlog.drainMs > SOON_MS) {
-    said.push(t("device.backlog_drains", { span: durationText(backlog.drainMs, t) }));
+    said.push(t("device.backlog_drains", { span: durationText(roughly(backlog.drainMs), t) }));
   }
   if (backlog.held.length > 0) {
     const what = names(backlog.held, t);

@@ -63,7 +63,7 @@ function Header({ device, site }: Both): ReactElement {
       </dl>
       <p className="device-ways">
         <Link href={`${charts}?device=${here}`}>{t("device.to_charts")}</Link>
-        <Link href={`/quality?device=${here}`}>{t("device.to_ledger", { count: device.gaps })}</Link>
+        {device.gaps > 0 && <Link href={`/quality?device=${here}`}>{t("device.to_ledger", { count: device.gaps })}</Link>}
       </p>
       <FillingIn device={device} />
       {device.conflict && <p className="notice is-down">{t("site.conflict")}</p>}

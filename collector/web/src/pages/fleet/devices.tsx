@@ -82,7 +82,7 @@ function DeviceTable({ devices, sites, text, onDialog, onChanged }: TableProps):
         </div>
       ),
     },
-    { key: "state", title: t("fleet.state"), width: 130, render: (d) => <><StateBadge state={d.state} /><FillingIn device={d} /></> },
+    { key: "state", title: t("fleet.state"), width: 130, render: (d) => <><StateBadge state={d.state} /><FillingIn device={d} isShort /></> },
     { key: "site", title: t("fleet.site"), sorter: (a, b) => a.site.localeCompare(b.site), render: (d) => <Link href={`/sites/${encodeURIComponent(d.site)}?device=${encodeURIComponent(d.id)}`}>{siteOf(d)?.name ?? d.site}</Link> },
     { key: "data", title: t("fleet.data_until"), width: 140, render: (d) => <Age unixMs={d.data_until_unix_ms} zone={zoneOf(d)} none="never" /> },
     {

@@ -48,10 +48,13 @@ export function SiteHeader({ site, state }: { site: Site; state: BadgeState }): 
 }
 
 /** Said wherever a device is shown: its past is not complete yet. */
-export function FillingIn({ device }: { device: Device }): ReactElement | null {
+export function FillingIn({ device, isShort = false }: { device: Device; isShort?: boolean }): ReactElement | null {
   const { t, i18n } = useTranslation();
   if (!isFillingIn(device)) {
     return null;
+  }
+  if (isShort) {
+    return <div className="site-sub">{t("site.filling_in_short", { batches: device.waiting_batches.toLocaleString(i18n.language) })}</div>;
   }
   return <p className="notice is-late">{t("site.filling_in", { count: device.waiting_batches, batches: device.waiting_batches.toLocaleString(i18n.language) })}</p>;
 }
