@@ -51,11 +51,13 @@ saved_time(const struct agent *a)
 	return v;
 }
 
-/* What the map says, whatever the wall clock does: one that was ahead must not become the floor. */
+/* What the map says: a wall clock that was ahead must not become the floor. */
 static int64_t
 map_unix_ms(const struct agent *a)
 {
-	return bl_unix_ms(a->clock) - clockmap_wall_less_map_ms(&a->clockmap);
+	return clockmap_trusted(&a->clockmap)
+		   ? clockmap_unix_ms(&a->clockmap, bl_boot_ms(a->clock))
+		   : bl_unix_ms(a->clock);
 }
 
 /* Small, seldom, and worth nothing when lost: no fsync, but never half a file. */

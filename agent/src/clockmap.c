@@ -65,6 +65,12 @@ clockmap_wall_usable(const struct clockmap *m)
 }
 
 int64_t
+clockmap_unix_ms(const struct clockmap *m, int64_t boot_ms)
+{
+	return boot_ms + known_offset(m);
+}
+
+int64_t
 clockmap_wall_less_map_ms(const struct clockmap *m)
 {
 	return m->known ? m->wall_offset_ms - known_offset(m) : 0;

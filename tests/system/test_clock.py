@@ -157,6 +157,12 @@ def test_what_is_sampled_under_every_wrong_clock_lands_within_a_tick_of_the_trut
     step = [e for e in told if e["type"] == "clock.step" and e["attrs"]["after_ms"] > now_ms() + 19 * YEAR_MS]
     assert len(step) == 1, "the step of 20 years is an event that says from where to where"
     assert org.api("GET", "/status")["set_aside"] == 0, "nothing is refused for its date"
+
+    # What is kept for the next start is the map's time: a clock that was ahead would be "after" for twenty years.
+    clock.say(now_ms() + 20 * YEAR_MS)
+    agent.stop()
+    kept = [int(word) for file in agent.folder.rglob("time") for word in file.read_text().split()]
+    assert len(kept) == 2 and all(abs(ms - now_ms()) < 60_000 for ms in kept), kept
     if match := re.search(r"ERROR|runtime error", agent.process.log()):
         pytest.fail(match.group(0))
 

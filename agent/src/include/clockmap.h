@@ -117,6 +117,8 @@ bool clockmap_trusted(const struct clockmap *m);
 bool clockmap_wall_usable(const struct clockmap *m);
 /* By how much an event now may be placed wrong; UINT32_MAX: not known at all. */
 uint32_t clockmap_doubt_ms(const struct clockmap *m, int64_t boot_ms);
+/* Wall time by the map, whatever the machine's wall clock says; it must be trusted. */
+int64_t clockmap_unix_ms(const struct clockmap *m, int64_t boot_ms);
 /* The machine's wall clock less the map's time; 0 while not known. */
 int64_t clockmap_wall_less_map_ms(const struct clockmap *m);
 /* How fast the boot clock runs against the centre's, in parts of 10^9; 0: not measured. */
