@@ -566,8 +566,10 @@ looks(struct centre *c)
 {
 	struct eval_status st;
 
-	pass(c, MINUTE); /* they are counted now and then */
-	evaluate(c);
+	for (int i = 0; i < 2; i++) { /* they are counted now and then */
+		pass(c, MINUTE);
+		evaluate(c);
+	}
 	eval_status(c->eval, &st);
 	return st.waiting_looks;
 }
@@ -594,16 +596,19 @@ what_waits_is_left_alone_until_something_helps(void **state)
 		put(&c, &b);
 	must(store_commit(c.store, &err), &err);
 	evaluate(&c);
-	before = looks(&c);
-	/* Another batch, and the first word of another device's clock. */
-	put_events(&c, 1, "step.begin", "o-1");
-	assert_int_equal(looks(&c), before);
-	must(store_begin(c.store, &err), &err);
-	must(store_spool(c.store, &id, "another-1", &other, &err), &err);
-	seg.id = 1;
-	must(store_clock(c.store, other, &seg, &err), &err);
-	must(store_commit(c.store, &err), &err);
-	assert_int_equal(looks(&c), before);
+	/* Other devices' batches, and what other devices' clocks say; the first time it may be seen. */
+	for (uint32_t i = 1; i <= 3; i++) {
+		before = looks(&c);
+		put_events(&c, i, "step.begin", "o-1");
+		must(store_begin(c.store, &err), &err);
+		must(store_spool(c.store, &id, "another-1", &other, &err), &err);
+		seg.id = i;
+		seg.offset_ms++;
+		must(store_clock(c.store, other, &seg, &err), &err);
+		must(store_commit(c.store, &err), &err);
+		if (i > 1)
+			assert_int_equal(looks(&c), before);
+	}
 	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 300);
 	/* Its own. */
 	seg.id = 2;
