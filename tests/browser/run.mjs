@@ -224,6 +224,18 @@ async function pass(language, width) {
       await page.evaluate(() => window.scrollTo(0, 0));
       await shot("site-full");
     });
+    if (mock !== null && width > 500) {
+      await checks.check(`${tag}: what was thinned is marked, in words`, async () => {
+        const here = page.url();
+        await page.goto(`${target.url}/sites/shanghai-xuhui?last=7d`);
+        await page.locator(".legend-gap .swatch.is-thinned").first().waitFor();
+        const words = await page.locator(".legend-gap:has(.is-thinned)").first().textContent();
+        must(/Thinned|已抽稀/.test(words) && /\d/.test(words), `it says only "${words}"`);
+        await shot("site-thinned", false);
+        await page.goto(here);
+        await page.locator(".plot canvas").first().waitFor();
+      });
+    }
     await checks.check(`${tag}: the range goes into the URL, and dragging zooms`, async () => {
       await page.locator(".ant-segmented-item").nth(2).click();
       await page.waitForURL(/last=6h/);
