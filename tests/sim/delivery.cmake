@@ -2,7 +2,9 @@
 add_executable(sim_delivery ${CMAKE_CURRENT_LIST_DIR}/sim_main.c ${CMAKE_CURRENT_LIST_DIR}/sim_world.c
   ${CMAKE_CURRENT_LIST_DIR}/sim_machine.c ${CMAKE_CURRENT_LIST_DIR}/sim_broker.c
   ${CMAKE_CURRENT_LIST_DIR}/sim_centre.c ${CMAKE_CURRENT_LIST_DIR}/sim_chaos.c
-  ${CMAKE_CURRENT_LIST_DIR}/sim_scenarios.c ${CMAKE_CURRENT_LIST_DIR}/sim_oracle.c)
+  ${CMAKE_CURRENT_LIST_DIR}/sim_scenarios.c ${CMAKE_CURRENT_LIST_DIR}/sim_oracle.c
+  ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_batch.c ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_ledger.c
+  ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_disk.c ${CMAKE_CURRENT_LIST_DIR}/sim_sent.c)
 target_include_directories(sim_delivery PRIVATE ${CMAKE_CURRENT_LIST_DIR})
 target_link_libraries(sim_delivery PRIVATE agent_delivery agent_core collector_ingest collector_store
   bl_codec bl_log test_shim PkgConfig::SQLITE bl_options bl_sanitize)

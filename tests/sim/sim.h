@@ -9,7 +9,8 @@
  *   sim_centre.c    the collector's writer around ingest_core and the store
  *   sim_chaos.c     what goes wrong
  *   sim_scenarios.c named mixes of it, one for each rule
- *   sim_oracle.c    what must hold in the end
+ *   sim_oracle.c    what must hold in the end (sim_oracle_*.c: reading)
+ *   sim_sent.c      batches that left
  *   sim_main.c      seeds and printing
  *
  * The oracle needs no record of what was sent: the value of sample n of a series

@@ -12,7 +12,7 @@
 
 #define BEGIN_UNIX_MS INT64_C(1795824000000) /* 2026-11-28 */
 #define SPINS         200000 /* things that happen at one instant: somebody does not wait */
-#define QUIET_TIMES 6 /* of 15 min: a ledger entry without seqs may travel with an hourly cut */
+#define QUIET_TIMES   6 /* of 15 min: a ledger entry without seqs may travel with an hourly cut */
 #define SETTLE_MS     (36 * SIM_HOUR) /* at most: deadlines double, refusals last 5 min */
 
 /* ---- chance (splitmix64) ---- */

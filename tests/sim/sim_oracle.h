@@ -1,0 +1,67 @@
+/*
+ * What the files of the oracle share: reading (sim_oracle_batch.c, _ledger.c, _disk.c) and
+ * judging (sim_oracle.c).
+ */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include "sim.h"
+
+#include <sqlite3.h>
+
+#define SPOOLS_MAX  4096
+#define ENTRIES_MAX 32
+
+/* A ledger entry, in true time. */
+struct entry {
+	unsigned device; /* the number in its name */
+	uint8_t stream;
+	int reason;
+	int64_t from, to; /* a sample in (from, to] is claimed */
+	bool by_seq;
+	uint64_t samples; /* as it counts them */
+	uint64_t missing; /* as we find them */
+};
+
+struct judge {
+	struct sim *w;
+	struct sim_result *r;
+	sqlite3 *db;
+	int8_t series[SPOOLS_MAX][ENTRIES_MAX]; /* of a spool's dictionary; -1: not known */
+	struct entry *entry;
+	size_t n_entries, size_entries;
+	struct bl_buf raw;
+};
+
+/* Where a value was found. */
+enum where { IN_STORE, IN_ASIDE, ON_DISK, EXPOSED, WAS_STORED, COPIED };
+
+/* ---- sim_oracle_batch.c ---- */
+
+void judge_wrong(struct judge *j, const char *what, unsigned machine, unsigned stream, unsigned n);
+/* Two lives under one identity, or a disk of another device: conflicts are kept apart. */
+bool judge_two_lives(const struct sim *w);
+void judge_mark(struct sim_sample *s, enum where where);
+sqlite3_stmt *judge_query(struct judge *j, sqlite3 *db, const char *sql);
+/* False: there is none any more, and st is done with. */
+bool judge_row(struct judge *j, sqlite3_stmt *st);
+struct bl_id judge_column_id(sqlite3_stmt *st, int i);
+/* Names of the store's series; before judge_batches. */
+void judge_dict(struct judge *j);
+void judge_batches(struct judge *j, enum where where);
+/* A message, as it was published. */
+void judge_message(struct judge *j, enum where where, const void *msg, size_t len);
+
+/* ---- sim_oracle_ledger.c ---- */
+
+void judge_ledger(struct judge *j);
+void judge_aside(struct judge *j);
+
+/* ---- sim_oracle_disk.c ---- */
+
+/* What is open in a spool. */
+void judge_open_rows(struct judge *j, sqlite3 *db, enum where where);
+/* What was set apart on the machines' own disks; stops them. */
+void judge_disks(struct judge *j);
+
+#endif
