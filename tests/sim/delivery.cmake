@@ -1,7 +1,7 @@
 # The simulator of delivery.
 add_executable(sim_delivery ${CMAKE_CURRENT_LIST_DIR}/sim_main.c ${CMAKE_CURRENT_LIST_DIR}/sim_world.c
-  ${CMAKE_CURRENT_LIST_DIR}/sim_machine.c ${CMAKE_CURRENT_LIST_DIR}/sim_broker.c
-  ${CMAKE_CURRENT_LIST_DIR}/sim_centre.c ${CMAKE_CURRENT_LIST_DIR}/sim_chaos.c
+  ${CMAKE_CURRENT_LIST_DIR}/sim_clock.c ${CMAKE_CURRENT_LIST_DIR}/sim_machine.c
+  ${CMAKE_CURRENT_LIST_DIR}/sim_broker.c ${CMAKE_CURRENT_LIST_DIR}/sim_centre.c ${CMAKE_CURRENT_LIST_DIR}/sim_chaos.c
   ${CMAKE_CURRENT_LIST_DIR}/sim_scenarios.c ${CMAKE_CURRENT_LIST_DIR}/sim_oracle.c
   ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_batch.c ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_ledger.c
   ${CMAKE_CURRENT_LIST_DIR}/sim_oracle_disk.c ${CMAKE_CURRENT_LIST_DIR}/sim_sent.c)

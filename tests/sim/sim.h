@@ -4,7 +4,8 @@
  * broker and everything that goes wrong are played.
  *
  *   sim_world.c     time, chance, the queue of what happens, the trace
- *   sim_machine.c   an agent's machine: clocks, sampling, spool and delivery
+ *   sim_clock.c     a machine's clocks
+ *   sim_machine.c   an agent's machine: sampling, spool and delivery
  *   sim_broker.c    a broker that forgets, doubles, reorders, delays and dies
  *   sim_centre.c    the collector's writer around ingest_core and the store
  *   sim_chaos.c     what goes wrong
@@ -93,7 +94,8 @@ struct sim_scenario {
 	unsigned renames;  /* the device's id changes */
 	unsigned steps;    /* its wall clock jumps */
 	unsigned suspends;
-	bool clock_1970; /* at each boot, set later */
+	bool clock_1970;    /* at each boot, set later */
+	unsigned drift_ppm; /* at most, either way; no NTP ever */
 };
 
 extern const struct sim_scenario sim_scenarios[];
@@ -171,6 +173,9 @@ struct sim_sample {
 	bool copied;  /* was open in a file that a second machine went on with */
 };
 
+/* What a machine's wall clock does. */
+enum sim_wall { WALL_RUNS, WALL_FROZEN, WALL_DOUBLE };
+
 struct sim_source {
 	unsigned n, size;
 	struct sim_sample *s; /* s[1..n] */
@@ -197,7 +202,10 @@ struct sim_machine {
 	struct bl_clock clock;
 	struct bl_id boot;
 	bool booted;
-	int64_t boot_at, wall_off, wall_set_at;
+	int64_t boot_at; /* boot time 0 in true time, when the clock did not drift or stand still */
+	size_t piece;    /* of boot time, now */
+	enum sim_wall wall;
+	int64_t wall_off, wall_from, wall_set_at;
 	bool synced;
 	struct clockmap map;
 
@@ -250,7 +258,13 @@ struct sim_broker {
 struct sim_boot {
 	struct bl_id id;
 	unsigned machine;
-	int64_t at; /* boot time 0 in true time */
+};
+
+/* From here on boot time runs so, until another piece of the same boot. */
+struct sim_piece {
+	struct bl_id boot;
+	int64_t boot_ms, at;
+	int ppm;
 };
 
 /* What a machine accepted from `from` to `to` may be gone by an act from outside. */
@@ -298,6 +312,8 @@ struct sim {
 
 	struct sim_boot boot[SIM_BOOTS_MAX];
 	unsigned n_boots;
+	struct sim_piece *piece;
+	size_t n_pieces, size_pieces;
 	struct sim_erased erased[SIM_ERASED_MAX];
 	unsigned n_erased;
 	unsigned acts[ACTS];
@@ -337,10 +353,28 @@ void sim_remove_files(const char *dir, const char *base);
 void sim_run(uint64_t seed, const struct sim_scenario *sc, unsigned machines, int64_t length_ms,
     const char *folder, bool verbose, struct sim_result *out);
 
+/* ---- sim_clock.c ---- */
+
+void machine_clock_make(struct sim_machine *m);
+void machine_boot(struct sim_machine *m);
+int64_t machine_boot_ms(const struct sim_machine *m);
+int64_t machine_wall_ms(const struct sim_machine *m);
+void machine_wall_mode(struct sim_machine *m, enum sim_wall mode);
+/* Its crystal runs so from now on, and with it both clocks. */
+void machine_drift(struct sim_machine *m, int ppm);
+/* Its host let it stand still since its boot clock showed boot_ms: both clocks did, too. */
+void machine_stood_still(struct sim_machine *m, int64_t boot_ms);
+void machine_look_at_clock(struct sim_machine *m);
+void machine_centre_time(struct sim_machine *m, int64_t server_unix_ms, int64_t rtt_ms);
+/* When the boot clock shows, or will show, that. */
+int64_t machine_true_at(const struct sim_machine *m, int64_t boot_ms);
+/* The same for any boot there was; INT64_MIN: there was none like it. */
+int64_t machine_true_time(
+    const struct sim *w, const struct bl_id *boot, int64_t boot_ms, unsigned *machine);
+
 /* ---- sim_machine.c ---- */
 
 void machine_make(struct sim *w, const char *device, const char *copy_of);
-void machine_boot(struct sim_machine *m);
 void machine_start(struct sim_machine *m);
 /* In order: commits, cuts. */
 void machine_stop(struct sim_machine *m);
@@ -351,8 +385,6 @@ void machine_tick(struct sim_machine *m);
 void machine_turn(struct sim_machine *m);
 void machine_deadline(struct sim_machine *m);
 void machine_free(struct sim_machine *m);
-int64_t machine_true_time(
-    const struct sim *w, const struct bl_id *boot, int64_t boot_ms, unsigned *machine);
 /* Nothing waits in its spool. */
 bool machine_quiet(struct sim_machine *m);
 bool machine_refused(const struct sim_machine *m);

@@ -1,6 +1,6 @@
 /*
- * A machine with an agent: three clocks, sampling like agent_tick.c, and the real
- * spool thread and delivery, turned by hand.
+ * A machine with an agent: sampling like agent_tick.c, and the real spool thread and
+ * delivery, turned by hand.
  *
  * Time goes from one thing that happens to the next, so a tick may be minutes long and
  * the thread gets a turn when something was posted, or a tick came.
@@ -14,72 +14,6 @@
 
 #define EVENT_ATTRS 3u
 #define EVENT_FAT   900u /* bytes of each text of a fat event */
-
-/* ---- clocks ---- */
-
-static int64_t
-boot_ms(void *ctx)
-{
-	const struct sim_machine *m = ctx;
-
-	return m->w->now - m->boot_at;
-}
-
-static int64_t
-unix_ms(void *ctx)
-{
-	const struct sim_machine *m = ctx;
-
-	return m->w->now + m->wall_off;
-}
-
-static bool
-is_synced(void *ctx)
-{
-	return ((const struct sim_machine *)ctx)->synced;
-}
-
-static void
-get_random(void *ctx, void *out, size_t len)
-{
-	sim_clock_random(((struct sim_machine *)ctx)->w, out, len);
-}
-
-/* Another boot: its id, its time from 5 s on, and what its wall clock says. */
-void
-machine_boot(struct sim_machine *m)
-{
-	struct sim *w = m->w;
-
-	m->boot = bl_id_random(&m->clock);
-	m->boot_at = w->now - 5000;
-	m->booted = true;
-	m->wall_off = 0;
-	m->synced = sim_chance(w, 700);
-	m->wall_set_at = INT64_MAX;
-	if (w->sc.clock_1970) {
-		m->wall_off = 5000 - w->now;
-		m->synced = false;
-		if (sim_chance(w, 800))
-			m->wall_set_at = w->now + sim_between(w, SIM_MINUTE, 3 * SIM_HOUR);
-	}
-	if (w->n_boots == SIM_BOOTS_MAX)
-		sim_fail(w, "too many boots for the record");
-	else
-		w->boot[w->n_boots++] = (struct sim_boot){ m->boot, m->no, m->boot_at };
-}
-
-int64_t
-machine_true_time(const struct sim *w, const struct bl_id *boot, int64_t ms, unsigned *machine)
-{
-	for (unsigned i = 0; i < w->n_boots; i++)
-		if (bl_id_equal(&w->boot[i].id, boot)) {
-			if (machine != NULL)
-				*machine = w->boot[i].machine;
-			return w->boot[i].at + ms;
-		}
-	return INT64_MIN;
-}
 
 /* ---- what delivery wants ---- */
 
@@ -115,22 +49,9 @@ do_drop(void *ctx, const char *why)
 }
 
 static void
-take_segment(struct sim_machine *m, const struct clockmap_result *r)
-{
-	for (unsigned i = 0; i < r->n_segments; i++)
-		(void)spool_thread_clock(m->spool, &r->segment[i]);
-}
-
-static void
 do_time(void *ctx, int64_t server_unix_ms, int64_t rtt_ms)
 {
-	struct sim_machine *m = ctx;
-	const struct clockmap_now now = { boot_ms(m), boot_ms(m), unix_ms(m), m->synced };
-	struct clockmap_result r;
-
-	clockmap_centre(&m->map, &now, server_unix_ms, rtt_ms, &r);
-	clockmap_contact(&m->map, now.boot_ms);
-	take_segment(m, &r);
+	machine_centre_time(ctx, server_unix_ms, rtt_ms);
 }
 
 static void
@@ -284,7 +205,7 @@ machine_start(struct sim_machine *m)
 	m->up = m->was_up = false;
 	m->deadline_at = m->turn_at = -1;
 	m->drop_wanted = false;
-	m->last_tick_boot_ms = boot_ms(m);
+	m->last_tick_boot_ms = machine_boot_ms(m);
 	for (unsigned i = 1; i < BL_STREAMS; i++)
 		for (unsigned k = 0; k < SIM_SERIES; k++)
 			m->handle[i][k] = declare(m, (enum bl_stream)(i + 1), k);
@@ -336,7 +257,7 @@ machine_stop(struct sim_machine *m)
 	if (!m->running)
 		return;
 	(void)spool_thread_turn(m->spool);
-	(void)spool_thread_commit(m->spool, boot_ms(m));
+	(void)spool_thread_commit(m->spool, machine_boot_ms(m));
 	(void)spool_thread_turn(m->spool);
 	if (spool_thread_unsafe(m->spool) == 0)
 		note_safe(m);
@@ -377,7 +298,7 @@ look_at_deadline(struct sim_machine *m)
 
 	if (deadline == INT64_MAX)
 		return;
-	at = deadline + m->boot_at;
+	at = machine_true_at(m, deadline);
 	if (at < w->now)
 		at = w->now;
 	if (m->deadline_at > w->now && m->deadline_at <= at)
@@ -459,7 +380,7 @@ make(struct sim_machine *m, unsigned i)
 	}
 	src->n++;
 	memset(&src->s[src->n], 0, sizeof(src->s[0]));
-	src->s[src->n].at = m->w->now;
+	src->s[src->n].at = machine_true_at(m, machine_boot_ms(m));
 	src->s[src->n].state = SIM_MADE;
 	return src->n;
 }
@@ -473,7 +394,7 @@ sample(struct sim_machine *m, enum bl_stream stream)
 	for (unsigned k = 0; k < SIM_SERIES; k++)
 		s[k] = (struct spool_thread_sample){ m->handle[i][k], BL_KNOWN,
 			sim_value(m->no, k + 4 * i, n) };
-	if (spool_thread_append(m->spool, stream, boot_ms(m), s, SIM_SERIES) < 0)
+	if (spool_thread_append(m->spool, stream, machine_boot_ms(m), s, SIM_SERIES) < 0)
 		m->source[i].s[n].state = SIM_REFUSED; /* named as overload */
 }
 
@@ -484,7 +405,9 @@ happen(struct sim_machine *m)
 	const unsigned n = make(m, 0);
 	const bool waits = sim_chance(w, 200);
 	char text[EVENT_ATTRS][EVENT_FAT];
-	struct bl_event ev = { .boot_ms = boot_ms(m), .type = { "sim.event", 9 }, .n_attrs = 1 };
+	struct bl_event ev = {
+		.boot_ms = machine_boot_ms(m), .type = { "sim.event", 9 }, .n_attrs = 1
+	};
 
 	ev.attr[0].key = (struct bl_str){ "a", 1 };
 	ev.attr[0].type = BL_ATTR_NUMBER;
@@ -519,28 +442,13 @@ name_missed(struct sim_machine *m, int64_t from, int64_t to)
 	}
 }
 
-static void
-look_at_clock(struct sim_machine *m)
-{
-	const struct clockmap_now now = { boot_ms(m), boot_ms(m), unix_ms(m), m->synced };
-	struct clockmap_result r;
-
-	if (m->wall_set_at <= m->w->now) { /* NTP has found it out */
-		m->wall_set_at = INT64_MAX;
-		m->wall_off = 0;
-		m->synced = true;
-	}
-	clockmap_look(&m->map, &now, &r);
-	take_segment(m, &r);
-}
-
 void
 machine_tick(struct sim_machine *m)
 {
 	struct sim *w = m->w;
-	const int64_t now = boot_ms(m);
+	const int64_t now = machine_boot_ms(m);
 
-	look_at_clock(m);
+	machine_look_at_clock(m);
 	if (now - m->last_tick_boot_ms >= 2 * m->tick_ms + 1000)
 		name_missed(m, m->last_tick_boot_ms, now - m->tick_ms);
 	m->last_tick_boot_ms = now;
@@ -578,7 +486,7 @@ machine_make(struct sim *w, const char *device, const char *copy_of)
 	memset(m, 0, sizeof(*m));
 	m->w = w;
 	m->no = w->n_machines++;
-	m->clock = (struct bl_clock){ m, boot_ms, boot_ms, unix_ms, get_random, is_synced };
+	machine_clock_make(m);
 	(void)snprintf(m->device, sizeof(m->device), "%s", name);
 	(void)snprintf(dir, sizeof(dir), "%s/m%02u", w->folder, m->no);
 	memcpy(m->dir, dir, sizeof(m->dir));

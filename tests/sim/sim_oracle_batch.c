@@ -95,7 +95,6 @@ static void
 note_columns(struct judge *j, enum where where, struct bl_batch_reader *rd,
     const struct bl_batch_header *h, const int8_t *dict)
 {
-	const int64_t boot_at = machine_true_time(j->w, &h->boot, 0, NULL);
 	int64_t ms[4096];
 	double value[4096];
 	struct bl_err err = { 0 };
@@ -113,7 +112,8 @@ note_columns(struct judge *j, enum where where, struct bl_batch_reader *rd,
 			return;
 		}
 		for (uint32_t i = 0; i < c.n; i++)
-			note(j, where, value[i], (unsigned)h->stream - 1, boot_at + ms[i], series);
+			note(j, where, value[i], (unsigned)h->stream - 1,
+			    machine_true_time(j->w, &h->boot, ms[i], NULL), series);
 	}
 	if (rc < 0)
 		sim_fail(j->w, "a batch does not decode: %s", err.msg);

@@ -387,6 +387,7 @@ forget(struct sim *w)
 		centre_stop(w);
 	broker_free(w);
 	free(w->sent);
+	free(w->piece);
 	remove_tree(w->folder);
 }
 
