@@ -327,6 +327,7 @@ silence_halves_the_window_and_doubles_the_wait(void **unused)
 			const unsigned n = find(&s.fx, UPLINK_ASK_OFFER)->offer.max_frames;
 
 			frames(&s, BL_STREAM_HOST, seq, n, 100, false);
+			pubacks(&s);
 			seq += n;
 		}
 		uplink_status(s.u, &st);
@@ -368,7 +369,9 @@ a_batch_that_is_never_receipted_is_offered_ever_more_rarely(void **unused)
 		const int64_t sent = s.now;
 
 		assert_int_equal(frames(&s, BL_STREAM_EVENTS, 7, 1, 100, false), 1);
+		pubacks(&s);
 		frames(&s, BL_STREAM_HOST, 100 + i, 1, 100, false);
+		pubacks(&s);
 		receipt(&s, BL_STREAM_HOST, 100 + i); /* others pass: the centre is alive */
 		frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
 		tick_to(&s, uplink_deadline(s.u));
@@ -381,6 +384,30 @@ a_batch_that_is_never_receipted_is_offered_ever_more_rarely(void **unused)
 	assert_in_range(wait[1], 20000, 30000);
 	assert_in_range(wait[2], 40000, 60000);
 	assert_in_range(wait[6], 290000, 300000);
+	uplink_free(s.u);
+}
+
+/* 54 kB at 1.5 kB/s: offered again after 10 s it would be sent three times, behind itself. */
+static void
+a_frame_that_is_still_on_its_way_is_not_offered_again(void **unused)
+{
+	struct script s = script();
+	uint64_t token;
+
+	(void)unused;
+	ready(&s, 0);
+	frames(&s, BL_STREAM_HOST, 1, 1, 54000, false);
+	token = find(&s.fx, UPLINK_PUBLISH)->token;
+	frames(&s, BL_STREAM_HOST, 0, 0, 0, false);
+	assert_true(uplink_deadline(s.u) >= s.now + UPLINK_RECEIPT_MAX_MS);
+	tick_to(&s, s.now + 36000);
+	assert_int_equal(count(&s.fx, UPLINK_CLEAR), 0);
+	s.fx.n = 0;
+	uplink_puback(s.u, s.now, token, 0, &s.fx);
+	assert_in_range(
+	    uplink_deadline(s.u) - s.now, UPLINK_RECEIPT_MIN_MS, UPLINK_RECEIPT_MIN_MS * 3 / 2);
+	tick_to(&s, uplink_deadline(s.u));
+	assert_int_equal(find(&s.fx, UPLINK_CLEAR)->seq, 1);
 	uplink_free(s.u);
 }
 
@@ -627,6 +654,7 @@ main(void)
 		cmocka_unit_test(a_busy_publish_is_tried_after_the_next_puback),
 		cmocka_unit_test(silence_halves_the_window_and_doubles_the_wait),
 		cmocka_unit_test(a_batch_that_is_never_receipted_is_offered_ever_more_rarely),
+		cmocka_unit_test(a_frame_that_is_still_on_its_way_is_not_offered_again),
 		cmocka_unit_test(a_refused_publish_waits_for_its_deadline),
 		cmocka_unit_test(no_credit_holds_the_backlog_back_and_live_flows),
 		cmocka_unit_test(a_full_window_has_no_deadline_for_credit),

@@ -116,3 +116,13 @@ state(const struct script *s)
 	uplink_status(s->u, &st);
 	return st.state;
 }
+
+void
+pubacks(struct script *s)
+{
+	const struct uplink_effects sent = s->fx;
+
+	for (unsigned i = 0; i < sent.n; i++)
+		if (sent.e[i].type == UPLINK_PUBLISH)
+			uplink_puback(s->u, s->now, sent.e[i].token, 0, &s->fx);
+}

@@ -37,5 +37,7 @@ unsigned frames(
     struct script *s, enum bl_stream stream, uint64_t seq, unsigned n, size_t bytes, bool past);
 
 enum uplink_state state(const struct script *s);
+/* The broker acknowledges what was published in the last step. */
+void pubacks(struct script *s);
 
 #endif

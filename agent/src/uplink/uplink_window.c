@@ -261,6 +261,7 @@ uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct 
 		if (s->state != SLOT_SENT || s->token != token)
 			continue;
 		s->state = SLOT_ACKED;
+		s->deadline_ms = deadline_of(u, now, &s->f);
 		if (reason >= 0x80) {
 			/* Offered again when its deadline passes: at once would be a storm. */
 			u->refused++;
@@ -295,8 +296,12 @@ uplink_busy(struct uplink *u, unsigned slot)
 void
 uplink_unsendable(struct uplink *u, unsigned slot)
 {
-	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT)
-		u->slot[slot].state = SLOT_ACKED; /* its deadline hands it back to the spool */
+	struct slot *s = &u->slot[slot < UPLINK_SLOTS ? slot : 0];
+
+	if (slot >= UPLINK_SLOTS || s->state != SLOT_SENT)
+		return;
+	s->state = SLOT_ACKED; /* its deadline hands it back to the spool */
+	s->deadline_ms = deadline_of(u, s->sent_ms, &s->f);
 }
 
 /* ---- out ---- */
@@ -311,7 +316,12 @@ publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
 		uplink_rate_begin(&u->rate, now);
 	s->state = SLOT_SENT;
 	s->sent_ms = now;
-	s->deadline_ms = deadline_of(u, now, &s->f);
+	/*
+	 * The receipt is waited for from the PUBACK on: on a slow link a frame may be on its way
+	 * for longer than that, and offered again it would wait behind itself.  Until then the
+	 * connection's own deadline watches (shared/mqtt), and this one as the last resort.
+	 */
+	s->deadline_ms = now + UPLINK_RECEIPT_MAX_MS;
 	s->token = ++u->token;
 	u->published++;
 	e = uplink_effect(fx, UPLINK_PUBLISH);

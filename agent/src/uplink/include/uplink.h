@@ -10,7 +10,7 @@
  *   - Nothing but hello is sent before the answer to it was worked in.
  *   - At most UPLINK_SLOTS frames and UPLINK_WINDOW_BYTES are unreceipted; the
  *     window halves when a receipt deadline passes, and grows back by receipts.
- *   - A frame without a receipt is offered again after 10 s, then 20 s ... 5 min.
+ *   - A frame without a receipt is offered again 10 s after its PUBACK, then 20 s ... 5 min.
  *   - Past bytes never exceed the centre's credit (a token bucket) nor, on their
  *     way to the broker, one second of the measured rate and the batch that begins
  *     in it; one batch is always allowed.
