@@ -10,7 +10,7 @@
 #include "clockmap_internal.h"
 
 /* How wrong a crystal that nobody disciplines may run, aging and temperature included. */
-#define RATE_FREE 150e-6
+#define RATE_FREE 250e-6
 /* ... how far it strays, within days, from the rate that was measured or set by NTP ... */
 #define RATE_STRAY 20e-6
 /* ... and how exact a rate must be known to be of use. */

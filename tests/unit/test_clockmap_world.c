@@ -65,11 +65,11 @@ static const struct world worlds[] = {
 	    .max_doubt_ms = 101 },
 	{ .name = "seven days offline, fast crystal",
 	    .last_ms = 8 * DAY,
-	    .ppm = 100,
+	    .ppm = 200,
 	    .link = { { 0, 10 * MIN }, { 7 * DAY, 8 * DAY } },
 	    .rtt_ms = 200,
 	    .max_segments = 150,
-	    .max_doubt_ms = 8000 },
+	    .max_doubt_ms = 9000 },
 	{ .name = "seven days offline, slow crystal whose rate was known",
 	    .last_ms = 9 * DAY,
 	    .ppm = -90,
@@ -100,7 +100,7 @@ static const struct world worlds[] = {
 	    .rtt_ms = 100,
 	    .wall_ms = 1000,
 	    .max_segments = 100,
-	    .max_doubt_ms = 92000 },
+	    .max_doubt_ms = 152000 },
 	{ .name = "a night asleep",
 	    .last_ms = 2 * DAY,
 	    .ppm = 30,
@@ -135,7 +135,7 @@ static const struct world worlds[] = {
 	    .restart_ms = 2 * DAY,
 	    .rtt_ms = 100,
 	    .max_segments = 150,
-	    .max_doubt_ms = 90000 },
+	    .max_doubt_ms = 140000 },
 };
 
 struct sample {
