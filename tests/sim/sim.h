@@ -6,10 +6,12 @@
  *   sim_world.c     time, chance, the queue of what happens, the trace
  *   sim_clock.c     a machine's clocks
  *   sim_machine.c   an agent's machine: sampling, spool and delivery
+ *   sim_link.c      the way to the broker: line, back-off, handshakes; a crowd of light agents
  *   sim_broker.c    a broker that forgets, doubles, reorders, delays and dies
  *   sim_centre.c    the collector's writer around ingest_core and the store
  *   sim_chaos.c     what goes wrong
  *   sim_scenarios.c named mixes of it, one for each rule
+ *   sim_measure.c   what is measured, and its limits
  *   sim_oracle.c    what must hold in the end (sim_oracle_*.c: reading)
  *   sim_sent.c      batches that left
  *   sim_main.c      seeds and printing
@@ -41,6 +43,7 @@
 #define SIM_SERIES       3u  /* of probes and host; events have one number each */
 #define SIM_BOOTS_MAX    2048u
 #define SIM_ERASED_MAX   256u
+#define SIM_NAPS_MAX     256u
 #define SIM_PATH_MAX     256
 
 #define SIM_SECOND INT64_C(1000)
@@ -48,18 +51,34 @@
 #define SIM_HOUR   (60 * SIM_MINUTE)
 #define SIM_DAY    (24 * SIM_HOUR)
 
+#define SIM_OFFLINE_AT (4 * SIM_HOUR) /* offline_ms begins */
+
 struct sim;
 
 /* ---- scenarios ---- */
+
+/* What is measured has to keep to these; 0: not measured. */
+struct sim_limits {
+	int64_t live_p99_ms; /* live batches that were sent beside a backlog, from cut to arrival */
+	size_t past_flight; /* bytes of backlog under way at once, when it is more than one batch */
+	unsigned jain_pct;  /* at least: Jain's index of bytes drained while all have some */
+	int64_t back_ms;    /* the last of a crowd, after a broker has come back */
+	unsigned attempts_p99;
+	unsigned takeovers_per_h;
+};
 
 /* How often something happens in a run: about so many times, to each machine or to the centre. */
 struct sim_scenario {
 	const char *name;
 	const char *rule; /* what it shows, in a sentence */
 	bool open;        /* some seeds fail: README.md says how */
+	unsigned agents;  /* at least; 0: as asked */
+	double days;      /* 0: as asked, or one */
+	struct sim_limits limit;
 
 	/* the machines */
 	int64_t tick_ms;           /* 0: by chance, 1 to 8 min */
+	int64_t tick_after_ms;     /* from the end of offline_ms on; 0: the same */
 	int64_t max_bytes;         /* of a spool; 0: 16 MiB */
 	int64_t keep_receipted_ms; /* 0: 72 h */
 	bool fat;                  /* events of some kB that do not compress */
@@ -71,9 +90,17 @@ struct sim_scenario {
 	unsigned drops;   /* connections cut, a machine */
 	unsigned outages; /* a machine */
 	int64_t outage_ms;
+	int64_t offline_ms;   /* all of them at once, from SIM_OFFLINE_AT on */
+	uint32_t bytes_per_s; /* of a machine's line, up; 0: any */
+	int64_t rtt_ms;
+	bool backoff;        /* tries again as shared/mqtt does */
+	unsigned crowd;      /* of light agents, at the same broker */
+	unsigned handshakes; /* a second, of the broker; 0: any */
 
 	/* broker, centre */
 	unsigned broker_deaths, centre_stops;
+	unsigned herds;        /* deaths of the broker, an even time apart */
+	uint32_t credit;       /* bytes a second; 0: 256 KiB */
 	unsigned centre_kills; /* power cuts and kill -9, some between commit and receipt */
 	unsigned centre_cuts;  /* at operation N of its disk */
 	unsigned store_back;   /* an older copy put back */
@@ -94,7 +121,11 @@ struct sim_scenario {
 	unsigned renames;  /* the device's id changes */
 	unsigned steps;    /* its wall clock jumps */
 	unsigned suspends;
+	int64_t suspend_ms; /* 0: 3 h */
+	unsigned pauses;    /* by its host: boot time stands still */
+	unsigned years;     /* its wall clock jumps 20 years, goes double or not at all */
 	bool clock_1970;    /* at each boot, set later */
+	bool looks;         /* at the clock every 5 s, as in life, and not with each tick only */
 	unsigned drift_ppm; /* at most, either way; no NTP ever */
 };
 
@@ -132,10 +163,14 @@ enum sim_act {
 	ACT_RENAME,
 	ACT_STEP,
 	ACT_SUSPEND,
+	ACT_OFFLINE,
+	ACT_PAUSE,
+	ACT_YEARS,
 	ACT_LOSE, /* from here on not planned: messages on their way, ... */
 	ACT_TWICE,
 	ACT_LATE,
 	ACT_EVICT, /* batches under a small cap */
+	ACT_TAKEOVER,
 	ACTS,
 };
 
@@ -150,6 +185,10 @@ enum sim_kind {
 	SIM_CENTRE_START,
 	SIM_BROKER_START,
 	SIM_CHAOS,
+	SIM_UP,
+	SIM_LOOK,
+	SIM_CROWD_CONNECT,
+	SIM_CROWD_UP,
 };
 
 struct sim_event {
@@ -182,6 +221,19 @@ struct sim_source {
 	unsigned unsafe;      /* from here on not known to be on the disk */
 };
 
+/* To the broker, of a machine or of one of the crowd. */
+struct sim_way {
+	unsigned failures, attempts; /* in a row; since it was lost */
+	uint32_t floor_ms;
+	int64_t up_at, down_at; /* 0: is not, was never */
+	int64_t line_free_at;
+};
+
+struct sim_crowd {
+	struct bl_id spool;
+	struct sim_way way;
+};
+
 struct sim_machine {
 	struct sim *w;
 	unsigned no;
@@ -195,6 +247,8 @@ struct sim_machine {
 	int64_t damaged_at;       /* its file, and no new one since; 0: it is whole */
 	bool running;             /* a process is */
 	bool frozen;              /* stands still: a snapshot that waits, or suspended */
+	int64_t frozen_at;        /* true time */
+	int64_t paused_at_ms; /* its boot clock when its host let it stand still; -1: it runs on */
 	unsigned frozen_by, twin; /* which snapshot, 0: suspended; who lives on meanwhile */
 	uint64_t life;            /* counts starts and ends */
 	bool crashing;            /* nothing leaves any more */
@@ -206,6 +260,7 @@ struct sim_machine {
 	size_t piece;    /* of boot time, now */
 	enum sim_wall wall;
 	int64_t wall_off, wall_from, wall_set_at;
+	int64_t slept_ms; /* of this boot: monotonic time stood still */
 	bool synced;
 	struct clockmap map;
 
@@ -217,6 +272,10 @@ struct sim_machine {
 	int64_t deadline_at, turn_at;
 
 	bool up;
+	struct sim_way way;
+	uint64_t greeting; /* the broker's life it shakes hands with; 0: none */
+	size_t past_flight;
+	int64_t past_at;     /* past was sent last */
 	bool was_up;         /* when it was frozen */
 	uint64_t connection; /* counts */
 	unsigned unacked;
@@ -251,6 +310,7 @@ struct sim_centre {
 
 struct sim_broker {
 	bool up;
+	int64_t up_since, busy_until_us;
 	uint64_t life;
 	struct bl_buf retained; /* bl/1/centre; empty: none */
 };
@@ -281,12 +341,42 @@ struct sim_sent {
 	uint32_t crc32;
 	struct bl_id boot;
 	int64_t begin_ms, end_ms;
+	int64_t sent_at; /* first */
+	bool arrived;
+};
+
+/* A time in which a machine slept, or its host let it stand still. */
+struct sim_nap {
+	unsigned machine;
+	int64_t from, to;
+	bool paused;
+};
+
+struct sim_point {
+	int64_t a, b;
+	unsigned who;
+};
+
+struct sim_list {
+	size_t n, size;
+	struct sim_point *v;
+};
+
+struct sim_measure {
+	struct sim_list live;    /* lags */
+	struct sim_list drained; /* when, bytes, who */
+	struct sim_list back;    /* after, attempts */
+	int64_t herd_at;
+	size_t past_flight_most;
 };
 
 struct sim_result {
 	uint64_t generated, accepted, stored, doubled, lost, explained, aside, held;
 	uint64_t undone, twice; /* see README.md */
 	unsigned acts[ACTS];
+	int64_t live_p99_ms, back_ms;
+	size_t past_flight;
+	unsigned jain_pct, attempts_p99, takeovers;
 	uint64_t trace;
 	double agent_days;
 	char why[512]; /* empty: all is well */
@@ -309,6 +399,8 @@ struct sim {
 	unsigned n_machines;
 	struct sim_centre centre;
 	struct sim_broker broker;
+	struct sim_crowd *crowd;
+	struct sim_measure measure;
 
 	struct sim_boot boot[SIM_BOOTS_MAX];
 	unsigned n_boots;
@@ -316,6 +408,8 @@ struct sim {
 	size_t n_pieces, size_pieces;
 	struct sim_erased erased[SIM_ERASED_MAX];
 	unsigned n_erased;
+	struct sim_nap nap[SIM_NAPS_MAX];
+	unsigned n_naps;
 	unsigned acts[ACTS];
 	unsigned given_up;     /* 1 + machine: its spool, and nobody had damaged it */
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
@@ -365,6 +459,11 @@ void machine_drift(struct sim_machine *m, int ppm);
 /* Its host let it stand still since its boot clock showed boot_ms: both clocks did, too. */
 void machine_stood_still(struct sim_machine *m, int64_t boot_ms);
 void machine_look_at_clock(struct sim_machine *m);
+/* Every 5 s. */
+void machine_looks(struct sim_machine *m);
+void machine_map_begins(struct sim_machine *m);
+void machine_map_link_down(struct sim_machine *m);
+void machine_map_tell_again(struct sim_machine *m);
 void machine_centre_time(struct sim_machine *m, int64_t server_unix_ms, int64_t rtt_ms);
 /* When the boot clock shows, or will show, that. */
 int64_t machine_true_at(const struct sim_machine *m, int64_t boot_ms);
@@ -389,11 +488,46 @@ void machine_free(struct sim_machine *m);
 bool machine_quiet(struct sim_machine *m);
 bool machine_refused(const struct sim_machine *m);
 
+/* ---- sim_link.c ---- */
+
+/* When it tries again. */
+int64_t link_again_ms(struct sim *w, struct sim_way *way, bool taken_over);
+/* An attempt: how long the handshake takes; -1: it fails. */
+int64_t link_handshake_ms(struct sim *w, struct sim_way *way);
+void link_is_up(struct sim *w, struct sim_way *way);
+void link_is_down(struct sim *w, struct sim_way *way);
+int64_t link_line_ms(struct sim *w, struct sim_way *way, size_t bytes);
+void crowd_make(struct sim *w);
+void crowd_connect(struct sim *w, unsigned i);
+void crowd_up(struct sim *w, unsigned i, uint64_t broker_life);
+void crowd_centre(struct sim *w, unsigned i);
+/* The broker is gone. */
+void crowd_down(struct sim *w);
+
+/* ---- sim_measure.c ---- */
+
+void measure_published(struct sim_machine *m, bool past, size_t bytes);
+void measure_acked(struct sim_machine *m, bool past, size_t bytes);
+void measure_arrived(struct sim *w, bool past, const struct bl_batch_header *h, size_t bytes);
+void measure_back(struct sim *w, const struct sim_way *way);
+/* Into the result; fails the run where a limit is not kept. */
+void measure_judge(struct sim *w, struct sim_result *out);
+
+/* ---- sim_sent.c ---- */
+
+/* A batch leaves: so that its seq can be looked up. */
+void sim_note_sent(struct sim *w, const struct bl_batch_header *h);
+/* NULL: it never left. */
+struct sim_sent *sim_find_sent(struct sim *w, const struct bl_batch_header *h);
+
 /* ---- sim_broker.c ---- */
 
 void broker_start(struct sim *w);
 void broker_die(struct sim *w, int64_t out_ms);
 void broker_connect(struct sim_machine *m);
+/* The handshake that began in this life of the broker is done. */
+void broker_greeted(struct sim_machine *m);
+void broker_crowd_publish(struct sim *w, const char *topic, const void *payload, size_t len);
 void broker_disconnect(struct sim_machine *m, int64_t again_in_ms);
 int broker_publish(
     struct sim_machine *m, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t token);
@@ -422,8 +556,6 @@ void chaos_heal(struct sim *w);
 
 /* ---- sim_oracle.c ---- */
 
-/* A batch leaves: so that its seq can be looked up. */
-void sim_note_sent(struct sim *w, const struct bl_batch_header *h);
 void oracle_judge(struct sim *w, struct sim_result *out);
 /* A copy of this disk will live, too: what is open in it may be cut by both. */
 void oracle_copied(struct sim *w, const char *dir);

@@ -77,23 +77,50 @@ latency(struct sim *w)
 static void
 connect_again(struct sim_machine *m, int64_t in_ms)
 {
+	if (m->w->sc.backoff)
+		in_ms = link_again_ms(m->w, &m->way, false);
 	sim_at(m->w, m->w->now + in_ms, SIM_CONNECT, m->no, m->life, NULL);
+}
+
+/* False: its process is gone, too. */
+static bool
+disconnect(struct sim_machine *m)
+{
+	if (!m->up)
+		return false;
+	sim_trace(m->w, "machine %u: down", m->no);
+	m->up = false;
+	m->unacked = 0;
+	m->past_flight = 0;
+	link_is_down(m->w, &m->way);
+	if (!m->running)
+		return false;
+	machine_map_link_down(m);
+	delivery_down(m->delivery);
+	machine_after(m);
+	return m->running;
 }
 
 void
 broker_disconnect(struct sim_machine *m, int64_t again_in_ms)
 {
-	if (!m->up)
-		return;
-	sim_trace(m->w, "machine %u: down", m->no);
-	m->up = false;
-	m->unacked = 0;
-	if (!m->running)
-		return;
-	delivery_down(m->delivery);
-	machine_after(m);
-	if (m->running)
+	if (disconnect(m))
 		connect_again(m, again_in_ms);
+}
+
+/* Two of one identity: the agent of the one that was thrown out waits. */
+static void
+throw_out(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	int64_t wait = sim_between(w, 5 * SIM_MINUTE, 40 * SIM_MINUTE);
+
+	w->acts[ACT_TAKEOVER]++;
+	if (!disconnect(m))
+		return;
+	if (w->sc.backoff)
+		wait = link_again_ms(w, &m->way, true);
+	sim_at(w, w->now + wait, SIM_CONNECT, m->no, m->life, NULL);
 }
 
 static void
@@ -112,13 +139,68 @@ say_retained(struct sim_machine *m)
 	wire_send(w, x, latency(w));
 }
 
+static void
+come_up(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+
+	for (unsigned i = 0; i < w->n_machines; i++) {
+		struct sim_machine *o = &w->machine[i];
+
+		if (o == m || !o->up || strcmp(o->device, m->device) != 0)
+			continue;
+		sim_trace(w, "machine %u takes over from %u", m->no, i);
+		throw_out(o);
+	}
+	m->up = true;
+	m->connection++;
+	m->unacked = 0;
+	link_is_up(w, &m->way);
+	sim_trace(w, "machine %u: up", m->no);
+	say_retained(m);
+	delivery_up(m->delivery, 0);
+	machine_after(m);
+}
+
+void
+broker_greeted(struct sim_machine *m)
+{
+	const bool same = m->greeting == m->w->broker.life && m->w->broker.up;
+
+	m->greeting = 0;
+	if (m->up)
+		return;
+	if (same && m->out_until <= m->w->now)
+		come_up(m);
+	else
+		connect_again(m, 0);
+}
+
+static void
+shake_hands(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	const int64_t ms = link_handshake_ms(w, &m->way);
+
+	if (ms < 0 || m->out_until > w->now) {
+		connect_again(m, 0);
+		return;
+	}
+	m->greeting = w->broker.life;
+	sim_at(w, w->now + ms, SIM_UP, m->no, m->life, NULL);
+}
+
 void
 broker_connect(struct sim_machine *m)
 {
 	struct sim *w = m->w;
 
-	if (m->up)
+	if (m->up || m->greeting != 0)
 		return;
+	if (w->sc.backoff) {
+		shake_hands(m);
+		return;
+	}
 	if (m->out_until > w->now) {
 		connect_again(m, m->out_until - w->now + sim_between(w, 0, SIM_MINUTE));
 		return;
@@ -127,28 +209,15 @@ broker_connect(struct sim_machine *m)
 		connect_again(m, sim_between(w, SIM_SECOND, 2 * SIM_MINUTE));
 		return;
 	}
-	for (unsigned i = 0; i < w->n_machines; i++) {
-		struct sim_machine *o = &w->machine[i];
-
-		if (o == m || !o->up || strcmp(o->device, m->device) != 0)
-			continue;
-		sim_trace(w, "machine %u takes over from %u", m->no, i);
-		/* Two of one identity: the agent of the one that was thrown out waits. */
-		broker_disconnect(o, sim_between(w, 5 * SIM_MINUTE, 40 * SIM_MINUTE));
-	}
-	m->up = true;
-	m->connection++;
-	m->unacked = 0;
-	sim_trace(w, "machine %u: up", m->no);
-	say_retained(m);
-	delivery_up(m->delivery, 0);
-	machine_after(m);
+	come_up(m);
 }
 
 void
 broker_start(struct sim *w)
 {
 	w->broker.up = true;
+	w->broker.up_since = w->now;
+	w->broker.busy_until_us = 0;
 	w->broker.life++;
 	if (w->broker.retained.cap == 0)
 		bl_buf_init(&w->broker.retained, 4096);
@@ -167,6 +236,8 @@ broker_die(struct sim *w, int64_t out_ms)
 	w->broker.up = false;
 	w->broker.life++;
 	w->centre.connected = false;
+	w->measure.herd_at = w->now;
+	crowd_down(w);
 	for (unsigned i = 0; i < w->n_machines; i++)
 		broker_disconnect(&w->machine[i], sim_between(w, SIM_SECOND, SIM_MINUTE));
 	sim_at(w, w->now + out_ms, SIM_BROKER_START, 0, w->broker.life, NULL);
@@ -204,7 +275,8 @@ broker_publish(
 	x->token = token;
 	(void)bl_topic_format(x->topic, sizeof(x->topic), kind, 1, m->device);
 	m->unacked++;
-	wire_send(w, x, latency(w));
+	measure_published(m, kind == BL_TOPIC_PAST, msg->len);
+	wire_send(w, x, link_line_ms(w, &m->way, msg->len) + latency(w));
 	return BL_OK;
 }
 
@@ -225,12 +297,13 @@ at_broker(struct sim *w, const struct wire *x)
 	const struct sim_machine *m = &w->machine[x->machine];
 
 	if (m->connection != x->connection || !m->up) {
-		/* It was on its way when the connection ended: either way. */
-		if (!w->settling && sim_chance(w, 500))
+		/* It was on its way when the connection ended: either way; but not out of a slow
+		 * line. */
+		if (!w->settling && w->sc.bytes_per_s == 0 && sim_chance(w, 500))
 			to_centre(w, x);
 		return;
 	}
-	wire_send(w, wire_copy(w, x, TO_ACK), latency(w));
+	wire_send(w, wire_copy(w, x, TO_ACK), latency(w) + w->sc.rtt_ms / 2);
 	if (!w->settling && sim_chance(w, w->sc.lose)) {
 		w->acts[ACT_LOSE]++;
 		sim_trace(w, "broker forgets a message of %u", x->machine);
@@ -252,8 +325,21 @@ acked(struct sim *w, const struct wire *x)
 		return;
 	if (m->unacked > 0)
 		m->unacked--;
+	measure_acked(m, x->kind == BL_TOPIC_PAST, x->len);
 	delivery_published(m->delivery, x->token, 0);
 	machine_after(m);
+}
+
+/* One of the crowd says something. */
+void
+broker_crowd_publish(struct sim *w, const char *topic, const void *payload, size_t len)
+{
+	struct wire *x = wire_new(w, TO_BROKER, payload, len);
+
+	x->kind = BL_TOPIC_HELLO;
+	(void)snprintf(x->topic, sizeof(x->topic), "%s", topic);
+	to_centre(w, x);
+	free(x);
 }
 
 /* ---- from the centre ---- */
@@ -283,7 +369,7 @@ to_machine(
 	y->connection = m->connection;
 	y->kind = kind;
 	y->retained = false;
-	wire_send(w, y, latency(w));
+	wire_send(w, y, latency(w) + w->sc.rtt_ms / 2);
 }
 
 static void
@@ -296,6 +382,8 @@ from_centre(struct sim *w, const struct wire *x)
 	if (x->retained) {
 		bl_buf_reset(&w->broker.retained);
 		bl_buf_bytes(&w->broker.retained, x->payload, x->len);
+		for (unsigned i = 0; i < w->sc.crowd; i++)
+			crowd_centre(w, i);
 	}
 	if (!w->settling && sim_chance(w, w->sc.lose))
 		return;
@@ -321,9 +409,11 @@ at_machine(struct sim *w, const struct wire *x)
 	if (!m->running || m->frozen || !m->up || m->connection != x->connection)
 		return;
 	sim_trace_bytes(w, x->payload, x->len);
-	if (x->kind == BL_TOPIC_CENTRE)
+	if (x->kind == BL_TOPIC_CENTRE) {
 		rc = delivery_centre(m->delivery, x->payload, x->len, &floor_ms, &err);
-	else
+		if (rc == BL_OK)
+			m->way.floor_ms = floor_ms;
+	} else
 		rc = delivery_receipt(m->delivery, x->payload, x->len, &err);
 	if (rc < 0)
 		sim_fail(w, "machine %u cannot read a message: %s", m->no, err.msg);

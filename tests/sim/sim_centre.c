@@ -145,7 +145,7 @@ centre_start(struct sim *w)
 		.lookup = lookup,
 		.publish = publish,
 		.publish_ctx = c,
-		.credit_bytes_per_s = 256 << 10 };
+		.credit_bytes_per_s = w->sc.credit != 0 ? w->sc.credit : 256 << 10 };
 	struct bl_err err = { 0 };
 	int rc;
 
@@ -199,6 +199,21 @@ centre_kill(struct sim *w, enum shim_loss how, int64_t out_ms)
 	start_again(w, out_ms);
 }
 
+static void
+measure(struct sim *w, const char *topic, const void *payload, size_t len)
+{
+	struct bl_batch_header h;
+	struct bl_err err = { 0 };
+	const uint8_t *body;
+	struct bl_topic t;
+	size_t body_len;
+
+	if ((w->sc.limit.live_p99_ms != 0 || w->sc.limit.jain_pct != 0) &&
+	    bl_msg_type(payload, len) == BL_MSG_BATCH && bl_topic_parse(topic, strlen(topic), &t) &&
+	    bl_batch_header_decode(payload, len, &h, &body, &body_len, &err) == BL_OK)
+		measure_arrived(w, t.kind == BL_TOPIC_PAST, &h, len);
+}
+
 void
 centre_arrived(struct sim *w, const char *topic, const void *payload, size_t len)
 {
@@ -212,6 +227,7 @@ centre_arrived(struct sim *w, const char *topic, const void *payload, size_t len
 	*c->inbox_tail = x;
 	c->inbox_tail = &x->next;
 	centre_wake(w, sim_between(w, 0, 100));
+	measure(w, topic, payload, len);
 }
 
 static void

@@ -88,6 +88,10 @@ plan_machine(struct sim *w, unsigned i)
 	plan_some(w, sc->renames, ACT_RENAME, i);
 	plan_some(w, sc->steps, ACT_STEP, i);
 	plan_some(w, sc->suspends, ACT_SUSPEND, i);
+	plan_some(w, sc->pauses, ACT_PAUSE, i);
+	plan_some(w, sc->years, ACT_YEARS, i);
+	if (sc->offline_ms != 0)
+		(void)plan(w, w->begin + SIM_OFFLINE_AT, ACT_OFFLINE, i);
 }
 
 void
@@ -98,6 +102,9 @@ chaos_plan(struct sim *w)
 	for (unsigned i = 0; i < w->n_machines; i++)
 		plan_machine(w, i);
 	plan_some(w, sc->broker_deaths, ACT_BROKER_DEATH, 0);
+	for (unsigned k = 1; k <= sc->herds; k++)
+		(void)plan(
+		    w, w->begin + (w->end - w->begin) * k / (sc->herds + 1), ACT_BROKER_DEATH, 0);
 	plan_some(w, sc->centre_stops, ACT_CENTRE_STOP, 0);
 	plan_some(w, sc->centre_kills, ACT_CENTRE_KILL, 0);
 	plan_some(w, sc->centre_cuts, ACT_CENTRE_CUT, 0);
@@ -255,12 +262,34 @@ freeze(struct sim_machine *m, const struct chaos *c)
 	live_copy(m);
 }
 
+/* From a sleep, in which boot time went on, or from a pause, in which nothing did. */
+static void
+wake(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	const bool paused = m->paused_at_ms >= 0;
+
+	if (w->n_naps < SIM_NAPS_MAX)
+		w->nap[w->n_naps++] = (struct sim_nap){ m->no, m->frozen_at, w->now, paused };
+	if (!paused) {
+		m->slept_ms += w->now - m->frozen_at;
+	} else {
+		machine_stood_still(m, m->paused_at_ms);
+		if (m->synced) /* NTP finds it out, by and by */
+			m->wall_set_at = w->now + sim_between(w, 10 * SIM_SECOND, 17 * SIM_MINUTE);
+	}
+	if (w->sc.looks)
+		sim_at(w, w->now, SIM_LOOK, m->no, m->life, NULL);
+}
+
 static void
 thaw(struct sim_machine *m)
 {
 	struct sim *w = m->w;
 
 	m->frozen = false;
+	if (m->frozen_by == 0)
+		wake(m);
 	m->up = m->was_up;
 	m->deadline_at = m->turn_at = -1;
 	sim_at(w, w->now + 10, SIM_TICK, m->no, m->life, NULL);
@@ -393,8 +422,29 @@ step_clock(struct sim_machine *m)
 	sim_trace(w, "machine %u: wall clock is off by %lld ms", m->no, (long long)m->wall_off);
 }
 
+/* The wall clock of a machine whose battery is empty, or whose user sets it wrongly. */
 static void
-suspend(struct sim_machine *m)
+years_off(struct sim_machine *m)
+{
+	struct sim *w = m->w;
+	const uint64_t how = sim_below(w, 5);
+
+	w->acts[ACT_YEARS]++;
+	m->synced = false;
+	m->wall_set_at = sim_chance(w, 600) ? w->now + some_time(w, 3 * SIM_HOUR) : INT64_MAX;
+	if (how == 0)
+		machine_wall_mode(m, WALL_FROZEN);
+	else if (how == 1)
+		machine_wall_mode(m, WALL_DOUBLE);
+	else if (how == 2)
+		m->wall_off = 5000 - w->now; /* 1970 */
+	else
+		m->wall_off += (how == 3 ? 20 : -20) * 365 * SIM_DAY;
+	sim_trace(w, "machine %u: wall clock shows %lld", m->no, (long long)machine_wall_ms(m));
+}
+
+static void
+suspend(struct sim_machine *m, enum sim_act how)
 {
 	struct sim *w = m->w;
 
@@ -404,8 +454,12 @@ suspend(struct sim_machine *m)
 	m->was_up = m->up;
 	m->up = false;
 	m->frozen_by = 0;
-	w->acts[ACT_SUSPEND]++;
-	(void)plan(w, w->now + some_time(w, 3 * SIM_HOUR), ACT_SUSPEND, m->no);
+	m->frozen_at = w->now;
+	m->paused_at_ms = how == ACT_PAUSE ? machine_boot_ms(m) : -1;
+	w->acts[how]++;
+	(void)plan(w,
+	    w->now + some_time(w, w->sc.suspend_ms != 0 ? w->sc.suspend_ms : 3 * SIM_HOUR), how,
+	    m->no);
 }
 
 /* ---- the centre ---- */
@@ -496,15 +550,25 @@ centre_happens(struct sim *w, const struct chaos *c)
 	}
 }
 
+/* It cannot happen now. */
+static void
+plan_some_later(struct sim *w, const struct chaos *c)
+{
+	(void)plan(w, w->now + sim_between(w, SIM_MINUTE, SIM_HOUR), c->what, c->machine);
+}
+
 static void
 machine_happens(struct sim_machine *m, const struct chaos *c)
 {
 	struct sim *w = m->w;
 
-	if (m->gone || (m->frozen && c->what != ACT_RESUME && c->what != ACT_SUSPEND))
+	if (m->gone ||
+	    (m->frozen && c->what != ACT_RESUME && c->what != ACT_SUSPEND && c->what != ACT_PAUSE))
 		return;
 	switch (c->what) {
 	case ACT_DROP:
+		if (!m->up && w->end - w->now > SIM_HOUR)
+			plan_some_later(w, c);
 		w->acts[c->what] += m->up;
 		broker_disconnect(m, sim_between(w, 500, 2 * SIM_MINUTE));
 		break;
@@ -560,10 +624,19 @@ machine_happens(struct sim_machine *m, const struct chaos *c)
 		step_clock(m);
 		break;
 	case ACT_SUSPEND:
+	case ACT_PAUSE:
 		if (m->frozen && m->frozen_by == 0)
 			thaw(m);
 		else
-			suspend(m);
+			suspend(m, c->what);
+		break;
+	case ACT_OFFLINE:
+		w->acts[c->what] += m->up;
+		m->out_until = w->now + w->sc.offline_ms;
+		broker_disconnect(m, SIM_SECOND);
+		break;
+	case ACT_YEARS:
+		years_off(m);
 		break;
 	default:
 		centre_happens(w, c);
@@ -586,7 +659,8 @@ chaos_happen(struct sim *w, void *data)
 
 	if (c->what == ACT_FAULT && c->machine == UINT32_MAX)
 		disk_is_well(w);
-	else if (w->settling && !(c->what == ACT_SUSPEND && w->machine[c->machine].frozen))
+	else if (w->settling && !((c->what == ACT_SUSPEND || c->what == ACT_PAUSE) &&
+				    w->machine[c->machine].frozen))
 		; /* too late */
 	else if (c->what >= ACT_BROKER_DEATH && c->what <= ACT_STORE_LOST)
 		centre_happens(w, c);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MILLION INT64_C(1000000)
+#define LOOK_MS 5000 /* agent_clock.c */
 
 /* ---- boot time ---- */
 
@@ -131,7 +132,8 @@ read_clocks(const struct sim_machine *m)
 {
 	const int64_t boot_ms = machine_boot_ms(m);
 
-	return (struct clockmap_now){ boot_ms, boot_ms, machine_wall_ms(m), m->synced };
+	return (
+	    struct clockmap_now){ boot_ms, boot_ms - m->slept_ms, machine_wall_ms(m), m->synced };
 }
 
 static void
@@ -139,6 +141,17 @@ take_segments(struct sim_machine *m, const struct clockmap_result *r)
 {
 	for (unsigned i = 0; i < r->n_segments; i++)
 		(void)spool_thread_clock(m->spool, &r->segment[i]);
+}
+
+/* What is sampled now may be placed at the centre before the next word on the time. */
+static bool
+delivers(const struct sim_machine *m)
+{
+	struct uplink_status st;
+
+	delivery_status(m->delivery, &st);
+	return st.state == UPLINK_READY && st.last_receipt_mono_ms >= 0 &&
+	       machine_boot_ms(m) - st.last_receipt_mono_ms < 10 * SIM_MINUTE;
 }
 
 void
@@ -150,7 +163,44 @@ machine_look_at_clock(struct sim_machine *m)
 	if (m->wall_set_at <= m->w->now)
 		set_right(m); /* the next look sees it */
 	clockmap_look(&m->map, &now, &r);
+	if (delivers(m))
+		clockmap_contact(&m->map, now.boot_ms);
 	take_segments(m, &r);
+}
+
+void
+machine_looks(struct sim_machine *m)
+{
+	machine_look_at_clock(m);
+	sim_at(m->w, m->w->now + LOOK_MS, SIM_LOOK, m->no, m->life, NULL);
+	machine_after(m);
+}
+
+/* A process begins: what an earlier one of this boot has told holds on. */
+void
+machine_map_begins(struct sim_machine *m)
+{
+	struct bl_clock_segment told;
+
+	clockmap_init(&m->map, &m->boot);
+	if (spool_thread_clock_told(m->spool, &told))
+		clockmap_resume(&m->map, &told, machine_boot_ms(m));
+	if (m->w->sc.looks)
+		sim_at(m->w, m->w->now, SIM_LOOK, m->no, m->life, NULL);
+}
+
+void
+machine_map_link_down(struct sim_machine *m)
+{
+	clockmap_contact(&m->map, machine_boot_ms(m));
+}
+
+/* Another spool does not know it. */
+void
+machine_map_tell_again(struct sim_machine *m)
+{
+	if (m->map.told)
+		(void)spool_thread_clock(m->spool, &m->map.newest);
 }
 
 void
@@ -220,6 +270,7 @@ machine_boot(struct sim_machine *m)
 	m->booted = true;
 	m->wall_off = 0;
 	m->wall = WALL_RUNS;
+	m->slept_ms = 0;
 	m->synced = sim_chance(w, 700);
 	m->wall_set_at = INT64_MAX;
 	begin_piece(m, 5000, 0);

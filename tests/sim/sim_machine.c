@@ -91,6 +91,8 @@ on_replaced(void *ctx, const char *why)
 
 	(void)why;
 	m->replaced++;
+	if (m->running)
+		machine_map_tell_again(m);
 	sim_trace(m->w, "machine %u: spool replaced", m->no);
 	/* What was damaged in it was noted then; what came into it since may be gone with it. */
 	if (m->deleted) {
@@ -186,7 +188,6 @@ machine_start(struct sim_machine *m)
 
 	m->life++;
 	m->crashing = false;
-	clockmap_init(&m->map, &m->boot);
 	rc = delivery_create(&m->delivery, &m->clock, sim_random(w), &out, &err);
 	assert(rc == BL_OK);
 	delivery_calls(m->delivery, &own, &calls);
@@ -201,6 +202,7 @@ machine_start(struct sim_machine *m)
 	if (opened == SPOOL_REPLACED)
 		on_replaced(m, err.msg);
 	delivery_spool(m->delivery, m->spool);
+	machine_map_begins(m);
 	m->running = true;
 	m->up = m->was_up = false;
 	m->deadline_at = m->turn_at = -1;
@@ -360,7 +362,9 @@ machine_turn(struct sim_machine *m)
 		note_safe(m);
 	spool_thread_dispatch(m->spool);
 	/* A commit that is tried again; a step's batch that is cut soon, now and then. */
-	if (due <= 5000 && (spool_thread_unsafe(m->spool) > 0 || sim_chance(w, 300)))
+	if (w->sc.limit.live_p99_ms != 0 && due > 0 && due <= SIM_MINUTE)
+		turn_soon(m, due); /* cuts are on time */
+	else if (due <= 5000 && (spool_thread_unsafe(m->spool) > 0 || sim_chance(w, 300)))
 		turn_soon(m, due + sim_between(w, 1, 50));
 	machine_after(m);
 }
@@ -442,6 +446,16 @@ name_missed(struct sim_machine *m, int64_t from, int64_t to)
 	}
 }
 
+static int64_t
+tick_length(const struct sim_machine *m)
+{
+	const struct sim_scenario *sc = &m->w->sc;
+
+	if (sc->tick_after_ms != 0 && m->w->now >= m->w->begin + SIM_OFFLINE_AT + sc->offline_ms)
+		return sc->tick_after_ms;
+	return m->tick_ms;
+}
+
 void
 machine_tick(struct sim_machine *m)
 {
@@ -463,7 +477,7 @@ machine_tick(struct sim_machine *m)
 	}
 	(void)spool_thread_commit(m->spool, now);
 	turn_soon(m, sim_chance(w, 30) ? sim_between(w, 100, 20000) : sim_between(w, 0, 20));
-	sim_at(w, w->now + m->tick_ms + sim_between(w, 0, 500), SIM_TICK, m->no, m->life, NULL);
+	sim_at(w, w->now + tick_length(m) + sim_between(w, 0, 500), SIM_TICK, m->no, m->life, NULL);
 	machine_after(m);
 }
 

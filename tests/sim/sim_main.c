@@ -2,6 +2,8 @@
  * sim_delivery [--seeds A-B] [--agents N] [--days D] [--scenario NAME|list] [--folder DIR]
  * [--verbose]
  *
+ * A scenario may have a number of agents of its own, at least, and of days, unless they are given.
+ *
  * One line a seed; the last line is
  *   seeds S agent_days D generated G accepted A stored S doubled D lost L explained E aside A
  *   held H undone U twice T seconds T
@@ -27,7 +29,7 @@ static struct {
 	const struct sim_scenario *scenario;
 	const char *folder;
 	bool verbose;
-} opts = { .first = 1, .last = 10, .agents = 4, .days = 1, .folder = "/dev/shm" };
+} opts = { .first = 1, .last = 10, .agents = 4, .folder = "/dev/shm" };
 
 static void
 list(void)
@@ -85,7 +87,7 @@ read_options(int argc, char **argv)
 		default:
 			return false;
 		}
-	return opts.agents > 0 && opts.agents <= SIM_MACHINES_MAX / 2 && opts.days > 0 &&
+	return opts.agents > 0 && opts.agents <= SIM_MACHINES_MAX / 2 && opts.days >= 0 &&
 	       opts.last >= opts.first;
 }
 
@@ -116,19 +118,37 @@ add(struct sim_result *sum, const struct sim_result *r)
 		sum->acts[i] += r->acts[i];
 }
 
+/* What the scenario has limits for. */
+static void
+print_measures(const struct sim_limits *limit, const struct sim_result *r)
+{
+	if (limit->live_p99_ms != 0)
+		(void)printf("live_p99_ms %lld past_flight_bytes %zu ", (long long)r->live_p99_ms,
+		    r->past_flight);
+	if (limit->jain_pct != 0)
+		(void)printf("jain_pct %u ", r->jain_pct);
+	if (limit->back_ms != 0)
+		(void)printf(
+		    "back_ms %lld attempts_p99 %u ", (long long)r->back_ms, r->attempts_p99);
+	if (limit->takeovers_per_h != 0)
+		(void)printf("takeovers %u ", r->takeovers);
+}
+
 static void
 print_seed(unsigned seed, const struct sim_result *r)
 {
-	(void)printf(
-	    "seed %u %s generated %llu accepted %llu stored %llu doubled %llu lost %llu "
-	    "explained %llu aside %llu held %llu undone %llu twice %llu trace %016llx%s%s\n",
+	(void)printf("seed %u %s generated %llu accepted %llu stored %llu doubled %llu lost %llu "
+		     "explained %llu aside %llu held %llu undone %llu twice %llu ",
 	    seed, opts.scenario != NULL ? opts.scenario->name : "mix",
 	    (unsigned long long)r->generated, (unsigned long long)r->accepted,
 	    (unsigned long long)r->stored, (unsigned long long)r->doubled,
 	    (unsigned long long)r->lost, (unsigned long long)r->explained,
 	    (unsigned long long)r->aside, (unsigned long long)r->held,
-	    (unsigned long long)r->undone, (unsigned long long)r->twice,
-	    (unsigned long long)r->trace, r->why[0] != '\0' ? " FAIL " : "", r->why);
+	    (unsigned long long)r->undone, (unsigned long long)r->twice);
+	if (opts.scenario != NULL)
+		print_measures(&opts.scenario->limit, r);
+	(void)printf("trace %016llx%s%s\n", (unsigned long long)r->trace,
+	    r->why[0] != '\0' ? " FAIL " : "", r->why);
 	(void)fflush(stdout);
 }
 
@@ -152,6 +172,11 @@ main(int argc, char **argv)
 		perror("sim_delivery: mkdtemp");
 		return 1;
 	}
+	if (opts.scenario != NULL && opts.agents < opts.scenario->agents)
+		opts.agents = opts.scenario->agents;
+	if (opts.days == 0)
+		opts.days =
+		    opts.scenario != NULL && opts.scenario->days > 0 ? opts.scenario->days : 1;
 	begun = seconds();
 	for (unsigned seed = opts.first; seed <= opts.last; seed++) {
 		sim_run(seed, opts.scenario, opts.agents, (int64_t)(opts.days * (double)SIM_DAY),

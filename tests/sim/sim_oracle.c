@@ -170,8 +170,9 @@ judge_counts(struct judge *j)
 		for (size_t k = 0; k < j->n_entries && !seen; k++) {
 			const struct entry *e = &j->entry[k];
 
+			/* 0: a part of an entry; the store does not know how many were in it. */
 			if (e->reason != BL_GAP_EVICTED || e->device != first->device ||
-			    e->stream != first->stream)
+			    e->stream != first->stream || e->samples == 0)
 				continue;
 			seen = k < i; /* summed with that one */
 			samples += e->samples;
@@ -181,6 +182,33 @@ judge_counts(struct judge *j)
 			sim_fail(j->w, "evicted: dev-%u stream %u counts %llu and lacks %llu",
 			    first->device, first->stream, (unsigned long long)samples,
 			    (unsigned long long)missing);
+	}
+}
+
+/* A sleep of some ticks is named, for whoever asks why nothing was sampled then. */
+static void
+judge_naps(struct judge *j)
+{
+	for (unsigned i = 0; i < j->w->n_naps; i++) {
+		const struct sim_nap *nap = &j->w->nap[i];
+		const struct sim_machine *m = &j->w->machine[nap->machine];
+		const int64_t from = nap->from + m->tick_ms, to = nap->to - 2 * m->tick_ms;
+		bool named = false;
+		unsigned device = 0;
+
+		(void)sscanf(m->device, "dev-%u", &device);
+		if (nap->paused)
+			continue; /* it does not know */
+		for (size_t k = 0; k < j->n_entries && to - from > m->tick_ms; k++) {
+			const struct entry *e = &j->entry[k];
+
+			named |= e->reason == BL_GAP_OFF && e->device == device &&
+				 e->stream == BL_STREAM_HOST && e->from <= from && e->to >= to;
+		}
+		if (!named && to - from > m->tick_ms)
+			sim_fail(j->w, "machine %u slept from %.0f to %.0f s, and nothing says so",
+			    m->no, (double)(nap->from - j->w->begin) / 1000.0,
+			    (double)(nap->to - j->w->begin) / 1000.0);
 	}
 }
 
@@ -217,6 +245,7 @@ oracle_judge(struct sim *w, struct sim_result *out)
 		NULL) != SQLITE_OK)
 		sim_fail(w, "the store does not open: %s", sqlite3_errmsg(j->db));
 	judge_dict(j);
+	judge_clock_maps(j);
 	judge_batches(j, IN_STORE);
 	judge_aside(j);
 	judge_ledger(j);
@@ -225,12 +254,13 @@ oracle_judge(struct sim *w, struct sim_result *out)
 			for (unsigned n = 1; n <= w->machine[i].source[k].n; n++)
 				judge_sample(j, i, k, n);
 	judge_counts(j);
+	judge_naps(j);
 	judge_totals(j);
 	judge_unexplained(j);
 	memcpy(out->acts, w->acts, sizeof(out->acts));
 	(void)sqlite3_close(j->db); /* only read */
 	bl_buf_free(&j->raw);
 	free(j->entry);
+	free(j->segment);
 	free(j);
-	(void)snprintf(out->why, sizeof(out->why), "%s", w->fail);
 }

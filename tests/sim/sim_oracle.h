@@ -31,6 +31,12 @@ struct judge {
 	struct entry *entry;
 	size_t n_entries, size_entries;
 	struct bl_buf raw;
+	struct bl_clock_segment *segment; /* by spool */
+	size_t n_segments, size_segments;
+	struct {
+		size_t first, n;
+	} segments_of[SPOOLS_MAX];
+	uint64_t placed;
 };
 
 /* Where a value was found. */
@@ -56,6 +62,14 @@ void judge_message(struct judge *j, enum where where, const void *msg, size_t le
 
 void judge_ledger(struct judge *j);
 void judge_aside(struct judge *j);
+
+/* ---- sim_oracle_place.c ---- */
+
+/* Reads them; before judge_place. */
+void judge_clock_maps(struct judge *j);
+/* A sample that the store holds was made at true_ms. */
+void judge_place(
+    struct judge *j, int64_t spool, const struct bl_id *boot, int64_t boot_ms, int64_t true_ms);
 
 /* ---- sim_oracle_disk.c ---- */
 

@@ -67,9 +67,19 @@ judge_mark(struct sim_sample *s, enum where where)
 	s->copied |= where == COPIED;
 }
 
+/* A batch that was found. */
+struct found {
+	enum where where;
+	const struct bl_batch_header *h;
+	const int8_t *dict; /* names of its spool's series; NULL: not known */
+	int64_t spool;
+};
+
 static void
-note(struct judge *j, enum where where, double value, unsigned stream, int64_t at, int series)
+note(struct judge *j, const struct found *f, double value, int64_t boot_ms, int series)
 {
+	const int64_t at = machine_true_time(j->w, &f->h->boot, boot_ms, NULL);
+	const unsigned stream = (unsigned)f->h->stream - 1;
 	unsigned machine, k, n;
 	struct sim_sample *s;
 
@@ -80,8 +90,8 @@ note(struct judge *j, enum where where, double value, unsigned stream, int64_t a
 		return;
 	}
 	s = &j->w->machine[machine].source[stream].s[n];
-	judge_mark(s, where);
-	if (where != IN_STORE)
+	judge_mark(s, f->where);
+	if (f->where != IN_STORE)
 		return;
 	if (s->at != at)
 		judge_wrong(j, "wrong time", machine, stream, n);
@@ -89,11 +99,11 @@ note(struct judge *j, enum where where, double value, unsigned stream, int64_t a
 		judge_wrong(j, "wrong series", machine, stream, n);
 	if (s->stored[k % 4] < UINT8_MAX)
 		s->stored[k % 4]++;
+	judge_place(j, f->spool, &f->h->boot, boot_ms, at);
 }
 
 static void
-note_columns(struct judge *j, enum where where, struct bl_batch_reader *rd,
-    const struct bl_batch_header *h, const int8_t *dict)
+note_columns(struct judge *j, const struct found *f, struct bl_batch_reader *rd)
 {
 	int64_t ms[4096];
 	double value[4096];
@@ -103,53 +113,51 @@ note_columns(struct judge *j, enum where where, struct bl_batch_reader *rd,
 
 	while ((rc = bl_batch_next_column(rd, &c, &err)) == 1) {
 		const int series =
-		    dict == NULL || c.series_id >= ENTRIES_MAX ? -1 : dict[c.series_id];
+		    f->dict == NULL || c.series_id >= ENTRIES_MAX ? -1 : f->dict[c.series_id];
 
-		if (dict != NULL && series < 0)
+		if (f->dict != NULL && series < 0)
 			sim_fail(j->w, "series %u of a spool has no name", c.series_id);
 		if (c.n > 4096 || bl_column_decode(rd, &c, ms, value, NULL, &err) < 0) {
 			sim_fail(j->w, "a column does not decode: %s", err.msg);
 			return;
 		}
 		for (uint32_t i = 0; i < c.n; i++)
-			note(j, where, value[i], (unsigned)h->stream - 1,
-			    machine_true_time(j->w, &h->boot, ms[i], NULL), series);
+			note(j, f, value[i], ms[i], series);
 	}
 	if (rc < 0)
 		sim_fail(j->w, "a batch does not decode: %s", err.msg);
 }
 
 static void
-note_batch(struct judge *j, enum where where, const struct bl_batch_header *h, const void *body,
-    size_t len, const int8_t *dict)
+note_batch(struct judge *j, const struct found *f, const void *body, size_t len)
 {
 	struct bl_batch_reader rd;
 	struct bl_event ev;
 	struct bl_err err = { 0 };
 
-	if (bl_batch_inflate(h, body, len, &j->raw, &err) < 0 ||
-	    bl_batch_reader_init(&rd, h, j->raw.data, j->raw.len, &err) < 0) {
+	if (bl_batch_inflate(f->h, body, len, &j->raw, &err) < 0 ||
+	    bl_batch_reader_init(&rd, f->h, j->raw.data, j->raw.len, &err) < 0) {
 		sim_fail(j->w, "a batch does not inflate: %s", err.msg);
 		return;
 	}
-	note_columns(j, where, &rd, h, dict);
+	note_columns(j, f, &rd);
 	while (bl_batch_next_event(&rd, &ev, &err) == 1)
 		if (ev.n_attrs > 0 && ev.attr[0].type == BL_ATTR_NUMBER)
-			note(j, where, ev.attr[0].number, 0,
-			    machine_true_time(j->w, &h->boot, ev.boot_ms, NULL), -1);
+			note(j, f, ev.attr[0].number, ev.boot_ms, -1);
 }
 
 void
 judge_message(struct judge *j, enum where where, const void *msg, size_t len)
 {
 	struct bl_batch_header h;
+	const struct found f = { .where = where, .h = &h };
 	struct bl_err err = { 0 };
 	const uint8_t *body;
 	size_t body_len;
 
 	if (bl_msg_type(msg, len) == BL_MSG_BATCH &&
 	    bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) == BL_OK)
-		note_batch(j, where, &h, body, body_len, NULL);
+		note_batch(j, &f, body, body_len);
 }
 
 /* ---- the store ---- */
@@ -203,6 +211,8 @@ judge_batches(struct judge *j, enum where where)
 			.n_gaps = (uint32_t)sqlite3_column_int64(st, 13),
 			.raw_bytes = (uint32_t)sqlite3_column_int64(st, 14) };
 		const int64_t spool = sqlite3_column_int64(st, 0);
+		const struct found f = { where, &h, j->series[spool % SPOOLS_MAX],
+			spool % SPOOLS_MAX };
 
 		if (j->w->verbose && where == IN_STORE)
 			sim_trace(j->w,
@@ -216,7 +226,7 @@ judge_batches(struct judge *j, enum where where)
 				     j->w->begin) /
 				1000.0,
 			    h.n_samples, h.n_events);
-		note_batch(j, where, &h, sqlite3_column_blob(st, 15),
-		    (size_t)sqlite3_column_bytes(st, 15), j->series[spool % SPOOLS_MAX]);
+		note_batch(
+		    j, &f, sqlite3_column_blob(st, 15), (size_t)sqlite3_column_bytes(st, 15));
 	}
 }

@@ -66,6 +66,15 @@ sim_note_sent(struct sim *w, const struct bl_batch_header *h)
 		.crc32 = h->crc32,
 		.boot = h->boot,
 		.begin_ms = h->collect_begin_ms,
-		.end_ms = h->collect_end_ms };
+		.end_ms = h->collect_end_ms,
+		.sent_at = w->now };
 	w->n_sent++;
+}
+
+struct sim_sent *
+sim_find_sent(struct sim *w, const struct bl_batch_header *h)
+{
+	struct sim_sent *s = w->size_sent > 0 ? &w->sent[sent_slot(w, h)] : NULL;
+
+	return s != NULL && s->seq != 0 ? s : NULL;
 }

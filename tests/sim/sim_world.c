@@ -310,6 +310,20 @@ handle(struct sim *w, const struct sim_event *e)
 	case SIM_CHAOS:
 		chaos_happen(w, e->data);
 		break;
+	case SIM_UP:
+		if (lives && m->running)
+			broker_greeted(m);
+		break;
+	case SIM_LOOK:
+		if (lives && m->running)
+			machine_looks(m);
+		break;
+	case SIM_CROWD_CONNECT:
+		crowd_connect(w, e->who);
+		break;
+	case SIM_CROWD_UP:
+		crowd_up(w, e->who, e->life);
+		break;
 	}
 }
 
@@ -330,6 +344,33 @@ go_on(struct sim *w, int64_t until)
 	}
 	if (w->now < until)
 		w->now = until;
+}
+
+/* Who has not come to rest, and with what. */
+static void
+say_restless(struct sim *w)
+{
+	struct uplink_status st = { 0 };
+
+	for (unsigned i = 0; i < w->n_machines; i++) {
+		struct sim_machine *m = &w->machine[i];
+
+		if (m->gone || machine_quiet(m))
+			continue;
+		if (m->delivery != NULL)
+			delivery_status(m->delivery, &st);
+		for (unsigned k = 0; k < BL_STREAMS; k++)
+			sim_trace(w,
+			    "restless: machine %u up %d %s stream %u waiting %llu open %llu", i,
+			    (int)m->up, uplink_state_name(st.state), k + 1,
+			    (unsigned long long)m->status.spool.stream[k].waiting_batches,
+			    (unsigned long long)m->status.spool.stream[k].open_samples);
+		sim_fail(w, "it does not come to rest in %lld h: machine %u, %s",
+		    (long long)(SETTLE_MS / SIM_HOUR), i,
+		    m->up ? uplink_state_name(st.state) : "without a link");
+	}
+	sim_fail(
+	    w, "it does not come to rest in %lld h: the centre", (long long)(SETTLE_MS / SIM_HOUR));
 }
 
 static bool
@@ -356,8 +397,7 @@ settle(struct sim *w)
 		quiet = all_quiet(w) ? quiet + 1 : 0;
 	}
 	if (quiet < QUIET_TIMES)
-		sim_fail(
-		    w, "it does not come to rest in %lld h", (long long)(SETTLE_MS / SIM_HOUR));
+		say_restless(w);
 }
 
 static int64_t
@@ -388,6 +428,7 @@ forget(struct sim *w)
 	broker_free(w);
 	free(w->sent);
 	free(w->piece);
+	free(w->crowd);
 	remove_tree(w->folder);
 }
 
@@ -425,10 +466,14 @@ sim_run(uint64_t seed, const struct sim_scenario *sc, unsigned machines, int64_t
 		(void)snprintf(device, sizeof(device), "dev-%u", i);
 		machine_make(w, device, NULL);
 	}
+	if (w->sc.crowd > 0)
+		crowd_make(w);
 	chaos_plan(w);
 	go_on(w, w->end);
 	settle(w);
 	oracle_judge(w, out);
+	measure_judge(w, out);
+	(void)snprintf(out->why, sizeof(out->why), "%s", w->fail);
 	out->trace = w->trace;
 	out->agent_days = (double)machines * (double)length_ms / (double)SIM_DAY;
 	forget(w);
