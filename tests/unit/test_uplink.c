@@ -146,6 +146,32 @@ nothing_but_hello_leaves_before_the_answer_is_worked_in(void **unused)
 	uplink_free(s.u);
 }
 
+/* A receipt about a former id of the spool is minutes old, and its seqs are other batches'. */
+static void
+only_a_receipt_that_was_taken_tells_the_time(void **unused)
+{
+	struct script s = script();
+	struct uplink_outcome o = { .r = &s.r };
+
+	(void)unused;
+	ready(&s, 0);
+	tick_to(&s, s.now + 1000000);
+	frames(&s, BL_STREAM_HOST, 5, 1, 100, false);
+	pubacks(&s);
+	s.now += 8000;
+	s.r.is_answer = false;
+	s.r.stream[BL_STREAM_HOST - 1].contiguous = 5;
+	for (unsigned taken = 0; taken < 2; taken++) {
+		o.taken = taken;
+		s.fx.n = 0;
+		uplink_receipt(s.u, s.now, &s.r, &s.fx);
+		uplink_receipted(s.u, s.now, &o, &s.fx);
+		assert_int_equal(count(&s.fx, UPLINK_TIME), taken);
+	}
+	assert_int_equal(find(&s.fx, UPLINK_TIME)->rtt_ms, 8000);
+	uplink_free(s.u);
+}
+
 static void
 round_trip_is_counted_from_the_hello_that_was_answered(void **unused)
 {
@@ -514,7 +540,8 @@ a_slow_link_has_one_second_of_backlog_in_flight(void **unused)
 	uplink_free(s.u);
 }
 
-/* Half a second each: the next begins while one is under way, or the link would idle for a round trip. */
+/* Half a second each: the next begins while one is under way, or the link would idle for a round
+ * trip. */
 static void
 a_slow_link_is_kept_busy_with_smaller_batches(void **unused)
 {
@@ -644,6 +671,7 @@ main(void)
 		cmocka_unit_test(a_conflict_about_a_former_spool_id_leads_to_another_hello),
 		cmocka_unit_test(a_spool_that_hangs_is_not_called_a_silent_collector),
 		cmocka_unit_test(nothing_but_hello_leaves_before_the_answer_is_worked_in),
+		cmocka_unit_test(only_a_receipt_that_was_taken_tells_the_time),
 		cmocka_unit_test(round_trip_is_counted_from_the_hello_that_was_answered),
 		cmocka_unit_test(a_rolled_back_spool_says_hello_anew),
 		cmocka_unit_test(a_changed_centre_is_greeted_within_its_floor),

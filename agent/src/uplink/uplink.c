@@ -172,8 +172,6 @@ on_answer(struct uplink *u, int64_t now, const struct bl_receipt *r, struct upli
 void
 uplink_receipt(struct uplink *u, int64_t now, const struct bl_receipt *r, struct uplink_effects *fx)
 {
-	int64_t trip_ms;
-
 	if (r->is_answer) {
 		on_answer(u, now, r, fx);
 		return;
@@ -185,9 +183,6 @@ uplink_receipt(struct uplink *u, int64_t now, const struct bl_receipt *r, struct
 		uplink_say_hello(u, now, true, fx);
 		return;
 	}
-	trip_ms = uplink_window_trip_ms(u, now, r);
-	if (trip_ms >= 0)
-		tell_time(r, now, trip_ms, fx);
 	(void)uplink_effect(fx, UPLINK_TAKE_RECEIPT);
 }
 
@@ -291,6 +286,8 @@ void
 uplink_receipted(
     struct uplink *u, int64_t now, const struct uplink_outcome *o, struct uplink_effects *fx)
 {
+	int64_t trip_ms;
+
 	if (u->state != UPLINK_READY || o->r == NULL)
 		return;
 	if (o->say_hello) {
@@ -300,6 +297,10 @@ uplink_receipted(
 	if (!o->taken)
 		return;
 	u->last_receipt_ms = now;
+	/* Not before the spool has taken it: one about a former id names seqs of other batches. */
+	trip_ms = uplink_window_trip_ms(u, now, o->r);
+	if (trip_ms >= 0)
+		tell_time(o->r, now, trip_ms, fx);
 	if (o->r->dict_version > u->dict_known)
 		u->dict_known = o->r->dict_version;
 	if (o->r->clock_version > u->clock_known)
