@@ -147,6 +147,7 @@ trouble_of(int sqlite_rc, int os_errno)
 	switch (sqlite_rc & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_TOOBIG:
 		return SPOOL_IS_DAMAGED;
 	case SQLITE_NOMEM:
 		return SPOOL_NO_MEMORY;
@@ -180,6 +181,7 @@ db_fail(struct spool *s, int sqlite_rc, struct bl_err *err, const char *what)
 		switch (sqlite_rc & 0xff) {
 		case SQLITE_CORRUPT:
 		case SQLITE_NOTADB:
+		case SQLITE_TOOBIG: /* a length that no row of ours has */
 			s->damaged = true;
 			code = BL_ECORRUPT;
 			break;

@@ -18,6 +18,7 @@ db_code_plain(int sqlite_rc)
 	switch (sqlite_rc & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_TOOBIG:
 		return BL_ECORRUPT;
 	case SQLITE_NOMEM:
 		return BL_ENOMEM;
