@@ -171,7 +171,12 @@ void
 machine_start(struct sim_machine *m)
 {
 	struct sim *w = m->w;
-	const struct delivery_out out = { m, do_publish, do_drop, do_time, do_hello, do_answered };
+	const struct delivery_out out = { .ctx = m,
+		.publish = do_publish,
+		.drop = do_drop,
+		.time = do_time,
+		.hello = do_hello,
+		.answered = do_answered };
 	const struct spool_calls own = {
 		.ctx = m, .event_done = on_event_done, .status = on_status, .replaced = on_replaced
 	};

@@ -62,6 +62,19 @@ explained(const struct judge *j, unsigned machine, unsigned stream, const struct
 	return found;
 }
 
+/* Some series of a sample are not there: where their names were damaged, that is said. */
+static void
+judge_torn(struct judge *j, unsigned machine, unsigned stream, unsigned n, unsigned missing)
+{
+	struct entry *e =
+	    explained(j, machine, stream, &j->w->machine[machine].source[stream].s[n]);
+
+	if (e == NULL || e->reason != BL_GAP_DAMAGED)
+		judge_wrong(j, "torn", machine, stream, n);
+	else
+		j->r->explained += missing;
+}
+
 static void
 judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 {
@@ -83,7 +96,7 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	}
 	r->stored += stored;
 	if (stored > 0 && stored < series)
-		judge_wrong(j, "torn", machine, stream, n);
+		judge_torn(j, machine, stream, n, series - stored);
 	if (s->state != SIM_ACCEPTED)
 		return;
 	r->accepted += series;
