@@ -171,6 +171,7 @@ enum sim_act {
 	ACT_LATE,
 	ACT_EVICT, /* batches under a small cap */
 	ACT_TAKEOVER,
+	ACT_THIN, /* samples that stand for several */
 	ACTS,
 };
 
@@ -205,9 +206,10 @@ enum sim_state { SIM_MADE = 1, SIM_ACCEPTED = 2, SIM_REFUSED = 3 };
 struct sim_sample {
 	int64_t at; /* true time */
 	uint8_t state;
-	uint8_t stored[SIM_SERIES]; /* how often it is in the store */
-	bool aside, held;           /* in what was set aside at the centre; on a disk set apart */
-	bool was_stored;            /* in a store that was lost or replaced by an older one */
+	uint8_t stored[SIM_SERIES];  /* how often it is in the store */
+	uint8_t thinned[SIM_SERIES]; /* how often a sample that stands for several has it */
+	bool aside, held;            /* in what was set aside at the centre; on a disk set apart */
+	bool was_stored;             /* in a store that was lost or replaced by an older one */
 	bool exposed; /* lay without a receipt in a file that was put back, deleted or damaged */
 	bool copied;  /* was open in a file that a second machine went on with */
 };

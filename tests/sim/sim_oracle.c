@@ -82,25 +82,28 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	const unsigned series = stream == 0 ? 1 : SIM_SERIES;
 	struct sim_result *r = j->r;
 	struct entry *e;
-	unsigned stored = 0;
+	unsigned stored = 0, thinned = 0;
 
 	r->generated += series;
 	for (unsigned k = 0; k < series; k++) {
 		stored += s->stored[k] > 0;
-		if (s->stored[k] == 2 && s->copied) {
+		thinned += s->stored[k] == 0 && s->thinned[k] > 0;
+		if (s->stored[k] + s->thinned[k] == 2 && s->copied) {
 			r->twice++;
-		} else if (s->stored[k] > 1) {
+		} else if (s->stored[k] + s->thinned[k] > 1) {
 			r->doubled++;
 			judge_wrong(j, "doubled", machine, stream, n);
 		}
 	}
 	r->stored += stored;
-	if (stored > 0 && stored < series)
-		judge_torn(j, machine, stream, n, series - stored);
+	if (stored + thinned > 0 && stored + thinned < series)
+		judge_torn(j, machine, stream, n, series - stored - thinned);
 	if (s->state != SIM_ACCEPTED)
 		return;
 	r->accepted += series;
-	if (stored > 0)
+	r->explained += thinned;
+	j->thinned[machine][stream] += thinned;
+	if (stored + thinned > 0)
 		return;
 	e = explained(j, machine, stream, s);
 	if (e != NULL) {
@@ -169,33 +172,47 @@ judge_totals(struct judge *j)
 }
 
 /*
- * What the cap dropped cannot account for more than its entries count.  All entries of a
- * stream together: an event may lie after the interval of its batch, inside the next entry.
+ * What the cap thinned or dropped cannot account for more than the entries count.  All
+ * entries of a stream together: an event may lie after the interval of its batch, inside the
+ * next entry, and what was thinned may be dropped later.
  */
+static void
+judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
+{
+	uint64_t samples = 0, missing = j->thinned[machine][stream];
+	unsigned device = 0;
+
+	(void)sscanf(j->w->machine[machine].device, "dev-%u", &device);
+	for (size_t k = 0; k < j->n_entries; k++) {
+		const struct entry *e = &j->entry[k];
+
+		/* 0: a part of an entry; the store does not know how many were in it. */
+		if ((e->reason != BL_GAP_EVICTED && e->reason != BL_GAP_THINNED) ||
+		    e->device != device || e->stream != stream + 1 || e->samples == 0)
+			continue;
+		samples += e->samples;
+		missing += e->missing;
+	}
+	if (missing > samples)
+		sim_fail(j->w,
+		    "dev-%u stream %u: the ledger counts %llu and %llu are not there one by one",
+		    device, stream + 1, (unsigned long long)samples, (unsigned long long)missing);
+	/* To the sample, where nothing was taken away otherwise. */
+	if (j->w->acts[ACT_BACK] + j->w->acts[ACT_LOST] + j->w->acts[ACT_DAMAGE] +
+		    j->w->acts[ACT_STORE_LOST] + j->w->acts[ACT_STORE_BACK] ==
+		0 &&
+	    !judge_two_lives(j->w) && missing != samples && j->thinned[machine][stream] > 0)
+		sim_fail(j->w,
+		    "dev-%u stream %u: the ledger counts %llu, %llu are not there one by one",
+		    device, stream + 1, (unsigned long long)samples, (unsigned long long)missing);
+}
+
 static void
 judge_counts(struct judge *j)
 {
-	for (size_t i = 0; i < j->n_entries; i++) {
-		const struct entry *first = &j->entry[i];
-		uint64_t samples = 0, missing = 0;
-		bool seen = false;
-
-		for (size_t k = 0; k < j->n_entries && !seen; k++) {
-			const struct entry *e = &j->entry[k];
-
-			/* 0: a part of an entry; the store does not know how many were in it. */
-			if (e->reason != BL_GAP_EVICTED || e->device != first->device ||
-			    e->stream != first->stream || e->samples == 0)
-				continue;
-			seen = k < i; /* summed with that one */
-			samples += e->samples;
-			missing += e->missing;
-		}
-		if (first->reason == BL_GAP_EVICTED && !seen && missing > samples)
-			sim_fail(j->w, "evicted: dev-%u stream %u counts %llu and lacks %llu",
-			    first->device, first->stream, (unsigned long long)samples,
-			    (unsigned long long)missing);
-	}
+	for (unsigned i = 0; i < j->w->n_machines; i++)
+		for (unsigned k = 0; k < BL_STREAMS && !judge_two_lives(j->w); k++)
+			judge_counts_of(j, i, k);
 }
 
 /* A sleep of some ticks is named, for whoever asks why nothing was sampled then. */

@@ -37,6 +37,7 @@ struct judge {
 		size_t first, n;
 	} segments_of[SPOOLS_MAX];
 	uint64_t placed;
+	uint64_t thinned[SIM_MACHINES_MAX][BL_STREAMS]; /* values that only a mean stands for */
 };
 
 /* Where a value was found. */

@@ -3,7 +3,10 @@
  */
 #include "sim_oracle.h"
 
+#include <math.h>
 #include <string.h>
+
+#define COLUMN_MAX 4096u
 
 void
 judge_wrong(struct judge *j, const char *what, unsigned machine, unsigned stream, unsigned n)
@@ -102,11 +105,74 @@ note(struct judge *j, const struct found *f, double value, int64_t boot_ms, int 
 	judge_place(j, f->spool, &f->h->boot, boot_ms, at);
 }
 
+/*
+ * A thinned sample stands for those from its minimum to its maximum: values rise with their
+ * numbers.  What was not accepted in between may be among them or not.
+ */
+static void
+note_thin(struct judge *j, const struct found *f, double value, int64_t boot_ms, int series,
+    const struct bl_thin *thin)
+{
+	const unsigned stream = (unsigned)f->h->stream - 1;
+	unsigned machine, k, lo, hi, k_hi, machine_hi, accepted = 0;
+	struct sim_sample *s;
+	double sum = 0;
+
+	if (!sim_value_parse(thin->min, &machine, &k, &lo) ||
+	    !sim_value_parse(thin->max, &machine_hi, &k_hi, &hi) || machine_hi != machine ||
+	    k_hi != k || machine >= j->w->n_machines || k / 4 != stream || lo == 0 || lo > hi ||
+	    hi > j->w->machine[machine].source[stream].n) {
+		sim_fail(j->w, "a thinned sample of values that nobody made: %.17g .. %.17g",
+		    thin->min, thin->max);
+		return;
+	}
+	s = j->w->machine[machine].source[stream].s;
+	for (unsigned n = lo; n <= hi; n++) {
+		if (s[n].state == SIM_ACCEPTED || thin->count == hi - lo + 1) {
+			accepted++;
+			sum += sim_value(machine, k, n);
+			judge_mark(&s[n], f->where);
+			if (f->where == IN_STORE && s[n].thinned[k % 4] < UINT8_MAX)
+				s[n].thinned[k % 4]++;
+		}
+	}
+	if (f->where != IN_STORE)
+		return;
+	if (thin->count < accepted || thin->count > hi - lo + 1)
+		judge_wrong(j, "a thinned sample counts wrongly", machine, stream, hi);
+	if (thin->count == accepted && fabs(value - sum / accepted) > 0.01)
+		judge_wrong(j, "a thinned sample has another mean", machine, stream, hi);
+	if (s[hi].at != machine_true_time(j->w, &f->h->boot, boot_ms, NULL))
+		judge_wrong(j, "a thinned sample has a wrong time", machine, stream, hi);
+	if (series >= 0 && (unsigned)series != k)
+		judge_wrong(j, "wrong series", machine, stream, hi);
+	j->w->acts[ACT_THIN]++;
+}
+
+static void
+note_column(struct judge *j, const struct found *f, struct bl_batch_reader *rd,
+    const struct bl_column *c, int series)
+{
+	static struct bl_thin thin[COLUMN_MAX];
+	static int64_t ms[COLUMN_MAX];
+	static double value[COLUMN_MAX];
+	struct bl_err err = { 0 };
+
+	if (c->n > COLUMN_MAX || bl_column_decode(rd, c, ms, value, NULL, &err) < 0 ||
+	    bl_column_thin(rd, c, value, NULL, thin, &err) < 0) {
+		sim_fail(j->w, "a column does not decode: %s", err.msg);
+		return;
+	}
+	for (uint32_t i = 0; i < c->n; i++)
+		if (thin[i].count > 1)
+			note_thin(j, f, value[i], ms[i], series, &thin[i]);
+		else
+			note(j, f, value[i], ms[i], series);
+}
+
 static void
 note_columns(struct judge *j, const struct found *f, struct bl_batch_reader *rd)
 {
-	int64_t ms[4096];
-	double value[4096];
 	struct bl_err err = { 0 };
 	struct bl_column c;
 	int rc;
@@ -117,12 +183,7 @@ note_columns(struct judge *j, const struct found *f, struct bl_batch_reader *rd)
 
 		if (f->dict != NULL && series < 0)
 			sim_fail(j->w, "series %u of a spool has no name", c.series_id);
-		if (c.n > 4096 || bl_column_decode(rd, &c, ms, value, NULL, &err) < 0) {
-			sim_fail(j->w, "a column does not decode: %s", err.msg);
-			return;
-		}
-		for (uint32_t i = 0; i < c.n; i++)
-			note(j, f, value[i], ms[i], series);
+		note_column(j, f, rd, &c, series);
 	}
 	if (rc < 0)
 		sim_fail(j->w, "a batch does not decode: %s", err.msg);
