@@ -108,12 +108,8 @@ look(struct agent *a)
 void
 agent_meter_sent(struct agent *a, enum bl_stream stream, size_t bytes)
 {
-	const struct budget_now now = now_of(a);
-
-	if (stream < BL_STREAM_EVENTS || stream > BL_STREAM_HOST)
-		return;
-	a->meter.unbooked.class_bytes[stream - 1] += bytes;
-	budget_sent(&a->meter.budget, &now, stream, bytes);
+	if (stream >= BL_STREAM_EVENTS && stream <= BL_STREAM_HOST)
+		a->meter.unbooked.class_bytes[stream - 1] += bytes;
 }
 
 static uint32_t
@@ -210,6 +206,27 @@ room(void *ctx, uint64_t under_way, struct uplink_room *out)
 				 : bl_mono_ms(a->clock) + (r.again_boot_ms - now.boot_ms);
 }
 
+static void
+charge(void *ctx, enum bl_stream stream, size_t bytes, bool went)
+{
+	struct agent *a = ctx;
+	const struct budget_now now = now_of(a);
+
+	if (went)
+		budget_sent(&a->meter.budget, &now, stream, bytes);
+	else
+		budget_unsent(&a->meter.budget, &now, stream, bytes);
+}
+
+static void
+meter_delivery(struct agent *a)
+{
+	if (a->meter.budget.metered)
+		delivery_meter(a->delivery, room, charge, a);
+	else
+		delivery_meter(a->delivery, NULL, NULL, NULL);
+}
+
 /* ---- life ---- */
 
 int
@@ -222,7 +239,7 @@ agent_meter_init(struct agent *a, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "start: out of memory");
 	c = conf_of(&a->config->v->metered, a->meter.tz);
 	budget_init(&a->meter.budget, &c, &a->boot, &now);
-	delivery_meter(a->delivery, a->meter.budget.metered ? room : NULL, a);
+	meter_delivery(a);
 	return BL_OK;
 }
 
@@ -243,7 +260,7 @@ agent_meter_reload(struct agent *a)
 	bl_tz_free(old);
 	if (!a->meter.budget.metered)
 		hold(a, 0);
-	delivery_meter(a->delivery, a->meter.budget.metered ? room : NULL, a);
+	meter_delivery(a);
 	agent_report_want(a);
 }
 

@@ -6,3 +6,5 @@ bl_unit_test(test_spool_metered SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_k
 bl_unit_test(test_config_metered LINK agent_core)
 bl_unit_test(test_spool_usage_fault SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c
   LINK agent_spool test_shim bl_log PkgConfig::SQLITE)
+bl_unit_test(test_metered_day SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c
+  LINK agent_delivery agent_budget agent_spool bl_tz)

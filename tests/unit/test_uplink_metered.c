@@ -8,6 +8,8 @@ struct meter {
 	struct uplink_room room;
 	uint64_t under_way;
 	unsigned asked;
+	int64_t charged;
+	bool charged_at_ask; /* room was asked after the last charge */
 };
 
 static void
@@ -17,7 +19,18 @@ room(void *ctx, uint64_t under_way, struct uplink_room *out)
 
 	m->under_way = under_way;
 	m->asked++;
+	m->charged_at_ask = true;
 	*out = m->room;
+}
+
+static void
+charge(void *ctx, enum bl_stream stream, size_t bytes, bool went)
+{
+	struct meter *m = ctx;
+
+	assert_int_equal(stream, BL_STREAM_HOST);
+	m->charged += went ? (int64_t)bytes : -(int64_t)bytes;
+	m->charged_at_ask = false;
 }
 
 static void
@@ -34,7 +47,7 @@ metered(struct meter *m)
 {
 	struct script s = script();
 
-	uplink_meter(s.u, room, m);
+	uplink_meter(s.u, room, charge, m);
 	return s;
 }
 
@@ -159,6 +172,14 @@ what_is_handed_out_counts_until_it_is_acknowledged(void **unused)
 	token = find(&s.fx, UPLINK_PUBLISH)->token;
 	assert_non_null(offer(&s));
 	assert_int_equal(m.under_way, 3700);
+	/* Its class has paid before the next offer was asked for. */
+	assert_true(m.charged == 3000 && m.charged_at_ask);
+	uplink_busy(s.u, find(&s.fx, UPLINK_PUBLISH)->slot);
+	assert_int_equal(m.charged, 0);
+	s.fx.n = 0;
+	uplink_cut(s.u, s.now, &s.fx);
+	assert_int_equal(m.charged, 3000);
+	token = find(&s.fx, UPLINK_PUBLISH)->token;
 	s.fx.n = 0;
 	uplink_frames(s.u, s.now, NULL, 0, NULL, &s.fx);
 	s.fx.n = 0;

@@ -146,17 +146,30 @@ budget_carried(struct budget *b, const struct budget_now *now, uint64_t bytes)
 	b->at.used_bytes += bytes;
 }
 
-void
-budget_sent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes)
-{
-	turn(b, now);
-	b->at.class_bytes[stream - 1] += bytes + bytes / 16 + BUDGET_FRAME_BYTES;
-}
-
 static uint64_t
 less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
+}
+
+static uint64_t
+cost_of(size_t bytes)
+{
+	return (uint64_t)bytes + bytes / 16 + BUDGET_FRAME_BYTES;
+}
+
+void
+budget_sent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes)
+{
+	turn(b, now);
+	b->at.class_bytes[stream - 1] += cost_of(bytes);
+}
+
+void
+budget_unsent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes)
+{
+	turn(b, now);
+	b->at.class_bytes[stream - 1] = less(b->at.class_bytes[stream - 1], cost_of(bytes));
 }
 
 static uint64_t

@@ -43,9 +43,9 @@ delivery_free(struct delivery *d)
 }
 
 void
-delivery_meter(struct delivery *d, uplink_room_fn room, void *ctx)
+delivery_meter(struct delivery *d, uplink_room_fn room, uplink_charge_fn charge, void *ctx)
 {
-	uplink_meter(d->uplink, room, ctx);
+	uplink_meter(d->uplink, room, charge, ctx);
 }
 
 void

@@ -50,9 +50,10 @@ uplink_create(uint64_t seed)
 }
 
 void
-uplink_meter(struct uplink *u, uplink_room_fn room, void *ctx)
+uplink_meter(struct uplink *u, uplink_room_fn room, uplink_charge_fn charge, void *ctx)
 {
 	u->room = room;
+	u->charge = charge;
 	u->room_ctx = ctx;
 }
 

@@ -67,6 +67,7 @@ struct uplink {
 
 	/* metered */
 	uplink_room_fn room; /* NULL: it is not */
+	uplink_charge_fn charge;
 	void *room_ctx;
 	size_t room_frame_bytes; /* as it was told last */
 	int64_t room_asked_ms;   /* of the offer under way: when there may be more room */

@@ -284,11 +284,19 @@ uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct 
 		uplink_window_pump(u, now, fx);
 }
 
+static void
+charge(const struct uplink *u, const struct uplink_frame *f, bool went)
+{
+	if (u->charge != NULL && f->type == BL_MSG_BATCH)
+		u->charge(u->room_ctx, f->stream, f->bytes, went);
+}
+
 void
 uplink_busy(struct uplink *u, unsigned slot)
 {
 	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT) {
 		u->slot[slot].state = SLOT_QUEUED;
+		charge(u, &u->slot[slot].f, false);
 		u->published--;
 	}
 }
@@ -324,6 +332,7 @@ publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
 	s->deadline_ms = now + UPLINK_RECEIPT_MAX_MS;
 	s->token = ++u->token;
 	u->published++;
+	charge(u, &s->f, true);
 	e = uplink_effect(fx, UPLINK_PUBLISH);
 	e->slot = i;
 	e->token = s->token;

@@ -112,6 +112,10 @@ void budget_carried(struct budget *b, const struct budget_now *now, uint64_t byt
 void budget_sent(
     struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes);
 
+/* It did not go after all. */
+void budget_unsent(
+    struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes);
+
 /* under_way: bytes handed out that the link may not have carried yet, with their extra cost. */
 void budget_room(
     struct budget *b, const struct budget_now *now, uint64_t under_way, struct budget_room *out);

@@ -76,7 +76,7 @@ void delivery_calls(
 void delivery_spool(struct delivery *d, struct spool_thread *spool);
 
 /* The link is metered: see uplink_meter. */
-void delivery_meter(struct delivery *d, uplink_room_fn room, void *ctx);
+void delivery_meter(struct delivery *d, uplink_room_fn room, uplink_charge_fn charge, void *ctx);
 
 /* ---- what the connection says ---- */
 

@@ -151,9 +151,15 @@ struct uplink;
 struct uplink *uplink_create(uint64_t seed);
 void uplink_free(struct uplink *u);
 
-/* The link is metered: room is asked before each offer, in the middle of any call.  NULL: it is
- * not. Keeps ctx. */
-void uplink_meter(struct uplink *u, uplink_room_fn room, void *ctx);
+/*
+ * A batch is about to be published: its class pays for it.  went false: it did not go
+ * after all, and is paid for when it does.  Told before the effect, for the next offer is
+ * asked for before that is worked off.
+ */
+typedef void (*uplink_charge_fn)(void *ctx, enum bl_stream stream, size_t bytes, bool went);
+
+/* The link is metered: both are called in the middle of any call.  NULL: it is not.  Keeps ctx. */
+void uplink_meter(struct uplink *u, uplink_room_fn room, uplink_charge_fn charge, void *ctx);
 
 /* ---- link ---- */
 
