@@ -103,6 +103,13 @@ void uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects 
 void uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx);
 int64_t uplink_window_deadline(const struct uplink *u);
 
+/* ---- uplink_room.c: a metered link; without one all is open ---- */
+
+/* Fills the offer's room.  False: there is none, and it is looked at again in time. */
+bool uplink_room_ask(struct uplink *u, struct uplink_offer *o);
+/* A batch is about to be published, or was not after all. */
+void uplink_room_charge(const struct uplink *u, const struct uplink_frame *f, bool went);
+
 void uplink_rate_reset(struct uplink_rate *r);
 /* Something small went there and back in so long. */
 void uplink_rate_round_trip(struct uplink_rate *r, int64_t ms);

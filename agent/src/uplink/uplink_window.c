@@ -284,19 +284,12 @@ uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct 
 		uplink_window_pump(u, now, fx);
 }
 
-static void
-charge(const struct uplink *u, const struct uplink_frame *f, bool went)
-{
-	if (u->charge != NULL && f->type == BL_MSG_BATCH)
-		u->charge(u->room_ctx, f->stream, f->bytes, went);
-}
-
 void
 uplink_busy(struct uplink *u, unsigned slot)
 {
 	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT) {
 		u->slot[slot].state = SLOT_QUEUED;
-		charge(u, &u->slot[slot].f, false);
+		uplink_room_charge(u, &u->slot[slot].f, false);
 		u->published--;
 	}
 }
@@ -332,7 +325,7 @@ publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
 	s->deadline_ms = now + UPLINK_RECEIPT_MAX_MS;
 	s->token = ++u->token;
 	u->published++;
-	charge(u, &s->f, true);
+	uplink_room_charge(u, &s->f, true);
 	e = uplink_effect(fx, UPLINK_PUBLISH);
 	e->slot = i;
 	e->token = s->token;
@@ -370,45 +363,6 @@ may_ask(const struct uplink *u, const struct usage *use)
 	       use->bytes < UPLINK_WINDOW_BYTES;
 }
 
-/* What was handed out and has not been acknowledged: the link may not have carried it yet. */
-static uint64_t
-under_way(const struct uplink *u)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		if (u->slot[i].state == SLOT_QUEUED || u->slot[i].state == SLOT_SENT)
-			bytes += u->slot[i].f.bytes + u->room_frame_bytes;
-	return bytes;
-}
-
-/* Fills the offer's room.  False: there is none, and it is looked at again in time. */
-static bool
-has_room(struct uplink *u, struct uplink_offer *o)
-{
-	uint64_t live = 0, past = 0;
-
-	if (u->room == NULL)
-		return true;
-	o->metered = true;
-	u->room(u->room_ctx, under_way(u), &o->room);
-	u->room_frame_bytes = o->room.frame_bytes;
-	for (unsigned i = 0; i < BL_STREAMS; i++) {
-		live |= o->room.live[i];
-		past |= o->room.past[i];
-	}
-	if (past == 0)
-		u->asked_past = 0;
-	if (o->room.max_packet > 0 && (o->max_packet == 0 || o->room.max_packet < o->max_packet))
-		o->max_packet = o->room.max_packet;
-	o->live = live > 0;
-	u->room_asked_ms = o->room.again_mono_ms;
-	if ((u->live_hungry && live > 0) || u->asked_past > 0)
-		return true;
-	u->room_again_ms = o->room.again_mono_ms;
-	return false;
-}
-
 static void
 ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
@@ -420,7 +374,7 @@ ask(struct uplink *u, int64_t now, struct uplink_effects *fx)
 	if (!may_ask(u, &use))
 		return;
 	u->asked_past = u->past_hungry ? past_room(u, now, &use) : 0;
-	if ((!u->live_hungry && u->asked_past == 0) || !has_room(u, &offer))
+	if ((!u->live_hungry && u->asked_past == 0) || !uplink_room_ask(u, &offer))
 		return;
 	room = u->window - use.frames;
 	u->asking = true;
