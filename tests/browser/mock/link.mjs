@@ -142,6 +142,15 @@ const MINE = {
   "hostile-server": () => ({ link: { ...TCP, local_address: HOSTILE.slice(0, 63) } }),
 };
 
+/** A copied disk: two machines that take turns, of one the address is not known. */
+export function identityOf(dev, now) {
+  if (!dev.conflict) {
+    return null;
+  }
+  const machine = (address, n, ago) => ({ address, software: "0.1.0", boot: `${n}`.repeat(32), spool: `${n}`.repeat(32), last_unix_ms: now - ago, returns: n });
+  return { machines: [machine("192.168.7.20", 3, 4 * 60_000), machine(null, 2, 19 * 60_000)], since_unix_ms: now - 3_600_000, last_unix_ms: now - 4 * 60_000, returns: 5 };
+}
+
 export function reportOf(dev, now) {
   const own = MINE[dev.id]?.(now);
   if (dev.state === "never" || own === null) {

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { randomBytes } from "node:crypto";
 
 import * as evaluation from "./evaluation.mjs";
-import { linkHistory, reportOf, usageOf } from "./link.mjs";
+import { identityOf, linkHistory, reportOf, usageOf } from "./link.mjs";
 import { events, gapLedger, gapTotals, listDevices, makeWorld, overview, querySeries, requeue, requeueState, setAside, status, unexplained } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
@@ -70,7 +70,7 @@ function found(res, answer, what) {
 
 function oneDevice(world, id, now) {
   const dev = world.devices.find((d) => d.id === id);
-  return dev === undefined ? null : { ...listDevices(world, now).find((d) => d.id === id), report: reportOf(dev, now) };
+  return dev === undefined ? null : { ...listDevices(world, now).find((d) => d.id === id), report: reportOf(dev, now), identity_conflict: identityOf(dev, now) };
 }
 
 const isReader = (user) => user.role === "viewer";

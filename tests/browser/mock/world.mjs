@@ -287,7 +287,8 @@ export function overview(world, now) {
     };
   });
   const of = (state) => sites.filter((s) => s.state === state).length;
-  return { now_unix_ms: now, sites, totals: { sites: sites.length, up: of("up"), down: of("down"), unknown: of("unknown"), never: of("never"), devices: world.devices.length } };
+  const identity_conflicts = world.devices.filter((d) => d.conflict && !d.retired).map((d) => ({ device: d.id, name: d.name, site: d.site, last_unix_ms: now - 4 * 60_000 }));
+  return { now_unix_ms: now, sites, identity_conflicts, totals: { sites: sites.length, up: of("up"), down: of("down"), unknown: of("unknown"), never: of("never"), devices: world.devices.length } };
 }
 
 export function gapLedger(world, now) {
