@@ -147,6 +147,16 @@ by_begin(const void *a, const void *b)
 	return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
+/* Rows come by their lower ends, which only events before the interval tell from their begin. */
+static bool
+in_order(const struct hole_facts *h)
+{
+	for (size_t i = 1; i < h->n_c; i++)
+		if (h->c[i].begin < h->c[i - 1].begin)
+			return false;
+	return true;
+}
+
 static int
 ledger_by_begin(const void *a, const void *b)
 {
@@ -256,7 +266,7 @@ holes_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 	if ((rc = load_coverage(r, device_id, stream, from, to, h, err)) < 0 ||
 	    (rc = load_ledger(r, device_id, stream, from, to, h, err)) < 0)
 		return rc;
-	if (h->n_c > 1)
+	if (!in_order(h))
 		qsort(h->c, h->n_c, sizeof(*h->c), by_begin);
 	if (h->n_g > 1)
 		qsort(h->g, h->n_g, sizeof(*h->g), ledger_by_begin);
