@@ -38,6 +38,9 @@ function told(world, dev, stream, now) {
     }
     return out;
   }
+  if (dev.id === "kathmandu-thamel-server" && stream === "host") { // held back by its metered link
+    out.push([t0 - 8 * H, now, "waiting"]);
+  }
   if (until < now) {
     out.push([until, now, "unknown", dev.state === "never" ? null : "offline"]);
   }
