@@ -97,16 +97,22 @@ mqtt_window_clear(struct bl_mqtt *m)
 }
 
 /*
- * How long no acknowledgement may come.  A proxy takes all that is sent at once,
- * so that nothing is seen to move while it goes on slowly: there what is
- * outstanding gets the time that it takes at 64 kbit/s.
+ * How long no acknowledgement may come.  A proxy takes all that is sent at once, and so does many a
+ * satellite's or a carrier's box that nobody told us of: nothing is seen to move while it goes on
+ * slowly.  So what is outstanding gets the time that it takes at 4 KiB a second, and all of it
+ * stays well below the 45 s within which a dead link is to be found.
  */
+#define SLOWEST_BYTES_S 4096
+#define LONGEST_MS      30000u
+
 static unsigned
 patience_ms(const struct bl_mqtt *m)
 {
-	const bool blind = bl_link_report(m->link)->via_proxy;
+	const unsigned ms =
+	    m->puback_ms + (unsigned)(m->outstanding_bytes / SLOWEST_BYTES_S * 1000);
+	const unsigned most = m->puback_ms > LONGEST_MS ? m->puback_ms : LONGEST_MS;
 
-	return m->puback_ms + (blind ? (unsigned)(m->outstanding_bytes / 8) : 0);
+	return ms < most ? ms : most;
 }
 
 int64_t

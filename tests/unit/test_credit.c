@@ -243,6 +243,23 @@ a_link_that_turns_fast_catches_up_with_the_others(void **state)
 	fleet_free(f);
 }
 
+/* One behind 64 kbit/s whose connection breaks again and again: nothing of the centre's holds it
+ * back. */
+static void
+nobody_is_held_back_for_nobody(void **state)
+{
+	struct fleet *f = fleet_new();
+
+	(void)state;
+	join(f, 1, 2000, 26000);
+	run(f, 120);
+	assert_true(ingest_credit(&f->core, &f->link[0].d) > TOTAL / 2);
+	f->link[0].takes = 0;
+	run(f, 20);
+	assert_true(ingest_credit(&f->core, &f->link[0].d) > TOTAL / 2);
+	fleet_free(f);
+}
+
 static void
 who_has_no_backlog_any_more_is_not_counted(void **state)
 {
@@ -270,6 +287,7 @@ main(void)
 		cmocka_unit_test(who_comes_later_gets_its_share_within_seconds),
 		cmocka_unit_test(nobody_starves_in_a_crowd_or_behind_a_busy_writer),
 		cmocka_unit_test(a_link_that_turns_fast_catches_up_with_the_others),
+		cmocka_unit_test(nobody_is_held_back_for_nobody),
 		cmocka_unit_test(who_has_no_backlog_any_more_is_not_counted),
 	};
 

@@ -366,10 +366,30 @@ reasons_have_words(void **state)
 	assert_string_equal(mqtt_reason_text(-1), "unknown reason");
 }
 
+/* Two batches behind 64 kbit/s take six seconds, and a box on the way has long acknowledged them.
+ */
+static void
+outstanding_bytes_have_their_time(void **state)
+{
+	struct bl_mqtt m = {
+		.stage = MQTT_UP, .puback_ms = 5000, .ack_mono_ms = 1000, .outstanding = 1
+	};
+
+	(void)state;
+	m.outstanding_bytes = 100;
+	assert_in_range(mqtt_window_deadline(&m), 6000, 6100);
+	m.outstanding_bytes = 49152;
+	assert_int_equal(mqtt_window_deadline(&m), 18000);
+	/* A dead link is to be found within 45 s, whatever is outstanding. */
+	m.outstanding_bytes = 262144;
+	assert_int_equal(mqtt_window_deadline(&m), 31000);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(outstanding_bytes_have_their_time),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(proxy_of_the_environment_is_refused),
 		cmocka_unit_test(proxies_are_forgotten_however_they_are_spelled),

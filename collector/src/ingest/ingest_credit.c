@@ -104,6 +104,8 @@ hungry(const struct device *d, int64_t now)
 static void
 share(struct ingest_core *c, int64_t now)
 {
+	int64_t spare = c->total;
+
 	for (unsigned i = 0; i < c->n_backlog; i++)
 		c->demand[i] = hungry(c->backlog[i], now) || c->backlog[i]->past_rate > UINT32_MAX
 				   ? UINT32_MAX
@@ -111,9 +113,13 @@ share(struct ingest_core *c, int64_t now)
 	c->level = ingest_credit_level(c->demand, c->n_backlog, c->total);
 	if (c->level < LEAST)
 		c->level = LEAST;
+	for (unsigned i = 0; i < c->n_backlog; i++)
+		spare -= c->demand[i] < c->level ? c->demand[i] : c->level;
+	/* What nobody is hungry for holds nobody back. */
+	spare = spare > 0 && c->n_backlog > 0 ? spare / c->n_backlog : 0;
 	for (unsigned i = 0; i < c->n_backlog; i++) {
 		struct device *d = c->backlog[i];
-		const uint64_t twice = 2 * (uint64_t)c->demand[i];
+		const uint64_t twice = 2 * (uint64_t)c->demand[i] + (uint64_t)spare;
 
 		d->credit = twice < c->level ? (uint32_t)twice : c->level;
 		if (d->credit < LEAST)
