@@ -335,6 +335,33 @@ what_cannot_be_split_waits_and_holds_nobody_up(void **state)
 	assert_nothing_waits(t->k);
 }
 
+/* More of them than the spool remembers. */
+static void
+many_that_cannot_be_split_hold_nobody_up(void **state)
+{
+	struct state *t = *state;
+	struct spool_status st;
+	struct bl_err err = { 0 };
+	char text[1000];
+
+	kit_open(t->k, SPOOL_CREATED);
+	for (int i = 0; i < 70; i++) {
+		noise(t->k, text, sizeof(text));
+		event(t->k, text, sizeof(text));
+		if (i % 20 == 19)
+			kit_cut_all(t->k);
+	}
+	event(t->k, text, 120);
+	kit_cut_all(t->k);
+	(void)drain(t, 800);
+	assert_int_equal(t->c->events, 1);
+	assert_int_equal(spool_status(t->k->s, &st, &err), BL_OK);
+	assert_int_equal(st.stream[0].waiting_batches, 70);
+	(void)drain(t, 0);
+	assert_int_equal(t->c->events, 71);
+	assert_nothing_waits(t->k);
+}
+
 static void
 a_part_of_the_past_is_no_news(void **state)
 {
@@ -521,6 +548,8 @@ main(void)
 		    a_smaller_limit_still_splits_once_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_cannot_be_split_waits_and_holds_nobody_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    many_that_cannot_be_split_hold_nobody_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_part_of_the_past_is_no_news, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_question_about_one_that_was_replaced_is_no_loss, setup, teardown),

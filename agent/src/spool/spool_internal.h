@@ -81,6 +81,7 @@ batch_stream(int64_t id)
 #define BATCH_ELSEWHERE 2 /* what is in it may have been, under another seq */
 #define BATCH_THIN_5MIN 4 /* thinned to windows of 5 min, or 1 h */
 #define BATCH_THIN_1H   8
+#define BATCH_WHOLE     16 /* no split makes it smaller */
 
 /* One stream's durable counters: a row of table stream. */
 struct spool_stream {
@@ -292,8 +293,8 @@ struct spool {
 	int64_t live_from[BL_STREAMS]; /* seq; INT64_MAX: nothing is live */
 	int64_t live_ms[BL_STREAMS];   /* and what ended before is not, whatever its seq */
 	size_t max_packet;             /* the last that a broker stated; what is cut fits it */
-	/* Batches that no split makes small enough for max_packet; the oldest is forgotten first.
-	 */
+	/* Batches that no split makes small enough for this max_packet, beside those that are
+	 * BATCH_WHOLE; the oldest is forgotten first. */
 	int64_t indivisible[SPOOL_INDIVISIBLE];
 	unsigned n_indivisible;
 	uint32_t dict_sent, clock_sent;
@@ -505,10 +506,11 @@ int content_columns(struct bl_batch_reader *r,
 /* ---- spool_split.c: what is too large for the broker ---- */
 /*
  * Cuts a waiting batch of now into parts of at most limit bytes; flags are its own.
- * 1: done (or it was damaged, and is gone); 0: it cannot be split so far; negative.
+ * 1: done (or it was damaged, and is gone); 0: it cannot be split so far, or, when
+ * *never, not at all, which its flags then say (BATCH_WHOLE); negative.
  */
 int split_batch(struct spool *s, int64_t id, int64_t bytes, uint32_t crc, int flags, size_t limit,
-    struct bl_err *err);
+    bool *never, struct bl_err *err);
 
 /* ---- spool_recut.c: what a former spool id left behind ---- */
 /* Up to max batches of former ids that wait are cut again.  *more. */

@@ -237,9 +237,15 @@ struct candidate {
 	int flags;
 };
 
+/* It waits for a larger limit. */
 static bool
-is_indivisible(struct spool *s, int64_t id)
+is_indivisible(const struct spool *s, sqlite3_stmt *batch)
 {
+	const int64_t id = sqlite3_column_int64(batch, 0);
+
+	if ((sqlite3_column_int(batch, 9) & BATCH_WHOLE) != 0 &&
+	    (size_t)sqlite3_column_int64(batch, 7) > s->max_packet)
+		return true;
 	for (unsigned i = 0; i < s->n_indivisible; i++)
 		if (s->indivisible[i] == id)
 			return true;
@@ -249,12 +255,17 @@ is_indivisible(struct spool *s, int64_t id)
 static void
 note_indivisible(struct spool *s, const struct candidate *c)
 {
-	unsigned swallowed;
-
 	if (s->n_indivisible == SPOOL_INDIVISIBLE)
 		memmove(s->indivisible, s->indivisible + 1,
 		    --s->n_indivisible * sizeof(s->indivisible[0]));
 	s->indivisible[s->n_indivisible++] = c->id;
+}
+
+static void
+say_indivisible(struct spool *s, const struct candidate *c)
+{
+	unsigned swallowed;
+
 	if (bl_log_allow(&s->too_big, bl_mono_ms(s->clock), 600000, &swallowed))
 		bl_warn("spool",
 		    "one thing in a batch is larger than the broker takes; the batch waits until "
@@ -280,7 +291,7 @@ pick(struct spool *s, bool live, unsigned i, struct candidate *c, struct bl_err 
 	while ((rc = db_step(s, st, err)) == 1) {
 		const int64_t id = sqlite3_column_int64(st, 0);
 
-		if (is_live(s, i, st) != live || outstanding_has(s, id) || is_indivisible(s, id))
+		if (is_live(s, i, st) != live || outstanding_has(s, id) || is_indivisible(s, st))
 			continue;
 		c->bytes = sqlite3_column_int64(st, 7);
 		c->id = id;
@@ -370,6 +381,7 @@ struct offering {
 	unsigned n;
 	size_t past_bytes;
 	struct room room;
+	unsigned n_stuck; /* of those found that cannot be split, and remembered in memory */
 	unsigned n_fresh; /* offered for the first time */
 	int64_t fresh[SPOOL_OUTSTANDING];
 };
@@ -377,7 +389,9 @@ struct offering {
 static bool
 room(const struct spool *s, const struct offering *o)
 {
-	return o->n < o->want->max_frames && s->n_outstanding < SPOOL_OUTSTANDING;
+	/* More than can be remembered would be found again and again. */
+	return o->n < o->want->max_frames && s->n_outstanding < SPOOL_OUTSTANDING &&
+	       o->n_stuck < SPOOL_INDIVISIBLE;
 }
 
 static int
@@ -427,15 +441,20 @@ offer_batch(
 
 /* Splits what is too large; what cannot be waits, and holds nobody up. */
 static int
-make_fit(struct spool *s, const struct candidate *c, struct bl_err *err)
+make_fit(struct spool *s, struct offering *o, const struct candidate *c, struct bl_err *err)
 {
-	int rc = split_batch(s, c->id, c->bytes, c->crc, c->flags, s->max_packet, err);
 	unsigned freed;
+	bool never;
+	int rc = split_batch(s, c->id, c->bytes, c->crc, c->flags, s->max_packet, &never, err);
 
 	if (rc == BL_EFULL && trim_for_room(s, &freed, err) == BL_OK && freed > 0)
 		return BL_OK; /* the next look finds it again, if it is still there */
 	if (rc == 0)
+		say_indivisible(s, c);
+	if (rc == 0 && !never) {
 		note_indivisible(s, c);
+		o->n_stuck++;
+	}
 	return rc < 0 ? rc : BL_OK;
 }
 
@@ -452,7 +471,7 @@ offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
 		if (c.id == 0)
 			break;
 		if ((size_t)c.bytes > s->max_packet)
-			rc = make_fit(s, &c, err);
+			rc = make_fit(s, o, &c, err);
 		else
 			rc = offer_batch(s, o, &c, false, err);
 		if (rc < 0)
@@ -462,7 +481,7 @@ offer_batches(struct spool *s, struct offering *o, struct bl_err *err)
 		if ((rc = pick_past(s, &o->room, &c, err)) < 0)
 			return rc;
 		if (c.id != 0 && (size_t)c.bytes > s->max_packet) {
-			if ((rc = make_fit(s, &c, err)) < 0)
+			if ((rc = make_fit(s, o, &c, err)) < 0)
 				return rc;
 			continue;
 		}

@@ -397,17 +397,41 @@ is_offered_part(const struct whole *w)
 	       (w->flags & BATCH_ELSEWHERE) != 0;
 }
 
+static bool
+is_one_thing(const struct whole *w)
+{
+	return w->c.h.n_samples + w->c.h.n_events + w->c.h.n_gaps <= 1;
+}
+
+/* For all limits to come, and all processes: nobody need look into it again. */
+static int
+note_whole(struct spool *s, const struct whole *w, struct bl_err *err)
+{
+	int rc;
+
+	if ((rc = txn_begin(s, err)) < 0)
+		return rc;
+	if ((rc = db_run(s, Q_BATCH_FLAGS, err, "ii", w->id, (int64_t)BATCH_WHOLE)) < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
 int
 split_batch(struct spool *s, int64_t id, int64_t bytes, uint32_t crc, int flags, size_t limit,
-    struct bl_err *err)
+    bool *never, struct bl_err *err)
 {
 	struct whole w = { .id = id, .bytes = bytes, .flags = flags };
 	int rc;
 
+	*never = false;
 	if ((rc = content_load(s, id, crc, &w.c, err)) <= 0)
 		return rc < 0 ? rc : 1; /* damaged: it was named and is gone */
-	rc = 0;
-	if (!is_offered_part(&w) && (rc = take_apart(&w, err)) == BL_OK)
+	*never = is_offered_part(&w) || is_one_thing(&w);
+	if (*never)
+		rc = note_whole(s, &w, err);
+	else if ((rc = take_apart(&w, err)) == BL_OK)
 		rc = split_whole(s, &w, limit, err);
 	whole_free(&w);
 	return rc;
