@@ -657,6 +657,34 @@ the_cap_holds_while_a_reader_keeps_the_log(void **state)
 	free(c);
 }
 
+/* A series whose sums overflow: the mean of means is none. */
+static void
+values_beyond_all_sums_stop_nobody(void **state)
+{
+	struct kit *k = *state;
+	const struct bl_series_def def = {
+		.stream = BL_STREAM_HOST, .name = { "far_out", 7 }, .kind = BL_GAUGE
+	};
+	struct bl_err err = { 0 };
+	uint32_t id = 0;
+
+	kit_open(k, SPOOL_CREATED);
+	assert_int_equal(spool_series(k->s, &def, &id, &err), BL_OK);
+	for (int i = 1; i <= 720; i++) {
+		const struct spool_sample sm = { id, BL_KNOWN,
+			i / PART % 2 == 0 ? 1.7e308 : -1.7e308 };
+
+		kit_pass(&k->time, 9000);
+		kit_tick(k, BL_STREAM_HOST);
+		assert_int_equal(
+		    spool_append(k->s, BL_STREAM_HOST, k->time.boot_ms, &sm, 1, &err), BL_OK);
+		if (i % PART == 0)
+			kit_cut_all(k);
+	}
+	press_until(k, something_was_dropped);
+	assert_int_equal(without(k, BL_STREAM_HOST, 8), 0);
+}
+
 int
 main(void)
 {
@@ -668,6 +696,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_run_that_failed_stays_one_by_one, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(values_are_what_the_series_is, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    values_beyond_all_sums_stop_nobody, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_may_be_at_the_centre_stays_as_it_is, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -12,6 +12,7 @@
  * the centre would take raw ones and means for two things.  One slice is one
  * transaction of few batches, so that log, memory and time stay small.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,15 @@ has_failed(const struct thinner *t, const struct series *series, int64_t ms)
 
 /* ---- windows ---- */
 
+/* Of a counter the last one; so it is where a sum of doubles overflows. */
+static double
+value_of(const struct window *w, bool counter)
+{
+	const double mean = w->sum / w->known;
+
+	return counter || !isfinite(mean) ? w->last : bl_thin_round(mean, w->min, w->max);
+}
+
 /* The mean of several, or the one that there was. */
 static int
 window_close(struct thinner *t, uint32_t id)
@@ -269,10 +279,8 @@ window_close(struct thinner *t, uint32_t id)
 	int rc = BL_OK;
 
 	if (w->entries > 0 && w->known > 1) {
-		rc = bl_batch_enc_thin(t->enc, id, w->last_ms,
-		    t->series[id].counter ? w->last
-					  : bl_thin_round(w->sum / w->known, w->min, w->max),
-		    &thin);
+		rc = bl_batch_enc_thin(
+		    t->enc, id, w->last_ms, value_of(w, t->series[id].counter), &thin);
 		t->gone += w->ones;
 	} else if (w->entries > 0) {
 		rc = bl_batch_enc_sample(t->enc, id, w->last_ms, w->last,
