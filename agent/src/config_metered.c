@@ -110,5 +110,36 @@ static const struct bl_conf_key metered_keys[] = {
 	{ 0 },
 };
 
+/* Both hold the smallest message that is cut for a metered link, beside a handshake or two. */
+#define WINDOW_LEAST 24576
+#define CLASS_LEAST  8192
+
+static bool
+too_little(long long bytes_per_hour, const struct config_metered *m, long long least)
+{
+	return bytes_per_hour > 0 &&
+	       (double)bytes_per_hour * (double)m->window_ms / 3600000 < (double)least;
+}
+
+/* What has no room in a whole window waits for ever, and nobody is told why. */
+static const char *
+check_metered(const void *section, const char **key_out)
+{
+	const struct config_metered *m = section;
+	const char *const said = "a window has room for no message: at least 24 KiB in a window "
+				 "(8 KiB of a class), or 0 for no limit";
+
+	*key_out = NULL;
+	if (too_little(m->bytes_per_hour, m, WINDOW_LEAST))
+		*key_out = "bytes_per_hour";
+	else if (too_little(m->classes.events.bytes_per_hour, m, CLASS_LEAST))
+		*key_out = "classes.events.bytes_per_hour";
+	else if (too_little(m->classes.probes.bytes_per_hour, m, CLASS_LEAST))
+		*key_out = "classes.probes.bytes_per_hour";
+	else if (too_little(m->classes.host.bytes_per_hour, m, CLASS_LEAST))
+		*key_out = "classes.host.bytes_per_hour";
+	return *key_out != NULL ? said : NULL;
+}
+
 const struct bl_conf_section config_metered_section = { "metered", sizeof(struct config_metered),
-	metered_keys, NULL };
+	metered_keys, check_metered };

@@ -437,12 +437,37 @@ a_short_window_has_its_part_of_the_hour(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* What the configuration takes at least (config_metered.c): the smallest packet goes, even after a
+ * handshake. */
+static void
+the_least_budget_lets_the_smallest_packet_go(void **state)
+{
+	const size_t cost = BUDGET_PACKET_LEAST + BUDGET_PACKET_LEAST / 16 + BUDGET_FRAME_BYTES;
+	struct budget_conf conf = { .bytes_per_hour = 24 * KIB,
+		.window_ms = HOUR,
+		.keepalive_ms = 30000,
+		.class[2].bytes_per_hour = 8 * KIB };
+	const struct bl_id boot = { { 1 } };
+	struct budget_now now = { .boot_ms = 5000 };
+	struct budget_room room;
+	struct budget b;
+
+	(void)state;
+	budget_init(&b, &conf, &boot, &now);
+	assert_int_equal(budget_packet(&b), BUDGET_PACKET_LEAST);
+	budget_carried(&b, &now, 4096);
+	budget_room(&b, &now, 0, &room);
+	for (int i = 0; i < BL_STREAMS; i++)
+		assert_true(room.live[i] >= cost);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hours_are_read_or_refused),
 		cmocka_unit_test(hours_are_those_of_the_zone),
+		cmocka_unit_test(the_least_budget_lets_the_smallest_packet_go),
 		T(without_limits_everything_may_go),
 		T(classes_stop_in_their_order),
 		T(past_goes_no_faster_than_the_hour_passes),

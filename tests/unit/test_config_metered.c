@@ -87,6 +87,13 @@ mistakes_are_named(void **state)
 		{ "metered: {window: 1s}\n", "metered.window" },
 		{ "metered: {window: 2h}\n", "metered.window" },
 		{ "metered: {bytes_per_hour: -1}\n", "metered.bytes_per_hour" },
+		/* So little that no message would ever have room. */
+		{ "metered: {bytes_per_hour: 10KiB}\n",
+		    "metered.bytes_per_hour: a window has room for no message" },
+		{ "metered: {bytes_per_hour: 2MiB, window: 10s}\n",
+		    "metered.bytes_per_hour: a window has room for no message" },
+		{ "metered: {classes: {probes: {bytes_per_hour: 5000}}}\n",
+		    "metered.classes.probes.bytes_per_hour: a window has room for no message" },
 	};
 
 	(void)state;
