@@ -93,6 +93,7 @@ struct sim_scenario {
 	int64_t offline_ms;   /* all of them at once, from SIM_OFFLINE_AT on */
 	uint32_t bytes_per_s; /* of a machine's line, up; 0: any */
 	int64_t rtt_ms;
+	bool packets;        /* brokers take some kB at most, another number with each connection */
 	bool backoff;        /* tries again as shared/mqtt does */
 	unsigned crowd;      /* of light agents, at the same broker */
 	unsigned handshakes; /* a second, of the broker; 0: any */
@@ -171,7 +172,8 @@ enum sim_act {
 	ACT_LATE,
 	ACT_EVICT, /* batches under a small cap */
 	ACT_TAKEOVER,
-	ACT_THIN, /* samples that stand for several */
+	ACT_SMALL, /* connections to a broker that takes less than a batch may have */
+	ACT_THIN,  /* samples that stand for several */
 	ACTS,
 };
 
@@ -275,7 +277,8 @@ struct sim_machine {
 
 	bool up;
 	struct sim_way way;
-	uint64_t greeting; /* the broker's life it shakes hands with; 0: none */
+	size_t max_message; /* on this connection; 0: any */
+	uint64_t greeting;  /* the broker's life it shakes hands with; 0: none */
 	size_t past_flight;
 	int64_t past_at;     /* past was sent last */
 	bool was_up;         /* when it was frozen */

@@ -140,6 +140,18 @@ say_retained(struct sim_machine *m)
 }
 
 static void
+choose_packet(struct sim_machine *m)
+{
+	static const size_t most[] = { 0, 0, 6000, 20000, 64000 };
+
+	m->max_message = 0;
+	if (!m->w->sc.packets)
+		return;
+	m->max_message = most[sim_below(m->w, 5)];
+	m->w->acts[ACT_SMALL] += m->max_message != 0 && m->max_message <= 20000;
+}
+
+static void
 come_up(struct sim_machine *m)
 {
 	struct sim *w = m->w;
@@ -158,7 +170,8 @@ come_up(struct sim_machine *m)
 	link_is_up(w, &m->way);
 	sim_trace(w, "machine %u: up", m->no);
 	say_retained(m);
-	delivery_up(m->delivery, 0);
+	choose_packet(m);
+	delivery_up(m->delivery, m->max_message);
 	machine_after(m);
 }
 
@@ -266,6 +279,11 @@ broker_publish(
 
 	if (!m->up)
 		return BL_ENET;
+	if (m->max_message != 0 && msg->len > m->max_message) {
+		sim_fail(w, "machine %u: %zu bytes to a broker that takes %zu", m->no, msg->len,
+		    m->max_message);
+		return BL_EFULL;
+	}
 	if (m->unacked > 0 && (m->unacked >= 16 || sim_chance(w, 20)))
 		return BL_EBUSY; /* the window; a PUBACK makes room */
 	x = wire_new(w, TO_BROKER, msg->data, msg->len);

@@ -180,6 +180,7 @@ static void
 judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 {
 	uint64_t samples = 0, missing = j->thinned[machine][stream];
+	bool dropped = false;
 	unsigned device = 0;
 
 	(void)sscanf(j->w->machine[machine].device, "dev-%u", &device);
@@ -192,13 +193,16 @@ judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 			continue;
 		samples += e->samples;
 		missing += e->missing;
+		dropped |= e->reason == BL_GAP_EVICTED;
 	}
 	if (missing > samples)
 		sim_fail(j->w,
 		    "dev-%u stream %u: the ledger counts %llu and %llu are not there one by one",
 		    device, stream + 1, (unsigned long long)samples, (unsigned long long)missing);
-	/* To the sample, where nothing was taken away otherwise. */
-	if (j->w->acts[ACT_BACK] + j->w->acts[ACT_LOST] + j->w->acts[ACT_DAMAGE] +
+	/* To the sample, where nothing was taken away otherwise; a mean that is dropped counts
+	 * twice. */
+	if (!dropped &&
+	    j->w->acts[ACT_BACK] + j->w->acts[ACT_LOST] + j->w->acts[ACT_DAMAGE] +
 		    j->w->acts[ACT_STORE_LOST] + j->w->acts[ACT_STORE_BACK] ==
 		0 &&
 	    !judge_two_lives(j->w) && missing != samples && j->thinned[machine][stream] > 0)
