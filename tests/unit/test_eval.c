@@ -621,11 +621,83 @@ what_waits_is_left_alone_until_something_helps(void **state)
 	close_centre(&c);
 }
 
+/* Batches of a boot that nobody knows, and of one whose clock came later. */
+static void
+put_unknown(struct centre *c, unsigned never, unsigned later)
+{
+	const struct bl_clock_segment seg = {
+		.id = 2, .boot = fixture_id(4), .offset_ms = T0, .source = BL_CLOCK_NTP
+	};
+	struct fixture_batch b = minute(BL_STREAM_HOST, 0);
+	struct bl_err err = { 0 };
+
+	b.boot = fixture_id(3);
+	must(store_begin(c->store, &err), &err);
+	for (; b.seq <= never; b.seq++)
+		put(c, &b);
+	b.boot = fixture_id(4);
+	for (; b.seq <= never + later; b.seq++)
+		put(c, &b);
+	must(store_commit(c->store, &err), &err);
+	evaluate(c);
+	assert_int_equal(number(c, "SELECT count(*) FROM eval_waiting"), never + later);
+	must(store_begin(c->store, &err), &err);
+	must(store_clock(c->store, spool(c), &seg, &err), &err);
+	must(store_commit(c->store, &err), &err);
+}
+
+/* A full disk for a moment: no map changes after it, and what waits is taken in all the same. */
+static void
+what_waits_outlives_a_write_that_fails(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+	int rc = 0;
+
+	(void)state;
+	open_centre(&c);
+	put_unknown(&c, 3, 20);
+	damage(c.control_path, "CREATE TRIGGER full BEFORE DELETE ON eval_waiting BEGIN SELECT "
+			       "RAISE(ABORT, 'full'); END");
+	for (int i = 0; i < 3 && rc >= 0; i++)
+		rc = eval_step(c.eval, &err);
+	assert_true(rc < 0);
+	damage(c.control_path, "DROP TRIGGER full");
+	for (int i = 0; i < 4; i++)
+		evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_waiting"), 3);
+	close_centre(&c);
+}
+
+/* However many steps it takes: what was looked at is not looked at again with each of them. */
+static void
+what_waits_is_taken_in_piece_by_piece(void **state)
+{
+	struct centre c;
+	struct bl_err err = { 0 };
+	unsigned steps = 0;
+
+	(void)state;
+	open_centre(&c);
+	put_unknown(&c, 600, 200);
+	c.clock.clock.mono_ms = running_mono;
+	for (; number(&c, "SELECT count(*) FROM eval_waiting") > 600; steps++) {
+		assert_in_range(steps, 0, 200);
+		must(eval_step(c.eval, &err), &err);
+	}
+	assert_in_range(steps, 5, 200); /* it was in pieces */
+	/* All of them once before their clock came, once more after it, and each piece twice. */
+	assert_in_range(looks(&c), 800, 2 * 800 + 2 * 200 * steps);
+	close_centre(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_waits_is_left_alone_until_something_helps),
+		cmocka_unit_test(what_waits_outlives_a_write_that_fails),
+		cmocka_unit_test(what_waits_is_taken_in_piece_by_piece),
 		cmocka_unit_test(cases_move_with_their_device),
 		cmocka_unit_test(cases_move_whole),
 		cmocka_unit_test(another_zone_moves_no_case),

@@ -47,6 +47,7 @@ struct eval_waiters {
 	uint64_t round;
 	int64_t maps;	/* of the store when this round began */
 	bool all;	/* this round looks at all of them */
+	bool failed;    /* some of this round could not be written */
 	uint64_t looks; /* at batches, in all */
 };
 void eval_waiters_free(struct eval_waiters *all);

@@ -27,7 +27,7 @@ struct eval_waiter {
 struct round {
 	struct eval *e;
 	int64_t id[RETRY_AT_ONCE]; /* can be taken in now */
-	unsigned n, placed;
+	unsigned n, tried, placed;
 	bool whole; /* to the end */
 };
 
@@ -154,6 +154,7 @@ go_round(struct round *r, struct bl_err *err)
 
 	if (e->retried_id == 0) {
 		e->waiters.round++;
+		e->waiters.failed = false;
 		e->waiters.all = e->retried_maps < 0;
 		e->waiters.maps = e->head.maps;
 	}
@@ -174,12 +175,44 @@ take_all(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	struct round *r = ctx;
 	int rc;
 
-	for (unsigned i = 0; i < r->n && !eval_tx_late(tx); i++) {
-		if ((rc = eval_take_again(tx, r->id[i], err)) < 0)
+	r->tried = r->placed = 0;
+	for (; r->tried < r->n && !eval_tx_late(tx); r->tried++) {
+		if ((rc = eval_take_again(tx, r->id[r->tried], err)) < 0)
 			return rc;
 		r->placed += rc == 1;
 	}
 	return BL_OK;
+}
+
+/* What was known of maps is forgotten: all of it is looked at, from the first one on. */
+static void
+all_again(struct eval *e)
+{
+	e->retried_id = 0;
+	e->retried_maps = -1;
+}
+
+/* Where the next step goes on. */
+static void
+go_on(struct round *r)
+{
+	struct eval *e = r->e;
+
+	if (r->placed < r->tried) { /* one of them could not be taken in yet */
+		all_again(e);
+	} else if (r->tried < r->n) { /* there was no time for the rest: on with it */
+		e->retried_id = r->id[r->tried] - 1;
+		if (e->retried_id == 0)
+			all_again(e);
+	} else if (r->whole && e->waiters.failed) {
+		all_again(e); /* when there is something to do again, and not at once */
+		return;
+	} else if (r->whole) {
+		e->retried_id = 0;
+		e->retried_maps = e->waiters.maps;
+	}
+	/* Not all were looked at, or not all taken in: on with them in the next step. */
+	e->waiting_left = e->retried_id != 0 || e->retried_maps != e->head.maps;
 }
 
 int
@@ -191,19 +224,13 @@ eval_retry_waiting(struct eval *e, struct bl_err *err)
 	e->waiting_left = false;
 	if (e->retried_id == 0 && e->head.maps == e->retried_maps)
 		return 0; /* nothing has come that could help */
-	if ((rc = go_round(&r, err)) < 0)
+	if ((rc = go_round(&r, err)) < 0 ||
+	    (r.n > 0 && (rc = eval_write(e, take_all, &r, err)) < 0)) {
+		/* On with the others; but its maps may never change again, so another round
+		 * follows. */
+		e->waiters.failed = true;
 		return rc;
-	if (r.n > 0 && (rc = eval_write(e, take_all, &r, err)) < 0)
-		return rc;
-	if (r.whole) {
-		e->retried_id = 0;
-		e->retried_maps = e->waiters.maps;
 	}
-	if (r.placed < r.n) { /* one of them could not be taken in yet: all again */
-		e->retried_id = 0;
-		e->retried_maps = -1;
-	}
-	/* Not all were looked at, or not all taken in: on with them in the next step. */
-	e->waiting_left = e->retried_id != 0 || e->retried_maps != e->head.maps;
+	go_on(&r);
 	return r.placed > 0;
 }
