@@ -44,7 +44,7 @@ reports(struct ctx *c, const char *address)
 struct seen {
 	unsigned n;
 	uint64_t returns;
-	char addresses[256];
+	char addresses[1024];
 };
 
 static bool
@@ -150,6 +150,26 @@ a_machine_that_was_replaced_and_replaced_again_is_none_either(void **state)
 	assert_int_equal(parties(c).n, 0);
 }
 
+/* Each with a boot of its own: what a device makes up is bounded. */
+static void
+many_that_take_turns_are_told_up_to_a_number(void **state)
+{
+	struct ctx *c = *state;
+	uint64_t n = 3;
+
+	comes(c, 0xa1, 0xa2, 1);
+	comes(c, 0xb1, 0xb2, 1);
+	comes(c, 0xa1, 0xa2, 2);
+	comes(c, 0xb1, 0xb2, 2);
+	for (uint8_t boot = 1; boot <= 40; boot++) {
+		comes(c, 0xb1, boot, 1);
+		comes(c, 0xa1, 0xa2, n++);
+		comes(c, 0xb1, boot, 2);
+		c->n_sent = 0;
+	}
+	assert_in_range(parties(c).n, 30, 33);
+}
+
 int
 main(void)
 {
@@ -159,6 +179,7 @@ main(void)
 		T(copies_that_share_boot_and_spool_are_known_by_their_counts),
 		T(what_one_machine_does_is_no_conflict),
 		T(a_machine_that_was_replaced_and_replaced_again_is_none_either),
+		T(many_that_take_turns_are_told_up_to_a_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

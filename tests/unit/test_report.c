@@ -248,6 +248,34 @@ usage_of_a_month_only_grows(void **state)
 	assert_int_equal(store_read_usage(c->r, "nobody", u, 4, &err), 0);
 }
 
+/* Whatever months a device makes up, it has ten years of them, and each has a name. */
+static void
+usage_is_bounded(void **state)
+{
+	struct ctx *c = *state;
+	struct store_usage u[200];
+	struct bl_report r;
+	struct bl_err err = { 0 };
+
+	say_hello(c);
+	for (uint32_t i = 0; i < 12; i++) {
+		r = of_spool(c, 1000 + i);
+		r.n_months = BL_REPORT_MONTHS_MAX;
+		for (uint32_t k = 0; k < r.n_months; k++)
+			r.month[k] =
+			    (struct bl_report_month){ 24000 + i * r.n_months + k, 1, 1, { 0 }, 1 };
+		take_report(c, "kiosk-1", &r);
+		pass(c, 1000);
+	}
+	r.boot_ms++;
+	r.month[0].month = 3;
+	r.month[12].month = UINT32_MAX;
+	take_report(c, "kiosk-1", &r);
+	assert_int_equal(store_read_usage(c->r, "kiosk-1", u, 200, &err), 120);
+	assert_int_equal(u[0].month.month, 24155);
+	assert_int_equal(u[119].month.month, 24036);
+}
+
 static void
 a_report_binds_no_spool(void **state)
 {
@@ -334,6 +362,7 @@ main(void)
 		T(the_newest_report_stands),
 		T(a_flood_of_reports_is_not_written),
 		T(usage_of_a_month_only_grows),
+		T(usage_is_bounded),
 		T(a_report_binds_no_spool),
 		T(identity_comes_from_the_topic),
 		T(what_is_no_report_is_set_aside),

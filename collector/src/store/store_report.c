@@ -9,6 +9,10 @@
 #include "branchline/report.h"
 #include "store_internal.h"
 
+#define MONTHS_KEPT  120 /* of a device: the newest */
+#define MONTH_FIRST  (1970u * 12)
+#define MONTH_BEYOND (10000u * 12)
+
 static int64_t
 capped(uint64_t v)
 {
@@ -31,6 +35,8 @@ is_old(struct store *s, int64_t device_id, const struct bl_report *r, struct bl_
 static int
 put_usage(struct store *s, int64_t device_id, const struct bl_report_month *m, struct bl_err *err)
 {
+	if (m->month < MONTH_FIRST || m->month >= MONTH_BEYOND)
+		return BL_OK; /* of no calendar */
 	return store_run(s, SQL_USAGE_SET, err, "iiiiiiiii", device_id, (int64_t)m->month,
 	    capped(m->in_bytes), capped(m->out_bytes), capped(m->class_bytes[BL_STREAM_EVENTS - 1]),
 	    capped(m->class_bytes[BL_STREAM_PROBES - 1]),
@@ -51,6 +57,9 @@ store_report(struct store *s, const char *device, const struct bl_report *r, con
 	for (uint32_t i = 0; i < r->n_months; i++)
 		if ((rc = put_usage(s, id, &r->month[i], err)) < 0)
 			return rc;
+	if (r->n_months > 0 &&
+	    (rc = store_run(s, SQL_USAGE_OLD, err, "ii", id, (int64_t)MONTHS_KEPT - 1)) < 0)
+		return rc;
 	return store_run(s, SQL_REPORT_SET, err, "iidib", id, s->now_unix_ms, &r->boot, r->boot_ms,
 	    payload, len);
 }

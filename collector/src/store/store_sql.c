@@ -212,7 +212,13 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " other_bytes=excluded.other_bytes, known_unix_ms=excluded.known_unix_ms"
 	    " WHERE in_bytes < excluded.in_bytes OR (in_bytes = excluded.in_bytes"
 	    " AND out_bytes < excluded.out_bytes)",
-	[SQL_PARTY_OLD] = "DELETE FROM identity_party WHERE device_id=? AND last_unix_ms < ?",
+	[SQL_USAGE_OLD] =
+	    "DELETE FROM usage WHERE device_id=?1 AND month < (SELECT month FROM usage"
+	    " WHERE device_id=?1 ORDER BY month DESC LIMIT 1 OFFSET ?2)",
+	[SQL_PARTY_OLD] =
+	    "DELETE FROM identity_party WHERE device_id=?1 AND (last_unix_ms < ?2 OR last_unix_ms <"
+	    " (SELECT last_unix_ms FROM identity_party WHERE device_id=?1"
+	    " ORDER BY last_unix_ms DESC LIMIT 1 OFFSET ?3))",
 	[SQL_PARTY_SET] =
 	    "INSERT INTO identity_party (device_id, spool, boot, software, address, first_unix_ms,"
 	    " last_unix_ms, returns) VALUES (?,?,?,?,?,?,?,?)"
