@@ -122,8 +122,8 @@ off_does_not_claim_what_was_committed(void **state)
 	centre_drain(c, k);
 	assert_int_equal(c->n_gaps, 3);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(c->gap[i].begin_boot_ms,
-		    c->gap[i].stream == BL_STREAM_HOST ? tick : covered);
+		assert_int_equal(
+		    c->gap[i].begin_boot_ms, c->gap[i].stream == BL_STREAM_HOST ? tick : covered);
 	centre_assert_exact(c, BL_STREAM_HOST, 1);
 	free(c);
 }
@@ -357,6 +357,45 @@ an_event_id_is_one_event_for_a_day(void **state)
 	free(c);
 }
 
+#define YEARS_56 (INT64_C(56) * 365 * 24 * 3600000)
+
+/* A machine begins in 1970 and hears the time; a day is a day all the same. */
+static void
+a_clock_that_is_set_makes_no_second_event(void **state)
+{
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	struct bl_event ev = event("order-7"), other = event("order-8");
+
+	k->time.unix_ms = 600000;
+	kit_open(k, SPOOL_CREATED);
+	ev.boot_ms = other.boot_ms = k->time.boot_ms;
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+	kit_commit(k);
+	kit_pass(&k->time, 2 * 3600000);
+	kit_commit(k);
+	k->time.unix_ms += YEARS_56;
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_REPEATED);
+	/* Nor does the next commit forget it. */
+	assert_int_equal(spool_event(k->s, &other, &err), SPOOL_ACCEPTED);
+	kit_commit(k);
+	kit_pass(&k->time, 21 * 3600000);
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_REPEATED);
+	kit_pass(&k->time, 2 * 3600000);
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+	assert_int_equal(spool_event(k->s, &other, &err), SPOOL_REPEATED);
+	/* Twenty years ahead, and back. */
+	kit_commit(k);
+	k->time.unix_ms += YEARS_56;
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_REPEATED);
+	kit_commit(k);
+	k->time.unix_ms -= YEARS_56;
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_REPEATED);
+	kit_pass(&k->time, 25 * 3600000);
+	assert_int_equal(spool_event(k->s, &ev, &err), SPOOL_ACCEPTED);
+	kit_cut_all(k);
+}
+
 /* However many come in one commit: ids must not take the room of batches. */
 static void
 remembered_ids_keep_to_their_cap_in_a_flood(void **state)
@@ -557,6 +596,17 @@ main(void)
 		T(an_interval_ends_where_something_is_still_to_come),
 		T(a_long_span_becomes_batches_within_the_size),
 		T(an_event_id_is_one_event_for_a_day),
+#define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+		T(accepted_samples_arrive_once_and_are_receipted),
+		T(what_is_not_committed_is_lost_by_a_crash_and_what_is_committed_is_not),
+		T(a_restart_names_the_time_it_was_off),
+		T(off_does_not_claim_what_was_committed),
+		T(a_batch_never_mixes_boots),
+		T(cutting_follows_link_and_receipts),
+		T(intervals_of_a_run_touch_and_cover_quiet_time),
+		T(an_interval_ends_where_something_is_still_to_come),
+		T(a_long_span_becomes_batches_within_the_size),
+		T(a_clock_that_is_set_makes_no_second_event),
 		T(remembered_ids_keep_to_their_cap_in_a_flood),
 		T(an_event_is_cut_soon_while_there_is_a_link),
 		T(bad_input_is_refused_and_changes_nothing),

@@ -98,6 +98,28 @@ receipted_batches_go_after_their_time_and_not_before(void **state)
 	free(c);
 }
 
+static void
+a_clock_that_is_set_does_not_age_them(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+
+	k->opts.keep_receipted_ms = 72 * 3600 * INT64_C(1000);
+	k->time.unix_ms = 600000; /* 1970 */
+	kit_open(k, SPOOL_CREATED);
+	kit_tick(k, BL_STREAM_HOST);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	k->time.unix_ms += INT64_C(56) * 365 * 24 * 3600000;
+	kit_commit(k);
+	trim_all(k);
+	assert_int_equal(status(k).stream[2].held_batches, 1);
+	kit_pass(&k->time, 73 * 3600000);
+	trim_all(k);
+	assert_int_equal(status(k).stream[2].held_batches, 0);
+	free(c);
+}
+
 /* Takes everything that waits; counts samples by header and keeps the gaps. */
 static void
 count_all(struct kit *k, struct centre *c, uint64_t came[BL_STREAMS])
@@ -508,6 +530,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		T(receipted_batches_go_after_their_time_and_not_before),
+#define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+		T(a_clock_that_is_set_does_not_age_them),
 		T(an_overfull_spool_stays_under_its_cap_and_names_every_drop),
 		cmocka_unit_test(a_flood_in_one_stream_leaves_the_others_their_share),
 		T(ledger_and_held_are_all_seqs),

@@ -79,7 +79,9 @@ write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 	}
 	/* More than came: whatever is too much gets less. */
 	if (rc == BL_OK && ids > 0)
-		rc = db_run(s, Q_SEEN_PRUNE, err, "iii", bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
+		rc = db_run(s, Q_SEEN_PRUNE, err, "iii",
+		    wall_set_within(s, SPOOL_SEEN_MS) ? INT64_MIN
+						      : bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
 		    s->max_bytes / 1024 < SPOOL_SEEN_ROWS ? s->max_bytes / 1024
 							  : (int64_t)SPOOL_SEEN_ROWS,
 		    ids + 16);
@@ -260,6 +262,7 @@ spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err)
 	s->p.lost = 0;
 	if (bl_boot_ms(s->clock) > s->covered_ms && !s->covered_told)
 		s->covered_ms = bl_boot_ms(s->clock);
+	wall_look(s);
 	if (!s->begun || !pending_empty(s) || s->usage_dirty || s->p.doubt_no != 0)
 		rc = commit_all(s, err);
 	return rc;

@@ -265,6 +265,15 @@ struct spool {
 	int64_t event_mono_ms; /* of the first event, or ledger entry about batches, since the
 			       events stream was cut; INT64_MAX: none */
 	int64_t receipt_mono_ms;
+	struct {
+		bool looked;
+		int64_t offset_ms; /* unix - boot time, at the last look */
+		unsigned n;
+		struct spool_wall_step {
+			int64_t boot_ms;
+			int64_t before_unix_ms; /* what it would have said then */
+		} step[4];                      /* the newest; n counts on */
+	} wall;
 	bool link_was_up;
 	uint8_t held; /* bit stream - 1: a budget holds it back, so it is cut as if alone */
 	int64_t raw_per_open_pct[BL_STREAMS]; /* learned: body bytes per 100 bytes of open rows */
@@ -439,6 +448,14 @@ int boots_tell(struct spool *s, const struct bl_clock_segment *seg,
 /* Commits and, on the first call of a run, writes the off gaps and begins the boot. */
 int commit_all(struct spool *s, struct bl_err *err);
 int begin_boot(struct spool *s, struct bl_err *err);
+
+/* ---- spool_wall.c ---- */
+/* Before a stamp is written, and now and then: a step of the wall clock is noticed by the next. */
+void wall_look(struct spool *s);
+/* What was stamped then was so long ago, as far as this process can tell. */
+bool wall_older(struct spool *s, int64_t stamp_unix_ms, int64_t age_ms);
+/* It was set forward so short a time ago that ages by it are not what they seem. */
+bool wall_set_within(struct spool *s, int64_t age_ms);
 
 /* ---- spool_ledger.c ---- */
 int ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err);

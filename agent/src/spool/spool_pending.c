@@ -221,7 +221,7 @@ event_seen(struct spool *s, const char *id, struct bl_err *err)
 	if ((st = db_select(s, Q_SEEN_FIND, err, "t", id)) == NULL)
 		return err->code;
 	rc = db_step(s, st, err);
-	if (rc == 1 && sqlite3_column_int64(st, 0) < bl_unix_ms(s->clock) - SPOOL_SEEN_MS)
+	if (rc == 1 && wall_older(s, sqlite3_column_int64(st, 0), SPOOL_SEEN_MS))
 		rc = 0;
 	db_done(st);
 	return rc;

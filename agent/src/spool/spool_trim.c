@@ -348,7 +348,7 @@ drop_old(struct spool *s, unsigned *n, struct bl_err *err)
 	int rc;
 
 	*n = 0;
-	if (now < s->age_mono_ms)
+	if (now < s->age_mono_ms || wall_set_within(s, s->keep_receipted_ms))
 		return BL_OK;
 	rc = find_receipted(s, bl_unix_ms(s->clock) - s->keep_receipted_ms, v, n, err);
 	if (rc == BL_OK && *n == 0)
