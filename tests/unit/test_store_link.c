@@ -34,6 +34,7 @@ static const struct {
 	struct missing hole[ROWS]; /* likewise */
 	struct time thinned[ROWS], service[ROWS];
 	int from, to, now;
+	int asked_ms; /* before now: whoever asks has a clock of its own, and a way to here */
 	bool offline;
 	struct time waiting;
 	const char *expect;
@@ -142,6 +143,35 @@ static const struct {
 	    .now = 100,
 	    .expect = "0-10 filled_in @91, 10-20 thinned @91, 20-30 filled_in @91,"
 		      " 30-40 thinned @91, 40-50 waiting, 50-60 online" },
+	{ .name = "the newest is under way, asked a moment ago",
+	    .came = { { 0, 10, 1, 10 } },
+	    .hole = { { 10, 12, STORE_GAP_NOT_ARRIVED } },
+	    .to = 12,
+	    .now = 12,
+	    .asked_ms = 900,
+	    .expect = "0-12 online" },
+	{ .name = "of a device that went away, asked a moment ago",
+	    .came = { { 0, 10, 1, 10 } },
+	    .hole = { { 10, 12, STORE_GAP_NOT_ARRIVED } },
+	    .to = 12,
+	    .now = 12,
+	    .asked_ms = 9900,
+	    .offline = true,
+	    .expect = "0-10 online, 10-12 unknown offline" },
+	{ .name = "a range that ended some time ago says nothing of the present",
+	    .came = { { 0, 10, 1, 10 } },
+	    .hole = { { 10, 12, STORE_GAP_NOT_ARRIVED } },
+	    .to = 12,
+	    .now = 12,
+	    .asked_ms = 20000,
+	    .expect = "0-10 online, 10-12 unknown" },
+	{ .name = "nothing is waited for from outside of the service",
+	    .came = { { 30, 40, 31, 40 } },
+	    .hole = { { 0, 30, STORE_GAP_HELD } },
+	    .service = { { 20, 50 } },
+	    .to = 40,
+	    .now = 40,
+	    .expect = "0-20 unknown not_in_service, 20-30 waiting, 30-40 online" },
 	{ .name = "before and after the service nothing was expected",
 	    .came = { { 30, 40, 31, 40 } },
 	    .hole = { { 0, 30, STORE_GAP_NOT_ARRIVED }, { 40, 60, STORE_GAP_NOT_ARRIVED } },
@@ -213,7 +243,7 @@ spans_say_what_happened(void **state)
 		struct store_link_facts f = {
 			.from = cases[i].from * MIN,
 			.to = cases[i].to * MIN,
-			.now = cases[i].now * MIN,
+			.now = cases[i].now * MIN + cases[i].asked_ms,
 			.late_ms = 3 * MIN,
 			.came = came,
 			.hole = hole,

@@ -12,6 +12,8 @@
 
 /* Neighbours placed by different segments of a clock map leave less than this between them. */
 #define TOUCH_MS 1000
+/* Who asks for everything up to the present names it by its own clock, and is under way a while. */
+#define ASKED_MS 10000
 
 static int64_t
 later(int64_t a, int64_t b)
@@ -145,14 +147,14 @@ add_hole(struct building *b, int64_t from, int64_t to, enum store_link_state sta
 	return add(b->out, &s);
 }
 
-/* Nothing is known of it; of what lies outside of the service nothing was to be. */
+/* In this state, but for what lies outside of the service, where nothing was to be. */
 static int
-unknown(struct building *b, int64_t from, int64_t to, int reason)
+in_service(struct building *b, int64_t from, int64_t to, enum store_link_state state, int reason)
 {
 	const struct store_link_facts *f = b->f;
 
 	if (f->service == NULL)
-		return add_hole(b, from, to, STORE_LINK_UNKNOWN, reason);
+		return add_hole(b, from, to, state, reason);
 	for (size_t i = 0; i < f->n_service && from < to; i++) {
 		const int64_t begin = later(from, f->service[i].from);
 		const int64_t end = sooner(to, f->service[i].to);
@@ -160,11 +162,17 @@ unknown(struct building *b, int64_t from, int64_t to, int reason)
 		if (begin >= end)
 			continue;
 		if (add_hole(b, from, begin, STORE_LINK_UNKNOWN, STORE_GAP_NOT_IN_SERVICE) < 0 ||
-		    add_hole(b, begin, end, STORE_LINK_UNKNOWN, reason) < 0)
+		    add_hole(b, begin, end, state, reason) < 0)
 			return BL_ENOMEM;
 		from = end;
 	}
 	return add_hole(b, from, to, STORE_LINK_UNKNOWN, STORE_GAP_NOT_IN_SERVICE);
+}
+
+static int
+unknown(struct building *b, int64_t from, int64_t to, int reason)
+{
+	return in_service(b, from, to, STORE_LINK_UNKNOWN, reason);
 }
 
 /* The newest: what the device says that it has, what is only just under way, and the rest. */
@@ -172,7 +180,7 @@ static int
 not_arrived(struct building *b, int64_t from, int64_t to)
 {
 	const struct store_link_facts *f = b->f;
-	const bool newest = to >= f->now;
+	const bool newest = to >= f->now || (to == b->to && f->now - to <= ASKED_MS);
 	const int reason = newest && !f->online ? STORE_GAP_OFFLINE : 0;
 	const int64_t since = sooner(later(f->waiting.from, from), to);
 	const int64_t until = sooner(later(f->waiting.to, since), to);
@@ -198,7 +206,8 @@ hole(struct building *b, const struct store_span *h)
 	switch (h->reason) {
 	case STORE_GAP_NOT_ARRIVED:
 		return not_arrived(b, from, to);
-	case STORE_GAP_HELD:
+	case STORE_GAP_HELD: /* its first batches: from whenever, but not from before */
+		return in_service(b, from, to, STORE_LINK_WAITING, 0);
 	case BL_GAP_THINNED: /* what stands for it is not here yet */
 		return add_hole(b, from, to, STORE_LINK_WAITING, 0);
 	default:
