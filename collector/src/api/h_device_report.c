@@ -23,9 +23,13 @@ null_member(struct jsonw *w, const char *key)
 	jsonw_int_or_null(w, key, false, 0);
 }
 
+/* Nothing is older than the epoch: what a device says beyond is no time that could be shown. */
 static void
-write_backlog(struct jsonw *w, const struct bl_report_backlog backlog[BL_STREAMS])
+write_backlog(
+    struct jsonw *w, const struct bl_report_backlog backlog[BL_STREAMS], int64_t at_unix_ms)
 {
+	const uint64_t oldest = at_unix_ms > 0 ? (uint64_t)at_unix_ms : 0;
+
 	jsonw_object(w, "backlog");
 	for (int i = 0; i < BL_STREAMS; i++) {
 		const struct bl_report_backlog *b = &backlog[i];
@@ -39,7 +43,7 @@ write_backlog(struct jsonw *w, const struct bl_report_backlog backlog[BL_STREAMS
 		jsonw_int(w, "batches", shown(b->batches));
 		jsonw_int(w, "bytes", shown(b->bytes));
 		jsonw_int(w, "samples", shown(b->samples));
-		int_or_null(w, "oldest_age_ms", b->age_ms);
+		int_or_null(w, "oldest_age_ms", b->age_ms < oldest ? b->age_ms : oldest);
 		jsonw_object_end(w);
 	}
 	jsonw_object_end(w);
@@ -121,7 +125,7 @@ api_report_member(struct jsonw *w, const struct store_report *r)
 	jsonw_str(w, "spool", hex);
 	bl_id_hex(&r->report.boot, hex);
 	jsonw_str(w, "boot", hex);
-	write_backlog(w, r->report.backlog);
+	write_backlog(w, r->report.backlog, r->arrived_unix_ms);
 	write_clock(w, &r->report.clock);
 	write_link(w, &r->report.link);
 	write_budget(w, &r->report.budget, r->arrived_unix_ms);

@@ -62,6 +62,11 @@ describe("what waits", () => {
     expect(backlog).toMatchObject({ drainMs: 20_000, held: ["host"], opensMs: 107 * H });
   });
 
+  it("is no older than the epoch, whatever the device says", () => {
+    const waits = { batches: 8, bytes: 40_000, samples: 9, oldest_age_ms: 2 ** 63 };
+    expect(backlogOf({ ...REPORT, backlog: { events: waits, probes: null, host: null } })).toMatchObject({ oldestMs: 0, byStream: [{ oldestMs: 0 }] });
+  });
+
   it("knows no time without a rate", () => {
     const waits = { batches: 8, bytes: 40_000, samples: 9, oldest_age_ms: 5 * H };
     expect(backlogOf({ ...REPORT, backlog: { events: waits, probes: null, host: null } })?.drainMs).toBeNull();

@@ -101,7 +101,7 @@ export function backlogOf(report: DeviceReport | null): Backlog | null {
       batches: said.batches,
       bytes: said.bytes,
       samples: said.samples,
-      oldestMs: said.oldest_age_ms === null ? null : report.at_unix_ms - said.oldest_age_ms,
+      oldestMs: said.oldest_age_ms === null ? null : Math.max(0, report.at_unix_ms - said.oldest_age_ms),
       isHeld: held.includes(stream),
     }];
   });
