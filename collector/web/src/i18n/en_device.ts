@@ -69,6 +69,7 @@ export const enDevice = {
   backlog_offline: "The device is not connected; it comes when it is back, and more has gathered since.",
   backlog_held: "Held back by the limits of the metered link: {{what}}.",
   backlog_held_until: "Held back by the limits of the metered link until {{time}}: {{what}}.",
+  backlog_held_then: "Was held back by the limits of the metered link until {{time}}: {{what}}. The device has not spoken since.",
   batches_one: "{{batches}} batch",
   batches_other: "{{batches}} batches",
   oldest: "oldest",

@@ -69,6 +69,7 @@ export const zhDevice: WorkCatalogue["device"] = {
   backlog_offline: "设备未连接；恢复后补传，期间还会继续累积。",
   backlog_held: "受计量链路限制，暂缓发送：{{what}}。",
   backlog_held_until: "受计量链路限制，暂缓至 {{time}} 发送：{{what}}。",
+  backlog_held_then: "曾受计量链路限制，暂缓至 {{time}}：{{what}}。设备此后尚未上报。",
   batches_other: "{{batches}} 个批次",
   oldest: "最早",
   held_now: "暂缓",

@@ -9,6 +9,7 @@ import { backlogOf, isBacklog, type Backlog, type Waiting } from "../../model/li
 import { formatDateTime } from "../../model/time";
 import { formatValue } from "../../model/units";
 import { Age, durationText } from "../../ui/age";
+import { useNowMs } from "../../ui/now";
 
 interface Props {
   device: Device;
@@ -27,8 +28,13 @@ function roughly(ms: number): number {
   return ms > 120_000 ? Math.round(ms / 60_000) * 60_000 : ms;
 }
 
+/** What held it back has opened since the device spoke; a metered one speaks once an hour. */
+function hasOpened(backlog: Backlog, nowMs: number): boolean {
+  return backlog.opensMs !== null && backlog.opensMs <= nowMs;
+}
+
 /** When it will be here: said only as far as it is known. */
-function expectation(backlog: Backlog, isOnline: boolean, zone: string, t: TFunction): string[] {
+function expectation(backlog: Backlog, isOnline: boolean, nowMs: number, zone: string, t: TFunction): string[] {
   const said: string[] = [];
   if (!isOnline) {
     said.push(t("device.backlog_offline"));
@@ -37,12 +43,13 @@ function expectation(backlog: Backlog, isOnline: boolean, zone: string, t: TFunc
   }
   if (backlog.held.length > 0) {
     const what = names(backlog.held, t);
-    said.push(backlog.opensMs === null ? t("device.backlog_held", { what }) : t("device.backlog_held_until", { what, time: formatDateTime(backlog.opensMs, zone) }));
+    said.push(backlog.opensMs === null ? t("device.backlog_held", { what })
+      : t(hasOpened(backlog, nowMs) ? "device.backlog_held_then" : "device.backlog_held_until", { what, time: formatDateTime(backlog.opensMs, zone) }));
   }
   return said;
 }
 
-function Classes({ backlog, zone }: { backlog: Backlog; zone: string }): ReactElement {
+function Classes({ backlog, nowMs, zone }: { backlog: Backlog; nowMs: number; zone: string }): ReactElement {
   const { t, i18n } = useTranslation();
   return (
     <ul className="backlog-list">
@@ -51,7 +58,7 @@ function Classes({ backlog, zone }: { backlog: Backlog; zone: string }): ReactEl
           <b>{t(`quality.stream_${w.stream}`)}</b>
           <span className="is-tabular">{t("device.batches", { count: w.batches, batches: w.batches.toLocaleString(i18n.language) })} · {formatValue(w.bytes, "bytes")}</span>
           <span className="is-faint">{w.oldestMs !== null && <>{t("device.oldest")} <Age unixMs={w.oldestMs} zone={zone} /></>}</span>
-          {w.isHeld && <span className="tag">{t("device.held_now")}</span>}
+          {w.isHeld && !hasOpened(backlog, nowMs) && <span className="tag">{t("device.held_now")}</span>}
         </li>
       ))}
     </ul>
@@ -62,6 +69,7 @@ export function BacklogPanel({ device, zone }: Props): ReactElement {
   const { t, i18n } = useTranslation();
   const backlog = backlogOf(device.report);
   const isOnline = device.presence === "online";
+  const nowMs = useNowMs(1000);
   return (
     <section className="panel" aria-labelledby="device-backlog">
       <h2 id="device-backlog">{t("device.backlog")}</h2>
@@ -72,8 +80,8 @@ export function BacklogPanel({ device, zone }: Props): ReactElement {
               : t("device.backlog_some", { count: backlog.batches, batches: backlog.batches.toLocaleString(i18n.language), bytes: formatValue(backlog.bytes, "bytes") })}
           </p>
           {isBacklog(backlog) && backlog.oldestMs !== null && <p>{t("device.backlog_oldest", { time: formatDateTime(backlog.oldestMs, zone) })}</p>}
-          {expectation(backlog, isOnline, zone, t).map((line) => <p key={line}>{line}</p>)}
-          {(isBacklog(backlog) || backlog.held.length > 0) && <Classes backlog={backlog} zone={zone} />}
+          {expectation(backlog, isOnline, nowMs, zone, t).map((line) => <p key={line}>{line}</p>)}
+          {(isBacklog(backlog) || backlog.held.length > 0) && <Classes backlog={backlog} nowMs={nowMs} zone={zone} />}
           <p className="list-note">{t("device.said_at")} <Age unixMs={backlog.atMs} zone={zone} /></p>
         </>
       )}

@@ -5,6 +5,7 @@ import { fireEvent, render, screen } from "@testing-library/react";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import type { Device, DeviceReport } from "../../api/devices";
+import { serverNowMs } from "../../api/http";
 import type { LinkSpan } from "../../api/link";
 import { LinkBand } from "../../chart/link_band";
 import { startI18n, switchLanguage } from "../../i18n";
@@ -101,10 +102,19 @@ describe("what is still to come", () => {
   });
 
   it("until when it is held back, and by what", () => {
-    const budget = { bytes_per_hour: 2 ** 21, used_bytes: 5, held: ["host"] as const, opens_unix_ms: AT + 10 * H };
+    const budget = { bytes_per_hour: 2 ** 21, used_bytes: 5, held: ["host"] as const, opens_unix_ms: Date.UTC(2126, 10, 28, 14, 0) };
     const text = show({ report: { ...REPORT, budget: { ...budget, held: [...budget.held] }, backlog: { ...REPORT.backlog, host: WAITS } } });
-    expect(text).toContain("Held back by the limits of the metered link until 2026-11-28 22:00:00: machine.");
+    expect(text).toContain("Held back by the limits of the metered link until 2126-11-28 22:00:00: machine.");
     expect(text).not.toContain("measured rate");
+  });
+
+  it("does not hold back until a time that has passed", () => {
+    const then = serverNowMs() - 10 * 60_000;
+    const budget = { bytes_per_hour: 2 ** 21, used_bytes: 5, held: ["host" as const], opens_unix_ms: then };
+    const text = show({ report: { ...REPORT, at_unix_ms: then - H, budget, backlog: { ...REPORT.backlog, host: WAITS } } });
+    expect(text).toContain("Was held back by the limits of the metered link");
+    expect(text).not.toContain("Held back");
+    expect(screen.queryByText("held back")).toBeNull();
   });
 
   it("promises nothing of a device that is away, or that has not said", () => {
