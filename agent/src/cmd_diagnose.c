@@ -207,6 +207,18 @@ diagnose_advice(enum bl_link_fault fault)
 	return "please report this with the whole output";
 }
 
+/* Up to the proxy it is the proxy that is looked for. */
+static const char *
+advice_on_the_way(const struct config *c, enum bl_link_fault fault)
+{
+	if (c->proxy_host != NULL && fault == BL_FAULT_DNS)
+		return "is the name in broker.proxy.url spelled right, and does this machine have "
+		       "a name server (/etc/resolv.conf)?";
+	if (c->proxy_host != NULL && fault == BL_FAULT_REFUSED)
+		return "does the proxy run, and is the port in broker.proxy.url its port?";
+	return diagnose_advice(fault);
+}
+
 static void
 report_link(const struct config *c, const struct bl_link_report *r, bool ok)
 {
@@ -218,12 +230,13 @@ report_link(const struct config *c, const struct bl_link_report *r, bool ok)
 		    c->proxy_host != NULL ? c->proxy_host : b->host);
 	else
 		diagnose_failed(
-		    "name look-up", r->dns_ms, diagnose_advice(r->fault), "%s", r->text);
+		    "name look-up", r->dns_ms, advice_on_the_way(c, r->fault), "%s", r->text);
 	if (failed > BL_LINK_CONNECT)
 		diagnose_ok("TCP", r->connect_ms, "connected to %s%s",
 		    c->proxy_host != NULL ? "the proxy, " : "", r->peer);
 	else if (failed == BL_LINK_CONNECT)
-		diagnose_failed("TCP", r->connect_ms, diagnose_advice(r->fault), "%s", r->text);
+		diagnose_failed(
+		    "TCP", r->connect_ms, advice_on_the_way(c, r->fault), "%s", r->text);
 	if (c->proxy_host != NULL && failed > BL_LINK_PROXY)
 		diagnose_ok("proxy", r->proxy_ms, "it lets us through to %s:%lld", b->host,
 		    (long long)b->port);

@@ -532,6 +532,17 @@ def test_diagnose_names_a_refused_connection(tmp_path, pki, processes):
     assert step(done, "name look-up")[0] == "ok"
 
 
+@pytest.mark.parametrize("host, name, words", [("127.0.0.1", "TCP", "does the proxy run"),
+                                               ("no-such-host.invalid", "name look-up", "broker.proxy.url")])
+def test_diagnose_speaks_of_the_proxy_that_is_not_there(tmp_path, pki, processes, host, name, words):
+    device = Device(tmp_path / "a", pki, 8883, processes)
+    device.config.write_text(device.config.read_text().replace(
+        "broker: {", f"broker: {{proxy: {{url: \"http://{host}:{free_port()}\"}}, "))
+    done = device.diagnose()
+    check_failed(done, name, host)
+    assert words in done.stdout and "broker.port" not in done.stdout
+
+
 def test_diagnose_names_a_web_server(tmp_path, pki, processes):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
