@@ -709,6 +709,55 @@ thinned_spans_are_found_by_stream_and_time(void **state)
 	}
 }
 
+struct spans_kept {
+	size_t n;
+	struct {
+		int64_t from, to;
+	} s[8];
+};
+
+static bool
+keep_thinned(void *ctx, const struct store_thinned *t)
+{
+	struct spans_kept *x = ctx;
+
+	assert_in_range(x->n, 0, 7);
+	x->s[x->n].from = t->from_unix_ms - OFFSET;
+	x->s[x->n++].to = t->to_unix_ms - OFFSET;
+	return true;
+}
+
+/* A month without a link is thinned in a thousand slices, and one span to whoever asks. */
+static void
+thinned_spans_that_touch_are_one(void **state)
+{
+	static const struct {
+		int64_t from, to;
+	} slices[] = { { HOUR, 2 * HOUR }, { 3 * HOUR, 4 * HOUR }, { 0, HOUR },
+		{ 3 * HOUR + 1000, 3 * HOUR + 2000 }, { 3 * HOUR + 3000, 5 * HOUR } };
+	struct ctx *c = *state;
+	struct spans_kept x = { 0 };
+	struct bl_err err = { 0 };
+
+	know_all(c, BL_GAUGE);
+	for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
+		struct fixture_batch b = hour(c, i);
+		struct bl_gap g = entry(c);
+
+		g.seq_first = g.seq_last = 100 + i;
+		g.begin_boot_ms = slices[i].from;
+		g.end_boot_ms = slices[i].to;
+		b.gap = &g;
+		put_one(c, &b, STORE_NEW);
+	}
+	must(store_read_thinned(
+		 c->r, BL_STREAM_HOST, OFFSET, OFFSET + 9 * HOUR, keep_thinned, &x, &err),
+	    &err);
+	assert_int_equal(x.n, 2);
+	assert_true(x.s[0].from == 0 && x.s[0].to == 2 * HOUR);
+	assert_true(x.s[1].from == 3 * HOUR && x.s[1].to == 5 * HOUR);
+}
+
 static void
 thinned_has_its_name(void **state)
 {
@@ -737,6 +786,7 @@ main(void)
 		cmocka_unit_test(what_was_thinned_is_still_to_come),
 		cmocka_unit_test(seqs_beside_a_superseding_batch_show_holes_as_ever),
 		T(thinned_spans_are_found_by_stream_and_time),
+		T(thinned_spans_that_touch_are_one),
 		cmocka_unit_test(thinned_has_its_name),
 	};
 

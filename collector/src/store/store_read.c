@@ -214,7 +214,7 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_THINNED] =
 	    "SELECT d.name, g.begin_unix_ms, g.end_unix_ms FROM device d CROSS JOIN gap g"
 	    " ON g.device_id = d.id WHERE g.stream = ? AND g.end_unix_ms > ?"
-	    " AND g.begin_unix_ms < ? AND g.reason = 10",
+	    " AND g.begin_unix_ms < ? AND g.reason = 10 ORDER BY d.id, g.begin_unix_ms",
 	[READ_GAP_SUMS] = "SELECT reason, entries, batches, samples FROM gap_total",
 	[READ_ASIDE] = ASIDE_SELECT " ORDER BY id DESC LIMIT 256",
 	[READ_ASIDE_DEVICE] = ASIDE_SELECT " AND device = ?2 ORDER BY id DESC LIMIT 256",

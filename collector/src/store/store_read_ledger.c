@@ -279,11 +279,26 @@ read_gap_sums(struct store_read *r, struct store_totals *t, struct bl_err *err)
 	return rc;
 }
 
+/* A span that may go on in the next row. */
+struct thinned_open {
+	char device[BL_DEVICE_ID_MAX + 1];
+	int64_t from, to;
+};
+
+static bool
+thinned_tell(const struct thinned_open *o, store_thinned_cb cb, void *ctx)
+{
+	const struct store_thinned span = { o->device, o->from, o->to };
+
+	return o->from >= o->to || cb(ctx, &span);
+}
+
 int
 store_read_thinned(struct store_read *r, enum bl_stream stream, int64_t from_unix_ms,
     int64_t to_unix_ms, store_thinned_cb cb, void *ctx, struct bl_err *err)
 {
 	struct store_totals t = { 0 };
+	struct thinned_open o = { .from = INT64_MIN, .to = INT64_MIN };
 	sqlite3_stmt *st;
 	int rc;
 
@@ -292,14 +307,22 @@ store_read_thinned(struct store_read *r, enum bl_stream stream, int64_t from_uni
 		return rc < 0 ? rc : BL_OK;
 	st = read_bind(r, READ_THINNED, err, "iii", (int64_t)stream, from_unix_ms, to_unix_ms);
 	while ((rc = read_step(r, st, err)) == 1) {
-		const char *device = (const char *)sqlite3_column_text(st, 0);
-		const struct store_thinned span = { device == NULL ? "" : device,
-			sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2) };
+		struct thinned_open next;
 
-		if (cb(ctx, &span))
+		store_column_text(st, 0, next.device, sizeof(next.device));
+		next.from = sqlite3_column_int64(st, 1);
+		next.to = sqlite3_column_int64(st, 2);
+		if (next.from <= o.to && strcmp(next.device, o.device) == 0) {
+			o.to = next.to > o.to ? next.to : o.to;
 			continue;
-		(void)sqlite3_reset(st);
-		return BL_OK;
+		}
+		if (!thinned_tell(&o, cb, ctx)) {
+			(void)sqlite3_reset(st);
+			return BL_OK;
+		}
+		o = next;
 	}
+	if (rc == BL_OK)
+		(void)thinned_tell(&o, cb, ctx);
 	return rc;
 }

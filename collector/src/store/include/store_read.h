@@ -291,16 +291,16 @@ struct store_doubt {
 
 typedef bool (*store_doubt_cb)(void *ctx, const struct store_doubt *d);
 
-/* Spans of a stream of which samples were thinned, as the ledger says; of one device they may overlap. */
+/* Spans of a stream of which samples were thinned, as the ledger says: entries that touch are one
+ * span. */
 struct store_thinned {
 	const char *device;
-	int64_t from_unix_ms, to_unix_ms; /* of the entry; not cut to what was asked for */
+	int64_t from_unix_ms, to_unix_ms; /* of the entries; not cut to what was asked for */
 };
 typedef bool (*store_thinned_cb)(void *ctx, const struct store_thinned *t);
 /* Of all devices. */
 int store_read_thinned(struct store_read *r, enum bl_stream stream, int64_t from_unix_ms,
     int64_t to_unix_ms, store_thinned_cb cb, void *ctx, struct bl_err *err);
-
 
 int store_read_doubts(struct store_read *r, const char *device, int64_t from_unix_ms,
     int64_t to_unix_ms, uint32_t least_ms, store_doubt_cb cb, void *ctx, struct bl_err *err);
