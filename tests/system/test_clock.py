@@ -146,7 +146,8 @@ def test_what_is_sampled_under_every_wrong_clock_lands_within_a_tick_of_the_trut
     assert min(found) >= begin - TICK_MS and max(found) <= now_ms()
     up_to_n = {t: k for t, k in found.items() if t < end - 2 * TICK_MS}
     whole = (max(up_to_n) - min(up_to_n)) // TICK_MS + 1
-    assert abs(sum(up_to_n.values()) - whole) <= 1, ("one a second", up_to_n)
+    missed = agent.status()["sampling"]["missed_ticks"]  # a machine that has too much to do
+    assert whole - missed - 1 <= sum(up_to_n.values()) <= whole + 1, ("one a second", missed, up_to_n)
     assert max(up_to_n.values()) <= 2, "a tick beside its second, but none twice"
 
     told = events(org, "north-till")
@@ -199,13 +200,14 @@ def test_a_machine_that_slept_names_the_time_and_makes_up_for_nothing(organisati
     wait_log(agent, "started device")
     wait_for(lambda: agent.status()["clock"]["source"] == "ntp" and ticks(agent) >= 2, 20, "NTP is believed",
              agent.process.log)
-    before = agent.status()
+    before, begun_ms = agent.status(), now_ms()
     clock.say(now_ms() + 600_000, synced=False, slept_ms=600_000)
     wait_log(agent, "nothing was sampled for a while")
     wait_log(agent, "not synchronised any more")
     after = agent.status()
-    assert after["sampling"]["ticks"] - before["sampling"]["ticks"] <= 8, "no burst for 600 missed ticks"
-    assert 590 <= after["sampling"]["missed_ticks"] <= 605
+    took_s = (now_ms() - begun_ms) / 1000  # however long a busy machine needs for it
+    assert after["sampling"]["ticks"] - before["sampling"]["ticks"] <= took_s + 3, "no burst for 600 missed ticks"
+    assert 590 <= after["sampling"]["missed_ticks"] <= 605 + took_s + before["sampling"]["missed_ticks"]
     off = [g for g in after["gaps"] if g["reason"] == "off" and g["stream"] == "host"]
     assert off, after["gaps"]
     clock_now = after["clock"]

