@@ -758,6 +758,45 @@ thinned_spans_that_touch_are_one(void **state)
 	assert_true(x.s[1].from == 3 * HOUR && x.s[1].to == 5 * HOUR);
 }
 
+struct steps_seen {
+	unsigned n;
+};
+
+static bool
+see_steps(void *ctx, const struct store_log_sample *s)
+{
+	struct steps_seen *x = ctx;
+	/* Samples every INTERVAL; from the n-th minute on, n * 7 ms more. */
+	const int64_t boot_ms = (int64_t)x->n++ * INTERVAL;
+
+	assert_true(s->unix_ms == OFFSET + boot_ms + boot_ms / MINUTE * 7);
+	return true;
+}
+
+/* Segments stand in any order of their begins, and each sample goes by its own. */
+static void
+each_sample_goes_by_its_segment(void **state)
+{
+	struct ctx *c = *state;
+	struct fixture_batch b = hour(c, 0);
+	struct steps_seen x = { 0 };
+	struct bl_err err = { 0 };
+	uint32_t entry_id = 1;
+	int64_t id;
+
+	know_all(c, BL_GAUGE);
+	for (int64_t m = 59; m > 0; m -= 2)
+		know_clock(c, ++entry_id, m * MINUTE, OFFSET + m * 7);
+	for (int64_t m = 2; m < 60; m += 2)
+		know_clock(c, ++entry_id, m * MINUTE, OFFSET + m * 7);
+	put_one(c, &b, STORE_NEW);
+	id = id_of(c, "m2");
+	must(store_log_samples(c->r, "kiosk-1", BL_STREAM_HOST, &id, 1, OFFSET, OFFSET + 2 * HOUR,
+		 see_steps, &x, &err),
+	    &err);
+	assert_int_equal(x.n, 360);
+}
+
 static void
 thinned_has_its_name(void **state)
 {
@@ -787,6 +826,7 @@ main(void)
 		cmocka_unit_test(seqs_beside_a_superseding_batch_show_holes_as_ever),
 		T(thinned_spans_are_found_by_stream_and_time),
 		T(thinned_spans_that_touch_are_one),
+		T(each_sample_goes_by_its_segment),
 		cmocka_unit_test(thinned_has_its_name),
 	};
 

@@ -119,14 +119,18 @@ struct placer {
 	struct bl_id boot;
 	struct bl_clock_segment *seg;
 	size_t n_segs, size_segs;
+	/* What was placed last, and how far that goes: neighbours need no look at the map, which
+	 * may have thousands of segments. */
+	int64_t same_from, same_to, offset_ms;
+	uint32_t uncertainty_ms;
 };
 
 int placer_for(struct placer *p, int64_t spool_id, int64_t boot_id, struct bl_err *err);
 void placer_free(struct placer *p);
 /* STORE_TIME_NONE: clock unknown. */
-int64_t placer_place(const struct placer *p, int64_t boot_ms);
+int64_t placer_place(struct placer *p, int64_t boot_ms);
 /* The same with how wrong it may be. */
-int64_t placer_place_within(const struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms);
+int64_t placer_place_within(struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms);
 /* Where the constant offset that holds at boot_ms ends, at most end_ms. */
 int64_t placer_until(const struct placer *p, int64_t boot_ms, int64_t end_ms);
 /* The extent of [begin_ms, end_ms], both included, whatever steps lie in it.  False: unknown. */
@@ -202,7 +206,7 @@ int64_t scan_bound(const struct scan *sc);
 int scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err);
 /* Of the present batch's boot.  STORE_TIME_NONE: clock unknown. */
-int64_t scan_place(const struct scan *sc, int64_t boot_ms);
+int64_t scan_place(struct scan *sc, int64_t boot_ms);
 /*
  * One batch by its id: its header (without spool and boot), its body inflated
  * into r->raw.  1, 0: there is none, negative.

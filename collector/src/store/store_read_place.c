@@ -59,6 +59,7 @@ placer_for(struct placer *p, int64_t spool_id, int64_t boot_id, struct bl_err *e
 		return BL_OK;
 	p->spool_id = p->boot_id = 0;
 	p->n_segs = 0;
+	p->same_from = p->same_to = 0; /* nothing */
 	if ((rc = find_boot(p, boot_id, err)) < 0)
 		return rc;
 	st = read_bind(p->r, READ_SEGMENTS, err, "id", spool_id, &p->boot);
@@ -81,19 +82,43 @@ placer_free(struct placer *p)
 	memset(p, 0, sizeof(*p));
 }
 
+/* Between two begins of trusted segments all is placed alike. */
+static void
+note_same(struct placer *p, int64_t boot_ms, int64_t unix_ms, uint32_t uncertainty_ms)
+{
+	p->same_from = INT64_MIN;
+	p->same_to = INT64_MAX;
+	for (size_t i = 0; i < p->n_segs; i++) {
+		const int64_t from = p->seg[i].from_boot_ms;
+
+		if (p->seg[i].source == BL_CLOCK_UNTRUSTED)
+			continue;
+		if (from <= boot_ms && from > p->same_from)
+			p->same_from = from;
+		if (from > boot_ms && from < p->same_to)
+			p->same_to = from;
+	}
+	p->offset_ms = unix_ms - boot_ms;
+	p->uncertainty_ms = uncertainty_ms;
+}
+
 int64_t
-placer_place_within(const struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms)
+placer_place_within(struct placer *p, int64_t boot_ms, uint32_t *uncertainty_ms)
 {
 	int64_t unix_ms;
 
 	*uncertainty_ms = 0;
-	if (!bl_clock_place(p->seg, p->n_segs, &p->boot, boot_ms, &unix_ms, uncertainty_ms))
-		return STORE_TIME_NONE;
-	return unix_ms;
+	if (boot_ms < p->same_from || boot_ms >= p->same_to) {
+		if (!bl_clock_place(p->seg, p->n_segs, &p->boot, boot_ms, &unix_ms, uncertainty_ms))
+			return STORE_TIME_NONE;
+		note_same(p, boot_ms, unix_ms, *uncertainty_ms);
+	}
+	*uncertainty_ms = p->uncertainty_ms;
+	return boot_ms + p->offset_ms;
 }
 
 int64_t
-placer_place(const struct placer *p, int64_t boot_ms)
+placer_place(struct placer *p, int64_t boot_ms)
 {
 	uint32_t uncertainty;
 

@@ -132,7 +132,7 @@ more_covers(struct scan *sc, struct bl_err *err)
 }
 
 int64_t
-scan_place(const struct scan *sc, int64_t boot_ms)
+scan_place(struct scan *sc, int64_t boot_ms)
 {
 	return placer_place(&sc->place, boot_ms);
 }
