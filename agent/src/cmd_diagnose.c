@@ -24,6 +24,7 @@
 #include "branchline/mqtt.h"
 #include "branchline/pki.h"
 
+#include "build_date.h"
 #include "config.h"
 #include "diagnose_internal.h"
 #include "status.h"
@@ -254,6 +255,26 @@ report_link(const struct config *c, const struct bl_link_report *r, bool ok)
 		    "WebSocket", r->upgrade_ms, diagnose_advice(r->fault), "%s", r->text);
 }
 
+bool
+diagnose_clock_wrong(void)
+{
+	return bl_unix_ms(bl_clock_real()) < (int64_t)BUILD_DATE_UNIX * 1000;
+}
+
+static void
+check_clock(struct bl_link *l)
+{
+	char text[160], date[BL_TIME_SIZE];
+
+	if (!diagnose_clock_wrong())
+		return;
+	bl_time_utc(bl_unix_ms(bl_clock_real()), date);
+	(void)snprintf(text, sizeof(text),
+	    "this machine's clock is wrong (%s): no certificate is refused for its dates", date);
+	diagnose_skipped("clock", text);
+	bl_link_clock_untrusted(l, true);
+}
+
 static bool
 check_link(const struct config *c, struct bl_link *l)
 {
@@ -330,6 +351,7 @@ walk(const struct config *c)
 		return 1;
 	}
 	diagnose_ok("files", -1, "certificate of \"%s\", valid until %s", c->v->device.id, date);
+	check_clock(l);
 	ok = check_link(c, l);
 	bl_link_free(l);
 	if (!ok)

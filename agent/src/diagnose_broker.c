@@ -114,8 +114,10 @@ make(const struct config *c, struct talk *t, struct bl_err *err)
 	if (!bl_topic_format(receipt, sizeof(receipt), BL_TOPIC_RECEIPT, 0, c->v->device.id))
 		return NULL;
 	config_link(c, &o.link);
-	if (bl_mqtt_create(&m, &o, bl_clock_real(), &handlers, t, err) == BL_OK &&
-	    bl_mqtt_start(m, err) < 0) {
+	if (bl_mqtt_create(&m, &o, bl_clock_real(), &handlers, t, err) < 0)
+		return NULL;
+	bl_mqtt_clock_untrusted(m, diagnose_clock_wrong());
+	if (bl_mqtt_start(m, err) < 0) {
 		bl_mqtt_free(m);
 		m = NULL;
 	}

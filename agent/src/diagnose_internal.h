@@ -20,4 +20,7 @@ const char *diagnose_advice(enum bl_link_fault fault);
 /* The steps `broker` and `collector`, with a connection of our own: no agent is running. */
 bool diagnose_broker(const struct config *c);
 
+/* As the agent: a clock that stands before this program was built judges no certificate's dates. */
+bool diagnose_clock_wrong(void);
+
 #endif

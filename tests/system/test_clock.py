@@ -99,6 +99,16 @@ def all_there(org, agent):
     return all(s["waiting_batches"] == 0 for s in state.values())
 
 
+def test_diagnose_refuses_no_certificate_by_a_clock_of_1970(organisation, clock):
+    """Where the agent itself gets through."""
+    agent = till(organisation.start())
+    clock.say(1000)
+    done = subprocess.run([program("branchline-agent"), "diagnose", "--config", agent.config],
+                          env=clock.env(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert "this machine's clock is wrong (1970-" in done.stdout
+
+
 def test_what_is_sampled_under_every_wrong_clock_lands_within_a_tick_of_the_truth(organisation, clock):
     """1970 at boot and no link; then the centre's word; then a clock that is set 20 years ahead (in the long form: an
     hour back, a second back), stands (and runs at twice its speed): one tick a second, none lost, none doubled, none misplaced."""
