@@ -522,6 +522,103 @@ what_is_dropped_after_all_is_named(void **state)
 	free(c);
 }
 
+/* When sample n of host or probes was made, as the machine's clock and boot have it. */
+struct made {
+	struct bl_id boot;
+	int64_t ms;
+};
+
+static void
+hours_noted(struct kit *k, int ticks, struct made (*made)[KIT_SAMPLES])
+{
+	for (int i = 1; i <= ticks; i++) {
+		kit_pass(&k->time, 8000);
+		for (unsigned m = 1; m < BL_STREAMS; m++) {
+			kit_tick(k, (enum bl_stream)(m + 1));
+			made[m][k->appended[m]] = (struct made){ k->opts.boot, k->time.boot_ms };
+		}
+		if (i % PART == 0)
+			kit_cut_all(k);
+	}
+}
+
+/* No message of host and probes is what was written. */
+static void
+spoil(const struct kit *k)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "UPDATE body SET msg=zeroblob(length(msg)) WHERE (id>>48)&3>1", NULL,
+		NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* An entry about a drop has this time in it; the first boot was before all others. */
+static bool
+is_named(const struct centre *c, unsigned stream, const struct bl_id *first, const struct made *at)
+{
+	const bool later = !bl_id_equal(&at->boot, first);
+
+	for (unsigned i = 0; i < c->n_gaps; i++) {
+		const struct bl_gap *g = &c->gap[i];
+		const bool begins_later = !bl_id_equal(&g->begin_boot, first);
+		const bool ends_later = !bl_id_equal(&g->end_boot, first);
+
+		if (g->reason == BL_GAP_DAMAGED && g->stream == stream + 1 &&
+		    (begins_later == later ? at->ms > g->begin_boot_ms : later) &&
+		    (ends_later == later ? at->ms <= g->end_boot_ms : ends_later))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Means are older than their seqs: neighbours by seq may be of different boots, or hours
+ * apart.  When they are dropped, the ledger says of each when it was.
+ */
+static void
+what_is_dropped_has_its_time_in_the_ledger(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct made(*made)[KIT_SAMPLES] = calloc(BL_STREAMS, sizeof(*made));
+	struct bl_err err = { 0 };
+	bool more;
+
+	assert_non_null(made);
+	kit_open(k, SPOOL_CREATED);
+	hours_noted(k, 480, made);
+	kit_close(k);
+	kit_reboot(k);
+	kit_open(k, SPOOL_OPENED);
+	hours_noted(k, 120, made);
+	/* One slice: means of the first boot behind what the second cut. */
+	for (int i = 0; i < STEPS_MAX && !host_is_5min(k); i++) {
+		fill(k);
+		kit_cut_all(k);
+		assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+	}
+	assert_true(without(k, BL_STREAM_HOST, 4) > 0);
+	kit_close(k);
+	spoil(k);
+	kit_open(k, SPOOL_OPENED);
+	centre_drain(c, k);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	for (unsigned i = 1; i < BL_STREAMS; i++)
+		for (int64_t n = 1; n <= k->appended[i]; n++)
+			if (!is_named(c, i, &made[i][1].boot, &made[i][n]))
+				fail_msg(
+				    "stream %u sample %lld was dropped; no entry has its time %lld",
+				    i + 1, (long long)n, (long long)made[i][n].ms);
+	free(made);
+	free(c);
+}
+
 /* ---- the disk fails, the power goes ---- */
 
 struct fault {
@@ -702,6 +799,8 @@ main(void)
 		    what_may_be_at_the_centre_stays_as_it_is, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_is_dropped_after_all_is_named, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_is_dropped_has_its_time_in_the_ledger, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    the_cap_holds_while_a_reader_keeps_the_log, setup, kit_teardown),
 		cmocka_unit_test(no_failure_loses_or_doubles_what_is_thinned),

@@ -28,38 +28,42 @@ ledger_row(sqlite3_stmt *st, int64_t *id, struct bl_gap *gap)
 	gap->samples = (uint64_t)sqlite3_column_int64(st, 10);
 }
 
-/* Neighbours by seq, or spans of time of which one begins in the other or at its end. */
+/* Of one boot each, the same, of which one begins in the other or at its end. */
 static bool
-touches(const struct bl_gap *a, const struct bl_gap *b)
+times_touch(const struct bl_gap *a, const struct bl_gap *b)
 {
-	if ((a->seq_first == 0) != (b->seq_first == 0))
-		return false;
-	if (a->seq_first != 0)
-		return b->seq_first <= a->seq_last + 1 && a->seq_first <= b->seq_last + 1;
 	return bl_id_equal(&a->begin_boot, &a->end_boot) &&
 	       bl_id_equal(&b->begin_boot, &b->end_boot) &&
 	       bl_id_equal(&a->end_boot, &b->begin_boot) && b->begin_boot_ms <= a->end_boot_ms &&
 	       a->begin_boot_ms <= b->end_boot_ms;
 }
 
+/*
+ * Neighbours by time, and by seq if they have any.  Seqs alone do not do: means and parts
+ * are older than their seqs, so neighbours may be of other boots, or hours apart, and what
+ * lies between is not lost.  Those of which only seqs are known are of one time: none.
+ */
+static bool
+touches(const struct bl_gap *a, const struct bl_gap *b)
+{
+	if ((a->seq_first == 0) != (b->seq_first == 0))
+		return false;
+	if (a->seq_first != 0 && (b->seq_first > a->seq_last + 1 || a->seq_first > b->seq_last + 1))
+		return false;
+	return times_touch(a, b);
+}
+
 static void
 widen(struct bl_gap *a, const struct bl_gap *b)
 {
-	const bool before =
-	    b->seq_first != 0 ? b->seq_first < a->seq_first : b->begin_boot_ms < a->begin_boot_ms;
-	const bool after =
-	    b->seq_first != 0 ? b->seq_last > a->seq_last : b->end_boot_ms > a->end_boot_ms;
-
-	if (before) {
+	if (b->seq_first < a->seq_first)
 		a->seq_first = b->seq_first;
-		a->begin_boot = b->begin_boot;
-		a->begin_boot_ms = b->begin_boot_ms;
-	}
-	if (after) {
+	if (b->seq_last > a->seq_last)
 		a->seq_last = b->seq_last;
-		a->end_boot = b->end_boot;
+	if (b->begin_boot_ms < a->begin_boot_ms)
+		a->begin_boot_ms = b->begin_boot_ms;
+	if (b->end_boot_ms > a->end_boot_ms)
 		a->end_boot_ms = b->end_boot_ms;
-	}
 	a->samples += b->samples;
 }
 
