@@ -179,7 +179,7 @@ judge_totals(struct judge *j)
 static void
 judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 {
-	uint64_t samples = 0, missing = j->thinned[machine][stream];
+	uint64_t samples = 0, missing = j->thinned[machine][stream], in_means = 0;
 	bool dropped = false;
 	unsigned device = 0;
 
@@ -187,10 +187,17 @@ judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 	for (size_t k = 0; k < j->n_entries; k++) {
 		const struct entry *e = &j->entry[k];
 
-		/* 0: a part of an entry; the store does not know how many were in it. */
 		if ((e->reason != BL_GAP_EVICTED && e->reason != BL_GAP_THINNED) ||
-		    e->device != device || e->stream != stream + 1 || e->samples == 0)
+		    e->device != device || e->stream != stream + 1)
 			continue;
+		/*
+		 * 0: what was dropped were means only, counted when they were made; or a part of
+		 * an entry, and the store does not know how many were in it.
+		 */
+		if (e->samples == 0) {
+			in_means += e->missing;
+			continue;
+		}
 		samples += e->samples;
 		missing += e->missing;
 		dropped |= e->reason == BL_GAP_EVICTED;
@@ -199,8 +206,9 @@ judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 		sim_fail(j->w,
 		    "dev-%u stream %u: the ledger counts %llu and %llu are not there one by one",
 		    device, stream + 1, (unsigned long long)samples, (unsigned long long)missing);
-	/* To the sample, where nothing was taken away otherwise; a mean that is dropped counts
-	 * twice. */
+	/* To the sample, where nothing was taken away otherwise; what was offered, then dropped,
+	 * may be there all the same. */
+	missing += in_means;
 	if (!dropped &&
 	    j->w->acts[ACT_BACK] + j->w->acts[ACT_LOST] + j->w->acts[ACT_DAMAGE] +
 		    j->w->acts[ACT_STORE_LOST] + j->w->acts[ACT_STORE_BACK] ==

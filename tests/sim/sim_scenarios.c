@@ -368,7 +368,6 @@ const struct sim_scenario sim_scenarios[] = {
 	    .tick_ms = 2 * SIM_MINUTE },
 	{ .name = "thinned",
 	    .rule = "a small cap and hours offline: means stand for samples, counted to the sample",
-	    .open = true,
 	    .days = 0.6,
 	    .late = 5,
 	    .backoff = true,

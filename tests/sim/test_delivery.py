@@ -25,6 +25,8 @@ REGRESSIONS = (
     ("mix", 2, 27),  # nobody is asked while a log set aside is read: it has to be read to its end
     ("spool-damaged", 2, 5),  # "string or blob too big" is damage, too: it did not start
     ("tiny-cap", 1, 1),  # a deadline in the past: the agent's loop span
+    ("thinned", 2, 5),  # means are older than their seqs: an entry for neighbours by seq had no time in it
+    ("thinned", 2, 1),  # the judge: batches of means only, dropped, count 0, for they were counted when made
 )
 # Defects that are known and not mended: README.md, "Open". Mended, they must move up.
 OPEN = (
