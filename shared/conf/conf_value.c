@@ -459,15 +459,35 @@ conf_value_near(const struct bl_conf_key *key, const char *text, char *out, size
 	return best != UINT32_MAX;
 }
 
+/* What stands between :// and the last @ is not repeated: it may be a password, and this goes to
+ * the log. */
+static size_t
+secret_len(const char *from)
+{
+	const char *at = strrchr(from, '@');
+
+	return at == NULL ? 0 : (size_t)(at - from);
+}
+
 void
 conf_quote_got(const char *text, char *out, size_t size)
 {
+	const char *scheme = strstr(text, "://");
+	const char *secret = scheme == NULL ? NULL : scheme + 3;
 	const size_t most = 40; /* bytes: enough to find the place, too little to leak a key */
 	size_t n = 0, used = 0;
 
 	out[used++] = '"';
 	for (; text[n] != '\0' && n < most && used + 8 < size; n++) {
 		const unsigned char ch = (unsigned char)text[n];
+		const size_t hidden = text + n == secret ? secret_len(secret) : 0;
+
+		if (hidden > 0) {
+			memcpy(out + used, "***", 3);
+			used += 3;
+			n += hidden - 1;
+			continue;
+		}
 		out[used++] = ch < 0x20 || ch == 0x7f ? ' ' : (char)ch;
 	}
 	if (text[n] != '\0') {
