@@ -160,6 +160,9 @@ broker_dropped(struct connection *c, const struct bl_mqtt_msg *m)
 	before = in->broker_dropped;
 	in->broker_dropped = n;
 	(void)pthread_mutex_unlock(&in->mtx);
+	/* Another broker, or the same begun anew, counts from nothing. */
+	if (n < before)
+		before = 0;
 	if (before >= 0 && n > before &&
 	    bl_log_allow(&c->dropped_log, bl_mono_ms(in->clock), 60000, &swallowed))
 		bl_warn("ingest",
