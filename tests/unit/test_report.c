@@ -11,7 +11,7 @@
 static struct bl_report
 full_report(void)
 {
-	struct bl_report r = { .boot_ms = 1000,
+	static const struct bl_report r = { .boot_ms = 1000,
 		.backlog = { { .has = true, .batches = 1, .age_ms = 5 } },
 		.clock = { .has = true, .source = BL_CLOCK_NTP, .wall_usable = true },
 		.link = { .has = true, .local_address = "10.0.0.7", .connections = 2 },
