@@ -395,7 +395,9 @@ def test_time_gives_the_command_its_input_and_its_signals(device, tmp_path):
         ready = tmp_path / f"ready-{number}"
         with subprocess.Popen(
                 [*args, "sh", "-c", f"trap 'exit {number}' TERM HUP INT; : >{ready}; while :; do sleep 0.05;"
-                 " done"]) as process:
+                 " done"],
+                # The tests may be run by nohup or in the background, which leave signals ignored.
+                preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
             try:
                 wait_for(ready.exists, 20, "the command runs")
                 process.send_signal(number)
