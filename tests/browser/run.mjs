@@ -621,8 +621,8 @@ if (wants("a11y")) {
     await page.keyboard.press("Enter");
     must((await page.evaluate(() => document.activeElement?.id)) === "content", "the skip link did not lead to the content");
     await page.keyboard.press("Tab");
-    // Where there are incidents, their link in the headline comes first.
-    if (await page.evaluate(() => document.activeElement?.matches(".headline a"))) {
+    // Where there are incidents, or machines that share an identity, their links come first.
+    while (await page.evaluate(() => document.activeElement?.matches(".headline a, .notice a") ?? false)) {
       await page.keyboard.press("Tab");
     }
     must(await page.evaluate(() => document.activeElement?.classList.contains("counter")), "the first stop in the content is not a counter");

@@ -70,7 +70,7 @@ def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
           "BRANCHLINE_PASSWORD": password}, tmp_path)
 
 
-# Two walks, so that both cores have one.
+# Two walks, each short enough to be repeated by itself.
 @pytest.mark.parametrize("parts", (("--not", "a11y"), ("--only", "a11y")), ids=("uses", "access"))
 def test_the_board_shows_outages_failures_and_hostile_names(tmp_path, parts):
     walk({}, tmp_path, *parts)

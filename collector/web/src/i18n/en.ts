@@ -186,7 +186,7 @@ export const en = {
     filling_in_other: "Filling in: {{batches}} batches still to come",
     filling_in_short: "filling in ({{batches}})",
     device_more: "Link history, backlog, clock",
-    device_page: "Link history, backlog and clock of {{name}}",
+    device_page: "Link history, backlog, clock: {{name}}",
     clock_unknown: "Clock not trusted: its times are not placed yet",
     conflict: "Identity conflict: two machines use this identity",
     conflict_no_address: "address not known",
