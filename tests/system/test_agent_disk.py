@@ -132,7 +132,11 @@ class Branch:
 
     def explained_exactly(self):
         """What the full ring dropped: each missing tick lies in an entry, and all its samples are counted."""
-        account = self.all_arrived()
+        self.all_arrived()
+        # Entries travel in batches of their own, which may come after the last sample.
+        wait_for(lambda: self.store.explained(self.agent.device, 3, (DISK_FULL,)) == self.ledger_samples(), 90,
+                 "the ledger has arrived", self.log)
+        account = account_of_samples(self.store, self.agent)
         own = _rows(self.store.path, "SELECT count(DISTINCT s.id) FROM dict d JOIN series s ON s.id = d.series_id"
                     " JOIN spool p ON p.id = d.spool_id WHERE hex(p.uuid) = upper(?) AND s.name != 'synthetic'"
                     " AND s.stream = 3", Spool(self.agent).id())[0][0]
@@ -143,6 +147,11 @@ class Branch:
         assert ticks > 0, entries
         assert sum(samples for _, _, samples in entries) == ticks * (SERIES + own), (entries, ticks, own)
         assert account.explained == ticks * (SERIES + own), account.line()
+
+    def ledger_samples(self) -> int:
+        """Samples that the agent's own ledger says the full disk cost."""
+        return _rows(self.agent.spool(), "SELECT coalesce(sum(samples), 0) FROM ledger WHERE stream = 3 AND reason = ?",
+                     DISK_FULL)[0][0]
 
     def nothing_unexplained(self):
         wait_for(lambda: self.org.api("GET", f"/gaps?device={self.agent.device}")["unexplained"] == 0, 60,
