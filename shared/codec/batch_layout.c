@@ -177,6 +177,7 @@ put_times_section(struct layout *l)
 		const struct slot *s = &l->e->slots[l->shared[i]];
 
 		gather_times(l, s);
+		bl_buf_varint(&l->content, s->n);
 		codec_times_put(&l->content, l->base_ms, l->times, s->n, l->scratch.residuals);
 	}
 	codec_put_section(&l->raw, SEC_TIMES, &l->content);

@@ -19,9 +19,10 @@ read_times(struct bl_batch_reader *r, struct bl_rd *rd)
 	for (uint64_t i = 0; i < n && !rd->failed; i++) {
 		struct bl_time_column *t = &r->times[i];
 
+		t->n = (uint32_t)bl_rd_varint_max(rd, BL_BATCH_SAMPLES_MAX);
 		t->p = rd->p;
 		t->limit = rd->end;
-		if ((rd->p = codec_times_end(rd->p, rd->end, &t->n)) == NULL)
+		if ((rd->p = codec_times_end(rd->p, rd->end, t->n)) == NULL)
 			return "time column is ill-formed";
 	}
 	if (rd->failed || rd->p != rd->end)

@@ -29,10 +29,10 @@ verify_values(const struct bl_column *c)
 
 /* scratch has room for n; its contents do not matter. */
 static bool
-verify_times(
-    const struct bl_batch_reader *r, const uint8_t *p, const uint8_t *end, int64_t *scratch)
+verify_times(const struct bl_batch_reader *r, const uint8_t *p, const uint8_t *end, uint32_t n,
+    int64_t *scratch)
 {
-	return codec_times_get(p, end, r->h->event_begin_ms, r->h->event_end_ms, scratch);
+	return codec_times_get(p, end, r->h->event_begin_ms, r->h->event_end_ms, n, scratch);
 }
 
 static int
@@ -42,11 +42,11 @@ verify_columns(struct bl_batch_reader *r, int64_t *scratch, struct bl_err *err)
 	int rc;
 
 	for (uint32_t i = 0; i < r->n_times; i++)
-		if (!verify_times(r, r->times[i].p, r->times[i].limit, scratch))
+		if (!verify_times(r, r->times[i].p, r->times[i].limit, r->times[i].n, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: time column %u descends or passes the header's range", i);
 	while ((rc = bl_batch_next_column(r, &c, err)) > 0) {
-		if (c.time_index < 0 && !verify_times(r, c.times, c.times_limit, scratch))
+		if (c.time_index < 0 && !verify_times(r, c.times, c.times_limit, c.n, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: series %u: times descend or pass the range", c.series_id);
 		if (!verify_values(&c))

@@ -183,14 +183,14 @@ bool codec_xor_done(const struct codec_xor *x);
 
 /* ---- time columns ---- */
 
-/* base: the header's event_begin_ms.  scratch: n entries. */
+/* Without its count.  base: the header's event_begin_ms.  scratch: n entries. */
 void codec_times_put(
     struct bl_buf *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch);
-/* The end of a time column at p, and its count; NULL: ill-formed. */
-const uint8_t *codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t *n);
-/* False: a time outside the header's event range, or descending. */
-bool codec_times_get(
-    const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms, int64_t *out);
+/* The end of a column of n times; NULL: ill-formed. */
+const uint8_t *codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t n);
+/* After codec_times_end.  False: a time outside the range, or descending. */
+bool codec_times_get(const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms,
+    uint32_t n, int64_t *out);
 
 /* ---- series columns ---- */
 
@@ -247,7 +247,10 @@ bool codec_thin_verify(const struct bl_column *c);
 
 /* True when v is m / 10^e or m * 2^shift with |m| <= 2^53, bit for bit. */
 bool codec_decimal(double v, unsigned e, int64_t *m);
+/* Times and reasons of a column; NULL: not wanted. */
+bool codec_column_times(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *out);
 double codec_scaled(int64_t m, unsigned scale, unsigned shift);
+void codec_scale_ints(unsigned scale, unsigned shift, const int64_t *m, double *out, size_t n);
 
 #define CODEC_SCALE_SHIFT 7u
 

@@ -69,9 +69,10 @@ get_times(struct bl_batch_reader *r, struct bl_rd *rd, bool stated, struct bl_co
 		return "time column reference";
 	if (ref == 0) {
 		c->time_index = -1;
+		c->n = (uint32_t)bl_rd_varint_max(rd, BL_BATCH_SAMPLES_MAX);
 		c->times = rd->p;
 		c->times_limit = rd->end;
-		if ((rd->p = codec_times_end(rd->p, rd->end, &c->n)) == NULL)
+		if ((rd->p = codec_times_end(rd->p, rd->end, c->n)) == NULL)
 			return "own times";
 		return NULL;
 	}
@@ -238,19 +239,19 @@ codec_values_init(struct codec_values *v, const struct bl_column *c)
 		codec_ints_init(&v->ints, choice, c->data, c->limit, c->n_known);
 }
 
-static void
-scale_ints(const struct bl_column *c, const int64_t *m, double *out, size_t n)
+void
+codec_scale_ints(unsigned scale, unsigned shift, const int64_t *m, double *out, size_t n)
 {
-	if (c->scale == 0) {
+	if (scale == 0) {
 		for (size_t i = 0; i < n; i++)
 			out[i] = (double)m[i];
-	} else if (c->scale == CODEC_SCALE_SHIFT) {
-		const double factor = ldexp(1, c->shift);
+	} else if (scale == CODEC_SCALE_SHIFT) {
+		const double factor = ldexp(1, (int)shift);
 
 		for (size_t i = 0; i < n; i++)
 			out[i] = (double)m[i] * factor;
 	} else {
-		const double divisor = powers_of_ten[c->scale];
+		const double divisor = powers_of_ten[scale];
 
 		for (size_t i = 0; i < n; i++)
 			out[i] = (double)m[i] / divisor;
@@ -273,7 +274,7 @@ codec_values_next(struct codec_values *v, double *out, size_t n)
 		const size_t some = n < CHUNK ? n : CHUNK;
 
 		codec_ints_next(&v->ints, ints, some);
-		scale_ints(v->c, ints, out, some);
+		codec_scale_ints(v->c->scale, v->c->shift, ints, out, some);
 		out += some;
 		n -= some;
 	}
@@ -313,6 +314,13 @@ decode_runs(const struct bl_column *c, struct codec_values *v, double *value, ui
 	return true;
 }
 
+bool
+codec_column_times(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *out)
+{
+	return codec_times_get(
+	    c->times, c->times_limit, r->h->event_begin_ms, r->h->event_end_ms, c->n, out);
+}
+
 int
 bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
     double *value, uint8_t *unknown, struct bl_err *err)
@@ -320,8 +328,7 @@ bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int
 	struct codec_values v;
 	bool ok = true;
 
-	if (boot_ms != NULL && !codec_times_get(c->times, c->times_limit, r->h->event_begin_ms,
-				   r->h->event_end_ms, boot_ms))
+	if (boot_ms != NULL && !codec_column_times(r, c, boot_ms))
 		return bl_fail(err, BL_ECORRUPT,
 		    "batch: series %u: times descend or pass the range", c->series_id);
 	codec_values_init(&v, c);

@@ -142,10 +142,12 @@ put_head(struct bl_buf *out, struct bl_column_state *st, const struct codec_colu
 		bl_buf_varint(out, step);
 	if ((extra & 2) != 0)
 		bl_buf_varint(out, (uint64_t)(in->time_index + 1));
-	if (in->time_index < 0)
+	if (in->time_index < 0) {
+		bl_buf_varint(out, in->n);
 		codec_times_put(out, in->base_ms, in->times, in->n, scratch);
-	else
+	} else {
 		st->time_index = (uint32_t)in->time_index;
+	}
 	if ((extra & 4) != 0)
 		put_unknown(out, in->unknown, in->n);
 	if (coded)

@@ -20,7 +20,6 @@ codec_times_put(struct bl_buf *out, int64_t base_ms, const int64_t *t, size_t n,
 	bool regular = true;
 	uint64_t bits;
 
-	bl_buf_varint(out, n);
 	if (n > 1) {
 		for (size_t i = 2; i < n; i++) {
 			scratch[i - 2] = bl_zigzag(t[i] - t[i - 1] - (t[i - 1] - t[i - 2]));
@@ -37,30 +36,29 @@ codec_times_put(struct bl_buf *out, int64_t base_ms, const int64_t *t, size_t n,
 }
 
 const uint8_t *
-codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t *n)
+codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t n)
 {
 	struct bl_rd rd;
 	uint8_t params = 0;
 
 	bl_rd_init(&rd, p, (size_t)(end - p));
-	*n = (uint32_t)bl_rd_varint_max(&rd, BL_BATCH_SAMPLES_MAX);
-	if (*n > 1)
+	if (n > 1)
 		params = bl_rd_u8(&rd);
 	(void)bl_rd_varint(&rd);
-	if (*n > 1)
+	if (n > 1)
 		(void)bl_rd_varint(&rd);
-	if (rd.failed || *n == 0)
+	if (rd.failed || n == 0)
 		return NULL;
 	if (params == 0)
 		return rd.p;
 	if (params >> 5 != TIMES_RICE && params >> 5 != TIMES_EXPG)
 		return NULL;
-	return *n < 3 ? NULL : codec_code_end(code_of(params), rd.p, end, *n - 2);
+	return n < 3 ? NULL : codec_code_end(code_of(params), rd.p, end, n - 2);
 }
 
 bool
-codec_times_get(
-    const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms, int64_t *out)
+codec_times_get(const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms, uint32_t n,
+    int64_t *out)
 {
 	int64_t width;
 	struct codec_planes planes;
@@ -69,14 +67,12 @@ codec_times_get(
 	uint8_t params = 0;
 	uint64_t span;
 	struct bl_rd rd;
-	uint32_t n;
 
 	/* A row that a disk has damaged may name any two times. */
 	if (__builtin_sub_overflow(last_ms, base_ms, &width) || width < 0)
 		return false;
 	span = (uint64_t)width;
 	bl_rd_init(&rd, p, (size_t)(end - p));
-	n = (uint32_t)bl_rd_varint(&rd);
 	if (n > 1)
 		params = bl_rd_u8(&rd);
 	/* Offsets from base_ms from here on: none may pass the span, none may be negative. */
