@@ -2,20 +2,21 @@
  * One to twenty series over a range: count, least, greatest and mean per step,
  * and the gaps.
  *
- * Series of one stream of one device share the walk: a batch is inflated once
- * and of its columns only the wanted ones are decoded.
+ * Series of one stream of one device share the walk: what holds several of them is read once.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_read_internal.h"
+#include "store_samples.h"
 
-#define ENTRIES_MAX 4096 /* (spool, number) pairs of one series */
+/* Runs of one boot with one offset of which the last sample is remembered for a rate. */
+#define RUNS 4
 
-struct entry {
-	int64_t spool_id;
-	uint32_t number;
+struct before {
+	bool used;
+	int64_t boot_id, boot_ms, offset_ms;
+	double value;
 };
 
 struct wanted {
@@ -24,49 +25,24 @@ struct wanted {
 	enum bl_stream stream;
 	enum bl_series_kind kind;
 	int64_t interval_ms;
-	struct entry *entry;
-	size_t n_entries;
 	bool done; /* its group has been walked */
 	struct spans unknown;
-	/* rate: the sample before */
-	bool has_before;
-	int64_t before_boot_id, before_ms;
-	double before;
+	/* rate: the samples before, the newest first */
+	struct before before[RUNS];
 };
 
 struct query {
 	const struct store_query *q;
 	struct store_query_result *res;
 	struct wanted *w;
+	/* the group that is walked */
+	struct wanted *of[STORE_QUERY_SERIES];
+	int64_t ids[STORE_QUERY_SERIES];
+	size_t n;
+	bool no_memory;
 };
 
 /* ---- looking up what is asked for ---- */
-
-static int
-find_entries(struct store_read *r, struct wanted *w, struct bl_err *err)
-{
-	sqlite3_stmt *st = read_bind(r, READ_SERIES_ENTRIES, err, "i", w->out->id);
-	size_t size = 0;
-	int rc;
-
-	while ((rc = read_step(r, st, err)) == 1) {
-		if (w->n_entries == size) {
-			struct entry *e;
-
-			size = size == 0 ? 4 : size * 2;
-			if (size > ENTRIES_MAX ||
-			    (e = realloc(w->entry, size * sizeof(*e))) == NULL) {
-				(void)sqlite3_reset(st);
-				return bl_fail(err, BL_EFULL, "series %lld is in too many spools",
-				    (long long)w->out->id);
-			}
-			w->entry = e;
-		}
-		w->entry[w->n_entries++] = (struct entry){ sqlite3_column_int64(st, 0),
-			(uint32_t)sqlite3_column_int64(st, 1) };
-	}
-	return rc;
-}
 
 static int
 find_series(struct store_read *r, struct wanted *w, struct bl_err *err)
@@ -83,7 +59,7 @@ find_series(struct store_read *r, struct wanted *w, struct bl_err *err)
 	w->interval_ms = sqlite3_column_int64(st, 7);
 	w->device_id = sqlite3_column_int64(st, 8);
 	(void)sqlite3_reset(st);
-	return find_entries(r, w, err);
+	return BL_OK;
 }
 
 /* ---- taking samples in ---- */
@@ -127,23 +103,57 @@ add_value(struct query *y, struct store_query_series *s, int64_t unix_ms, double
 }
 
 /*
+ * Where the clock was set back, two runs of a boot lie between one another: each goes on from
+ * its own last sample, and the first of a new one from the last before it.
+ */
+static struct before *
+find_before(struct wanted *w, int64_t boot_id, int64_t boot_ms, int64_t offset_ms)
+{
+	struct before *best = NULL;
+
+	for (size_t i = 0; i < RUNS; i++) {
+		struct before *b = &w->before[i];
+
+		if (!b->used || b->boot_id != boot_id || b->boot_ms >= boot_ms)
+			continue;
+		if (b->offset_ms == offset_ms)
+			return b;
+		if (best == NULL || b->boot_ms > best->boot_ms)
+			best = b;
+	}
+	return best;
+}
+
+static void
+note_before(struct wanted *w, const struct before *now)
+{
+	size_t i = 0;
+
+	while (i < RUNS - 1 && w->before[i].used &&
+	       (w->before[i].boot_id != now->boot_id || w->before[i].offset_ms != now->offset_ms))
+		i++;
+	memmove(&w->before[1], &w->before[0], i * sizeof(w->before[0]));
+	w->before[0] = *now;
+}
+
+/*
  * The increase per second since the sample before, when the two belong together: a thinned one
  * may be further away by what it stands for.
  */
 static bool
-rate_of(struct wanted *w, int64_t boot_id, int64_t boot_ms, double v, const struct bl_thin *t,
-    double *out)
+rate_of(
+    struct wanted *w, int64_t boot_id, const struct sample *x, const struct bl_thin *t, double *out)
 {
+	const struct before now = { true, boot_id, x->boot_ms, x->unix_ms - x->boot_ms, x->value };
+	const struct before *b = find_before(w, boot_id, x->boot_ms, now.offset_ms);
 	const bool pair =
-	    w->has_before && w->before_boot_id == boot_id && boot_ms > w->before_ms &&
-	    boot_ms - w->before_ms <= pair_max_ms(w) + store_thin_span_ms(t->count, w->interval_ms);
+	    b != NULL && x->boot_ms - b->boot_ms <=
+			     pair_max_ms(w) + store_thin_span_ms(t->count, w->interval_ms);
 
 	if (pair)
-		*out = store_increase(w->before, v, t) * 1000.0 / (double)(boot_ms - w->before_ms);
-	w->has_before = true;
-	w->before_boot_id = boot_id;
-	w->before_ms = boot_ms;
-	w->before = v;
+		*out = store_increase(b->value, x->value, t) * 1000.0 /
+		       (double)(x->boot_ms - b->boot_ms);
+	note_before(w, &now);
 	return pair;
 }
 
@@ -156,16 +166,6 @@ add_unknown(struct query *y, struct wanted *w, int64_t unix_ms)
 
 	/* Half an interval: ticks jitter. */
 	return spans_add(&w->unknown, from, to, STORE_GAP_UNKNOWN_VALUE, len / 2);
-}
-
-/* What of the samples of a column is known beyond their values. */
-static int
-column_thin(struct store_read *r, const struct bl_batch_reader *rd, const struct bl_column *c,
-    struct wanted *w, size_t n_steps, struct bl_err *err)
-{
-	if (w->out->thin == NULL && (w->out->thin = calloc(n_steps, sizeof(*w->out->thin))) == NULL)
-		return bl_fail(err, BL_ENOMEM, "query: out of memory");
-	return read_thin(r, rd, c, err);
 }
 
 /*
@@ -194,54 +194,50 @@ spread(struct query *y, struct store_query_series *s, int64_t unix_ms, int64_t s
 	}
 }
 
-/* How much of the time before sample i of a column it stands for: not what others do. */
+/* How much of the time before it a sample stands for: not what others do. */
 static int64_t
-span_of(const struct store_read *r, const struct scan_batch *b, const struct wanted *w, uint32_t i)
+span_of(const struct wanted *w, const struct sample_thin *t)
 {
-	const int64_t before = i > 0 ? r->boot_ms[i - 1] : b->h.collect_begin_ms;
-	const int64_t span = store_thin_span_ms(r->thin[i].count, w->interval_ms);
+	const int64_t span = store_thin_span_ms(t->thin.count, w->interval_ms);
 
-	return r->boot_ms[i] - before < span ? r->boot_ms[i] - before : span;
+	return t->before_ms > 0 && t->before_ms < span ? t->before_ms : span;
 }
 
 static void
-take_known(struct query *y, struct scan *sc, const struct scan_batch *b, struct wanted *w,
-    uint32_t i, bool thin)
+take_known(struct query *y, struct wanted *w, const struct samples *l, const struct sample *x)
 {
-	const struct store_read *r = sc->r;
-	const int64_t t = scan_place(sc, r->boot_ms[i]);
-	double v = r->value[i];
-	struct bl_thin of = thin ? r->thin[i] : (struct bl_thin){ v, v, 1 };
+	const struct sample_thin *t = x->thin > 0 ? &l->thin[x->thin - 1] : NULL;
+	struct bl_thin of = t != NULL ? t->thin : (struct bl_thin){ x->value, x->value, 1 };
+	double v = x->value;
 
 	if (y->q->rate && w->kind == BL_COUNTER) {
-		if (!rate_of(w, b->boot_id, r->boot_ms[i], v, &of, &v))
+		if (!rate_of(w, l->boot[x->boot].id, x, &of, &v))
 			return;
 		of.min = of.max = v; /* of the rate within it nothing more is known */
 	}
-	if (of.count > 1)
-		spread(y, w->out, t, span_of(r, b, w, i), v, &of);
-	add_value(y, w->out, t, v, &of);
+	if (t != NULL)
+		spread(y, w->out, x->unix_ms, span_of(w, t), v, &of);
+	add_value(y, w->out, x->unix_ms, v, &of);
 }
 
-static int
-take_column(struct query *y, struct scan *sc, const struct scan_batch *b,
-    const struct bl_batch_reader *rd, const struct bl_column *c, struct wanted *w,
-    struct bl_err *err)
+static bool
+take_samples(void *ctx, const struct samples *l)
 {
-	const bool thin = bl_column_is_thin(c);
-	struct store_read *r = sc->r;
-	int rc;
+	struct query *y = ctx;
+	struct wanted *w = y->of[l->series];
 
-	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
-	    (thin && (rc = column_thin(r, rd, c, w, y->res->n_steps, err)) < 0))
-		return rc;
-	for (uint32_t i = 0; i < c->n; i++) {
-		if (r->unknown[i] == BL_KNOWN)
-			take_known(y, sc, b, w, i, thin);
-		else if (add_unknown(y, w, scan_place(sc, r->boot_ms[i])) < 0)
-			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+	for (size_t i = 0; i < l->n && !y->no_memory; i++) {
+		const struct sample *x = &l->s[i];
+
+		if (x->thin > 0 && w->out->thin == NULL)
+			y->no_memory =
+			    (w->out->thin = calloc(y->res->n_steps, sizeof(*w->out->thin))) == NULL;
+		if (x->unknown != BL_KNOWN)
+			y->no_memory = add_unknown(y, w, x->unix_ms) < 0;
+		else if (!y->no_memory)
+			take_known(y, w, l, x);
 	}
-	return BL_OK;
+	return !y->no_memory;
 }
 
 static bool
@@ -250,66 +246,37 @@ same_group(const struct wanted *a, const struct wanted *b)
 	return a->device_id == b->device_id && a->stream == b->stream;
 }
 
-/* The wanted series of this group that has this number in this spool. */
-static struct wanted *
-who_wants(struct query *y, const struct wanted *group, int64_t spool_id, uint32_t number)
-{
-	for (size_t k = 0; k < y->q->n_series; k++) {
-		struct wanted *w = &y->w[k];
-
-		if (!same_group(w, group))
-			continue;
-		for (size_t i = 0; i < w->n_entries; i++)
-			if (w->entry[i].number == number && w->entry[i].spool_id == spool_id)
-				return w;
-	}
-	return NULL;
-}
-
-static int
-take_batch(struct query *y, struct scan *sc, const struct scan_batch *b, struct wanted *group,
-    struct bl_err *err)
-{
-	struct bl_batch_reader rd;
-	struct bl_column c;
-	struct wanted *w;
-	int rc;
-
-	if (b->h.n_samples == 0)
-		return BL_OK;
-	if ((rc = scan_open(sc, b, &rd, err)) < 0)
-		return rc;
-	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
-		if ((w = who_wants(y, group, b->spool_id, c.series_id)) == NULL)
-			continue;
-		if ((rc = take_column(y, sc, b, &rd, &c, w, err)) < 0)
-			return rc;
-	}
-	return rc;
-}
-
 static int
 walk_group(struct store_read *r, struct query *y, struct wanted *group, int64_t deadline_mono_ms,
     struct bl_err *err)
 {
 	const struct store_query *q = y->q;
+	struct samples_ask a = { .device_id = group->device_id,
+		.stream = group->stream,
+		.ids = y->ids,
+		.from_unix_ms = q->from_unix_ms,
+		.to_unix_ms = q->to_unix_ms,
+		.thin_reach_ms = STORE_THIN_MAX_MS,
+		.deadline_mono_ms = deadline_mono_ms };
+	uint64_t n_batches;
 	int64_t lead = 0;
-	struct scan_batch *b;
-	struct scan sc;
 	int rc;
 
-	for (size_t i = 0; i < q->n_series; i++)
-		if (same_group(&y->w[i], group) && q->rate && pair_max_ms(&y->w[i]) > lead)
+	y->n = 0;
+	for (size_t i = 0; i < q->n_series; i++) {
+		if (!same_group(&y->w[i], group))
+			continue;
+		y->of[y->n] = &y->w[i];
+		y->ids[y->n++] = y->w[i].out->id;
+		if (q->rate && pair_max_ms(&y->w[i]) > lead)
 			lead = pair_max_ms(&y->w[i]);
-	if ((rc = scan_begin(&sc, r, SCAN_UP, group->device_id, group->stream,
-		 q->from_unix_ms - lead, q->to_unix_ms, deadline_mono_ms, err)) < 0)
-		goto done;
-	while ((rc = scan_next(&sc, &b, err)) == 1)
-		if ((rc = take_batch(y, &sc, b, group, err)) < 0)
-			break;
-done:
-	y->res->batches_read += sc.n_read;
-	scan_end(&sc);
+	}
+	a.n = y->n;
+	a.from_unix_ms -= lead;
+	rc = samples_of(r, &a, take_samples, y, &n_batches, err);
+	y->res->batches_read += n_batches;
+	if (rc >= 0 && y->no_memory)
+		rc = bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	return rc;
 }
 
@@ -442,7 +409,7 @@ store_read_query(struct store_read *r, const struct store_query *q, struct store
 	int rc;
 
 	*out = NULL;
-	if ((rc = check(q, err)) < 0 || (rc = read_scratch(r, err)) < 0)
+	if ((rc = check(q, err)) < 0)
 		return rc;
 	if ((y.w = calloc(q->n_series, sizeof(*y.w))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "query: out of memory");
@@ -461,10 +428,8 @@ store_read_query(struct store_read *r, const struct store_query *q, struct store
 	y.res = NULL;
 	rc = BL_OK;
 done:
-	for (size_t i = 0; i < q->n_series; i++) {
-		free(y.w[i].entry);
+	for (size_t i = 0; i < q->n_series; i++)
 		free(y.w[i].unknown.s);
-	}
 	free(y.w);
 	store_query_free(y.res);
 	return rc;

@@ -1,0 +1,329 @@
+/*
+ * Samples of a span, hour by hour.
+ *
+ * The rows of coverage that lead to batches are grouped by arrival, so their order says
+ * nothing.  All batches of the span are listed first, without their bodies, and sorted by their
+ * times.  Each that begins in an hour is decoded into one bucket a series; what of it lies
+ * beyond the hour stays there for the next one.  A bucket that filled in order of time and from
+ * one spool is given out as it is; else it is sorted and rid of what two spools hold.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/log.h"
+#include "store_samples_internal.h"
+
+/* An hour that grows beyond this is given out in pieces: memory is worth more than its order. */
+#define HELD_MAX (1u << 20)
+
+bool
+samples_grow(void *p, size_t n, size_t *size, size_t item)
+{
+	void **array = p, *more;
+	size_t want;
+
+	if (n < *size)
+		return true;
+	want = *size == 0 ? 16 : *size * 2;
+	if ((more = realloc(*array, want * item)) == NULL)
+		return false;
+	*array = more;
+	*size = want;
+	return true;
+}
+
+int
+samples_no_memory(struct bl_err *err)
+{
+	return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+}
+
+/* ---- order ---- */
+
+static int
+cmp(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int
+cmp_double(double a, double b)
+{
+	return (a > b) - (a < b);
+}
+
+static int
+by_thin(const struct sample_thin *x, const struct sample_thin *y)
+{
+	int d;
+
+	if ((d = cmp(x->thin.count, y->thin.count)) != 0 ||
+	    (d = cmp_double(x->thin.min, y->thin.min)) != 0 ||
+	    (d = cmp_double(x->thin.max, y->thin.max)) != 0 ||
+	    (d = cmp(x->before_ms, y->before_ms)) != 0)
+		return d;
+	return cmp_double(x->before, y->before);
+}
+
+static int
+by_value(const struct gather *g, const struct sample *x, const struct sample *y)
+{
+	int d;
+
+	if (x->unknown != y->unknown)
+		return x->unknown < y->unknown ? -1 : 1; /* a known one first */
+	if (x->unknown != BL_KNOWN)
+		return 0;
+	if ((x->thin > 0) != (y->thin > 0))
+		return x->thin == 0 ? -1 : 1; /* one that is itself first */
+	if ((d = cmp_double(x->value, y->value)) != 0 || x->thin == 0)
+		return d;
+	return by_thin(&g->thin[x->thin - 1], &g->thin[y->thin - 1]);
+}
+
+/* Which boot, by its id, which every store shares. */
+static int
+by_boot(const struct gather *g, const struct sample *x, const struct sample *y)
+{
+	return x->boot == y->boot
+		   ? 0
+		   : memcmp(&g->boot[x->boot].uuid, &g->boot[y->boot].uuid, sizeof(struct bl_id));
+}
+
+static int
+in_boot_order(const void *a, const void *b, void *ctx)
+{
+	const struct sample *x = a, *y = b;
+	int d;
+
+	if ((d = by_boot(ctx, x, y)) != 0 || (d = cmp(x->boot_ms, y->boot_ms)) != 0 ||
+	    (d = by_value(ctx, x, y)) != 0)
+		return d;
+	return cmp(x->unix_ms, y->unix_ms);
+}
+
+static int
+in_order(const void *a, const void *b, void *ctx)
+{
+	const struct sample *x = a, *y = b;
+	int d;
+
+	if ((d = cmp(x->unix_ms, y->unix_ms)) != 0 || (d = by_boot(ctx, x, y)) != 0 ||
+	    (d = cmp(x->boot_ms, y->boot_ms)) != 0)
+		return d;
+	return by_value(ctx, x, y);
+}
+
+/* What two batches hold of the same boot at the same instant is one sample.  Returns how many are
+ * left of the n. */
+static size_t
+drop_doubles(struct gather *g, struct sample *s, size_t n)
+{
+	size_t left = 0;
+
+	qsort_r(s, n, sizeof(*s), in_boot_order, g);
+	for (size_t i = 0; i < n; i++)
+		if (left == 0 || s[left - 1].boot != s[i].boot ||
+		    s[left - 1].boot_ms != s[i].boot_ms)
+			s[left++] = s[i];
+	qsort_r(s, left, sizeof(*s), in_order, g);
+	return left;
+}
+
+/* ---- buckets ---- */
+
+int
+samples_hold(struct gather *g, uint32_t series, const struct sample *x, struct bl_err *err)
+{
+	struct bucket *b = &g->bucket[series];
+	const struct sample *last;
+
+	if (!samples_grow(&b->s, b->n, &b->size, sizeof(*b->s)))
+		return samples_no_memory(err);
+	last = b->n > 0 ? &b->s[b->n - 1] : NULL;
+	if (last != NULL && x->unix_ms <= last->unix_ms)
+		b->unsorted = b->mixed = true;
+	if (last != NULL && x->from != last->from)
+		b->mixed = true;
+	b->s[b->n++] = *x;
+	g->n_held++;
+	return BL_OK;
+}
+
+/* Of what is sorted: two of one instant, or from two who hold it. */
+static bool
+may_double(const struct sample *s, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (s[i].unix_ms == s[i - 1].unix_ms || s[i].from != s[i - 1].from)
+			return true;
+	return false;
+}
+
+bool
+samples_reaches_back(const struct gather *g, int64_t unix_ms, const struct sample_thin *t)
+{
+	const int64_t reach = t->before_ms > 0 ? t->before_ms : STORE_THIN_MAX_MS;
+
+	return t->thin.count > 1 && unix_ms < g->thin_to && unix_ms - reach < g->ask->to_unix_ms;
+}
+
+static bool
+wanted(const struct gather *g, const struct sample *x)
+{
+	if (x->unix_ms < g->ask->from_unix_ms)
+		return false;
+	return x->unix_ms < g->ask->to_unix_ms ||
+	       (x->thin > 0 && samples_reaches_back(g, x->unix_ms, &g->thin[x->thin - 1]));
+}
+
+/* Leaves what of the n is asked for; returns how many. */
+static size_t
+clip(const struct gather *g, struct sample *s, size_t n)
+{
+	size_t left = 0;
+
+	if (n == 0 ||
+	    (s[0].unix_ms >= g->ask->from_unix_ms && s[n - 1].unix_ms < g->ask->to_unix_ms))
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (wanted(g, &s[i]))
+			s[left++] = s[i];
+	return left;
+}
+
+static void
+give_bucket(struct gather *g, size_t series, int64_t until)
+{
+	struct bucket *b = &g->bucket[series];
+	size_t end = b->n, n;
+
+	if (b->unsorted)
+		qsort_r(b->s, b->n, sizeof(*b->s), in_order, g);
+	b->unsorted = false;
+	while (end > 0 && b->s[end - 1].unix_ms >= until)
+		end--;
+	n = b->mixed && end > 1 ? drop_doubles(g, b->s, end) : end;
+	n = clip(g, b->s, n);
+	if (n > 0) {
+		const struct samples out = { series, b->s, n, g->thin, g->boot };
+
+		g->stopped = !g->fn(g->ctx, &out);
+	}
+	memmove(b->s, b->s + end, (b->n - end) * sizeof(*b->s));
+	b->n -= end;
+	g->n_held -= end;
+	b->mixed = may_double(b->s, b->n);
+}
+
+/* All that lies before until. */
+static void
+give(struct gather *g, int64_t until)
+{
+	for (size_t i = 0; i < g->ask->n && !g->stopped; i++)
+		if (g->bucket[i].n > 0)
+			give_bucket(g, i, until);
+	if (g->n_held == 0)
+		g->n_thin = 0;
+}
+
+/* ---- hours ---- */
+
+static int64_t
+hour_of(int64_t unix_ms)
+{
+	const int64_t rest = unix_ms % SAMPLES_HOUR_MS;
+
+	return unix_ms - (rest < 0 ? rest + SAMPLES_HOUR_MS : rest);
+}
+
+/* The first instant from which on something is left; INT64_MAX: nothing is. */
+static int64_t
+next_instant(const struct gather *g)
+{
+	int64_t at = INT64_MAX;
+
+	if (g->next_batch < g->n_batches)
+		at = g->batch[g->next_batch].begin_unix_ms;
+	for (size_t i = 0; g->n_held > 0 && i < g->ask->n; i++)
+		for (size_t k = 0; k < g->bucket[i].n; k++)
+			at = g->bucket[i].s[k].unix_ms < at ? g->bucket[i].s[k].unix_ms : at;
+	return at;
+}
+
+/* Keeps within memory: what lies before all that is still to be read goes first. */
+static void
+relieve(struct gather *g)
+{
+	if (g->n_held < HELD_MAX)
+		return;
+	if (g->next_batch < g->n_batches)
+		give(g, g->batch[g->next_batch].begin_unix_ms);
+	if (g->n_held >= HELD_MAX)
+		give(g, INT64_MAX);
+}
+
+static int
+too_late(const struct gather *g, struct bl_err *err)
+{
+	if (bl_mono_ms(g->r->clock) <= g->ask->deadline_mono_ms)
+		return BL_OK;
+	return bl_fail(err, BL_ETIMEDOUT,
+	    "the question took too long: ask for a shorter range (%llu batches were read)",
+	    (unsigned long long)g->n_read);
+}
+
+static int
+give_hour(struct gather *g, int64_t hour, struct bl_err *err)
+{
+	const int64_t end = hour + SAMPLES_HOUR_MS;
+	int rc;
+
+	while (g->next_batch < g->n_batches && !g->stopped &&
+	       g->batch[g->next_batch].begin_unix_ms < end) {
+		if ((rc = too_late(g, err)) < 0 ||
+		    (rc = samples_take_batch(g, &g->batch[g->next_batch], err)) < 0)
+			return rc;
+		g->next_batch++;
+		relieve(g);
+	}
+	give(g, end);
+	return BL_OK;
+}
+
+static void
+gather_free(struct gather *g)
+{
+	for (size_t i = 0; g->bucket != NULL && i < g->ask->n; i++)
+		free(g->bucket[i].s);
+	free(g->bucket);
+	free(g->entry);
+	free(g->batch);
+	free(g->boot);
+	free(g->thin);
+	placer_free(&g->place);
+}
+
+int
+samples_of(struct store_read *r, const struct samples_ask *a, samples_fn fn, void *ctx,
+    uint64_t *n_batches, struct bl_err *err)
+{
+	struct gather g = { .r = r, .ask = a, .fn = fn, .ctx = ctx, .place = { .r = r } };
+	int64_t at;
+	int rc;
+
+	if (n_batches != NULL)
+		*n_batches = 0;
+	if (a->n == 0 || a->from_unix_ms >= a->to_unix_ms)
+		return BL_OK;
+	if ((g.bucket = calloc(a->n, sizeof(*g.bucket))) == NULL)
+		return samples_no_memory(err);
+	if ((rc = read_scratch(r, err)) == BL_OK && (rc = samples_find(&g, err)) == BL_OK)
+		while (!g.stopped && rc == BL_OK && (at = next_instant(&g)) != INT64_MAX)
+			rc = give_hour(&g, hour_of(at), err);
+	if (n_batches != NULL)
+		*n_batches = g.n_read;
+	gather_free(&g);
+	return rc;
+}

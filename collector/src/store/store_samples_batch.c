@@ -1,0 +1,309 @@
+/*
+ * Samples out of batches: which of them hold wanted series, and decoding those.
+ *
+ * A batch is placed by the clock map as it is when it is read.  One that is gone since it was
+ * listed held nothing that is still to be told.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/log.h"
+#include "store_samples_internal.h"
+
+#define BATCHES_MAX 200000u
+#define TIME_MAX    (INT64_MAX / 4)
+
+/* ---- which columns are wanted ---- */
+
+static int
+by_entry(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->spool_id != y->spool_id)
+		return x->spool_id < y->spool_id ? -1 : 1;
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static int
+find_entries(struct gather *g, struct bl_err *err)
+{
+	for (size_t i = 0; i < g->ask->n; i++) {
+		sqlite3_stmt *st = read_bind(g->r, READ_SERIES_ENTRIES, err, "i", g->ask->ids[i]);
+		int rc;
+
+		while ((rc = read_step(g->r, st, err)) == 1) {
+			if (!samples_grow(
+				&g->entry, g->n_entries, &g->size_entries, sizeof(*g->entry))) {
+				(void)sqlite3_reset(st);
+				return samples_no_memory(err);
+			}
+			g->entry[g->n_entries++] = (struct entry){ sqlite3_column_int64(st, 0),
+				(uint32_t)sqlite3_column_int64(st, 1), (uint32_t)i };
+		}
+		if (rc < 0)
+			return rc;
+	}
+	if (g->n_entries > 1)
+		qsort(g->entry, g->n_entries, sizeof(*g->entry), by_entry);
+	return BL_OK;
+}
+
+static bool
+several_spools(const struct gather *g)
+{
+	return g->n_entries > 1 && g->entry[0].spool_id != g->entry[g->n_entries - 1].spool_id;
+}
+
+/* ---- which batches ---- */
+
+static int
+by_begin(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	if (x->begin_unix_ms != y->begin_unix_ms)
+		return x->begin_unix_ms < y->begin_unix_ms ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int
+by_boot_and_spool(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	if (x->boot_id != y->boot_id)
+		return x->boot_id < y->boot_id ? -1 : 1;
+	return (x->spool_id > y->spool_id) - (x->spool_id < y->spool_id);
+}
+
+static int
+add_batch(struct gather *g, const struct scan_batch *b, struct bl_err *err)
+{
+	if (g->n_batches >= BATCHES_MAX)
+		return bl_fail(err, BL_EFULL,
+		    "the range has more than %u batches: ask for a shorter one", BATCHES_MAX);
+	if (!samples_grow(&g->batch, g->n_batches, &g->size_batches, sizeof(*g->batch)))
+		return samples_no_memory(err);
+	g->batch[g->n_batches++] = (struct listed){ b->id, b->begin_unix_ms, b->end_unix_ms,
+		b->spool_id, b->boot_id, b->h.kind == BL_BATCH_SUPERSEDES };
+	return BL_OK;
+}
+
+static int
+list(struct gather *g, struct bl_err *err)
+{
+	const struct samples_ask *a = g->ask;
+	struct scan_batch *b;
+	struct scan sc;
+	int rc;
+
+	if ((rc = scan_begin(&sc, g->r, SCAN_UP, a->device_id, a->stream, g->from, g->thin_to,
+		 a->deadline_mono_ms, err)) < 0)
+		goto done;
+	sc.bare = true;
+	while ((rc = scan_next(&sc, &b, err)) == 1)
+		if (b->h.n_samples > 0 && (rc = add_batch(g, b, err)) < 0)
+			break;
+done:
+	scan_end(&sc);
+	return rc;
+}
+
+/* Two spools tell of one boot: one was set back, and both may hold the same samples. */
+static bool
+boot_in_two_spools(struct gather *g)
+{
+	if (g->n_batches > 1)
+		qsort(g->batch, g->n_batches, sizeof(*g->batch), by_boot_and_spool);
+	for (size_t i = 1; i < g->n_batches; i++)
+		if (g->batch[i].boot_id == g->batch[i - 1].boot_id &&
+		    g->batch[i].spool_id != g->batch[i - 1].spool_id)
+			return true;
+	return false;
+}
+
+static void
+set_bounds(struct gather *g, int64_t from, int64_t to)
+{
+	g->from = from;
+	g->to = to;
+	g->thin_to = to + g->ask->thin_reach_ms;
+}
+
+static void
+drop_outside(struct gather *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_batches; i++) {
+		const struct listed *l = &g->batch[i];
+
+		if (l->begin_unix_ms < (l->thin ? g->thin_to : g->to) && l->end_unix_ms >= g->from)
+			g->batch[n++] = *l;
+	}
+	g->n_batches = n;
+}
+
+static int64_t
+floor_hour(int64_t t)
+{
+	const int64_t rest = t % SAMPLES_HOUR_MS;
+
+	return t - (rest < 0 ? rest + SAMPLES_HOUR_MS : rest);
+}
+
+static int64_t
+clamp(int64_t t)
+{
+	return t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
+}
+
+/*
+ * Which of two doubles is left must not depend on where the span was cut: two clock maps
+ * may place them apart.  So when there may be some, the whole hours are read.
+ */
+static int
+list_batches(struct gather *g, struct bl_err *err)
+{
+	const bool several = several_spools(g);
+	int rc;
+
+	set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
+	if (several)
+		set_bounds(g, floor_hour(clamp(g->ask->from_unix_ms)),
+		    floor_hour(clamp(g->ask->to_unix_ms) - 1) + SAMPLES_HOUR_MS);
+	if ((rc = list(g, err)) < 0)
+		return rc;
+	if (several && !boot_in_two_spools(g))
+		set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
+	drop_outside(g);
+	if (g->n_batches > 1)
+		qsort(g->batch, g->n_batches, sizeof(*g->batch), by_begin);
+	return BL_OK;
+}
+
+int
+samples_find(struct gather *g, struct bl_err *err)
+{
+	int rc = find_entries(g, err);
+
+	return rc < 0 || g->n_entries == 0 ? rc : list_batches(g, err);
+}
+
+/* ---- one batch ---- */
+
+static int
+boot_place(struct gather *g, int64_t boot_id, uint32_t *out, struct bl_err *err)
+{
+	/* The last ones first: neighbours are of the same boot. */
+	for (size_t i = g->n_boots; i-- > 0;)
+		if (g->boot[i].id == boot_id) {
+			*out = (uint32_t)i;
+			return BL_OK;
+		}
+	if (!samples_grow(&g->boot, g->n_boots, &g->size_boots, sizeof(*g->boot)))
+		return samples_no_memory(err);
+	g->boot[g->n_boots] = (struct sample_boot){ boot_id, g->place.boot };
+	*out = (uint32_t)g->n_boots++;
+	return BL_OK;
+}
+
+/* What sample i of the column that was decoded last stands for; x->thin: where. */
+static bool
+hold_thin(struct gather *g, uint32_t i, struct sample *x)
+{
+	const struct store_read *r = g->r;
+	struct sample_thin t = { .thin = r->thin[i] };
+	uint32_t k = i;
+
+	x->thin = 0;
+	if (t.thin.count <= 1)
+		return true;
+	if (!samples_grow(&g->thin, g->n_thin, &g->size_thin, sizeof(*g->thin)))
+		return false;
+	while (k > 0 && r->unknown[k - 1] != BL_KNOWN)
+		k--;
+	if (k > 0) {
+		t.before_ms = r->boot_ms[i] - r->boot_ms[k - 1];
+		t.before = r->value[k - 1];
+	}
+	g->thin[g->n_thin++] = t;
+	x->thin = (uint32_t)g->n_thin;
+	return true;
+}
+
+static int
+take_column(struct gather *g, const struct bl_batch_reader *rd, const struct bl_column *c,
+    uint32_t series, struct sample x, struct bl_err *err)
+{
+	const bool thin = bl_column_is_thin(c);
+	struct store_read *r = g->r;
+	int rc;
+
+	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
+	    (thin && (rc = read_thin(r, rd, c, err)) < 0))
+		return rc;
+	for (uint32_t i = 0; i < c->n; i++) {
+		x.boot_ms = r->boot_ms[i];
+		x.unix_ms = placer_place(&g->place, x.boot_ms);
+		if (x.unix_ms < g->from || x.unix_ms >= g->thin_to)
+			continue;
+		x.unknown = r->unknown[i];
+		x.value = x.unknown == BL_KNOWN ? r->value[i] : (double)NAN;
+		if (thin && !hold_thin(g, i, &x))
+			return samples_no_memory(err);
+		if (x.unix_ms >= g->to &&
+		    (x.thin == 0 || !samples_reaches_back(g, x.unix_ms, &g->thin[x.thin - 1])))
+			continue;
+		if ((rc = samples_hold(g, series, &x, err)) < 0)
+			return rc;
+	}
+	return BL_OK;
+}
+
+static int
+take_columns(struct gather *g, const struct bl_batch_header *h, int64_t spool_id, int64_t boot_id,
+    struct bl_err *err)
+{
+	struct sample x = { .from = (uint32_t)spool_id };
+	struct bl_batch_reader rd;
+	struct bl_column c;
+	int rc;
+
+	if ((rc = boot_place(g, boot_id, &x.boot, err)) < 0 ||
+	    (rc = bl_batch_reader_init(&rd, h, g->r->raw.data, g->r->raw.len, err)) < 0)
+		return rc;
+	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
+		const struct entry want = { spool_id, c.series_id, 0 };
+		const struct entry *e =
+		    bsearch(&want, g->entry, g->n_entries, sizeof(want), by_entry);
+
+		if (e != NULL && (rc = take_column(g, &rd, &c, e->series, x, err)) < 0)
+			return rc;
+	}
+	return rc;
+}
+
+int
+samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
+{
+	struct bl_batch_header h;
+	int64_t spool_id, boot_id;
+	int rc = read_batch(g->r, l->id, &h, &spool_id, &boot_id, err);
+
+	if (rc == BL_ECORRUPT && g->ask->leave_damaged) {
+		/* It was checked before it was stored: the disk has changed it. */
+		bl_error(
+		    "store", "samples of batch %lld are left out: %s", (long long)l->id, err->msg);
+		return BL_OK;
+	}
+	if (rc <= 0)
+		return rc;
+	g->n_read++;
+	if ((rc = placer_for(&g->place, spool_id, boot_id, err)) < 0)
+		return rc;
+	h.boot = g->place.boot;
+	return take_columns(g, &h, spool_id, boot_id, err);
+}
