@@ -292,6 +292,7 @@ store_disconnect(struct store *s)
 	s->db = NULL;
 	s->in_tx = false;
 	store_salvage_stop(s);
+	store_pack_clean_stop(s);
 }
 
 int
@@ -458,6 +459,7 @@ store_rollback(struct store *s)
 	s->placing = true; /* ask again */
 	store_forget_spools(s);
 	store_salvage_rolled_back(s);
+	store_pack_clean_stop(s);
 	/* What the failure was decides what is done before the next transaction. */
 	s->broken = s->broken || s->sql.failed == BL_EIO;
 	s->suspect = s->suspect || s->sql.failed == BL_ECORRUPT;

@@ -229,6 +229,7 @@ store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 		return rc;
 	if ((rc = store_boot_id(s, sp, &h->boot, &boot_id, err)) < 0 ||
 	    (rc = insert(s, sp, h, boot_id, body, body_len, err)) < 0 ||
+	    (rc = store_pack_note(s, sp, h, sqlite3_last_insert_rowid(s->db), err)) < 0 ||
 	    (rc = store_hole_edges(s, sp, h, boot_id, &edges, err)) < 0 ||
 	    (rc = store_cover(s, sp, h, boot_id, err)) < 0 ||
 	    (named && (rc = store_gap_carve(s, sp, h->stream, h->seq, h->seq, err)) < 0) ||

@@ -123,7 +123,7 @@ struct placing {
 	unsigned changed;
 };
 
-/* A row of: id, begin, end, lo, hi (boot time). */
+/* A row of: id, begin, end, lo, hi (boot time), first and last seq. */
 static void
 row_of(sqlite3_stmt *st, struct coverage_row *c)
 {
@@ -132,16 +132,21 @@ row_of(sqlite3_stmt *st, struct coverage_row *c)
 	c->end_ms = sqlite3_column_int64(st, 2);
 	c->lo_ms = sqlite3_column_int64(st, 3);
 	c->hi_ms = sqlite3_column_int64(st, 4);
+	c->seq_first = (uint64_t)sqlite3_column_int64(st, 5);
+	c->seq_last = (uint64_t)sqlite3_column_int64(st, 6);
 }
 
 static int
-place_row(
-    struct placing *p, enum bl_stream stream, const struct coverage_row *c, struct bl_err *err)
+place_row(struct placing *p, enum bl_stream stream, const struct coverage_row *c, bool moved,
+    struct bl_err *err)
 {
 	struct coverage_times t;
+	int rc;
 
 	store_cover_times(p->sp, stream, &p->seg->boot, c, &t);
 	p->changed++;
+	if ((rc = store_pack_note_cover(p->s, p->sp, stream, c, &t, moved, err)) < 0)
+		return rc;
 	return store_run(p->s, SQL_COVERAGE_PLACE, err, "ooooi", t.begin, t.end, t.lo, t.hi, c->id);
 }
 
@@ -160,7 +165,7 @@ place_waiting(struct placing *p, enum bl_stream stream, struct bl_err *err)
 		row_of(st, &c);
 		(void)sqlite3_reset(st);
 		p->left--;
-		if ((rc = place_row(p, stream, &c, err)) < 0)
+		if ((rc = place_row(p, stream, &c, false, err)) < 0)
 			return rc;
 	}
 	return BL_OK;
@@ -231,7 +236,7 @@ place_again(struct placing *p, enum bl_stream stream, struct bl_err *err)
 	rc = rows_to_move(p, stream, from, &rows, &n, err);
 	for (size_t i = 0; i < n && rc >= 0; i++) {
 		join_moved(p, &rows[i], &begin, &end);
-		rc = place_row(p, stream, &rows[i], err);
+		rc = place_row(p, stream, &rows[i], true, err);
 	}
 	free(rows);
 	if (rc < 0 || begin >= end)

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 
 #include "store.h"
+#include "store_pack.h"
 #include "store_read.h"
 
 #define STORE_APPLICATION_ID    0x424c544d /* "BLTM" */
@@ -87,6 +88,13 @@ struct store_stream {
 	/* Two, because live and past may come in turns. */
 	struct coverage_row cover[2];
 	unsigned cover_older;
+	/* Of rows of pack_due that are there: two, for the same reason. */
+	struct due_note {
+		int64_t hour_unix_ms;
+		uint64_t first, last; /* 0, 0: none */
+		uint32_t generation;
+	} due[2];
+	unsigned due_older;
 };
 
 struct store_spool {
@@ -213,6 +221,42 @@ enum store_sql {
 	SQL_ASIDE_LAST,
 	SQL_ASIDE_STAYS,
 	SQL_ASIDE_REMOVE,
+	SQL_DUE_NOTE,
+	SQL_DUE_AGAIN,
+	SQL_DUE_DONE,
+	SQL_DUE_NEWER,
+	SQL_MARK_ADD,
+	SQL_MARK_SEQS,
+	SQL_MARK_ANY,
+	SQL_MARK_REMOVE,
+	SQL_MOVED_LAST,
+	SQL_MOVED_SINCE,
+	SQL_PART_NEXT,
+	SQL_PART_ADD,
+	SQL_PART_OF,
+	SQL_PART_PLACE,
+	SQL_PART_VACATE,
+	SQL_PART_HIDE,
+	SQL_PACKED_BESIDE,
+	SQL_PACKED_AFTER,
+	SQL_PACKED_SET,
+	SQL_PACKED_REMOVE,
+	SQL_CLEAN_ADD,
+	SQL_CLEAN_GET,
+	SQL_CLEAN_DONE,
+	SQL_BATCH_LAST,
+	SQL_BATCH_REMOVE,
+	SQL_BATCH_OLD,
+	SQL_FORGET_GET,
+	SQL_FORGET_SET,
+	SQL_FORGET_DEVICE,
+	SQL_FORGET_PLACES,
+	SQL_PART_REMOVE,
+	SQL_HIDDEN_REMOVE,
+	SQL_SWEEP_GET,
+	SQL_DEAD_ADD,
+	SQL_DEAD_FORGET,
+	SQL_DEAD_REMOVE,
 	SQL_COUNT
 };
 
@@ -255,6 +299,14 @@ struct store {
 	int64_t log_again_mono_ms; /* when they may be waited for again */
 	unsigned suspected, replaced;
 	struct salvage *salvage; /* NULL: nothing to take over */
+	uint32_t due_generation; /* grows when rows of pack_due go */
+	struct pack_clean {      /* store_pack_clean.c: rows of batch that are to go */
+		int64_t *ids;    /* ascending; owned; NULL: not read */
+		size_t n, at;
+		int64_t upto;        /* newest row of pack_clean that is in it */
+		int64_t next_unix_ms; /* when there may be something; 0: look */
+	} clean;
+	int64_t forget_device; /* store_pack_forget: done up to this one */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
 	bool again;              /* what is put now was set aside before */
 	struct store_stats stats;
@@ -480,6 +532,28 @@ int64_t store_clock_until(const struct bl_clock_segment *segs, size_t n, const s
  */
 bool store_clock_extent(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
     int64_t begin_ms, int64_t end_ms, int64_t *lo, int64_t *hi);
+
+/* ---- store_pack_note.c ---- */
+
+/* Right after a batch was inserted: in which hours something of it is due, and its mark. */
+int store_pack_note(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    int64_t batch_id, struct bl_err *err);
+/* A row of coverage got other times; moved: its batches are marked, what is in parts moves later.
+ */
+int store_pack_note_cover(struct store *s, struct store_spool *sp, enum bl_stream stream,
+    const struct coverage_row *c, const struct coverage_times *t, bool moved, struct bl_err *err);
+
+/* ---- store_pack_seq.c ---- */
+
+/* Keeps the checks of seqs whose rows are to go; by spool, stream, seq. */
+int store_pack_keep_checks(
+    struct store *s, const struct store_pack_seq *seq, size_t n, struct bl_err *err);
+
+/* ---- store_pack_clean.c ---- */
+
+/* Notes that these go when readers have let go of them. */
+int store_pack_clean_later(struct store *s, int64_t *ids, size_t n, struct bl_err *err);
+void store_pack_clean_stop(struct store *s);
 
 /* ---- store_aside.c ---- */
 

@@ -18,6 +18,9 @@
 	"id, seq, crc32, kind, event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms,"    \
 	" dict_version, n_samples, n_events, n_gaps, raw_bytes, supersedes_first,"                 \
 	" supersedes_last, arrived_unix_ms, body"
+#define PART_COLUMNS                                                                               \
+	"id, hour_unix_ms, space, raw_offset, raw_bytes, m5_offset, m5_bytes, h1_offset,"          \
+	" h1_bytes, devices, series, samples, made_unix_ms"
 #define COVER_COLUMNS "id, spool_id, boot_id, seq_first, seq_last, lo_unix_ms"
 #define SERIES_SELECT                                                                              \
 	"SELECT s.id, d.name, s.name, s.unit, s.labels, s.kind, s.stream, s.interval_ms,"          \
@@ -294,6 +297,30 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_LOG_GAP_SEQS] =
 	    "SELECT seq_first, seq_last FROM gap WHERE spool_id = ? AND stream = ?"
 	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? AND reason <> 10 ORDER BY seq_first",
+	[READ_PARTS] = "SELECT " PART_COLUMNS " FROM part WHERE (hour_unix_ms, id) > (?, ?)"
+		       " AND hour_unix_ms < ? ORDER BY hour_unix_ms, id LIMIT 64",
+	[READ_PART] = "SELECT " PART_COLUMNS " FROM part WHERE id = ?",
+	[READ_HIDDEN] = "SELECT device_id FROM part_hidden WHERE part_id = ? ORDER BY device_id",
+	[READ_ALIAS] = "SELECT old_id, new_id FROM part_alias WHERE space = ? AND kind = ?"
+		       " ORDER BY old_id",
+	[READ_PACKED] = "SELECT hour_unix_ms, part_id, batch_upto FROM part_device"
+			" WHERE device_id = ? AND hour_unix_ms > ? AND hour_unix_ms < ?"
+			" ORDER BY hour_unix_ms",
+	[READ_DUE] = "SELECT hour_unix_ms, device_id, spool_id, stream, seq_first, seq_last,"
+		     " since_unix_ms FROM pack_due WHERE (hour_unix_ms, device_id) > (?, ?)"
+		     " AND hour_unix_ms <= ? AND since_unix_ms < ?"
+		     " ORDER BY hour_unix_ms, device_id, spool_id, stream LIMIT ?",
+	[READ_DUE_SUM] = "SELECT count(*), min(hour_unix_ms) FROM pack_due",
+	[READ_DUE_BATCHES] = "SELECT " BATCH_COLUMNS ", boot_id, (SELECT until_unix_ms"
+			     " FROM pack_mark WHERE batch_id = batch.id)"
+			     " FROM batch WHERE spool_id = ? AND stream = ? AND seq BETWEEN ? AND ?"
+			     " AND id <= ? ORDER BY seq LIMIT ?",
+	[READ_DUE_PLACING] = "SELECT 1 FROM placing WHERE spool_id = ? LIMIT 1",
+	[READ_DUE_SERIES] =
+	    "SELECT d.entry, s.id, s.name, s.kind, s.stream, s.interval_ms FROM dict d"
+	    " JOIN series s ON s.id = d.series_id WHERE d.spool_id = ? ORDER BY d.entry",
+	[READ_DEAD] = "SELECT id, level, hour_unix_ms, offset, bytes, since_unix_ms FROM part_dead"
+		      " WHERE since_unix_ms < ? ORDER BY id LIMIT ?",
 };
 
 static int

@@ -79,6 +79,17 @@ enum read_sql {
 	READ_LOG_SEQS,
 	READ_LOG_GAP_TIMES,
 	READ_LOG_GAP_SEQS,
+	READ_PARTS,
+	READ_PART,
+	READ_HIDDEN,
+	READ_ALIAS,
+	READ_PACKED,
+	READ_DUE,
+	READ_DUE_SUM,
+	READ_DUE_BATCHES,
+	READ_DUE_PLACING,
+	READ_DUE_SERIES,
+	READ_DEAD,
 	READ_COUNT
 };
 
@@ -214,6 +225,8 @@ int64_t scan_place(struct scan *sc, int64_t boot_ms);
 int read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t *spool_id,
     int64_t *boot_id, struct bl_err *err);
 void scan_end(struct scan *sc);
+/* What of a header a row of batches says (columns 1 to 14); spool, boot and stream are not in it. */
+void read_take_header(sqlite3_stmt *st, struct bl_batch_header *h);
 /* How far a row of coverage may begin before its end. */
 int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err);

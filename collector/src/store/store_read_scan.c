@@ -140,8 +140,8 @@ scan_place(struct scan *sc, int64_t boot_ms)
 /* ---- batches ---- */
 
 /* What of a header a row says; spool, boot and stream are the caller's. */
-static void
-take_header(sqlite3_stmt *st, struct bl_batch_header *h)
+void
+read_take_header(sqlite3_stmt *st, struct bl_batch_header *h)
 {
 	h->seq = (uint64_t)sqlite3_column_int64(st, 1);
 	h->crc32 = (uint32_t)sqlite3_column_int64(st, 2);
@@ -164,7 +164,7 @@ static bool
 take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
 {
 	memset(b, 0, sizeof(*b));
-	take_header(st, &b->h);
+	read_take_header(st, &b->h);
 	(void)placer_extent(
 	    &sc->place, b->h.event_begin_ms, b->h.event_end_ms, &b->begin_unix_ms, &b->end_unix_ms);
 	if (sc->order != SCAN_UNPLACED_DOWN &&
@@ -308,7 +308,7 @@ read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t 
 	if (rc <= 0)
 		return rc;
 	memset(h, 0, sizeof(*h));
-	take_header(st, h);
+	read_take_header(st, h);
 	*spool_id = sqlite3_column_int64(st, 17);
 	*boot_id = sqlite3_column_int64(st, 18);
 	h->stream = (enum bl_stream)sqlite3_column_int(st, 19);

@@ -185,10 +185,10 @@ const char *const store_sql_text[SQL_COUNT] = {
 			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
 	[SQL_PLACING_DONE] = "DELETE FROM placing WHERE spool_id=? AND entry=?",
 	[SQL_UNPLACED_COVERAGE] =
-	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms FROM coverage WHERE device_id=? AND stream=?"
+	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last FROM coverage WHERE device_id=? AND stream=?"
 	    " AND lo_unix_ms IS NULL AND spool_id=? AND boot_id=? LIMIT 1",
 	[SQL_PLACED_COVERAGE] =
-	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms FROM coverage WHERE device_id=? AND stream=?"
+	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last FROM coverage WHERE device_id=? AND stream=?"
 	    " AND lo_unix_ms >= ? AND spool_id=? AND boot_id=? AND hi_ms >= ?",
 	[SQL_COVERAGE_PLACE] =
 	    "UPDATE coverage SET begin_unix_ms=?, end_unix_ms=?, lo_unix_ms=?, hi_unix_ms=?"
@@ -236,6 +236,82 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_ASIDE_LAST] = "SELECT coalesce(max(id), 0) FROM aside",
 	[SQL_ASIDE_STAYS] = "UPDATE aside SET reason=?, detail=?, tried_unix_ms=? WHERE id=?",
 	[SQL_ASIDE_REMOVE] = "DELETE FROM aside WHERE id=?",
+	[SQL_DUE_NOTE] =
+	    "INSERT INTO pack_due (hour_unix_ms, device_id, spool_id, stream, seq_first, seq_last,"
+	    " since_unix_ms) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+	    " seq_first=min(seq_first, excluded.seq_first),"
+	    " seq_last=max(seq_last, excluded.seq_last)",
+	[SQL_DUE_AGAIN] = "UPDATE pack_due SET since_unix_ms=? WHERE hour_unix_ms=? AND device_id=?"
+			  " AND spool_id=? AND stream=?",
+	[SQL_DUE_DONE] = "DELETE FROM pack_due WHERE hour_unix_ms=? AND device_id=? AND spool_id=?"
+			 " AND stream=? AND seq_first>=? AND seq_last<=?",
+	[SQL_DUE_NEWER] = "SELECT 1 FROM batch INDEXED BY batch_seq WHERE spool_id=? AND stream=?"
+			  " AND seq BETWEEN ? AND ? AND id > ? LIMIT 1",
+	[SQL_MARK_ADD] = "INSERT OR REPLACE INTO pack_mark (batch_id, until_unix_ms) VALUES (?,?)",
+	[SQL_MARK_SEQS] = "INSERT OR REPLACE INTO pack_mark (batch_id, until_unix_ms)"
+			  " SELECT id, ? FROM batch WHERE spool_id=? AND stream=?"
+			  " AND seq BETWEEN ? AND ?",
+	[SQL_MARK_ANY] = "SELECT 1 FROM pack_mark LIMIT 1",
+	[SQL_MARK_REMOVE] = "DELETE FROM pack_mark WHERE batch_id=?",
+	[SQL_MOVED_LAST] = "SELECT coalesce(max(id), 0) FROM moved",
+	[SQL_MOVED_SINCE] =
+	    "SELECT 1 FROM moved WHERE id > ? AND device_id=? AND boot_id <> 0 LIMIT 1",
+	[SQL_PART_NEXT] =
+	    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name='part'), 0) + 1",
+	[SQL_PART_ADD] =
+	    "INSERT INTO part (id, hour_unix_ms, space, devices, series, samples, raw_offset,"
+	    " raw_bytes, m5_offset, m5_bytes, h1_offset, h1_bytes, made_unix_ms, sum)"
+	    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+	    " row_sum('part',?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12))",
+	/* The number that the part itself has of a device. */
+	[SQL_PART_OF] =
+	    "SELECT d.part_id, coalesce((SELECT a.old_id FROM part p JOIN part_alias a"
+	    " ON a.space = p.space AND a.kind = 1 AND a.new_id = d.device_id"
+	    " WHERE p.id = d.part_id AND p.space > 0), d.device_id)"
+	    " FROM part_device d WHERE d.device_id=? AND d.hour_unix_ms=?",
+	[SQL_PART_PLACE] = "INSERT OR REPLACE INTO part_device (device_id, hour_unix_ms, part_id,"
+			   " batch_upto, sum) VALUES (?1,?2,?3,?4,row_sum('place',?1,?2,?3,?4))",
+	[SQL_PART_VACATE] = "DELETE FROM part_device WHERE device_id=? AND hour_unix_ms=?",
+	[SQL_PART_HIDE] = "INSERT OR IGNORE INTO part_hidden (part_id, device_id, sum)"
+			  " VALUES (?1,?2,row_sum('hidden',?1,?2))",
+	[SQL_PACKED_BESIDE] = "SELECT first, last, checks FROM packed_seq WHERE spool_id=?"
+			      " AND stream=? AND first<=? ORDER BY first DESC LIMIT 1",
+	[SQL_PACKED_AFTER] = "SELECT first, last, checks FROM packed_seq WHERE spool_id=?"
+			     " AND stream=? AND first>? ORDER BY first LIMIT 1",
+	[SQL_PACKED_SET] =
+	    "INSERT OR REPLACE INTO packed_seq (spool_id, stream, first, last, checks, sum)"
+	    " VALUES (?1,?2,?3,?4,?5,row_sum('packed',?1,?2,?3,?4,?5))",
+	[SQL_PACKED_REMOVE] = "DELETE FROM packed_seq WHERE spool_id=? AND stream=? AND first=?",
+	[SQL_CLEAN_ADD] = "INSERT INTO pack_clean (id, after_unix_ms, n, ids, sum)"
+			  " SELECT i, ?1, ?2, ?3, row_sum('clean', i, ?2, ?3) FROM"
+			  " (SELECT coalesce(max(id), 0) + 1 AS i FROM pack_clean)",
+	[SQL_CLEAN_GET] =
+	    "SELECT id, after_unix_ms, n, ids, sum = row_sum('clean', id, n, ids) FROM pack_clean"
+	    " WHERE id > ? ORDER BY id LIMIT 1",
+	[SQL_CLEAN_DONE] = "DELETE FROM pack_clean WHERE id <= ?",
+	[SQL_BATCH_LAST] = "SELECT coalesce(max(id), 0) FROM batch",
+	[SQL_BATCH_REMOVE] = "DELETE FROM batch WHERE id=?",
+	[SQL_BATCH_OLD] = "SELECT id, arrived_unix_ms FROM batch WHERE id > ? ORDER BY id LIMIT ?",
+	[SQL_FORGET_GET] = "SELECT id, space, devices, series, samples, raw_offset, raw_bytes,"
+			   " m5_offset, m5_bytes, h1_offset, h1_bytes, hour_unix_ms FROM part"
+			   " WHERE hour_unix_ms < ?1 AND (?2 <> 0 OR raw_bytes > 0)"
+			   " AND (?2 <> 1 OR m5_bytes > 0) ORDER BY hour_unix_ms LIMIT 1",
+	[SQL_FORGET_SET] =
+	    "UPDATE part SET raw_bytes=?2, m5_bytes=?3, sum=row_sum('part', id, hour_unix_ms,"
+	    " space, devices, series, samples, raw_offset, ?2, m5_offset, ?3, h1_offset, h1_bytes)"
+	    " WHERE id=?1",
+	[SQL_FORGET_DEVICE] = "SELECT min(device_id) FROM part_device WHERE device_id > ?",
+	[SQL_FORGET_PLACES] = "DELETE FROM part_device WHERE device_id=? AND hour_unix_ms < ?",
+	[SQL_PART_REMOVE] = "DELETE FROM part WHERE id=?",
+	[SQL_HIDDEN_REMOVE] = "DELETE FROM part_hidden WHERE part_id=?",
+	[SQL_SWEEP_GET] =
+	    "SELECT p.id, p.hour_unix_ms, p.raw_offset, p.raw_bytes, p.m5_offset, p.m5_bytes,"
+	    " p.h1_offset, p.h1_bytes FROM (SELECT part_id, count(*) AS n FROM part_hidden"
+	    " GROUP BY part_id) h JOIN part p ON p.id = h.part_id WHERE h.n >= p.devices LIMIT 1",
+	[SQL_DEAD_ADD] = "INSERT INTO part_dead (level, hour_unix_ms, offset, bytes, since_unix_ms)"
+			 " VALUES (?,?,?,?,?)",
+	[SQL_DEAD_FORGET] = "DELETE FROM part_dead WHERE level=? AND hour_unix_ms < ?",
+	[SQL_DEAD_REMOVE] = "DELETE FROM part_dead WHERE id=?",
 };
 
 int
