@@ -221,21 +221,14 @@ note_issued(
 {
 	char path[ORG_PATH_MAX], line[160];
 	struct bl_pki_info info;
-	struct bl_buf text;
 	int rc;
 
 	if ((rc = bl_pki_info(cert, &info, err)) < 0)
 		return rc;
 	org_path(o, "ca/issued", path);
-	if ((rc = list_read(path, &text, err)) < 0)
-		return rc;
 	(void)snprintf(
-	    line, sizeof(line), "%s %" PRId64 " %.64s\n", info.serial_hex, now_ms(), common_name);
-	bl_buf_bytes(&text, line, strlen(line));
-	rc = text.failed ? bl_fail(err, BL_EFULL, "%s: the list is full", path)
-			 : files_write(path, text.data, text.len, 0600, err);
-	bl_buf_free(&text);
-	return rc;
+	    line, sizeof(line), "%s %" PRId64 " %.64s", info.serial_hex, now_ms(), common_name);
+	return files_append_line(path, line, CA_LIST_MAX - 1, 0600, err);
 }
 
 /* ---- the CA itself ---- */

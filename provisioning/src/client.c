@@ -136,3 +136,30 @@ client_call(const struct org *o, const char *method, const char *path, json_t *b
 	}
 	return rc;
 }
+
+int
+client_list(const struct org *o, const char *path, json_t **items, struct bl_err *err)
+{
+	char page[512], after[128] = "";
+	json_t *answer = NULL;
+	int rc;
+
+	if ((*items = json_array()) == NULL)
+		return bl_fail(err, BL_ENOMEM, "GET %s: out of memory", path);
+	do {
+		(void)snprintf(page, sizeof(page), "%s?limit=1000%s%s", path,
+		    after[0] != '\0' ? "&after=" : "", after);
+		if ((rc = client_call(o, "GET", page, NULL, &answer, err)) == BL_OK &&
+		    json_array_extend(*items, json_object_get(answer, "items")) != 0)
+			rc = bl_fail(err, BL_ENOMEM, "GET %s: out of memory", path);
+		/* A cursor is an id or a number. */
+		(void)snprintf(after, sizeof(after), "%s", client_text(answer, "next"));
+		json_decref(answer);
+		answer = NULL;
+	} while (rc == BL_OK && after[0] != '\0');
+	if (rc < 0) {
+		json_decref(*items);
+		*items = NULL;
+	}
+	return rc;
+}

@@ -26,6 +26,12 @@ int client_call(const struct org *o, const char *method, const char *path, json_
 int client_ask(const struct org *o, const char *method, const char *path, json_t *body,
     long *status, json_t **answer, struct bl_err *err);
 
+/*
+ * All items of a list, page by page; path has no query.  *items is a JSON array of the
+ * caller's.  Of what changes meanwhile an item may be missing, none comes twice.
+ */
+int client_list(const struct org *o, const char *path, json_t **items, struct bl_err *err);
+
 /* A member as text; "" when absent or null.  Borrowed from the object. */
 const char *client_text(const json_t *object, const char *key);
 

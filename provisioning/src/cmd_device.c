@@ -11,31 +11,26 @@
 
 #include "ca.h"
 #include "client.h"
+#include "cmd_device.h"
 #include "commands.h"
 #include "files.h"
 #include "setup_file.h"
 
 #define DEVICE_DAYS 365 /* longer than the longest absence we promise to survive */
 
-struct device_args {
-	const char *id, *out, *proxy, *proxy_user;
-	int days;
-	bool websocket;
-};
-
 /* A site by id or by name; *site is owned by the caller. */
 static int
 find_site(const struct org *o, const char *wanted, json_t **site, struct bl_err *err)
 {
-	json_t *answer = NULL;
+	json_t *items = NULL;
 	const json_t *item;
 	size_t i, named = 0;
 	int rc;
 
 	*site = NULL;
-	if ((rc = client_call(o, "GET", "/sites?limit=1000", NULL, &answer, err)) < 0)
+	if ((rc = client_list(o, "/sites", &items, err)) < 0)
 		return rc;
-	json_array_foreach(json_object_get(answer, "items"), i, item)
+	json_array_foreach(items, i, item)
 	{
 		if (strcmp(client_text(item, "id"), wanted) == 0) {
 			*site = (json_t *)item;
@@ -48,7 +43,7 @@ find_site(const struct org *o, const char *wanted, json_t **site, struct bl_err 
 		}
 	}
 	json_incref(*site);
-	json_decref(answer);
+	json_decref(items);
 	if (named > 1) {
 		json_decref(*site);
 		*site = NULL;
@@ -85,15 +80,14 @@ report_certificate(
 	return rc;
 }
 
-/* The broker knows the collector's connections by these names. */
-static bool
-reserved(const char *id)
+bool
+device_reserved(const char *id)
 {
 	return strncmp(id, "collector-", 10) == 0;
 }
 
-static int
-issue_file(const struct org *o, const json_t *device, const struct device_args *a,
+int
+device_issue(const struct org *o, const json_t *device, const struct device_args *a,
     char out[ORG_PATH_MAX], struct bl_err *err)
 {
 	const char *id = client_text(device, "id");
@@ -105,7 +99,7 @@ issue_file(const struct org *o, const json_t *device, const struct device_args *
 
 	/* Whoever registered it, and by whatever way: such a certificate would be the collector's.
 	 */
-	if (reserved(id))
+	if (device_reserved(id))
 		return bl_fail(err, BL_EINVAL,
 		    "device %s: names that begin with collector- are reserved; no certificate was "
 		    "made",
@@ -139,9 +133,9 @@ handed_over(const struct org *o, const json_t *device, const struct device_args 
 	struct bl_err err = { 0 };
 	char path[ORG_PATH_MAX];
 
-	if (issue_file(o, device, a, path, &err) < 0) {
+	if (device_issue(o, device, a, path, &err) < 0) {
 		(void)command_failed(&err);
-		if (reserved(client_text(device, "id")))
+		if (device_reserved(client_text(device, "id")))
 			(void)fprintf(stderr,
 			    "Retire it on the board, and add the device again with --id.\n");
 		else
@@ -166,7 +160,7 @@ add(const struct org *o, const char *site_name, const char *name, const struct d
 	struct bl_err err = { 0 };
 	int rc;
 
-	if (a->id != NULL && reserved(a->id)) {
+	if (a->id != NULL && device_reserved(a->id)) {
 		(void)bl_fail(
 		    &err, BL_EINVAL, "--id: names that begin with collector- are reserved");
 		return command_failed(&err);
@@ -273,13 +267,13 @@ static int
 list(const struct org *o)
 {
 	struct bl_err err = { 0 };
-	json_t *answer = NULL;
+	json_t *items = NULL;
 	const json_t *d;
 	size_t i;
 
-	if (client_call(o, "GET", "/devices?limit=1000", NULL, &answer, &err) < 0)
+	if (client_list(o, "/devices", &items, &err) < 0)
 		return command_failed(&err);
-	json_array_foreach(json_object_get(answer, "items"), i, d)
+	json_array_foreach(items, i, d)
 	{
 		(void)printf("%-32s %-24s %-8s ", client_text(d, "id"), client_text(d, "site"),
 		    client_text(d, "state"));
@@ -288,7 +282,7 @@ list(const struct org *o)
 	}
 	if (i == 0)
 		(void)printf("no devices yet; `branchline device add SITE NAME` makes one\n");
-	json_decref(answer);
+	json_decref(items);
 	return 0;
 }
 
@@ -326,6 +320,7 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 	static const struct option options[] = {
 		{ "state", required_argument, NULL, 's' },
 		{ "id", required_argument, NULL, 'i' },
+		{ "file", required_argument, NULL, 'f' },
 		{ "out", required_argument, NULL, 'o' },
 		{ "days", required_argument, NULL, 'd' },
 		{ "websocket", no_argument, NULL, 'w' },
@@ -339,6 +334,8 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'i')
 			a->id = optarg;
+		else if (c == 'f')
+			a->file = optarg;
 		else if (c == 'o')
 			a->out = optarg;
 		else if (c == 'd')
@@ -358,6 +355,9 @@ parse_args(int argc, char **argv, struct device_args *a, const struct command *s
 	if (a->proxy_user != NULL && (a->proxy == NULL || !user_is_plain(a->proxy_user)))
 		return command_usage(
 		    self, "--proxy-user: expected a name without colon, with --proxy");
+	if (a->file != NULL && (a->id != NULL || a->out != NULL))
+		return command_usage(
+		    self, "--file: the list has the ids, and the files go into devices/");
 	if (a->days < 1 || a->days > 3650)
 		return command_usage(self, "--days: expected a whole number from 1 to 3650");
 	return 0;
@@ -392,13 +392,16 @@ run(int argc, char **argv, const struct command *self)
 	}
 	if (strcmp(verb, "list") == 0 && n == 0)
 		return list(&o);
-	if (strcmp(verb, "add") == 0 && n == 2)
+	if (strcmp(verb, "add") == 0 && n == 0 && a.file != NULL)
+		return device_add_list(&o, &a);
+	if (strcmp(verb, "add") == 0 && n == 2 && a.file == NULL)
 		return add(&o, rest[0], rest[1], &a);
 	if (strcmp(verb, "issue") == 0 && n == 1)
 		return issue_again(&o, rest[0], &a);
 	if (strcmp(verb, "revoke") == 0 && n == 1)
 		return revoke_device(&o, rest[0]);
-	return command_usage(self, "expected add SITE NAME, list, issue ID or revoke ID");
+	return command_usage(
+	    self, "expected add SITE NAME, add --file FILE, list, issue ID or revoke ID");
 }
 
 const struct command command_device = {
@@ -406,6 +409,7 @@ const struct command command_device = {
 	.summary = "add devices, issue and revoke their certificates",
 	.help =
 	    "usage: branchline device add SITE NAME [--id ID] [OPTION ...]\n"
+	    "       branchline device add --file LIST.csv [OPTION ...]\n"
 	    "       branchline device issue ID [OPTION ...]\n"
 	    "       branchline device revoke ID\n"
 	    "       branchline device list\n\n"
@@ -413,12 +417,18 @@ const struct command command_device = {
 	    "key,\n"
 	    "certificate, broker address and configuration; `branchline-agent setup FILE` takes it "
 	    "in\n"
-	    "on that machine. issue writes a new file with a new certificate for a device that "
+	    "on that machine. With --file it does so for every line of a list: a CSV file whose "
+	    "first "
+	    "line\n"
+	    "names the columns, site,name and, if wanted, id. It can be run again: what is there "
+	    "already stays.\n"
+	    "issue writes a new file with a new certificate for a device that "
 	    "exists.\n"
 	    "Those that it had before stay good until they end or are revoked. revoke ends all "
 	    "of the\n"
 	    "device's certificates; issue makes a new one.\n\n"
 	    "  --id ID       a-z, 0-9 and -, at most 63 characters (default: from site and name)\n"
+	    "  --file FILE   the list of devices to add\n"
 	    "  --out FILE    where to write it (default: devices/ID.yaml in the state folder)\n"
 	    "  --days N      life of the certificate (default: 365); a device that is away longer\n"
 	    "                cannot come back by itself\n"

@@ -110,6 +110,47 @@ files_write(const char *path, const void *data, size_t len, mode_t mode, struct 
 	return BL_OK;
 }
 
+/* Whether the file's last line is whole; *size is its length. */
+static int
+ends_whole(int fd, off_t *size, bool *whole)
+{
+	char last = '\n';
+
+	if ((*size = lseek(fd, 0, SEEK_END)) < 0 ||
+	    (*size > 0 && pread(fd, &last, 1, *size - 1) != 1))
+		return -1;
+	*whole = last == '\n';
+	return 0;
+}
+
+int
+files_append_line(
+    const char *path, const char *line, size_t max_bytes, mode_t mode, struct bl_err *err)
+{
+	const bool fresh = !files_exists(path);
+	const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	char text[1024];
+	bool whole;
+	off_t size;
+	int rc = BL_OK;
+
+	if (fd < 0)
+		return bl_fail_errno(err, code_of_errno(), "write %s", path);
+	if (ends_whole(fd, &size, &whole) != 0) {
+		rc = bl_fail_errno(err, code_of_errno(), "read %s", path);
+		goto out;
+	}
+	(void)snprintf(text, sizeof(text), "%s%s\n", whole ? "" : "\n", line);
+	if ((size_t)size + strlen(text) > max_bytes)
+		rc = bl_fail(err, BL_EFULL, "%s: the list is full", path);
+	else if (write_all(fd, text, strlen(text)) != 0 || (fresh && sync_folder(path) != 0))
+		rc = bl_fail_errno(err, code_of_errno(), "write %s", path);
+out:
+	if (close(fd) != 0 && rc == BL_OK)
+		rc = bl_fail_errno(err, code_of_errno(), "write %s", path);
+	return rc;
+}
+
 int
 files_mkdir(const char *path, mode_t mode, struct bl_err *err)
 {
