@@ -271,6 +271,7 @@ store_connect(struct store *s, bool *created, struct bl_err *err)
 	    (rc = load_epoch(s, err)) < 0 || (rc = store_salvage_load(s, err)) < 0)
 		return rc;
 	s->broken = s->suspect = false;
+	s->def_last = s->series_last = -1;
 	return BL_OK;
 }
 
@@ -457,6 +458,7 @@ store_rollback(struct store *s)
 	s->in_tx = false;
 	s->total = s->total_committed;
 	s->placing = true; /* ask again */
+	s->def_last = s->series_last = -1;
 	store_forget_spools(s);
 	store_salvage_rolled_back(s);
 	store_pack_clean_stop(s);

@@ -21,6 +21,7 @@
 #define STORE_DEFAULT_SPOOLS    20000u
 #define STORE_SEQ_MAX           ((uint64_t)INT64_MAX / 4) /* fits SQLite's integers with room */
 #define STORE_RANGES_MAX        1024u  /* of one stream: holes we keep track of */
+#define STORE_DICT_RUN_MAX      256    /* entries of one row: view dict counts so far */
 #define STORE_HOLES_MAX         10000  /* in time, of all devices */
 #define STORE_COVERAGE_MERGE_MS 120000 /* completeness "as it had arrived then" rests on this */
 #define STORE_COVERAGE_SPAN_MS                                                                     \
@@ -97,6 +98,13 @@ struct store_stream {
 	unsigned due_older;
 };
 
+/* Entries entry .. entry + n - 1 are series_id .. series_id + n - 1. */
+struct dict_run {
+	bool known; /* what stands here is the last one; n 0: there is none yet */
+	bool put, dirty;
+	int64_t entry, series_id, n;
+};
+
 struct store_spool {
 	struct store_spool *next;          /* hash chain */
 	struct store_spool *newer, *older; /* by last use */
@@ -112,6 +120,7 @@ struct store_spool {
 	bool dirty;     /* it or one of its streams */
 	bool row_dirty; /* its own row */
 	uint32_t dict_version, clock_version;
+	struct dict_run run; /* the last of its dictionary */
 	struct bl_clock_segment *segs;
 	size_t n_segs, size_segs;
 	/* the last boot met */
@@ -173,6 +182,7 @@ enum store_sql {
 	SQL_SCRUB_DEVICES,
 	SQL_SCRUB_BOOTS,
 	SQL_SCRUB_SPOOLS,
+	SQL_SCRUB_DEFS,
 	SQL_SCRUB_SERIES,
 	SQL_SCRUB_DICT,
 	SQL_SCRUB_CLOCK,
@@ -195,11 +205,18 @@ enum store_sql {
 	SQL_HOLE_REMOVE,
 	SQL_HOLE_COVERED,
 	SQL_HOLE_NAMED,
+	SQL_DEF_GET,
+	SQL_DEF_LAST,
+	SQL_DEF_ADD,
+	SQL_DEF_UNUSED,
 	SQL_SERIES_GET,
+	SQL_SERIES_LAST,
 	SQL_SERIES_ADD,
 	SQL_SERIES_SET,
 	SQL_DICT_GET,
+	SQL_DICT_LAST,
 	SQL_DICT_ADD,
+	SQL_DICT_GROW,
 	SQL_PLACING_ADD,
 	SQL_PLACING_GET,
 	SQL_PLACING_DONE,
@@ -288,6 +305,7 @@ struct store {
 	struct store_spool *newest, *oldest;
 	unsigned n_spools;
 	bool placing; /* rows wait to be placed, as far as we know */
+	int64_t def_last, series_last; /* the highest ids; -1: not known */
 	/* store_mend.c: before the next transaction, the file is opened again ... */
 	bool broken;           /* ... because a write failed */
 	bool suspect;          /* ... because it may be damaged */
@@ -366,17 +384,29 @@ int store_batch_holds(struct store *s, int64_t id, struct bl_err *err);
 /* An inflated body is what its row says. */
 bool store_body_holds(uint32_t crc32, uint32_t raw_bytes, const void *body, size_t len);
 
-/* ---- store_dict.c ---- */
+/* ---- store_series.c ---- */
 
-struct store_salvaged_series {
-	int64_t entry;
-	const char *name, *labels, *unit; /* as table series has them */
+struct series_text {
+	const char *name, *labels, *unit; /* as table series_def has them */
 	int64_t kind, stream, interval_ms;
 };
 
+/* The row of a device's series with this name and labels; *id 0: there is none. */
+int store_series_find(struct store *s, int64_t device_id, const struct series_text *t, int64_t *id,
+    struct bl_err *err);
+/* The same, and from now on it has this unit, kind, stream and interval. */
+int store_series_set(struct store *s, int64_t device_id, const struct series_text *t, int64_t *id,
+    struct bl_err *err);
+int store_series_add(struct store *s, int64_t device_id, const struct series_text *t, int64_t *id,
+    struct bl_err *err);
+
+/* ---- store_dict.c ---- */
+
 /* The next entry of a spool's dictionary, as a damaged store had it. */
-int store_dict_salvaged(struct store *s, struct store_spool *sp,
-    const struct store_salvaged_series *row, struct bl_err *err);
+int store_dict_salvaged(struct store *s, struct store_spool *sp, int64_t entry,
+    const struct series_text *row, struct bl_err *err);
+/* Writes what of the last run is not written yet. */
+int store_dict_flush(struct store *s, struct store_spool *sp, struct bl_err *err);
 
 /* ---- store_sum.c ---- */
 

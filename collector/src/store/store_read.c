@@ -106,11 +106,17 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_DEVICE_ID] = "SELECT id FROM device WHERE name = ?",
 	[READ_SERIES] = SERIES_SELECT " WHERE s.device_id = ? ORDER BY s.name, s.labels",
 	[READ_SERIES_ID] = SERIES_SELECT " WHERE s.id = ?",
-	[READ_SERIES_ENTRIES] = "SELECT spool_id, entry FROM dict WHERE series_id = ?",
+	[READ_SERIES_ENTRIES] =
+	    /* Through the device's spools: their dictionaries are a few runs each. */
+	"SELECT d.spool_id, d.entry + s.id - d.series_id FROM series_row s CROSS JOIN spool p"
+	" ON p.device_id = s.device_id CROSS JOIN dict_run d ON d.spool_id = p.id"
+	" AND s.id >= d.series_id AND s.id < d.series_id + d.n WHERE s.id = ?",
 	[READ_SERIES_NAMED] =
-	    "SELECT s.device_id, s.stream, v.name, s.id, s.labels, d.spool_id, d.entry"
-	    " FROM series s JOIN dict d ON d.series_id = s.id"
-	    " JOIN device v ON v.id = s.device_id WHERE s.name = ?",
+	    "SELECT s.device_id, f.stream, v.name, s.id, f.labels, p.id,"
+	    " d.entry + s.id - d.series_id FROM series_def f CROSS JOIN series_row s"
+	    " ON s.def_id = f.id CROSS JOIN device v ON v.id = s.device_id CROSS JOIN spool p"
+	    " ON p.device_id = s.device_id CROSS JOIN dict_run d ON d.spool_id = p.id"
+	    " AND s.id >= d.series_id AND s.id < d.series_id + d.n WHERE f.name = ?",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",
@@ -232,7 +238,7 @@ static const char *const read_text[READ_COUNT] = {
 			" (SELECT coalesce(sum(seq_last - seq_first + 1), 0) FROM coverage"
 			" WHERE lo_unix_ms IS NULL),"
 			" (SELECT count(*) FROM device), (SELECT count(*) FROM spool),"
-			" (SELECT count(*) FROM series), (SELECT min(made_unix_ms) FROM spool)",
+			" (SELECT count(*) FROM series_row), (SELECT min(made_unix_ms) FROM spool)",
 	[READ_LOG_HEAD] =
 	    "SELECT (SELECT value FROM meta WHERE key = 'epoch'),"
 	    " (SELECT max(id) FROM batch), (SELECT max(id) FROM gap), (SELECT max(id) FROM moved),"

@@ -289,19 +289,12 @@ take_dictionary(struct store *s, struct store_spool *sp, int64_t id, struct bl_e
 	for (; n > 0 && e->spool_id == id && rc >= 0; e++, n--) {
 		const struct salvaged_series *const def =
 		    names_series(&s->salvage->names, e->series_id);
-		const struct store_salvaged_series row = { .entry = e->entry,
-			.name = def == NULL ? NULL : def->name,
-			.labels = def == NULL ? NULL : def->labels,
-			.unit = def == NULL ? NULL : def->unit,
-			.kind = def == NULL ? 0 : def->kind,
-			.stream = def == NULL ? 0 : def->stream,
-			.interval_ms = def == NULL ? 0 : def->interval_ms };
 
 		if (e->entry == (int64_t)store_spool_dict_version(sp))
 			continue; /* the same row from another page */
 		if (def == NULL || e->entry != (int64_t)store_spool_dict_version(sp) + 1)
 			break;
-		rc = store_dict_salvaged(s, sp, &row, err);
+		rc = store_dict_salvaged(s, sp, e->entry, &def->text, err);
 	}
 	return rc < 0 ? rc : BL_OK;
 }

@@ -22,8 +22,13 @@ struct salvaged_spool {
 
 struct salvaged_series {
 	int64_t id, device_id;
-	char *name, *labels, *unit; /* owned, one block: name */
-	int64_t kind, stream, interval_ms;
+	struct series_text text;
+	char *owned; /* what text is in; NULL: in that of a definition */
+};
+
+/* As definitions and rows stand apart from version 10 on; names_sort joins them. */
+struct salvaged_row {
+	int64_t id, device_id, def_id;
 };
 
 struct salvaged_entry { /* of a dictionary or a clock map */
@@ -41,6 +46,7 @@ struct salvaged {
 /* What the small tables say, by the ids that batches use. */
 struct names {
 	struct salvaged device, boot, spool, series, dict, clock;
+	struct salvaged def, row; /* what series are made of */
 	size_t text_bytes;
 	bool full; /* the rest was left out: agents send it again */
 	bool failed;
@@ -50,7 +56,7 @@ void names_init(struct names *n);
 void names_free(struct names *n);
 /* Takes a row in when it is one of a small table and holds. */
 void names_take(struct names *n, const struct pages_row *row);
-/* All are in. */
+/* All are in: joins what belongs together, and sorts. */
 void names_sort(struct names *n);
 const struct salvaged_device *names_device(const struct names *n, int64_t id);
 const struct salvaged_boot *names_boot(const struct names *n, int64_t id);

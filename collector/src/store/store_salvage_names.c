@@ -22,19 +22,29 @@ names_init(struct names *n)
 	n->spool.each = sizeof(struct salvaged_spool);
 	n->series.each = sizeof(struct salvaged_series);
 	n->dict.each = n->clock.each = sizeof(struct salvaged_entry);
+	n->def.each = sizeof(struct salvaged_series);
+	n->row.each = sizeof(struct salvaged_row);
+}
+
+static void
+free_series(struct salvaged *l)
+{
+	struct salvaged_series *const s = l->at;
+
+	for (size_t i = 0; i < l->n; i++)
+		free(s[i].owned);
+	free(l->at);
 }
 
 void
 names_free(struct names *n)
 {
-	struct salvaged_series *const s = n->series.at;
-
-	for (size_t i = 0; i < n->series.n; i++)
-		free(s[i].name);
 	free(n->device.at);
 	free(n->boot.at);
 	free(n->spool.at);
-	free(n->series.at);
+	free_series(&n->series);
+	free_series(&n->def);
+	free(n->row.at);
 	free(n->dict.at);
 	free(n->clock.at);
 	names_init(n);
@@ -135,10 +145,12 @@ take_spool(struct names *n, const struct pages_row *row)
 	id_of(&row->v[5], &s->predecessor);
 }
 
+/* v: name, labels, unit, kind, stream, interval. */
 static void
-take_series(struct names *n, const struct pages_row *row)
+take_text(struct names *n, struct salvaged *to, int64_t id, int64_t device_id,
+    const struct pages_value *v)
 {
-	const size_t a = row->v[2].n + 1, b = row->v[3].n + 1, c = row->v[4].n + 1;
+	const size_t a = v[0].n + 1, b = v[1].n + 1, c = v[2].n + 1;
 	struct salvaged_series *s;
 	char *text;
 
@@ -146,24 +158,60 @@ take_series(struct names *n, const struct pages_row *row)
 		n->full = true;
 		return;
 	}
-	if ((text = calloc(1, a + b + c)) == NULL || (s = add(n, &n->series)) == NULL) {
+	if ((text = calloc(1, a + b + c)) == NULL || (s = add(n, to)) == NULL) {
 		n->failed = n->failed || text == NULL;
 		free(text);
 		return;
 	}
 	n->text_bytes += a + b + c;
-	s->id = row->rowid;
-	s->device_id = row->v[1].i;
-	s->name = text;
-	s->labels = text + a;
-	s->unit = text + a + b;
-	memcpy(s->name, row->v[2].p, a - 1);
-	memcpy(s->labels, row->v[3].p, b - 1);
+	s->id = id;
+	s->device_id = device_id;
+	s->owned = text;
+	s->text = (struct series_text){ .name = text,
+		.labels = text + a,
+		.unit = text + a + b,
+		.kind = v[3].i,
+		.stream = v[4].i,
+		.interval_ms = v[5].i };
+	memcpy(text, v[0].p, a - 1);
+	memcpy(text + a, v[1].p, b - 1);
 	if (c > 1)
-		memcpy(s->unit, row->v[4].p, c - 1);
-	s->kind = row->v[5].i;
-	s->stream = row->v[6].i;
-	s->interval_ms = row->v[7].i;
+		memcpy(text + a + b, v[2].p, c - 1);
+}
+
+static void
+take_series(struct names *n, const struct pages_row *row)
+{
+	take_text(n, &n->series, row->rowid, row->v[1].i, &row->v[2]);
+}
+
+static void
+take_def(struct names *n, const struct pages_row *row)
+{
+	take_text(n, &n->def, row->rowid, 0, &row->v[1]);
+}
+
+static void
+take_row(struct names *n, const struct pages_row *row)
+{
+	struct salvaged_row *r = add(n, &n->row);
+
+	if (r != NULL)
+		*r = (struct salvaged_row){ row->rowid, row->v[1].i, row->v[2].i };
+}
+
+static void
+take_run(struct names *n, const struct pages_row *row)
+{
+	for (int64_t i = 0; i < row->v[3].i && i < STORE_DICT_RUN_MAX; i++) {
+		struct salvaged_entry *e = add(n, &n->dict);
+
+		if (e == NULL)
+			return;
+		e->spool_id = row->v[0].i;
+		e->entry = row->v[1].i + i;
+		e->series_id = row->v[2].i + i;
+	}
 }
 
 static void
@@ -204,6 +252,10 @@ static const struct kind {
 	{ "device", true, 8, 1, 1, take_device },
 	{ "boot", true, 3, 1, 1, take_boot },
 	{ "spool", true, 14, 1, 2, take_spool },
+	{ "series_def", true, 8, 1, 6, take_def },
+	{ "series_row", true, 4, 1, 2, take_row },
+	{ "dict_run", false, 5, 0, 3, take_run },
+	/* Of a store from before version 10. */
 	{ "series", true, 9, 1, 7, take_series },
 	{ "dict", false, 4, 0, 2, take_dict },
 	{ "clock", false, 8, 0, 6, take_clock },
@@ -267,21 +319,41 @@ sort(struct salvaged *l, int (*cmp)(const void *, const void *))
 		qsort(l->at, l->n, l->each, cmp);
 }
 
+static const void *
+find(const struct salvaged *l, int64_t id)
+{
+	return l->n == 0 ? NULL : bsearch(&id, l->at, l->n, l->each, by_one);
+}
+
+/* A row is a series when its definition is there. */
+static void
+join_series(struct names *n)
+{
+	const struct salvaged_row *const row = n->row.at;
+
+	for (size_t i = 0; i < n->row.n; i++) {
+		const struct salvaged_series *const def = find(&n->def, row[i].def_id);
+		struct salvaged_series *s;
+
+		if (def == NULL || (s = add(n, &n->series)) == NULL)
+			continue;
+		s->id = row[i].id;
+		s->device_id = row[i].device_id;
+		s->text = def->text;
+	}
+}
+
 void
 names_sort(struct names *n)
 {
+	sort(&n->def, by_one);
+	join_series(n);
 	sort(&n->device, by_one);
 	sort(&n->boot, by_one);
 	sort(&n->spool, by_one);
 	sort(&n->series, by_one);
 	sort(&n->dict, by_two);
 	sort(&n->clock, by_two);
-}
-
-static const void *
-find(const struct salvaged *l, int64_t id)
-{
-	return l->n == 0 ? NULL : bsearch(&id, l->at, l->n, l->each, by_one);
 }
 
 const struct salvaged_device *

@@ -47,8 +47,9 @@ scrub_table(struct store *s, struct bl_err *err)
 		{ SQL_SCRUB_BOOTS, "table boot" },
 		{ SQL_SCRUB_SPOOLS, "table spool" },
 		{ SQL_SCRUB_STREAMS, "table stream" },
-		{ SQL_SCRUB_SERIES, "table series" },
-		{ SQL_SCRUB_DICT, "table dict" },
+		{ SQL_SCRUB_DEFS, "table series_def" },
+		{ SQL_SCRUB_SERIES, "table series_row" },
+		{ SQL_SCRUB_DICT, "table dict_run" },
 		{ SQL_SCRUB_CLOCK, "table clock_segment" },
 	};
 	sqlite3_stmt *st;

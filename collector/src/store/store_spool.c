@@ -326,6 +326,8 @@ store_flush_spools(struct store *s, struct bl_err *err)
 		for (int i = 1; i <= BL_STREAMS; i++)
 			if ((rc = store_stream_flush(s, sp, (enum bl_stream)i, err)) < 0)
 				return rc;
+		if (sp->row_dirty && (rc = store_dict_flush(s, sp, err)) < 0)
+			return rc;
 		if (sp->row_dirty &&
 		    (rc = store_run(s, SQL_SPOOL_SET, err, "iiiii", (int64_t)sp->closed,
 			 (int64_t)sp->conflict, (int64_t)sp->dict_version,

@@ -101,10 +101,12 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_SCRUB_BOOTS] = "SELECT count(*) FROM boot WHERE sum IS NOT row_sum('boot', id, uuid)",
 	[SQL_SCRUB_SPOOLS] =
 	    "SELECT count(*) FROM spool WHERE sum IS NOT row_sum('spool', id, uuid, device_id)",
-	[SQL_SCRUB_SERIES] = "SELECT count(*) FROM series WHERE sum IS NOT row_sum('series', id,"
-			     " device_id, name, labels, unit, kind, stream, interval_ms)",
-	[SQL_SCRUB_DICT] = "SELECT count(*) FROM dict WHERE sum IS NOT"
-			   " row_sum('dict', spool_id, entry, series_id)",
+	[SQL_SCRUB_DEFS] = "SELECT count(*) FROM series_def WHERE sum IS NOT row_sum('series_def',"
+			   " id, name, labels, unit, kind, stream, interval_ms)",
+	[SQL_SCRUB_SERIES] = "SELECT count(*) FROM series_row WHERE sum IS NOT"
+			     " row_sum('series_row', id, device_id, def_id)",
+	[SQL_SCRUB_DICT] = "SELECT count(*) FROM dict_run WHERE sum IS NOT"
+			   " row_sum('dict_run', spool_id, entry, series_id, n)",
 	[SQL_SCRUB_CLOCK] = "SELECT count(*) FROM clock_segment WHERE sum IS NOT row_sum('clock',"
 			    " spool_id, entry, boot_uuid, from_ms, offset_ms, uncertainty_ms,"
 			    " source)",
@@ -168,18 +170,31 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "SELECT max(CASE WHEN end_boot=?3 THEN end_ms ELSE 9007199254740992 END) FROM gap"
 	    " WHERE device_id=?1 AND stream=?2 AND (begin_boot=?3 OR end_boot=?3)"
 	    " AND (begin_boot<>?3 OR begin_ms<=?4) AND (end_boot<>?3 OR end_ms>?4)",
-	[SQL_SERIES_GET] = "SELECT id FROM series WHERE device_id=? AND name=? AND labels=?",
-	[SQL_SERIES_ADD] =
-	    "INSERT INTO series (id, device_id, name, labels, unit, kind, stream, interval_ms, sum)"
-	    " SELECT n, ?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-	    " row_sum('series', n, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-	    " FROM (SELECT coalesce(max(id), 0) + 1 AS n FROM series)",
-	[SQL_SERIES_SET] =
-	    "UPDATE series SET unit=?1, kind=?2, stream=?3, interval_ms=?4,"
-	    " sum=row_sum('series', id, device_id, name, labels, ?1, ?2, ?3, ?4) WHERE id=?5",
-	[SQL_DICT_GET] = "SELECT series_id FROM dict WHERE spool_id=? AND entry=?",
-	[SQL_DICT_ADD] = "INSERT INTO dict (spool_id, entry, series_id, sum)"
-			 " VALUES (?1,?2,?3, row_sum('dict',?1,?2,?3))",
+	[SQL_DEF_GET] = "SELECT id FROM series_def WHERE name=? AND labels=? AND unit=? AND kind=?"
+			" AND stream=? AND interval_ms=?",
+	[SQL_DEF_LAST] = "SELECT coalesce(max(id), 0) FROM series_def",
+	[SQL_DEF_ADD] =
+	    "INSERT INTO series_def (id, name, labels, unit, kind, stream, interval_ms, sum)"
+	    " VALUES (?1,?2,?3,?4,?5,?6,?7, row_sum('series_def',?1,?2,?3,?4,?5,?6,?7))",
+	[SQL_DEF_UNUSED] = "DELETE FROM series_def WHERE id=?1"
+			   " AND NOT EXISTS (SELECT 1 FROM series_row WHERE def_id=?1)",
+	/* The names first, of which there are few; CROSS JOIN keeps that order. */
+	[SQL_SERIES_GET] = "SELECT r.id, r.def_id FROM series_def d CROSS JOIN series_row r"
+			   " ON r.device_id=?1 AND r.def_id=d.id WHERE d.name=?2 AND d.labels=?3",
+	[SQL_SERIES_LAST] = "SELECT coalesce(max(id), 0) FROM series_row",
+	[SQL_SERIES_ADD] = "INSERT INTO series_row (id, device_id, def_id, sum)"
+			   " VALUES (?1,?2,?3, row_sum('series_row',?1,?2,?3))",
+	[SQL_SERIES_SET] = "UPDATE series_row SET def_id=?3, sum=row_sum('series_row',?1,?2,?3)"
+			   " WHERE id=?1",
+	[SQL_DICT_GET] =
+	    "SELECT series_id + ?2 - entry FROM dict_run WHERE spool_id=?1 AND entry<=?2"
+	    " AND entry + n > ?2",
+	[SQL_DICT_LAST] = "SELECT entry, series_id, n FROM dict_run WHERE spool_id=?"
+			  " ORDER BY entry DESC LIMIT 1",
+	[SQL_DICT_ADD] = "INSERT INTO dict_run (spool_id, entry, series_id, n, sum)"
+			 " VALUES (?1,?2,?3,?4, row_sum('dict_run',?1,?2,?3,?4))",
+	[SQL_DICT_GROW] = "UPDATE dict_run SET n=?4, sum=row_sum('dict_run',?1,?2,?3,?4)"
+			  " WHERE spool_id=?1 AND entry=?2",
 	[SQL_PLACING_ADD] = "INSERT OR IGNORE INTO placing (spool_id, entry) VALUES (?,?)",
 	[SQL_PLACING_GET] = "SELECT p.spool_id, p.entry, s.uuid FROM placing p"
 			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
