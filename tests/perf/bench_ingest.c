@@ -8,12 +8,10 @@
  * one no agent has told the time yet.  When all are there the clock maps come and
  * everything is placed.
  *
- * Data of the mix that servers, probes and process steps have: 100 series every
- * 10 s, one batch a minute and agent, made before the clock starts; so are
- * dictionaries and clock maps.  Prints `name value unit` lines; samples per
- * second of CPU time (user and system) of this process.
+ * Data of the mix (mix.h): 100 series every 10 s, one batch a minute and agent,
+ * made before the clock starts; so are dictionaries and clock maps.  Prints `name value unit`
+ * lines; samples per second of CPU time (user and system) of this process.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,60 +23,15 @@
 #include "branchline/message.h"
 
 #include "ingest_core.h"
+#include "mix.h"
 #include "store.h"
 
-#define SERIES 100u
+#define SERIES MIX_SERIES
 #define TICKS  6
 #define GROUP  100
 #define OFFSET 1700000000000
 
-static uint64_t rng_state = 88172645463325252u;
 static uint64_t receipts;
-
-static double
-uniform(void)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return (double)(rng_state >> 11) / 9007199254740992.0;
-}
-
-static double
-step(double state, double size)
-{
-	return state + (uniform() + uniform() + uniform() - 1.5) * size;
-}
-
-static double
-decimals(double v, double scale)
-{
-	return round(v * scale) / scale;
-}
-
-/* 12 CPU %, 3 load, 6 memory, 12 file system, 10 disk, 16 net (half constant), 5 process, 20
- * probe, 12 steps, 4 others. */
-static double
-next_value(double *s, unsigned i)
-{
-	if (i < 12)
-		return decimals(*s = fabs(fmod(step(*s, 3), 100)), 100);
-	if (i < 15)
-		return decimals(*s = fabs(step(*s, 0.1)), 100);
-	if (i < 33)
-		return i % 3 != 0 ? floor(*s) : floor((*s = fabs(step(*s, 4e6))) / 4096) * 4096;
-	if (i < 43 || (i < 59 && i % 2 == 0))
-		return floor(*s += 50 + uniform() * 5000);
-	if (i < 59)
-		return floor(*s);
-	if (i < 64)
-		return i % 2 ? decimals(*s = fabs(step(*s, 0.5)), 10) : floor(*s);
-	if (i < 84)
-		return i % 4 == 0 ? 200 : decimals(20 * exp(uniform() - 0.5), 1000);
-	if (i < 96)
-		return i % 2 ? floor(uniform() * 9) : decimals(30 * exp(uniform() - 0.5), 100);
-	return decimals(*s = step(*s, 0.8), 10);
-}
 
 static void
 check(int rc, const struct bl_err *err)
@@ -123,7 +76,7 @@ spool_of(unsigned agent, struct bl_id *id)
 }
 
 static void
-encode(struct bl_batch_enc *e, unsigned agent, uint64_t minute, double *state, struct bl_buf *msg)
+encode(struct bl_batch_enc *e, unsigned agent, uint64_t minute, struct mix *mix, struct bl_buf *msg)
 {
 	struct bl_batch_header h = { .stream = BL_STREAM_HOST,
 		.seq = minute + 1,
@@ -132,16 +85,17 @@ encode(struct bl_batch_enc *e, unsigned agent, uint64_t minute, double *state, s
 		.collect_begin_ms = (int64_t)minute * 60000,
 		.collect_end_ms = (int64_t)(minute + 1) * 60000 };
 	struct bl_err err = { 0 };
+	double v[SERIES];
 
 	spool_of(agent, &h.spool);
 	h.boot = h.spool;
 	bl_batch_enc_reset(e);
 	for (int t = 0; t < TICKS; t++) {
-		const int64_t at = h.collect_begin_ms + t * 10000 + (int64_t)(uniform() * 20);
+		const int64_t at = h.collect_begin_ms + t * 10000 + mix_jitter_ms(mix);
 
+		mix_tick(mix, v);
 		for (unsigned i = 0; i < SERIES; i++)
-			check(bl_batch_enc_sample(e, i + 1, at, next_value(&state[i], i), BL_KNOWN),
-			    &err);
+			check(bl_batch_enc_sample(e, i + 1, at, v[i], BL_KNOWN), &err);
 	}
 	bl_buf_init(msg, BL_BATCH_WIRE_MAX);
 	check(bl_batch_enc_finish(e, &h, msg, &err), &err);
@@ -163,22 +117,11 @@ static void
 tell_names(struct ingest_core *core, unsigned agents)
 {
 	struct bl_series_def def[SERIES];
-	char name[SERIES][16];
 	struct bl_buf msg;
 	struct bl_err err = { 0 };
 	uint32_t encoded;
 
-	memset(def, 0, sizeof(def));
-	for (uint32_t i = 0; i < SERIES; i++) {
-		const int n = snprintf(name[i], sizeof(name[i]), "metric_%u", i);
-
-		def[i].id = i + 1;
-		def[i].stream = BL_STREAM_HOST;
-		def[i].kind = BL_GAUGE;
-		def[i].interval_ms = 10000;
-		def[i].name = (struct bl_str){ name[i], (size_t)n };
-		def[i].unit = (struct bl_str){ "1", 1 };
-	}
+	mix_defs(def, false);
 	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
 	check(ingest_core_begin(core, &err), &err);
 	for (unsigned a = 0; a < agents; a++) {
@@ -359,20 +302,20 @@ main(int argc, char **argv)
 	const unsigned minutes = argc > 3 ? (unsigned)atoi(argv[3]) : 20;
 	struct bl_batch_enc *e = bl_batch_enc_create();
 	struct bl_buf *msg = calloc((size_t)agents * minutes, sizeof(*msg));
-	double *state = calloc((size_t)agents * SERIES, sizeof(*state));
+	struct mix *mix = calloc(agents, sizeof(*mix));
 	struct ingest_core *core;
 	struct store *s;
 	char path[600];
 
-	if (e == NULL || msg == NULL || state == NULL) {
+	if (e == NULL || msg == NULL || mix == NULL) {
 		(void)fprintf(stderr, "bench_ingest: out of memory\n");
 		return 1;
 	}
-	for (size_t i = 0; i < (size_t)agents * SERIES; i++)
-		state[i] = uniform() * (i % SERIES < 15 ? 50 : 1e9);
+	for (unsigned a = 0; a < agents; a++)
+		mix_init(&mix[a], 1, a);
 	for (unsigned m = 0; m < minutes; m++)
 		for (unsigned a = 0; a < agents; a++)
-			encode(e, a, m, &state[(size_t)a * SERIES], &msg[(size_t)m * agents + a]);
+			encode(e, a, m, &mix[a], &msg[(size_t)m * agents + a]);
 	core = open_core(folder, "telemetry.db", &s, path);
 	tell_names(core, agents);
 	tell_clocks(core, agents, 1, BL_CLOCK_NTP);
@@ -389,7 +332,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < (size_t)agents * minutes; i++)
 		bl_buf_free(&msg[i]);
 	free(msg);
-	free(state);
+	free(mix);
 	bl_batch_enc_free(e);
 	return 0;
 }

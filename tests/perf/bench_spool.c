@@ -23,6 +23,7 @@
 #include "mix.h"
 #include "spool.h"
 
+#define SERIES    (2 * MIX_SERIES)
 #define TICK_MS   10000
 #define DAY_TICKS 8640
 #define MIB       (1024.0 * 1024.0)
@@ -36,10 +37,10 @@ struct bench {
 	struct spool_opts opts;
 	struct spool *s;
 	char path[512];
-	struct mix mix;
-	uint32_t id[MIX_SERIES];
-	uint8_t probe_of[MIX_SERIES + 1]; /* by series id; PROBES: none */
-	uint8_t down[PROBES];             /* runs that it still fails */
+	struct mix mix[SERIES / MIX_SERIES];
+	uint32_t id[SERIES];
+	uint8_t probe_of[SERIES + 1]; /* by series id; PROBES: none */
+	uint8_t down[PROBES];         /* runs that it still fails */
 	uint64_t accepted[BL_STREAMS], events, failed;
 	uint8_t failed_at[PROBES][MAX_TICKS];
 	double max_bytes, max_rss, rss0;
@@ -73,7 +74,7 @@ chance(void *ctx, void *out, size_t len)
 
 	(void)ctx;
 	while (len-- > 0)
-		*p++ = (uint8_t)(mix_uniform() * 256);
+		*p++ = (uint8_t)(mix_uniform(&b.mix[0]) * 256);
 }
 
 static bool
@@ -160,7 +161,7 @@ declare(void)
 	char name[40], label[16];
 	struct bl_err err = { 0 };
 
-	for (unsigned i = 0; i < MIX_SERIES; i++) {
+	for (unsigned i = 0; i < SERIES; i++) {
 		struct bl_series_def def = { .kind = BL_GAUGE, .interval_ms = TICK_MS };
 		const unsigned kind = i % 100;
 
@@ -189,8 +190,8 @@ fail_probes(unsigned tick)
 	for (unsigned p = 0; p < PROBES; p++) {
 		if (b.down[p] > 0)
 			b.down[p]--;
-		else if (mix_uniform() < 0.001)
-			b.down[p] = (uint8_t)(1 + mix_uniform() * 8);
+		else if (mix_uniform(&b.mix[0]) < 0.001)
+			b.down[p] = (uint8_t)(1 + mix_uniform(&b.mix[0]) * 8);
 		b.failed_at[p][tick] = b.down[p] > 0;
 		b.failed += b.down[p] > 0 ? 4 : 0;
 	}
@@ -199,14 +200,15 @@ fail_probes(unsigned tick)
 static void
 append(enum bl_stream stream, unsigned tick)
 {
-	struct spool_sample sm[MIX_SERIES];
+	struct spool_sample sm[SERIES];
 	struct bl_err err = { 0 };
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < MIX_SERIES; i++) {
+	for (unsigned i = 0; i < SERIES; i++) {
 		if (is_probe(i) != (stream == BL_STREAM_PROBES))
 			continue;
-		sm[n] = (struct spool_sample){ b.id[i], BL_KNOWN, mix_next(&b.mix, i) };
+		sm[n] = (struct spool_sample){ b.id[i], BL_KNOWN,
+			mix_next(&b.mix[i / MIX_SERIES], i % MIX_SERIES) };
 		if (is_probe(i) && i % 4 == 0)
 			sm[n].value = b.failed_at[probe_of(i)][tick] ? 0 : 1;
 		else if (is_probe(i) && b.failed_at[probe_of(i)][tick])
@@ -225,7 +227,7 @@ step(unsigned tick)
 	struct bl_err err = { 0 };
 	char id[32], order[32];
 
-	if (mix_uniform() > 1.0 / 24)
+	if (mix_uniform(&b.mix[0]) > 1.0 / 24)
 		return;
 	(void)snprintf(id, sizeof(id), "e-%u", tick);
 	(void)snprintf(order, sizeof(order), "order-%08u", tick * 7919u);
@@ -235,7 +237,7 @@ step(unsigned tick)
 	ev.attr[1] =
 	    (struct bl_attr){ .key = str("process"), .type = BL_ATTR_TEXT, .text = str("cash") };
 	ev.attr[2] = (struct bl_attr){
-		.key = str("seconds"), .type = BL_ATTR_NUMBER, .number = mix_uniform() * 30
+		.key = str("seconds"), .type = BL_ATTR_NUMBER, .number = mix_uniform(&b.mix[0]) * 30
 	};
 	check(spool_event(b.s, &ev, &err), &err, "event");
 	b.events++;
@@ -304,7 +306,8 @@ begin(const char *folder, int64_t max_bytes)
 		.clock = &b.clock,
 		.software = "bench" };
 	b.opts.boot = bl_id_random(&b.clock);
-	mix_init(&b.mix, MIX_SERIES);
+	for (unsigned k = 0; k < SERIES / MIX_SERIES; k++)
+		mix_init(&b.mix[k], 1, k);
 	memset(b.failed_at, 1, sizeof(b.failed_at)); /* there from the beginning, for rss0 */
 	b.rss0 = rss_mib();
 	check(spool_open(&b.s, &b.opts, &err), &err, "open");

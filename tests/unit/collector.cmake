@@ -12,4 +12,4 @@ set_tests_properties(test_ingest_crash PROPERTIES TIMEOUT 7200) # with BL_LONG=1
 
 # Built with the tests, run by tests/perf/run.
 add_executable(bench_ingest perf/bench_ingest.c)
-target_link_libraries(bench_ingest PRIVATE collector_ingest m bl_options bl_sanitize)
+target_link_libraries(bench_ingest PRIVATE perf_mix collector_ingest m bl_options bl_sanitize)

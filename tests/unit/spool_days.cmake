@@ -4,5 +4,5 @@ bl_unit_test(test_spool_thin SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.
   LINK agent_spool test_shim PkgConfig::SQLITE)
 
 # A figure, not a test: what they cost on the disk (tests/perf/README.md).
-add_executable(bench_spool perf/bench_spool.c perf/mix.c)
-target_link_libraries(bench_spool PRIVATE agent_spool bl_codec m bl_options bl_sanitize)
+add_executable(bench_spool perf/bench_spool.c)
+target_link_libraries(bench_spool PRIVATE perf_mix agent_spool bl_codec m bl_options bl_sanitize)
