@@ -109,9 +109,8 @@ find(const struct sketch_side *side, int32_t index)
 	return low;
 }
 
-/* Joins the smallest magnitudes until no more than the cap are left. */
-static void
-collapse(struct sketch_side *side)
+void
+bl_sketch_collapse(struct sketch_side *side)
 {
 	const size_t over = side->n > BL_SKETCH_BUCKETS_MAX ? side->n - BL_SKETCH_BUCKETS_MAX : 0;
 
@@ -138,7 +137,7 @@ side_add(struct sketch_side *side, int32_t index, uint64_t count)
 	memmove(side->b + at + 1, side->b + at, (side->n - at) * sizeof(*side->b));
 	side->b[at] = (struct sketch_bucket){ index, count };
 	side->n++;
-	collapse(side);
+	bl_sketch_collapse(side);
 	return BL_OK;
 }
 
@@ -187,7 +186,7 @@ side_merge(struct sketch_side *side, const struct sketch_side *from)
 			side->b[--to] = from->b[--j];
 		}
 	}
-	collapse(side);
+	bl_sketch_collapse(side);
 }
 
 int

@@ -29,6 +29,8 @@ struct bl_sketch {
 	struct sketch_side positive, negative;
 };
 
+/* Joins the smallest magnitudes until no more than the cap are left. */
+void bl_sketch_collapse(struct sketch_side *side);
 /* Room for n buckets; BL_OK or BL_ENOMEM (nothing lost). */
 int bl_sketch_reserve(struct sketch_side *side, size_t n);
 

@@ -205,6 +205,64 @@ counts_stop_at_their_cap(void **state)
 	bl_sketch_free(t);
 }
 
+/* Values as buckets with their counts, ascending; how many. */
+static size_t
+to_buckets(const double *v, size_t n, struct bl_sketch_bucket *out)
+{
+	size_t m = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const int32_t ordinal = bl_sketch_ordinal(v[i]);
+
+		if (m > 0 && out[m - 1].ordinal == ordinal)
+			out[m - 1].count++;
+		else
+			out[m++] = (struct bl_sketch_bucket){ ordinal, 1 };
+	}
+	return m;
+}
+
+static void
+buckets_in_and_out_are_the_sketch(void **state)
+{
+	static struct bl_sketch_bucket b[VALUES], out[2 * BL_SKETCH_BUCKETS_MAX + 1];
+	static double v[VALUES];
+
+	(void)state;
+	for (int kind = 0; kind < 6; kind++) {
+		struct bl_sketch *one = bl_sketch_create(), *two = bl_sketch_create();
+		struct bl_sketch *again = bl_sketch_create();
+		uint64_t seed = (uint64_t)kind + 5;
+		size_t n;
+
+		/* The same values in three lots; what is there already, new, and too much for the
+		 * cap. */
+		for (int lot = 0; lot < 3; lot++) {
+			for (int i = 0; i < VALUES; i++) {
+				v[i] = kind == 5 ? wide_value(&seed) : any_value(kind, &seed);
+				v[i] = i == 0 ? 0x1p-1060 : v[i];
+				assert_int_equal(bl_sketch_add(one, v[i], 1), BL_OK);
+			}
+			qsort(v, VALUES, sizeof(v[0]), by_value);
+			n = to_buckets(v, VALUES, b);
+			assert_int_equal(bl_sketch_add_buckets(two, b, n), BL_OK);
+			assert_true(bl_sketch_equal(one, two));
+		}
+		n = bl_sketch_buckets(two, out);
+		assert_int_equal(bl_sketch_add_buckets(again, out, n), BL_OK);
+		assert_true(bl_sketch_equal(again, two));
+		b[0] = (struct bl_sketch_bucket){ 7, BL_SKETCH_COUNT_MAX };
+		assert_int_equal(bl_sketch_add_buckets(two, b, 1), BL_EFULL);
+		assert_true(bl_sketch_equal(one, two));
+		bl_sketch_free(one);
+		bl_sketch_free(two);
+		bl_sketch_free(again);
+	}
+	assert_int_equal(bl_sketch_ordinal(DBL_MAX), BL_SKETCH_ORDINAL_MAX);
+	assert_int_equal(bl_sketch_ordinal(-DBL_MIN), -1);
+	assert_int_equal(bl_sketch_ordinal(-0.0), 0);
+}
+
 static int
 decode(struct bl_sketch *s, const uint8_t *data, size_t len)
 {
@@ -311,6 +369,7 @@ main(void)
 		cmocka_unit_test(a_collapsed_sketch_is_right_for_large_values),
 		cmocka_unit_test(special_values_have_their_place),
 		cmocka_unit_test(counts_stop_at_their_cap),
+		cmocka_unit_test(buckets_in_and_out_are_the_sketch),
 		cmocka_unit_test(bytes_come_back_and_damage_is_seen),
 		cmocka_unit_test(malformed_bytes_are_refused),
 		cmocka_unit_test(a_full_buffer_is_said),

@@ -8,6 +8,9 @@
 
 #include "chunk_bits.h"
 
+#define CHUNK_MAGIC     "BLPART"
+#define CHUNK_MAGIC_LEN 6u
+
 /* Sums and extremes of roll-ups stay within; what would pass goes as doubles. */
 #define CHUNK_INT_MAX (INT64_C(1) << 61)
 
@@ -103,9 +106,164 @@ bool chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums);
 /* As doubles in d. */
 void chunk_roll_doubles(struct chunk_roll *r);
 
-/* ---- integers at a scale ---- */
+/* The bucket of the hour's min or max. */
+int32_t chunk_roll_ordinal(const struct chunk_roll *r, bool max);
 
 double chunk_scaled(int64_t i, unsigned scale, unsigned shift);
+double chunk_power_of_ten(unsigned scale); /* 0 to 6 */
+
+/* ---- sketches (chunk_sketch.c) ---- */
+
+struct chunk_sketcher; /* what the writing side works in */
+
+struct chunk_sketcher *chunk_sketcher_create(void); /* NULL: out of memory */
+void chunk_sketcher_free(struct chunk_sketcher *k);
+/*
+ * Writes the values of a column of n times, of which h1 is the roll-up; there is a known one.
+ * BL_OK, BL_ENOMEM.
+ */
+int chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
+    uint32_t n, const struct chunk_roll *h1);
+/* Fills out (CHUNK_BUCKETS_MAX of room); r ends behind it.  False: ill-formed. */
+bool chunk_sketch_get(
+    struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch_bucket *out, uint32_t *n);
+
+/* ---- raw columns (chunk_raw.c) and time columns (chunk_times.c), writing side ---- */
+
+/* What stands behind a raw column's entry; scratch: n entries.  BL_OK or as bl_seq_put. */
+int chunk_raw_put(struct bl_buf *out, const struct chunk_in *in, const struct chunk_ticks *ticks,
+    double *scratch, struct bl_err *err);
+int chunk_times_put(
+    struct bl_buf *out, int64_t hour_unix_ms, const struct chunk_ticks *ticks, struct bl_err *err);
+
+int chunk_thin_put(struct bl_buf *out, const struct chunk_in *in, const struct chunk_ticks *ticks,
+    double *scratch, struct bl_err *err);
+/* Numbers that may be more than one sequence holds. */
+int chunk_put_values(struct bl_buf *out, const struct bl_seq *s, struct bl_err *err);
+
+/* ---- and reading side ---- */
+
+/* out's arrays have room for n; out->integers is true and out->n 0 before. */
+bool chunk_get_values(struct bl_rd *rd, uint32_t n, struct bl_seq *out);
+/* BL_OK, BL_ECORRUPT, BL_ENOMEM.  out has counts, and no neighbours, before. */
+int chunk_thin_get(struct bl_rd *rd, uint32_t n, uint32_t known, const int64_t *unix_ms,
+    const double *value, struct chunk_thin *out);
+/* One time column; rd has nothing behind it. */
+bool chunk_times_read(struct bl_rd *rd, int64_t hour_unix_ms, uint32_t n, int64_t *unix_ms,
+    struct chunk_run *runs, uint32_t size, uint32_t *n_runs);
+
+/* ---- things that come more than once (chunk_intern.c) ---- */
+
+struct chunk_item {
+	size_t at;
+	uint32_t len, uses, hash;
+};
+
+struct chunk_intern {
+	struct bl_buf bytes;
+	struct chunk_item *item;
+	uint32_t n, size;
+	uint32_t *slot; /* place + 1, or 0 */
+	uint32_t slots; /* a power of two, or 0 */
+};
+
+void chunk_intern_init(struct chunk_intern *t);
+void chunk_intern_free(struct chunk_intern *t);
+void chunk_intern_reset(struct chunk_intern *t);
+/* The place of these bytes, which have one use more now; -1: out of memory. */
+int64_t chunk_intern_add(struct chunk_intern *t, const void *bytes, uint32_t len);
+
+/* ---- the encoder (chunk_enc.c takes columns, chunk_finish.c writes regions) ---- */
+
+struct chunk_piece {
+	uint32_t at, len; /* in the level's bytes */
+};
+
+struct chunk_edge {
+	int64_t first_unix_ms, last_unix_ms, first_boot, last_boot;
+};
+
+struct enc_source {
+	int64_t device;
+	enum bl_stream stream;
+	uint32_t times, n_times;  /* of enc.times */
+	uint32_t edges, n_edges;  /* of enc.edge */
+	struct chunk_piece bytes; /* of enc.time_bytes */
+};
+
+struct enc_times {
+	uint32_t n, len; /* samples; encoded bytes */
+	uint64_t hash;
+	size_t at;                /* of the current source: in enc.ms */
+	size_t runs, n_runs;      /* and in enc.run */
+	struct chunk_ticks ticks; /* its pointers are set when it is used */
+};
+
+struct enc_column {
+	int64_t series;
+	uint32_t source, metric, interval_ms, times;
+	uint32_t shape[2], edge; /* of M5 and H1 */
+	uint8_t counter, unknown, thin, first_own, has_edge;
+	struct chunk_piece piece[CHUNK_LEVELS];
+};
+
+struct chunk_enc {
+	int64_t hour_unix_ms;
+	uint64_t n_samples;
+	struct bl_buf level[CHUNK_LEVELS]; /* bodies, in the order in which they came */
+	struct bl_buf time_bytes;
+	struct chunk_intern metric, shape[2];
+	struct enc_source *source;
+	size_t n_sources, size_sources;
+	struct enc_times *times;
+	size_t n_times, size_times;
+	struct chunk_edge *edge;
+	size_t n_edges, size_edges;
+	struct enc_column *column;
+	size_t n_columns, size_columns;
+	/* Of the current source only. */
+	int64_t *ms;
+	size_t n_ms, size_ms;
+	struct chunk_run *run;
+	size_t n_runs, size_runs;
+	double *scratch;
+	size_t size_scratch;
+	struct chunk_sketcher *sketcher;
+};
+
+/* ---- the index in memory (chunk_index.c) ---- */
+
+struct ix_source {
+	int64_t device;
+	uint32_t first, n; /* raw: of ix.times; a roll-up: of ix.edge */
+	struct chunk_span times;
+	uint8_t stream;
+};
+
+struct ix_times {
+	uint32_t n, offset, len; /* samples; within the source's bytes */
+};
+
+struct ix_metric {
+	uint32_t name, n_series, blocks, offset, dir_len, dir_crc, len;
+	uint8_t name_len;
+};
+
+struct chunk_index {
+	struct chunk_head head;
+	struct ix_source *source;
+	struct ix_times *times;
+	struct chunk_edge *edge;
+	struct ix_metric *metric;
+	uint8_t *shapes;    /* their bytes */
+	uint32_t *shape_at; /* n_shapes + 1 places in it */
+	struct bl_buf names;
+	uint32_t n_sources, n_metrics, n_shapes;
+	size_t n_times, size_times, n_edges, size_edges;
+};
+
+/* Room for more; p is the array's address.  False: out of memory. */
+bool chunk_grow(void *p, size_t n, size_t more, size_t *size, size_t item);
 
 uint32_t chunk_crc(const void *bytes, size_t len);
 

@@ -332,6 +332,12 @@ chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums)
 static const double powers_of_ten[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
 
 double
+chunk_power_of_ten(unsigned scale)
+{
+	return powers_of_ten[scale];
+}
+
+double
 chunk_scaled(int64_t i, unsigned scale, unsigned shift)
 {
 	if (scale == BL_SEQ_SCALE_SHIFT)
@@ -355,4 +361,13 @@ chunk_roll_doubles(struct chunk_roll *r)
 		return;
 	r->d.first = chunk_scaled(r->i.first, r->scale, r->shift);
 	r->d.last = chunk_scaled(r->i.last, r->scale, r->shift);
+}
+
+int32_t
+chunk_roll_ordinal(const struct chunk_roll *r, bool max)
+{
+	if (r->integers)
+		return bl_sketch_ordinal(
+		    chunk_scaled(max ? r->i.max[0] : r->i.min[0], r->scale, r->shift));
+	return bl_sketch_ordinal(max ? r->d.max[0] : r->d.min[0]);
 }

@@ -187,7 +187,7 @@ int64_t chunk_source_find(const struct chunk_index *ix, int64_t device, enum bl_
 /* All columns of one metric.  Metrics ascend by name (memcmp). */
 struct chunk_metric {
 	struct bl_str name; /* borrowed from the index */
-	uint32_t n_series;
+	uint32_t n_series, n_blocks;
 	struct chunk_span dir; /* where its blocks are */
 	uint32_t offset, len; /* the whole section, dir first: what a fleet query reads in one go */
 };
@@ -231,7 +231,7 @@ struct chunk_column {
 	const uint8_t *data, *end;
 	uint32_t ref, edge;
 	uint8_t flags;
-	const uint8_t *shape; /* of a roll-up, when it is not in the index */
+	const uint8_t *shape, *shape_end; /* of a roll-up: in the index, or in the block */
 };
 
 /* A walk over a block's columns, which ascend by (source, series); borrows index and bytes. */
@@ -284,10 +284,9 @@ int chunk_raw_seq(
 /* As doubles, one per time, NaN where unknown; scratch: c->n entries.  unknown may be NULL. */
 int chunk_raw_doubles(const struct chunk_column *c, double *value, uint8_t *unknown,
     int64_t *scratch, struct bl_err *err);
-/* What each sample stands for (c->n entries); unix_ms and value as the two above have given them.
- */
-int chunk_raw_thin(
-    const struct chunk_column *c, const double *value, struct chunk_thin *out, struct bl_err *err);
+/* What each sample stands for (c->n entries); unix_ms and value as read before. */
+int chunk_raw_thin(const struct chunk_column *c, const int64_t *unix_ms, const double *value,
+    struct chunk_thin *out, struct bl_err *err);
 
 /* ---- reading: roll-ups ---- */
 

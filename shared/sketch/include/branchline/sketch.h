@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "branchline/buf.h"
 #include "branchline/err.h"
@@ -35,6 +36,39 @@ uint64_t bl_sketch_count(const struct bl_sketch *s);
  * NaN when it is empty.
  */
 double bl_sketch_quantile(const struct bl_sketch *s, double q);
+/*
+ * A bucket's place in the order of values: 0 is zero, what is positive comes
+ * above, what is negative below.  For those who keep sketches in a form of
+ * their own.
+ */
+#define BL_SKETCH_ORDINAL_MAX 102300
+struct bl_sketch_bucket {
+	int32_t ordinal; /* -BL_SKETCH_ORDINAL_MAX to BL_SKETCH_ORDINAL_MAX */
+	uint64_t count;
+};
+/* value must be finite. */
+static inline int32_t
+bl_sketch_ordinal(double value)
+{
+	uint64_t bits;
+	int32_t at;
+
+	memcpy(&bits, &value, sizeof(bits));
+	/* Times 50, the upper bits are 50 x exponent, then the fiftieth of the mantissa. */
+	at = ((int32_t)(bits >> 52 & 0x7ff) - 1) * 50 + 1 +
+	     (int32_t)(((bits & ((UINT64_C(1) << 52) - 1)) * 50) >> 52);
+	if (at <= 0) /* zero, or a subnormal number */
+		return 0;
+	return bits >> 63 != 0 ? -at : at;
+}
+/*
+ * Adds n buckets, ordinals ascending and within bounds, no count 0: what adding each of their
+ * values would do.  BL_OK; BL_ENOMEM or BL_EFULL (then s is as before).  Fast where s has most of
+ * them already.
+ */
+int bl_sketch_add_buckets(struct bl_sketch *s, const struct bl_sketch_bucket *b, size_t n);
+/* Its buckets in ascending order into out (room for 2 * BL_SKETCH_BUCKETS_MAX + 1); how many. */
+size_t bl_sketch_buckets(const struct bl_sketch *s, struct bl_sketch_bucket *out);
 bool bl_sketch_equal(const struct bl_sketch *a, const struct bl_sketch *b);
 
 /* Canonical: equal contents give equal bytes.  Appends; BL_OK; BL_EFULL when out has failed. */

@@ -1,0 +1,456 @@
+/*
+ * The encoder's end: columns are put in order (metric, source, series), and
+ * each level is written as a region.  README.md has the bytes.
+ */
+#include "chunk_internal.h"
+
+#include <stdlib.h>
+
+/*
+ * A block is read and checked as a whole to get at one series: raw ones hold about twelve, the
+ * others some forty; their entry in the directory costs ten bytes.
+ */
+static const uint32_t block_bytes[CHUNK_LEVELS] = { 4096, 2048, 1024 };
+
+/* A shape's reference when it is not in the index: one beyond. */
+struct shape_refs {
+	uint32_t *ref; /* by place in the intern table */
+	uint32_t *order;
+	uint32_t n; /* in the index */
+};
+
+struct finish {
+	struct chunk_enc *e;
+	uint32_t *source, *source_rank; /* order; and the other way */
+	uint32_t *metric, *metric_rank;
+	uint32_t *column;
+	uint32_t n_metrics;
+	struct shape_refs shapes[2];
+	struct bl_buf sections, dir, blocks, index;
+};
+
+static void
+finish_free(struct finish *f)
+{
+	free(f->source);
+	free(f->source_rank);
+	free(f->metric);
+	free(f->metric_rank);
+	free(f->column);
+	for (unsigned i = 0; i < 2; i++) {
+		free(f->shapes[i].ref);
+		free(f->shapes[i].order);
+	}
+	bl_buf_free(&f->sections);
+	bl_buf_free(&f->dir);
+	bl_buf_free(&f->blocks);
+	bl_buf_free(&f->index);
+}
+
+/* ---- orders ---- */
+
+static int
+by_source(const void *a, const void *b, void *ctx)
+{
+	const struct chunk_enc *e = ctx;
+	const struct enc_source *x = &e->source[*(const uint32_t *)a];
+	const struct enc_source *y = &e->source[*(const uint32_t *)b];
+
+	if (x->device != y->device)
+		return x->device < y->device ? -1 : 1;
+	return (x->stream > y->stream) - (x->stream < y->stream);
+}
+
+static int
+by_name(const void *a, const void *b, void *ctx)
+{
+	const struct chunk_intern *t = ctx;
+	const struct chunk_item *x = &t->item[*(const uint32_t *)a];
+	const struct chunk_item *y = &t->item[*(const uint32_t *)b];
+	const int d =
+	    memcmp(t->bytes.data + x->at, t->bytes.data + y->at, x->len < y->len ? x->len : y->len);
+
+	return d != 0 ? d : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Shapes that come more than once first, the commonest before the others. */
+static int
+by_uses(const void *a, const void *b, void *ctx)
+{
+	const struct chunk_intern *t = ctx;
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	if (t->item[x].uses != t->item[y].uses)
+		return t->item[x].uses > t->item[y].uses ? -1 : 1;
+	return x < y ? -1 : 1;
+}
+
+static int
+by_place(const void *a, const void *b, void *ctx)
+{
+	const struct finish *f = ctx;
+	const struct enc_column *x = &f->e->column[*(const uint32_t *)a];
+	const struct enc_column *y = &f->e->column[*(const uint32_t *)b];
+
+	if (x->metric != y->metric)
+		return f->metric_rank[x->metric] < f->metric_rank[y->metric] ? -1 : 1;
+	if (x->source != y->source)
+		return f->source_rank[x->source] < f->source_rank[y->source] ? -1 : 1;
+	return (x->series > y->series) - (x->series < y->series);
+}
+
+static uint32_t *
+order_of(size_t n, int (*compare)(const void *, const void *, void *), void *ctx, uint32_t **rank)
+{
+	uint32_t *order = malloc((n + 1) * sizeof(*order));
+
+	if (rank != NULL && (*rank = malloc((n + 1) * sizeof(**rank))) == NULL) {
+		free(order);
+		return NULL;
+	}
+	if (order == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, n, sizeof(*order), compare, ctx);
+	for (size_t i = 0; rank != NULL && i < n; i++)
+		(*rank)[order[i]] = (uint32_t)i;
+	return order;
+}
+
+static int
+make_orders(struct finish *f, struct bl_err *err)
+{
+	struct chunk_enc *e = f->e;
+
+	f->source = order_of(e->n_sources, by_source, e, &f->source_rank);
+	f->metric = order_of(e->metric.n, by_name, &e->metric, &f->metric_rank);
+	if (f->source == NULL || f->metric == NULL)
+		return bl_fail(err, BL_ENOMEM, "part: out of memory");
+	f->column = order_of(e->n_columns, by_place, f, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		struct shape_refs *s = &f->shapes[i];
+		const struct chunk_intern *t = &e->shape[i];
+
+		s->order = order_of(t->n, by_uses, &e->shape[i], &s->ref);
+		if (f->column == NULL || s->order == NULL)
+			return bl_fail(err, BL_ENOMEM, "part: out of memory");
+		while (s->n < t->n && t->item[s->order[s->n]].uses > 1)
+			s->n++;
+	}
+	for (size_t i = 1; i < e->n_sources; i++)
+		if (by_source(&f->source[i - 1], &f->source[i], e) == 0)
+			return bl_fail(err, BL_EINVAL, "part: device %lld in two pieces",
+			    (long long)e->source[f->source[i]].device);
+	for (size_t i = 1; i < e->n_columns; i++)
+		if (by_place(&f->column[i - 1], &f->column[i], f) == 0)
+			return bl_fail(err, BL_EINVAL, "part: series %lld twice",
+			    (long long)e->column[f->column[i]].series);
+	f->n_metrics = 1;
+	for (size_t i = 1; i < e->n_columns; i++)
+		f->n_metrics +=
+		    e->column[f->column[i]].metric != e->column[f->column[i - 1]].metric;
+	return BL_OK;
+}
+
+/* ---- blocks ---- */
+
+/* What an entry's fields are told apart from; the reader has the same. */
+struct entry_state {
+	uint32_t source, interval_ms;
+	int64_t series, step[2];
+};
+
+static uint8_t
+entry_flags(const struct enc_column *c, unsigned level)
+{
+	uint8_t flags = c->counter ? COL_COUNTER : 0;
+
+	if (level == CHUNK_RAW) {
+		flags |= c->unknown ? COL_UNKNOWN : 0;
+		flags |= c->thin ? COL_THIN : 0;
+	} else {
+		flags |= c->has_edge && c->edge != 0 ? COL_UNKNOWN : 0;
+		flags |= c->first_own ? COL_THIN : 0;
+	}
+	return flags;
+}
+
+static void
+put_entry(struct finish *f, const struct enc_column *c, unsigned level, struct entry_state *st)
+{
+	const uint32_t source = f->source_rank[c->source], ahead = source - st->source;
+	const int64_t step = (int64_t)((uint64_t)c->series - (uint64_t)st->series);
+	const struct shape_refs *shapes = level == CHUNK_RAW ? NULL : &f->shapes[level - 1];
+	const struct chunk_intern *t = level == CHUNK_RAW ? NULL : &f->e->shape[level - 1];
+	const uint32_t shape = level == CHUNK_RAW ? 0 : c->shape[level - 1];
+	uint32_t ref = level == CHUNK_RAW ? c->times : shapes->ref[shape];
+	struct bl_buf *out = &f->blocks;
+	uint8_t flags = entry_flags(c, level);
+
+	if (shapes != NULL && ref > shapes->n)
+		ref = shapes->n;
+	flags |= (uint8_t)(ahead > 1 ? COL_STEP_STATED : ahead);
+	flags |= step != st->step[ahead > 0] ? COL_SERIES : 0;
+	flags |= c->interval_ms != st->interval_ms ? COL_INTERVAL : 0;
+	flags |= ref != 0 || (shapes != NULL && shapes->n == 0) ? COL_REF : 0;
+	bl_buf_u8(out, flags);
+	if (ahead > 1)
+		bl_buf_varint(out, ahead);
+	if ((flags & COL_SERIES) != 0)
+		bl_buf_zigzag(out, step);
+	if ((flags & COL_INTERVAL) != 0)
+		bl_buf_varint(out, c->interval_ms);
+	if ((flags & COL_REF) != 0)
+		bl_buf_varint(out, ref);
+	if (shapes != NULL && ref == shapes->n)
+		bl_buf_bytes(out, t->bytes.data + t->item[shape].at, t->item[shape].len);
+	if (level != CHUNK_RAW && (flags & COL_UNKNOWN) != 0)
+		bl_buf_varint(out, c->edge);
+	bl_buf_varint(out, c->piece[level].len);
+	bl_buf_bytes(out, f->e->level[level].data + c->piece[level].at, c->piece[level].len);
+	st->source = source;
+	st->series = c->series;
+	st->step[ahead > 0] = step;
+	st->interval_ms = c->interval_ms;
+}
+
+/* One block from column first on; returns the first one behind it. */
+static size_t
+put_block(struct finish *f, size_t first, size_t end, unsigned level, uint32_t *last_source)
+{
+	const struct chunk_enc *e = f->e;
+	const size_t at = f->blocks.len;
+	const uint32_t begin = f->source_rank[e->column[f->column[first]].source];
+	struct entry_state st = { .source = begin };
+	size_t i = first;
+
+	do {
+		put_entry(f, &e->column[f->column[i++]], level, &st);
+	} while (i < end && f->blocks.len - at < block_bytes[level]);
+	bl_buf_varint(&f->dir, i - first);
+	bl_buf_varint(&f->dir, begin - *last_source);
+	bl_buf_varint(&f->dir, st.source - begin);
+	bl_buf_varint(&f->dir, f->blocks.len - at);
+	bl_buf_u32(
+	    &f->dir, f->blocks.failed ? 0 : chunk_crc(f->blocks.data + at, f->blocks.len - at));
+	*last_source = st.source;
+	return i;
+}
+
+/* ---- sections ---- */
+
+static void
+put_name(struct finish *f, uint32_t metric, uint32_t before)
+{
+	const struct chunk_intern *t = &f->e->metric;
+	const struct chunk_item *m = &t->item[metric], *b = &t->item[before];
+	const uint8_t *name = t->bytes.data + m->at;
+	uint32_t same = 0;
+
+	while (metric != before && same < m->len && same < b->len &&
+	       name[same] == t->bytes.data[b->at + same])
+		same++;
+	bl_buf_varint(&f->index, same);
+	bl_buf_blob(&f->index, name + same, m->len - same);
+}
+
+/* The columns of one metric, first.. of f->column; returns the first one behind them. */
+static size_t
+put_section(struct finish *f, size_t first, uint32_t before, unsigned level)
+{
+	const struct chunk_enc *e = f->e;
+	const uint32_t metric = e->column[f->column[first]].metric;
+	uint32_t last_source = 0, blocks = 0;
+	size_t end = first;
+
+	while (end < e->n_columns && e->column[f->column[end]].metric == metric)
+		end++;
+	bl_buf_reset(&f->dir);
+	bl_buf_reset(&f->blocks);
+	for (size_t i = first; i < end; blocks++)
+		i = put_block(f, i, end, level, &last_source);
+	put_name(f, metric, before);
+	bl_buf_varint(&f->index, end - first);
+	bl_buf_varint(&f->index, blocks);
+	bl_buf_varint(&f->index, f->dir.len);
+	bl_buf_u32(&f->index, f->dir.failed ? 0 : chunk_crc(f->dir.data, f->dir.len));
+	bl_buf_varint(&f->index, f->blocks.len);
+	bl_buf_bytes(&f->sections, f->dir.data, f->dir.len);
+	bl_buf_bytes(&f->sections, f->blocks.data, f->blocks.len);
+	f->sections.failed = f->sections.failed || f->dir.failed || f->blocks.failed;
+	return end;
+}
+
+/* ---- index ---- */
+
+static void
+put_edges(struct finish *f, const struct enc_source *s, int64_t *boot)
+{
+	const struct chunk_enc *e = f->e;
+	const int64_t last_ms = e->hour_unix_ms + CHUNK_HOUR_MS - 1;
+
+	bl_buf_varint(&f->index, s->n_edges);
+	for (uint32_t i = 0; i < s->n_edges; i++) {
+		const struct chunk_edge *g = &e->edge[s->edges + i];
+
+		bl_buf_varint(&f->index, (uint64_t)(g->first_unix_ms - e->hour_unix_ms));
+		bl_buf_varint(&f->index, (uint64_t)(last_ms - g->last_unix_ms));
+		bl_buf_zigzag(&f->index, (int64_t)((uint64_t)g->first_boot - (uint64_t)*boot));
+		bl_buf_zigzag(
+		    &f->index, (int64_t)((uint64_t)g->last_boot - (uint64_t)g->first_boot));
+		*boot = g->last_boot;
+	}
+}
+
+static void
+put_times(struct finish *f, const struct enc_source *s)
+{
+	const struct chunk_enc *e = f->e;
+
+	bl_buf_varint(&f->index, s->n_times);
+	if (s->n_times > 0)
+		bl_buf_u32(&f->index, chunk_crc(e->time_bytes.data + s->bytes.at, s->bytes.len));
+	for (uint32_t i = 0; i < s->n_times; i++) {
+		bl_buf_varint(&f->index, e->times[s->times + i].n);
+		bl_buf_varint(&f->index, e->times[s->times + i].len);
+	}
+}
+
+static void
+put_sources(struct finish *f, unsigned level)
+{
+	const struct chunk_enc *e = f->e;
+	int64_t device = 0, boot = 0;
+
+	bl_buf_varint(&f->index, e->n_sources);
+	for (size_t i = 0; i < e->n_sources; i++) {
+		const struct enc_source *s = &e->source[f->source[i]];
+		const uint64_t ahead = (uint64_t)s->device - (uint64_t)device;
+
+		if (i == 0)
+			bl_buf_zigzag(&f->index, s->device);
+		else
+			bl_buf_varint(&f->index, ahead);
+		bl_buf_u8(&f->index, (uint8_t)s->stream);
+		device = s->device;
+		if (level == CHUNK_RAW)
+			put_times(f, s);
+		else
+			put_edges(f, s, &boot);
+	}
+}
+
+static void
+put_shapes(struct finish *f, unsigned level)
+{
+	const struct shape_refs *s = &f->shapes[level - 1];
+	const struct chunk_intern *t = &f->e->shape[level - 1];
+
+	bl_buf_varint(&f->index, s->n);
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct chunk_item *m = &t->item[s->order[i]];
+
+		bl_buf_bytes(&f->index, t->bytes.data + m->at, m->len);
+	}
+}
+
+/* ---- regions ---- */
+
+static void
+put_head(struct finish *f, unsigned level, size_t region, struct bl_buf *out)
+{
+	const struct chunk_enc *e = f->e;
+	const size_t at = out->len;
+
+	bl_buf_bytes(out, CHUNK_MAGIC, CHUNK_MAGIC_LEN);
+	bl_buf_u8(out, CHUNK_FORMAT);
+	bl_buf_u8(out, (uint8_t)level);
+	bl_buf_u64(out, (uint64_t)e->hour_unix_ms);
+	bl_buf_u32(out, (uint32_t)region);
+	bl_buf_u32(out, (uint32_t)f->index.len);
+	bl_buf_u32(out, chunk_crc(f->index.data, f->index.len));
+	bl_buf_u32(out, (uint32_t)e->n_columns);
+	bl_buf_u64(out, e->n_samples);
+	bl_buf_u32(out, 0);
+	if (!out->failed)
+		bl_buf_u32(out, chunk_crc(out->data + at, CHUNK_HEAD_BYTES - 4));
+}
+
+static int
+write_region(struct finish *f, unsigned level, struct bl_buf *out)
+{
+	const struct chunk_enc *e = f->e;
+	uint32_t before = e->column[f->column[0]].metric;
+	size_t region;
+
+	bl_buf_reset(&f->index);
+	bl_buf_reset(&f->sections);
+	put_sources(f, level);
+	if (level != CHUNK_RAW)
+		put_shapes(f, level);
+	bl_buf_varint(&f->index, f->n_metrics);
+	for (size_t i = 0, end; i < e->n_columns; i = end) {
+		end = put_section(f, i, before, level);
+		before = e->column[f->column[i]].metric;
+	}
+	for (size_t i = 0; level == CHUNK_RAW && i < e->n_sources; i++) {
+		const struct enc_source *s = &e->source[f->source[i]];
+
+		bl_buf_bytes(&f->sections, e->time_bytes.data + s->bytes.at, s->bytes.len);
+	}
+	region = CHUNK_HEAD_BYTES + f->index.len + f->sections.len;
+	if (f->index.failed || f->sections.failed)
+		return BL_ENOMEM;
+	if (region > CHUNK_REGION_MAX || region > out->cap - out->len)
+		return BL_EFULL;
+	put_head(f, level, region, out);
+	bl_buf_bytes(out, f->index.data, f->index.len);
+	bl_buf_bytes(out, f->sections.data, f->sections.len);
+	return out->failed ? BL_ENOMEM : BL_OK;
+}
+
+static void
+count(const struct finish *f, struct chunk_counts *c)
+{
+	const struct chunk_enc *e = f->e;
+
+	c->samples = e->n_samples;
+	c->series = (uint32_t)e->n_columns;
+	c->sources = (uint32_t)e->n_sources;
+	c->metrics = f->n_metrics;
+}
+
+int
+chunk_enc_finish(struct chunk_enc *e, struct bl_buf out[CHUNK_LEVELS], struct chunk_counts *counts,
+    struct bl_err *err)
+{
+	struct finish f = { .e = e };
+	size_t before[CHUNK_LEVELS];
+	int rc;
+
+	if (e->n_columns == 0)
+		return bl_fail(err, BL_EINVAL, "part: no series");
+	bl_buf_init(&f.sections, CHUNK_REGION_MAX);
+	bl_buf_init(&f.dir, CHUNK_REGION_MAX);
+	bl_buf_init(&f.blocks, CHUNK_REGION_MAX);
+	bl_buf_init(&f.index, CHUNK_REGION_MAX);
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		before[l] = out[l].len;
+	if ((rc = make_orders(&f, err)) < 0)
+		goto done;
+	for (unsigned l = 0; rc == BL_OK && l < CHUNK_LEVELS; l++)
+		rc = write_region(&f, l, &out[l]);
+	if (rc == BL_OK && counts != NULL)
+		count(&f, counts);
+	for (unsigned l = 0; rc < 0 && l < CHUNK_LEVELS; l++) {
+		out[l].len = before[l];
+		out[l].failed = false;
+	}
+	if (rc < 0)
+		rc = bl_fail(err, rc, "part: %s",
+		    rc == BL_EFULL ? "a region passes its cap" : "out of memory");
+done:
+	finish_free(&f);
+	return rc;
+}

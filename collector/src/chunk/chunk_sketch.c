@@ -1,0 +1,392 @@
+/*
+ * The values of an hour as buckets of bl_sketch.  Where they begin and end
+ * follows from the hour's min and max, how many there are from its count, so
+ * only the counts between are written: of every bucket, or of those that are not
+ * empty with the way from one to the next, whichever is shorter.  Both go
+ * by Rice codes whose parameter follows the numbers before.
+ */
+#include "chunk_internal.h"
+
+#include <stdlib.h>
+
+#define SPAN_MAX 16384u /* buckets that are counted in an array; beyond, they are sorted */
+
+/* ---- from values to buckets ---- */
+
+struct chunk_sketcher {
+	struct bl_sketch_bucket bucket[CHUNK_BUCKETS_MAX];
+	uint32_t n;
+	uint32_t hist[SPAN_MAX];
+	int32_t *ordinal;
+	size_t size;
+	struct bl_sketch *many; /* for what has too many */
+};
+
+struct chunk_sketcher *
+chunk_sketcher_create(void)
+{
+	struct chunk_sketcher *k = calloc(1, sizeof(*k));
+
+	if (k != NULL && (k->many = bl_sketch_create()) == NULL) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void
+chunk_sketcher_free(struct chunk_sketcher *k)
+{
+	if (k == NULL)
+		return;
+	bl_sketch_free(k->many);
+	free(k->ordinal);
+	free(k);
+}
+
+static bool
+reserve(struct chunk_sketcher *k, size_t n)
+{
+	int32_t *more;
+
+	if (n <= k->size)
+		return true;
+	if ((more = realloc(k->ordinal, n * sizeof(*more))) == NULL)
+		return false;
+	k->ordinal = more;
+	k->size = n;
+	return true;
+}
+
+static void
+find_ordinals(struct chunk_sketcher *k, const struct bl_seq *s)
+{
+	if (!s->integers) {
+		for (uint32_t i = 0; i < s->n; i++)
+			k->ordinal[i] = bl_sketch_ordinal(s->d[i]);
+	} else if (s->scale == BL_SEQ_SCALE_SHIFT) {
+		const double factor = chunk_scaled(1, s->scale, s->shift);
+
+		for (uint32_t i = 0; i < s->n; i++)
+			k->ordinal[i] = bl_sketch_ordinal((double)s->i[i] * factor);
+	} else {
+		const double divisor = chunk_power_of_ten(s->scale);
+
+		for (uint32_t i = 0; i < s->n; i++)
+			k->ordinal[i] = bl_sketch_ordinal((double)s->i[i] / divisor);
+	}
+}
+
+static void
+count_all(struct chunk_sketcher *k, uint32_t n, int32_t least, uint32_t span)
+{
+	memset(k->hist, 0, span * sizeof(k->hist[0]));
+	for (uint32_t i = 0; i < n; i++)
+		k->hist[k->ordinal[i] - least]++;
+	k->n = 0;
+	for (uint32_t i = 0; i < span; i++) {
+		if (k->hist[i] == 0)
+			continue;
+		k->bucket[k->n++] = (struct bl_sketch_bucket){ least + (int32_t)i, k->hist[i] };
+	}
+}
+
+static int
+by_ordinal(const void *a, const void *b)
+{
+	const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Through a sketch, which joins buckets beyond its cap. */
+static bool
+sort_all(struct chunk_sketcher *k, uint32_t n)
+{
+	struct bl_sketch_bucket *some = k->bucket;
+
+	qsort(k->ordinal, n, sizeof(*k->ordinal), by_ordinal);
+	bl_sketch_reset(k->many);
+	for (uint32_t i = 0; i < n;) {
+		uint32_t m = 0;
+
+		for (; i < n && m < BL_SKETCH_BUCKETS_MAX; m++) {
+			const uint32_t first = i;
+
+			while (i < n && k->ordinal[i] == k->ordinal[first])
+				i++;
+			some[m] = (struct bl_sketch_bucket){ k->ordinal[first], i - first };
+		}
+		if (bl_sketch_add_buckets(k->many, some, m) < 0)
+			return false;
+	}
+	k->n = (uint32_t)bl_sketch_buckets(k->many, k->bucket);
+	return true;
+}
+
+/* Thinned ones weigh what they stand for. */
+static bool
+weigh_all(struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n)
+{
+	bl_sketch_reset(k->many);
+	for (uint32_t j = 0, i = 0; i < in->values->n && j < n; j++) {
+		struct bl_sketch_bucket one = { k->ordinal[i], 1 };
+
+		if (in->unknown != NULL && in->unknown[j] != BL_KNOWN)
+			continue;
+		if (in->thin[j].thin.count > 1)
+			one.count = in->thin[j].thin.count;
+		i++;
+		if (bl_sketch_add_buckets(k->many, &one, 1) < 0)
+			return false;
+	}
+	k->n = (uint32_t)bl_sketch_buckets(k->many, k->bucket);
+	return true;
+}
+
+static bool
+find_buckets(struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n)
+{
+	const struct bl_seq *s = in->values;
+	int32_t least, most;
+
+	if (!reserve(k, s->n))
+		return false;
+	find_ordinals(k, s);
+	if (in->thin != NULL)
+		return weigh_all(k, in, n);
+	least = most = k->ordinal[0];
+	for (uint32_t i = 1; i < s->n; i++) {
+		least = k->ordinal[i] < least ? k->ordinal[i] : least;
+		most = k->ordinal[i] > most ? k->ordinal[i] : most;
+	}
+	if ((uint32_t)(most - least) >= SPAN_MAX || s->n > BL_SKETCH_BUCKETS_MAX)
+		return sort_all(k, s->n);
+	count_all(k, s->n, least, (uint32_t)(most - least) + 1);
+	return true;
+}
+
+/* ---- adaptive codes ---- */
+
+/* A Rice parameter that follows the mean of what was coded. */
+struct pace {
+	int64_t mean; /* times 16 */
+};
+
+static inline unsigned
+pace_k(const struct pace *p)
+{
+	return chunk_bit_length((uint64_t)p->mean >> 5);
+}
+
+static inline void
+pace_step(struct pace *p, uint64_t v)
+{
+	/* Beyond 2^40 the parameter does not matter any more. */
+	const int64_t seen = v >> 40 != 0 ? INT64_C(1) << 44 : (int64_t)(v << 4);
+
+	p->mean += (seen - p->mean) >> 2;
+	p->mean = p->mean < 0 ? 0 : p->mean;
+}
+
+/* Writes, or with w NULL only counts. */
+static void
+put_paced(struct chunk_bits_w *w, struct pace *p, uint64_t v, uint64_t *bits)
+{
+	const unsigned k = pace_k(p);
+
+	if (w != NULL)
+		chunk_put_rice(w, v, k);
+	*bits += chunk_rice_bits(v, k);
+	pace_step(p, v);
+}
+
+static uint64_t
+get_paced(struct chunk_bits_r *r, struct pace *p)
+{
+	const uint64_t v = chunk_get_rice(r, pace_k(p));
+
+	pace_step(p, v);
+	return v;
+}
+
+/* Between the ends, which count 1 each at least, `rest` values are to be shared out. */
+static struct pace
+pace_counts(uint64_t rest, uint32_t span)
+{
+	return (struct pace){ (int64_t)((rest << 4) / span) };
+}
+
+/* ---- writing ---- */
+
+static uint64_t
+put_dense(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
+{
+	struct pace p = pace_counts(rest, span);
+	uint64_t bits = 0;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i + 1 < span && rest > 0; i++) {
+		const bool there = k->bucket[at].ordinal == k->bucket[0].ordinal + (int32_t)i;
+		const uint64_t count = there ? k->bucket[at++].count - (i == 0) : 0;
+
+		put_paced(w, &p, count, &bits);
+		rest -= count;
+	}
+	return bits;
+}
+
+static uint64_t
+put_sparse(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
+{
+	struct pace counts = { 16 }, steps = { (int64_t)span * 2 };
+	uint64_t bits = 0;
+
+	put_paced(w, &counts, k->bucket[0].count - 1, &bits);
+	rest -= k->bucket[0].count - 1;
+	for (uint32_t i = 1; i < k->n && rest > 0; i++) {
+		put_paced(w, &steps,
+		    (uint64_t)(k->bucket[i].ordinal - k->bucket[i - 1].ordinal - 1), &bits);
+		if (i + 1 == k->n)
+			break;
+		put_paced(w, &counts, k->bucket[i].count - 1, &bits);
+		rest -= k->bucket[i].count;
+	}
+	return bits;
+}
+
+int
+chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
+    uint32_t n, const struct chunk_roll *h1)
+{
+	const struct bl_sketch_bucket *const first = k->bucket, *last;
+	uint32_t span;
+	uint64_t rest;
+	bool stated;
+
+	if (!find_buckets(k, in, n))
+		return BL_ENOMEM;
+	last = &k->bucket[k->n - 1];
+	span = (uint32_t)(last->ordinal - first->ordinal) + 1;
+	stated = first->ordinal != chunk_roll_ordinal(h1, false) ||
+		 last->ordinal != chunk_roll_ordinal(h1, true);
+	chunk_put_few(w, stated, 1);
+	if (stated) {
+		chunk_put_num(w, bl_zigzag(first->ordinal));
+		chunk_put_num(w, span - 1);
+	}
+	if (span == 1)
+		return BL_OK;
+	rest = h1->shape.known[0] - 2;
+	if (span / 8 < k->n && put_dense(NULL, k, rest, span) <= put_sparse(NULL, k, rest, span)) {
+		chunk_put_few(w, 0, 1);
+		(void)put_dense(w, k, rest, span);
+	} else {
+		chunk_put_few(w, 1, 1);
+		(void)put_sparse(w, k, rest, span);
+	}
+	return BL_OK;
+}
+
+/* ---- reading ---- */
+
+struct reading {
+	struct chunk_bits_r *r;
+	struct bl_sketch_bucket *out;
+	uint32_t n;
+	int32_t first, last;
+	uint64_t rest;
+};
+
+static bool
+give(struct reading *g, int32_t ordinal, uint64_t count)
+{
+	if (g->n == CHUNK_BUCKETS_MAX)
+		return false;
+	g->out[g->n++] = (struct bl_sketch_bucket){ ordinal, count };
+	return true;
+}
+
+static bool
+get_dense(struct reading *g, uint32_t span)
+{
+	struct pace p = pace_counts(g->rest, span);
+
+	for (uint32_t i = 0; i + 1 < span; i++) {
+		const uint64_t more = g->rest > 0 ? get_paced(g->r, &p) : 0;
+		const uint64_t count = more + (i == 0);
+
+		if (more > g->rest || (count > 0 && !give(g, g->first + (int32_t)i, count)))
+			return false;
+		g->rest -= more;
+		if (g->rest == 0)
+			break;
+	}
+	return true;
+}
+
+static bool
+get_sparse(struct reading *g, uint32_t span)
+{
+	struct pace counts = { 16 }, steps = { (int64_t)span * 2 };
+	uint64_t more = get_paced(g->r, &counts), step;
+	int32_t at = g->first;
+
+	if (more > g->rest)
+		return false;
+	g->rest -= more;
+	if (!give(g, at, more + 1))
+		return false;
+	while (g->rest > 0) {
+		step = get_paced(g->r, &steps);
+		if (step >= (uint64_t)(g->last - at))
+			return false;
+		at += (int32_t)step + 1;
+		if (at == g->last)
+			break;
+		more = get_paced(g->r, &counts);
+		if (more >= g->rest || !give(g, at, more + 1))
+			return false;
+		g->rest -= more + 1;
+	}
+	return true;
+}
+
+bool
+chunk_sketch_get(
+    struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch_bucket *out, uint32_t *n)
+{
+	struct reading g = { .r = r, .out = out };
+	const uint64_t known = h1->shape.known[0];
+	uint64_t span;
+	bool ok = true;
+
+	if (chunk_get_bits(r, 1) != 0) {
+		const int64_t first = bl_unzigzag(chunk_get_num(r));
+
+		span = chunk_get_num(r);
+		if (first < -BL_SKETCH_ORDINAL_MAX || first > BL_SKETCH_ORDINAL_MAX ||
+		    span > (uint64_t)(BL_SKETCH_ORDINAL_MAX - first))
+			return false;
+		g.first = (int32_t)first;
+		g.last = g.first + (int32_t)span;
+	} else {
+		g.first = chunk_roll_ordinal(h1, false);
+		g.last = chunk_roll_ordinal(h1, true);
+		if (g.first > g.last)
+			return false;
+		span = (uint64_t)(g.last - g.first);
+	}
+	if (span == 0) {
+		(void)give(&g, g.first, known);
+	} else {
+		if (known < 2)
+			return false;
+		g.rest = known - 2;
+		ok = chunk_get_bits(r, 1) == 0 ? get_dense(&g, (uint32_t)span + 1)
+					       : get_sparse(&g, (uint32_t)span + 1);
+		ok = ok && give(&g, g.last, g.rest + 1);
+	}
+	*n = g.n;
+	return ok && chunk_bits_ok(r);
+}
