@@ -38,23 +38,6 @@ check(int rc, const struct bl_err *err)
 	exit(1);
 }
 
-static const struct {
-	unsigned end;
-	const char *name;
-} kinds[] = { { 12, "cpu_used_pct" }, { 15, "load" }, { 21, "memory_bytes" }, { 33, "fs_bytes" },
-	{ 43, "disk_ops" }, { 59, "net_bytes" }, { 64, "process" }, { 84, "probe_ms" },
-	{ 96, "step_s" }, { 100, "other" } };
-
-static unsigned
-kind_of(unsigned i)
-{
-	unsigned k = 0;
-
-	while (i >= kinds[k].end)
-		k++;
-	return k;
-}
-
 /* The coarsest scale that holds all values, as a batch's column has it. */
 static void
 to_seq(const double *v, unsigned n, struct bl_seq *s)
@@ -96,10 +79,13 @@ make_hour(struct device *d, unsigned id, int64_t hour)
 	static double v[SERIES][TICKS];
 
 	for (unsigned t = 0; t < TICKS; t++) {
-		d->ms[t] = hour + (int64_t)(id * 37 % 9900) + 10000 * (int64_t)t +
-			   (int64_t)(mix_uniform() * 20);
+		double tick[MIX_SERIES];
+
+		d->ms[t] =
+		    hour + (int64_t)(id * 37 % 9900) + 10000 * (int64_t)t + mix_jitter_ms(&d->mix);
+		mix_tick(&d->mix, tick);
 		for (unsigned i = 0; i < SERIES; i++)
-			v[i][t] = mix_next(&d->mix, i);
+			v[i][t] = tick[i];
 	}
 	for (unsigned i = 0; i < SERIES; i++) {
 		d->seq[i] = (struct bl_seq){ .i = d->value[i] };
@@ -107,17 +93,10 @@ make_hour(struct device *d, unsigned id, int64_t hour)
 	}
 }
 
-static bool
-is_counter(unsigned i)
-{
-	return i >= 33 && i < 59;
-}
-
 static void
-add_device(struct chunk_enc *e, const struct device *d, unsigned id, int only)
+add_device(struct chunk_enc *e, const struct device *d, unsigned id, const char *only)
 {
 	const struct chunk_run run = { id + 1, HOUR - 86400000, TICKS };
-	char name[BL_NAME_MAX];
 	struct bl_err err;
 	int times;
 
@@ -125,15 +104,15 @@ add_device(struct chunk_enc *e, const struct device *d, unsigned id, int only)
 	check(times, &err);
 	for (unsigned i = 0; i < SERIES; i++) {
 		struct chunk_in in = { .series = (int64_t)id * SERIES + i + 1,
-			.kind = is_counter(i) ? BL_COUNTER : BL_GAUGE,
+			.kind = mix_series(i)->kind,
 			.interval_ms = 10000,
 			.times = times,
 			.values = &d->seq[i] };
 
-		if (only >= 0 && kind_of(i) != (unsigned)only)
+		if (only != NULL && strcmp(mix_series(i)->group, only) != 0)
 			continue;
-		(void)snprintf(name, sizeof(name), "%s_%02u", kinds[kind_of(i)].name, i);
-		in.metric = (struct bl_str){ name, strlen(name) };
+		in.metric.p = mix_series(i)->metric;
+		in.metric.len = strlen(in.metric.p);
 		check(chunk_enc_column(e, &in, &err), &err);
 	}
 }
@@ -252,7 +231,7 @@ struct figures {
 };
 
 static void
-write_part(struct chunk_enc *e, const struct device *d, unsigned devices, int only,
+write_part(struct chunk_enc *e, const struct device *d, unsigned devices, const char *only,
     struct bl_buf out[CHUNK_LEVELS], struct figures *f)
 {
 	struct chunk_counts counts;
@@ -300,20 +279,22 @@ main(int argc, char **argv)
 	if (d == NULL || e == NULL || sketch == NULL)
 		return 1;
 	for (unsigned i = 0; i < devices; i++) {
-		mix_init(&d[i].mix, SERIES);
+		mix_init(&d[i].mix, 1, i);
 		make_hour(&d[i], i, HOUR);
 	}
 	init_out(out);
-	for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		write_part(e, d, devices, (int)k, out, &f);
-		print_sizes(kinds[k].name, &f);
+	for (unsigned k = 0; k < SERIES; k++) {
+		if (k > 0 && strcmp(mix_series(k)->group, mix_series(k - 1)->group) == 0)
+			continue;
+		write_part(e, d, devices, mix_series(k)->group, out, &f);
+		print_sizes(mix_series(k)->group, &f);
 		for (unsigned l = 0; l < CHUNK_LEVELS; l++)
 			bl_buf_reset(&out[l]);
 	}
 	for (unsigned r = 0; r < rounds; r++) {
 		for (unsigned l = 0; l < CHUNK_LEVELS; l++)
 			bl_buf_reset(&out[l]);
-		write_part(e, d, devices, -1, out, &f);
+		write_part(e, d, devices, NULL, out, &f);
 		(void)printf("encode %.2f ns/sample\n", f.ns / f.samples);
 		(void)printf("finish %.2f ns/sample\n", f.finish_ns / f.samples);
 	}

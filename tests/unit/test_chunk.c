@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../perf/mix.h"
+#include "mix.h"
 #include "chunk_kit.h"
 #include "folder.h"
 #include "nomem.h"
@@ -436,7 +436,7 @@ static void
 a_part_is_as_small_as_it_is_said_to_be(void **state)
 {
 	enum { DEVICES = 4, SERIES = 100, TICKS = 360 };
-	static struct mix mix[DEVICES];
+	struct mix mix;
 	static int64_t ints[TICKS], ms[TICKS];
 	static double v[DEVICES][SERIES][TICKS];
 	const struct chunk_run run = { 1, 0, TICKS };
@@ -451,24 +451,26 @@ a_part_is_as_small_as_it_is_said_to_be(void **state)
 	for (unsigned d = 0; d < DEVICES; d++) {
 		int times;
 
-		mix_init(&mix[d], SERIES);
+		mix_init(&mix, 1, d);
 		for (unsigned t = 0; t < TICKS; t++) {
-			ms[t] = KIT_HOUR + 10000 * (int64_t)t + (int64_t)(mix_uniform() * 20);
+			double tick[MIX_SERIES];
+
+			ms[t] = KIT_HOUR + 10000 * (int64_t)t + mix_jitter_ms(&mix);
+			mix_tick(&mix, tick);
 			for (unsigned i = 0; i < SERIES; i++)
-				v[d][i][t] = mix_next(&mix[d], i);
+				v[d][i][t] = tick[i];
 		}
 		times = chunk_enc_times(e, d, BL_STREAM_HOST, ms, TICKS, &run, 1, &err);
 		assert_true(times >= 0);
 		for (unsigned i = 0; i < SERIES; i++) {
 			struct bl_seq q = { .i = ints, .d = v[d][i], .n = TICKS };
-			char name[BL_NAME_MAX];
+			const char *name = mix_series(i)->metric;
 			struct chunk_in in = { .series = d * SERIES + i,
-				.kind = i >= 33 && i < 59 ? BL_COUNTER : BL_GAUGE,
+				.kind = mix_series(i)->kind,
 				.interval_ms = 10000,
 				.times = times,
 				.values = &q };
 
-			(void)snprintf(name, sizeof(name), "m%u", i);
 			in.metric = (struct bl_str){ name, strlen(name) };
 			kit_seq(&q);
 			assert_int_equal(chunk_enc_column(e, &in, &err), BL_OK);
