@@ -13,6 +13,7 @@
 extern const unsigned char control_sql_001[];
 extern const unsigned char control_sql_002[];
 extern const unsigned char control_sql_003[];
+extern const unsigned char control_sql_004[];
 
 static const struct migration {
 	int n;
@@ -22,6 +23,7 @@ static const struct migration {
 	{ 1, "base", control_sql_001 },
 	{ 2, "evaluation", control_sql_002 },
 	{ 3, "operator", control_sql_003 },
+	{ 4, "packed", control_sql_004 },
 };
 
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))

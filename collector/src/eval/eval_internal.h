@@ -28,6 +28,8 @@
 #define EVAL_NO_DATA_MS     10000
 #define EVAL_LIVE_MS        300000 /* what came within this of its end is live */
 #define EVAL_REDO_SLICE     8u    /* subjects of one step */
+#define EVAL_LOG_COVERS     500u  /* of one step, of hours whose batches are gone */
+#define EVAL_RETAINED_MS    600000 /* how often it is asked what retention has taken */
 
 /* Of a span: smaller first. */
 enum eval_priority { EVAL_LIVE = 0, EVAL_PAST = 1, EVAL_ANEW = 2 };
@@ -79,6 +81,8 @@ struct eval {
 	bool waiting_left;    /* of what waits: not all of it was looked at */
 	int64_t retried_maps; /* store_log_head.maps when it was; -1: all of it must be, again */
 	struct eval_waiters waiters;
+	/* Of what is older samples are not there one by one any more; as of the other instant. */
+	int64_t retained_unix_ms, retained_mono_ms;
 
 	/* the thread */
 	pthread_t thread;

@@ -164,6 +164,47 @@ take_moved_batch(void *ctx, const struct store_log_batch *b)
 	return t->rc >= 0;
 }
 
+/* ---- hours whose batches are gone ---- */
+
+static bool
+take_cover(void *ctx, const struct store_log_moved *m)
+{
+	struct take *t = ctx;
+
+	(void)take_moved(ctx, m);
+	return t->rc >= 0 && !eval_tx_late(t->tx);
+}
+
+/* The place in coverage; -1: it has been gone through. */
+static int
+cover_place(struct sqlite3 *db, int64_t *out, struct bl_err *err)
+{
+	return control_sql_int(
+	    db, err, -1, out, "SELECT coalesce(cover_id, -1) FROM eval", "");
+}
+
+/* Its batches told of their events when they came, and still do; here it is about samples. */
+static int
+take_covers(struct take *t, bool *left, struct bl_err *err)
+{
+	int64_t after, reached;
+	int rc;
+
+	*left = false;
+	if ((rc = cover_place(t->tx->db, &after, err)) < 0 || after < 0)
+		return rc;
+	rc = store_log_covers(
+	    t->tx->e->telemetry, after, EVAL_LOG_COVERS, take_cover, t, &reached, err);
+	if (t->rc < 0)
+		return t->rc;
+	if (rc < 0)
+		return rc;
+	*left = reached < INT64_MAX;
+	t->n += *left;
+	return *left ? control_sql_run(t->tx->db, err, "UPDATE eval SET cover_id = ?", "i", reached)
+		     : control_sql_run(t->tx->db, err, "UPDATE eval SET cover_id = NULL", "");
+}
+
 /* ---- the step ---- */
 
 static int
@@ -234,16 +275,17 @@ static int
 take_in(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct take batches = { .tx = tx, .err = err }, gaps = { .tx = tx, .err = err },
-		    moved = { .tx = tx, .err = err };
+		    moved = { .tx = tx, .err = err }, covers = { .tx = tx, .err = err };
 	unsigned *n = ctx;
+	bool left;
 	int rc;
 
 	if ((rc = take_batches(&batches, err)) < 0 || (rc = take_gaps(&gaps, err)) < 0 ||
-	    (rc = take_all_moved(&moved, err)) < 0)
+	    (rc = take_all_moved(&moved, err)) < 0 || (rc = take_covers(&covers, &left, err)) < 0)
 		return rc;
-	*n = batches.n + gaps.n + moved.n;
+	*n = batches.n + gaps.n + moved.n + covers.n;
 	/* What follows in this transaction may look at coverage when nothing is left. */
-	tx->e->behind = tx->e->waiting_left || batches.last_id < tx->e->head.batch_id ||
+	tx->e->behind = tx->e->waiting_left || left || batches.last_id < tx->e->head.batch_id ||
 			gaps.last_id < tx->e->head.gap_id || moved.last_id < tx->e->head.moved_id;
 	return BL_OK;
 }
@@ -252,7 +294,7 @@ int
 eval_log_more(struct eval *e, bool *out, struct bl_err *err)
 {
 	const struct store_log_head head = e->head;
-	int64_t batch_id, gap_id, moved_id;
+	int64_t batch_id, gap_id, moved_id, cover_id;
 	int rc;
 
 	*out = false;
@@ -261,9 +303,11 @@ eval_log_more(struct eval *e, bool *out, struct bl_err *err)
 	    (rc = control_sql_int(
 		 e->reader, err, 0, &gap_id, "SELECT gap_id FROM eval", "")) < 0 ||
 	    (rc = control_sql_int(
-		 e->reader, err, 0, &moved_id, "SELECT moved_id FROM eval", "")) < 0)
+		 e->reader, err, 0, &moved_id, "SELECT moved_id FROM eval", "")) < 0 ||
+	    (rc = cover_place(e->reader, &cover_id, err)) < 0)
 		return rc;
-	*out = head.batch_id > batch_id || head.gap_id > gap_id || head.moved_id > moved_id;
+	*out = head.batch_id > batch_id || head.gap_id > gap_id || head.moved_id > moved_id ||
+	       cover_id >= 0;
 	return BL_OK;
 }
 
@@ -327,7 +371,7 @@ begin_epoch(struct eval_tx *tx, void *ctx, struct bl_err *err)
 	/* A first start is no restore. */
 	return control_sql_run(tx->db, err,
 	    "UPDATE eval SET quiet = epoch IS NOT NULL, epoch = ?, batch_id = 0, gap_id = 0,"
-	    " moved_id = 0, lsn = 0",
+	    " moved_id = 0, lsn = 0, cover_id = 0",
 	    "b", epoch->b, (size_t)BL_ID_BYTES);
 }
 
@@ -367,5 +411,6 @@ eval_check_epoch(struct eval *e, struct bl_err *err)
 	eval_waiters_free(&e->waiters);
 	e->retried_id = 0;
 	e->retried_maps = -1;
+	e->retained_mono_ms = 0;
 	return !same;
 }

@@ -290,6 +290,28 @@ learn_limit(struct eval *e, bool full, int64_t took_ms)
 	e->parts_at_once = limit < KPI_WORK_PARTS ? limit : KPI_WORK_PARTS;
 }
 
+static int
+know_retained(struct eval *e, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(e->clock);
+	int rc;
+
+	if (e->retained_mono_ms != 0 && now - e->retained_mono_ms < EVAL_RETAINED_MS)
+		return BL_OK;
+	if ((rc = store_log_retained(e->telemetry, &e->retained_unix_ms, err)) == BL_OK)
+		e->retained_mono_ms = now > 0 ? now : 1;
+	return rc;
+}
+
+/* Of what retention has taken nothing can be worked out again: what was, stands. */
+static int64_t
+begin_of(const struct eval *e, const struct eval_span *s)
+{
+	return s->stream == BL_STREAM_EVENTS || s->begin_unix_ms >= e->retained_unix_ms
+		   ? s->begin_unix_ms
+		   : e->retained_unix_ms;
+}
+
 /* Parts of as many spans as fit into a step; a span may be done in part. */
 static int
 compute(struct eval *e, struct work *w, struct bl_err *err)
@@ -298,15 +320,23 @@ compute(struct eval *e, struct work *w, struct bl_err *err)
 	const unsigned n = w->n;
 	int rc;
 
+	if ((rc = know_retained(e, err)) < 0)
+		return rc;
 	kpi_work_reset(e->work);
 	kpi_work_limit(e->work, 2 * e->parts_at_once); /* it reckons with windows at the edges */
 	w->full = false;
 	for (w->n = 0; w->n < n;) {
 		const struct eval_span *s = &w->span[w->n];
+		const int64_t begin = begin_of(e, s);
 
+		w->done_until[w->n] = s->end_unix_ms;
+		if (begin >= s->end_unix_ms) {
+			w->n++;
+			continue;
+		}
 		kpi_work_look_back(e->work, s->priority == EVAL_ANEW);
 		rc = kpi_compute(e->work, e->telemetry, e->reader, e->set, e->roster, s->device,
-		    s->stream, s->begin_unix_ms, s->end_unix_ms, NULL, &w->done_until[w->n], err);
+		    s->stream, begin, s->end_unix_ms, NULL, &w->done_until[w->n], err);
 		if (rc < 0)
 			return rc;
 		w->n++;

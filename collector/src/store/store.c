@@ -279,6 +279,8 @@ store_connect(struct store *s, bool *created, struct bl_err *err)
 void
 store_disconnect(struct store *s)
 {
+	store_read_close(s->reader);
+	s->reader = NULL;
 	store_forget_spools(s);
 	for (int i = 0; i < SQL_COUNT; i++) {
 		(void)sqlite3_finalize(s->stmt[i]); /* repeats the last step's code */
@@ -342,6 +344,8 @@ store_close(struct store *s)
 	if (s->in_tx)
 		store_rollback(s);
 	store_forget_spools(s);
+	store_read_close(s->reader);
+	s->reader = NULL;
 	for (int i = 0; i < SQL_COUNT; i++) {
 		(void)sqlite3_finalize(s->stmt[i]); /* repeats the last step's code */
 		s->stmt[i] = NULL;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_internal.h"
+#include "store_samples.h"
 
 /* Clocks and the way: a spool's first word comes later than what it had cut before. */
 #define BIRTH_SLACK_MS (10 * 60 * (int64_t)1000)
@@ -73,6 +73,21 @@ sum_of_event(const struct bl_event *ev)
 	return h;
 }
 
+static uint64_t
+sum_of_sample(
+    uint32_t series, int64_t boot_ms, uint8_t unknown, double value, const struct bl_thin *t)
+{
+	uint64_t h = add_bytes(14695981039346656037u, &series, sizeof(series));
+
+	h = add_bytes(add_bytes(h, &boot_ms, sizeof(boot_ms)), &unknown, 1);
+	if (t->count > 1) { /* several are not the one whose time they have */
+		h = add_bytes(h, &t->count, sizeof(t->count));
+		h = add_bytes(h, &t->min, sizeof(t->min));
+		h = add_bytes(h, &t->max, sizeof(t->max));
+	}
+	return unknown == BL_KNOWN ? add_bytes(h, &value, sizeof(value)) : h;
+}
+
 typedef void (*said_fn)(void *ctx, uint64_t sum);
 
 static int
@@ -90,17 +105,8 @@ tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn 
 		 : bl_column_decode(r, c, ms, value, unknown, err);
 	if (rc == BL_OK)
 		rc = bl_column_thin(r, c, value, unknown, thin, err);
-	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++) {
-		uint64_t h = add_bytes(14695981039346656037u, &c->series_id, sizeof(c->series_id));
-
-		h = add_bytes(add_bytes(h, &ms[i], sizeof(ms[i])), &unknown[i], 1);
-		if (thin[i].count > 1) { /* several are not the one whose time they have */
-			h = add_bytes(h, &thin[i].count, sizeof(thin[i].count));
-			h = add_bytes(h, &thin[i].min, sizeof(thin[i].min));
-			h = add_bytes(h, &thin[i].max, sizeof(thin[i].max));
-		}
-		fn(ctx, unknown[i] == BL_KNOWN ? add_bytes(h, &value[i], sizeof(value[i])) : h);
-	}
+	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++)
+		fn(ctx, sum_of_sample(c->series_id, ms[i], unknown[i], value[i], &thin[i]));
 	free(ms);
 	free(value);
 	free(unknown);
@@ -267,6 +273,126 @@ look(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, s
 	return rc;
 }
 
+/* ---- looking for it in parts, which do not say whose spool it was ---- */
+
+/* Where in time the other spools have something of this boot of which no row is left. */
+static int
+packed_extent(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
+    int64_t boot_id, int64_t *from, int64_t *to, struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(s, SQL_PACKED_AGAIN, err, "iiiiii", sp->device_id,
+	    (int64_t)h->stream, boot_id, h->event_begin_ms, h->event_end_ms, sp->id);
+	int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc;
+	*from = store_column_time(st, 0);
+	*to = store_column_time(st, 1);
+	(void)sqlite3_reset(st);
+	return *from != STORE_TIME_NONE && *to != STORE_TIME_NONE;
+}
+
+/* The series of a batch, and the numbers that its spool has for them. */
+struct columns {
+	int64_t *id;
+	uint32_t *number;
+	size_t n;
+};
+
+static void
+columns_free(struct columns *c)
+{
+	free(c->id);
+	free(c->number);
+}
+
+static int
+add_column(struct store *s, const struct store_spool *sp, uint32_t number, struct columns *c,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st = store_bind(s, SQL_DICT_GET, err, "ii", sp->id, (int64_t)number);
+	const int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc; /* of a series without a name nothing was packed */
+	c->id[c->n] = sqlite3_column_int64(st, 0);
+	c->number[c->n++] = number;
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
+static int
+columns_of(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
+    const void *raw, size_t len, struct columns *out, struct bl_err *err)
+{
+	struct bl_batch_reader r;
+	struct bl_column c;
+	int rc;
+
+	if ((rc = bl_batch_reader_init(&r, h, raw, len, err)) < 0)
+		return rc;
+	out->id = calloc((size_t)r.columns_left + 1, sizeof(*out->id));
+	out->number = calloc((size_t)r.columns_left + 1, sizeof(*out->number));
+	if (out->id == NULL || out->number == NULL)
+		return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
+	while ((rc = bl_batch_next_column(&r, &c, err)) == 1)
+		if ((rc = add_column(s, sp, c.series_id, out, err)) < 0)
+			return rc;
+	return rc;
+}
+
+struct packed {
+	const struct columns *c;
+	int64_t boot_id;
+	struct said *x;
+};
+
+static bool
+note_packed(void *ctx, const struct samples *l)
+{
+	const struct packed *p = ctx;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct sample *a = &l->s[i];
+		const struct bl_thin one = { 0, 0, 1 };
+
+		if (l->boot[a->boot].id == p->boot_id)
+			note_before(
+			    p->x, sum_of_sample(p->c->number[l->series], a->boot_ms, a->unknown,
+				      a->value, a->thin > 0 ? &l->thin[a->thin - 1].thin : &one));
+	}
+	return true;
+}
+
+static int
+look_in_parts(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
+    const void *raw, size_t raw_len, struct said *x, struct bl_err *err)
+{
+	struct columns c = { 0 };
+	struct packed p = { .c = &c, .x = x };
+	struct samples_ask a = { .device_id = sp->device_id,
+		.stream = h->stream,
+		.deadline_mono_ms = INT64_MAX,
+		.leave_damaged = true,
+		.parts_only = true };
+	int rc;
+
+	if (h->n_samples == 0)
+		return BL_OK;
+	if ((rc = store_boot_id(s, sp, &h->boot, &p.boot_id, err)) < 0 ||
+	    (rc = packed_extent(s, sp, h, p.boot_id, &a.from_unix_ms, &a.to_unix_ms, err)) <= 0)
+		return rc;
+	a.to_unix_ms++;
+	if ((rc = columns_of(s, sp, h, raw, raw_len, &c, err)) == BL_OK) {
+		a.ids = c.id;
+		a.n = c.n;
+		if ((rc = store_own_reader(s, err)) == BL_OK)
+			rc = samples_of(s->reader, &a, note_packed, &p, NULL, err);
+	}
+	columns_free(&c);
+	return rc;
+}
+
 int
 store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     const void *raw, size_t raw_len, struct bl_err *err)
@@ -280,6 +406,8 @@ store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch
 		return STORE_BEFORE_NONE;
 	if (rc > 0 && (rc = said_of(&x, h, raw, raw_len, err)) == BL_OK)
 		rc = look(s, sp, h, &x, err);
+	if (rc >= 0 && x.n > 0)
+		rc = look_in_parts(s, sp, h, raw, raw_len, &x, err);
 	for (size_t i = 0; i < x.n; i++)
 		before += x.before[i];
 	if (rc >= 0)

@@ -29,7 +29,7 @@ stored_as(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 	int rc = store_step(s, st, err);
 
 	if (rc <= 0)
-		return rc;
+		return rc < 0 ? rc : store_packed_same(s, sp, h, same, err);
 #ifdef BL_BROKEN_DEDUPE_WITHOUT_CHECKSUM
 	(void)sqlite3_reset(st);
 	*same = true; /* wrong: a rolled-back spool fills old numbers with new data */
@@ -64,9 +64,10 @@ any_stored(struct store *s, const struct store_spool *sp, enum bl_stream stream,
 
 	if (rc == 1)
 		(void)sqlite3_reset(st);
-	return rc;
+	return rc != 0 ? rc : store_packed_any(s, sp, stream, first, last, err);
 }
 
+/* Rows of what stands for others stay when their samples are packed. */
 static int
 superseded(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
     struct bl_err *err)
@@ -218,8 +219,7 @@ store_new(struct store *s, struct store_spool *sp, const struct bl_batch_header 
 {
 	struct store_stream *m = &sp->stream[h->stream - 1];
 	/* Given up, with an entry that must go now. */
-	const bool named =
-	    late || seqs_has(&m->vanished, h->seq) || seqs_has(&m->named, h->seq);
+	const bool named = late || seqs_has(&m->vanished, h->seq) || seqs_has(&m->named, h->seq);
 	struct store_edges edges;
 	int64_t boot_id;
 	int rc;

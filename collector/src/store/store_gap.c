@@ -135,7 +135,7 @@ pieces_without_stored(struct store *s, const struct store_spool *sp, enum bl_str
 			return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
 		}
 	}
-	return rc;
+	return rc < 0 ? rc : store_packed_remove(s, sp, stream, first, last, pieces, err);
 }
 
 static int

@@ -39,8 +39,14 @@ neighbour(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64
 		return 1;
 	}
 	st = store_bind(s, SQL_BATCH_GET, err, "iiu", sp->id, (int64_t)stream, seq);
-	if ((rc = store_step(s, st, err)) != 1)
+	if ((rc = store_step(s, st, err)) < 0)
 		return rc;
+	if (rc == 0) {
+		int64_t other;
+
+		rc = store_packed_span(s, sp, stream, seq, &other, &out->begin, &out->end, err);
+		return rc == 1 ? other == boot_id : rc;
+	}
 	rc = sqlite3_column_int64(st, 2) == boot_id ? 1 : 0;
 	*out = (struct span_ms){ sqlite3_column_int64(st, 3), sqlite3_column_int64(st, 4) };
 	(void)sqlite3_reset(st);

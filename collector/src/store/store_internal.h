@@ -191,6 +191,10 @@ enum store_sql {
 	SQL_BATCH_SEQS,
 	SQL_BATCH_SUPERSEDED,
 	SQL_BATCH_AGAIN,
+	SQL_PACKED_CHECK,
+	SQL_PACKED_RANGES,
+	SQL_PACKED_AGAIN,
+	SQL_COVERAGE_OF,
 	SQL_COVERAGE_ADD,
 	SQL_COVERAGE_SET,
 	SQL_COVERAGE_GROW,
@@ -325,6 +329,7 @@ struct store {
 		int64_t next_unix_ms; /* when there may be something; 0: look */
 	} clean;
 	int64_t forget_device; /* store_pack_forget: done up to this one */
+	struct store_read *reader; /* opened when parts are first looked into */
 	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
 	bool again;              /* what is put now was set aside before */
 	struct store_stats stats;
@@ -495,6 +500,24 @@ enum store_before { STORE_BEFORE_NONE = 0, STORE_BEFORE_SOME = 1, STORE_BEFORE_A
 /* How much of a batch is stored under other spools of this device; negative: failed. */
 int store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     const void *raw, size_t raw_len, struct bl_err *err);
+
+/* s->reader is there: what the last commit left, for looking into parts. */
+int store_own_reader(struct store *s, struct bl_err *err);
+
+/* ---- store_packed.c ---- */
+
+/* The batch that the header names is packed and has no row: 1, and whether it is the same. */
+int store_packed_same(struct store *s, const struct store_spool *sp,
+    const struct bl_batch_header *h, bool *same, struct bl_err *err);
+/* Any of [first, last] is: 1, 0 or negative. */
+int store_packed_any(struct store *s, const struct store_spool *sp, enum bl_stream stream,
+    uint64_t first, uint64_t last, struct bl_err *err);
+/* Takes what of [first, last] is out of a set. */
+int store_packed_remove(struct store *s, const struct store_spool *sp, enum bl_stream stream,
+    uint64_t first, uint64_t last, struct seqs *from, struct bl_err *err);
+/* 1: it is; the boot, and the collection interval of the row of coverage that it lies in. */
+int store_packed_span(struct store *s, const struct store_spool *sp, enum bl_stream stream,
+    uint64_t seq, int64_t *boot_id, int64_t *begin_ms, int64_t *end_ms, struct bl_err *err);
 
 /* ---- store_stream.c ---- */
 

@@ -147,24 +147,63 @@ log_all_gone(struct store_read *r, int64_t spool_id, enum bl_stream stream, uint
 	return rc < 0 ? rc : next > last;
 }
 
-/* The stored batch next to seq in its spool, upwards or downwards. */
+/*
+ * A packed batch lies nearer than `other` (0: there is none with a row).  Its row of coverage has
+ * no hole inside: where seq lies in it as well, the two touch, at own_ms.
+ */
+static int
+packed_neighbour(struct placer *p, bool up, int64_t spool_id, enum bl_stream stream, uint64_t seq,
+    int64_t own_ms, uint64_t *other, int64_t *boot_id, int64_t *ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(p->r, up ? READ_LOG_PACKED_AFTER : READ_LOG_PACKED_BEFORE, err,
+	    "iiu", spool_id, (int64_t)stream, seq);
+	int rc = read_step(p->r, st, err);
+	uint64_t found;
+
+	if (rc <= 0)
+		return rc;
+	found = (uint64_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	if (*other != 0 && (up ? found >= *other : found <= *other))
+		return 0;
+	st = read_bind(p->r, READ_LOG_COVER_OF, err, "iiu", spool_id, (int64_t)stream, found);
+	if ((rc = read_step(p->r, st, err)) <= 0)
+		return rc;
+	*other = found;
+	*boot_id = sqlite3_column_int64(st, 0);
+	*ms = up ? sqlite3_column_int64(st, 1) : sqlite3_column_int64(st, 2);
+	if (seq >= (uint64_t)sqlite3_column_int64(st, 3) &&
+	    seq <= (uint64_t)sqlite3_column_int64(st, 4))
+		*ms = own_ms;
+	(void)sqlite3_reset(st);
+	return 1;
+}
+
+/* The stored batch next to seq in its spool, upwards or downwards; own_ms: seq's own edge there. */
 static int
 find_neighbour(struct placer *p, bool up, int64_t spool_id, enum bl_stream stream, uint64_t seq,
-    struct neighbour *out, struct bl_err *err)
+    int64_t own_ms, struct neighbour *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(p->r, up ? READ_LOG_AFTER : READ_LOG_BEFORE, err, "iiu",
 	    spool_id, (int64_t)stream, seq);
-	int64_t boot_id, ms;
-	uint64_t other;
+	int64_t boot_id = 0, ms = 0;
+	uint64_t other = 0;
 	int rc = read_step(p->r, st, err);
 
 	out->known = false;
-	if (rc <= 0)
+	if (rc < 0)
 		return rc;
-	other = (uint64_t)sqlite3_column_int64(st, 0);
-	boot_id = sqlite3_column_int64(st, 1);
-	ms = sqlite3_column_int64(st, 2);
-	(void)sqlite3_reset(st);
+	if (rc == 1) {
+		other = (uint64_t)sqlite3_column_int64(st, 0);
+		boot_id = sqlite3_column_int64(st, 1);
+		ms = sqlite3_column_int64(st, 2);
+		(void)sqlite3_reset(st);
+	}
+	if (other != (up ? seq + 1 : seq - 1) && (rc = packed_neighbour(p, up, spool_id, stream,
+						      seq, own_ms, &other, &boot_id, &ms, err)) < 0)
+		return rc;
+	if (other == 0)
+		return BL_OK;
 	rc = log_all_gone(
 	    p->r, spool_id, stream, (up ? seq : other) + 1, (up ? other : seq) - 1, err);
 	if (rc <= 0 || (rc = placer_for(p, spool_id, boot_id, err)) < 0)
@@ -187,13 +226,15 @@ widen(struct placer *p, struct log_row *w, struct bl_err *err)
 	struct neighbour n;
 	int rc;
 
-	if ((rc = find_neighbour(p, false, w->spool_id, w->b.stream, w->first, &n, err)) < 0)
+	if ((rc = find_neighbour(
+		 p, false, w->spool_id, w->b.stream, w->first, w->collect_begin_ms, &n, err)) < 0)
 		return rc;
 	if (!n.known || n.unix_ms > w->b.begin_unix_ms)
 		w->b.begin_unix_ms -= STORE_EDGE_MS;
 	else
 		w->b.begin_unix_ms = n.unix_ms;
-	if ((rc = find_neighbour(p, true, w->spool_id, w->b.stream, w->last, &n, err)) < 0)
+	if ((rc = find_neighbour(
+		 p, true, w->spool_id, w->b.stream, w->last, w->collect_end_ms, &n, err)) < 0)
 		return rc;
 	if (n.known && n.unix_ms >= w->b.end_unix_ms)
 		w->b.end_unix_ms = n.unix_ms;
@@ -315,11 +356,10 @@ place_gap(struct placer *p, struct gap_row *w, struct bl_err *err)
 	int rc;
 
 	g->device = w->device;
-	if (g->seq_first != 0 &&
-	    ((rc = find_neighbour(p, false, w->spool_id, g->stream, g->seq_first, &before, err)) <
-		    0 ||
-		(rc = find_neighbour(p, true, w->spool_id, g->stream, g->seq_last, &after, err)) <
-		    0))
+	if (g->seq_first != 0 && ((rc = find_neighbour(p, false, w->spool_id, g->stream,
+				       g->seq_first, 0, &before, err)) < 0 ||
+				     (rc = find_neighbour(p, true, w->spool_id, g->stream,
+					  g->seq_last, 0, &after, err)) < 0))
 		return rc;
 	if (g->from_unix_ms == STORE_TIME_NONE || g->to_unix_ms == STORE_TIME_NONE) {
 		g->from_unix_ms = g->to_unix_ms = STORE_TIME_NONE;

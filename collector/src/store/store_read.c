@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store_read_internal.h"
+#include "store_part_read.h"
 
 /* By the kernel's clock: the log grows in real time. */
 #define READ_STATEMENT_MS 10000
@@ -86,10 +86,17 @@ static const char *const read_text[READ_COUNT] = {
 	    "SELECT (SELECT count(*) FROM hole WHERE device_id = ?1)"
 	    " + (SELECT count(*) FROM gap WHERE device_id = ?1 AND " VANISHED_SPAN ")",
 	[READ_DEVICE_ASIDE] = "SELECT count(*) FROM aside WHERE device = ?",
-	[READ_SPOOL_CLOCK] = "SELECT 1 FROM clock_segment c WHERE c.spool_id = ?1 AND c.source > 0"
-			     " AND c.boot_uuid = coalesce((SELECT b.uuid FROM batch JOIN boot b"
-			     " ON b.id = batch.boot_id WHERE batch.spool_id = ?1"
-			     " ORDER BY batch.stream DESC, batch.seq DESC LIMIT 1), ?2) LIMIT 1",
+	/* What is packed was placed, so its boot is trusted. */
+	[READ_SPOOL_CLOCK] =
+	    "SELECT 1 FROM clock_segment c WHERE c.spool_id = ?1 AND c.source > 0"
+	    " AND (c.boot_uuid = coalesce((SELECT b.uuid FROM batch JOIN boot b"
+	    " ON b.id = batch.boot_id WHERE batch.spool_id = ?1"
+	    " ORDER BY batch.stream DESC, batch.seq DESC LIMIT 1), ?2)"
+	    " OR ((SELECT max(stream) FROM packed_seq WHERE spool_id = ?1),"
+	    " (SELECT last FROM packed_seq WHERE spool_id = ?1 ORDER BY stream DESC, first DESC"
+	    " LIMIT 1)) > ((SELECT coalesce(max(stream), 0) FROM batch WHERE spool_id = ?1),"
+	    " coalesce((SELECT seq FROM batch WHERE spool_id = ?1 ORDER BY stream DESC, seq DESC"
+	    " LIMIT 1), 0))) LIMIT 1",
 	[READ_REPORT] = "SELECT p.arrived_unix_ms, p.payload FROM device_report p"
 			" JOIN device d ON d.id = p.device_id WHERE d.name = ?",
 	[READ_USAGE] = "SELECT u.month, u.in_bytes, u.out_bytes, u.events_bytes, u.probes_bytes,"
@@ -112,11 +119,13 @@ static const char *const read_text[READ_COUNT] = {
 	" ON p.device_id = s.device_id CROSS JOIN dict_run d ON d.spool_id = p.id"
 	" AND s.id >= d.series_id AND s.id < d.series_id + d.n WHERE s.id = ?",
 	[READ_SERIES_NAMED] =
-	    "SELECT s.device_id, f.stream, v.name, s.id, f.labels, p.id,"
-	    " d.entry + s.id - d.series_id FROM series_def f CROSS JOIN series_row s"
-	    " ON s.def_id = f.id CROSS JOIN device v ON v.id = s.device_id CROSS JOIN spool p"
-	    " ON p.device_id = s.device_id CROSS JOIN dict_run d ON d.spool_id = p.id"
-	    " AND s.id >= d.series_id AND s.id < d.series_id + d.n WHERE f.name = ?",
+	    "SELECT s.device_id, f.stream, v.name, s.id, f.labels FROM series_def f CROSS JOIN"
+	    " series_row s ON s.def_id = f.id CROSS JOIN device v ON v.id = s.device_id"
+	    " WHERE f.name = ?",
+	[READ_SERIES_NAME] = "SELECT name FROM series WHERE id = ?",
+	[READ_PACK_MARK] = "SELECT until_unix_ms FROM pack_mark WHERE batch_id = ?",
+	[READ_PACK_DUE] = "SELECT 1 FROM pack_due WHERE hour_unix_ms = ? AND device_id = ?"
+			  " AND stream = ? LIMIT 1",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",
@@ -128,6 +137,12 @@ static const char *const read_text[READ_COUNT] = {
 			      " AND stream = ?2 AND lo_unix_ms >= ?3 AND lo_unix_ms < ?4"
 			      " AND hi_unix_ms >= ?5 AND spool_id = ?6 AND boot_id = ?7",
 	[READ_BOOT] = "SELECT uuid FROM boot WHERE id = ?",
+	[READ_COVER_OLDEST] =
+	    "SELECT lo_unix_ms, hi_unix_ms FROM coverage WHERE device_id = ?"
+	    " AND stream = ? AND lo_unix_ms IS NOT NULL ORDER BY lo_unix_ms LIMIT 1",
+	[READ_COVER_NEWEST] = "SELECT lo_unix_ms, hi_unix_ms FROM coverage WHERE device_id = ?"
+			      " AND stream = ? AND lo_unix_ms IS NOT NULL"
+			      " ORDER BY lo_unix_ms DESC LIMIT 1",
 	[READ_COVERS_UP] = "SELECT " COVER_COLUMNS " FROM coverage WHERE device_id = ?1"
 			   " AND stream = ?2 AND lo_unix_ms >= max(?3, ?6 - " SPAN_MAX ")"
 			   " AND NOT (lo_unix_ms = ?3 AND id <= ?4) AND lo_unix_ms < ?5"
@@ -327,6 +342,27 @@ static const char *const read_text[READ_COUNT] = {
 	    " JOIN series s ON s.id = d.series_id WHERE d.spool_id = ? ORDER BY d.entry",
 	[READ_DEAD] = "SELECT id, level, hour_unix_ms, offset, bytes, since_unix_ms FROM part_dead"
 		      " WHERE since_unix_ms < ? ORDER BY id LIMIT ?",
+	/* Rows of packed_seq do not overlap: the last that begins before a row's end decides. */
+	[READ_LOG_PACKED] =
+	    "SELECT c.id, d.name, c.stream, c.lo_unix_ms, c.hi_unix_ms FROM coverage c"
+	    " JOIN device d ON d.id = c.device_id WHERE c.id > ?1 AND c.id <= ?2"
+	    " AND c.lo_unix_ms >= ?3 AND (SELECT p.last FROM packed_seq p"
+	    " WHERE p.spool_id = c.spool_id AND p.stream = c.stream AND p.first <= c.seq_last"
+	    " ORDER BY p.first DESC LIMIT 1) >= c.seq_first ORDER BY c.id LIMIT ?4",
+	/* The nearest packed seq on a side. */
+	[READ_LOG_PACKED_BEFORE] =
+	    "SELECT min(last, ?3 - 1) FROM packed_seq WHERE spool_id = ?1 AND stream = ?2"
+	    " AND first < ?3 ORDER BY first DESC LIMIT 1",
+	[READ_LOG_PACKED_AFTER] =
+	    "SELECT max(first, ?3 + 1) FROM packed_seq WHERE spool_id = ?1 AND stream = ?2"
+	    " AND last > ?3 ORDER BY first LIMIT 1",
+	[READ_LOG_COVER_OF] =
+	    "SELECT c.boot_id, c.begin_ms, c.end_ms, c.seq_first, c.seq_last FROM spool s"
+	    " JOIN coverage c ON c.device_id = s.device_id AND c.stream = ?2 WHERE s.id = ?1"
+	    " AND c.spool_id = ?1 AND c.seq_first <= ?3 AND c.seq_last >= ?3"
+	    " ORDER BY c.lo_unix_ms DESC LIMIT 1",
+	[READ_LOG_COVER_LAST] = "SELECT coalesce(max(id), 0) FROM coverage",
+	[READ_LOG_RETAINED] = "SELECT max(hour_unix_ms) FROM part WHERE raw_bytes = 0",
 };
 
 static int
@@ -429,6 +465,8 @@ store_read_refresh(struct store_read *r, struct bl_err *err)
 		moved == 0))
 		return BL_OK;
 	disconnect_reader(r);
+	if (r->part != NULL)
+		part_read_forget(r->part);
 	r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
 	if ((rc = connect_reader(r, err)) < 0)
 		disconnect_reader(r);
@@ -480,6 +518,7 @@ store_read_close(struct store_read *r)
 {
 	if (r == NULL)
 		return;
+	read_parts_close(r);
 	disconnect_reader(r);
 	bl_buf_free(&r->raw);
 	free(r->boot_ms);

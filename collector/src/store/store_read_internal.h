@@ -26,12 +26,17 @@ enum read_sql {
 	READ_SERIES_ID,
 	READ_SERIES_ENTRIES,
 	READ_SERIES_NAMED,
+	READ_SERIES_NAME,
+	READ_PACK_MARK,
+	READ_PACK_DUE,
 	READ_SPAN_MAX,
 	READ_SEGMENTS,
 	READ_DOUBTS,
 	READ_DOUBTS_DEVICE,
 	READ_DOUBT_EXTENT,
 	READ_BOOT,
+	READ_COVER_OLDEST,
+	READ_COVER_NEWEST,
 	READ_COVERS_UP,
 	READ_COVERS_DOWN,
 	READ_COVERS_UNPLACED,
@@ -90,6 +95,12 @@ enum read_sql {
 	READ_DUE_PLACING,
 	READ_DUE_SERIES,
 	READ_DEAD,
+	READ_LOG_PACKED,
+	READ_LOG_PACKED_BEFORE,
+	READ_LOG_PACKED_AFTER,
+	READ_LOG_COVER_OF,
+	READ_LOG_COVER_LAST,
+	READ_LOG_RETAINED,
 	READ_COUNT
 };
 
@@ -107,6 +118,9 @@ struct store_read {
 	double *value;
 	uint8_t *unknown;
 	struct bl_thin *thin; /* by read_thin only */
+	/* parts of closed hours; opened when the first one is met, unless they were given */
+	struct parts *parts, *own_parts;
+	struct part_read *part;
 };
 
 sqlite3_stmt *read_bind(
@@ -120,6 +134,10 @@ int read_scratch(struct store_read *r, struct bl_err *err);
 /* What the samples of a column that was just decoded stand for, into r->thin. */
 int read_thin(struct store_read *r, const struct bl_batch_reader *rd, const struct bl_column *c,
     struct bl_err *err);
+
+/* What reads parts, kept by r. */
+int read_parts(struct store_read *r, struct part_read **out, struct bl_err *err);
+void read_parts_close(struct store_read *r);
 
 /* ---- store_read_place.c ---- */
 
@@ -206,9 +224,6 @@ struct scan {
 int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
     enum bl_stream stream, int64_t from_unix_ms, int64_t to_unix_ms, int64_t deadline_mono_ms,
     struct bl_err *err);
-/* The oldest (SCAN_UP) or newest (SCAN_DOWN) placed batch alone. */
-int scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
-    enum bl_stream stream, struct bl_err *err);
 /* 1: *b filled; 0: no more; BL_ETIMEDOUT. */
 int scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err);
 /* SCAN_DOWN: nothing that is still to come ends after this. */
@@ -230,6 +245,10 @@ void read_take_header(sqlite3_stmt *st, struct bl_batch_header *h);
 /* How far a row of coverage may begin before its end. */
 int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err);
+
+/* The extent of a stream's newest or oldest placed row of coverage: 1; 0: there is none. */
+int read_edge(struct store_read *r, int64_t device_id, enum bl_stream stream, bool newest,
+    int64_t *lo_unix_ms, int64_t *hi_unix_ms, struct bl_err *err);
 
 /* ---- store_read_spans.c ---- */
 

@@ -1,17 +1,22 @@
 /*
  * The newest value of some metrics over all devices: what the overview shows.
  *
- * One batch per device and stream is read, the newest placed one, and of it
- * only the wanted columns.
+ * Of each device and stream the newest row of coverage is looked at, and of it the end: what
+ * came last, whatever holds it.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_read_internal.h"
+#include "store_samples.h"
+
+/* Of the end of the newest row: two batches of a minute, or what is left of one. */
+#define LATEST_MS 120000
 
 struct latest_row {
-	int64_t device_id, stream, series, spool_id;
-	uint32_t number;
+	int64_t device_id, stream, series;
+	bool seen, known; /* its newest sample */
+	int64_t unix_ms;
+	double value;
 	const char *name; /* the caller's */
 	char *device;     /* owned; labels follow in the same block */
 	char *labels;
@@ -51,8 +56,7 @@ take_row(struct rows *l, sqlite3_stmt *st, const char *name)
 	row->device_id = sqlite3_column_int64(st, 0);
 	row->stream = sqlite3_column_int64(st, 1);
 	row->series = sqlite3_column_int64(st, 3);
-	row->spool_id = sqlite3_column_int64(st, 5);
-	row->number = (uint32_t)sqlite3_column_int64(st, 6);
+	row->seen = false;
 	l->n++;
 	return true;
 }
@@ -72,7 +76,7 @@ load(struct store_read *r, const char *name, struct rows *l, struct bl_err *err)
 }
 
 static int
-by_batch(const void *a, const void *b)
+by_stream(const void *a, const void *b)
 {
 	const struct latest_row *x = a, *y = b;
 
@@ -80,60 +84,67 @@ by_batch(const void *a, const void *b)
 		return x->device_id < y->device_id ? -1 : 1;
 	if (x->stream != y->stream)
 		return x->stream < y->stream ? -1 : 1;
-	if (x->spool_id != y->spool_id)
-		return x->spool_id < y->spool_id ? -1 : 1;
-	return (x->number > y->number) - (x->number < y->number);
+	return (x->series > y->series) - (x->series < y->series);
 }
 
-static const struct latest_row *
-find(const struct latest_row *row, size_t n, int64_t spool_id, uint32_t number)
+static bool
+note_last(void *ctx, const struct samples *l)
 {
+	struct latest_row *row = (struct latest_row *)ctx + l->series;
+	const struct sample *last = &l->s[l->n - 1];
+
+	row->seen = true;
+	row->known = last->unknown == BL_KNOWN;
+	row->unix_ms = last->unix_ms;
+	row->value = last->value;
+	return true;
+}
+
+static int
+look(struct store_read *r, struct latest_row *row, size_t n, int64_t from, int64_t to,
+    struct bl_err *err)
+{
+	struct samples_ask a = { .device_id = row->device_id,
+		.stream = (enum bl_stream)row->stream,
+		.n = n,
+		.from_unix_ms = from,
+		.to_unix_ms = to,
+		.deadline_mono_ms = INT64_MAX };
+	int64_t *ids = calloc(n, sizeof(*ids));
+	int rc;
+
+	if (ids == NULL)
+		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	for (size_t i = 0; i < n; i++)
-		if (row[i].number == number && row[i].spool_id == spool_id)
-			return &row[i];
-	return NULL;
+		ids[i] = row[i].series;
+	a.ids = ids;
+	rc = samples_of(r, &a, note_last, row, NULL, err);
+	free(ids);
+	return rc;
 }
 
 /* rows: all of one device and stream.  1: go on, 0: the visitor stopped. */
 static int
-group(struct store_read *r, const struct latest_row *row, size_t n, store_latest_cb cb, void *ctx,
+group(struct store_read *r, struct latest_row *row, size_t n, store_latest_cb cb, void *ctx,
     struct bl_err *err)
 {
-	struct bl_batch_reader rd;
-	struct bl_column c;
-	struct scan_batch *b;
-	struct scan sc;
-	int rc;
+	int64_t lo, hi;
+	int rc = read_edge(r, row->device_id, (enum bl_stream)row->stream, true, &lo, &hi, err);
 
-	if ((rc = scan_begin_one(
-		 &sc, r, SCAN_DOWN, row->device_id, (enum bl_stream)row->stream, err)) < 0)
-		return rc;
-	if ((rc = scan_next(&sc, &b, err)) <= 0 || b->h.n_samples == 0) {
-		scan_end(&sc);
+	if (rc <= 0)
 		return rc < 0 ? rc : 1;
-	}
-	if ((rc = scan_open(&sc, b, &rd, err)) < 0)
-		goto done;
-	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
-		const struct latest_row *w = find(row, n, b->spool_id, c.series_id);
-		const uint32_t last = c.n - 1;
-		struct store_latest l;
+	if (hi - lo > LATEST_MS)
+		lo = hi - LATEST_MS;
+	if ((rc = look(r, row, n, lo, hi + 1, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		const struct store_latest l = { row[i].device, row[i].series, row[i].name,
+			row[i].labels, row[i].unix_ms, row[i].known, row[i].value };
 
-		if (w == NULL || c.n == 0)
-			continue;
-		if ((rc = bl_column_decode(&rd, &c, r->boot_ms, r->value, r->unknown, err)) < 0)
-			goto done;
-		l = (struct store_latest){ w->device, w->series, w->name, w->labels,
-			scan_place(&sc, r->boot_ms[last]), r->unknown[last] == BL_KNOWN,
-			r->value[last] };
-		if (!cb(ctx, &l))
-			goto done;
+		if (row[i].seen && !cb(ctx, &l))
+			return 0;
 	}
-	if (rc == 0)
-		rc = 1;
-done:
-	scan_end(&sc);
-	return rc < 0 ? rc : rc == 1 ? 1 : 0;
+	return 1;
 }
 
 int
@@ -141,12 +152,12 @@ store_read_latest(struct store_read *r, const char *const *names, size_t n, stor
     void *ctx, struct bl_err *err)
 {
 	struct rows l = { 0 };
-	int rc = read_scratch(r, err);
+	int rc = BL_OK;
 
 	for (size_t i = 0; rc == BL_OK && i < n; i++)
 		rc = load(r, names[i], &l, err);
 	if (rc == BL_OK && l.n > 1)
-		qsort(l.row, l.n, sizeof(*l.row), by_batch);
+		qsort(l.row, l.n, sizeof(*l.row), by_stream);
 	for (size_t i = 0, j; rc >= 0 && i < l.n; i = j) {
 		for (j = i + 1; j < l.n && l.row[j].device_id == l.row[i].device_id &&
 				l.row[j].stream == l.row[i].stream;

@@ -33,6 +33,22 @@ read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 	return rc < 0 ? rc : BL_OK;
 }
 
+int
+read_edge(struct store_read *r, int64_t device_id, enum bl_stream stream, bool newest,
+    int64_t *lo_unix_ms, int64_t *hi_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, newest ? READ_COVER_NEWEST : READ_COVER_OLDEST, err, "ii",
+	    device_id, (int64_t)stream);
+	const int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*lo_unix_ms = sqlite3_column_int64(st, 0);
+		*hi_unix_ms = sqlite3_column_int64(st, 1);
+		(void)sqlite3_reset(st);
+	}
+	return rc;
+}
+
 static int64_t
 clamp(int64_t t)
 {
@@ -58,17 +74,6 @@ scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t
 	if ((sc->rows = malloc(SLICE_ROWS * sizeof(*sc->rows))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	return read_reach(r, device_id, stream, &sc->reach_ms, err);
-}
-
-int
-scan_begin_one(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
-    enum bl_stream stream, struct bl_err *err)
-{
-	const int rc =
-	    scan_begin(sc, r, order, device_id, stream, -TIME_MAX, TIME_MAX, INT64_MAX, err);
-
-	sc->covers_at_a_time = sc->rows_at_a_time = 1;
-	return rc;
 }
 
 void

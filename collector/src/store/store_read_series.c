@@ -1,61 +1,16 @@
 /*
- * Series of a device.  When each was first and last seen is told by the
- * stream's oldest and newest batch: exact for what is still there, and not
- * known for what came or went in between.
+ * Series of a device.  When each was first and last seen is told by the two ends of what its
+ * stream has delivered: exact for what is there, and not known for what came or
+ * went in between.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_read_internal.h"
+#include "store_samples.h"
 
 #define SERIES_PER_DEVICE_MAX 200000
-
-/* Dictionary numbers that one batch holds. */
-struct seen {
-	int64_t spool_id, begin_unix_ms, end_unix_ms;
-	uint32_t *number; /* ascending */
-	size_t n;
-};
-
-static int
-by_number(const void *a, const void *b)
-{
-	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int
-see(struct store_read *r, int64_t device_id, enum bl_stream stream, enum scan_order order,
-    struct seen *out, struct bl_err *err)
-{
-	struct bl_batch_reader rd;
-	struct bl_column c;
-	struct scan_batch *b;
-	struct scan sc;
-	int rc;
-
-	memset(out, 0, sizeof(*out));
-	if ((rc = scan_begin_one(&sc, r, order, device_id, stream, err)) < 0)
-		goto done;
-	if ((rc = scan_next(&sc, &b, err)) <= 0 || b->h.n_samples == 0)
-		goto done;
-	out->spool_id = b->spool_id;
-	out->begin_unix_ms = b->begin_unix_ms;
-	out->end_unix_ms = b->end_unix_ms;
-	if ((rc = scan_open(&sc, b, &rd, err)) < 0)
-		goto done;
-	if ((out->number = malloc(rd.columns_left * sizeof(*out->number))) == NULL) {
-		rc = bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
-		goto done;
-	}
-	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1)
-		out->number[out->n++] = c.series_id;
-	qsort(out->number, out->n, sizeof(*out->number), by_number);
-done:
-	scan_end(&sc);
-	return rc < 0 ? rc : BL_OK;
-}
+/* So much of the first and of the last row of coverage is looked at. */
+#define EDGE_MS 600000
 
 /* One row, owned. */
 struct series_row {
@@ -103,32 +58,6 @@ take_series(sqlite3_stmt *st, struct series_row *row)
 	return true;
 }
 
-static bool
-has(const struct seen *seen, int64_t spool_id, uint32_t number)
-{
-	return seen->n > 0 && seen->spool_id == spool_id &&
-	       bsearch(&number, seen->number, seen->n, sizeof(number), by_number) != NULL;
-}
-
-static int
-find_first_last(struct store_read *r, struct store_series *s, const struct seen *oldest,
-    const struct seen *newest, struct bl_err *err)
-{
-	sqlite3_stmt *st = read_bind(r, READ_SERIES_ENTRIES, err, "i", s->id);
-	int rc;
-
-	while ((rc = read_step(r, st, err)) == 1) {
-		const int64_t spool_id = sqlite3_column_int64(st, 0);
-		const uint32_t number = (uint32_t)sqlite3_column_int64(st, 1);
-
-		if (has(oldest, spool_id, number))
-			s->first_unix_ms = oldest->begin_unix_ms;
-		if (has(newest, spool_id, number))
-			s->last_unix_ms = newest->end_unix_ms;
-	}
-	return rc;
-}
-
 static void
 rows_free(struct series_row *row, size_t n)
 {
@@ -174,30 +103,85 @@ too_many:
 	return bl_fail(err, BL_EFULL, "a device has too many series to list");
 }
 
+/* The series of one stream, and where they are in the list. */
+struct group {
+	struct series_row *row;
+	int64_t *id;
+	size_t *at;
+	size_t n;
+	bool newest;
+};
+
+static bool
+note_edge(void *ctx, const struct samples *l)
+{
+	struct group *g = ctx;
+	struct store_series *s = &g->row[g->at[l->series]].s;
+
+	if (g->newest)
+		s->last_unix_ms = l->s[l->n - 1].unix_ms;
+	else if (s->first_unix_ms == STORE_TIME_NONE)
+		s->first_unix_ms = l->s[0].unix_ms;
+	return true;
+}
+
+static int
+see_edge(struct store_read *r, int64_t device_id, enum bl_stream stream, bool newest,
+    struct group *g, struct bl_err *err)
+{
+	struct samples_ask a = { .device_id = device_id,
+		.stream = stream,
+		.ids = g->id,
+		.n = g->n,
+		.deadline_mono_ms = INT64_MAX,
+		.leave_damaged = true };
+	int64_t lo, hi;
+	const int rc = read_edge(r, device_id, stream, newest, &lo, &hi, err);
+
+	if (rc <= 0)
+		return rc;
+	g->newest = newest;
+	a.from_unix_ms = newest && hi - lo > EDGE_MS ? hi - EDGE_MS : lo;
+	a.to_unix_ms = !newest && hi - lo > EDGE_MS ? lo + EDGE_MS : hi + 1;
+	return samples_of(r, &a, note_edge, g, NULL, err);
+}
+
+static int
+see_stream(struct store_read *r, struct group *g, size_t n, int64_t device_id,
+    enum bl_stream stream, struct bl_err *err)
+{
+	int rc;
+
+	g->n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (g->row[i].s.stream == stream) {
+			g->id[g->n] = g->row[i].s.id;
+			g->at[g->n++] = i;
+		}
+	if (g->n == 0)
+		return BL_OK;
+	rc = see_edge(r, device_id, stream, false, g, err);
+	return rc < 0 ? rc : see_edge(r, device_id, stream, true, g, err);
+}
+
 static int
 answer(struct store_read *r, struct series_row *row, size_t n, int64_t device_id,
     store_series_cb cb, void *ctx, struct bl_err *err)
 {
-	struct seen oldest[BL_STREAMS] = { { 0 } }, newest[BL_STREAMS] = { { 0 } };
-	int rc = BL_OK;
+	struct group g = {
+		.row = row, .id = calloc(n, sizeof(*g.id)), .at = calloc(n, sizeof(*g.at))
+	};
+	int rc = g.id == NULL || g.at == NULL
+		     ? bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory")
+		     : BL_OK;
 
-	for (int i = 0; rc == BL_OK && i < BL_STREAMS; i++) {
-		rc = see(r, device_id, (enum bl_stream)(i + 1), SCAN_UP, &oldest[i], err);
-		if (rc == BL_OK)
-			rc = see(r, device_id, (enum bl_stream)(i + 1), SCAN_DOWN, &newest[i], err);
-	}
-	for (size_t i = 0; rc == BL_OK && i < n; i++) {
-		const int k = (int)row[i].s.stream - 1;
-
-		if (k >= 0 && k < BL_STREAMS)
-			rc = find_first_last(r, &row[i].s, &oldest[k], &newest[k], err);
-		if (rc == BL_OK && !cb(ctx, &row[i].s))
+	for (int i = 1; rc == BL_OK && i <= BL_STREAMS; i++)
+		rc = see_stream(r, &g, n, device_id, (enum bl_stream)i, err);
+	free(g.id);
+	free(g.at);
+	for (size_t i = 0; rc == BL_OK && i < n; i++)
+		if (!cb(ctx, &row[i].s))
 			break;
-	}
-	for (int i = 0; i < BL_STREAMS; i++) {
-		free(oldest[i].number);
-		free(newest[i].number);
-	}
 	return rc;
 }
 

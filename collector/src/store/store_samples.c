@@ -5,7 +5,8 @@
  * nothing.  All batches of the span are listed first, without their bodies, and sorted by their
  * times.  Each that begins in an hour is decoded into one bucket a series; what of it lies
  * beyond the hour stays there for the next one.  A bucket that filled in order of time and from
- * one spool is given out as it is; else it is sorted and rid of what two spools hold.
+ * one spool is given out as it is; else it is sorted and rid of what two spools hold.  An hour that
+ * is in a part comes from there, and from the batches that hold what of it is in none yet.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -228,15 +229,33 @@ give(struct gather *g, int64_t until)
 		g->n_thin = 0;
 }
 
-/* ---- hours ---- */
-
-static int64_t
-hour_of(int64_t unix_ms)
+int
+samples_boot(struct gather *g, int64_t boot_id, uint32_t *out, struct bl_err *err)
 {
-	const int64_t rest = unix_ms % SAMPLES_HOUR_MS;
+	sqlite3_stmt *st;
+	int rc;
 
-	return unix_ms - (rest < 0 ? rest + SAMPLES_HOUR_MS : rest);
+	/* The last ones first: neighbours are of the same boot. */
+	for (size_t i = g->n_boots; i-- > 0;)
+		if (g->boot[i].id == boot_id) {
+			*out = (uint32_t)i;
+			return BL_OK;
+		}
+	if (!samples_grow(&g->boot, g->n_boots, &g->size_boots, sizeof(*g->boot)))
+		return samples_no_memory(err);
+	st = read_bind(g->r, READ_BOOT, err, "i", boot_id);
+	if ((rc = read_step(g->r, st, err)) < 0)
+		return rc;
+	if (rc == 0)
+		return bl_fail(err, BL_ECORRUPT, "telemetry store: a sample names no boot");
+	g->boot[g->n_boots].id = boot_id;
+	store_column_id(st, 0, &g->boot[g->n_boots].uuid);
+	(void)sqlite3_reset(st);
+	*out = (uint32_t)g->n_boots++;
+	return BL_OK;
 }
+
+/* ---- hours ---- */
 
 /* The first instant from which on something is left; INT64_MAX: nothing is. */
 static int64_t
@@ -246,6 +265,8 @@ next_instant(const struct gather *g)
 
 	if (g->next_batch < g->n_batches)
 		at = g->batch[g->next_batch].begin_unix_ms;
+	if (g->next_hour < g->packed.n && g->packed.h[g->next_hour].hour_unix_ms < at)
+		at = g->packed.h[g->next_hour].hour_unix_ms;
 	for (size_t i = 0; g->n_held > 0 && i < g->ask->n; i++)
 		for (size_t k = 0; k < g->bucket[i].n; k++)
 			at = g->bucket[i].s[k].unix_ms < at ? g->bucket[i].s[k].unix_ms : at;
@@ -280,6 +301,12 @@ give_hour(struct gather *g, int64_t hour, struct bl_err *err)
 	const int64_t end = hour + SAMPLES_HOUR_MS;
 	int rc;
 
+	while (g->next_hour < g->packed.n && g->packed.h[g->next_hour].hour_unix_ms <= hour) {
+		if ((rc = too_late(g, err)) < 0 ||
+		    (rc = samples_take_part(g, g->next_hour, err)) < 0)
+			return rc;
+		g->next_hour++;
+	}
 	while (g->next_batch < g->n_batches && !g->stopped &&
 	       g->batch[g->next_batch].begin_unix_ms < end) {
 		if ((rc = too_late(g, err)) < 0 ||
@@ -302,6 +329,7 @@ gather_free(struct gather *g)
 	free(g->batch);
 	free(g->boot);
 	free(g->thin);
+	samples_part_free(g);
 	placer_free(&g->place);
 }
 
@@ -321,7 +349,7 @@ samples_of(struct store_read *r, const struct samples_ask *a, samples_fn fn, voi
 		return samples_no_memory(err);
 	if ((rc = read_scratch(r, err)) == BL_OK && (rc = samples_find(&g, err)) == BL_OK)
 		while (!g.stopped && rc == BL_OK && (at = next_instant(&g)) != INT64_MAX)
-			rc = give_hour(&g, hour_of(at), err);
+			rc = give_hour(&g, store_hour(at), err);
 	if (n_batches != NULL)
 		*n_batches = g.n_read;
 	gather_free(&g);

@@ -86,20 +86,25 @@ add_batch(struct gather *g, const struct scan_batch *b, struct bl_err *err)
 		    "the range has more than %u batches: ask for a shorter one", BATCHES_MAX);
 	if (!samples_grow(&g->batch, g->n_batches, &g->size_batches, sizeof(*g->batch)))
 		return samples_no_memory(err);
-	g->batch[g->n_batches++] = (struct listed){ b->id, b->begin_unix_ms, b->end_unix_ms,
-		b->spool_id, b->boot_id, b->h.kind == BL_BATCH_SUPERSEDES };
+	g->batch[g->n_batches++] = (struct listed){ .id = b->id,
+		.begin_unix_ms = b->begin_unix_ms,
+		.end_unix_ms = b->end_unix_ms,
+		.spool_id = b->spool_id,
+		.boot_id = b->boot_id,
+		.thin = b->h.kind == BL_BATCH_SUPERSEDES,
+		.mark_unix_ms = STORE_TIME_NONE };
 	return BL_OK;
 }
 
 static int
-list(struct gather *g, struct bl_err *err)
+list_span(struct gather *g, int64_t from, int64_t to, struct bl_err *err)
 {
 	const struct samples_ask *a = g->ask;
 	struct scan_batch *b;
 	struct scan sc;
 	int rc;
 
-	if ((rc = scan_begin(&sc, g->r, SCAN_UP, a->device_id, a->stream, g->from, g->thin_to,
+	if ((rc = scan_begin(&sc, g->r, SCAN_UP, a->device_id, a->stream, from, to,
 		 a->deadline_mono_ms, err)) < 0)
 		goto done;
 	sc.bare = true;
@@ -109,6 +114,47 @@ list(struct gather *g, struct bl_err *err)
 done:
 	scan_end(&sc);
 	return rc;
+}
+
+/* All but the hours that are in parts as a whole: rows of coverage lead to nothing there. */
+static int
+list(struct gather *g, struct bl_err *err)
+{
+	int64_t at = g->from;
+	int rc = BL_OK;
+
+	for (size_t i = 0; i < g->packed.n && rc == BL_OK && at < g->thin_to; i++) {
+		const int64_t hour = g->packed.h[i].hour_unix_ms;
+
+		if (!g->whole[i])
+			continue;
+		if (hour > at)
+			rc = list_span(g, at, hour < g->thin_to ? hour : g->thin_to, err);
+		at = hour + SAMPLES_HOUR_MS;
+	}
+	return rc == BL_OK && at < g->thin_to ? list_span(g, at, g->thin_to, err) : rc;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* One that reaches over such hours was met on both sides of them. */
+static void
+drop_met_twice(struct gather *g)
+{
+	size_t n = 0;
+
+	if (g->n_batches > 1)
+		qsort(g->batch, g->n_batches, sizeof(*g->batch), by_id);
+	for (size_t i = 0; i < g->n_batches; i++)
+		if (n == 0 || g->batch[n - 1].id != g->batch[i].id)
+			g->batch[n++] = g->batch[i];
+	g->n_batches = n;
 }
 
 /* Two spools tell of one boot: one was set back, and both may hold the same samples. */
@@ -146,13 +192,64 @@ drop_outside(struct gather *g)
 	g->n_batches = n;
 }
 
-static int64_t
-floor_hour(int64_t t)
-{
-	const int64_t rest = t % SAMPLES_HOUR_MS;
+/* ---- what of them is in parts ---- */
 
-	return t - (rest < 0 ? rest + SAMPLES_HOUR_MS : rest);
+static int
+mark_of(struct gather *g, struct listed *l, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(g->r, READ_PACK_MARK, err, "i", l->id);
+	const int rc = read_step(g->r, st, err);
+
+	if (rc == 1) {
+		l->mark_unix_ms = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
 }
+
+/* 1: something of it is in no part; 0: all of it is. */
+static int
+look_at(struct gather *g, struct listed *l, struct bl_err *err)
+{
+	bool all = true;
+	int rc;
+
+	for (int64_t h = store_hour(l->begin_unix_ms); h <= l->end_unix_ms; h += STORE_HOUR_MS)
+		if (store_packed_at(&g->packed, h) != NULL)
+			l->packed = true;
+		else
+			all = false;
+	if (!l->packed)
+		return 1;
+	if ((rc = mark_of(g, l, err)) < 0)
+		return rc;
+	if (!all || l->mark_unix_ms != STORE_TIME_NONE)
+		return 1;
+	for (int64_t h = store_hour(l->begin_unix_ms); h <= l->end_unix_ms; h += STORE_HOUR_MS)
+		if (!store_packed_has(&g->packed, l->id, STORE_TIME_NONE, h))
+			return 1;
+	return 0;
+}
+
+static int
+drop_packed(struct gather *g, struct bl_err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; g->packed.n > 0 && i < g->n_batches; i++) {
+		const int rc = look_at(g, &g->batch[i], err);
+
+		if (rc < 0)
+			return rc;
+		if (rc == 1)
+			g->batch[n++] = g->batch[i];
+	}
+	if (g->packed.n > 0)
+		g->n_batches = n;
+	return BL_OK;
+}
+
+/* ---- all of it ---- */
 
 static int64_t
 clamp(int64_t t)
@@ -172,11 +269,16 @@ list_batches(struct gather *g, struct bl_err *err)
 
 	set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
 	if (several)
-		set_bounds(g, floor_hour(clamp(g->ask->from_unix_ms)),
-		    floor_hour(clamp(g->ask->to_unix_ms) - 1) + SAMPLES_HOUR_MS);
-	if ((rc = list(g, err)) < 0)
+		set_bounds(g, store_hour(clamp(g->ask->from_unix_ms)),
+		    store_hour(clamp(g->ask->to_unix_ms) - 1) + SAMPLES_HOUR_MS);
+	if ((rc = samples_load_hours(g, err)) < 0 ||
+	    (g->n_entries > 0 && !g->ask->parts_only && (rc = list(g, err)) < 0))
 		return rc;
-	if (several && !boot_in_two_spools(g))
+	drop_met_twice(g);
+	if ((rc = drop_packed(g, err)) < 0)
+		return rc;
+	/* A part is rid of doubles; with batches beside it there may be new ones. */
+	if (several && !boot_in_two_spools(g) && (g->packed.n == 0 || g->n_batches == 0))
 		set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
 	drop_outside(g);
 	if (g->n_batches > 1)
@@ -187,28 +289,12 @@ list_batches(struct gather *g, struct bl_err *err)
 int
 samples_find(struct gather *g, struct bl_err *err)
 {
-	int rc = find_entries(g, err);
+	const int rc = find_entries(g, err);
 
-	return rc < 0 || g->n_entries == 0 ? rc : list_batches(g, err);
+	return rc < 0 ? rc : list_batches(g, err);
 }
 
 /* ---- one batch ---- */
-
-static int
-boot_place(struct gather *g, int64_t boot_id, uint32_t *out, struct bl_err *err)
-{
-	/* The last ones first: neighbours are of the same boot. */
-	for (size_t i = g->n_boots; i-- > 0;)
-		if (g->boot[i].id == boot_id) {
-			*out = (uint32_t)i;
-			return BL_OK;
-		}
-	if (!samples_grow(&g->boot, g->n_boots, &g->size_boots, sizeof(*g->boot)))
-		return samples_no_memory(err);
-	g->boot[g->n_boots] = (struct sample_boot){ boot_id, g->place.boot };
-	*out = (uint32_t)g->n_boots++;
-	return BL_OK;
-}
 
 /* What sample i of the column that was decoded last stands for; x->thin: where. */
 static bool
@@ -235,8 +321,8 @@ hold_thin(struct gather *g, uint32_t i, struct sample *x)
 }
 
 static int
-take_column(struct gather *g, const struct bl_batch_reader *rd, const struct bl_column *c,
-    uint32_t series, struct sample x, struct bl_err *err)
+take_column(struct gather *g, const struct listed *l, const struct bl_batch_reader *rd,
+    const struct bl_column *c, uint32_t series, struct sample x, struct bl_err *err)
 {
 	const bool thin = bl_column_is_thin(c);
 	struct store_read *r = g->r;
@@ -248,7 +334,8 @@ take_column(struct gather *g, const struct bl_batch_reader *rd, const struct bl_
 	for (uint32_t i = 0; i < c->n; i++) {
 		x.boot_ms = r->boot_ms[i];
 		x.unix_ms = placer_place(&g->place, x.boot_ms);
-		if (x.unix_ms < g->from || x.unix_ms >= g->thin_to)
+		if (x.unix_ms < g->from || x.unix_ms >= g->thin_to ||
+		    (l->packed && store_packed_has(&g->packed, l->id, l->mark_unix_ms, x.unix_ms)))
 			continue;
 		x.unknown = r->unknown[i];
 		x.value = x.unknown == BL_KNOWN ? r->value[i] : (double)NAN;
@@ -264,23 +351,23 @@ take_column(struct gather *g, const struct bl_batch_reader *rd, const struct bl_
 }
 
 static int
-take_columns(struct gather *g, const struct bl_batch_header *h, int64_t spool_id, int64_t boot_id,
-    struct bl_err *err)
+take_columns(
+    struct gather *g, const struct listed *l, const struct bl_batch_header *h, struct bl_err *err)
 {
-	struct sample x = { .from = (uint32_t)spool_id };
+	struct sample x = { .from = (uint32_t)l->spool_id };
 	struct bl_batch_reader rd;
 	struct bl_column c;
 	int rc;
 
-	if ((rc = boot_place(g, boot_id, &x.boot, err)) < 0 ||
+	if ((rc = samples_boot(g, l->boot_id, &x.boot, err)) < 0 ||
 	    (rc = bl_batch_reader_init(&rd, h, g->r->raw.data, g->r->raw.len, err)) < 0)
 		return rc;
 	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
-		const struct entry want = { spool_id, c.series_id, 0 };
+		const struct entry want = { l->spool_id, c.series_id, 0 };
 		const struct entry *e =
 		    bsearch(&want, g->entry, g->n_entries, sizeof(want), by_entry);
 
-		if (e != NULL && (rc = take_column(g, &rd, &c, e->series, x, err)) < 0)
+		if (e != NULL && (rc = take_column(g, l, &rd, &c, e->series, x, err)) < 0)
 			return rc;
 	}
 	return rc;
@@ -305,5 +392,5 @@ samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
 	if ((rc = placer_for(&g->place, spool_id, boot_id, err)) < 0)
 		return rc;
 	h.boot = g->place.boot;
-	return take_columns(g, &h, spool_id, boot_id, err);
+	return take_columns(g, l, &h, err);
 }

@@ -2,12 +2,18 @@
 #ifndef STORE_SAMPLES_INTERNAL_H
 #define STORE_SAMPLES_INTERNAL_H
 
+#include "store_part_read.h"
 #include "store_samples.h"
+
+/* sample.from: who held it; spools have numbers from 1. */
+#define SAMPLES_OF_PART 0u
 
 /* A batch of the span, without its body. */
 struct listed {
 	int64_t id, begin_unix_ms, end_unix_ms, spool_id, boot_id;
-	bool thin; /* it stands for others: what it holds may be thinned */
+	bool thin;            /* it stands for others: what it holds may be thinned */
+	bool packed;          /* some of it is in parts: */
+	int64_t mark_unix_ms; /* store_packed_has tells what */
 };
 
 /* A dictionary entry of one of the wanted series. */
@@ -46,6 +52,13 @@ struct gather {
 	size_t n_thin, size_thin;
 	struct placer place;
 	uint64_t n_read;
+	/* the hours that are in parts, and where */
+	struct store_packed packed;
+	struct part_place *place_of; /* of each */
+	bool *whole;                 /* of each: nothing of it is in batches alone */
+	size_t next_hour;
+	struct part_want *want; /* by metric; loaded when there is such an hour */
+	size_t n_want;
 };
 
 /* Room for one more; p is the array's address. */
@@ -54,6 +67,17 @@ int samples_no_memory(struct bl_err *err);
 /* A thinned sample at that time, behind the end, stands for what lies before it, too. */
 bool samples_reaches_back(const struct gather *g, int64_t unix_ms, const struct sample_thin *t);
 int samples_hold(struct gather *g, uint32_t series, const struct sample *x, struct bl_err *err);
+
+/* Where a boot is in g->boot. */
+int samples_boot(struct gather *g, int64_t boot_id, uint32_t *out, struct bl_err *err);
+
+/* ---- store_samples_part.c ---- */
+
+/* Which of the device's hours are in parts: before the batches are listed. */
+int samples_load_hours(struct gather *g, struct bl_err *err);
+/* Hour i of them into the buckets. */
+int samples_take_part(struct gather *g, size_t i, struct bl_err *err);
+void samples_part_free(struct gather *g);
 
 /* ---- store_samples_batch.c ---- */
 

@@ -128,6 +128,23 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " c.seq_first AND c.seq_last WHERE c.device_id=?1 AND c.stream=?2 AND c.boot_id=?3"
 	    " AND c.lo_ms<=?5 AND c.hi_ms>=?4 AND c.spool_id<>?6 AND b.boot_id=?3"
 	    " AND b.event_begin_ms<=?5 AND b.event_end_ms>=?4",
+	[SQL_PACKED_CHECK] =
+	    "SELECT first, last, checks, sum = row_sum('packed', spool_id, stream, first, last,"
+	    " checks) FROM packed_seq WHERE spool_id=? AND stream=? AND first<=?"
+	    " ORDER BY first DESC LIMIT 1",
+	[SQL_PACKED_RANGES] = "SELECT first, last FROM packed_seq WHERE spool_id=? AND stream=?"
+			      " AND last>=? AND first<=?",
+	/* As SQL_BATCH_AGAIN, of what has no rows any more. */
+	[SQL_PACKED_AGAIN] =
+	    "SELECT min(c.lo_unix_ms), max(c.hi_unix_ms) FROM coverage c WHERE c.device_id=?1"
+	    " AND c.stream=?2 AND c.boot_id=?3 AND c.lo_ms<=?5 AND c.hi_ms>=?4 AND c.spool_id<>?6"
+	    " AND (SELECT p.last FROM packed_seq p WHERE p.spool_id=c.spool_id"
+	    " AND p.stream=c.stream AND p.first<=c.seq_last ORDER BY p.first DESC LIMIT 1)"
+	    ">=c.seq_first",
+	/* From the newest: what is asked for lies near what comes. */
+	[SQL_COVERAGE_OF] =
+	    "SELECT boot_id, begin_ms, end_ms FROM coverage WHERE device_id=?1 AND stream=?2"
+	    " AND spool_id=?3 AND seq_first<=?4 AND seq_last>=?4 ORDER BY lo_unix_ms DESC LIMIT 1",
 	[SQL_COVERAGE_ADD] =
 	    "INSERT INTO coverage (spool_id, device_id, stream, seq_first, seq_last, boot_id,"
 	    " begin_ms, end_ms, lo_ms, hi_ms, begin_unix_ms, end_unix_ms, lo_unix_ms, hi_unix_ms,"

@@ -74,6 +74,20 @@ typedef bool (*store_log_moved_cb)(void *ctx, const struct store_log_moved *m);
 int store_log_moved(struct store_read *r, int64_t after_id, size_t limit, store_log_moved_cb cb,
     store_log_cb of_batch, void *ctx, struct bl_err *err);
 
+/*
+ * Coverage of which batches lie in parts as a whole, so that no row of the log tells of it any
+ * more: for who begins anew.  Rows with ids above after_id, ascending, at most limit; a call looks
+ * at some thousands.  Those whose samples retention has taken are not among it.
+ * *reached: looked at up to this id; INT64_MAX: to the end.
+ */
+int store_log_covers(struct store_read *r, int64_t after_id, size_t limit, store_log_moved_cb cb,
+    void *ctx, int64_t *reached, struct bl_err *err);
+/*
+ * From when on samples are there one by one: of what is older retention has left roll-ups at most,
+ * so it cannot be worked out again.  INT64_MIN: nothing was taken.
+ */
+int store_log_retained(struct store_read *r, int64_t *from_unix_ms, struct bl_err *err);
+
 /* The events of one batch, in its order; index counts from 0. */
 typedef bool (*store_log_event_cb)(
     void *ctx, uint32_t index, int64_t unix_ms, const struct bl_event *ev);

@@ -47,6 +47,12 @@ int store_read_refresh(struct store_read *r, struct bl_err *err);
  */
 typedef void (*store_damaged_fn)(void *ctx, int64_t batch);
 void store_read_watch(struct store_read *r, store_damaged_fn fn, void *ctx);
+/*
+ * Where closed hours are read from (parts.h): keeps parts, which several readers may share.
+ * Without it a reader opens the folder "parts" beside its file when it first meets one.
+ */
+struct parts;
+void store_read_use_parts(struct store_read *r, struct parts *parts);
 /* NULL is fine. */
 void store_read_close(struct store_read *r);
 
@@ -148,8 +154,8 @@ struct store_series {
 	enum bl_series_kind kind;
 	enum bl_stream stream;
 	uint32_t interval_ms;
-	/* Event times of the stream's oldest and newest batch when the series is in
-	 * it, else NONE: it came, or went, in between. */
+	/* Of its first and last sample, when they lie at the ends of what its stream has delivered
+	 * (ten minutes, of one row of coverage), else NONE: it came, or went, in between. */
 	int64_t first_unix_ms;
 	int64_t last_unix_ms;
 };
@@ -258,7 +264,10 @@ struct store_latest {
 
 typedef bool (*store_latest_cb)(void *ctx, const struct store_latest *l);
 
-/* Looks at the newest batch of each stream only: a metric missing there is not reported. */
+/*
+ * Looks at the end of the newest row of coverage of each stream only (two minutes): a metric
+ * missing there is not reported.
+ */
 int store_read_latest(struct store_read *r, const char *const *names, size_t n, store_latest_cb cb,
     void *ctx, struct bl_err *err);
 
