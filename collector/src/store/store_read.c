@@ -126,6 +126,21 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_PACK_MARK] = "SELECT until_unix_ms FROM pack_mark WHERE batch_id = ?",
 	[READ_PACK_DUE] = "SELECT 1 FROM pack_due WHERE hour_unix_ms = ? AND device_id = ?"
 			  " AND stream = ? LIMIT 1",
+	[READ_METRICS] =
+	    "SELECT name, (SELECT unit FROM series_def WHERE id = newest), least = 1, most = 2, n,"
+	    " devices, interval_ms FROM (SELECT f.name AS name, max(f.id) AS newest,"
+	    " min(f.kind) AS least, max(f.kind) AS most, count(*) AS n,"
+	    " count(DISTINCT s.device_id) AS devices, min(f.interval_ms) AS interval_ms"
+	    " FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id WHERE f.name > ?"
+	    " GROUP BY f.name ORDER BY f.name LIMIT ?)",
+	[READ_METRIC_SERIES] =
+	    "SELECT s.id, v.name, f.name, f.unit, f.labels, f.kind, f.stream, f.interval_ms"
+	    " FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id"
+	    " CROSS JOIN device v ON v.id = s.device_id WHERE f.name = ?",
+	[READ_METRIC_EXTENT] =
+	    "SELECT (SELECT min(lo_unix_ms) FROM coverage WHERE device_id = ?1 AND stream = ?2),"
+	    " (SELECT max(t.until_unix_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
+	    " WHERE s.device_id = ?1 AND t.stream = ?2)",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",
