@@ -1,0 +1,348 @@
+/*
+ * What a source gives, added to the cells it lies in.
+ *
+ * Each series remembers its cell, so that neighbours need no division; and of a
+ * counter its last sample, so that pairs reach over hours and levels.  A pair
+ * counts where its later sample lies.
+ */
+#include <math.h>
+
+#include "branchline/sketch.h"
+
+#include "store_read.h"
+
+#include "query_internal.h"
+
+#define PAIR_MIN_MS 60000 /* neighbours may be so far apart, or five intervals */
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct query_cell *
+cell_of(struct query_work *w, const struct query_at *at)
+{
+	return &w->res->cell[at->group * w->res->n_steps + at->step];
+}
+
+static void
+add(double *to, double v)
+{
+	*to = isnan(*to) ? v : *to + v;
+}
+
+/* So long is known of the series in its cell, in seconds. */
+static double
+known_s(const struct query_work *w, size_t i)
+{
+	const struct query_grid *r = w->r;
+	const int64_t begin = r->from_unix_ms + (int64_t)w->at[i].step * r->step_ms;
+	const int64_t step = sooner(r->step_ms, r->to_unix_ms - begin);
+	const double known = (double)w->at[i].n * (double)w->series[i].interval_ms;
+
+	return (known > 0 && known < (double)step ? known : (double)step) / 1000;
+}
+
+void
+query_fold_flush(struct query_work *w, size_t i)
+{
+	struct query_at *at = &w->at[i];
+
+	if (at->n > 0 && w->r->agg == QUERY_TOTAL)
+		add(&cell_of(w, at)->value, at->sum / (double)at->n);
+	else if (at->n > 0 && w->r->agg == QUERY_RATE)
+		add(&cell_of(w, at)->value, at->sum / known_s(w, i));
+	at->n = 0;
+	at->sum = 0;
+	at->counted = false;
+}
+
+/* ---- where t lies ------------------------------------------------------ */
+
+static void
+find_stay(const struct query_series *s, struct query_at *at, int64_t t)
+{
+	if (at->stay >= s->n_stays || s->stay[at->stay].from_unix_ms > t)
+		at->stay = 0;
+	while (at->stay + 1 < s->n_stays && s->stay[at->stay].to_unix_ms <= t)
+		at->stay++;
+}
+
+/* Goes to the cell of t, which lies in the range.  False: it is in none. */
+static bool
+move_to(struct query_work *w, size_t i, int64_t t)
+{
+	const struct query_grid *r = w->r;
+	const struct query_series *s = &w->series[i];
+	struct query_at *at = &w->at[i];
+	const uint32_t step = (uint32_t)((t - r->from_unix_ms) / r->step_ms);
+	const int64_t begin = r->from_unix_ms + step * r->step_ms;
+	const struct query_stay *stay;
+	uint32_t group = QUERY_NO_GROUP;
+
+	find_stay(s, at, t);
+	stay = &s->stay[at->stay];
+	at->from_unix_ms = begin;
+	at->to_unix_ms = sooner(begin + r->step_ms, r->to_unix_ms);
+	if (stay->from_unix_ms <= t && t < stay->to_unix_ms) {
+		group = stay->group;
+		at->from_unix_ms = later(at->from_unix_ms, stay->from_unix_ms);
+		at->to_unix_ms = sooner(at->to_unix_ms, stay->to_unix_ms);
+	} else {
+		at->to_unix_ms = t + 1;
+		at->from_unix_ms = t;
+	}
+	if (group != at->group || step != at->step) {
+		if (at->group != QUERY_NO_GROUP)
+			query_fold_flush(w, i);
+		at->group = group;
+		at->step = step;
+	}
+	return group != QUERY_NO_GROUP;
+}
+
+/* The cell of t; NULL: outside of what is asked for. */
+static struct query_cell *
+find_cell(struct query_work *w, size_t i, int64_t t)
+{
+	struct query_at *at = &w->at[i];
+
+	if (t >= at->from_unix_ms && t < at->to_unix_ms)
+		return at->group != QUERY_NO_GROUP ? cell_of(w, at) : NULL;
+	if (t < w->r->from_unix_ms || t >= w->r->to_unix_ms)
+		return NULL;
+	return move_to(w, i, t) ? cell_of(w, at) : NULL;
+}
+
+/* ---- adding ------------------------------------------------------------ */
+
+static void
+count_series(struct query_at *at, struct query_cell *c)
+{
+	c->series += !at->counted;
+	at->counted = true;
+}
+
+static void
+fold_roll(
+    struct query_work *w, struct query_at *at, struct query_cell *c, const struct query_roll *r)
+{
+	c->unknown += r->unknown;
+	if (r->n == 0)
+		return;
+	count_series(at, c);
+	c->n += r->n;
+	switch (w->r->agg) {
+	case QUERY_AVG:
+	case QUERY_SUM:
+		add(&c->value, r->sum);
+		break;
+	case QUERY_MIN:
+		c->value = fmin(c->value, r->min); /* prefers a number to NaN */
+		break;
+	case QUERY_MAX:
+		c->value = fmax(c->value, r->max);
+		break;
+	case QUERY_TOTAL:
+		at->sum += r->sum;
+		at->n += r->n;
+		break;
+	case QUERY_INCREASE:
+		add(&c->value, r->increase);
+		break;
+	case QUERY_RATE:
+		at->sum += r->increase;
+		at->n += r->n;
+		break;
+	default:
+		break; /* count: n says it; percentiles: the sketch */
+	}
+}
+
+static int64_t
+pair_max_ms(const struct query_series *s)
+{
+	return later(PAIR_MIN_MS, s->interval_ms * 5);
+}
+
+static bool
+pairs(const struct query_series *s, const struct query_at *at, int64_t t, int64_t boot)
+{
+	return at->has_last && at->last.boot == boot && t - at->last.unix_ms <= pair_max_ms(s);
+}
+
+static void
+set_last(struct query_at *at, const struct query_edge *e)
+{
+	at->last = *e;
+	at->has_last = true;
+}
+
+/* The pair of the hour's first sample with the one before the hour. */
+static void
+fold_first(struct query_work *w, size_t i, const struct query_edge *first)
+{
+	const struct bl_thin one = { .count = 1 };
+	struct query_at *at = &w->at[i];
+	struct query_cell *c;
+	double grown;
+
+	if (!pairs(&w->series[i], at, first->unix_ms, first->boot) ||
+	    (c = find_cell(w, i, first->unix_ms)) == NULL)
+		return;
+	grown = store_increase(at->last.value, first->value, &one);
+	if (w->r->agg == QUERY_RATE)
+		at->sum += grown;
+	else
+		add(&c->value, grown);
+}
+
+static int
+merge_sketch(struct query_work *w, const struct query_at *at, const struct query_hour_roll *h,
+    struct bl_err *err)
+{
+	struct bl_sketch *s = query_cells_sketch(w, at->group, at->step);
+
+	if (s == NULL)
+		return bl_fail(err, BL_ENOMEM, "query: out of memory");
+	return h->add_sketch(h->of, s, err);
+}
+
+int
+query_take_hour(void *ctx, size_t i, const struct query_hour_roll *h, struct bl_err *err)
+{
+	struct query_work *w = ctx;
+	struct query_at *at = &w->at[i];
+	struct query_cell *c;
+
+	if (w->counts && h->first != NULL && !w->lead)
+		fold_first(w, i, h->first);
+	if (w->counts && h->last != NULL)
+		set_last(at, h->last);
+	if (w->lead || (c = find_cell(w, i, h->begin_unix_ms)) == NULL)
+		return BL_OK;
+	fold_roll(w, at, c, &h->roll);
+	if (w->quantile > 0 && h->add_sketch != NULL && h->roll.n > 0)
+		return merge_sketch(w, at, h, err);
+	return BL_OK;
+}
+
+int
+query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
+    const struct query_roll roll[QUERY_M5_OF_HOUR], const struct query_edge *first,
+    const struct query_edge *last, struct bl_err *err)
+{
+	struct query_work *w = ctx;
+	struct query_at *at = &w->at[i];
+	struct query_cell *c;
+
+	(void)err;
+	if (w->counts && first != NULL && !w->lead)
+		fold_first(w, i, first);
+	if (w->counts && last != NULL)
+		set_last(at, last);
+	for (int k = 0; k < QUERY_M5_OF_HOUR && !w->lead; k++) {
+		if (roll[k].n == 0 && roll[k].unknown == 0)
+			continue;
+		c = find_cell(w, i, begin_unix_ms + k * QUERY_M5_MS);
+		if (c != NULL)
+			fold_roll(w, at, c, &roll[k]);
+	}
+	return BL_OK;
+}
+
+/* ---- samples ----------------------------------------------------------- */
+
+/*
+ * By how much the counter has grown to e.  A thinned sample brings its neighbour along, so that
+ * nothing that comes later changes the pair.  False: nothing is known of it.
+ */
+static bool
+growth(const struct query_series *s, const struct query_at *at, const struct query_edge *e,
+    const struct query_thin *t, double *out)
+{
+	static const struct bl_thin one = { .count = 1 };
+	const bool own =
+	    t != NULL && t->before_ms > 0 && t->before_ms <= pair_max_ms(s) + STORE_THIN_MAX_MS;
+
+	if (!own && !pairs(s, at, e->unix_ms, e->boot))
+		return false;
+	*out =
+	    store_increase(own ? t->before : at->last.value, e->value, t != NULL ? &t->thin : &one);
+	return true;
+}
+
+/* One known sample as a window of its own.  False: a counter's, and its growth is not known. */
+static bool
+roll_of_one(
+    struct query_work *w, size_t i, const struct query_samples *s, size_t k, struct query_roll *out)
+{
+	const double v = s->value[k];
+	const struct query_thin *t =
+	    s->thin != NULL && s->thin[k].thin.count > 1 ? &s->thin[k] : NULL;
+	const struct query_edge e = { s->unix_ms[k], s->boot != NULL ? s->boot[k] : s->boot_all,
+		v };
+	bool known = true;
+
+	*out = (struct query_roll){ .n = 1, .sum = v, .min = v, .max = v };
+	if (t != NULL)
+		*out = (struct query_roll){ .n = t->thin.count,
+			.sum = v * (double)t->thin.count,
+			.min = t->thin.min,
+			.max = t->thin.max };
+	if (w->counts) {
+		known = growth(&w->series[i], &w->at[i], &e, t, &out->increase);
+		set_last(&w->at[i], &e);
+	}
+	return known;
+}
+
+static int
+fold_sample(
+    struct query_work *w, size_t i, const struct query_samples *s, size_t k, struct bl_err *err)
+{
+	struct query_at *at = &w->at[i];
+	struct bl_sketch *sketch;
+	struct query_cell *c;
+	struct query_roll one;
+	bool whole;
+
+	if (s->unknown != NULL && s->unknown[k] != BL_KNOWN) {
+		if (!w->lead && (c = find_cell(w, i, s->unix_ms[k])) != NULL)
+			c->unknown++;
+		return BL_OK;
+	}
+	whole = roll_of_one(w, i, s, k, &one);
+	if (w->lead || (c = find_cell(w, i, s->unix_ms[k])) == NULL)
+		return BL_OK;
+	if (whole) {
+		fold_roll(w, at, c, &one);
+	} else { /* a counter's first: nothing is known of its growth */
+		count_series(at, c);
+		c->n += one.n;
+	}
+	if (w->quantile == 0)
+		return BL_OK;
+	if ((sketch = query_cells_sketch(w, at->group, at->step)) == NULL ||
+	    bl_sketch_add(sketch, s->value[k], one.n) < 0)
+		return bl_fail(err, BL_ENOMEM, "query: out of memory");
+	return BL_OK;
+}
+
+int
+query_take_samples(void *ctx, size_t i, const struct query_samples *s, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (size_t k = 0; k < s->n && rc == BL_OK; k++)
+		rc = fold_sample(ctx, i, s, k, err);
+	return rc;
+}

@@ -1,0 +1,815 @@
+/*
+ * Queries over a source that is made up: whatever the level at which an hour is
+ * read, the answer is that of a plain look at all samples.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/clock.h"
+#include "branchline/sketch.h"
+
+#include "folder.h"
+#include "pure_kit.h"
+#include "query.h"
+#include "store_read.h"
+
+#define HOURS     6
+#define SERIES    5
+#define BASE      (INT64_C(1795860000000)) /* an hour's begin */
+#define END       (BASE + HOURS * QUERY_HOUR_MS)
+#define TICK      10000
+#define PER_HOUR  ((size_t)(QUERY_HOUR_MS / TICK))
+#define MOVES_AT  (BASE + 2 * QUERY_HOUR_MS + 17 * 60000 + 3)
+#define REBOOT_AT (BASE + 3 * QUERY_HOUR_MS + 1234567)
+#define GAP_FROM  (BASE + 4 * QUERY_HOUR_MS + 100000)
+#define GAP_TO    (GAP_FROM + 20 * 60000)
+
+/* ---- a world of samples ------------------------------------------------- */
+
+struct sample {
+	int64_t t, boot;
+	double v;
+	uint8_t unknown;
+};
+
+struct world {
+	enum bl_series_kind kind;
+	struct sample s[SERIES][HOURS * (QUERY_HOUR_MS / TICK)];
+	size_t n[SERIES];
+	/* what the source does */
+	struct query_kept kept;
+	unsigned reads[QUERY_LEVELS];
+	bool raw_only; /* nothing is rolled up yet */
+};
+
+static void
+make_world(struct world *w, enum bl_series_kind kind, uint64_t seed)
+{
+	memset(w, 0, sizeof(*w));
+	w->kind = kind;
+	for (int i = 0; i < SERIES; i++) {
+		double v = 100 * i;
+
+		for (int64_t t = BASE + 1000 * i; t < END; t += TICK) {
+			struct sample *s = &w->s[i][w->n[i]];
+
+			v = kind == BL_COUNTER ? v + floor(pure_unit(&seed) * 50)
+					       : pure_unit(&seed) * 1000 - 200;
+			if (kind == BL_COUNTER && pure_next(&seed) % 500 == 0)
+				v = 0; /* the counter wraps */
+			if (t >= GAP_FROM && t < GAP_TO)
+				continue;
+			*s = (struct sample){ t + (int64_t)(pure_next(&seed) % 20),
+				t < REBOOT_AT ? 1 : 2, v, BL_KNOWN };
+			if (pure_next(&seed) % 40 == 0) {
+				s->unknown = 1;
+				s->v = NAN;
+			}
+			w->n[i]++;
+		}
+	}
+	w->kept = (struct query_kept){ { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+}
+
+/* ---- the source ---------------------------------------------------------- */
+
+static bool
+pair(const struct sample *a, const struct sample *b)
+{
+	return a->boot == b->boot && b->t - a->t <= 60000;
+}
+
+/* A roll-up as the part format has it: pairs lie within the hour. */
+static void
+roll(const struct world *w, int i, int64_t hour, int64_t from, int64_t to, struct query_roll *out)
+{
+	const struct bl_thin one = { .count = 1 };
+	const struct sample *before = NULL;
+
+	*out = (struct query_roll){ .min = NAN, .max = NAN };
+	for (size_t k = 0; k < w->n[i]; k++) {
+		const struct sample *s = &w->s[i][k];
+		const bool in = s->t >= from && s->t < to;
+
+		if (s->t < hour || s->t >= hour + QUERY_HOUR_MS)
+			continue;
+		if (s->unknown) {
+			out->unknown += in;
+			continue;
+		}
+		if (in) {
+			out->n++;
+			out->sum += s->v;
+			out->min = fmin(out->min, s->v);
+			out->max = fmax(out->max, s->v);
+			if (before != NULL && pair(before, s))
+				out->increase += store_increase(before->v, s->v, &one);
+		}
+		before = s;
+	}
+}
+
+static bool
+edges(const struct world *w, int i, int64_t hour, struct query_edge *first, struct query_edge *last)
+{
+	bool some = false;
+
+	for (size_t k = 0; w->kind == BL_COUNTER && k < w->n[i]; k++) {
+		const struct sample *s = &w->s[i][k];
+
+		if (s->t < hour || s->t >= hour + QUERY_HOUR_MS || s->unknown)
+			continue;
+		*last = (struct query_edge){ s->t, s->boot, s->v };
+		if (!some)
+			*first = *last;
+		some = true;
+	}
+	return some;
+}
+
+struct hour_of {
+	const struct world *w;
+	int i;
+	int64_t hour;
+};
+
+static int
+add_sketch(const void *of, struct bl_sketch *into, struct bl_err *err)
+{
+	const struct hour_of *h = of;
+
+	(void)err;
+	for (size_t k = 0; k < h->w->n[h->i]; k++) {
+		const struct sample *s = &h->w->s[h->i][k];
+
+		if (!s->unknown && s->t >= h->hour && s->t < h->hour + QUERY_HOUR_MS)
+			assert_int_equal(bl_sketch_add(into, s->v, 1), BL_OK);
+	}
+	return BL_OK;
+}
+
+static int
+give_hour(const struct world *w, const struct query_want *q, const struct query_take *t, uint32_t i,
+    struct bl_err *err)
+{
+	struct query_edge first, last;
+	const bool some = edges(w, (int)i, q->from_unix_ms, &first, &last);
+	const struct hour_of of = { w, (int)i, q->from_unix_ms };
+	struct query_hour_roll h = { .begin_unix_ms = q->from_unix_ms,
+		.first = some ? &first : NULL,
+		.last = some ? &last : NULL,
+		.add_sketch = q->sketch ? add_sketch : NULL,
+		.of = &of };
+
+	roll(w, (int)i, q->from_unix_ms, q->from_unix_ms, q->to_unix_ms, &h.roll);
+	return t->hour(t->ctx, i, &h, err);
+}
+
+static int
+give_five(const struct world *w, const struct query_want *q, const struct query_take *t, uint32_t i,
+    struct bl_err *err)
+{
+	struct query_roll five[QUERY_M5_OF_HOUR];
+	struct query_edge first, last;
+	const bool some = edges(w, (int)i, q->from_unix_ms, &first, &last);
+
+	for (int k = 0; k < QUERY_M5_OF_HOUR; k++) {
+		const int64_t from = q->from_unix_ms + k * QUERY_M5_MS;
+
+		roll(w, (int)i, q->from_unix_ms, from, from + QUERY_M5_MS, &five[k]);
+		if (q->sums_only)
+			five[k].min = five[k].max = five[k].increase = NAN;
+	}
+	return t->five(
+	    t->ctx, i, q->from_unix_ms, five, some ? &first : NULL, some ? &last : NULL, err);
+}
+
+static int
+give_samples(const struct world *w, const struct query_want *q, const struct query_take *t,
+    uint32_t i, struct bl_err *err)
+{
+	int64_t time[64], boot[64];
+	double value[64];
+	uint8_t unknown[64];
+	struct query_samples b = { 0, time, value, unknown, boot, 0, NULL };
+	int rc = BL_OK;
+
+	for (size_t k = 0; k < w->n[i] && rc == BL_OK; k++) {
+		const struct sample *s = &w->s[i][k];
+
+		if (s->t < q->from_unix_ms || s->t >= q->to_unix_ms)
+			continue;
+		time[b.n] = s->t;
+		boot[b.n] = s->boot;
+		value[b.n] = s->v;
+		unknown[b.n++] = s->unknown;
+		if (b.n == 64) {
+			rc = t->samples(t->ctx, i, &b, err);
+			b.n = 0;
+		}
+	}
+	return rc == BL_OK && b.n > 0 ? t->samples(t->ctx, i, &b, err) : rc;
+}
+
+static int
+read_world(void *ctx, const struct query_want *q, const struct query_take *t, struct bl_err *err)
+{
+	struct world *w = ctx;
+	int rc = BL_OK;
+
+	assert_true(q->to_unix_ms - q->from_unix_ms == QUERY_HOUR_MS);
+	assert_true(q->from_unix_ms % QUERY_HOUR_MS == 0);
+	w->reads[q->level]++;
+	for (size_t k = 0; k < q->n_want && rc == BL_OK; k++) {
+		const uint32_t i = q->want[k];
+
+		assert_true(k == 0 || q->want[k - 1] < i);
+		if (w->raw_only || q->level == QUERY_RAW)
+			rc = give_samples(w, q, t, i, err);
+		else if (q->level == QUERY_M5)
+			rc = give_five(w, q, t, i, err);
+		else
+			rc = give_hour(w, q, t, i, err);
+	}
+	return rc;
+}
+
+static void
+kept_of(void *ctx, struct query_kept *out)
+{
+	*out = ((struct world *)ctx)->kept;
+}
+
+/* ---- the plain answer ------------------------------------------------------ */
+
+/* Series 0 moves from group 0 to group 1; odd ones are in 1, even ones in 0. */
+static uint32_t
+group_of(int i, int64_t t)
+{
+	if (i == 0)
+		return t < MOVES_AT ? 0 : 1;
+	return (uint32_t)i % 2;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct plain {
+	double value;
+	uint64_t n, unknown;
+	uint32_t series;
+};
+
+/* Of one series in [from, to) while it is in the group. */
+struct own {
+	uint64_t n, pairs, unknown;
+	double sum, grown, min, max;
+};
+
+static struct own
+own_of(const struct world *w, int i, uint32_t group, int64_t from, int64_t to, double *all,
+    size_t *n_all)
+{
+	const struct bl_thin one = { .count = 1 };
+	struct own o = { .min = NAN, .max = NAN };
+	const struct sample *before = NULL;
+
+	for (size_t k = 0; k < w->n[i]; k++) {
+		const struct sample *s = &w->s[i][k];
+		const bool in = s->t >= from && s->t < to && group_of(i, s->t) == group;
+
+		if (s->unknown) {
+			o.unknown += in;
+			continue;
+		}
+		if (in) {
+			all[(*n_all)++] = s->v;
+			o.n++;
+			o.sum += s->v;
+			o.min = fmin(o.min, s->v);
+			o.max = fmax(o.max, s->v);
+			if (before != NULL && pair(before, s)) {
+				o.grown += store_increase(before->v, s->v, &one);
+				o.pairs++;
+			}
+		}
+		before = s;
+	}
+	return o;
+}
+
+static struct plain
+plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from, int64_t to)
+{
+	static double all[SERIES * HOURS * (QUERY_HOUR_MS / TICK)];
+	struct plain p = { .value = NAN };
+	double sum = 0, total = 0, grown = 0, rate = 0, min = NAN, max = NAN;
+	size_t n_all = 0;
+
+	for (int i = 0; i < SERIES; i++) {
+		const struct own o = own_of(w, i, group, from, to, all, &n_all);
+		double known_s = (double)o.n * TICK / 1000;
+
+		p.n += o.n;
+		p.unknown += o.unknown;
+		p.series += o.n > 0;
+		sum += o.sum;
+		grown += o.grown;
+		min = fmin(min, o.min);
+		max = fmax(max, o.max);
+		if (o.n == 0)
+			continue;
+		if (known_s > (double)(to - from) / 1000)
+			known_s = (double)(to - from) / 1000;
+		total += o.sum / (double)o.n;
+		rate += o.grown / known_s;
+	}
+	if (p.n == 0)
+		return p;
+	qsort(all, n_all, sizeof(*all), compare);
+	switch (agg) {
+	case QUERY_AVG:
+		p.value = sum / (double)p.n;
+		break;
+	case QUERY_MIN:
+		p.value = min;
+		break;
+	case QUERY_MAX:
+		p.value = max;
+		break;
+	case QUERY_SUM:
+		p.value = sum;
+		break;
+	case QUERY_TOTAL:
+		p.value = total;
+		break;
+	case QUERY_COUNT:
+		p.value = (double)p.n;
+		break;
+	case QUERY_INCREASE:
+		p.value = grown;
+		break;
+	case QUERY_RATE:
+		p.value = rate;
+		break;
+	default:
+		p.value = all[(size_t)(query_agg_quantile(agg) * (double)(n_all - 1))];
+		break;
+	}
+	return p;
+}
+
+/* ---- asking ---------------------------------------------------------------- */
+
+static size_t
+places(void *ctx, const char *device, const struct query_place **out)
+{
+	static const struct query_place zero[] = { { INT64_MIN, MOVES_AT, "s0", "" },
+		{ MOVES_AT, INT64_MAX, "s1", "" } };
+	static const struct query_place even[] = { { INT64_MIN, INT64_MAX, "s0", "" } };
+	static const struct query_place odd[] = { { INT64_MIN, INT64_MAX, "s1", "" } };
+	const int i = device[1] - '0';
+
+	(void)ctx;
+	*out = i == 0 ? zero : i % 2 == 1 ? odd : even;
+	return i == 0 ? 2 : 1;
+}
+
+static struct query_set *
+set_of(const struct world *w, const struct query_grid *g, enum query_by by)
+{
+	const struct query_filter f = { .by = by,
+		.agg = g->agg,
+		.from_unix_ms = g->from_unix_ms,
+		.to_unix_ms = g->to_unix_ms,
+		.places = places };
+	struct bl_err err = { 0 };
+	struct query_set *s;
+
+	assert_int_equal(query_set_create(&s, &f, &err), BL_OK);
+	for (int i = SERIES - 1; i >= 0; i--) {
+		char device[4];
+		struct query_entry e = { 100 + i, device, "{}", w->kind, BL_STREAM_HOST, TICK };
+
+		(void)snprintf(device, sizeof(device), "d%d", i);
+		assert_int_equal(query_set_add(s, &e, &err), BL_OK);
+	}
+	assert_int_equal(query_set_end(s, &err), BL_OK);
+	return s;
+}
+
+static struct query_result *
+run(struct world *w, const struct query_grid *g, enum query_by by)
+{
+	const struct query_source src = { w, kept_of, read_world };
+	struct query_set *s = set_of(w, g, by);
+	struct bl_err err = { 0 };
+	struct query_result *res;
+
+	memset(w->reads, 0, sizeof(w->reads));
+	if (query_run(&res, g, s, &src, NULL, &err) != BL_OK)
+		fail_msg("%s", err.msg);
+	query_set_free(s);
+	return res;
+}
+
+static void
+compare_cell(const struct query_cell *c, const struct plain *p, enum query_agg agg,
+    const char *what, size_t step)
+{
+	const bool percentile = query_agg_quantile(agg) > 0;
+	const double most = (percentile ? 0.01 : 1e-9) * fabs(p->value) + 1e-9;
+
+	if (c->n != p->n || c->unknown != p->unknown || c->series != p->series)
+		fail_msg("%s %s step %zu: n %llu for %llu, unknown %llu for %llu, series %u for %u",
+		    what, query_agg_name(agg), step, (unsigned long long)c->n,
+		    (unsigned long long)p->n, (unsigned long long)c->unknown,
+		    (unsigned long long)p->unknown, c->series, p->series);
+	if (isnan(p->value) != isnan(c->value) ||
+	    (!isnan(p->value) && fabs(c->value - p->value) > most))
+		fail_msg("%s %s step %zu: %.17g for %.17g", what, query_agg_name(agg), step,
+		    c->value, p->value);
+}
+
+static void
+check_answer(struct world *w, const struct query_grid *g, const char *what)
+{
+	struct query_result *res = run(w, g, QUERY_BY_SITE);
+
+	assert_int_equal(res->n_groups, 2);
+	for (uint32_t group = 0; group < 2; group++)
+		for (size_t i = 0; i < res->n_steps; i++) {
+			const int64_t from = g->from_unix_ms + (int64_t)i * g->step_ms;
+			const int64_t to =
+			    from + g->step_ms < g->to_unix_ms ? from + g->step_ms : g->to_unix_ms;
+			const struct plain p = plain_of(w, g->agg, group, from, to);
+
+			compare_cell(&res->cell[group * res->n_steps + i], &p, g->agg, what, i);
+		}
+	query_result_free(res);
+}
+
+/* ---- tests ----------------------------------------------------------------- */
+
+/* A rate by roll-ups counts the first sample of a boot as known time, samples do not. */
+static bool
+same_at_all_levels(const struct world *w, enum query_agg agg)
+{
+	return query_agg_takes(agg, w->kind) && agg != QUERY_RATE;
+}
+
+static void
+every_level_gives_the_answer_of_a_plain_look(void **state)
+{
+	static const struct {
+		const char *what;
+		int64_t from, to, step;
+	} grids[] = {
+		{ "hours", BASE, END, QUERY_HOUR_MS },
+		{ "all in one", BASE, END, HOURS * QUERY_HOUR_MS },
+		{ "two hours", BASE, END, 2 * QUERY_HOUR_MS },
+		{ "five minutes", BASE, END, QUERY_M5_MS },
+		{ "a minute", BASE, END, 60000 },
+		{ "seven minutes", BASE, END, 7 * 60000 },
+		{ "ninety minutes", BASE, END, 90 * 60000 },
+		{ "begins between", BASE + 35 * 60000, END - 25 * 60000, 30 * 60000 },
+		{ "begins anywhere", BASE + 1234567, END - 7654321, 1000003 },
+		{ "ends within an hour", BASE, END - 20 * 60000, HOURS * QUERY_HOUR_MS },
+		{ "ends within five minutes", BASE, END - 20 * 60000 - 1, QUERY_HOUR_MS },
+		{ "reaches over both ends", BASE - QUERY_HOUR_MS, END + QUERY_HOUR_MS,
+		    QUERY_M5_MS },
+	};
+	struct world *w = malloc(sizeof(*w));
+
+	(void)state;
+	for (int kind = BL_GAUGE; kind <= BL_COUNTER; kind++) {
+		make_world(w, (enum bl_series_kind)kind, 7);
+		for (size_t i = 0; i < sizeof(grids) / sizeof(grids[0]); i++)
+			for (int agg = 0; agg < QUERY_AGGS; agg++) {
+				const struct query_grid g = { grids[i].from, grids[i].to,
+					grids[i].step, (enum query_agg)agg };
+
+				if (!same_at_all_levels(w, (enum query_agg)agg))
+					continue;
+				w->raw_only = false;
+				check_answer(w, &g, grids[i].what);
+				w->raw_only = true;
+				check_answer(w, &g, grids[i].what);
+			}
+	}
+	free(w);
+}
+
+/* Whole hours of one boot, in which each sample but the first has a neighbour. */
+static void
+a_rate_is_growth_by_what_is_known(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	struct query_result *res;
+
+	(void)state;
+	make_world(w, BL_COUNTER, 3);
+	for (int i = 0; i < SERIES; i++) {
+		w->n[i] = 0;
+		for (int64_t t = BASE; t < END; t += TICK)
+			if (t < GAP_FROM || t >= GAP_TO)
+				w->s[i][w->n[i]++] = (struct sample){ t, 1,
+					(double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
+	}
+	for (int raw = 0; raw < 2; raw++) {
+		const struct query_grid g = { BASE, END, QUERY_HOUR_MS, QUERY_RATE };
+
+		w->raw_only = raw == 1;
+		res = run(w, &g, QUERY_BY_ALL);
+		for (size_t i = 1; i < res->n_steps; i++) /* 1+2+3+4+5 a second, gap or not */
+			assert_true(fabs(res->cell[i].value - 15) < 15 * 0.01);
+		query_result_free(res);
+	}
+	free(w);
+}
+
+/* The sample before the range makes a pair with its first. */
+static void
+the_pair_into_the_range_is_counted(void **state)
+{
+	static const int64_t begins[] = { BASE + QUERY_HOUR_MS, BASE + QUERY_HOUR_MS + QUERY_M5_MS,
+		BASE + QUERY_HOUR_MS + 123456 };
+	struct world *w = malloc(sizeof(*w));
+
+	(void)state;
+	make_world(w, BL_COUNTER, 11);
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		for (int raw = 0; raw < 2; raw++) {
+			const struct query_grid g = { begins[i], begins[i] + 2 * QUERY_HOUR_MS,
+				2 * QUERY_HOUR_MS, QUERY_INCREASE };
+
+			w->raw_only = raw == 1;
+			check_answer(w, &g, "lead");
+		}
+	free(w);
+}
+
+static void
+levels_are_as_coarse_as_the_steps_let_them(void **state)
+{
+	static const struct {
+		int64_t from, step;
+		enum query_agg agg;
+		enum query_level level; /* of the third hour */
+	} cases[] = {
+		{ BASE, QUERY_HOUR_MS, QUERY_AVG, QUERY_H1 },
+		{ BASE, 3 * QUERY_HOUR_MS, QUERY_AVG, QUERY_H1 },
+		{ BASE, QUERY_M5_MS, QUERY_AVG, QUERY_M5 },
+		{ BASE, 90 * 60000, QUERY_AVG, QUERY_H1 },
+		{ BASE + QUERY_M5_MS, QUERY_HOUR_MS, QUERY_AVG, QUERY_M5 },
+		{ BASE + 1, QUERY_HOUR_MS, QUERY_AVG, QUERY_RAW },
+		{ BASE, 7 * 60000, QUERY_AVG, QUERY_RAW },
+		{ BASE, 60000, QUERY_AVG, QUERY_RAW },
+		{ BASE, QUERY_HOUR_MS, QUERY_P95, QUERY_H1 },
+		{ BASE, QUERY_M5_MS, QUERY_P95, QUERY_RAW },
+	};
+	const struct query_kept all = { { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct query_grid g = { cases[i].from, END, cases[i].step, cases[i].agg };
+
+		if (query_level_of(&g, &all, BASE + 2 * QUERY_HOUR_MS) != cases[i].level)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void
+what_was_read_is_told_in_joined_spans(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	const struct query_grid g = { BASE + 30 * 60000, END, QUERY_HOUR_MS * 3 / 2, QUERY_AVG };
+	struct query_result *res;
+
+	(void)state;
+	make_world(w, BL_GAUGE, 1);
+	res = run(w, &g, QUERY_BY_ALL);
+	/* steps end at 2:00, 3:30, 5:00, 6:00: hour 3 is cut in the middle, hour 0 is not whole */
+	assert_int_equal(res->n_reads, 4);
+	assert_true(
+	    res->read[0].level == QUERY_M5 && res->read[0].to_unix_ms == BASE + QUERY_HOUR_MS);
+	assert_true(
+	    res->read[1].level == QUERY_H1 && res->read[1].to_unix_ms == BASE + 3 * QUERY_HOUR_MS);
+	assert_true(res->read[2].level == QUERY_M5 && res->read[3].level == QUERY_H1);
+	assert_true(res->read[3].to_unix_ms == END);
+	query_result_free(res);
+	free(w);
+}
+
+static void
+a_step_is_never_finer_than_what_is_kept(void **state)
+{
+	const struct query_kept kept = {
+		{ BASE + 4 * QUERY_HOUR_MS, BASE + 2 * QUERY_HOUR_MS, INT64_MIN }, BASE, END
+	};
+	static const struct {
+		int64_t from, step;
+		enum query_agg agg;
+		int64_t from_then, step_then;
+	} cases[] = {
+		{ BASE + 4 * QUERY_HOUR_MS + 1, 1000, QUERY_AVG, BASE + 4 * QUERY_HOUR_MS + 1,
+		    1000 },
+		{ BASE + 3 * QUERY_HOUR_MS + 1, 1000, QUERY_AVG, BASE + 3 * QUERY_HOUR_MS,
+		    QUERY_M5_MS },
+		{ BASE + 3 * QUERY_HOUR_MS + 1, QUERY_M5_MS + 1, QUERY_AVG,
+		    BASE + 3 * QUERY_HOUR_MS, 2 * QUERY_M5_MS },
+		{ BASE + 3 * QUERY_HOUR_MS + QUERY_M5_MS, 1000, QUERY_P50, BASE + 3 * QUERY_HOUR_MS,
+		    QUERY_HOUR_MS },
+		{ BASE + QUERY_M5_MS, 1000, QUERY_AVG, BASE, QUERY_HOUR_MS },
+	};
+	struct bl_err err = { 0 };
+	struct query_grid g;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		g = (struct query_grid){ cases[i].from, cases[i].from + QUERY_HOUR_MS,
+			cases[i].step, cases[i].agg };
+		assert_int_equal(query_plan(&g, &kept, false, &err), BL_OK);
+		if (g.from_unix_ms != cases[i].from_then || g.step_ms != cases[i].step_then)
+			fail_msg("case %zu: from +%lld step %lld", i,
+			    (long long)(g.from_unix_ms - BASE), (long long)g.step_ms);
+	}
+	/* Then no hour is read at a level that is gone. */
+	g = (struct query_grid){ BASE, END, 1000, QUERY_AVG };
+	assert_int_equal(query_plan(&g, &kept, true, &err), BL_OK);
+	for (int64_t hour = BASE; hour < END; hour += QUERY_HOUR_MS)
+		assert_true(hour >= kept.from_unix_ms[query_level_of(&g, &kept, hour)]);
+}
+
+static void
+impossible_grids_are_refused_in_words(void **state)
+{
+	static const struct {
+		int64_t from, to, step;
+		const char *words;
+	} cases[] = {
+		{ 5, 5, 1, "empty" },
+		{ 5, 4, 1, "empty" },
+		{ 0, 10, 0, "1 ms" },
+		{ 0, 5001, 1, "more than 5000 steps" },
+		{ INT64_MIN, INT64_MAX, 1, "empty" },
+	};
+	const struct query_kept all = { { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+	struct bl_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct query_grid g = { cases[i].from, cases[i].to, cases[i].step, QUERY_AVG };
+
+		assert_int_equal(query_plan(&g, &all, false, &err), BL_EINVAL);
+		assert_non_null(strstr(err.msg, cases[i].words));
+	}
+	assert_int_equal(query_step_for(24 * QUERY_HOUR_MS, 600), QUERY_M5_MS);
+	assert_int_equal(query_step_for(QUERY_HOUR_MS, 600), 10000);
+	assert_int_equal(query_step_for(1, 1), 1000);
+	assert_int_equal(query_step_for(365 * 24 * QUERY_HOUR_MS, 10), 37 * 24 * QUERY_HOUR_MS);
+}
+
+static void
+limits_hold(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	const struct query_grid wide = { BASE, BASE + 5000 * 1000, 1000, QUERY_P95 };
+	const struct query_grid day = { BASE, END, QUERY_HOUR_MS, QUERY_AVG };
+	const struct query_limits late = { bl_clock_real(), 0 };
+	const struct query_source src = { w, kept_of, read_world };
+	struct bl_err err = { 0 };
+	struct query_result *res = (void *)1;
+	struct query_set *s;
+
+	(void)state;
+	make_world(w, BL_GAUGE, 5);
+	s = set_of(w, &wide, QUERY_BY_DEVICE); /* 5 groups of 3,601 steps of an hour */
+	assert_int_equal(query_run(&res, &wide, s, &src, NULL, &err), BL_EFULL);
+	assert_null(res);
+	assert_non_null(strstr(err.msg, "percentiles of 5 groups need steps of"));
+	query_set_free(s);
+	s = set_of(w, &day, QUERY_BY_ALL);
+	assert_int_equal(query_run(&res, &day, s, &src, &late, &err), BL_ETIMEDOUT);
+	assert_null(res);
+	query_set_free(s);
+	free(w);
+}
+
+static int
+fail_to_read(void *ctx, const struct query_want *q, const struct query_take *t, struct bl_err *err)
+{
+	unsigned *left = ctx;
+
+	(void)q;
+	(void)t;
+	return (*left)-- > 0 ? BL_OK : bl_fail(err, BL_EIO, "the disk is gone");
+}
+
+static void
+kept_all(void *ctx, struct query_kept *out)
+{
+	(void)ctx;
+	*out = (struct query_kept){ { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+}
+
+static void
+a_failing_source_is_passed_on(void **state)
+{
+	const struct query_grid g = { BASE, END, QUERY_HOUR_MS, QUERY_P99 };
+	struct world *w = malloc(sizeof(*w));
+	struct query_set *s;
+
+	(void)state;
+	make_world(w, BL_GAUGE, 5);
+	s = set_of(w, &g, QUERY_BY_ALL);
+	for (unsigned n = 0; n < HOURS; n++) {
+		unsigned left = n;
+		const struct query_source src = { &left, kept_all, fail_to_read };
+		struct bl_err err = { 0 };
+		struct query_result *res;
+
+		assert_int_equal(query_run(&res, &g, s, &src, NULL, &err), BL_EIO);
+		assert_null(res);
+		assert_string_equal(err.msg, "the disk is gone");
+	}
+	query_set_free(s);
+	free(w);
+}
+
+/* One hour of series 0, as it stands in ctx. */
+static int
+give_block(void *ctx, const struct query_want *q, const struct query_take *t, struct bl_err *err)
+{
+	return q->from_unix_ms == BASE ? t->samples(t->ctx, 0, ctx, err) : BL_OK;
+}
+
+/*
+ * A thinned sample counts as often as it stands for, with its own least and greatest.  A
+ * counter's brings its neighbour along; the one between has none near enough.
+ */
+static void
+thinned_samples_weigh_what_they_stand_for(void **state)
+{
+	static const int64_t t[] = { BASE + 300000, BASE + 400000, BASE + 700000 };
+	static const double v[] = { 10, 20, 130 };
+	static const struct query_thin thin[] = { { { 2, 30, 30 }, 0, 0 }, { { 20, 20, 1 }, 0, 0 },
+		{ { 100, 130, 30 }, 290000, 100 } };
+	static struct query_samples b = { 3, t, v, NULL, NULL, 1, thin };
+	static const struct {
+		enum query_agg agg;
+		double value;
+	} cases[] = { { QUERY_COUNT, 61 }, { QUERY_SUM, 10 * 30 + 20 + 130 * 30 }, { QUERY_MIN, 2 },
+		{ QUERY_MAX, 130 }, { QUERY_INCREASE, 30 } };
+	const struct query_source src = { &b, kept_all, give_block };
+	struct world *w = malloc(sizeof(*w));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct query_grid g = { BASE, END, END - BASE, cases[i].agg };
+		struct bl_err err = { 0 };
+		struct query_result *res;
+		struct query_set *s;
+
+		w->kind = cases[i].agg == QUERY_INCREASE ? BL_COUNTER : BL_GAUGE;
+		s = set_of(w, &g, QUERY_BY_ALL);
+		assert_int_equal(query_run(&res, &g, s, &src, NULL, &err), BL_OK);
+		assert_true(fabs(res->cell[0].value - cases[i].value) < 1e-9);
+		assert_int_equal(res->cell[0].n, 61);
+		query_result_free(res);
+		query_set_free(s);
+	}
+	free(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_level_gives_the_answer_of_a_plain_look),
+		cmocka_unit_test(a_rate_is_growth_by_what_is_known),
+		cmocka_unit_test(the_pair_into_the_range_is_counted),
+		cmocka_unit_test(levels_are_as_coarse_as_the_steps_let_them),
+		cmocka_unit_test(what_was_read_is_told_in_joined_spans),
+		cmocka_unit_test(a_step_is_never_finer_than_what_is_kept),
+		cmocka_unit_test(impossible_grids_are_refused_in_words),
+		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(a_failing_source_is_passed_on),
+		cmocka_unit_test(thinned_samples_weigh_what_they_stand_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
