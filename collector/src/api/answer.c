@@ -141,6 +141,7 @@ api_problem_fill(struct api *api, struct http_answer *a, unsigned status, const 
 	jsonw_array_end(&w);
 	jsonw_object_end(&w);
 	a->status = status;
+	http_answer_drop_stream(a);
 	free(a->body);
 	a->body = NULL;
 	if (jsonw_text(&w, &a->len) == NULL) {
@@ -175,4 +176,12 @@ api_problem_fields(struct api_req *r, const struct field_errors *errs)
 		n += (size_t)snprintf(
 		    detail + n, sizeof(detail) - n, "%s%s", i > 0 ? ", " : "", errs->e[i].field);
 	api_problem_fill(r->api, r->answer, 422, "invalid_field", detail, errs);
+}
+
+void
+http_answer_drop_stream(struct http_answer *a)
+{
+	if (a->stream.next != NULL)
+		a->stream.end(a->stream.ctx);
+	a->stream.next = NULL;
 }

@@ -203,6 +203,8 @@ release(struct api *api)
 	free(api->origins);
 	(void)pthread_mutex_destroy(&api->readers_lock); /* nobody holds them any more */
 	(void)pthread_mutex_destroy(&api->overview.lock);
+	api_places_give(api, api->places.now);
+	(void)pthread_mutex_destroy(&api->places.lock);
 	(void)sem_destroy(&api->query_turns);
 	free((char *)api->opts.admin_socket);
 	free((char *)api->opts.zoneinfo_dir);
@@ -240,6 +242,7 @@ api_start(struct api **out, const struct api_opts *opts, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "API: out of memory");
 	if (pthread_mutex_init(&api->readers_lock, NULL) != 0 ||
 	    pthread_mutex_init(&api->overview.lock, NULL) != 0 ||
+	    pthread_mutex_init(&api->places.lock, NULL) != 0 ||
 	    sem_init(&api->query_turns, 0, API_QUERIES_MAX) != 0) {
 		free(api);
 		return bl_fail(err, BL_ENOMEM, "API: no mutex");

@@ -15,6 +15,7 @@
 #include "fleet.h"
 #include "http_internal.h"
 #include "jsonw.h"
+#include "places_internal.h"
 #include "query_internal.h"
 #include "route_internal.h"
 #include "schema_internal.h"
@@ -30,6 +31,7 @@
 #define API_QUERIES_MAX  4 /* at once: others must find a thread */
 #define API_QUERIES_WAIT 2 /* further ones that wait for a turn: a browser asks six at a time */
 #define API_QUERY_WAIT_S 3
+#define API_EXPORTS_MAX  4                    /* at once */
 #define API_PAGE_BYTES   (8u * 1024u * 1024u) /* a page ends here, whatever its limit */
 #define API_OVERVIEW_MS  2000                 /* an overview may be shown again for this long */
 
@@ -43,6 +45,13 @@ struct overview_cache {
 	size_t len;
 	int64_t made_mono_ms;
 	atomic_bool stale; /* sites or devices changed */
+};
+
+/* See places.c. */
+struct api_places_cache {
+	pthread_mutex_t lock; /* held while one is made */
+	struct api_places *now;
+	atomic_bool stale;
 };
 
 struct api {
@@ -60,6 +69,8 @@ struct api {
 	unsigned n_readers;
 
 	struct overview_cache overview;
+	struct api_places_cache places;
+	atomic_int exports;        /* on their way */
 	atomic_int queries;        /* running or waiting for a turn */
 	sem_t query_turns;         /* API_QUERIES_MAX of them */
 	atomic_ullong requests[6]; /* by hundreds of the status; [0] unused */
@@ -197,6 +208,7 @@ const char *check_password(const struct api *api, const char *v);
 const char *check_hex(const struct api *api, const char *v);
 const char *check_fingerprint(const struct api *api, const char *v);
 const char *check_series(const struct api *api, const char *v);
+const char *check_labels(const struct api *api, const char *v);
 const char *check_number(const struct api *api, const char *v);
 const char *check_text(const struct api *api, const char *v);
 
@@ -262,6 +274,10 @@ int api_definition_there(
     struct api_req *r, enum define_kind kind, const char *id, struct bl_err *err);
 
 /* ---- of one handler, for others */
+
+/* h_query.c: a turn to read a lot; BL_EBUSY when too many do.  End what was begun. */
+int api_query_begin(struct api *api, struct bl_err *err);
+void api_query_end(struct api *api);
 
 struct incident_filter;
 struct outbox_filter;

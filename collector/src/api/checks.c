@@ -2,6 +2,7 @@
 #include "api_internal.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *
@@ -115,4 +116,18 @@ check_series(const struct api *api, const char *v)
 	return isdigit((unsigned char)v[0]) && strlen(v) <= 380 && n <= STORE_QUERY_SERIES
 		   ? NULL
 		   : expected;
+}
+
+const char *
+check_labels(const struct api *api, const char *v)
+{
+	struct query_pair pair[QUERY_PAIRS_MAX];
+	char text[1025];
+	size_t n;
+
+	(void)api;
+	(void)snprintf(text, sizeof(text), "%s", v); /* no longer: max says so */
+	return query_pairs_parse(text, pair, &n)
+		   ? NULL
+		   : "key=value, at most 8 of them, separated by commas";
 }

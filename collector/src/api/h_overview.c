@@ -362,6 +362,7 @@ void
 api_fleet_changed(struct api *api)
 {
 	atomic_store(&api->overview.stale, true);
+	atomic_store(&api->places.stale, true);
 	if (api->opts.hooks.devices_changed != NULL)
 		api->opts.hooks.devices_changed(api->opts.hooks.ctx);
 }

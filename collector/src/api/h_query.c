@@ -344,8 +344,8 @@ plan(struct api_req *r, const struct query_query *p, struct store_query *q)
  * A query may take seconds of a thread; the others are kept for everybody
  * else.  A page asks for all its charts at once: a few wait for their turn.
  */
-static int
-query_begin(struct api *api, struct bl_err *err)
+int
+api_query_begin(struct api *api, struct bl_err *err)
 {
 	struct timespec until;
 
@@ -362,8 +362,8 @@ busy:
 	return bl_fail(err, BL_EBUSY, "%d queries are running", API_QUERIES_MAX);
 }
 
-static void
-query_end(struct api *api)
+void
+api_query_end(struct api *api)
 {
 	(void)sem_post(&api->query_turns); /* cannot overflow: one for each wait */
 	atomic_fetch_sub(&api->queries, 1);
@@ -376,14 +376,14 @@ run_query(
 	struct store_query_result *res;
 	int rc;
 
-	if ((rc = query_begin(r->api, err)) < 0)
+	if ((rc = api_query_begin(r->api, err)) < 0)
 		return rc;
 	rc = store_read_query(reader, q, &res, err);
 	if (rc == BL_OK) {
 		rc = write_result(r, reader, q, res, err);
 		store_query_free(res);
 	}
-	query_end(r->api);
+	api_query_end(r->api);
 	return rc;
 }
 

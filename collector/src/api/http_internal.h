@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "branchline/buf.h"
 #include "branchline/err.h"
 
 #define HTTP_URI_MAX     4096u
@@ -41,12 +42,27 @@ struct http_request {
 /* A header of the request, NULL when absent.  Owned by the connection. */
 const char *http_header(const struct http_request *q, const char *name);
 
+/*
+ * A body that is made while it is sent, piece by piece, as fast as the peer takes it: so an
+ * answer may be larger than memory.  Any of the server's threads, one at a time.
+ */
+struct http_stream {
+	void *ctx;
+	/*
+	 * Appends a piece (some KiB) to out: 1; nothing more comes: 0.  Negative: it failed;
+	 * the connection then ends in the middle, so that the peer knows.  Borrows out.
+	 */
+	int (*next)(void *ctx, struct bl_buf *out);
+	void (*end)(void *ctx); /* always, once */
+};
+
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: no body */
 	char *body;               /* taken; freed with free() */
 	const void *shared;       /* instead of body: kept by its owner for good */
 	size_t len;
+	struct http_stream stream; /* instead of both, when next is there; taken */
 	struct {
 		const char *name;
 		char value[512];
@@ -55,6 +71,8 @@ struct http_answer {
 	bool close;
 };
 
+/* Ends a stream that will not be sent. */
+void http_answer_drop_stream(struct http_answer *a);
 /* The value is cut at its room; headers beyond the cap are our bug (assert). */
 void http_answer_header(struct http_answer *a, const char *name, const char *value);
 

@@ -31,6 +31,9 @@
 #define ANSWER_TIMEOUT_FACTOR 4               /* a large answer over a slow line */
 #define SWALLOW_MAX           (1024u * 1024u) /* of a body that is too large */
 #define REAP_EVERY_MS         500
+#define STREAM_BLOCK          (32u * 1024u)
+#define STREAM_PIECE_MAX      (1024u * 1024u) /* made at a time, rather a tenth of it */
+#define STREAM_MAX_MS         3600000         /* an answer that is taken slowly ends after that */
 
 struct conn {
 	struct conn *next, *prev;
@@ -323,8 +326,90 @@ frame_problem(
 	return NULL;
 }
 
+/* ---- answers that are made while they are sent -------------------------- */
+
+struct sending {
+	struct http_stream stream;
+	struct http_server *server;
+	struct conn *conn;
+	struct bl_buf piece; /* what was made and is not sent yet, from sent on */
+	size_t sent;
+	int64_t until_mono_ms;
+	bool ended;
+};
+
+static void
+on_stream_end(void *cls)
+{
+	struct sending *g = cls;
+
+	g->stream.end(g->stream.ctx);
+	bl_buf_free(&g->piece);
+	free(g);
+}
+
+/* 1: there is something to send; 0: no more; negative: failed. */
+static int
+next_piece(struct sending *g)
+{
+	int rc = 1;
+
+	bl_buf_reset(&g->piece);
+	g->sent = 0;
+	while (g->piece.len == 0 && rc == 1)
+		rc = g->ended ? 0 : g->stream.next(g->stream.ctx, &g->piece);
+	if (rc == 0)
+		g->ended = true;
+	if (rc < 0 || g->piece.failed)
+		return -1;
+	return g->piece.len > 0;
+}
+
+static ssize_t
+on_stream(void *cls, uint64_t at, char *out, size_t max)
+{
+	struct sending *g = cls;
+	size_t n;
+	int rc;
+
+	(void)at; /* it only goes on */
+	if (g->sent == g->piece.len && (rc = next_piece(g)) <= 0)
+		return rc == 0 ? MHD_CONTENT_READER_END_OF_STREAM
+			       : MHD_CONTENT_READER_END_WITH_ERROR;
+	n = g->piece.len - g->sent < max ? g->piece.len - g->sent : max;
+	memcpy(out, g->piece.data + g->sent, n);
+	g->sent += n;
+	/* The peer takes what it gets: as long again for the next piece, but not for ever. */
+	if (mono_ms() < g->until_mono_ms)
+		deadline_set(g->server, g->conn, ANSWER_TIMEOUT_FACTOR * timeout_ms(g->server));
+	return (ssize_t)n;
+}
+
+static struct MHD_Response *
+stream_response(struct http_server *s, struct MHD_Connection *connection, struct http_answer *a)
+{
+	struct sending *g = calloc(1, sizeof(*g));
+	struct MHD_Response *r;
+
+	if (g == NULL) {
+		http_answer_drop_stream(a);
+		return NULL;
+	}
+	g->stream = a->stream;
+	g->server = s;
+	g->conn = conn_of(connection);
+	g->until_mono_ms = mono_ms() + STREAM_MAX_MS;
+	bl_buf_init(&g->piece, STREAM_PIECE_MAX);
+	r = MHD_create_response_from_callback(
+	    MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, g, on_stream_end);
+	if (r == NULL)
+		on_stream_end(g);
+	a->stream.next = NULL;
+	return r;
+}
+
 static enum MHD_Result
-send_answer(struct MHD_Connection *connection, struct http_answer *a)
+send_answer(struct http_server *s, struct MHD_Connection *connection, struct http_answer *a)
 {
 	struct MHD_Response *r;
 	enum MHD_Result ok = MHD_YES;
@@ -333,7 +418,9 @@ send_answer(struct MHD_Connection *connection, struct http_answer *a)
 		void *out;
 	} shared = { .in = a->shared };
 
-	if (a->body != NULL)
+	if (a->stream.next != NULL)
+		r = stream_response(s, connection, a);
+	else if (a->body != NULL)
 		r = MHD_create_response_from_buffer(a->len, a->body, MHD_RESPMEM_MUST_FREE);
 	else
 		r = MHD_create_response_from_buffer(
@@ -366,7 +453,7 @@ refuse(struct http_server *s, struct MHD_Connection *connection, const struct ca
 	s->opts.refuse(s->opts.api, &c->q, status, code, detail, &a);
 	a.close = true;
 	deadline_set(s, conn_of(connection), timeout_ms(s));
-	return send_answer(connection, &a);
+	return send_answer(s, connection, &a);
 }
 
 /* The headers are here: look at the frame before the body is read. */
@@ -432,7 +519,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 	deadline_set(s, conn_of(connection), INT64_MAX / 2); /* our own time does not count */
 	s->opts.handle(s->opts.api, &c->q, &a);
 	deadline_set(s, conn_of(connection), ANSWER_TIMEOUT_FACTOR * timeout_ms(s));
-	return send_answer(connection, &a);
+	return send_answer(s, connection, &a);
 }
 
 /* ---- starting and stopping --------------------------------------------- */

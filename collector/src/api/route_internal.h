@@ -98,6 +98,12 @@ int put_devices_id_certificate(struct api_req *r, struct bl_err *err);
 int get_overview(struct api_req *r, struct bl_err *err);
 int get_devices_id_series(struct api_req *r, struct bl_err *err);
 int get_query(struct api_req *r, struct bl_err *err);
+int get_metrics_list(struct api_req *r, struct bl_err *err);
+int get_metrics_labels(struct api_req *r, struct bl_err *err);
+int get_metrics_query(struct api_req *r, struct bl_err *err);
+int get_metrics_latest(struct api_req *r, struct bl_err *err);
+int get_metrics_export(struct api_req *r, struct bl_err *err);
+int get_storage(struct api_req *r, struct bl_err *err);
 int get_devices_id_events(struct api_req *r, struct bl_err *err);
 int get_devices_id_coverage(struct api_req *r, struct bl_err *err);
 int get_devices_id_link(struct api_req *r, struct bl_err *err);
@@ -140,6 +146,8 @@ extern const struct schema body_requeue, body_sign_in, body_session_patch, body_
     body_device_patch, body_device_move, body_certificate, body_process_new, body_process_change,
     body_kpi_new, body_kpi_change, body_rule_new, body_rule_change, body_channel_new,
     body_channel_change, body_expression, body_empty, body_assign, body_resolve, body_comment;
+extern const struct schema query_metrics, query_metric, query_metric_query, query_metric_latest,
+    query_metric_export;
 extern const struct schema query_page, query_sites, query_devices, query_query, query_range,
     query_events, query_gaps, query_link, query_gap_totals, query_missing, query_verbose, query_cells,
     query_latest, query_parts, query_runs, query_incidents, query_cases, query_messages,

@@ -51,6 +51,35 @@ struct api_status {
 	char delivery_problem[192]; /* of the last try that failed; empty: none */
 };
 
+/* One level of the parts; samples -1, keep_ms 0: not known. */
+struct api_storage_level {
+	uint64_t parts, files;
+	int64_t bytes, samples;
+	int64_t from_unix_ms, to_unix_ms; /* when there are parts */
+	int64_t keep_ms;
+};
+
+enum api_compaction {
+	API_COMPACTION_OFF,
+	API_COMPACTION_IDLE,
+	API_COMPACTION_WORKING,
+	API_COMPACTION_FAILING,
+};
+
+/* What is stored and how compaction goes; counters are since the start. */
+struct api_storage {
+	struct api_storage_level raw, five_minutes, hours;
+	int64_t events_keep_ms;
+	enum api_compaction compaction;
+	char compaction_why[192];     /* failing: the last failure */
+	int64_t packed_until_unix_ms; /* 0: not known */
+	int64_t packed_last_unix_ms;  /* of the last step that changed something; 0: none */
+	uint64_t packed_samples, parts_written, parts_rewritten, late_hours, files_deleted;
+	uint64_t bytes_written;
+	int64_t waiting_batches, disk_free_bytes; /* -1: not known */
+	uint64_t latest_series, latest_refused, latest_bytes;
+};
+
 #define API_REQUEUE_IDS 1000
 
 /* What was set aside and is to be tried again. */
@@ -90,6 +119,8 @@ struct api_hooks {
 	 * neither may be NULL: nothing can be tried then. */
 	int (*requeue)(void *ctx, const struct api_requeue *what, struct bl_err *err);
 	void (*requeue_status)(void *ctx, struct api_requeue_status *out);
+	/* Fills what it knows of *out (nothing is known before); NULL: nothing is. */
+	void (*storage)(void *ctx, struct api_storage *out);
 };
 
 struct api_opts {
