@@ -70,6 +70,8 @@ bl_fuzz_target(api SOURCES fuzz/fuzz_centre.c LINK ${centre_link} INCLUDE ${root
   OPTIONS -Wl,--wrap=http_header)
 bl_fuzz_target(store SOURCES fuzz/fuzz_centre.c LINK ${centre_link} bl_log PkgConfig::SQLITE ZLIB::ZLIB
   INCLUDE ${root}/shared/codec)
+bl_fuzz_target(chunk SOURCES unit/chunk_kit.c LINK collector_chunk PkgConfig::CMOCKA ZLIB::ZLIB m MAX_LEN 8192
+  OPTIONS -Wl,--wrap=chunk_span_ok)
 bl_fuzz_target(define LINK collector_define collector_control bl_json INCLUDE ${root}/collector/src/define)
 bl_fuzz_target(stored LINK ${centre_link} collector_cases collector_render
   INCLUDE ${root}/collector/src/api)

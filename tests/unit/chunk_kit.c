@@ -368,9 +368,9 @@ read_roll(struct reader *r, const struct chunk_column *c)
 	const bool m5 = chunk_index_head(r->ix)->level == CHUNK_M5;
 	struct chunk_edges edges;
 	struct bl_sketch *s;
-	int rc;
+	int rc, got;
 
-	note(r, rc = m5 ? chunk_m5_get(c, w, &edges, NULL) : chunk_h1_get(c, w, &edges, NULL));
+	note(r, got = rc = m5 ? chunk_m5_get(c, w, &edges, NULL) : chunk_h1_get(c, w, &edges, NULL));
 	for (unsigned i = 0; rc == BL_OK && i < (m5 ? CHUNK_WINDOWS : 1); i++)
 		assert_true(w[i].count == 0 ? isnan(w[i].min) : w[i].min <= w[i].max);
 	if (m5)
@@ -382,6 +382,7 @@ read_roll(struct reader *r, const struct chunk_column *c)
 		return;
 	}
 	note(r, rc = chunk_h1_sketch(c, s, NULL));
+	assert_true(got == BL_OK || rc < 0);
 	assert_int_equal(bl_sketch_count(s), rc == BL_OK ? w[0].count : 0);
 	bl_sketch_free(s);
 }

@@ -142,8 +142,10 @@ chunk_h1_sketch(const struct chunk_column *c, struct bl_sketch *s, struct bl_err
 
 	if (c->kind == BL_COUNTER)
 		return bl_fail(err, BL_EINVAL, "part: a counter has no sketch");
-	if ((rc = open_roll(c, CHUNK_H1, &r, &b, false, err)) < 0 || !any_known(&r))
+	if ((rc = open_roll(c, CHUNK_H1, &r, &b, false, err)) < 0)
 		return rc;
+	if (!any_known(&r))
+		return chunk_bits_ok(&b) ? BL_OK : bad_column(c, "sketch", err);
 	if (!chunk_sketch_get(&b, &r, bucket, &n))
 		return bad_column(c, "sketch", err);
 	rc = bl_sketch_add_buckets(s, bucket, n);
