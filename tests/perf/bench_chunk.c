@@ -3,7 +3,7 @@
  * of CPU a sample to write and to read.  Data of the mix (mix.h), every 10 s,
  * jitter 0-20 ms, as batches give it: integers at a scale.
  *
- *     bench_chunk [DEVICES [HOURS]]
+ *     bench_chunk [DEVICES [ROUNDS [ROUNDS OF READING]]]
  *
  * Prints `name value unit` lines.  Not part of the test run.
  */
@@ -115,6 +115,24 @@ add_device(struct chunk_enc *e, const struct device *d, unsigned id, const char 
 		in.metric.len = strlen(in.metric.p);
 		check(chunk_enc_column(e, &in, &err), &err);
 	}
+}
+
+/* ns a sample of the values alone, which is the codec's. */
+static double
+values_alone(const struct device *d, unsigned devices)
+{
+	struct bl_buf out;
+	struct bl_err err;
+	double t0;
+
+	bl_buf_init(&out, CHUNK_REGION_MAX);
+	t0 = cpu_ns();
+	for (unsigned k = 0; k < devices; k++)
+		for (unsigned i = 0; i < SERIES; i++)
+			check(bl_seq_put(&out, &d[k].seq[i], BL_EFFORT_QUICK, &err), &err);
+	t0 = cpu_ns() - t0;
+	bl_buf_free(&out);
+	return t0 / ((double)devices * SERIES * TICKS);
 }
 
 static void
@@ -270,6 +288,7 @@ main(int argc, char **argv)
 {
 	const unsigned devices = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 50;
 	const unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
+	const unsigned reads = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : rounds;
 	struct device *d = calloc(devices, sizeof(*d));
 	struct chunk_enc *e = chunk_enc_create(HOUR);
 	struct bl_buf out[CHUNK_LEVELS];
@@ -296,13 +315,14 @@ main(int argc, char **argv)
 			bl_buf_reset(&out[l]);
 		write_part(e, d, devices, NULL, out, &f);
 		(void)printf("encode %.2f ns/sample\n", f.ns / f.samples);
+		(void)printf("encode_values %.2f ns/sample\n", values_alone(d, devices));
 		(void)printf("finish %.2f ns/sample\n", f.finish_ns / f.samples);
 	}
 	print_sizes("part", &f);
 	(void)printf("raw_head %.4f B/sample\n", f.head[CHUNK_RAW] / f.samples);
 	(void)printf("m5_head %.4f B/sample\n", f.head[CHUNK_M5] / f.samples);
 	(void)printf("h1_head %.4f B/sample\n", f.head[CHUNK_H1] / f.samples);
-	for (unsigned r = 0; r < rounds; r++) {
+	for (unsigned r = 0; r < reads; r++) {
 		(void)printf("read_raw %.0f ns/series-hour\n", read_all(&out[CHUNK_RAW], read_raw));
 		(void)printf("read_m5 %.0f ns/series-hour\n", read_all(&out[CHUNK_M5], read_m5));
 		(void)printf(

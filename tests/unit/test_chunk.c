@@ -383,6 +383,37 @@ changed_bytes_are_noticed(void **state)
 	chunk_enc_free(e);
 }
 
+/* ---- caps ---- */
+
+static void
+a_full_buffer_is_said_and_left_as_it_was(void **state)
+{
+	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
+	struct bl_err err = { 0 };
+	uint64_t s = 13;
+	struct part p;
+
+	(void)state;
+	assert_non_null(e);
+	part_random(&p, 8, &s);
+	for (unsigned i = 0; i < p.n; i++)
+		assert_true(kit_add(e, &p.c[i], &err) >= 0);
+	p.out[CHUNK_M5].cap = 300;
+	bl_buf_u32(&p.out[CHUNK_RAW], 7);
+	bl_buf_u32(&p.out[CHUNK_M5], 8);
+	assert_int_equal(chunk_enc_finish(e, p.out, NULL, &err), BL_EFULL);
+	assert_true(p.out[CHUNK_RAW].len == 4 && p.out[CHUNK_M5].len == 4);
+	assert_false(p.out[CHUNK_M5].failed);
+	/* What stands before a region stays there. */
+	p.out[CHUNK_M5].cap = CHUNK_REGION_MAX;
+	assert_int_equal(chunk_enc_finish(e, p.out, NULL, &err), BL_OK);
+	assert_int_equal(p.out[CHUNK_M5].data[0], 8);
+	assert_int_equal(kit_read_region(p.out[CHUNK_M5].data + 4, p.out[CHUNK_M5].len - 4), 0);
+	assert_int_equal(kit_read_region(p.out[CHUNK_RAW].data + 4, p.out[CHUNK_RAW].len - 4), 0);
+	part_free(&p);
+	chunk_enc_free(e);
+}
+
 /* ---- memory that ends ---- */
 
 static void
@@ -443,7 +474,7 @@ a_part_is_as_small_as_it_is_said_to_be(void **state)
 	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
 	struct bl_err err = { 0 };
 	struct part p;
-	double rollup;
+	double rollup, guess;
 
 	(void)state;
 	assert_non_null(e);
@@ -476,7 +507,11 @@ a_part_is_as_small_as_it_is_said_to_be(void **state)
 			assert_int_equal(chunk_enc_column(e, &in, &err), BL_OK);
 		}
 	}
+	guess = (double)chunk_enc_bytes(e);
 	assert_int_equal(chunk_enc_finish(e, p.out, &p.counts, &err), BL_OK);
+	guess /= (double)(p.out[CHUNK_RAW].len + p.out[CHUNK_M5].len + p.out[CHUNK_H1].len);
+	(void)printf("guess of the size: %.3f\n", guess);
+	assert_true(guess > 0.85 && guess < 1.1);
 	assert_int_equal(p.counts.samples, DEVICES * SERIES * TICKS);
 	rollup = (double)(p.out[CHUNK_M5].len + p.out[CHUNK_H1].len) / (double)p.counts.samples;
 	(void)printf("roll-ups: %.4f B a sample\n", rollup);
@@ -493,6 +528,7 @@ main(void)
 		cmocka_unit_test(increase_is_that_of_the_store),
 		cmocka_unit_test(wrong_columns_are_refused_and_change_nothing),
 		cmocka_unit_test(changed_bytes_are_noticed),
+		cmocka_unit_test(a_full_buffer_is_said_and_left_as_it_was),
 		cmocka_unit_test(memory_that_ends_leaves_the_encoder_usable),
 		cmocka_unit_test(a_part_is_as_small_as_it_is_said_to_be),
 	};

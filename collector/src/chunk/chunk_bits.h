@@ -18,11 +18,23 @@
 #define CHUNK_UNARY_MAX 20u
 #define CHUNK_K_MAX     57u
 
+#define CHUNK_STAGE 256u
+
 struct chunk_bits_w {
 	struct bl_buf *b;
 	uint64_t acc;
-	unsigned n; /* bits in acc, < 32 between calls */
+	unsigned n;    /* bits in acc, < 32 between calls */
+	unsigned used; /* bytes in stage, which come before them */
+	uint8_t stage[CHUNK_STAGE];
 };
+
+static inline void
+chunk_bits_begin(struct chunk_bits_w *w, struct bl_buf *b)
+{
+	w->b = b;
+	w->acc = 0;
+	w->n = w->used = 0;
+}
 
 static inline unsigned
 chunk_bit_length(uint64_t v)
@@ -37,7 +49,14 @@ chunk_put_few(struct chunk_bits_w *w, uint64_t v, unsigned n)
 	w->acc |= v << w->n;
 	w->n += n;
 	if (w->n >= 32) {
-		bl_buf_u32(w->b, (uint32_t)w->acc);
+		const uint32_t word = htole32((uint32_t)w->acc);
+
+		if (w->used == CHUNK_STAGE) {
+			bl_buf_bytes(w->b, w->stage, w->used);
+			w->used = 0;
+		}
+		memcpy(w->stage + w->used, &word, sizeof(word));
+		w->used += 4;
 		w->acc >>= 32;
 		w->n -= 32;
 	}
@@ -59,6 +78,8 @@ chunk_put_bits(struct chunk_bits_w *w, uint64_t v, unsigned n)
 static inline void
 chunk_put_end(struct chunk_bits_w *w)
 {
+	bl_buf_bytes(w->b, w->stage, w->used);
+	w->used = 0;
 	for (; w->n > 0; w->n = w->n > 8 ? w->n - 8 : 0, w->acc >>= 8)
 		bl_buf_u8(w->b, (uint8_t)w->acc);
 	w->acc = 0;

@@ -380,8 +380,9 @@ add_shape(struct chunk_enc *e, unsigned which, const struct chunk_roll *r)
 static void
 put_roll(struct chunk_enc *e, unsigned level, const struct chunk_roll *r)
 {
-	struct chunk_bits_w w = { &e->level[level], 0, 0 };
+	struct chunk_bits_w w;
 
+	chunk_bits_begin(&w, &e->level[level]);
 	chunk_roll_put(&w, r);
 	chunk_put_end(&w);
 }
@@ -389,9 +390,10 @@ put_roll(struct chunk_enc *e, unsigned level, const struct chunk_roll *r)
 static int
 put_hour(struct chunk_enc *e, const struct chunk_in *in, uint32_t n, const struct chunk_roll *r)
 {
-	struct chunk_bits_w w = { &e->level[CHUNK_H1], 0, 0 };
+	struct chunk_bits_w w;
 	int rc = BL_OK;
 
+	chunk_bits_begin(&w, &e->level[CHUNK_H1]);
 	chunk_roll_put(&w, r);
 	if (!r->counter && in->values->n > 0)
 		rc = chunk_sketch_put(&w, e->sketcher, in, n, r);

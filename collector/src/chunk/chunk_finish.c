@@ -26,7 +26,8 @@ struct finish {
 	uint32_t *column;
 	uint32_t n_metrics;
 	struct shape_refs shapes[2];
-	struct bl_buf sections, dir, blocks, index;
+	struct bl_buf dir, blocks, index;
+	struct bl_buf *out; /* the region under way */
 };
 
 static void
@@ -41,7 +42,6 @@ finish_free(struct finish *f)
 		free(f->shapes[i].ref);
 		free(f->shapes[i].order);
 	}
-	bl_buf_free(&f->sections);
 	bl_buf_free(&f->dir);
 	bl_buf_free(&f->blocks);
 	bl_buf_free(&f->index);
@@ -276,9 +276,9 @@ put_section(struct finish *f, size_t first, uint32_t before, unsigned level)
 	bl_buf_varint(&f->index, f->dir.len);
 	bl_buf_u32(&f->index, f->dir.failed ? 0 : chunk_crc(f->dir.data, f->dir.len));
 	bl_buf_varint(&f->index, f->blocks.len);
-	bl_buf_bytes(&f->sections, f->dir.data, f->dir.len);
-	bl_buf_bytes(&f->sections, f->blocks.data, f->blocks.len);
-	f->sections.failed = f->sections.failed || f->dir.failed || f->blocks.failed;
+	bl_buf_bytes(f->out, f->dir.data, f->dir.len);
+	bl_buf_bytes(f->out, f->blocks.data, f->blocks.len);
+	f->out->failed = f->out->failed || f->dir.failed || f->blocks.failed;
 	return end;
 }
 
@@ -357,35 +357,38 @@ put_shapes(struct finish *f, unsigned level)
 
 /* ---- regions ---- */
 
+/* Over the room that was left for it at the region's begin. */
 static void
-put_head(struct finish *f, unsigned level, size_t region, struct bl_buf *out)
+put_head(const struct finish *f, unsigned level, uint8_t *at, size_t region)
 {
 	const struct chunk_enc *e = f->e;
-	const size_t at = out->len;
+	struct bl_buf out = { at, 0, CHUNK_HEAD_BYTES, CHUNK_HEAD_BYTES, false };
 
-	bl_buf_bytes(out, CHUNK_MAGIC, CHUNK_MAGIC_LEN);
-	bl_buf_u8(out, CHUNK_FORMAT);
-	bl_buf_u8(out, (uint8_t)level);
-	bl_buf_u64(out, (uint64_t)e->hour_unix_ms);
-	bl_buf_u32(out, (uint32_t)region);
-	bl_buf_u32(out, (uint32_t)f->index.len);
-	bl_buf_u32(out, chunk_crc(f->index.data, f->index.len));
-	bl_buf_u32(out, (uint32_t)e->n_columns);
-	bl_buf_u64(out, e->n_samples);
-	bl_buf_u32(out, 0);
-	if (!out->failed)
-		bl_buf_u32(out, chunk_crc(out->data + at, CHUNK_HEAD_BYTES - 4));
+	bl_buf_bytes(&out, CHUNK_MAGIC, CHUNK_MAGIC_LEN);
+	bl_buf_u8(&out, CHUNK_FORMAT);
+	bl_buf_u8(&out, (uint8_t)level);
+	bl_buf_u64(&out, (uint64_t)e->hour_unix_ms);
+	bl_buf_u32(&out, (uint32_t)region);
+	bl_buf_u32(&out, (uint32_t)f->index.len);
+	bl_buf_u32(&out, chunk_crc(f->index.data, f->index.len));
+	bl_buf_u32(&out, (uint32_t)e->n_columns);
+	bl_buf_u64(&out, e->n_samples);
+	bl_buf_u32(&out, 0);
+	bl_buf_u32(&out, chunk_crc(at, CHUNK_HEAD_BYTES - 4));
 }
 
 static int
 write_region(struct finish *f, unsigned level, struct bl_buf *out)
 {
+	static const uint8_t room[CHUNK_HEAD_BYTES];
 	const struct chunk_enc *e = f->e;
 	uint32_t before = e->column[f->column[0]].metric;
+	const size_t begin = out->len;
 	size_t region;
 
 	bl_buf_reset(&f->index);
-	bl_buf_reset(&f->sections);
+	f->out = out;
+	bl_buf_bytes(out, room, sizeof(room));
 	put_sources(f, level);
 	if (level != CHUNK_RAW)
 		put_shapes(f, level);
@@ -397,17 +400,16 @@ write_region(struct finish *f, unsigned level, struct bl_buf *out)
 	for (size_t i = 0; level == CHUNK_RAW && i < e->n_sources; i++) {
 		const struct enc_source *s = &e->source[f->source[i]];
 
-		bl_buf_bytes(&f->sections, e->time_bytes.data + s->bytes.at, s->bytes.len);
+		bl_buf_bytes(out, e->time_bytes.data + s->bytes.at, s->bytes.len);
 	}
-	region = CHUNK_HEAD_BYTES + f->index.len + f->sections.len;
-	if (f->index.failed || f->sections.failed)
-		return BL_ENOMEM;
-	if (region > CHUNK_REGION_MAX || region > out->cap - out->len)
-		return BL_EFULL;
-	put_head(f, level, region, out);
 	bl_buf_bytes(out, f->index.data, f->index.len);
-	bl_buf_bytes(out, f->sections.data, f->sections.len);
-	return out->failed ? BL_ENOMEM : BL_OK;
+	if (out->failed || f->index.failed)
+		return chunk_enc_bytes(e) > out->cap - begin ? BL_EFULL : BL_ENOMEM;
+	region = out->len - begin;
+	if (region > CHUNK_REGION_MAX)
+		return BL_EFULL;
+	put_head(f, level, out->data + begin, region);
+	return BL_OK;
 }
 
 static void
@@ -431,7 +433,6 @@ chunk_enc_finish(struct chunk_enc *e, struct bl_buf out[CHUNK_LEVELS], struct ch
 
 	if (e->n_columns == 0)
 		return bl_fail(err, BL_EINVAL, "part: no series");
-	bl_buf_init(&f.sections, CHUNK_REGION_MAX);
 	bl_buf_init(&f.dir, CHUNK_REGION_MAX);
 	bl_buf_init(&f.blocks, CHUNK_REGION_MAX);
 	bl_buf_init(&f.index, CHUNK_REGION_MAX);

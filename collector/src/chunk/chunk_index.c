@@ -31,7 +31,6 @@ chunk_head_parse(const void *bytes, size_t len, struct chunk_head *out, struct b
 	*out = (struct chunk_head){ 0 };
 	out->hour_unix_ms = (int64_t)bl_rd_u64(&rd);
 	out->region_bytes = bl_rd_u32(&rd);
-	out->index.offset = CHUNK_HEAD_BYTES;
 	out->index.len = bl_rd_u32(&rd);
 	out->index.crc = bl_rd_u32(&rd);
 	out->n_series = bl_rd_u32(&rd);
@@ -50,6 +49,7 @@ chunk_head_parse(const void *bytes, size_t len, struct chunk_head *out, struct b
 	    out->n_series > CHUNK_SERIES_MAX || out->hour_unix_ms < -(INT64_C(1) << 53) ||
 	    out->hour_unix_ms > INT64_C(1) << 53)
 		return corrupt(err, "the head's sizes");
+	out->index.offset = out->region_bytes - out->index.len;
 	out->level = (enum chunk_level)level;
 	return BL_OK;
 }
@@ -203,7 +203,7 @@ static const char *
 get_metric(struct chunk_index *ix, struct bl_rd *rd, const struct ix_metric *last,
     struct ix_metric *m, uint64_t *at)
 {
-	const uint64_t most = ix->head.region_bytes;
+	const uint64_t most = ix->head.index.offset;
 	const char *bad = get_name(ix, rd, last, m);
 
 	if (bad != NULL)
@@ -246,7 +246,7 @@ get_metrics(struct chunk_index *ix, struct bl_rd *rd, uint64_t *at)
 static const char *
 parse(struct chunk_index *ix, struct bl_rd *rd)
 {
-	uint64_t at = CHUNK_HEAD_BYTES + ix->head.index.len;
+	uint64_t at = CHUNK_HEAD_BYTES;
 	const char *bad = get_sources(ix, rd);
 
 	if (bad == NULL && ix->head.level != CHUNK_RAW)
@@ -258,10 +258,10 @@ parse(struct chunk_index *ix, struct bl_rd *rd)
 	for (uint32_t i = 0; i < ix->n_sources; i++) {
 		ix->source[i].times.offset = (uint32_t)at;
 		at += ix->source[i].times.len;
-		if (at > ix->head.region_bytes)
+		if (at > ix->head.index.offset)
 			return "place of time columns";
 	}
-	return at != ix->head.region_bytes || bl_rd_left(rd) != 0 ? "bytes that nothing names"
+	return at != ix->head.index.offset || bl_rd_left(rd) != 0 ? "bytes that nothing names"
 								  : NULL;
 }
 

@@ -16,7 +16,7 @@
 struct chunk_sketcher {
 	struct bl_sketch_bucket bucket[CHUNK_BUCKETS_MAX];
 	uint32_t n;
-	uint32_t hist[SPAN_MAX];
+	uint32_t hist[SPAN_MAX + 1];
 	int32_t *ordinal;
 	size_t size;
 	struct bl_sketch *many; /* for what has too many */
@@ -77,18 +77,50 @@ find_ordinals(struct chunk_sketcher *k, const struct bl_seq *s)
 	}
 }
 
-static void
-count_all(struct chunk_sketcher *k, uint32_t n, int32_t least, uint32_t span)
+/* Of the ordinals but zero. */
+struct extent {
+	int32_t least, most;
+	uint32_t zeros;
+};
+
+static struct extent
+find_extent(const int32_t *ordinal, uint32_t n)
 {
-	memset(k->hist, 0, span * sizeof(k->hist[0]));
+	struct extent x = { INT32_MAX, INT32_MIN, 0 };
+
+	for (uint32_t i = 0; i < n; i++) {
+		x.zeros += ordinal[i] == 0;
+		x.least = ordinal[i] < x.least && ordinal[i] != 0 ? ordinal[i] : x.least;
+		x.most = ordinal[i] > x.most && ordinal[i] != 0 ? ordinal[i] : x.most;
+	}
+	return x;
+}
+
+/* Zero, which lies far from everything else, has a place of its own in front of the array. */
+static void
+count_all(struct chunk_sketcher *k, uint32_t n, const struct extent *x)
+{
+	const uint32_t span = x->zeros == n ? 0 : (uint32_t)(x->most - x->least) + 1;
+	uint32_t *hist = k->hist + 1;
+	bool zeros = x->zeros > 0;
+
+	memset(k->hist, 0, (span + 1) * sizeof(k->hist[0]));
 	for (uint32_t i = 0; i < n; i++)
-		k->hist[k->ordinal[i] - least]++;
+		hist[k->ordinal[i] == 0 ? -1 : k->ordinal[i] - x->least]++;
 	k->n = 0;
 	for (uint32_t i = 0; i < span; i++) {
-		if (k->hist[i] == 0)
+		const int32_t ordinal = x->least + (int32_t)i;
+
+		if (hist[i] == 0)
 			continue;
-		k->bucket[k->n++] = (struct bl_sketch_bucket){ least + (int32_t)i, k->hist[i] };
+		if (zeros && ordinal > 0) {
+			k->bucket[k->n++] = (struct bl_sketch_bucket){ 0, x->zeros };
+			zeros = false;
+		}
+		k->bucket[k->n++] = (struct bl_sketch_bucket){ ordinal, hist[i] };
 	}
+	if (zeros)
+		k->bucket[k->n++] = (struct bl_sketch_bucket){ 0, x->zeros };
 }
 
 static int
@@ -148,21 +180,18 @@ static bool
 find_buckets(struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n)
 {
 	const struct bl_seq *s = in->values;
-	int32_t least, most;
+	struct extent x;
 
 	if (!reserve(k, s->n))
 		return false;
 	find_ordinals(k, s);
 	if (in->thin != NULL)
 		return weigh_all(k, in, n);
-	least = most = k->ordinal[0];
-	for (uint32_t i = 1; i < s->n; i++) {
-		least = k->ordinal[i] < least ? k->ordinal[i] : least;
-		most = k->ordinal[i] > most ? k->ordinal[i] : most;
-	}
-	if ((uint32_t)(most - least) >= SPAN_MAX || s->n > BL_SKETCH_BUCKETS_MAX)
+	x = find_extent(k->ordinal, s->n);
+	if ((x.zeros < s->n && (uint32_t)(x.most - x.least) >= SPAN_MAX) ||
+	    s->n > BL_SKETCH_BUCKETS_MAX)
 		return sort_all(k, s->n);
-	count_all(k, s->n, least, (uint32_t)(most - least) + 1);
+	count_all(k, s->n, &x);
 	return true;
 }
 

@@ -121,7 +121,7 @@ struct chunk_counts {
 
 /*
  * Writes the regions, each appended to its buffer (their caps should be CHUNK_REGION_MAX), and
- * the counts (may be NULL).  The encoder is then to be reset or freed, also after a failure.
+ * the counts (may be NULL).  The encoder stays as it is.
  * BL_EINVAL: no column, or one twice; BL_EFULL: a buffer's cap; BL_ENOMEM; the buffers are then as
  * before.
  */
@@ -155,7 +155,7 @@ struct chunk_head {
 	uint32_t region_bytes;
 	uint32_t n_series;
 	uint64_t n_samples;      /* of the raw columns, also in the head of a roll-up */
-	struct chunk_span index; /* directly behind the head */
+	struct chunk_span index; /* the region's last bytes */
 };
 
 /* The first CHUNK_HEAD_BYTES of a region. */
