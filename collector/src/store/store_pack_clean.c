@@ -246,6 +246,36 @@ store_pack_forget(struct store *s, enum parts_level level, int64_t before_unix_m
 	return store_run(s, SQL_DEAD_FORGET, err, "ii", (int64_t)level, before_unix_ms);
 }
 
+/*
+ * Ids come in order of arrival, so the walk ends at the first one that came later.  The newest
+ * stays, whatever its age.
+ */
+int
+store_pack_forget_batches(
+    struct store *s, int64_t before_unix_ms, unsigned rows, struct bl_err *err)
+{
+	int64_t last = 0;
+	int rc;
+
+	if ((rc = newest(s, &last, err)) < 0)
+		return rc;
+	for (; rows > 0; rows--) {
+		sqlite3_stmt *st = store_bind(s, SQL_BATCH_OLD, err, "");
+		int64_t id, arrived;
+
+		if ((rc = store_step(s, st, err)) <= 0)
+			return rc;
+		id = sqlite3_column_int64(st, 0);
+		arrived = sqlite3_column_int64(st, 1);
+		(void)sqlite3_reset(st);
+		if (id >= last || arrived >= before_unix_ms)
+			return 0;
+		if ((rc = remove_one(s, id, true, err)) < 0)
+			return rc;
+	}
+	return 1;
+}
+
 int
 store_pack_sweep(struct store *s, unsigned rows, struct bl_err *err)
 {

@@ -53,6 +53,90 @@ store_read_due_sum(
 }
 
 int
+store_read_due_seqs(struct store_read *r, const struct store_due *d, int64_t hour_unix_ms,
+    struct bl_range *out, bool *there, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_DUE_SEQS, err, "iiii", hour_unix_ms, d->device_id,
+	    d->spool_id, (int64_t)d->stream);
+	int rc = read_step(r, st, err);
+
+	*there = rc == 1;
+	if (rc == 1) {
+		out->first = (uint64_t)sqlite3_column_int64(st, 0);
+		out->last = (uint64_t)sqlite3_column_int64(st, 1);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_clean(struct store_read *r, int64_t *after_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_CLEAN, err, "");
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*after_unix_ms = store_column_time(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_boot(struct store_read *r, int64_t boot, struct bl_id *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_BOOT, err, "i", boot);
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		store_column_id(st, 0, out);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : rc == 1 ? BL_OK : bl_fail(err, BL_ENOTFOUND, "there is no such boot");
+}
+
+int
+store_read_retained(struct store_read *r, enum parts_level level, int64_t before_unix_ms, bool *out,
+    struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_RETAINED, err, "ii", (int64_t)level, before_unix_ms);
+	int rc = read_step(r, st, err);
+
+	*out = rc == 1;
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_OLDEST_BATCH, err, "");
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*arrived_unix_ms = store_column_time(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_part_end(struct store_read *r, enum parts_level level, int64_t from_unix_ms,
+    int64_t to_unix_ms, int64_t *end, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    read_bind(r, READ_PART_END, err, "iii", (int64_t)level, from_unix_ms, to_unix_ms);
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*end = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
 store_read_placing(struct store_read *r, int64_t spool_id, bool *out, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_DUE_PLACING, err, "i", spool_id);

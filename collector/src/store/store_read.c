@@ -355,6 +355,18 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_DUE_SERIES] =
 	    "SELECT d.entry, s.id, s.name, s.kind, s.stream, s.interval_ms FROM dict d"
 	    " JOIN series s ON s.id = d.series_id WHERE d.spool_id = ? ORDER BY d.entry",
+	[READ_DUE_SEQS] = "SELECT seq_first, seq_last FROM pack_due WHERE hour_unix_ms = ?"
+			  " AND device_id = ? AND spool_id = ? AND stream = ?",
+	[READ_CLEAN] = "SELECT min(after_unix_ms) FROM pack_clean",
+	[READ_PART_END] =
+	    "SELECT max(coalesce((SELECT max(CASE ?1 WHEN 0 THEN raw_offset + raw_bytes WHEN 1"
+	    " THEN m5_offset + m5_bytes ELSE h1_offset + h1_bytes END) FROM part"
+	    " WHERE hour_unix_ms >= ?2 AND hour_unix_ms < ?3), 0), coalesce((SELECT"
+	    " max(offset + bytes) FROM part_dead WHERE level = ?1 AND hour_unix_ms >= ?2"
+	    " AND hour_unix_ms < ?3), 0))",
+	[READ_RETAINED] = "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
+			  " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
+	[READ_OLDEST_BATCH] = "SELECT arrived_unix_ms FROM batch ORDER BY id LIMIT 1",
 	[READ_DEAD] = "SELECT id, level, hour_unix_ms, offset, bytes, since_unix_ms FROM part_dead"
 		      " WHERE since_unix_ms < ? ORDER BY id LIMIT ?",
 	/* Rows of packed_seq do not overlap: the last that begins before a row's end decides. */

@@ -323,7 +323,7 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_CLEAN_DONE] = "DELETE FROM pack_clean WHERE id <= ?",
 	[SQL_BATCH_LAST] = "SELECT coalesce(max(id), 0) FROM batch",
 	[SQL_BATCH_REMOVE] = "DELETE FROM batch WHERE id=?",
-	[SQL_BATCH_OLD] = "SELECT id, arrived_unix_ms FROM batch WHERE id > ? ORDER BY id LIMIT ?",
+	[SQL_BATCH_OLD] = "SELECT id, arrived_unix_ms FROM batch ORDER BY id LIMIT 1",
 	[SQL_FORGET_GET] = "SELECT id, space, devices, series, samples, raw_offset, raw_bytes,"
 			   " m5_offset, m5_bytes, h1_offset, h1_bytes, hour_unix_ms FROM part"
 			   " WHERE hour_unix_ms < ?1 AND (?2 <> 0 OR raw_bytes > 0)"

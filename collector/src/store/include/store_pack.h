@@ -147,6 +147,17 @@ typedef bool (*store_pack_batch_cb)(void *ctx, const struct store_pack_batch *b)
 int store_read_due_batches(struct store_read *r, const struct store_due *d, int64_t upto_id,
     store_pack_batch_cb cb, void *ctx, struct bl_err *err);
 
+/* Which seqs of a stream are due in that hour; false: none are. */
+int store_read_due_seqs(struct store_read *r, const struct store_due *d, int64_t hour_unix_ms,
+    struct bl_range *out, bool *there, struct bl_err *err);
+/* When the first rows of batches may go (store_pack_clean); NONE: there are none. */
+int store_read_clean(struct store_read *r, int64_t *after_unix_ms, struct bl_err *err);
+/* A boot's id by its number.  BL_ENOTFOUND: there is none. */
+int store_read_boot(struct store_read *r, int64_t boot, struct bl_id *out, struct bl_err *err);
+/* How far the regions go that rows name (or named lately) in a file: hours of [from, to). */
+int store_read_part_end(struct store_read *r, enum parts_level level, int64_t from_unix_ms,
+    int64_t to_unix_ms, int64_t *end, struct bl_err *err);
+
 /* A clock map of the device's spools waits to be applied: its times are not settled. */
 int store_read_placing(struct store_read *r, int64_t spool_id, bool *out, struct bl_err *err);
 
@@ -235,6 +246,12 @@ int store_pack_forget_batches(
     struct store *s, int64_t before_unix_ms, unsigned rows, struct bl_err *err);
 /* Parts whose devices all lie elsewhere by now: their rows go, their regions are dead. */
 int store_pack_sweep(struct store *s, unsigned rows, struct bl_err *err);
+
+/* Whether store_pack_forget would find something. */
+int store_read_retained(struct store_read *r, enum parts_level level, int64_t before_unix_ms,
+    bool *out, struct bl_err *err);
+/* When the oldest batch that is a row came; NONE: there is none. */
+int store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err);
 
 struct store_dead {
 	int64_t id;

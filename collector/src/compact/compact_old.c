@@ -1,0 +1,249 @@
+/*
+ * What a part has of a device's hour, for late data and for writing anew.
+ *
+ * The whole raw region is read at once and kept until another one is needed: late
+ * data of many devices are of the same hours.
+ */
+#include "compact_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct take {
+	struct gather *g;
+	const struct old_part *o;
+	struct dicts *names;
+	uint32_t source;
+	struct chunk_source src;
+	uint32_t *times; /* by time column; NONE: not decoded yet */
+};
+
+void
+old_part_free(struct old_part *o)
+{
+	chunk_index_free(o->index);
+	free(o->bytes);
+	memset(o, 0, sizeof(*o));
+}
+
+static int
+no_memory(struct bl_err *err)
+{
+	return bl_fail(err, BL_ENOMEM, "compact: out of memory");
+}
+
+static int
+load(struct old_part *o, struct parts *parts, const struct store_part *p, struct bl_err *err)
+{
+	const struct parts_region g = { p->id, p->hour_unix_ms, PARTS_RAW, p->offset[PARTS_RAW],
+		p->bytes[PARTS_RAW] };
+	struct chunk_head head;
+	int rc;
+
+	if (o->part == p->id)
+		return BL_OK;
+	old_part_free(o);
+	if (g.bytes < (int64_t)CHUNK_HEAD_BYTES || g.bytes > (int64_t)CHUNK_REGION_MAX)
+		return bl_fail(
+		    err, BL_ECORRUPT, "part %lld: an impossible length", (long long)p->id);
+	if ((o->bytes = malloc((size_t)g.bytes)) == NULL)
+		return no_memory(err);
+	if ((rc = parts_read(parts, &g, 0, o->bytes, (size_t)g.bytes, err)) < 0 ||
+	    (rc = chunk_head_parse(o->bytes, (size_t)g.bytes, &head, err)) < 0)
+		return rc;
+	if (head.level != CHUNK_RAW || head.hour_unix_ms != p->hour_unix_ms ||
+	    (int64_t)head.region_bytes != g.bytes || head.index.offset > g.bytes ||
+	    head.index.len > g.bytes - head.index.offset)
+		return bl_fail(err, BL_ECORRUPT, "part %lld: there is another one in its place",
+		    (long long)p->id);
+	if ((rc = chunk_index_parse(&o->index, &head, o->bytes + head.index.offset, err)) < 0)
+		return rc;
+	o->part = p->id;
+	return BL_OK;
+}
+
+/* The bytes of a span; NULL: it lies outside. */
+static const uint8_t *
+at(const struct old_part *o, const struct chunk_span *s)
+{
+	const uint32_t all = chunk_index_head(o->index)->region_bytes;
+
+	return s->offset > all || s->len > all - s->offset ? NULL : o->bytes + s->offset;
+}
+
+static int
+outside(struct bl_err *err)
+{
+	return bl_fail(err, BL_ECORRUPT, "a part's index leads out of it");
+}
+
+/* ---- times ---- */
+
+static int
+decode_times(struct take *t, uint32_t k, struct times *x, struct bl_err *err)
+{
+	const uint32_t n = chunk_times_n(t->o->index, t->source, k);
+	const uint8_t *bytes = at(t->o, &t->src.times);
+	int rc;
+
+	if (bytes == NULL)
+		return outside(err);
+	x->n = x->total = n;
+	x->unix_ms = arena_take(&t->g->arena, n * sizeof(*x->unix_ms));
+	if (x->unix_ms == NULL)
+		return no_memory(err);
+	if ((rc = chunk_times_get(
+		 t->o->index, t->source, k, bytes, x->unix_ms, NULL, 0, &x->n_runs, err)) < 0)
+		return rc;
+	if ((x->run = arena_take(&t->g->arena, x->n_runs * sizeof(*x->run))) == NULL)
+		return no_memory(err);
+	if ((rc = chunk_times_more(t->o->index, t->source, k, bytes, x->unix_ms, x->run, x->n_runs,
+		 &x->n_runs, err)) < 0)
+		return rc;
+	for (uint32_t i = 1; i < n; i++)
+		x->ascends = x->ascends && x->unix_ms[i] > x->unix_ms[i - 1];
+	return BL_OK;
+}
+
+static int
+times_of(struct take *t, uint32_t k, uint32_t *place, struct bl_err *err)
+{
+	struct times x = { .source = -1, .ascends = true };
+	int rc;
+
+	if (k >= t->src.n_times)
+		return outside(err);
+	if (t->times[k] == NONE) {
+		if ((rc = decode_times(t, k, &x, err)) < 0)
+			return rc;
+		if ((t->times[k] = gather_add_times(t->g, &x)) == NONE)
+			return no_memory(err);
+	}
+	*place = t->times[k];
+	return BL_OK;
+}
+
+/* ---- columns ---- */
+
+static int
+thin_of(struct take *t, const struct chunk_column *c, struct piece *p, struct bl_err *err)
+{
+	struct gather *g = t->g;
+	uint8_t *unknown = arena_take(&g->arena, c->n);
+	double *value = arena_take(&g->arena, c->n * sizeof(*value));
+	int64_t *scratch = arena_take(&g->arena, c->n * sizeof(*scratch));
+	int rc;
+
+	p->thin = arena_take(&g->arena, c->n * sizeof(*p->thin));
+	if (unknown == NULL || value == NULL || scratch == NULL || p->thin == NULL)
+		return no_memory(err);
+	rc = chunk_raw_doubles(c, value, unknown, scratch, err);
+	return rc < 0 ? rc : chunk_raw_thin(c, g->times[p->times].unix_ms, value, p->thin, err);
+}
+
+static int
+take_column(struct take *t, const struct chunk_column *c, struct bl_str metric, struct bl_err *err)
+{
+	struct gather *g = t->g;
+	const struct series like = { .id = c->series,
+		.metric = dicts_intern(t->names, metric.p, metric.len),
+		.kind = c->kind,
+		.stream = t->src.stream,
+		.interval_ms = c->interval_ms };
+	struct piece p = { 0 };
+	uint32_t series;
+	int rc;
+
+	if (like.metric == NULL || (series = gather_series(g, &like)) == NONE)
+		return no_memory(err);
+	if ((rc = times_of(t, c->times, &p.times, err)) < 0)
+		return rc;
+	p.seq.i = arena_take(&g->arena, c->n * sizeof(*p.seq.i));
+	p.seq.d = arena_take(&g->arena, c->n * sizeof(*p.seq.d));
+	if (chunk_has_unknown(c))
+		p.unknown = arena_take(&g->arena, c->n);
+	if (p.seq.i == NULL || p.seq.d == NULL || (chunk_has_unknown(c) && p.unknown == NULL))
+		return no_memory(err);
+	if ((rc = chunk_raw_seq(c, &p.seq, p.unknown, err)) < 0 ||
+	    (chunk_has_thin(c) && (rc = thin_of(t, c, &p, err)) < 0))
+		return rc;
+	return gather_add(g, series, &p, err);
+}
+
+static int
+take_block(struct take *t, const struct chunk_block *b, struct bl_str metric, struct bl_err *err)
+{
+	const uint8_t *bytes = at(t->o, &b->span);
+	struct chunk_block_it it;
+	struct chunk_column c;
+	int rc;
+
+	if (bytes == NULL)
+		return outside(err);
+	if ((rc = chunk_block_open(&it, t->o->index, b, bytes, err)) < 0)
+		return rc;
+	while ((rc = chunk_block_next(&it, &c, err)) == 1)
+		if (c.source == t->source && (rc = take_column(t, &c, metric, err)) < 0)
+			return rc;
+	return rc;
+}
+
+static int
+take_metric(struct take *t, const struct chunk_metric *m, struct bl_err *err)
+{
+	const uint8_t *bytes = at(t->o, &m->dir);
+	struct chunk_block b;
+	struct chunk_dir d;
+	int rc;
+
+	if (bytes == NULL)
+		return outside(err);
+	if ((rc = chunk_dir_open(&d, t->o->index, m, bytes, err)) < 0)
+		return rc;
+	while ((rc = chunk_dir_find(&d, t->source, &b, err)) == 1)
+		if ((rc = take_block(t, &b, m->name, err)) < 0)
+			return rc;
+	return rc;
+}
+
+static int
+take_source(struct take *t, struct bl_err *err)
+{
+	const uint32_t n = chunk_metrics(t->o->index);
+	int rc = BL_OK;
+
+	chunk_source_at(t->o->index, t->source, &t->src);
+	if ((t->times = arena_take(&t->g->arena, (t->src.n_times + 1) * sizeof(*t->times))) == NULL)
+		return no_memory(err);
+	memset(t->times, 0xff, t->src.n_times * sizeof(*t->times));
+	for (uint32_t i = 0; i < n && rc >= 0; i++) {
+		struct chunk_metric m;
+
+		chunk_metric_at(t->o->index, i, &m);
+		rc = take_metric(t, &m, err);
+	}
+	return rc;
+}
+
+int
+gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct dicts *names,
+    const struct store_part *p, struct bl_err *err)
+{
+	struct take t = { .g = g, .o = o, .names = names };
+	int rc;
+
+	if ((rc = load(o, parts, p, err)) < 0) {
+		old_part_free(o);
+		return rc;
+	}
+	for (int i = 1; i <= BL_STREAMS && rc >= 0; i++) {
+		const int64_t at_source =
+		    chunk_source_find(o->index, g->device_id, (enum bl_stream)i);
+
+		if (at_source < 0)
+			continue;
+		t.source = (uint32_t)at_source;
+		rc = take_source(&t, err);
+	}
+	return rc < 0 ? rc : BL_OK;
+}

@@ -1,0 +1,213 @@
+/*
+ * What goes by its age, and what nobody names any more: rows first, files when no reader can
+ * be at them.
+ */
+#include "compact_internal.h"
+
+#include <string.h>
+
+#include "branchline/fault.h"
+#include "branchline/log.h"
+
+#define EVERY_MS     600000
+#define SLICE_ROWS   200u
+#define DEAD_AT_ONCE 64
+
+struct slice {
+	enum parts_level level;
+	int64_t before;
+	unsigned rows;
+	int more;
+	int64_t id;
+};
+
+static int
+forget_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	struct slice *x = arg;
+
+	return x->more = store_pack_forget(s, x->level, x->before, x->rows, err);
+}
+
+static int
+forget_batches_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	struct slice *x = arg;
+
+	return x->more = store_pack_forget_batches(s, x->before, x->rows, err);
+}
+
+static int
+sweep_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	struct slice *x = arg;
+
+	return x->more = store_pack_sweep(s, x->rows, err);
+}
+
+static int
+dead_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	const struct slice *x = arg;
+
+	return store_pack_dead_gone(s, x->id, err);
+}
+
+/* ---- by age ---- */
+
+static int64_t
+kept_ms(const struct compact_retention *r, enum parts_level level)
+{
+	return level == PARTS_RAW  ? r->raw_ms
+	       : level == PARTS_M5 ? r->five_minutes_ms
+				   : r->hours_ms;
+}
+
+static int
+forget_level(struct compact *c, enum parts_level level, struct bl_err *err)
+{
+	const int64_t kept = kept_ms(&c->opts.retention, level);
+	struct slice x = { .level = level, .rows = SLICE_ROWS, .more = 1 };
+	bool any = false;
+	int64_t to;
+	int rc;
+
+	if (kept <= 0)
+		return BL_OK;
+	/* Whole files: up to the begin of the one that is partly old enough. */
+	parts_period(level, bl_unix_ms(c->opts.clock) - kept, &x.before, &to);
+	if ((rc = store_read_retained(c->r, level, x.before, &any, err)) < 0 || !any)
+		return rc;
+	while (x.more == 1)
+		if ((rc = compact_write(c, forget_fn, &x, err)) < 0)
+			return rc;
+	return BL_OK;
+}
+
+static int
+forget_batches(struct compact *c, struct bl_err *err)
+{
+	struct slice x = { .before = bl_unix_ms(c->opts.clock) - c->opts.retention.events_ms,
+		.rows = SLICE_ROWS,
+		.more = 1 };
+	int64_t oldest = STORE_TIME_NONE;
+	int rc;
+
+	if (c->opts.retention.events_ms <= 0)
+		return BL_OK;
+	if ((rc = store_read_oldest_batch(c->r, &oldest, err)) < 0 || oldest == STORE_TIME_NONE ||
+	    oldest >= x.before)
+		return rc;
+	while (x.more == 1)
+		if ((rc = compact_write(c, forget_batches_fn, &x, err)) < 0)
+			return rc;
+	return BL_OK;
+}
+
+/* ---- files ---- */
+
+struct old_files {
+	struct compact *c;
+	struct bl_err *err;
+	int rc;
+};
+
+/* An hour after its rows have gone no reader is at it. */
+static bool
+delete_old(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
+{
+	struct old_files *f = ctx;
+	struct compact *c = f->c;
+	const int64_t kept = kept_ms(&c->opts.retention, level);
+	int64_t from, to, end = 0;
+
+	(void)bytes;
+	(void)blocks;
+	parts_period(level, hour, &from, &to);
+	if (kept <= 0 || to > bl_unix_ms(c->opts.clock) - kept - STORE_HOUR_MS)
+		return true;
+	if ((f->rc = store_read_part_end(c->r, level, from, to, &end, f->err)) < 0)
+		return false;
+	if (end > 0)
+		return true; /* named: its rows go first */
+	(void)bl_fault_hit("compact.delete");
+	if ((f->rc = parts_delete(c->opts.parts, level, hour, f->err)) < 0)
+		return false;
+	(void)pthread_mutex_lock(&c->lock);
+	c->status.forgotten_files++;
+	(void)pthread_mutex_unlock(&c->lock);
+	return true;
+}
+
+struct deads {
+	struct store_dead d[DEAD_AT_ONCE];
+	size_t n;
+};
+
+static bool
+take_dead(void *ctx, const struct store_dead *d)
+{
+	struct deads *l = ctx;
+
+	l->d[l->n++] = *d;
+	return l->n < DEAD_AT_ONCE;
+}
+
+/* Regions that no part names and no reader can be at any more. */
+static int
+give_back(struct compact *c, struct bl_err *err)
+{
+	struct deads l;
+	int rc;
+
+	l.n = 0;
+	if ((rc = store_read_dead(c->r, bl_unix_ms(c->opts.clock) - PARTS_GRACE_MS, DEAD_AT_ONCE,
+		 take_dead, &l, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < l.n; i++) {
+		const struct store_dead *d = &l.d[i];
+		const struct parts_region g = { 0, d->hour_unix_ms, d->level, d->offset, d->bytes };
+		struct slice x = { .id = d->id };
+
+		/* Given back twice is as good as once: the row goes after. */
+		if ((rc = parts_punch(c->opts.parts, &g, err)) < 0 ||
+		    (rc = compact_write(c, dead_fn, &x, err)) < 0)
+			return rc;
+	}
+	return BL_OK;
+}
+
+static int
+sweep(struct compact *c, struct bl_err *err)
+{
+	struct slice x = { .rows = SLICE_ROWS, .more = 1 };
+	int rc;
+
+	if (!c->hid_some)
+		return BL_OK;
+	while (x.more == 1)
+		if ((rc = compact_write(c, sweep_fn, &x, err)) < 0)
+			return rc;
+	c->hid_some = false;
+	return BL_OK;
+}
+
+int
+compact_retain(struct compact *c, struct bl_err *err)
+{
+	struct old_files f = { .c = c, .err = err };
+	int rc;
+
+	if (bl_mono_ms(c->opts.clock) < c->retain_mono_ms)
+		return 0;
+	if ((rc = forget_level(c, PARTS_RAW, err)) < 0 ||
+	    (rc = forget_level(c, PARTS_M5, err)) < 0 ||
+	    (rc = forget_level(c, PARTS_H1, err)) < 0 || (rc = forget_batches(c, err)) < 0 ||
+	    (rc = sweep(c, err)) < 0 || (rc = give_back(c, err)) < 0 ||
+	    (rc = parts_files(c->opts.parts, delete_old, &f, err)) < 0)
+		return rc;
+	if (f.rc < 0)
+		return f.rc;
+	c->retain_mono_ms = bl_mono_ms(c->opts.clock) + EVERY_MS;
+	return 0;
+}
