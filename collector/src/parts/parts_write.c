@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WRITE_AT_ONCE (1 << 20)
+#define WRITE_AT_ONCE 65536 /* SQLite takes 131,071 bytes at most and calls more a full disk */
 
 static int
 vfs_fail(struct bl_err *err, int rc, const char *doing, const char *path)
