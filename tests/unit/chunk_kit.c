@@ -370,7 +370,8 @@ read_roll(struct reader *r, const struct chunk_column *c)
 	struct bl_sketch *s;
 	int rc, got;
 
-	note(r, got = rc = m5 ? chunk_m5_get(c, w, &edges, NULL) : chunk_h1_get(c, w, &edges, NULL));
+	note(
+	    r, got = rc = m5 ? chunk_m5_get(c, w, &edges, NULL) : chunk_h1_get(c, w, &edges, NULL));
 	for (unsigned i = 0; rc == BL_OK && i < (m5 ? CHUNK_WINDOWS : 1); i++)
 		assert_true(w[i].count == 0 ? isnan(w[i].min) : w[i].min <= w[i].max);
 	if (m5)
@@ -392,13 +393,21 @@ read_block(struct reader *r, const struct chunk_block *b)
 {
 	void *bytes = piece(r, &b->span);
 	struct chunk_block_it it;
-	struct chunk_column c;
+	struct chunk_column c = { 0 };
+	bool begun = false;
 	int rc;
 
 	if (bytes == NULL)
 		return;
 	note(r, rc = chunk_block_open(&it, r->ix, b, bytes, NULL));
-	while (rc >= 0 && (rc = chunk_block_next(&it, &c, NULL)) == 1) {
+	for (; rc >= 0; begun = true) {
+		const struct chunk_column before = c;
+
+		if ((rc = chunk_block_next(&it, &c, NULL)) != 1)
+			break;
+		assert_true(c.source >= b->first && c.source <= b->last);
+		assert_true(!begun || c.source > before.source ||
+			    (c.source == before.source && c.series > before.series));
 		if (chunk_index_head(r->ix)->level == CHUNK_RAW)
 			read_raw(r, &c);
 		else

@@ -251,6 +251,120 @@ what_goes_in_comes_out(void **state)
 	chunk_enc_free(e);
 }
 
+/* ---- more than a sequence holds, and as large as it may be ---- */
+
+static void
+check_long(const struct part *p, const struct kit_column *c, const int64_t *v, uint32_t n)
+{
+	struct chunk_window w[CHUNK_WINDOWS];
+	struct bl_seq got = { .i = calloc(n, sizeof(int64_t)), .d = calloc(n, sizeof(double)) };
+	int64_t *ms = calloc(n, sizeof(*ms));
+	struct chunk_source src;
+	struct bl_err err = { 0 };
+	struct kit_found f;
+
+	assert_true(got.i != NULL && got.d != NULL && ms != NULL);
+	kit_find(&f, &p->out[CHUNK_RAW], c);
+	assert_int_equal(f.c.n, n);
+	chunk_source_at(f.ix, f.c.source, &src);
+	assert_int_equal(chunk_times_get(f.ix, f.c.source, f.c.times,
+			     p->out[CHUNK_RAW].data + src.times.offset, ms, NULL, 0, NULL, &err),
+	    BL_OK);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(ms[i], KIT_HOUR + (int64_t)i * 20);
+	assert_int_equal(chunk_raw_seq(&f.c, &got, NULL, &err), BL_OK);
+	assert_int_equal(got.n, n);
+	bl_seq_doubles(&got, got.d);
+	for (uint32_t i = 0; i < n; i++)
+		assert_true(got.d[i] == (double)v[i]);
+	kit_found_free(&f);
+	kit_find(&f, &p->out[CHUNK_M5], c);
+	assert_int_equal(chunk_m5_get(&f.c, w, NULL, &err), BL_OK);
+	for (uint32_t k = 0; k < CHUNK_WINDOWS; k++) {
+		double sum = 0;
+
+		for (uint32_t i = k * 15000; i < (k + 1) * 15000; i++)
+			sum += (double)v[i];
+		assert_true(fabs(w[k].sum - sum) <= 1e-9 * fabs(sum) && w[k].count == 15000);
+	}
+	kit_found_free(&f);
+	free(got.i);
+	free(got.d);
+	free(ms);
+}
+
+static void
+long_columns_come_out_whole(void **state)
+{
+	enum { N = 180000 };
+	static struct kit_column c;
+	int64_t *v = calloc(N, sizeof(*v)), *ms = calloc(N, sizeof(*ms));
+	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
+	const struct chunk_run run = { 5, 6, N };
+	const struct bl_seq q = { .i = v, .n = N, .integers = true };
+	struct chunk_in in = { .metric = { "m", 1 }, .kind = BL_GAUGE, .values = &q };
+	struct bl_err err = { 0 };
+	uint64_t s = 17;
+	struct part p;
+
+	(void)state;
+	assert_true(v != NULL && ms != NULL && e != NULL);
+	part_begin(&p, 0);
+	c.stream = BL_STREAM_HOST;
+	(void)strcpy(c.metric, "m");
+	for (int huge = 0; huge < 2; huge++) {
+		for (uint32_t i = 0; i < N; i++) {
+			ms[i] = KIT_HOUR + (int64_t)i * 20;
+			v[i] = (huge ? INT64_C(1) << 53 : 1000) - kit_below(&s, 200);
+		}
+		chunk_enc_reset(e, KIT_HOUR);
+		in.times = chunk_enc_times(e, 0, BL_STREAM_HOST, ms, N, &run, 1, &err);
+		assert_true(in.times >= 0);
+		assert_int_equal(chunk_enc_column(e, &in, &err), BL_OK);
+		for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+			bl_buf_reset(&p.out[l]);
+		assert_int_equal(chunk_enc_finish(e, p.out, NULL, &err), BL_OK);
+		check_long(&p, &c, v, N);
+	}
+	part_free(&p);
+	chunk_enc_free(e);
+	free(v);
+	free(ms);
+}
+
+/* A counter that falls all the time sums its values. */
+static void
+huge_increases_come_out(void **state)
+{
+	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
+	struct kit_column *c;
+	struct part p;
+
+	(void)state;
+	assert_non_null(e);
+	part_begin(&p, 1);
+	c = p.c;
+	c->stream = BL_STREAM_HOST;
+	c->kind = BL_COUNTER;
+	c->interval_ms = 4000;
+	(void)strcpy(c->metric, "m");
+	c->n = KIT_N_MAX;
+	c->run[c->n_runs++] = (struct chunk_run){ 1, 2, c->n };
+	c->seq = (struct bl_seq){ .i = c->ints, .n = c->n, .integers = true };
+	for (uint32_t j = 0; j < c->n; j++) {
+		c->unix_ms[j] = KIT_HOUR + j * 4000;
+		c->ints[j] = (INT64_C(1) << 53) - (j & 1);
+		c->value[j] = (double)c->ints[j];
+		c->thin[j].thin = (struct bl_thin){ c->value[j], c->value[j], 1 };
+	}
+	part_write(&p, e);
+	check_raw(&p, c);
+	check_m5(&p, c);
+	check_h1(&p, c);
+	part_free(&p);
+	chunk_enc_free(e);
+}
+
 /* ---- the increase is the store's ---- */
 
 static void
@@ -289,7 +403,7 @@ wrong_columns_are_refused_and_change_nothing(void **state)
 	(void)strcpy(good.metric, "m");
 	assert_int_equal(kit_add(e, &good, &err), BL_OK);
 	bytes = chunk_enc_bytes(e);
-	for (unsigned i = 0; i < 9; i++) {
+	for (unsigned i = 0; i < 11; i++) {
 		c = good;
 		c.series = 1 + i;
 		c.seq.d = c.doubles;
@@ -317,6 +431,15 @@ wrong_columns_are_refused_and_change_nothing(void **state)
 			break;
 		case 7:
 			c.kind = (enum bl_series_kind)3;
+			break;
+		case 8:
+			c.any_unknown = true;
+			c.unknown[3] = BL_UNKNOWN_LATE + 1;
+			c.seq.n--;
+			break;
+		case 9:
+			c.any_thin = true;
+			c.thin[3].thin = (struct bl_thin){ 2, 1, 2 };
 			break;
 		default:
 			c.stream = (enum bl_stream)4;
@@ -525,6 +648,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_goes_in_comes_out),
+		cmocka_unit_test(long_columns_come_out_whole),
+		cmocka_unit_test(huge_increases_come_out),
 		cmocka_unit_test(increase_is_that_of_the_store),
 		cmocka_unit_test(wrong_columns_are_refused_and_change_nothing),
 		cmocka_unit_test(changed_bytes_are_noticed),

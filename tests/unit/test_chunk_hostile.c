@@ -28,12 +28,16 @@ __wrap_chunk_span_ok(const struct chunk_span *s, const void *bytes)
 }
 
 static void
+set_u32(uint8_t *p, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void
 mend_head(uint8_t *region)
 {
-	const uint32_t crc = (uint32_t)crc32_z(0, region, CHUNK_HEAD_BYTES - 4);
-
-	for (unsigned i = 0; i < 4; i++)
-		region[CHUNK_HEAD_BYTES - 4 + i] = (uint8_t)(crc >> (8 * i));
+	set_u32(region + CHUNK_HEAD_BYTES - 4, (uint32_t)crc32_z(0, region, CHUNK_HEAD_BYTES - 4));
 }
 
 static void
@@ -125,11 +129,66 @@ hostile_regions_are_read_or_refused(void **state)
 	bl_buf_free(&copy);
 }
 
+/* In front of the index, or behind its last field: at is 16 for the region's length, 20 for its. */
+static void
+bytes_that_nothing_names_are_refused(void **state)
+{
+	struct bl_buf out[CHUNK_LEVELS], copy;
+	struct chunk_head head;
+	uint64_t s = 3;
+
+	(void)state;
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		bl_buf_init(&out[l], CHUNK_REGION_MAX);
+	bl_buf_init(&copy, CHUNK_REGION_MAX);
+	write_part(out, &s);
+	for (unsigned i = 0; i < 2 * CHUNK_LEVELS; i++) {
+		const struct bl_buf *b = &out[i / 2];
+		size_t cut;
+
+		assert_int_equal(chunk_head_parse(b->data, b->len, &head, NULL), BL_OK);
+		cut = i % 2 == 0 ? head.index.offset : b->len;
+		bl_buf_reset(&copy);
+		bl_buf_bytes(&copy, b->data, cut);
+		bl_buf_u8(&copy, 0);
+		bl_buf_bytes(&copy, b->data + cut, b->len - cut);
+		set_u32(copy.data + 16, (uint32_t)copy.len);
+		set_u32(copy.data + 20, head.index.len + i % 2);
+		mend_head(copy.data);
+		assert_int_equal(chunk_head_parse(copy.data, copy.len, &head, NULL), BL_OK);
+		assert_true(kit_read_region(copy.data, copy.len) > 0);
+	}
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		bl_buf_free(&out[l]);
+	bl_buf_free(&copy);
+}
+
+static void
+later_formats_are_told_from_damage(void **state)
+{
+	struct bl_buf out[CHUNK_LEVELS];
+	struct chunk_head head;
+	uint64_t s = 4;
+
+	(void)state;
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		bl_buf_init(&out[l], CHUNK_REGION_MAX);
+	write_part(out, &s);
+	out[0].data[6] = CHUNK_FORMAT + 1;
+	assert_int_equal(chunk_head_parse(out[0].data, out[0].len, &head, NULL), BL_ECORRUPT);
+	mend_head(out[0].data);
+	assert_int_equal(chunk_head_parse(out[0].data, out[0].len, &head, NULL), BL_ENEWER);
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		bl_buf_free(&out[l]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_regions_are_read_or_refused),
+		cmocka_unit_test(bytes_that_nothing_names_are_refused),
+		cmocka_unit_test(later_formats_are_told_from_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
