@@ -340,10 +340,45 @@ take_left(struct eval *e, eval_fn take, bool *left, struct bl_err *err)
 	return 1;
 }
 
+/*
+ * Taking the roster in costs as much as there are devices, and whoever adds thousands changes it as
+ * often: a tenth of the time goes into it at most.
+ */
+#define FLEET_PAUSE 9
+
+static bool
+fleet_due(struct eval *e)
+{
+	if (e->roster != NULL && bl_mono_ms(e->clock) < e->fleet_again_mono_ms)
+		return false;
+	return atomic_exchange(&e->fleet_changed, false) || e->roster == NULL;
+}
+
+static int
+refresh_fleet(struct eval *e, struct bl_err *err)
+{
+	const int64_t begun_ms = bl_mono_ms(e->clock);
+	int rc;
+
+	if (fleet_due(e)) {
+		e->fleet_cost_ms = 0;
+		if ((rc = load_fleet(e, err)) < 0) {
+			atomic_store(&e->fleet_changed, true);
+			return rc;
+		}
+	}
+	if ((rc = take_left(e, take_fleet, &e->services_left, err)) != 0) {
+		const int64_t now_ms = bl_mono_ms(e->clock);
+
+		e->fleet_cost_ms += now_ms - begun_ms;
+		e->fleet_again_mono_ms = now_ms + FLEET_PAUSE * e->fleet_cost_ms;
+	}
+	return rc;
+}
+
 int
 eval_refresh(struct eval *e, struct bl_err *err)
 {
-	const bool fleet = atomic_exchange(&e->fleet_changed, false) || e->roster == NULL;
 	int64_t versions;
 	int taken, rc;
 
@@ -352,11 +387,7 @@ eval_refresh(struct eval *e, struct bl_err *err)
 			return rc;
 		e->set->versions = -1;
 	}
-	if (fleet && (rc = load_fleet(e, err)) < 0) {
-		atomic_store(&e->fleet_changed, true);
-		return rc;
-	}
-	if ((taken = take_left(e, take_fleet, &e->services_left, err)) < 0)
+	if ((taken = refresh_fleet(e, err)) < 0)
 		return taken;
 	if ((rc = define_versions(e->reader, &versions, err)) < 0 ||
 	    (versions != e->set->versions && (rc = load_definitions(e, err)) < 0) ||

@@ -67,6 +67,7 @@ struct eval {
 	/* when what time brings about was last looked at */
 	int64_t clocked_mono_ms, no_data_mono_ms, counted_mono_ms;
 	atomic_bool fleet_changed;
+	int64_t fleet_cost_ms, fleet_again_mono_ms; /* of the last load; none before */
 	bool services_left, definitions_left; /* loaded, not all of them taken in */
 	int64_t retried_id;                   /* of what waits: looked at up to here */
 	bool quiet;
