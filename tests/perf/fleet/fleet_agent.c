@@ -122,18 +122,26 @@ dial(struct fleet_agent *a, int64_t now_us)
 
 /* ---- time ---- */
 
-/* From its first welcome on an agent measures; its cuts lie at a phase of its own. */
+/*
+ * From its first welcome on an agent measures, and its cuts lie at a phase of its own.  One
+ * with a backlog has measured all the while: its open span is cut at once, as on every return.
+ */
 static void
 begin(struct fleet_agent *a, int64_t now_us)
 {
-	const int64_t cut_ms = fleet_data_shape(a->fleet->data)->cut_ms;
-	const int64_t wait_ms = (int64_t)agent_random_below(a, (uint64_t)cut_ms);
-	const int64_t begin_us = now_us + wait_ms * 1000;
+	const struct fleet_shape *shape = fleet_data_shape(a->fleet->data);
+	int64_t begin_us = now_us;
 
 	a->begun = true;
 	a->fleet->begun++;
+	if (shape->past_batches > 0) {
+		fleet_spool_begin(&a->spool, a->spool.stream[0].begin_ms);
+		a->cut_us = now_us;
+		return;
+	}
+	begin_us += (int64_t)agent_random_below(a, (uint64_t)shape->cut_ms) * 1000;
 	fleet_spool_begin(&a->spool, agent_boot_ms(a, begin_us));
-	a->cut_us = begin_us + cut_ms * 1000;
+	a->cut_us = begin_us + shape->cut_ms * 1000;
 }
 
 static void

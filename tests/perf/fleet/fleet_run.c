@@ -51,7 +51,7 @@ struct run {
 	/* At the ends of the window. */
 	uint64_t in_bytes, out_bytes, samples, again;
 	unsigned ready_least;
-	double connect_s, drain_s, window_s;
+	double connect_s, drain_s, window_s, past_s;
 	uint64_t window_samples, window_in, window_out, window_batches;
 };
 
@@ -178,24 +178,13 @@ close_run(struct run *r)
 
 /* ---- phases ---- */
 
+/* Batches without a receipt. */
 static uint64_t
 waiting(const struct run *r)
 {
-	uint64_t n = 0;
+	const struct fleet_spool_tally *t = &r->fleet.tally;
 
-	for (size_t i = 0; i < r->n; i++)
-		n += fleet_spool_waiting(&r->agent[i].spool);
-	return n;
-}
-
-static uint64_t
-past_waiting(const struct run *r)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++)
-		n += r->agent[i].spool.past_left;
-	return n;
+	return t->cut_batches - t->settled_live + t->past_left;
 }
 
 static void
@@ -240,10 +229,22 @@ all_cut(const struct run *r, int64_t now)
 	return r->fleet.begun == r->n && now >= r->phase_us + 2 * r->o->cut_ms * 1000;
 }
 
+/* Whether every backlog has its receipts; notes when that was. */
+static bool
+past_is_gone(struct run *r, int64_t now)
+{
+	if (r->past_s > 0 || r->o->past_hours == 0)
+		return true;
+	if (r->phase < MEASURE || r->fleet.tally.past_left > 0)
+		return false;
+	r->past_s = (double)(now - r->fleet.began_us) / 1e6;
+	return true;
+}
+
 static void
 go_on(struct run *r, int64_t now)
 {
-	const bool backlog = r->o->past_hours > 0;
+	const bool backlog = r->o->past_hours > 0, gone = past_is_gone(r, now);
 	const int64_t spent_ms = (now - r->phase_us) / 1000;
 
 	if (r->phase == CONNECT && r->fleet.ready == r->n) {
@@ -255,8 +256,7 @@ go_on(struct run *r, int64_t now)
 	} else if (r->phase == SETTLE && all_cut(r, now)) {
 		begin_window(r, now);
 	} else if (r->phase == MEASURE &&
-		   (r->interrupted ||
-		       (spent_ms >= r->o->measure_ms && (!backlog || past_waiting(r) == 0)))) {
+		   (r->interrupted || (spent_ms >= r->o->measure_ms && gone))) {
 		end_window(r, now);
 	} else if (r->phase == DRAIN && (r->interrupted || waiting(r) == 0)) {
 		r->drain_s = (double)(now - r->phase_us) / 1e6;
@@ -392,6 +392,7 @@ print(const struct run *r)
 	fleet_histogram_print(&r->lag, "fleet_loop_lag", stdout);
 	number("measured_s", r->window_s, "s");
 	number("drain_s", r->drain_s, "s");
+	number("past_s", r->past_s, "s");
 	count("window_batches", r->window_batches);
 	count("window_samples", r->window_samples);
 	number("out_bytes_per_sample", (double)r->window_out / (double)r->window_samples, "bytes");

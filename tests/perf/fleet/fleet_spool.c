@@ -35,6 +35,7 @@ fleet_spool_open(struct fleet_spool *s, struct fleet_data *data, struct fleet_sp
 		st->next_seq = 1 + (uint64_t)shape->past_batches;
 		st->past_low = 1;
 		s->past_left += shape->past_batches;
+		tally->past_left += shape->past_batches;
 		if ((st->past = calloc(shape->past_batches + 1u, 1)) == NULL)
 			return bl_fail(err, BL_ENOMEM, "agent %u: out of memory", agent);
 	}
@@ -400,6 +401,7 @@ settle_past(struct fleet_spool *s, unsigned i, const struct bl_receipt_stream *r
 			continue;
 		st->past[q - 1] = PAST_SETTLED;
 		s->past_left--;
+		s->tally->past_left--;
 		s->tally->settled_past++;
 		s->tally->settled_samples += samples_of_past(s, i);
 	}
@@ -485,6 +487,7 @@ ask_again(struct fleet_spool *s, unsigned i, uint64_t seq)
 		return;
 	st->past[seq - 1] = PAST_WAITS;
 	s->past_left++;
+	s->tally->past_left++;
 	if (seq < st->past_low)
 		st->past_low = seq;
 }

@@ -25,6 +25,7 @@ struct fleet_frame {
 /* What became of batches; one for the whole fleet.  Called for each receipt of a live batch. */
 struct fleet_spool_tally {
 	uint64_t cut_batches, cut_samples;
+	uint64_t past_left; /* batches of backlogs without a receipt */
 	uint64_t past_offered_bytes;
 	uint64_t settled_live, settled_past, settled_samples;
 	uint64_t dropped; /* live batches for which there was no room: the figure is void */
