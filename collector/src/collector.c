@@ -231,6 +231,8 @@ open_store(struct collector *c, struct bl_err *err)
 
 	if (rc < 0)
 		return rc;
+	/* Parts of the store that was damaged are taken over with the rest. */
+	c->opened = store_salvaging(c->store) ? STORE_REPLACED : rc;
 	bl_id_hex(store_epoch(c->store), epoch);
 	bl_info("collector", "telemetry store %s path=%s epoch=%s",
 	    rc == STORE_CREATED    ? "made"
@@ -260,10 +262,11 @@ make_paths(struct collector *c)
 	c->telemetry_path = collector_path(c->cfg, "telemetry.db");
 	c->control_path = collector_path(c->cfg, "control.db");
 	c->marker_path = collector_path(c->cfg, "decode.marker");
+	c->parts_path = collector_path(c->cfg, "parts");
 	c->socket_path = c->cfg->web.admin_socket != NULL ? strdup(c->cfg->web.admin_socket)
 							  : collector_path(c->cfg, "admin.sock");
 	return c->telemetry_path != NULL && c->control_path != NULL && c->marker_path != NULL &&
-	       c->socket_path != NULL;
+	       c->socket_path != NULL && c->parts_path != NULL;
 }
 
 int
@@ -288,11 +291,12 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 	control.full_ctx = c;
 	if ((rc = check_state_dir(cfg, err)) < 0 ||
 	    (rc = disk_open(&c->disk, cfg->state_dir, cfg->store.ballast_bytes, clock, err)) < 0 ||
-	    (rc = open_store(c, err)) < 0 ||
+	    (rc = open_store(c, err)) < 0 || (rc = parts_open(&c->parts, c->parts_path, 0, err)) < 0 ||
 	    (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
 	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
-	    (rc = start_ingest(c, err)) < 0 || (rc = collector_api_start(c, err)) < 0)
+	    (rc = start_ingest(c, err)) < 0 || (rc = collector_compact_start(c, err)) < 0 ||
+	    (rc = collector_api_start(c, err)) < 0)
 		goto fail;
 	*out = c;
 	return BL_OK;
@@ -308,16 +312,19 @@ collector_stop(struct collector *c)
 	if (c == NULL)
 		return;
 	collector_api_stop(c);
+	collector_compact_stop(c);
 	ingest_stop(c->ingest);
 	eval_close(c->eval);
 	deliver_stop(c->deliver);
 	fleet_lookup_close(c->lookup);
 	control_close(c->control);
 	store_close(c->store);
+	parts_close(c->parts);
 	disk_close(c->disk);
 	free(c->telemetry_path);
 	free(c->control_path);
 	free(c->marker_path);
+	free(c->parts_path);
 	free(c->socket_path);
 	free(c);
 }

@@ -22,8 +22,10 @@ open_reader(void *ctx, struct store_read **out, struct bl_err *err)
 	struct collector *c = ctx;
 	const int rc = store_read_open(out, c->telemetry_path, c->clock, err);
 
-	if (rc == BL_OK)
+	if (rc == BL_OK) {
 		store_read_watch(*out, collector_store_damaged, c);
+		store_read_use_parts(*out, c->parts);
+	}
 	return rc;
 }
 
@@ -212,6 +214,7 @@ metrics(void *ctx, struct api_metrics *m)
 	api_metric(m, "branchline_disk_full", API_GAUGE,
 	    "1: telemetry waits with the agents until there is room.", NULL, disk.full);
 	evaluation_metrics(c, m);
+	collector_compact_metrics(c, m);
 }
 
 static void
@@ -302,7 +305,8 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		    .definitions_changed = definitions_changed,
 		    .messages_put = messages_put,
 		    .requeue = requeue,
-		    .requeue_status = requeue_status },
+		    .requeue_status = requeue_status,
+		    .storage = collector_storage },
 	};
 	int rc;
 

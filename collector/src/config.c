@@ -181,6 +181,80 @@ static const struct bl_conf_key store_keys[] = {
 static const struct bl_conf_section store_section = { "store", sizeof(struct config_store),
 	store_keys, NULL };
 
+static const struct bl_conf_key compact_keys[] = {
+	{ .name = "pack",
+	    .type = BL_CONF_BOOL,
+	    .dflt = "true",
+	    .offset = offsetof(struct config_compact, pack),
+	    .help = "false: closed hours stay as they came; what is packed stays packed" },
+	{ .name = "after",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "30m",
+	    .offset = offsetof(struct config_compact, after_ms),
+	    .min = 1000,
+	    .max = 604800000,
+	    .help = "an hour is packed so long after its end, or after more of it has come" },
+	{ 0 },
+};
+
+static const struct bl_conf_section compact_section = { "compact", sizeof(struct config_compact),
+	compact_keys, NULL };
+
+#define RETENTION_MIN 86400000.0
+#define RETENTION_MAX 3155760000000.0 /* a hundred years */
+
+static const struct bl_conf_key retention_keys[] = {
+	{ .name = "raw",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "35d",
+	    .offset = offsetof(struct config_retention, raw_ms),
+	    .min = RETENTION_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "samples, one by one; older ones go by whole days" },
+	{ .name = "five_minutes",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "396d",
+	    .offset = offsetof(struct config_retention, five_minutes_ms),
+	    .min = RETENTION_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "count, sum, least and greatest of five minutes; by whole days" },
+	{ .name = "hours",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "1826d",
+	    .offset = offsetof(struct config_retention, hours_ms),
+	    .min = RETENTION_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "the same of an hour, and how the values were distributed; by whole months" },
+	{ .name = "events",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "396d",
+	    .offset = offsetof(struct config_retention, events_ms),
+	    .min = RETENTION_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "events, and whatever else is still as it came" },
+	{ 0 },
+};
+
+static const char *
+check_retention(const void *section, const char **key_out)
+{
+	const struct config_retention *r = section;
+
+	*key_out = "five_minutes";
+	if (r->five_minutes_ms < r->raw_ms)
+		return "must not be shorter than raw: it is what is left of it";
+	*key_out = "hours";
+	if (r->hours_ms < r->five_minutes_ms)
+		return "must not be shorter than five_minutes: it is what is left of it";
+	*key_out = "events";
+	return r->events_ms < r->raw_ms ? "must not be shorter than raw: what cannot be packed is"
+					  " kept with events"
+					: NULL;
+}
+
+static const struct bl_conf_section retention_section = { "retention",
+	sizeof(struct config_retention), retention_keys, check_retention };
+
 /* The order of enum deliver_security. */
 static const char *const securities[] = { "starttls", "tls", "plain", NULL };
 
@@ -322,6 +396,18 @@ static const struct bl_conf_key root_keys[] = {
 	    .offset = offsetof(struct config, store),
 	    .section = &store_section,
 	    .help = "limits of what is kept" },
+	{ .name = "compact",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, compact),
+	    .section = &compact_section,
+	    .help = "closed hours, put together into parts" },
+	{ .name = "retention",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config, retention),
+	    .section = &retention_section,
+	    .help = "how long what is kept" },
 	{ .name = "mail",
 	    .type = BL_CONF_SECTION,
 	    .dflt = "",

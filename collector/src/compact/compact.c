@@ -97,30 +97,6 @@ clean(struct compact *c, struct bl_err *err)
 
 /* ---- the folder ---- */
 
-struct tidying {
-	struct compact *c;
-	struct bl_err *err;
-	bool all; /* files that nothing names go */
-	int rc;
-};
-
-static bool
-tidy_file(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
-{
-	struct tidying *t = ctx;
-	int64_t from, to, end = 0;
-
-	(void)blocks;
-	parts_period(level, hour, &from, &to);
-	if ((t->rc = store_read_part_end(t->c->r, level, from, to, &end, t->err)) < 0)
-		return false;
-	if (end == 0 && t->all)
-		t->rc = parts_delete(t->c->opts.parts, level, hour, t->err);
-	else if (end < bytes)
-		t->rc = parts_cut(t->c->opts.parts, level, hour, end, t->err);
-	return t->rc >= 0;
-}
-
 static int
 nothing_fn(struct store *s, void *arg, struct bl_err *err)
 {
@@ -133,17 +109,98 @@ nothing_fn(struct store *s, void *arg, struct bl_err *err)
 int
 compact_tidy(struct compact *c, struct bl_err *err)
 {
-	struct tidying t = { .c = c, .err = err };
 	int rc;
 
 	/* The writer finds out first whether what failed has become true after all. */
 	if ((rc = compact_write(c, nothing_fn, NULL, err)) < 0 ||
-	    (rc = store_read_refresh(c->r, err)) < 0 ||
-	    (rc = parts_files(c->opts.parts, tidy_file, &t, err)) < 0)
+	    (rc = store_read_refresh(c->r, err)) < 0)
 		return rc;
-	if (t.rc >= 0)
-		c->untidy = false;
-	return t.rc;
+	for (int i = 0; i < PARTS_LEVELS; i++) {
+		int64_t from, to, end = 0;
+
+		if (!c->tail[i].there)
+			continue;
+		parts_period((enum parts_level)i, c->tail[i].hour_unix_ms, &from, &to);
+		if ((rc = store_read_part_end(c->r, (enum parts_level)i, from, to, &end, err)) < 0)
+			return rc;
+		/* Below that may lie what a damaged store named, and nothing here does yet. */
+		if (end <= c->tail[i].offset &&
+		    (rc = parts_cut(c->opts.parts, (enum parts_level)i, c->tail[i].hour_unix_ms,
+			 c->tail[i].offset, err)) < 0)
+			return rc;
+		c->tail[i].there = false;
+	}
+	c->untidy = false;
+	return BL_OK;
+}
+
+struct opening {
+	struct compact *c;
+	struct bl_err *err;
+	int rc;
+};
+
+/* What a crash left behind, or retention. */
+static bool
+open_file(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
+{
+	struct opening *o = ctx;
+	int64_t from, to, end = 0;
+
+	(void)blocks;
+	parts_period(level, hour, &from, &to);
+	if ((o->rc = store_read_part_end(o->c->r, level, from, to, &end, o->err)) < 0)
+		return false;
+	if (end == 0)
+		o->rc = parts_delete(o->c->opts.parts, level, hour, o->err);
+	else if (end < bytes)
+		o->rc = parts_cut(o->c->opts.parts, level, hour, end, o->err);
+	return o->rc >= 0;
+}
+
+/* ---- figures ---- */
+
+#define LOOK_EVERY_MS 60000
+
+static bool
+add_file(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
+{
+	struct compact_level *l = ctx;
+
+	(void)hour;
+	(void)bytes;
+	l[level].files++;
+	l[level].disk_bytes += blocks;
+	return true;
+}
+
+static void
+look(struct compact *c)
+{
+	struct compact_level level[PARTS_LEVELS] = { { 0 } };
+	struct store_part_sum sum[PARTS_LEVELS] = { { 0 } };
+	struct bl_err none = { 0 };
+	uint64_t rows = 0;
+
+	if (mono(c) < c->look_mono_ms)
+		return;
+	c->look_mono_ms = mono(c) + LOOK_EVERY_MS;
+	if (store_read_part_sums(c->r, sum, &rows, &none) < 0 ||
+	    parts_files(c->opts.parts, add_file, level, &none) < 0)
+		return; /* the next step says what is wrong */
+	for (int i = 0; i < PARTS_LEVELS; i++) {
+		level[i].parts = sum[i].parts;
+		level[i].samples = sum[i].samples;
+		level[i].bytes = sum[i].bytes;
+		if (sum[i].parts > 0) {
+			level[i].from_unix_ms = sum[i].from_unix_ms;
+			level[i].to_unix_ms = sum[i].to_unix_ms;
+		}
+	}
+	(void)pthread_mutex_lock(&c->lock);
+	memcpy(c->status.level, level, sizeof(level));
+	c->status.rows = rows;
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- steps ---- */
@@ -183,6 +240,7 @@ note_step(struct compact *c, int rc, const struct bl_err *err)
 
 	(void)pthread_mutex_lock(&c->lock);
 	c->status.ok = rc >= 0;
+	c->status.working = rc > 0;
 	(void)snprintf(c->status.why, sizeof(c->status.why), "%s", rc < 0 ? err->msg : "");
 	if (known) {
 		c->status.due = due;
@@ -200,6 +258,7 @@ compact_step(struct compact *c, struct bl_err *err)
 	if ((rc = store_read_refresh(c->r, err)) == BL_OK && (rc = clean(c, err)) == 0 &&
 	    (rc = compact_retain(c, err)) == 0)
 		rc = pack_round(c, err);
+	look(c);
 	note_step(c, rc, err);
 	return rc;
 }
@@ -209,7 +268,7 @@ compact_step(struct compact *c, struct bl_err *err)
 static int
 open_parts(struct compact *c, int opened, struct bl_err *err)
 {
-	struct tidying t = { .c = c, .err = err, .all = true };
+	struct opening o = { .c = c, .err = err };
 	int rc;
 
 	if ((rc = store_read_open(&c->r, c->opts.telemetry_path, c->opts.clock, err)) < 0)
@@ -219,8 +278,8 @@ open_parts(struct compact *c, int opened, struct bl_err *err)
 	/* What a damaged store or a later one named is not for this one to judge. */
 	if (opened != STORE_OPENED)
 		return BL_OK;
-	rc = parts_files(c->opts.parts, tidy_file, &t, err);
-	return rc < 0 ? rc : t.rc;
+	rc = parts_files(c->opts.parts, open_file, &o, err);
+	return rc < 0 ? rc : o.rc;
 }
 
 int
@@ -248,7 +307,7 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 		bl_buf_init(&c->region[i], CHUNK_REGION_MAX);
 	end_round(c);
 	c->round_mono_ms = INT64_MIN;
-	c->retain_mono_ms = INT64_MIN;
+	c->retain_mono_ms = c->look_mono_ms = INT64_MIN;
 	if ((c->enc = chunk_enc_create(0)) == NULL) {
 		rc = bl_fail(err, BL_ENOMEM, "compact: out of memory");
 		goto fail;
@@ -286,26 +345,10 @@ compact_close(struct compact *c)
 	free(c);
 }
 
-static bool
-add_blocks(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
-{
-	int64_t *sum = ctx;
-
-	(void)level;
-	(void)hour;
-	(void)bytes;
-	*sum += blocks;
-	return true;
-}
-
 void
 compact_status(struct compact *c, struct compact_status *out)
 {
-	struct bl_err err = { 0 };
-
 	(void)pthread_mutex_lock(&c->lock);
 	*out = c->status;
 	(void)pthread_mutex_unlock(&c->lock);
-	out->parts_bytes = 0;
-	(void)parts_files(c->opts.parts, add_blocks, &out->parts_bytes, &err);
 }

@@ -217,9 +217,14 @@ struct compact {
 	struct bl_buf region[PARTS_LEVELS];
 	/* the walk over what is due */
 	int64_t after_hour, after_device;
-	bool packed_some;       /* in this round */
-	int64_t round_mono_ms;  /* when the next one begins */
-	bool untidy;            /* an install failed: files may have tails */
+	bool packed_some;      /* in this round */
+	int64_t round_mono_ms; /* when the next one begins */
+	bool untidy;           /* an install failed: files may have tails that nobody names */
+	struct {
+		bool there;
+		int64_t hour_unix_ms, offset; /* what is behind it is the failed pack's */
+	} tail[PARTS_LEVELS];
+	int64_t look_mono_ms;   /* when the figures are taken next */
 	int64_t retain_mono_ms; /* when retention is looked at next */
 	unsigned clean_rows;    /* of one slice: learns */
 	int64_t last_write_ms;  /* that the writer was kept */
@@ -244,7 +249,7 @@ int compact_pack_device(
     struct compact *c, const struct store_due *due, size_t n, bool *anew, struct bl_err *err);
 /* Packs the next part.  1: something was packed, or looked at; 0: nothing is due; negative. */
 int compact_pack_next(struct compact *c, struct bl_err *err);
-/* Cuts off what a failed install left.  */
+/* Cuts off what a failed install left. */
 int compact_tidy(struct compact *c, struct bl_err *err);
 /* Retention and what is dead: 1: did something; 0. */
 int compact_retain(struct compact *c, struct bl_err *err);

@@ -129,6 +129,9 @@ write_files(struct compact *c, struct store_pack *out, struct bl_err *err)
 			 c->region[i].data, c->region[i].len, &out->offset[i], err)) < 0)
 			return rc;
 		out->bytes[i] = (int64_t)c->region[i].len;
+		c->tail[i].there = true;
+		c->tail[i].hour_unix_ms = out->hour_unix_ms;
+		c->tail[i].offset = out->offset[i];
 		(void)bl_fault_hit("compact.appended");
 	}
 	if ((rc = parts_sync(c->opts.parts, err)) < 0)
@@ -152,6 +155,7 @@ note_pack(struct compact *c, const struct store_pack *out, const struct store_pa
 	s->late += c->pack.late;
 	s->batches += c->pack.n_seqs;
 	s->left_out += sum->left_out;
+	s->packed_last_unix_ms = bl_unix_ms(c->opts.clock);
 	(void)pthread_mutex_unlock(&c->lock);
 	c->packed_some = true;
 	c->hid_some = c->hid_some || c->pack.late > 0 || sum->left_out > 0;
@@ -187,6 +191,8 @@ install(struct compact *c, struct bl_err *err)
 	    (rc = compact_write(c, install_fn, &in, err)) >= 0) {
 		(void)bl_fault_hit("compact.installed");
 		c->untidy = false;
+		for (int i = 0; i < PARTS_LEVELS; i++)
+			c->tail[i].there = false;
 		note_pack(c, &out, &in.sum);
 	}
 	free(d);

@@ -46,6 +46,13 @@ struct config {
 		int64_t set_aside_messages;
 		int64_t ballast_bytes;
 	} store;
+	struct config_compact {
+		bool pack;
+		int64_t after_ms;
+	} compact;
+	struct config_retention {
+		int64_t raw_ms, five_minutes_ms, hours_ms, events_ms;
+	} retention;
 	struct config_mail {
 		char *host; /* NULL: no e-mail */
 		int64_t port;

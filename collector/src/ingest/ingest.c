@@ -49,6 +49,16 @@ struct connection {
 	struct bl_log_limit dropped_log; /* this thread's own */
 };
 
+/* Somebody else's piece of work, on the stack of who waits for it. */
+struct job {
+	struct job *next;
+	ingest_write_fn fn;
+	void *arg;
+	struct bl_err *err;
+	int rc;
+	bool done;
+};
+
 struct ingest {
 	const struct bl_clock *clock;
 	struct ingest_core *core;
@@ -59,7 +69,10 @@ struct ingest {
 	bool writer_started;
 	pthread_mutex_t mtx;
 	pthread_cond_t cond;
+	pthread_cond_t job_done;
 	/* under mtx: */
+	struct job *jobs; /* the oldest first */
+	bool writer_gone; /* takes no more of them */
 	bool woken, stop_io, stop_writer, devices_changed, centre_due;
 	bool store_ok;
 	char store_why[256];
@@ -559,6 +572,81 @@ wait_for_work(struct ingest *in, int64_t ms, bool *centre_due)
 	return go_on;
 }
 
+/* ---- what others have for the writer ---- */
+
+static int
+run_job(struct ingest *in, const struct job *j)
+{
+	struct store *s = in->core->store;
+	int rc;
+
+	if ((rc = store_begin(s, j->err)) < 0)
+		return rc;
+	if ((rc = j->fn(s, j->arg, j->err)) < 0) {
+		store_rollback(s);
+		return rc;
+	}
+	return store_commit(s, j->err);
+}
+
+/* One of them.  True: there may be more. */
+static bool
+take_job(struct ingest *in)
+{
+	struct job *j;
+	bool more;
+	int rc;
+
+	(void)pthread_mutex_lock(&in->mtx);
+	j = in->jobs;
+	(void)pthread_mutex_unlock(&in->mtx);
+	if (j == NULL)
+		return false;
+	rc = run_job(in, j);
+	(void)pthread_mutex_lock(&in->mtx);
+	in->jobs = j->next;
+	j->rc = rc;
+	j->done = true;
+	more = in->jobs != NULL;
+	(void)pthread_cond_broadcast(&in->job_done);
+	(void)pthread_mutex_unlock(&in->mtx);
+	return more;
+}
+
+static void
+refuse_jobs(struct ingest *in)
+{
+	(void)pthread_mutex_lock(&in->mtx);
+	in->writer_gone = true;
+	for (; in->jobs != NULL; in->jobs = in->jobs->next) {
+		in->jobs->rc = bl_fail(in->jobs->err, BL_EBUSY, "the store is being closed");
+		in->jobs->done = true;
+	}
+	(void)pthread_cond_broadcast(&in->job_done);
+	(void)pthread_mutex_unlock(&in->mtx);
+}
+
+int
+ingest_write(struct ingest *in, ingest_write_fn fn, void *arg, struct bl_err *err)
+{
+	struct job j = { .fn = fn, .arg = arg, .err = err }, **at;
+
+	(void)pthread_mutex_lock(&in->mtx);
+	if (in->writer_gone) {
+		(void)pthread_mutex_unlock(&in->mtx);
+		return bl_fail(err, BL_EBUSY, "the store is being closed");
+	}
+	for (at = &in->jobs; *at != NULL; at = &(*at)->next)
+		;
+	*at = &j;
+	in->woken = true;
+	(void)pthread_cond_signal(&in->cond);
+	while (!j.done)
+		(void)pthread_cond_wait(&in->job_done, &in->mtx);
+	(void)pthread_mutex_unlock(&in->mtx);
+	return j.rc;
+}
+
 static void *
 writer_main(void *ctx)
 {
@@ -574,6 +662,8 @@ writer_main(void *ctx)
 		else if (rc == 0)
 			scrub(in);
 		again = rc < 0 ? 0 : requeue_slice(in);
+		if (take_job(in) && again >= 0)
+			again = 1;
 		next = speak(in, centre_due);
 		if (rc < 0 || again < 0)
 			next = STORE_RETRY_MS;
@@ -585,6 +675,7 @@ writer_main(void *ctx)
 	/* The connections are gone: what had come is committed. */
 	while (take_group(in) > 0)
 		;
+	refuse_jobs(in);
 	return NULL;
 }
 
@@ -647,6 +738,7 @@ init_locks(struct ingest *in)
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&in->cond, &attr);
+	(void)pthread_cond_init(&in->job_done, NULL);
 	(void)pthread_condattr_destroy(&attr);
 }
 
@@ -737,6 +829,7 @@ ingest_stop(struct ingest *in)
 	queue_free(in->past.queue);
 	queue_free(in->out);
 	ingest_core_free(in->core);
+	(void)pthread_cond_destroy(&in->job_done);
 	(void)pthread_cond_destroy(&in->cond);
 	(void)pthread_mutex_destroy(&in->mtx);
 	free(in);

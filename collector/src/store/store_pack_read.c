@@ -104,6 +104,44 @@ store_read_part(struct store_read *r, int64_t id, struct store_part *out, struct
 	return BL_OK;
 }
 
+static int
+sum_level(
+    struct store_read *r, enum parts_level level, struct store_part_sum *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_PART_SUM, err, "i", (int64_t)level);
+	int rc = read_step(r, st, err);
+
+	if (rc < 0)
+		return rc;
+	out->parts = (uint64_t)sqlite3_column_int64(st, 0);
+	out->samples = (uint64_t)sqlite3_column_int64(st, 1);
+	out->bytes = sqlite3_column_int64(st, 2);
+	out->from_unix_ms = store_column_time(st, 3);
+	out->to_unix_ms = store_column_time(st, 4);
+	if (out->to_unix_ms != STORE_TIME_NONE)
+		out->to_unix_ms += STORE_HOUR_MS;
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
+int
+store_read_part_sums(struct store_read *r, struct store_part_sum out[PARTS_LEVELS],
+    uint64_t *batches, struct bl_err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	for (int i = 0; i < PARTS_LEVELS; i++)
+		if ((rc = sum_level(r, (enum parts_level)i, &out[i], err)) < 0)
+			return rc;
+	st = read_bind(r, READ_BATCH_COUNT, err, "");
+	if ((rc = read_step(r, st, err)) < 0)
+		return rc;
+	*batches = (uint64_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
 int
 store_read_alias(struct store_read *r, int64_t space, enum store_alias kind, store_alias_cb cb,
     void *ctx, struct bl_err *err)

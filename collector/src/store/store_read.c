@@ -364,6 +364,11 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE hour_unix_ms >= ?2 AND hour_unix_ms < ?3), 0), coalesce((SELECT"
 	    " max(offset + bytes) FROM part_dead WHERE level = ?1 AND hour_unix_ms >= ?2"
 	    " AND hour_unix_ms < ?3), 0))",
+	[READ_PART_SUM] =
+	    "SELECT count(*), sum(samples), sum(CASE ?1 WHEN 0 THEN raw_bytes WHEN 1 THEN m5_bytes"
+	    " ELSE h1_bytes END), min(hour_unix_ms), max(hour_unix_ms) FROM part"
+	    " WHERE (?1 <> 0 OR raw_bytes > 0) AND (?1 <> 1 OR m5_bytes > 0)",
+	[READ_BATCH_COUNT] = "SELECT count(*) FROM batch",
 	[READ_RETAINED] = "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
 			  " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
 	[READ_OLDEST_BATCH] = "SELECT arrived_unix_ms FROM batch ORDER BY id LIMIT 1",

@@ -78,7 +78,7 @@ int compact_start(struct compact *c, struct bl_err *err);
 void compact_stop(struct compact *c);
 
 struct compact_status {
-	bool ok;
+	bool ok, working; /* the last step went well; did something */
 	char why[192];
 	uint64_t due;                   /* streams' hours of which something is due or open */
 	int64_t due_oldest_unix_ms;     /* 0: nothing is */
@@ -91,7 +91,15 @@ struct compact_status {
 	uint64_t forgotten_files; /* by retention */
 	int64_t longest_write_ms; /* that the writer was kept */
 	int64_t last_step_mono_ms;
-	int64_t parts_bytes; /* of all files, as the disk counts them */
+	int64_t packed_last_unix_ms; /* when something was packed last; 0: not since the start */
+	/* As of some minutes ago. */
+	struct compact_level {
+		uint64_t parts, samples, files;
+		int64_t bytes;                    /* that rows name */
+		int64_t disk_bytes;               /* of its files, as the disk counts them */
+		int64_t from_unix_ms, to_unix_ms; /* 0: there are none */
+	} level[PARTS_LEVELS];
+	uint64_t rows; /* batches that have one */
 };
 void compact_status(struct compact *c, struct compact_status *out); /* any thread */
 

@@ -65,6 +65,14 @@ int ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_
  */
 void ingest_stop(struct ingest *in);
 
+/*
+ * Runs fn in a transaction of its own on the writer's thread, between two groups of messages,
+ * and waits for it.  Any thread but the writer's; keep it short, what comes waits for it.  What fn
+ * or the commit fails with; BL_EBUSY: stopping.
+ */
+typedef int (*ingest_write_fn)(struct store *s, void *arg, struct bl_err *err);
+int ingest_write(struct ingest *in, ingest_write_fn fn, void *arg, struct bl_err *err);
+
 /* Sites or devices changed: look them up anew.  Any thread. */
 void ingest_devices_changed(struct ingest *in);
 

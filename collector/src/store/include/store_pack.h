@@ -65,6 +65,16 @@ int store_read_parts(struct store_read *r, int64_t from_unix_ms, int64_t to_unix
 /* One, without what it hides.  BL_ENOTFOUND (err left alone): its row is gone. */
 int store_read_part(struct store_read *r, int64_t id, struct store_part *out, struct bl_err *err);
 
+/* What the manifest has of a level, and how many batches are rows. */
+struct store_part_sum {
+	uint64_t parts, samples;
+	int64_t bytes;
+	int64_t from_unix_ms, to_unix_ms; /* NONE: there are no parts */
+};
+/* Walks the manifest and an index: now and then. */
+int store_read_part_sums(struct store_read *r, struct store_part_sum out[PARTS_LEVELS],
+    uint64_t *batches, struct bl_err *err);
+
 enum store_alias { STORE_ALIAS_DEVICE = 1, STORE_ALIAS_SERIES = 2, STORE_ALIAS_BOOT = 3 };
 typedef bool (*store_alias_cb)(void *ctx, int64_t old_id, int64_t new_id);
 /* Ascending by old_id. */
