@@ -93,20 +93,25 @@ def _wrap(n):
 
 
 class _Bits:
-    """Bits of bytes, the lowest of a byte first."""
+    """Bits of a source's bytes up to its end, the lowest of a byte first."""
 
     def __init__(self, source):
         self._source = source
         self._at = 0  # bit, counted from source.at
         self._bits = 8 * source.left()
+        self._class = 20  # of the last number
 
-    def get(self, n):
+    def _peek(self, n):
         _need(self._at + n <= self._bits, "bits end early")
         first = self._source.at + (self._at >> 3)
         last = self._source.at + ((self._at + n + 7) >> 3)
         value = int.from_bytes(self._source.data[first:last], "little") >> (self._at & 7)
-        self._at += n
         return value & ((1 << n) - 1)
+
+    def get(self, n):
+        value = self._peek(n)
+        self._at += n
+        return value
 
     def ones(self):
         """How many ones stand before the next zero, which is taken as well."""
@@ -115,40 +120,56 @@ class _Bits:
             count += 1
         return count
 
+    def _rest(self, q, k):
+        return (((1 << q) - 1) << k) + self.get(k + q)
+
+    def golomb(self, k):
+        return self._rest(self.ones(), k)
+
+    def signed(self, k):
+        return _unfold(self.golomb(k))
+
+    def number(self):
+        """Its length goes before it, told from the length of the number before."""
+        self._class += self.signed(2)
+        length = self._class & 63
+        _need(0 <= self._class < 128 and length <= 55, "no such number")
+        value = self.get(length - 1) | 1 << (length - 1) if length else 0
+        return -value if self._class > 63 else value
+
+    def double(self):
+        return struct.unpack("<d", struct.pack("<Q", self.get(64)))[0]
+
+    def residuals(self, golomb, k, n):
+        if k == 0 and self._at + n <= self._bits and self._peek(n) == 0:
+            self._at += n  # what was predicted came, as synthetic values do
+            return [0] * n
+        heads = [self.ones() for _ in range(n)]
+        if golomb:
+            return [_unfold(self._rest(q, k)) for q in heads]
+        return [_unfold((q << k) + self.get(k) & _MASK) for q in heads]
+
+    def at(self):
+        return self._at
+
     def close(self):
         """Moves the source behind the last byte that was begun."""
         _need(self.get(-self._at % 8) == 0, "filling is not zero")
         self._source.take(self._at >> 3)
 
 
-def _residuals(source, golomb, k, n):
-    size = (n + 7) // 8
-    if k == 0 and source.data[source.at:source.at + size] == bytes(size):
-        source.take(size)  # what was predicted came, as synthetic values do
-        return [0] * n
-    bits = _Bits(source)
-    heads = [bits.ones() for _ in range(n)]
-    out = []
-    for q in heads:
-        if golomb:
-            out.append((((1 << q) - 1) << k) + bits.get(k + q))
-        else:
-            out.append(((q << k) + bits.get(k)) & _MASK)
-    bits.close()
-    return [_unfold(u) for u in out]
-
-
-def _times(source, begin):
-    n = source.number()
-    _need(0 < n <= 65536, "a column without times")
-    how = source.byte() if n > 1 else 0
-    times = [begin + source.number()]
+def _times(bits, begin):
+    """A count, then the times."""
+    n = bits.golomb(3) + 1
+    _need(n <= 65536, "too many times")
+    times = [begin + bits.golomb(5)]
     if n == 1:
         return times
-    step = source.number()
+    step = bits.golomb(13)
     changes = [0] * (n - 2)
-    if how:
-        changes = _residuals(source, how >> 5 == 2, how & 31, n - 2)
+    if bits.get(1):
+        golomb, k = bits.get(1), bits.get(5)
+        changes = bits.residuals(golomb, k, n - 2)
     times.append(times[0] + step)
     for change in changes:
         step += change
@@ -156,40 +177,24 @@ def _times(source, begin):
     return times
 
 
-def _predicted(source, golomb, k, predictor, n):
-    shift = predictor & 3
-    values = [source.signed()]
-    if predictor < 4:
-        level = values[0]
-        for r in _residuals(source, golomb, k, n - 1):
-            values.append(_wrap(level + r))
-            level = _wrap(level + (r >> shift))
-        return values
-    slope = source.signed()
-    values.append(_wrap(values[0] + slope))
-    for r in _residuals(source, golomb, k, n - 2):
-        values.append(_wrap(values[-1] + slope + r))
-        slope = _wrap(slope + (r >> shift))
-    return values
+def _runs(bits, n):
+    k_length, k = bits.get(5), bits.get(5)
+    values, left, runs = [], n, bits.golomb(2) + 2
+    value = bits.number()
+    for _ in range(runs - 1):
+        length = bits.golomb(k_length) + 1
+        _need(length < left, "runs are too long")
+        left -= length
+        values += [value] * length
+        value = _wrap(value + _unfold(bits.golomb(k) + 1))
+    return values + [value] * left
 
 
-def _runs(source, n):
-    values, last = [], 0
-    for _ in range(source.number()):
-        last = _wrap(last + source.signed())
-        length = source.number() + 1
-        _need(len(values) + length <= n, "runs are too long")
-        values += [last] * length
-    _need(len(values) == n, "runs are too short")
-    return values
-
-
-def _xored(source, n):
-    size = source.number()
-    inner = _Bytes(source.data, source.at, source.at + size)
-    source.take(size)
-    last = int.from_bytes(inner.take(8), "little")
-    bits, lead, length, out = _Bits(inner), 0, 0, [last]
+def _xored(bits, n):
+    end = bits.golomb(6)
+    end += bits.at()
+    last, lead, length = bits.get(64), 0, 0
+    out = [last]
     for _ in range(n - 1):
         if bits.get(1):
             if bits.get(1):
@@ -197,6 +202,7 @@ def _xored(source, n):
             _need(0 < length and lead + length <= 64, "no window")
             last ^= bits.get(length) << (64 - lead - length)
         out.append(last)
+    _need(bits.at() == end, "values end elsewhere")
     return [struct.unpack("<d", struct.pack("<Q", v))[0] for v in out]
 
 
@@ -204,69 +210,101 @@ def _unscaled(value, scale, shift):
     return value * 2.0 ** shift if scale == 7 else value / 10.0 ** scale
 
 
-def _numbers(source, encoding, scale, shift, n):
-    if encoding == 1:
-        return [source.double()] * n
-    if encoding == 5:
-        return _xored(source, n)
-    if encoding == 0:
-        return [_unscaled(source.signed(), scale, shift)] * n if n else []
-    _need(encoding in (2, 3, 4), "no such encoding")
-    if encoding == 4:
-        whole = _runs(source, n)
-    else:
-        how = source.byte()
-        whole = _predicted(source, encoding == 3, how & 31, how >> 5, n)
-    return [_unscaled(v, scale, shift) for v in whole]
+_ZERO, _CONSTANT, _PREDICTED, _RUNS, _XOR, _DOUBLE = range(6)
+
+
+class _Numbers:
+    """Reads the numbers of column after column; each may refer to what the one before has said."""
+
+    def __init__(self, bits):
+        self._bits = bits
+        self._encoding, self._predictor, self._golomb, self._k, self._scale = _PREDICTED, 0, 0, 6, (0, 0)
+
+    def _stated_scale(self):
+        scale = self._bits.get(3)
+        return scale, self._bits.get(6) if scale == 7 else 0
+
+    def _read_encoding(self):
+        bits = self._bits
+        if not bits.get(1):
+            return
+        self._encoding = bits.get(2)
+        if self._encoding == _PREDICTED and bits.get(1):
+            self._predictor, self._golomb = bits.get(3), bits.get(1)
+        elif self._encoding == _RUNS:
+            self._encoding += bits.get(2)
+        _need(self._encoding <= _DOUBLE, "no such encoding")
+
+    def _predicted(self, n):
+        bits, shift = self._bits, self._predictor & 3
+        self._k += bits.signed(1)
+        _need(0 <= self._k < 32, "no such parameter")
+        values = [bits.number()]
+        if self._predictor < 4:
+            level = values[0]
+            for r in bits.residuals(self._golomb, self._k, n - 1):
+                values.append(_wrap(level + r))
+                level = _wrap(level + (r >> shift))
+            return values
+        slope = bits.signed(min(self._k + 1, 31))
+        values.append(_wrap(values[0] + slope))
+        for r in bits.residuals(self._golomb, self._k, n - 2):
+            values.append(_wrap(values[-1] + slope + r))
+            slope = _wrap(slope + (r >> shift))
+        return values
+
+    def next(self, n):
+        if n == 0:
+            return []
+        self._read_encoding()
+        if self._encoding == _ZERO:
+            return [0.0] * n
+        if self._encoding == _CONSTANT:
+            scale = self._stated_scale() if self._bits.get(1) else (0, 0)
+            return [_unscaled(self._bits.number(), *scale)] * n
+        if self._encoding == _DOUBLE:
+            return [self._bits.double()] * n
+        _need(n > 1, "one value is a constant")
+        if self._encoding == _XOR:
+            return _xored(self._bits, n)
+        if self._bits.get(1):
+            self._scale = self._stated_scale()
+        whole = self._predicted(n) if self._encoding == _PREDICTED else _runs(self._bits, n)
+        return [_unscaled(v, *self._scale) for v in whole]
 
 
 class _Columns:
-    """Reads column after column and carries what a short one takes from the one before."""
+    """Reads column after column and carries what a plain one takes from the one before."""
 
-    def __init__(self, source, shared, begin):
-        self._in, self._shared, self._begin = source, shared, begin
-        self._id = self._time = self._scale = self._shift = 0
-
-    def _shared_times(self):
-        _need(self._time < len(self._shared), "no such time column")
-        return self._shared[self._time]
+    def __init__(self, bits, shared, begin):
+        self._bits, self._shared, self._begin = bits, shared, begin
+        self._numbers = _Numbers(bits)
+        self._id = self._time = 0
 
     def next(self):
         """(series number of the spool, times, values); None is a value that was not known."""
-        head = self._in.byte()
-        if head & 0x80:
-            return self._long(head)
-        self._id += 1
-        times = self._shared_times()
-        whole = _predicted(self._in, False, head & 15, head >> 4, len(times))
-        return self._id, times, [_unscaled(v, self._scale, self._shift) for v in whole]
-
-    def _long(self, head):
-        source, scale, shift = self._in, head >> 3 & 7, 0
-        extra = source.byte() if head & 0x40 else 0
-        if scale == 7:
-            shift = source.byte()
-        self._id += source.number() if extra & 1 else 1
-        where = source.number() if extra & 2 else self._time + 1
+        bits = self._bits
+        extra = bits.get(3) if bits.get(1) else 0
+        self._id += bits.golomb(2) + 2 if extra & 1 else 1
+        where = bits.golomb(1) if extra & 2 else self._time + 1
         if where:
             self._time = where - 1
-            times = self._shared_times()
+            _need(self._time < len(self._shared), "no such time column")
+            times = self._shared[self._time]
         else:
-            times = _times(source, self._begin)
-        known = [True] * len(times)
-        if extra & 4:
-            known = []
-            for _ in range(source.number()):
-                run = source.number()
-                known += [run & 7 == 0] * (run >> 3)
-            _need(len(known) == len(times), "unknown values differ from the times")
-        values = iter(self._values(head & 7, scale, shift, sum(known)))
+            times = _times(bits, self._begin)
+        known = self._known(len(times)) if extra & 4 else [True] * len(times)
+        values = iter(self._numbers.next(sum(known)))
         return self._id, times, [next(values) if is_known else None for is_known in known]
 
-    def _values(self, encoding, scale, shift, n):
-        if encoding in (2, 3, 4):
-            self._scale, self._shift = scale, shift
-        return _numbers(self._in, encoding, scale, shift, n)
+    def _known(self, n):
+        known = []
+        for _ in range(self._bits.golomb(0) + 1):
+            reason, count = self._bits.get(3), self._bits.golomb(3) + 1
+            _need(len(known) + count <= n, "unknown values differ from the times")
+            known += [reason == 0] * count
+        _need(len(known) == n, "unknown values differ from the times")
+        return known
 
 
 def _section(raw, wanted):
@@ -286,18 +324,26 @@ def columns(raw, begin, n_samples):
         return []
     shared, found = [], _section(raw, 1)
     if found is not None:
-        shared = [_times(found, begin) for _ in range(found.number())]
+        n = found.number()
+        bits = _Bits(found)
+        shared = [_times(bits, begin) for _ in range(n)]
+        bits.close()
     source = _section(raw, 2)
     _need(source is not None, "there are no columns")
-    reader = _Columns(source, shared, begin)
-    out = [reader.next() for _ in range(source.number())]
+    n = source.number()
+    bits = _Bits(source)
+    reader = _Columns(bits, shared, begin)
+    out = [reader.next() for _ in range(n)]
+    bits.close()
     _need(source.left() == 0 and sum(len(c[1]) for c in out) == n_samples, "the count of samples differs")
     return out
 
 
 def _sequence(source, n):
-    head = source.byte()
-    return _numbers(source, head & 7, head >> 3, source.byte() if head >> 3 == 7 else 0, n)
+    bits = _Bits(source)
+    numbers = _Numbers(bits).next(n)
+    bits.close()
+    return numbers
 
 
 def thinned(raw, found):

@@ -22,7 +22,7 @@ struct layout {
 	int64_t *times;
 	double *values;
 	uint8_t *unknown;
-	struct codec_column_scratch scratch;
+	struct codec_scratch scratch;
 	struct bl_buf part;    /* one series of section THIN */
 	struct bl_buf content; /* of the section in work */
 	struct bl_buf raw;
@@ -171,22 +171,26 @@ gather_times(struct layout *l, const struct slot *s)
 static void
 put_times_section(struct layout *l)
 {
+	struct bits_w bits = { &l->content, 0, 0 };
+
 	bl_buf_reset(&l->content);
 	bl_buf_varint(&l->content, l->n_shared);
 	for (uint32_t i = 0; i < l->n_shared; i++) {
 		const struct slot *s = &l->e->slots[l->shared[i]];
 
 		gather_times(l, s);
-		bl_buf_varint(&l->content, s->n);
-		codec_times_put(&l->content, l->base_ms, l->times, s->n, l->scratch.residuals);
+		bits_put_expg(&bits, s->n - 1, 3);
+		codec_times_put(&bits, l->base_ms, l->times, s->n, l->scratch.residuals);
 	}
+	bits_flush(&bits);
 	codec_put_section(&l->raw, SEC_TIMES, &l->content);
 }
 
 static void
 put_columns_section(struct layout *l)
 {
-	struct bl_column_state state = { 0 };
+	struct bl_column_state state = { .coding = CODEC_CODING_FIRST };
+	struct bits_w bits = { &l->content, 0, 0 };
 
 	bl_buf_reset(&l->content);
 	bl_buf_varint(&l->content, l->e->n_slots);
@@ -201,8 +205,9 @@ put_columns_section(struct layout *l)
 		}
 		if (s->time_index < 0)
 			gather_times(l, s);
-		codec_column_put(&l->content, &state, &in, &l->scratch);
+		codec_column_put(&bits, &state, &in, &l->scratch);
 	}
+	bits_flush(&bits);
 	codec_put_section(&l->raw, SEC_COLUMNS, &l->content);
 }
 
@@ -353,8 +358,8 @@ put_message(const struct bl_buf *raw, struct bl_batch_header *h, struct bl_buf *
 	if (rc == BL_OK && body.len > BL_BATCH_WIRE_MAX - 256)
 		rc = BL_EFULL;
 	if (rc == BL_OK) {
-		codec_header_put(out, h);
-		bl_buf_blob(out, body.data, body.len);
+		codec_header_put(out, h, body.len < raw->len);
+		bl_buf_bytes(out, body.data, body.len);
 		if (out->failed)
 			rc = BL_ENOMEM;
 		else if (out->len - begin > BL_BATCH_WIRE_MAX)

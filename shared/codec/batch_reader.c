@@ -12,22 +12,26 @@ corrupt(struct bl_err *err, const char *what)
 
 /* The shared time columns: each is found here and decoded with its columns. */
 static const char *
-read_times(struct bl_batch_reader *r, struct bl_rd *rd)
+read_times(struct bl_batch_reader *b, struct bl_rd *rd)
 {
 	const uint64_t n = bl_rd_varint_max(rd, BL_BATCH_TIMES_MAX);
+	struct bits_r r = { rd->p, bl_rd_left(rd), 0, false };
 
-	for (uint64_t i = 0; i < n && !rd->failed; i++) {
-		struct bl_time_column *t = &r->times[i];
+	if (rd->failed)
+		return "section TIMES has a bad count";
+	for (uint64_t i = 0; i < n; i++) {
+		const uint64_t times = bits_get_expg(&r, 3) + 1;
 
-		t->n = (uint32_t)bl_rd_varint_max(rd, BL_BATCH_SAMPLES_MAX);
-		t->p = rd->p;
-		t->limit = rd->end;
-		if ((rd->p = codec_times_end(rd->p, rd->end, t->n)) == NULL)
+		b->time[i].n = (uint32_t)times;
+		b->time[i].at = (uint32_t)r.pos;
+		if (times > BL_BATCH_SAMPLES_MAX || !codec_times_end(&r, b->time[i].n))
 			return "time column is ill-formed";
 	}
-	if (rd->failed || rd->p != rd->end)
+	if (!bits_at_end(&r))
 		return "section TIMES is ill-formed";
-	r->n_times = (uint32_t)n;
+	b->times = r.p;
+	b->times_bytes = (uint32_t)r.bytes;
+	b->n_times = (uint32_t)n;
 	return NULL;
 }
 
@@ -38,7 +42,7 @@ read_columns_head(struct bl_batch_reader *r, struct bl_rd *rd)
 	if (rd->failed || r->columns_left == 0)
 		return "section COLUMNS has a bad count";
 	r->columns = rd->p;
-	r->columns_end = rd->end;
+	r->columns_bytes = (uint32_t)bl_rd_left(rd);
 	return NULL;
 }
 
@@ -75,13 +79,14 @@ bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
 
 	/* The table of time columns stays unset beyond n_times. */
 	r->h = h;
-	r->columns = r->columns_end = NULL;
+	r->columns = r->times = NULL;
+	r->columns_bytes = r->times_bytes = r->columns_at = 0;
 	r->columns_left = 0;
 	r->events_left = h->n_events;
 	r->gaps_left = h->n_gaps;
 	r->samples_left = h->n_samples;
 	r->event_ms = 0;
-	r->state = (struct bl_column_state){ 0 };
+	r->state = (struct bl_column_state){ .coding = CODEC_CODING_FIRST };
 	r->n_times = 0;
 	r->unknown_sections = 0;
 	r->thin_left = r->thin_id = 0;
@@ -106,21 +111,30 @@ bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
 	return BL_OK;
 }
 
+static int
+last_column(const struct bl_batch_reader *r, struct bl_err *err)
+{
+	const struct bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
+
+	if (r->samples_left != 0 || !bits_at_end(&bits))
+		return corrupt(err, "columns and the header's count of samples differ");
+	if (r->thin_left > 0)
+		return corrupt(err, "section THIN names a series that has no column");
+	return 0;
+}
+
 int
 bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_err *err)
 {
+	struct bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
 	const char *bad;
 
-	if (r->columns_left == 0) {
-		if (r->columns != r->columns_end || r->samples_left != 0)
-			return corrupt(err, "columns and the header's count of samples differ");
-		if (r->thin_left > 0)
-			return corrupt(err, "section THIN names a series that has no column");
-		return 0;
-	}
-	if ((bad = codec_column_get(r, &r->columns, r->columns_end, c)) != NULL)
+	if (r->columns_left == 0)
+		return last_column(r, err);
+	if ((bad = codec_column_get(r, &bits, c)) != NULL)
 		return bl_fail(err, BL_ECORRUPT, "batch body: column after series %u: %s",
 		    r->state.series_id, bad);
+	r->columns_at = (uint32_t)bits.pos;
 	if (c->n > r->samples_left || c->series_id > r->h->dict_version)
 		return corrupt(err, "a column passes the header's counts");
 	if ((bad = codec_thin_find(r, c)) != NULL)

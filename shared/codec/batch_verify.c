@@ -6,33 +6,14 @@
 
 #include <stdlib.h>
 
-#define CHUNK 512u
-
-/* The values, a chunk at a time: nothing as long as the column is needed. */
-static bool
-verify_values(const struct bl_column *c)
-{
-	struct codec_values v;
-	double scratch[CHUNK];
-	uint32_t left = c->n_known;
-
-	codec_values_init(&v, c);
-	while (left > 0) {
-		const uint32_t some = left < CHUNK ? left : CHUNK;
-
-		if (!codec_values_next(&v, scratch, some))
-			return false;
-		left -= some;
-	}
-	return codec_values_done(&v);
-}
-
 /* scratch has room for n; its contents do not matter. */
 static bool
-verify_times(const struct bl_batch_reader *r, const uint8_t *p, const uint8_t *end, uint32_t n,
-    int64_t *scratch)
+verify_shared_times(const struct bl_batch_reader *r, uint32_t i, int64_t *scratch)
 {
-	return codec_times_get(p, end, r->h->event_begin_ms, r->h->event_end_ms, n, scratch);
+	struct bits_r bits = { r->times, r->times_bytes, r->time[i].at, false };
+
+	return codec_times_get(
+	    &bits, r->h->event_begin_ms, r->h->event_end_ms, r->time[i].n, scratch);
 }
 
 static int
@@ -42,14 +23,14 @@ verify_columns(struct bl_batch_reader *r, int64_t *scratch, struct bl_err *err)
 	int rc;
 
 	for (uint32_t i = 0; i < r->n_times; i++)
-		if (!verify_times(r, r->times[i].p, r->times[i].limit, r->times[i].n, scratch))
+		if (!verify_shared_times(r, i, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: time column %u descends or passes the header's range", i);
 	while ((rc = bl_batch_next_column(r, &c, err)) > 0) {
-		if (c.time_index < 0 && !verify_times(r, c.times, c.times_limit, c.n, scratch))
+		if (c.time_index < 0 && !codec_column_times(r, &c, scratch))
 			return bl_fail(err, BL_ECORRUPT,
 			    "batch: series %u: times descend or pass the range", c.series_id);
-		if (!verify_values(&c))
+		if (!codec_walk_check(&c.known))
 			return bl_fail(err, BL_ECORRUPT, "batch: series %u: values do not decode",
 			    c.series_id);
 		if (!codec_thin_verify(&c))
@@ -66,8 +47,8 @@ longest_times(const struct bl_batch_reader *r)
 	uint32_t n = r->h->n_samples; /* no column of its own is longer */
 
 	for (uint32_t i = 0; i < r->n_times; i++)
-		if (r->times[i].n > n)
-			n = r->times[i].n;
+		if (r->time[i].n > n)
+			n = r->time[i].n;
 	return n;
 }
 

@@ -90,26 +90,28 @@ uint32_t codec_crc32(const void *p, size_t len);
 
 /* ---- residuals: Rice and Exp-Golomb codes in two planes ---- */
 
+#define CODEC_K_MAX 31u
+#define CODEC_K_ANY 64u /* no k is nearer than another */
+
 struct codec_code {
 	bool expg;
 	unsigned k; /* 0..31 */
 };
 
-/* The cheaper code for n residuals, and its length in bits. */
-struct codec_code codec_code_choose(const uint64_t *u, size_t n, uint64_t *bits);
-void codec_code_put(struct bl_buf *out, struct codec_code code, const uint64_t *u, size_t n);
-/* The end of n residuals that begin at p; NULL: beyond end, or ill-formed. */
-const uint8_t *codec_code_end(
-    struct codec_code code, const uint8_t *p, const uint8_t *end, size_t n);
+/*
+ * The cheaper code for n residuals, and its length in bits; what it costs to
+ * name a k that differs from last_k is in it, unless that is CODEC_K_ANY.
+ */
+struct codec_code codec_code_choose(const uint64_t *u, size_t n, unsigned last_k, uint64_t *bits);
+void codec_code_put(struct bits_w *out, struct codec_code code, const uint64_t *u, size_t n);
+/* Moves r from the unary parts behind n residuals; *rest_at is where the rests begin. */
+bool codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at);
 
 struct codec_planes {
 	struct bits_r unary, rest;
 };
 
-/* Only after codec_code_end has found the end. */
-void codec_planes_init(struct codec_planes *pl, struct codec_code code, const uint8_t *p,
-    const uint8_t *end, size_t n);
-
+/* Only after codec_planes_end has found the end. */
 static inline uint64_t
 codec_planes_next(struct codec_planes *pl, bool expg, unsigned k)
 {
@@ -117,80 +119,161 @@ codec_planes_next(struct codec_planes *pl, bool expg, unsigned k)
 
 	if (!expg)
 		return ((uint64_t)q << k) + bits_get_few(&pl->rest, k);
-	/* codec_code_end has seen that k + q <= 63. */
+	/* codec_planes_end has seen that k + q <= 63. */
 	return (((UINT64_C(1) << (q & 63)) - 1) << k) + bits_get(&pl->rest, k + q);
 }
 
-/* ---- integer sequences ---- */
+/* ---- numbers ---- */
 
 enum codec_encoding {
 	ENC_CONST_INT = 0,
-	ENC_CONST_F64 = 1,
-	ENC_RICE = 2,
-	ENC_EXPG = 3,
-	ENC_RUNS = 4,
-	ENC_XOR = 5,
+	ENC_PREDICTED = 1, /* with a Rice code, once read */
+	ENC_EXPG = 2,      /* predicted, with an Exp-Golomb code */
+	ENC_RUNS = 3,
+	ENC_XOR = 4,
+	ENC_CONST_F64 = 5,
+	ENC_NONE = 6,
+	ENC_ZERO = 7, /* in the head only: a constant */
 };
 
-#define CODEC_SLOPED 4u /* predictors 4..7 follow the slope, 0..3 the level */
+#define CODEC_SCALE_SHIFT 7u
+#define CODEC_SLOPED      4u /* predictors 4..7 follow the slope, 0..3 the level */
+#define CODEC_INT_MAX     (INT64_C(1) << 53)
+#define CODEC_CODING_FIRST                                                                         \
+	{                                                                                          \
+		.encoding = ENC_PREDICTED, .k = 6, .class = 20                                     \
+	}
 
-/* What the encoder found best for a sequence that is not constant. */
-struct codec_choice {
-	uint8_t encoding; /* ENC_RICE, ENC_EXPG, ENC_RUNS */
-	uint8_t k;
-	uint8_t predictor;
-};
+/* Values that are stated before the residuals. */
+static inline unsigned
+codec_given(unsigned predictor)
+{
+	return predictor >= CODEC_SLOPED ? 2 : 1;
+}
 
-/* scratch: n entries.  n >= 2. */
-struct codec_choice codec_ints_choose(const int64_t *m, size_t n, uint64_t *scratch);
-/* Without the parameter byte. */
-void codec_ints_put(
-    struct bl_buf *out, struct codec_choice c, const int64_t *m, size_t n, uint64_t *scratch);
-const uint8_t *codec_ints_end(
-    struct codec_choice c, const uint8_t *p, const uint8_t *end, size_t n);
+/* The parameter that a first slope is coded with. */
+static inline unsigned
+codec_slope_k(unsigned k)
+{
+	return k < CODEC_K_MAX ? k + 1 : CODEC_K_MAX;
+}
+
+/* 1: |v| > 2^53. */
+static inline uint64_t
+codec_int_beyond(int64_t v)
+{
+	return (uint64_t)v + (uint64_t)CODEC_INT_MAX > 2 * (uint64_t)CODEC_INT_MAX;
+}
+
+static inline bool
+codec_int_ok(int64_t v)
+{
+	return codec_int_beyond(v) == 0;
+}
+
+static inline bool
+codec_is_constant(const struct bl_numbers *x)
+{
+	return x->encoding == ENC_CONST_INT || x->encoding == ENC_CONST_F64;
+}
+
+/* Reads the head of n numbers and moves r behind them.  False: ill-formed. */
+bool codec_numbers_get(struct bits_r *r, struct bl_coding *last, uint32_t n, struct bl_numbers *x);
+
+/*
+ * The same for runs behind their scale: x->k codes the lengths, x->predictor
+ * the differences, x->slope is how many.
+ */
+bool codec_runs_get(struct bits_r *r, uint8_t *class, struct bl_numbers *x);
 
 struct codec_ints {
-	struct codec_choice choice;
-	struct codec_planes planes;
-	struct bl_rd runs;
+	const struct bl_numbers *x;
+	struct codec_planes planes; /* runs: all in the first */
 	uint64_t level, slope;
-	size_t at; /* values given so far */
-	uint64_t run_left;
+	size_t at;               /* values or runs given so far */
+	uint64_t run_left, left; /* of this run, of all after it */
 };
 
-/* Only after codec_ints_end; cannot fail then. */
-void codec_ints_init(
-    struct codec_ints *s, struct codec_choice c, const uint8_t *p, const uint8_t *end, size_t n);
-void codec_ints_next(struct codec_ints *s, int64_t *out, size_t n);
+/* Only after codec_numbers_get. */
+void codec_ints_init(struct codec_ints *s, const struct bl_numbers *x);
+/* False: an integer beyond 2^53. */
+bool codec_ints_next(struct codec_ints *s, int64_t *out, size_t n);
 
-/* ---- doubles by XOR ---- */
-
-void codec_xor_put(struct bl_buf *out, const double *v, size_t n);
-const uint8_t *codec_xor_end(const uint8_t *p, const uint8_t *end);
+void codec_xor_put(struct bits_w *out, const double *v, size_t n);
 
 struct codec_xor {
 	struct bits_r bits;
+	size_t end;
 	uint64_t last;
 	unsigned lead, len;
 	bool begun;
 };
 
-void codec_xor_init(struct codec_xor *x, const uint8_t *p, const uint8_t *end);
+void codec_xor_init(struct codec_xor *x, const struct bl_numbers *numbers);
 /* False: not a finite number, a window out of bounds, or bits beyond the end. */
 bool codec_xor_next(struct codec_xor *x, double *out, size_t n);
-/* Whether exactly the padding is left. */
 bool codec_xor_done(const struct codec_xor *x);
+/* Neither infinite nor no number. */
+bool codec_bits_finite(uint64_t bits);
+
+/* Walks numbers in order; x must outlive it. */
+struct codec_walk {
+	const struct bl_numbers *x;
+	union {
+		struct codec_ints ints;
+		struct codec_xor floats;
+	} of;
+};
+
+void codec_walk_init(struct codec_walk *w, const struct bl_numbers *x);
+/* False: a value that is not finite, or that its encoding does not allow. */
+bool codec_walk_doubles(struct codec_walk *w, double *out, size_t n);
+/* Not for ENC_XOR and ENC_CONST_F64. */
+bool codec_walk_ints(struct codec_walk *w, int64_t *out, size_t n);
+bool codec_walk_done(const struct codec_walk *w);
+/* All three in one: whether the numbers decode. */
+bool codec_walk_check(const struct bl_numbers *x);
+
+/* True when v is m / 10^e with |m| <= 2^53, bit for bit. */
+bool codec_decimal(double v, unsigned e, int64_t *m);
+double codec_scaled(int64_t m, unsigned scale, unsigned shift);
+void codec_scale_ints(unsigned scale, unsigned shift, const int64_t *m, double *out, size_t n);
+
+/* Arrays of at least n entries. */
+struct codec_scratch {
+	double *known;
+	int64_t *ints;
+	uint64_t *residuals;
+};
+
+/* n > 0 doubles, finite.  known may be d. */
+void codec_numbers_put(struct bits_w *out, struct bl_coding *last, const double *d, size_t n,
+    const struct codec_scratch *scratch);
+/* n > 0 integers at a scale; effort and hint as in seq.h. */
+struct codec_ints_in {
+	const int64_t *m;
+	size_t n;
+	uint8_t scale, shift;
+	bool quick;
+	uint8_t hint;
+};
+
+void codec_ints_put(struct bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
+    uint64_t *residuals);
+/* Says an encoding that is not predicted. */
+void codec_encoding_put(struct bits_w *out, struct bl_coding *last, unsigned encoding);
+/* What seq.h calls a hint. */
+uint8_t codec_hint(const struct bl_numbers *x);
 
 /* ---- time columns ---- */
 
 /* Without its count.  base: the header's event_begin_ms.  scratch: n entries. */
 void codec_times_put(
-    struct bl_buf *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch);
-/* The end of a column of n times; NULL: ill-formed. */
-const uint8_t *codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t n);
-/* After codec_times_end.  False: a time outside the range, or descending. */
-bool codec_times_get(const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms,
-    uint32_t n, int64_t *out);
+    struct bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch);
+/* Moves r behind a column of n times. */
+bool codec_times_end(struct bits_r *r, uint32_t n);
+/* False: ill-formed, a time outside the range, or descending. */
+bool codec_times_get(struct bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out);
 
 /* ---- series columns ---- */
 
@@ -204,37 +287,19 @@ struct codec_column_in {
 	size_t n;
 };
 
-/* Arrays of at least n entries. */
-struct codec_column_scratch {
-	double *known;
-	int64_t *ints;
-	uint64_t *residuals;
-};
+void codec_column_put(struct bits_w *out, struct bl_column_state *st,
+    const struct codec_column_in *in, const struct codec_scratch *scratch);
 
-void codec_column_put(struct bl_buf *out, struct bl_column_state *st,
-    const struct codec_column_in *in, const struct codec_column_scratch *scratch);
+/* Reads the column at r, which is moved behind it, into c; NULL or what is wrong. */
+const char *codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *c);
+bool codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, int64_t *out);
+void codec_column_reasons(const struct bl_column *c, uint8_t *out);
 
-/* Reads the column at *p (moved behind it) into c; NULL or what is wrong. */
-const char *codec_column_get(
-    struct bl_batch_reader *r, const uint8_t **p, const uint8_t *end, struct bl_column *c);
-
-/* Walks the known values of a column in the order of their times. */
-struct codec_values {
-	const struct bl_column *c;
-	struct codec_ints ints;
-	struct codec_xor floats;
-	double constant;
-};
-
-void codec_values_init(struct codec_values *v, const struct bl_column *c);
-bool codec_values_next(struct codec_values *v, double *out, size_t n);
-bool codec_values_done(const struct codec_values *v);
-
-/* Numbers that are no series: n > 0, and always the long form. */
+/* Numbers that are no series, beginning and ending on a byte: n > 0. */
 void codec_seq_put(
-    struct bl_buf *out, const double *v, size_t n, const struct codec_column_scratch *scratch);
-/* Finds the end; c is then what codec_values_init takes.  False: ill-formed. */
-bool codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_column *c);
+    struct bl_buf *out, const double *v, size_t n, const struct codec_scratch *scratch);
+/* Finds the end; x is then what codec_walk_init takes.  False: ill-formed. */
+bool codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_numbers *x);
 
 /* ---- thinned samples ---- */
 
@@ -244,15 +309,6 @@ const char *codec_thin_head(struct bl_batch_reader *r, const struct bl_rd *conte
 const char *codec_thin_find(struct bl_batch_reader *r, struct bl_column *c);
 /* Walks what the column has in section THIN. */
 bool codec_thin_verify(const struct bl_column *c);
-
-/* True when v is m / 10^e or m * 2^shift with |m| <= 2^53, bit for bit. */
-bool codec_decimal(double v, unsigned e, int64_t *m);
-/* Times and reasons of a column; NULL: not wanted. */
-bool codec_column_times(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *out);
-double codec_scaled(int64_t m, unsigned scale, unsigned shift);
-void codec_scale_ints(unsigned scale, unsigned shift, const int64_t *m, double *out, size_t n);
-
-#define CODEC_SCALE_SHIFT 7u
 
 /* ---- events and gaps ---- */
 
@@ -267,7 +323,8 @@ bool codec_gap_get(struct bl_rd *rd, struct bl_gap *gap, const struct bl_id *boo
 
 /* NULL, or the name of the field that is out of its bounds. */
 const char *codec_header_bad(const struct bl_batch_header *h);
-void codec_header_put(struct bl_buf *out, const struct bl_batch_header *h);
+/* deflated: the body that follows is shorter than it was, and raw_bytes must be said. */
+void codec_header_put(struct bl_buf *out, const struct bl_batch_header *h, bool deflated);
 
 enum { SEC_TIMES = 1, SEC_COLUMNS = 2, SEC_EVENTS = 3, SEC_GAPS = 4, SEC_THIN = 5 };
 

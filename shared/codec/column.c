@@ -1,346 +1,164 @@
 /*
- * One series of a batch, reading side.
- *
- * codec_column_get checks a column's structure and finds its end without
- * decoding it; only then does anything walk the values.  Nothing allocates.
+ * One series of a batch, reading side: id, times, reasons, and where its
+ * numbers stand.  Nothing allocates, and nothing is decoded before the
+ * column's end has been found.
  */
 #include "codec_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-#define CHUNK 256u
-
-static const double powers_of_ten[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
-
-double
-codec_scaled(int64_t m, unsigned scale, unsigned shift)
-{
-	if (scale == CODEC_SCALE_SHIFT)
-		return ldexp((double)m, (int)shift);
-	return (double)m / powers_of_ten[scale];
-}
-
-bool
-codec_decimal(double v, unsigned e, int64_t *m)
-{
-	const double scaled = v * powers_of_ten[e];
-	double back;
-
-	if (!(scaled >= -9007199254740992.0 && scaled <= 9007199254740992.0))
-		return false;
-	*m = llrint(scaled);
-	back = (double)*m / powers_of_ten[e];
-	/* Bit for bit: -0.0 is no decimal. */
-	return memcmp(&back, &v, sizeof(v)) == 0;
-}
-
 /* Runs of (count, reason) must make up n; *known is how many have no reason. */
 static bool
-unknown_runs(struct bl_rd *rd, uint32_t n, uint32_t *known)
+unknown_runs(struct bits_r *r, uint32_t n, uint32_t *known)
 {
-	const uint64_t runs = bl_rd_varint_max(rd, n);
+	const uint64_t runs = bits_get_expg(r, 0) + 1;
 	uint64_t total = 0;
 
 	*known = 0;
-	for (uint64_t i = 0; i < runs && !rd->failed; i++) {
-		const uint64_t run = bl_rd_varint_max(rd, (uint64_t)n << 3 | 7);
+	for (uint64_t i = 0; i < runs && bits_ok(r); i++) {
+		const unsigned reason = (unsigned)bits_get_few(r, 3);
+		const uint64_t count = bits_get_expg(r, 3) + 1;
 
-		if (run >> 3 == 0 || (run & 7) > BL_UNKNOWN_LATE)
+		if (reason > BL_UNKNOWN_LATE || count > n || (total += count) > n)
 			return false;
-		total += run >> 3;
-		if ((run & 7) == BL_KNOWN)
-			*known += (uint32_t)(run >> 3);
+		if (reason == BL_KNOWN)
+			*known += (uint32_t)count;
 	}
-	return !rd->failed && total == n;
+	return bits_ok(r) && total == n;
 }
 
-/* Flags of the extra byte. */
+/* Flags of a column that is not plain. */
 enum { EXTRA_ID = 1, EXTRA_TIME = 2, EXTRA_UNKNOWN = 4 };
 
 static const char *
-get_times(struct bl_batch_reader *r, struct bl_rd *rd, bool stated, struct bl_column *c)
+own_times(struct bits_r *r, struct bl_column *c)
 {
-	uint64_t ref = r->state.time_index + 1;
+	const uint64_t n = bits_get_expg(r, 3) + 1;
 
-	if (stated)
-		ref = bl_rd_varint(rd);
-	if (rd->failed || ref > r->n_times)
-		return "time column reference";
-	if (ref == 0) {
-		c->time_index = -1;
-		c->n = (uint32_t)bl_rd_varint_max(rd, BL_BATCH_SAMPLES_MAX);
-		c->times = rd->p;
-		c->times_limit = rd->end;
-		if ((rd->p = codec_times_end(rd->p, rd->end, c->n)) == NULL)
-			return "own times";
-		return NULL;
-	}
-	r->state.time_index = (uint32_t)ref - 1;
-	c->time_index = (int32_t)r->state.time_index;
-	c->times = r->times[ref - 1].p;
-	c->times_limit = r->times[ref - 1].limit;
-	c->n = r->times[ref - 1].n;
+	c->time_index = -1;
+	c->times = r->p;
+	c->times_bytes = (uint32_t)r->bytes;
+	c->times_at = (uint32_t)r->pos;
+	c->n = (uint32_t)n;
+	if (!bits_ok(r) || n > BL_BATCH_SAMPLES_MAX || !codec_times_end(r, c->n))
+		return "own times";
 	return NULL;
 }
 
-/* Finds the end of the values; NULL: ill-formed. */
-static const uint8_t *
-values_end(struct bl_column *c, struct bl_rd *rd)
+static const char *
+get_times(struct bl_batch_reader *b, struct bits_r *r, bool stated, struct bl_column *c)
 {
-	const struct codec_choice choice = { c->encoding, c->k, c->predictor };
+	uint64_t ref = b->state.time_index + UINT64_C(1);
 
-	switch (c->encoding) {
-	case ENC_CONST_INT:
-		if (c->n_known > 0)
-			(void)bl_rd_varint(rd);
-		return rd->failed ? NULL : rd->p;
-	case ENC_CONST_F64:
-		(void)bl_rd_bytes(rd, 8);
-		return rd->failed || c->n_known == 0 ? NULL : rd->p;
-	case ENC_RICE:
-	case ENC_EXPG:
-	case ENC_RUNS:
-		return codec_ints_end(choice, rd->p, rd->end, c->n_known);
-	case ENC_XOR:
-		return c->n_known < 2 ? NULL : codec_xor_end(rd->p, rd->end);
-	default:
-		return NULL;
-	}
-}
-
-/* Head, extra byte, shift; the short form has everything in its one byte. */
-static uint8_t
-get_head(struct bl_batch_reader *r, struct bl_rd *rd, struct bl_column *c)
-{
-	const uint8_t head = bl_rd_u8(rd);
-	uint8_t extra = 0;
-
-	if ((head & 0x80) == 0) {
-		c->encoding = ENC_RICE;
-		c->k = head & 15u;
-		c->predictor = head >> 4;
-		c->scale = r->state.scale;
-		c->shift = r->state.shift;
-		return 0;
-	}
-	c->encoding = head & 7u;
-	c->scale = head >> 3 & 7u;
-	if ((head & 0x40) != 0 && (extra = bl_rd_u8(rd)) == 0)
-		rd->failed = true;
-	if (c->scale == CODEC_SCALE_SHIFT && (c->shift = bl_rd_u8(rd)) > 63)
-		rd->failed = true;
-	return extra;
-}
-
-/* The parameters of the long form, and whether scale goes with the encoding. */
-static bool
-get_params(struct bl_batch_reader *r, struct bl_rd *rd, bool long_form, struct bl_column *c)
-{
-	uint8_t params;
-
-	if (c->encoding == ENC_CONST_F64 || c->encoding == ENC_XOR)
-		return c->scale == 0;
-	if (c->encoding == ENC_CONST_INT)
-		return c->n_known > 0 || c->scale == 0;
-	r->state.scale = c->scale;
-	r->state.shift = c->shift;
-	if (long_form && c->encoding != ENC_RUNS) {
-		params = bl_rd_u8(rd);
-		c->k = params & 31u;
-		c->predictor = params >> 5;
-	}
-	return !rd->failed;
+	if (stated)
+		ref = bits_get_expg(r, 1);
+	if (!bits_ok(r) || ref > b->n_times)
+		return "time column reference";
+	if (ref == 0)
+		return own_times(r, c);
+	b->state.time_index = (uint32_t)ref - 1;
+	c->time_index = (int32_t)b->state.time_index;
+	c->times = b->times;
+	c->times_bytes = b->times_bytes;
+	c->times_at = b->time[ref - 1].at;
+	c->n = b->time[ref - 1].n;
+	return NULL;
 }
 
 const char *
-codec_column_get(
-    struct bl_batch_reader *r, const uint8_t **p, const uint8_t *end, struct bl_column *c)
+codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *c)
 {
-	uint64_t step = 1;
 	const char *bad;
-	struct bl_rd rd;
-	uint8_t extra;
-	bool long_form;
+	unsigned extra = 0;
+	uint64_t step = 1;
+	uint32_t known;
 
-	*c = (struct bl_column){ 0 };
-	bl_rd_init(&rd, *p, (size_t)(end - *p));
-	long_form = rd.p < rd.end && (*rd.p & 0x80) != 0;
-	extra = get_head(r, &rd, c);
-	if (extra > 7)
+	c->unknown_at = 0;
+	c->thin = c->thin_end = NULL;
+	if (bits_get_few(r, 1) != 0 && (extra = (unsigned)bits_get_few(r, 3)) == 0)
 		return "flags";
 	if ((extra & EXTRA_ID) != 0)
-		step = bl_rd_varint(&rd);
-	if (rd.failed || step == 0 || step > BL_DICT_ENTRIES_MAX - r->state.series_id)
+		step = bits_get_expg(r, 2) + 2;
+	if (!bits_ok(r) || step > BL_DICT_ENTRIES_MAX - b->state.series_id)
 		return "head or series id";
-	r->state.series_id += (uint32_t)step;
-	c->series_id = r->state.series_id;
-	if ((bad = get_times(r, &rd, (extra & EXTRA_TIME) != 0, c)) != NULL)
+	b->state.series_id += (uint32_t)step;
+	c->series_id = b->state.series_id;
+	if ((bad = get_times(b, r, (extra & EXTRA_TIME) != 0, c)) != NULL)
 		return bad;
-	c->n_known = c->n;
+	known = c->n;
 	if ((extra & EXTRA_UNKNOWN) != 0) {
-		c->unknown = rd.p;
-		if (!unknown_runs(&rd, c->n, &c->n_known))
+		c->unknown_at = (uint32_t)r->pos;
+		if (!unknown_runs(r, c->n, &known))
 			return "unknown samples";
 	}
-	if (!get_params(r, &rd, long_form, c))
-		return "scale or parameters";
-	c->data = rd.p;
-	c->limit = end;
-	if ((*p = values_end(c, &rd)) == NULL)
-		return "values";
-	return NULL;
+	return codec_numbers_get(r, &b->state.coding, known, &c->known) ? NULL : "values";
 }
 
 bool
-codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_column *c)
+codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, int64_t *out)
 {
-	const uint8_t head = bl_rd_u8(rd);
-	uint8_t params;
+	struct bits_r r = { c->times, c->times_bytes, c->times_at, false };
 
-	*c = (struct bl_column){ .n = n, .n_known = n };
-	c->encoding = head & 7u;
-	c->scale = head >> 3 & 7u;
-	if (head >> 6 != 0)
-		rd->failed = true;
-	if (c->scale == CODEC_SCALE_SHIFT && (c->shift = bl_rd_u8(rd)) > 63)
-		rd->failed = true;
-	if ((c->encoding == ENC_CONST_F64 || c->encoding == ENC_XOR) && c->scale != 0)
-		rd->failed = true;
-	if (c->encoding == ENC_RICE || c->encoding == ENC_EXPG) {
-		params = bl_rd_u8(rd);
-		c->k = params & 31u;
-		c->predictor = params >> 5;
-	}
-	if (rd->failed)
-		return false;
-	c->data = rd->p;
-	c->limit = rd->end;
-	return (rd->p = values_end(c, rd)) != NULL;
+	return codec_times_get(&r, b->h->event_begin_ms, b->h->event_end_ms, c->n, out);
 }
 
 void
-codec_values_init(struct codec_values *v, const struct bl_column *c)
+codec_column_reasons(const struct bl_column *c, uint8_t *out)
 {
-	const struct codec_choice choice = { c->encoding, c->k, c->predictor };
-	struct bl_rd rd;
+	struct bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
+	uint64_t runs;
 
-	v->c = c;
-	v->constant = 0;
-	bl_rd_init(&rd, c->data, (size_t)(c->limit - c->data));
-	if (c->encoding == ENC_XOR)
-		codec_xor_init(&v->floats, c->data, c->limit);
-	else if (c->encoding == ENC_CONST_F64)
-		v->constant = bl_rd_f64(&rd);
-	else if (c->encoding == ENC_CONST_INT)
-		v->constant =
-		    c->n_known == 0 ? 0 : codec_scaled(bl_rd_zigzag(&rd), c->scale, c->shift);
-	else
-		codec_ints_init(&v->ints, choice, c->data, c->limit, c->n_known);
-}
-
-void
-codec_scale_ints(unsigned scale, unsigned shift, const int64_t *m, double *out, size_t n)
-{
-	if (scale == 0) {
-		for (size_t i = 0; i < n; i++)
-			out[i] = (double)m[i];
-	} else if (scale == CODEC_SCALE_SHIFT) {
-		const double factor = ldexp(1, (int)shift);
-
-		for (size_t i = 0; i < n; i++)
-			out[i] = (double)m[i] * factor;
-	} else {
-		const double divisor = powers_of_ten[scale];
-
-		for (size_t i = 0; i < n; i++)
-			out[i] = (double)m[i] / divisor;
+	if (c->unknown_at == 0) {
+		memset(out, BL_KNOWN, c->n);
+		return;
 	}
-}
+	for (runs = bits_get_expg(&r, 0) + 1; runs > 0; runs--) {
+		const int reason = (int)bits_get_few(&r, 3);
+		const size_t n = (size_t)bits_get_expg(&r, 3) + 1;
 
-bool
-codec_values_next(struct codec_values *v, double *out, size_t n)
-{
-	int64_t ints[CHUNK];
-
-	if (v->c->encoding == ENC_XOR)
-		return codec_xor_next(&v->floats, out, n);
-	if (v->c->encoding == ENC_CONST_INT || v->c->encoding == ENC_CONST_F64) {
-		for (size_t i = 0; i < n; i++)
-			out[i] = v->constant;
-		return isfinite(v->constant);
+		memset(out, reason, n);
+		out += n;
 	}
-	while (n > 0) {
-		const size_t some = n < CHUNK ? n : CHUNK;
-
-		codec_ints_next(&v->ints, ints, some);
-		codec_scale_ints(v->c->scale, v->c->shift, ints, out, some);
-		out += some;
-		n -= some;
-	}
-	return true;
-}
-
-bool
-codec_values_done(const struct codec_values *v)
-{
-	return v->c->encoding != ENC_XOR || codec_xor_done(&v->floats);
 }
 
 /* Known and unknown samples take turns, as the runs say. */
 static bool
-decode_runs(const struct bl_column *c, struct codec_values *v, double *value, uint8_t *unknown)
+decode_runs(const struct bl_column *c, struct codec_walk *w, double *value)
 {
-	uint64_t runs;
-	struct bl_rd rd;
+	struct bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
+	uint64_t runs = bits_get_expg(&r, 0) + 1;
 
-	bl_rd_init(&rd, c->unknown, (size_t)(c->data - c->unknown));
-	runs = bl_rd_varint(&rd);
 	for (; runs > 0; runs--) {
-		const uint64_t run = bl_rd_varint(&rd);
-		const size_t n = (size_t)(run >> 3);
+		const unsigned reason = (unsigned)bits_get_few(&r, 3);
+		const size_t n = (size_t)bits_get_expg(&r, 3) + 1;
 
-		if ((run & 7) != BL_KNOWN)
+		if (reason != BL_KNOWN)
 			for (size_t i = 0; i < n; i++)
 				value[i] = NAN;
-		else if (!codec_values_next(v, value, n))
+		else if (!codec_walk_doubles(w, value, n))
 			return false;
-		if (unknown != NULL) {
-			memset(unknown, (int)(run & 7), n);
-			unknown += n;
-		}
 		value += n;
 	}
 	return true;
-}
-
-bool
-codec_column_times(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *out)
-{
-	return codec_times_get(
-	    c->times, c->times_limit, r->h->event_begin_ms, r->h->event_end_ms, c->n, out);
 }
 
 int
 bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
     double *value, uint8_t *unknown, struct bl_err *err)
 {
-	struct codec_values v;
-	bool ok = true;
+	struct codec_walk w;
+	bool ok;
 
 	if (boot_ms != NULL && !codec_column_times(r, c, boot_ms))
 		return bl_fail(err, BL_ECORRUPT,
 		    "batch: series %u: times descend or pass the range", c->series_id);
-	codec_values_init(&v, c);
-	if (c->unknown != NULL) {
-		ok = decode_runs(c, &v, value, unknown);
-	} else {
-		ok = codec_values_next(&v, value, c->n);
-		if (unknown != NULL)
-			memset(unknown, BL_KNOWN, c->n);
-	}
-	if (!ok || !codec_values_done(&v))
+	codec_walk_init(&w, &c->known);
+	ok = c->unknown_at != 0 ? decode_runs(c, &w, value) : codec_walk_doubles(&w, value, c->n);
+	if (!ok || !codec_walk_done(&w))
 		return bl_fail(
 		    err, BL_ECORRUPT, "batch: series %u: values do not decode", c->series_id);
+	if (unknown != NULL)
+		codec_column_reasons(c, unknown);
 	return BL_OK;
 }

@@ -1,128 +1,97 @@
 /*
  * Integer sequences, reading side: a predictor and the residuals against it,
- * or runs.  All arithmetic is modulo 2^64, so no input can overflow it.
+ * or runs.  All arithmetic is modulo 2^64, so no input can overflow it; an
+ * integer beyond 2^53 is refused.
  *
  * Residuals lie in two planes, first every unary part, then every rest, which
- * is why a column's end is found by counting bits and without decoding it.
+ * is why a sequence's end is found by counting bits and without decoding it.
  */
 #include "codec_internal.h"
 
-const uint8_t *
-codec_code_end(struct codec_code code, const uint8_t *p, const uint8_t *end, size_t n)
+bool
+codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at)
 {
-	struct bits_r r = { p, (size_t)(end - p), 0 };
-	size_t ones, bits;
-
-	/* Each residual has at least its zero bit. */
-	if (n > r.bytes * 8 || !bits_skip_unary(&r, n, &ones))
-		return NULL;
-	if (code.expg) {
-		/* Rests have at most 63 bits; look for a longer one only where there can be one. */
-		if (ones + code.k > 63) {
-			struct bits_r u = { p, r.bytes, 0 };
-
-			for (size_t i = 0; i < n; i++)
-				if (bits_unary(&u) + code.k > 63)
-					return NULL;
-		}
-		bits = r.pos + n * code.k + ones;
-	} else {
-		bits = r.pos + n * code.k;
-	}
-	if (bits > r.bytes * 8)
-		return NULL;
-	/* What pads the last byte is zero. */
-	if ((bits & 7) != 0 && p[bits >> 3] >> (bits & 7) != 0)
-		return NULL;
-	return p + (bits + 7) / 8;
-}
-
-void
-codec_planes_init(
-    struct codec_planes *pl, struct codec_code code, const uint8_t *p, const uint8_t *end, size_t n)
-{
+	struct bits_r unary = *r;
 	size_t ones;
 
-	(void)code;
-	pl->unary = (struct bits_r){ p, (size_t)(end - p), 0 };
-	pl->rest = pl->unary;
-	(void)bits_skip_unary(&pl->rest, n, &ones);
+	/* Each residual has at least its zero bit. */
+	if (n > r->bytes * 8 || !bits_skip_unary(r, n, &ones))
+		return false;
+	*rest_at = (uint32_t)r->pos;
+	r->pos += n * code.k;
+	if (!code.expg)
+		return bits_ok(r);
+	r->pos += ones;
+	/* Rests have at most 63 bits; look for a longer one only where there can be one. */
+	for (size_t i = 0; ones + code.k > 63 && i < n; i++)
+		if (bits_unary(&unary) + code.k > 63)
+			return false;
+	return bits_ok(r);
 }
 
-static size_t
-residuals(struct codec_choice c, size_t n)
+bool
+codec_runs_get(struct bits_r *r, uint8_t *class, struct bl_numbers *x)
 {
-	return n - (c.predictor >= CODEC_SLOPED ? 2 : 1);
-}
+	uint64_t runs, values = 1; /* the last run has one at least, and its length is not said */
 
-static struct codec_code
-code_of(struct codec_choice c)
-{
-	return (struct codec_code){ c.encoding == ENC_EXPG, c.k };
-}
+	x->k = (uint8_t)bits_get_few(r, 5);
+	x->predictor = (uint8_t)bits_get_few(r, 5);
+	runs = bits_get_expg(r, 2) + 2;
+	x->first = bits_get_number(r, class);
+	x->slope = (int64_t)runs;
+	x->unary_at = (uint32_t)r->pos;
+	if (runs > x->n)
+		return false;
+	for (uint64_t i = 1; i < runs && bits_ok(r); i++) {
+		const uint64_t more = bits_get_expg(r, x->k);
 
-static const uint8_t *
-runs_end(const uint8_t *p, const uint8_t *end, size_t n)
-{
-	struct bl_rd rd;
-	uint64_t runs, values = 0;
-
-	bl_rd_init(&rd, p, (size_t)(end - p));
-	runs = bl_rd_varint_max(&rd, n);
-	for (uint64_t i = 0; i < runs && !rd.failed; i++) {
-		(void)bl_rd_varint(&rd);
-		values += bl_rd_varint_max(&rd, n - 1) + 1;
+		if (more >= x->n || (values += more + 1) > x->n)
+			return false;
+		(void)bits_get_expg(r, x->predictor);
 	}
-	return rd.failed || values != n ? NULL : rd.p;
-}
-
-const uint8_t *
-codec_ints_end(struct codec_choice c, const uint8_t *p, const uint8_t *end, size_t n)
-{
-	struct bl_rd rd;
-
-	if (n < 2)
-		return NULL;
-	if (c.encoding == ENC_RUNS)
-		return runs_end(p, end, n);
-	bl_rd_init(&rd, p, (size_t)(end - p));
-	(void)bl_rd_varint(&rd);
-	if (c.predictor >= CODEC_SLOPED)
-		(void)bl_rd_varint(&rd);
-	return rd.failed ? NULL : codec_code_end(code_of(c), rd.p, end, residuals(c, n));
+	return bits_ok(r);
 }
 
 void
-codec_ints_init(
-    struct codec_ints *s, struct codec_choice c, const uint8_t *p, const uint8_t *end, size_t n)
+codec_ints_init(struct codec_ints *s, const struct bl_numbers *x)
 {
-	s->choice = c;
+	s->x = x;
+	s->planes.unary = (struct bits_r){ x->p, x->bytes, x->unary_at, false };
+	s->planes.rest = (struct bits_r){ x->p, x->bytes, x->rest_at, false };
+	s->level = (uint64_t)x->first;
+	s->slope = (uint64_t)x->slope;
 	s->at = 0;
-	s->slope = 0;
 	s->run_left = 0;
-	bl_rd_init(&s->runs, p, (size_t)(end - p));
-	if (c.encoding == ENC_RUNS) {
-		(void)bl_rd_varint(&s->runs);
-		s->level = 0;
-		return;
-	}
-	s->level = (uint64_t)bl_rd_zigzag(&s->runs);
-	if (c.predictor >= CODEC_SLOPED)
-		s->slope = (uint64_t)bl_rd_zigzag(&s->runs);
-	codec_planes_init(&s->planes, code_of(c), s->runs.p, end, residuals(c, n));
+	s->left = x->n;
 }
 
+/* The value and the length of the next run; the last takes what is left. */
 static void
+begin_run(struct codec_ints *s)
+{
+	struct bits_r *r = &s->planes.unary;
+
+	if (s->at++ > 0)
+		s->level += (uint64_t)bl_unzigzag(bits_get_expg(r, s->x->predictor) + 1);
+	s->run_left = s->left;
+	if (--s->slope > 0)
+		s->run_left = bits_get_expg(r, s->x->k) + 1;
+	s->left -= s->run_left;
+}
+
+static bool
 runs_next(struct codec_ints *s, int64_t *out, size_t n)
 {
+	uint64_t beyond = 0;
+
 	for (size_t i = 0; i < n; i++) {
-		if (s->run_left == 0) {
-			s->level += (uint64_t)bl_rd_zigzag(&s->runs);
-			s->run_left = bl_rd_varint(&s->runs) + 1;
-		}
+		if (s->run_left == 0)
+			begin_run(s);
 		s->run_left--;
 		out[i] = (int64_t)s->level;
+		beyond |= codec_int_beyond(out[i]);
 	}
+	return beyond == 0;
 }
 
 /* Arithmetic shift: floor(v / 2^by), as every compiler of ours does it. */
@@ -133,30 +102,32 @@ floor_shift(uint64_t v, unsigned by)
 }
 
 /* The prediction follows the level: it moves 1 / 2^by of every error. */
-static inline void
+static inline uint64_t
 level_loop(struct codec_ints *s, int64_t *out, size_t n, bool expg, unsigned by)
 {
 	struct codec_planes pl = s->planes;
-	uint64_t level = s->level;
-	const unsigned k = s->choice.k;
+	uint64_t level = s->level, beyond = 0;
+	const unsigned k = s->x->k;
 
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t r = (uint64_t)bl_unzigzag(codec_planes_next(&pl, expg, k));
 
 		out[i] = (int64_t)(level + r);
+		beyond |= codec_int_beyond(out[i]);
 		level += floor_shift(r, by);
 	}
 	s->planes = pl;
 	s->level = level;
+	return beyond;
 }
 
 /* The prediction follows the slope: last value plus a slope that moves 1 / 2^by of every error. */
-static inline void
+static inline uint64_t
 slope_loop(struct codec_ints *s, int64_t *out, size_t n, bool expg, unsigned by)
 {
 	struct codec_planes pl = s->planes;
-	uint64_t level = s->level, slope = s->slope;
-	const unsigned k = s->choice.k;
+	uint64_t level = s->level, slope = s->slope, beyond = 0;
+	const unsigned k = s->x->k;
 
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t r = (uint64_t)bl_unzigzag(codec_planes_next(&pl, expg, k));
@@ -164,38 +135,37 @@ slope_loop(struct codec_ints *s, int64_t *out, size_t n, bool expg, unsigned by)
 		level += slope + r;
 		slope += floor_shift(r, by);
 		out[i] = (int64_t)level;
+		beyond |= codec_int_beyond(out[i]);
 	}
 	s->planes = pl;
 	s->level = level;
 	s->slope = slope;
+	return beyond;
 }
 
-void
+bool
 codec_ints_next(struct codec_ints *s, int64_t *out, size_t n)
 {
-	const bool sloped = s->choice.predictor >= CODEC_SLOPED;
-	const unsigned by = s->choice.predictor & 3u;
-	const bool expg = s->choice.encoding == ENC_EXPG;
-	const size_t given = sloped ? 2 : 1;
+	const unsigned predictor = s->x->predictor, by = predictor & 3u;
+	const bool expg = s->x->encoding == ENC_EXPG;
+	uint64_t beyond = 0;
 
-	if (s->choice.encoding == ENC_RUNS) {
-		runs_next(s, out, n);
-		return;
-	}
+	if (s->x->encoding == ENC_RUNS)
+		return runs_next(s, out, n);
 	/* The first one or two values are stated as such. */
-	while (n > 0 && s->at < given) {
+	for (; n > 0 && s->at < codec_given(predictor); n--, s->at++) {
 		if (s->at == 1)
 			s->level += s->slope;
+		beyond |= codec_int_beyond((int64_t)s->level);
 		*out++ = (int64_t)s->level;
-		s->at++;
-		n--;
 	}
-	if (sloped && expg)
-		slope_loop(s, out, n, true, by);
-	else if (sloped)
-		slope_loop(s, out, n, false, by);
+	if (predictor >= CODEC_SLOPED && expg)
+		beyond |= slope_loop(s, out, n, true, by);
+	else if (predictor >= CODEC_SLOPED)
+		beyond |= slope_loop(s, out, n, false, by);
 	else if (expg)
-		level_loop(s, out, n, true, by);
+		beyond |= level_loop(s, out, n, true, by);
 	else
-		level_loop(s, out, n, false, by);
+		beyond |= level_loop(s, out, n, false, by);
+	return beyond == 0;
 }

@@ -47,8 +47,8 @@ codec_thin_find(struct bl_batch_reader *r, struct bl_column *c)
 
 /* Three sequences side by side. */
 struct walk {
-	struct bl_column counts, lowest, highest;
-	struct codec_values count, low, high;
+	struct bl_numbers counts, lowest, highest;
+	struct codec_walk count, low, high;
 	uint32_t left; /* known samples to come */
 	uint32_t n;    /* entries of the arrays that are filled */
 	double c[CHUNK], min[CHUNK], max[CHUNK];
@@ -64,12 +64,12 @@ next_chunk(uint32_t left)
 static uint32_t
 several(struct walk *w)
 {
-	uint32_t left = w->counts.n_known, some, n = 0;
+	uint32_t left = w->counts.n, some, n = 0;
 
-	codec_values_init(&w->count, &w->counts);
+	codec_walk_init(&w->count, &w->counts);
 	for (; left > 0; left -= some) {
 		some = next_chunk(left);
-		if (!codec_values_next(&w->count, w->c, some))
+		if (!codec_walk_doubles(&w->count, w->c, some))
 			return 0;
 		for (uint32_t i = 0; i < some; i++) {
 			if (!(w->c[i] >= 1 && w->c[i] <= BL_THIN_COUNT_MAX) ||
@@ -78,7 +78,7 @@ several(struct walk *w)
 			n += w->c[i] > 1;
 		}
 	}
-	return codec_values_done(&w->count) ? n : 0;
+	return codec_walk_done(&w->count) ? n : 0;
 }
 
 static bool
@@ -88,15 +88,15 @@ walk_begin(struct walk *w, const struct bl_column *c)
 	uint32_t n;
 
 	bl_rd_init(&rd, c->thin, (size_t)(c->thin_end - c->thin));
-	if (c->n_known == 0 || !codec_seq_get(&rd, c->n_known, &w->counts))
+	if (c->known.n == 0 || !codec_seq_get(&rd, c->known.n, &w->counts))
 		return false;
 	if ((n = several(w)) == 0 || !codec_seq_get(&rd, n, &w->lowest) ||
 	    !codec_seq_get(&rd, n, &w->highest) || bl_rd_left(&rd) != 0)
 		return false;
-	codec_values_init(&w->count, &w->counts);
-	codec_values_init(&w->low, &w->lowest);
-	codec_values_init(&w->high, &w->highest);
-	w->left = c->n_known;
+	codec_walk_init(&w->count, &w->counts);
+	codec_walk_init(&w->low, &w->lowest);
+	codec_walk_init(&w->high, &w->highest);
+	w->left = c->known.n;
 	w->n = 0;
 	return true;
 }
@@ -109,11 +109,11 @@ walk_next(struct walk *w)
 
 	w->n = next_chunk(w->left);
 	w->left -= w->n;
-	if (!codec_values_next(&w->count, w->c, w->n))
+	if (!codec_walk_doubles(&w->count, w->c, w->n))
 		return false;
 	for (uint32_t i = 0; i < w->n; i++)
 		n += w->c[i] > 1;
-	if (!codec_values_next(&w->low, w->min, n) || !codec_values_next(&w->high, w->max, n))
+	if (!codec_walk_doubles(&w->low, w->min, n) || !codec_walk_doubles(&w->high, w->max, n))
 		return false;
 	for (uint32_t i = 0; i < n; i++)
 		if (!(w->min[i] <= w->max[i]))
@@ -131,7 +131,7 @@ walk_next(struct walk *w)
 static bool
 walk_done(const struct walk *w)
 {
-	return codec_values_done(&w->low) && codec_values_done(&w->high);
+	return codec_walk_done(&w->low) && codec_walk_done(&w->high);
 }
 
 bool

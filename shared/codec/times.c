@@ -5,102 +5,108 @@
  */
 #include "codec_internal.h"
 
-enum { TIMES_RICE = 1, TIMES_EXPG = 2 }; /* in the parameters' upper bits; 0: regular */
-
-static struct codec_code
-code_of(uint8_t params)
-{
-	return (struct codec_code){ params >> 5 == TIMES_EXPG, params & 31u };
-}
-
 void
-codec_times_put(struct bl_buf *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch)
+codec_times_put(struct bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch)
 {
 	struct codec_code code = { false, 0 };
 	bool regular = true;
 	uint64_t bits;
 
-	if (n > 1) {
-		for (size_t i = 2; i < n; i++) {
-			scratch[i - 2] = bl_zigzag(t[i] - t[i - 1] - (t[i - 1] - t[i - 2]));
-			regular = regular && scratch[i - 2] == 0;
-		}
-		code = codec_code_choose(scratch, n - 2, &bits);
-		bl_buf_u8(out, regular ? 0 : (uint8_t)((code.expg ? 2u : 1u) << 5 | code.k));
+	bits_put_expg(out, (uint64_t)(t[0] - base_ms), 5);
+	if (n < 2)
+		return;
+	bits_put_expg(out, (uint64_t)(t[1] - t[0]), 13);
+	for (size_t i = 2; i < n; i++) {
+		scratch[i - 2] = bl_zigzag(t[i] - t[i - 1] - (t[i - 1] - t[i - 2]));
+		regular = regular && scratch[i - 2] == 0;
 	}
-	bl_buf_varint(out, (uint64_t)(t[0] - base_ms));
-	if (n > 1)
-		bl_buf_varint(out, (uint64_t)(t[1] - t[0]));
-	if (!regular)
-		codec_code_put(out, code, scratch, n - 2);
+	bits_put(out, !regular, 1);
+	if (regular)
+		return;
+	code = codec_code_choose(scratch, n - 2, CODEC_K_ANY, &bits);
+	bits_put(out, code.expg, 1);
+	bits_put(out, code.k, 5);
+	codec_code_put(out, code, scratch, n - 2);
 }
 
-const uint8_t *
-codec_times_end(const uint8_t *p, const uint8_t *end, uint32_t n)
-{
-	struct bl_rd rd;
-	uint8_t params = 0;
+/* What stands before the residuals.  False: ill-formed. */
+struct times_head {
+	uint64_t first, step; /* first from the base */
+	bool regular;
+	struct codec_code code;
+};
 
-	bl_rd_init(&rd, p, (size_t)(end - p));
+static bool
+get_head(struct bits_r *r, uint32_t n, struct times_head *h)
+{
+	*h = (struct times_head){ .regular = true };
+	h->first = bits_get_expg(r, 5);
 	if (n > 1)
-		params = bl_rd_u8(&rd);
-	(void)bl_rd_varint(&rd);
-	if (n > 1)
-		(void)bl_rd_varint(&rd);
-	if (rd.failed || n == 0)
-		return NULL;
-	if (params == 0)
-		return rd.p;
-	if (params >> 5 != TIMES_RICE && params >> 5 != TIMES_EXPG)
-		return NULL;
-	return n < 3 ? NULL : codec_code_end(code_of(params), rd.p, end, n - 2);
+		h->step = bits_get_expg(r, 13);
+	if (n > 1 && bits_get_few(r, 1) != 0) {
+		h->regular = false;
+		h->code.expg = bits_get_few(r, 1) != 0;
+		h->code.k = (unsigned)bits_get_few(r, 5);
+	}
+	return bits_ok(r) && (h->regular || n > 2);
 }
 
 bool
-codec_times_get(const uint8_t *p, const uint8_t *end, int64_t base_ms, int64_t last_ms, uint32_t n,
+codec_times_end(struct bits_r *r, uint32_t n)
+{
+	struct times_head h;
+	uint32_t rest_at;
+
+	return n > 0 && get_head(r, n, &h) &&
+	       (h.regular || codec_planes_end(r, h.code, n - 2, &rest_at));
+}
+
+/* None of them may pass the span, and no step may be negative: h has been checked for both. */
+static bool
+irregular(struct bits_r *r, const struct times_head *h, uint64_t span, int64_t base_ms, uint32_t n,
     int64_t *out)
 {
-	int64_t width;
-	struct codec_planes planes;
-	struct codec_code code;
-	uint64_t t, delta, bad = 0;
-	uint8_t params = 0;
-	uint64_t span;
-	struct bl_rd rd;
+	uint64_t t = h->first + h->step, delta = h->step, bad = 0;
+	struct codec_planes planes = { *r, *r };
+	uint32_t rest_at;
 
-	/* A row that a disk has damaged may name any two times. */
-	if (__builtin_sub_overflow(last_ms, base_ms, &width) || width < 0)
+	if (!codec_planes_end(r, h->code, n - 2, &rest_at))
 		return false;
-	span = (uint64_t)width;
-	bl_rd_init(&rd, p, (size_t)(end - p));
-	if (n > 1)
-		params = bl_rd_u8(&rd);
-	/* Offsets from base_ms from here on: none may pass the span, none may be negative. */
-	t = bl_rd_varint(&rd);
-	delta = n > 1 ? bl_rd_varint(&rd) : 0;
-	if (t > span || delta > span)
-		return false;
-	out[0] = base_ms + (int64_t)t;
-	if (n > 1) {
-		t += delta;
-		bad = t > span;
-		out[1] = (int64_t)((uint64_t)base_ms + t);
-	}
-	if (params == 0) {
-		if (n > 2 && delta > (span - (t - delta)) / (n - 1))
-			return false;
-		for (uint32_t i = 2; i < n; i++)
-			out[i] = (int64_t)((uint64_t)base_ms + t + delta * (i - 1));
-		return !bad;
-	}
-	code = code_of(params);
-	codec_planes_init(&planes, code, rd.p, end, n - 2);
+	planes.rest.pos = rest_at;
 	for (uint32_t i = 2; i < n; i++) {
-		delta += (uint64_t)bl_unzigzag(codec_planes_next(&planes, code.expg, code.k));
+		delta += (uint64_t)bl_unzigzag(codec_planes_next(&planes, h->code.expg, h->code.k));
 		bad |= delta > span;
 		t += delta;
 		bad |= t > span;
 		out[i] = (int64_t)((uint64_t)base_ms + t);
 	}
-	return !bad;
+	return bad == 0;
+}
+
+bool
+codec_times_get(struct bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out)
+{
+	struct times_head h;
+	uint64_t span;
+	int64_t width;
+
+	/* A row that a disk has damaged may name any two times. */
+	if (__builtin_sub_overflow(last_ms, base_ms, &width) || width < 0)
+		return false;
+	span = (uint64_t)width;
+	if (n == 0 || !get_head(r, n, &h) || h.first > span)
+		return false;
+	out[0] = base_ms + (int64_t)h.first;
+	if (n == 1)
+		return true;
+	if (h.step > span - h.first)
+		return false;
+	out[1] = out[0] + (int64_t)h.step;
+	if (!h.regular)
+		return irregular(r, &h, span, base_ms, n, out);
+	if (h.step > (span - h.first) / (n - 1))
+		return false;
+	for (uint32_t i = 2; i < n; i++)
+		out[i] = out[0] + (int64_t)(h.step * i);
+	return true;
 }

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+struct window {
+	unsigned lead, len; /* len 0: none yet */
+};
+
 static uint64_t
 bits_of(double v)
 {
@@ -16,70 +20,80 @@ bits_of(double v)
 	return bits;
 }
 
+bool
+codec_bits_finite(uint64_t bits)
+{
+	const uint64_t exponent = UINT64_C(0x7ff) << 52;
+
+	return (bits & exponent) != exponent;
+}
+
+/* Whether x goes within the window or gets one of its own, which costs 12 bits. */
+static bool
+keeps(const struct window *w, uint64_t x, struct window *own)
+{
+	own->lead = (unsigned)__builtin_clzll(x);
+	own->len = 64 - own->lead - (unsigned)__builtin_ctzll(x);
+	return w->len != 0 && own->lead >= w->lead && w->lead + w->len >= own->lead + own->len &&
+	       w->len <= own->len + 12;
+}
+
+static uint64_t
+cost(const double *v, size_t n)
+{
+	struct window w = { 0, 0 }, own;
+	uint64_t bits = 64;
+
+	for (size_t i = 1; i < n; i++) {
+		const uint64_t x = bits_of(v[i]) ^ bits_of(v[i - 1]);
+
+		if (x == 0) {
+			bits += 1;
+		} else if (keeps(&w, x, &own)) {
+			bits += 2 + w.len;
+		} else {
+			w = own;
+			bits += 14 + w.len;
+		}
+	}
+	return bits;
+}
+
 static void
-put_one(struct bits_w *w, uint64_t x, unsigned *lead, unsigned *len)
+put_one(struct bits_w *out, uint64_t x, struct window *w)
 {
-	unsigned new_lead, new_len;
+	struct window own;
 
-	if (x == 0) {
-		bits_put(w, 0, 1);
+	bits_put(out, x != 0, 1);
+	if (x == 0)
 		return;
-	}
-	new_lead = (unsigned)__builtin_clzll(x);
-	new_len = 64 - new_lead - (unsigned)__builtin_ctzll(x);
-	bits_put(w, 1, 1);
-	/* A new window costs 12 bits. */
-	if (*len != 0 && new_lead >= *lead && *lead + *len >= new_lead + new_len &&
-	    *len <= new_len + 12) {
-		bits_put(w, 0, 1);
+	if (keeps(w, x, &own)) {
+		bits_put(out, 0, 1);
 	} else {
-		bits_put(w, 1, 1);
-		*lead = new_lead;
-		*len = new_len;
-		bits_put(w, *lead, 6);
-		bits_put(w, *len - 1, 6);
+		bits_put(out, 1, 1);
+		*w = own;
+		bits_put(out, w->lead, 6);
+		bits_put(out, w->len - 1, 6);
 	}
-	bits_put(w, x >> (64 - *lead - *len), *len);
+	bits_put(out, x >> (64 - w->lead - w->len), w->len);
 }
 
 void
-codec_xor_put(struct bl_buf *out, const double *v, size_t n)
+codec_xor_put(struct bits_w *out, const double *v, size_t n)
 {
-	struct bl_buf data;
-	struct bits_w w = { &data, 0, 0 };
-	unsigned lead = 0, len = 0;
+	struct window w = { 0, 0 };
 
-	bl_buf_init(&data, BL_BATCH_RAW_MAX);
-	bl_buf_f64(&data, v[0]);
+	bits_put_expg(out, cost(v, n), 6);
+	bits_put(out, bits_of(v[0]), 64);
 	for (size_t i = 1; i < n; i++)
-		put_one(&w, bits_of(v[i]) ^ bits_of(v[i - 1]), &lead, &len);
-	bits_flush(&w);
-	if (data.failed)
-		out->failed = true;
-	bl_buf_blob(out, data.data, data.len);
-	bl_buf_free(&data);
-}
-
-const uint8_t *
-codec_xor_end(const uint8_t *p, const uint8_t *end)
-{
-	struct bl_rd rd;
-	size_t len;
-
-	bl_rd_init(&rd, p, (size_t)(end - p));
-	(void)bl_rd_blob(&rd, BL_BATCH_RAW_MAX, &len);
-	return rd.failed || len < 8 ? NULL : rd.p;
+		put_one(out, bits_of(v[i]) ^ bits_of(v[i - 1]), &w);
 }
 
 void
-codec_xor_init(struct codec_xor *x, const uint8_t *p, const uint8_t *end)
+codec_xor_init(struct codec_xor *x, const struct bl_numbers *numbers)
 {
-	struct bl_rd rd;
-	size_t len = 0;
-
-	bl_rd_init(&rd, p, (size_t)(end - p));
-	p = bl_rd_blob(&rd, BL_BATCH_RAW_MAX, &len);
-	*x = (struct codec_xor){ .bits = { p, len, 0 } };
+	*x = (struct codec_xor){ .bits = { numbers->p, numbers->bytes, numbers->unary_at, false },
+		.end = numbers->rest_at };
 	x->last = bits_get(&x->bits, 64);
 }
 
@@ -106,19 +120,16 @@ next_bits(struct codec_xor *x)
 bool
 codec_xor_next(struct codec_xor *x, double *out, size_t n)
 {
-	const uint64_t exponent = UINT64_C(0x7ff) << 52;
-
 	for (size_t i = 0; i < n; i++) {
-		if (!next_bits(x) || (x->last & exponent) == exponent)
+		if (!next_bits(x) || !codec_bits_finite(x->last))
 			return false;
 		memcpy(&out[i], &x->last, sizeof(out[i]));
 	}
-	return x->bits.pos <= x->bits.bytes * 8;
+	return x->bits.pos <= x->end;
 }
 
 bool
 codec_xor_done(const struct codec_xor *x)
 {
-	return x->bits.pos <= x->bits.bytes * 8 && x->bits.bytes * 8 - x->bits.pos < 8 &&
-	       bits_peek(&x->bits) == 0;
+	return x->bits.pos == x->end;
 }

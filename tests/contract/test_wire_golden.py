@@ -137,12 +137,18 @@ def test_both_agree_on_every_flipped_bit(name):
 def stored(message):
     """The same batch with its body stored; where the body begins; where its checksum is."""
     r = wire_decoder.Reader(message[4:])
-    size = wire_decoder.batch_header(r)["raw_size"]
-    head, checksum = message[: 4 + r.at], 4 + r.at - 16 - 4
-    body = r.take(r.varint())
-    raw = body if len(body) == size else zlib.decompress(body)
-    head += varint(size)
-    return head + raw, len(head), checksum
+    h = wire_decoder.batch_header(r)
+    body = r.take(r.left())
+    offer = varint(h["next_seq"] - h["seq"] - 1) + varint(h["next_seq"] - h["lowest_held"])
+    head = bytearray(message[: len(message) - len(body)])
+    checksum = len(head) - len(offer) - 4
+    if head[36] & 32:
+        head[36] -= 32
+        size = len(varint(h["raw_size"]))
+        del head[checksum - size : checksum]
+        checksum -= size
+        body = zlib.decompress(body)
+    return bytes(head) + body, len(head), checksum
 
 
 def with_checksum(message, body, checksum):
@@ -174,16 +180,17 @@ def varint(v):
     return bytes(out + bytes([v]))
 
 
-def batch(raw_size, body, crc=0, samples=0, event_ms=0, dict_version=0):
-    """A batch made by hand; its times begin at 0."""
-    return (b"BL\1\3" + b"\x11" * 16 + b"\x22" * 16 + bytes([3, 0, 1, 0, 0, 0]) + varint(event_ms) +
-            varint(dict_version) + varint(samples) + bytes([0, 0]) + varint(raw_size) +
-            struct.pack("<IQQ", crc, 2, 1) + varint(len(body)) + body)
+def batch(raw_size, body, crc=0, samples=0, events=0, event_ms=0, dict_version=0):
+    """A batch made by hand; its times begin at 0.  raw_size None: the body is stored."""
+    kind = 3 | (8 if events else 0) | (0 if raw_size is None else 32)
+    return (b"BL\1\3" + b"\x11" * 16 + b"\x22" * 16 + bytes([kind, 1, 0, 0, 0]) + varint(event_ms) +
+            varint(dict_version) + varint(samples) + (varint(events) if events else b"") +
+            (b"" if raw_size is None else varint(raw_size)) + struct.pack("<I", crc) + b"\0\1" + body)
 
 
 def stored_batch(sections, **header):
     raw = b"".join(varint(tag) + varint(len(content)) + content for tag, content in sections)
-    return batch(len(raw), raw, zlib.crc32(raw), **header)
+    return batch(None, raw, zlib.crc32(raw), **header)
 
 
 def bits(text):
@@ -192,67 +199,125 @@ def bits(text):
     return bytes(int(digits[i : i + 8][::-1], 2) for i in range(0, len(digits), 8))
 
 
-THREE = bytes([1, 3, 0, 0, 5])  # one shared time column: 0, 5, 10
+def eg(k, u):
+    """Exp-Golomb as the page has it."""
+    q = ((u >> k) + 1).bit_length() - 1
+    return "1" * q + "0" + low(k + q, u - (((1 << q) - 1) << k))
+
+
+def low(n, v):
+    """n bits, the lowest first."""
+    return format(v, "b").zfill(n)[::-1][:n] if n else ""
+
+
+def egz(k, v):
+    return eg(k, v << 1 if v >= 0 else (-v << 1) - 1)
+
+
+def number(v, last=20):
+    length = abs(v).bit_length()
+    return egz(2, length + (64 if v < 0 else 0) - last) + low(length - 1, abs(v)) if v else egz(2, -last)
+
+
+def f64(bits_of):
+    return low(64, struct.unpack("<Q", bits_of)[0])
+
+
+THREE = b"\x01" + bits(eg(3, 2) + eg(5, 0) + eg(13, 5) + "0")  # one shared time column: 0, 5, 10
 NAN, INF = struct.pack("<d", float("nan")), struct.pack("<d", float("inf"))
 F64 = struct.pack("<d", 0.1)
+ZERO, ONE = "1 00", "1 10 0" + number(1)  # constants
+RUNS, XOR, OTHER = "1 11 00", "1 11 10", "1 11 01"
+LEVEL = "0 0" + egz(1, -6) + number(1)  # as at first: level, Rice; scale 0, k 0, first 1
+PLAIN = "0"
+
+
+def stated(predictor, expg):
+    return "1 01 1" + low(3, predictor) + str(expg)
 
 
 @pytest.mark.parametrize("fine, column", [
-    (True, b"\x80\x02"),  # constant 1
-    (True, b"\x00\x02" + bits("0 0")),  # short form, level, k 0
-    (True, b"\x40\x02\x02" + bits("0")),  # short form, slope
-    (False, b"\x00\x02" + bits("0 0 1")),  # filling is not zero
-    (False, b"\x00\x02"),  # no bits
-    (False, b"\x05\x02" + bits("0 0")),  # no rests
-    (False, b"\x0f\x02" + bits("0 0 0000000000")),
-    (False, b"\xc0\x02\x00" + varint(2000) + b"\x00\x00\x00\x02"),  # more times than samples
-    (False, b"\x81" + NAN),
-    (False, b"\x81" + INF),
-    (True, b"\x81" + F64),
-    (False, b"\x89" + F64),  # XOR and constants have no scale
-    (False, b"\x86\x02"),  # no such encoding
-    (False, b"\x87\x02"),
-    (False, b"\xc0\x00\x02"),  # an extra byte of nothing
-    (False, b"\xc0\x08\x02"),  # a flag that is not in use
-    (False, b"\xc0\x01\x00\x02"),  # the same series again
-    (True, b"\xc0\x01\x05\x02"),
-    (False, b"\xc0\x01\x0b\x02"),  # series 11 of 10
-    (True, b"\xc0\x02\x01\x02"),  # times as before, said aloud
-    (False, b"\xc0\x02\x02\x02"),  # no such time column
-    (True, b"\xc0\x02\x00\x03\x00\x01\x02\x02"),  # own times: 1, 3, 5
-    (False, b"\xc0\x02\x00\x03\x00\x01\x05\x02"),  # 1, 6, 11 leaves the range
-    (True, b"\xc0\x02\x00\x03\x20\x01\x05" + bits("10") + b"\x02"),  # 1, 6, 10
-    (False, b"\xc0\x02\x00\x03\x22\x05\x00" + bits("0 10") + b"\x02"),  # 5, 5, 4 with k = 2
-    (False, b"\xc0\x02\x00\x03\x20\x05\x00" + bits("10") + b"\x02"),  # 5, 5, 4
-    (False, b"\xc0\x02\x00\x00\x00\x02"),  # no times
-    (True, b"\xc0\x04\x01\x19"),  # all three unknown: unreadable
-    (False, b"\xc0\x04\x01\x1d"),  # a reason that is not in use
-    (False, b"\xc0\x04\x01\x11"),  # two of three
-    (False, b"\xc0\x04\x02\x19\x01"),  # three and none
-    (False, b"\xc8\x04\x01\x19"),  # a scale of nothing
-    (True, b"\xc0\x04\x02\x11\x08\x02"),  # two unknown, one known
-    (False, b"\xc2\x04\x02\x11\x08\x00\x02"),  # one value is a constant
-    (True, b"\x83\x1f\x00" + bits("1" * 32 + "0 0" + "0" * 63 + "0" * 31)),  # k + q = 63
-    (False, b"\x83\x1f\x00" + bits("1" * 33 + "0 0" + "0" * 64 + "0" * 31)),  # k + q = 64
-    (True, b"\x84\x02\x02\x01\x02\x00"),  # runs: 1 1 2
-    (False, b"\x84\x02\x02\x01\x02\x01"),  # four
-    (False, b"\x84\x01\x02\x01"),  # two
-    (True, b"\x85\x09" + F64 + bits("0 0")),
-    (False, b"\x85\x08" + F64),  # no bits
-    (False, b"\x85\x0a" + F64 + bits("0 0 000000 00000000")),  # a byte too many
-    (False, b"\x85\x09" + F64 + bits("0 0 1")),
-    (False, b"\x85\x09" + F64 + bits("0 10")),  # no window yet
-    (True, b"\x85\x0a" + F64 + bits("0 11 111111 000000 1")),
-    (False, b"\x85\x0b" + F64 + bits("0 11 111111 100000 11")),  # the window leaves the number
-    (False, b"\x85\x0b" + F64 + bits("0 11 100000 110100 1111")),
-    (True, b"\xb8\x3f\x02"),  # 2^63
-    (False, b"\xb8\x40\x02"),  # no such shift
+    (True, PLAIN + ZERO),
+    (True, PLAIN + ONE),
+    (True, PLAIN + LEVEL + "0 0"),
+    (True, PLAIN + LEVEL + "10 0"),
+    (True, PLAIN + "1 01 0" + LEVEL[2:] + "0 0"),  # predicted, as last, said aloud
+    (True, PLAIN + stated(4, 0) + "0" + egz(1, -6) + number(1) + egz(1, 2) + "0"),  # slope 2
+    (False, PLAIN + LEVEL + "111111"),  # no end of the residuals
+    (False, PLAIN + "0 0" + egz(1, -1) + number(1) + "0 0"),  # no rests: k is 5
+    (False, PLAIN + "0 0" + egz(1, -7) + number(1) + "0 0"),  # k is -1
+    (True, PLAIN + "0 0" + egz(1, 25) + number(1) + "0 0" + "0" * 62),  # k is 31
+    (False, PLAIN + "0 0" + egz(1, 26) + number(1) + "0 0" + "0" * 64),
+    (True, PLAIN + stated(5, 0) + "0" + egz(1, 25) + number(1) + egz(31, 0) + "0" + "0" * 31),
+    (False, PLAIN + OTHER + f64(NAN)),
+    (False, PLAIN + OTHER + f64(INF)),
+    (True, PLAIN + OTHER + f64(F64)),
+    (False, PLAIN + OTHER + f64(F64)[:-8]),
+    (False, PLAIN + "1 11 11" + "0" * 70),  # no such encoding
+    (False, "1 000" + ZERO),  # flags of nothing
+    (True, "1 100" + eg(2, 3) + ZERO),  # series 5
+    (True, "1 100" + eg(2, 8) + ZERO),  # series 10
+    (False, "1 100" + eg(2, 9) + ZERO),  # series 11 of 10
+    (True, "1 010" + eg(1, 1) + ZERO),  # times as before, said aloud
+    (False, "1 010" + eg(1, 2) + ZERO),  # no such time column
+    (True, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 1) + eg(13, 2) + "0" + ZERO),  # own times: 1, 3, 5
+    (False, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 1) + eg(13, 5) + "0" + ZERO),  # 1, 6, 11
+    (True, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 1) + eg(13, 5) + "1 0 00000" + "10" + ZERO),  # 1, 6, 10
+    (False, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 5) + eg(13, 0) + "1 0 00000" + "10" + ZERO),  # 5, 5, 4
+    (False, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 1) + eg(13, 1 << 60) + "0" + ZERO),
+    (False, "1 010" + eg(1, 0) + eg(3, 2) + eg(5, 1 << 57) + eg(13, 0) + "0" + ZERO),
+    (False, "1 010" + eg(1, 0) + eg(3, 1999) + eg(5, 1) + eg(13, 0) + "0" + ZERO),  # more than samples
+    (False, "1 010" + eg(1, 0) + eg(3, 65536) + eg(5, 1) + eg(13, 0) + "0" + ZERO),
+    (True, "1 001" + eg(0, 0) + "100" + eg(3, 2)),  # all three unknown: unreadable
+    (False, "1 001" + eg(0, 0) + "101" + eg(3, 2)),  # a reason that is not in use
+    (False, "1 001" + eg(0, 0) + "100" + eg(3, 1)),  # two of three
+    (False, "1 001" + eg(0, 1) + "100" + eg(3, 2) + "000" + eg(3, 0)),  # four
+    (True, "1 001" + eg(0, 1) + "100" + eg(3, 1) + "000" + eg(3, 0) + ZERO),  # one is known
+    (False, "1 001" + eg(0, 1) + "100" + eg(3, 1) + "000" + eg(3, 0) + LEVEL),  # one value is a constant
+    (False, "1 001" + eg(0, 1) + "100" + eg(3, 1) + "000" + eg(3, 0) + RUNS + "0" + "0" * 20),
+    (True, PLAIN + stated(0, 1) + "0" + egz(1, 25) + number(0) + "1" * 23 + "0 0" + "0" * 54 + "0" * 31),
+    (False, PLAIN + stated(0, 1) + "0" + egz(1, 25) + number(0) + "1" * 32 + "0 0" + "0" * 63 + "0" * 31),
+    (False, PLAIN + stated(0, 1) + "0" + egz(1, 25) + number(0) + "1" * 33 + "0 0" + "0" * 64 + "0" * 31),
+    (True, PLAIN + RUNS + "0" + "0" * 10 + eg(2, 0) + number(1) + eg(0, 1) + eg(0, 0)),  # 1 1 0
+    (True, PLAIN + RUNS + "0" + "0" * 10 + eg(2, 1) + number(1) + (eg(0, 0) + eg(0, 0)) * 2),  # 1 0 -1
+    (False, PLAIN + RUNS + "0" + "0" * 10 + eg(2, 2) + number(1) + (eg(0, 0) + eg(0, 0)) * 3),  # four
+    (False, PLAIN + RUNS + "0" + "0" * 10 + eg(2, 0) + number(1) + eg(0, 2) + eg(0, 0)),  # nothing is left
+    (True, PLAIN + XOR + eg(6, 66) + f64(F64) + "0 0"),
+    (False, PLAIN + XOR + eg(6, 65) + f64(F64) + "0"),  # a value is missing
+    (False, PLAIN + XOR + eg(6, 67) + f64(F64) + "0 0 0"),
+    (False, PLAIN + XOR + eg(6, 63) + f64(F64)),
+    (False, PLAIN + XOR + eg(6, 67) + f64(F64) + "0 10"),  # no window yet
+    (True, PLAIN + XOR + eg(6, 80) + f64(F64) + "0 11 111111 000000 1"),
+    (False, PLAIN + XOR + eg(6, 81) + f64(F64) + "0 11 111111 100000 11"),  # the window leaves the number
+    (False, PLAIN + XOR + eg(6, 83) + f64(F64) + "0 11 100000 110100 1111"),
+    (True, PLAIN + "1 10 1 111 111111" + number(1)),  # 2^63
+    (True, PLAIN + "1 10 0" + number(1 << 53)),
+    (False, PLAIN + "1 10 0" + number((1 << 53) + 1)),
+    (True, PLAIN + "1 10 0" + number(-(1 << 53))),
+    (False, PLAIN + "1 10 0" + number(-(1 << 53) - 1)),
+    (False, PLAIN + "1 10 0" + egz(2, 64 - 20) + "0" * 60),  # minus nothing
+    (False, PLAIN + "1 10 0" + egz(2, 56 - 20) + "0" * 60),  # too long
+    (False, PLAIN + "1 10 0" + egz(2, 120 - 20) + "0" * 60),
+    (False, PLAIN + "1 10 0" + egz(2, -21) + "0" * 60),  # a class below 0
+    (False, PLAIN + "0 0" + egz(1, -6) + number(1 << 53) + "0" + "110" ),  # 2^53 + 1
+    (False, PLAIN + stated(4, 0) + "0" + egz(1, -6) + number(1) + egz(1, 1 << 54) + "0"),
+    (False, PLAIN + RUNS + "0" + "0" * 10 + eg(2, 0) + number(1) + eg(0, 0) + eg(0, (1 << 55) - 1)),
 ])
 def test_columns_made_by_hand(fine, column):
     n = 3
-    message = stored_batch([(1, THREE), (2, b"\x01" + column)], samples=n, event_ms=10,
+    message = stored_batch([(1, THREE), (2, b"\x01" + bits(column))], samples=n, event_ms=10,
                            dict_version=10)
     assert agree([message]) == (not fine), by_page(message)
+
+
+def test_the_filling_of_columns_is_zero():
+    good = b"\x01" + bits(PLAIN + ZERO)
+    header = {"samples": 3, "event_ms": 10, "dict_version": 9}
+    for fine, content in ((True, good), (False, good[:-1] + bytes([good[-1] | 128])), (False, good + b"\0")):
+        assert agree([stored_batch([(1, THREE), (2, content)], **header)]) == (not fine)
+
+
+ZEROS = b"\x01" + bits(PLAIN + ZERO)
 
 
 @pytest.mark.parametrize("fine, sections, samples", [
@@ -261,74 +326,115 @@ def test_columns_made_by_hand(fine, column):
     (False, [(1, THREE)], 0),  # times without columns
     (False, [(2, b"\x00")], 0),
     (False, [], 3),  # announced and missing
-    (True, [(2, b"\x01\x80\x02"), (1, THREE)], 3),  # in any order
-    (False, [(2, b"\x01\x80\x02"), (1, THREE), (1, THREE)], 3),
-    (False, [(0, b""), (2, b"\x01\x80\x02"), (1, THREE)], 3),
-    (False, [(2, b"\x01\x80\x02"), (1, THREE)], 2),
-    (False, [(2, b"\x01\x80\x02"), (1, THREE)], 4),
-    (False, [(2, b"\x01\x80\x02\x00"), (1, THREE)], 3),
+    (True, [(2, ZEROS), (1, THREE)], 3),  # in any order
+    (False, [(2, ZEROS), (1, THREE), (1, THREE)], 3),
+    (False, [(0, b""), (2, ZEROS), (1, THREE)], 3),
+    (False, [(2, ZEROS), (1, THREE)], 2),
+    (False, [(2, ZEROS), (1, THREE)], 4),
+    (False, [(2, ZEROS + b"\x00"), (1, THREE)], 3),
     (False, [(2, b"\x00"), (1, THREE)], 3),
-    (False, [(2, b"\x01\x80\x02"), (1, THREE + b"\x00")], 3),
-    (False, [(2, b"\x01\x80\x02"), (1, THREE), (3, b"")], 3),  # not announced
-    (False, [(2, b"\x01\x80\x02"), (1, varint(65) + THREE[1:] * 65)], 3),
-    (True, [(2, b"\x01\x80\x02"), (1, varint(64) + THREE[1:] * 64)], 3),
-    (True, [(2, b"\x01\x80\x02"), (1, b"\x02" + THREE[1:] + b"\x01\x0a")], 3),
+    (False, [(2, ZEROS), (1, THREE + b"\x00")], 3),
+    (False, [(2, ZEROS), (1, THREE), (3, b"")], 3),  # not announced
+    (False, [(2, ZEROS), (1, varint(65) + bits((eg(3, 2) + eg(5, 0) + eg(13, 5) + "0") * 65))], 3),
+    (True, [(2, ZEROS), (1, varint(64) + bits((eg(3, 2) + eg(5, 0) + eg(13, 5) + "0") * 64))], 3),
+    (True, [(2, ZEROS), (1, b"\x02" + bits(eg(3, 2) + eg(5, 0) + eg(13, 5) + "0" + eg(3, 0) + eg(5, 10)))], 3),
+    (False, [(2, ZEROS), (1, b"\x02" + bits(eg(3, 2) + eg(5, 0) + eg(13, 5) + "0" + eg(3, 0) + eg(5, 11)))], 3),
+    (True, [(2, b"\x02" + bits((PLAIN + ZERO) + PLAIN + "0")), (1, THREE)], 6),  # zero again
+    (True, [(2, b"\x02" + bits((PLAIN + ONE) + PLAIN + "0 0" + number(-1, 1))), (1, THREE)], 6),
 ])
 def test_bodies_made_by_hand(fine, sections, samples):
     message = stored_batch(sections, samples=samples, event_ms=10 if samples else 0, dict_version=9)
     assert agree([message]) == (not fine), by_page(message)
 
 
+def whole(v, scale=""):
+    """A sequence of one constant number."""
+    return bits("1 10" + ("1" + scale if scale else "0") + number(v))
+
+
+def part(*sequences):
+    content = b"".join(sequences)
+    return varint(len(content)) + content
+
+
+TWO, TEN = whole(2), whole(10)
+SEVERAL = bits(RUNS + "0" + "0" * 10 + eg(2, 0) + number(1) + eg(0, 1) + eg(0, 57))  # 1 1 30
+
+
 @pytest.mark.parametrize("fine, thin", [
-    (True, b"\x01\x01\x06" + b"\x00\x04\x00\x02\x00\x02"),  # each of three stands for two; 1, 1
-    (True, b"\x01\x01\x0a" + b"\x04\x02\x02\x01\x3a\x00\x00\x02\x00\x04"),  # 1 1 30; 1, 2
-    (True, b"\x01\x01\x09" + b"\x00" + varint(2 << 20) + b"\x00\x02\x00\x02"),
-    (False, b"\x01\x01\x09" + b"\x00" + varint((2 << 20) + 2) + b"\x00\x02\x00\x02"),  # above the cap
-    (False, b"\x01\x01\x02" + b"\x00\x02"),  # each for itself: not worth a word
-    (False, b"\x01\x01\x06" + b"\x00\x00\x00\x02\x00\x02"),  # for none
-    (False, b"\x01\x01\x06" + b"\x00\x01\x00\x02\x00\x02"),  # for -1
-    (False, b"\x01\x01\x06" + b"\x08\x1f\x00\x02\x00\x02"),  # for one and six tenths
-    (False, b"\x01\x01\x06" + b"\x00\x04\x00\x04\x00\x02"),  # lowest above highest
-    (True, b"\x01\x01\x06" + b"\x00\x04\x00\x04\x00\x06"),  # neither need hold the value
-    (False, b"\x01\x01\x0d" + b"\x00\x04\x01" + NAN + b"\x00\x02"),
-    (False, b"\x01\x01\x0d" + b"\x00\x04\x00\x02\x01" + INF),
-    (True, b"\x01\x01\x0d" + b"\x00\x04\x00\x00\x01" + F64),
-    (False, b"\x01\x01\x0d" + b"\x00\x04\x00\x00\x09" + F64),  # it has no scale
-    (False, b"\x01\x01\x04" + b"\x00\x04\x00\x02"),  # no highest
-    (False, b"\x01\x01\x07" + b"\x00\x04\x00\x02\x00\x02\x00"),  # something behind it
-    (False, b"\x01\x01\x06" + b"\x40\x04\x00\x02\x00\x02"),  # bits that are not in use
-    (False, b"\x01\x01\x06" + b"\x80\x04\x00\x02\x00\x02"),
-    (False, b"\x01\x01\x06" + b"\x06\x04\x00\x02\x00\x02"),  # no such encoding
-    (False, b"\x01\x01\x05" + b"\x00\x04\x00\x02\x00"),  # cut off
-    (False, b"\x01\x02\x06" + b"\x00\x04\x00\x02\x00\x02"),  # series 2, which is not here
-    (False, b"\x01\x00\x06" + b"\x00\x04\x00\x02\x00\x02"),
-    (False, b"\x02" + b"\x01\x06\x00\x04\x00\x02\x00\x02" * 2),
-    (False, b"\x02" + b"\x01\x06\x00\x04\x00\x02\x00\x02"),  # one of two
+    (True, b"\x01\x01" + part(TWO, ONE_SEQ := whole(1), ONE_SEQ)),  # each of three stands for two; 1, 1
+    (True, b"\x01\x01" + part(SEVERAL, ONE_SEQ, TWO)),
+    (True, b"\x01\x01" + part(whole(1 << 20), ONE_SEQ, ONE_SEQ)),
+    (False, b"\x01\x01" + part(whole((1 << 20) + 1), ONE_SEQ, ONE_SEQ)),  # above the cap
+    (False, b"\x01\x01" + part(ONE_SEQ)),  # each for itself: not worth a word
+    (False, b"\x01\x01" + part(bits(ZERO), ONE_SEQ, ONE_SEQ)),  # for none
+    (False, b"\x01\x01" + part(whole(-1), ONE_SEQ, ONE_SEQ)),
+    (False, b"\x01\x01" + part(whole(16, "100"), ONE_SEQ, ONE_SEQ)),  # for one and six tenths
+    (False, b"\x01\x01" + part(TWO, TWO, ONE_SEQ)),  # lowest above highest
+    (True, b"\x01\x01" + part(TWO, TWO, TEN)),  # neither need hold the value
+    (False, b"\x01\x01" + part(TWO, bits(OTHER + f64(NAN)), ONE_SEQ)),
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ, bits(OTHER + f64(INF)))),
+    (True, b"\x01\x01" + part(TWO, bits(ZERO), bits(OTHER + f64(F64)))),
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ)),  # no highest
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ, ONE_SEQ, b"\0")),  # something behind it
+    (False, b"\x01\x01" + part(bits("1 11 11") + b"\0" * 9, ONE_SEQ, ONE_SEQ)),  # no such encoding
+    (False, b"\x01\x01" + part(TWO, bytes([ONE_SEQ[0], ONE_SEQ[1] | 128]), ONE_SEQ)),  # filling is not zero
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ, ONE_SEQ[:-1])),  # cut off
+    (False, b"\x01\x02" + part(TWO, ONE_SEQ, ONE_SEQ)),  # series 2, which is not here
+    (False, b"\x01\x00" + part(TWO, ONE_SEQ, ONE_SEQ)),
+    (False, b"\x02" + (b"\x01" + part(TWO, ONE_SEQ, ONE_SEQ)) * 2),
+    (False, b"\x02\x01" + part(TWO, ONE_SEQ, ONE_SEQ)),  # one of two
     (False, b"\x00"),
-    (False, b"\x04\x01\x06" + b"\x00\x04\x00\x02\x00\x02"),  # more series than samples
-    (False, b"\x01\x01\x06" + b"\x00\x04\x00\x02\x00\x02" + b"\x00"),
+    (False, b"\x04\x01" + part(TWO, ONE_SEQ, ONE_SEQ)),  # more series than samples
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ, ONE_SEQ) + b"\0"),
     (False, b"\x01\x01\x00"),
     (False, b"\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),  # a length of 2^64 - 1
 ])
 def test_thinned_samples_made_by_hand(fine, thin):
-    message = stored_batch([(1, THREE), (2, b"\x01\x80\x02"), (5, thin)], samples=3, event_ms=10,
-                           dict_version=9)
+    message = stored_batch([(1, THREE), (2, ZEROS), (5, thin)], samples=3, event_ms=10, dict_version=9)
     assert agree([message]) == (not fine), by_page(message)
 
 
 def test_thinned_samples_are_of_the_series_that_is_named():
-    columns = (2, b"\x01\xc0\x01\x05\x02")  # series 5
+    columns = (2, b"\x01" + bits("1 100" + eg(2, 3) + ZERO))  # series 5
     for series, refused in ((1, 1), (4, 1), (5, 0), (6, 1)):
-        thin = (5, bytes([1, series]) + b"\x06\x00\x04\x00\x02\x00\x02")
+        thin = (5, bytes([1, series]) + part(TWO, ONE_SEQ, ONE_SEQ))
         message = stored_batch([(1, THREE), columns, thin], samples=3, event_ms=10, dict_version=9)
         assert agree([message]) == refused, series
 
 
 def test_thinned_samples_need_columns_and_come_once():
-    thin, columns = (5, b"\x01\x01\x06\x00\x04\x00\x02\x00\x02"), [(1, THREE), (2, b"\x01\x80\x02")]
+    thin, columns = (5, b"\x01\x01" + part(TWO, ONE_SEQ, ONE_SEQ)), [(1, THREE), (2, ZEROS)]
     header = {"samples": 3, "event_ms": 10, "dict_version": 9}
     assert agree([stored_batch([thin, *columns], **header)]) == 0, "in any order"
     assert agree([stored_batch([thin]), stored_batch([*columns, thin, thin], **header)]) == 2
+
+
+HEAD = (b"\x11" * 16 + b"\x22" * 16, b"\1\0\0\0\0\0\0")  # up to the kind; seq 1, no times, no samples
+
+
+@pytest.mark.parametrize("fine, kind, counts, offer", [
+    (True, 3, b"", [0, 0]),
+    (True, 3, b"", [0, 1]),
+    (False, 3, b"", [0, 2]),  # the lowest is 0
+    (True, 3, b"", [5, 6]),
+    (True, 3, b"", [MASK - 2, 0]),  # next seq is 2^64 - 1
+    (False, 3, b"", [MASK - 1, 0]),
+    (False, 3, b"", [MASK, 0]),
+    (False, 3, b"", [0, MASK]),
+    (False, 0, b"", [0, 0]),  # no stream
+    (False, 3 | 8, b"\0", [0, 0]),  # no events, announced
+    (False, 3 | 16, b"\0", [0, 0]),
+    (False, 3 | 8, b"\1", [0, 0]),  # an event that is not there
+    (False, 3 | 32, b"\0", [0, 0]),  # a deflated body of nothing
+    (False, 3 | 64, b"", [0, 0]),
+    (False, 3 | 128, b"", [0, 0]),
+    (False, 3 | 4, b"\1\0", [0, 0]),  # supersedes itself
+])
+def test_headers_made_by_hand(fine, kind, counts, offer):
+    message = (b"BL\1\3" + HEAD[0] + bytes([kind]) + HEAD[1] + counts + bytes(4) +
+               b"".join(varint(v) for v in offer))
+    assert agree([message]) == (not fine), by_page(message)
 
 
 @pytest.mark.parametrize("fine, ranges", [
@@ -381,9 +487,8 @@ def test_sections_made_by_hand(fine, sections):
 def test_attributes_made_by_hand(fine, kind, value):
     event = b"\x00\x01t\x00\x01\x01k" + bytes([kind]) + value
     raw = b"\x03" + varint(len(event)) + event
-    message = bytearray(batch(len(raw), raw, zlib.crc32(raw)))
-    message[45] = 1  # one event
-    assert agree([bytes(message)]) == (not fine), by_page(bytes(message))
+    message = batch(None, raw, zlib.crc32(raw), events=1)
+    assert agree([message]) == (not fine), by_page(message)
 
 
 def test_bombs_are_refused_before_they_go_off():

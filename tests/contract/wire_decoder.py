@@ -370,6 +370,7 @@ class Bits:
         self.number = int.from_bytes(data, "little")
         self.size = 8 * len(data)
         self.at = 0
+        self.last_class = 20
 
     def get(self, n):
         need(self.at + n <= self.size, "bits end early")
@@ -377,43 +378,59 @@ class Bits:
         self.at += n
         return v
 
-
-def residuals(r, expg, k, n):
-    """n residuals in two planes; moves r behind them."""
-    bits = Bits(r.data[r.at :])
-    unary = []
-    for _ in range(n):
+    def unary(self):
         q = 0
-        while bits.get(1):
+        while self.get(1):
             q += 1
-        unary.append(q)
-    out = []
-    for q in unary:
-        if expg:
-            need(k + q <= 63, "rest too long")
-            out.append((((1 << q) - 1) << k) + bits.get(k + q))
-        else:
-            out.append((q << k) + bits.get(k) & MASK)
-    need(bits.get(-bits.at % 8) == 0, "filling is not zero")
-    r.take(bits.at // 8)
-    return [unzigzag(u) for u in out]
+        return q
+
+    def rest(self, q, k):
+        need(k + q <= 63, "rest too long")
+        return (((1 << q) - 1) << k) + self.get(k + q)
+
+    def eg(self, k):
+        return self.rest(self.unary(), k)
+
+    def eg_zigzag(self, k):
+        return unzigzag(self.eg(k))
+
+    def signed_number(self):
+        self.last_class += self.eg_zigzag(2)
+        need(0 <= self.last_class <= 55 or 65 <= self.last_class <= 119, "no such class")
+        length = self.last_class % 64
+        v = self.get(length - 1) + (1 << (length - 1)) if length else 0
+        return -v if self.last_class > 64 else v
+
+    def residuals(self, expg, k, n):
+        unary = [self.unary() for _ in range(n)]
+        rests = [self.rest(q, k) if expg else (q << k) + self.get(k) & MASK for q in unary]
+        return [unzigzag(u) for u in rests]
+
+    def filling(self):
+        """Moves to the next byte."""
+        need(self.get(-self.at % 8) == 0, "filling is not zero")
+
+    def done(self):
+        self.filling()
+        need(self.at == self.size, "bytes left over")
 
 
-# ---- batch: times and values ----
+# ---- batch: times and numbers ----
 
 
-def time_column(r, begin, end):
-    n = r.varint(65536)
-    need(n > 0, "empty time column")
-    params = r.u8() if n > 1 else 0
-    times = [begin + r.varint()]
+def time_column(bits, begin, end):
+    """A count and its times."""
+    n = bits.eg(3) + 1
+    need(n <= 65536, "too many times")
+    times = [begin + bits.eg(5)]
     if n > 1:
-        step = r.varint()
+        step = bits.eg(13)
         times.append(times[0] + step)
         steps = [0] * (n - 2)
-        if params:
-            need(params >> 5 in (1, 2) and n > 2, "time parameters")
-            steps = residuals(r, params >> 5 == 2, params & 31, n - 2)
+        if bits.get(1):
+            need(n > 2, "two times are regular")
+            expg, k = bits.get(1), bits.get(5)
+            steps = bits.residuals(expg, k, n - 2)
         for change in steps:
             step += change
             times.append(times[-1] + step)
@@ -422,38 +439,41 @@ def time_column(r, begin, end):
     return times
 
 
-def predicted(r, expg, k, predictor, m):
-    shift = predictor & 3
-    values = [r.zigzag()]
-    if predictor < 4:
-        level = values[0]
-        for u in residuals(r, expg, k, m - 1):
-            values.append(signed(level + u))
-            level = signed(level + (u >> shift))
-        return values
-    slope = r.zigzag()
-    values.append(signed(values[0] + slope))
-    for u in residuals(r, expg, k, m - 2):
-        values.append(signed(values[-1] + slope + u))
-        slope = signed(slope + (u >> shift))
+def level_values(first, residuals, shift):
+    values, level = [first], first
+    for r in residuals:
+        values.append(signed(level + r))
+        level = signed(level + (r >> shift))
     return values
 
 
-def run_values(r, m):
-    values, last = [], 0
-    for _ in range(r.varint(m)):
-        last = signed(last + r.zigzag())
-        values += [last] * (r.varint(m - 1) + 1)
-        need(len(values) <= m, "runs are longer than the column")
-    need(len(values) == m, "runs are shorter than the column")
+def slope_values(first, slope, residuals, shift):
+    values = [first, signed(first + slope)]
+    for r in residuals:
+        values.append(signed(values[-1] + slope + r))
+        slope = signed(slope + (r >> shift))
     return values
 
 
-def xor_values(r, m):
-    data = r.take(r.varint(RAW_MAX))
-    need(len(data) >= 8, "no first value")
-    last = int.from_bytes(data[:8], "little")
-    bits, out, window = Bits(data[8:]), [last], None
+def run_values(bits, m):
+    k_length, k_difference = bits.get(5), bits.get(5)
+    runs = bits.eg(2) + 2
+    need(runs <= m, "more runs than values")
+    value, values = bits.signed_number(), []
+    for _ in range(runs - 1):
+        length = bits.eg(k_length) + 1
+        need(len(values) + length < m, "runs are longer than the column")
+        values += [value] * length
+        value = signed(value + unzigzag(bits.eg(k_difference) + 1 & MASK))
+    return values + [value] * (m - len(values))
+
+
+def xor_values(bits, m):
+    size = bits.eg(6)
+    need(size >= 64, "no first value")
+    end, window = bits.at + size, None
+    last = bits.get(64)
+    out = [last]
     for _ in range(m - 1):
         if bits.get(1):
             if bits.get(1):
@@ -462,7 +482,7 @@ def xor_values(r, m):
             need(window is not None and sum(window) <= 64, "window")
             last ^= bits.get(window[1]) << (64 - window[0] - window[1])
         out.append(last)
-    need(bits.size - bits.at < 8 and bits.get(bits.size - bits.at) == 0, "filling is not zero")
+    need(bits.at == end, "bits left over, or too few")
     return [struct.unpack("<d", struct.pack("<Q", v))[0] for v in out]
 
 
@@ -470,81 +490,106 @@ def scaled(v, scale, shift):
     return math.ldexp(float(v), shift) if scale == 7 else float(v) / 10.0**scale
 
 
-def numbers(r, encoding, scale, shift, m):
-    need(encoding <= 5, "no such encoding")
-    if encoding in (1, 5):
-        need(scale == 0 and m > encoding // 4, "scale or count")
-        return [r.f64()] * m if encoding == 1 else xor_values(r, m)
-    if encoding == 0:
-        need(m > 0 or scale == 0, "scale of nothing")
-        return [scaled(r.zigzag(), scale, shift)] * m if m else []
-    need(m > 1, "one value is a constant")
-    if encoding == 4:
-        ints = run_values(r, m)
-    else:
-        params = r.u8()
-        ints = predicted(r, encoding == 3, params & 31, params >> 5, m)
-    return [scaled(v, scale, shift) for v in ints]
+def stated_scale(bits):
+    scale = bits.get(3)
+    return scale, bits.get(6) if scale == 7 else 0
+
+
+class Numbers:
+    """What one column's numbers leave for the next."""
+
+    def __init__(self, bits):
+        self.bits = bits
+        self.encoding, self.predictor, self.expg, self.k, self.scale = "predicted", 0, 0, 6, (0, 0)
+
+    def head(self):
+        if self.bits.get(1) == 0:
+            return
+        self.encoding = ("zero", "constant", "predicted", "other")[self.bits.get(2)]
+        if self.encoding == "predicted" and self.bits.get(1):
+            self.predictor, self.expg = self.bits.get(3), self.bits.get(1)
+        if self.encoding == "other":
+            which = self.bits.get(2)
+            need(which < 3, "no such encoding")
+            self.encoding = ("runs", "xor", "f64")[which]
+
+    def last_scale(self):
+        if self.bits.get(1):
+            self.scale = stated_scale(self.bits)
+
+    def integers(self, values, scale):
+        need(all(abs(v) <= 1 << 53 for v in values), "an integer beyond 2^53")
+        return [scaled(v, *scale) for v in values]
+
+    def predicted(self, m):
+        self.last_scale()
+        self.k += self.bits.eg_zigzag(1)
+        need(0 <= self.k <= 31, "k")
+        first, shift = self.bits.signed_number(), self.predictor & 3
+        if self.predictor < 4:
+            return level_values(first, self.bits.residuals(self.expg, self.k, m - 1), shift)
+        slope = self.bits.eg_zigzag(min(self.k + 1, 31))
+        return slope_values(first, slope, self.bits.residuals(self.expg, self.k, m - 2), shift)
+
+    def get(self, m):
+        if m == 0:
+            return []
+        self.head()
+        if self.encoding == "zero":
+            return [0.0] * m
+        if self.encoding == "constant":
+            scale = stated_scale(self.bits) if self.bits.get(1) else (0, 0)
+            return self.integers([self.bits.signed_number()], scale) * m
+        if self.encoding == "f64":
+            return [struct.unpack("<d", struct.pack("<Q", self.bits.get(64)))[0]] * m
+        need(m > 1, "one value is a constant")
+        if self.encoding == "xor":
+            return xor_values(self.bits, m)
+        if self.encoding == "predicted":
+            values = self.predicted(m)
+            return self.integers(values, self.scale)
+        self.last_scale()
+        return self.integers(run_values(self.bits, m), self.scale)
 
 
 class Columns:
     """What is carried from column to column."""
 
-    def __init__(self, shared, begin, end):
-        self.shared, self.begin, self.end = shared, begin, end
-        self.series_id = self.time = self.scale = self.shift = 0
+    def __init__(self, bits, shared, begin, end):
+        self.bits, self.shared, self.begin, self.end = bits, shared, begin, end
+        self.numbers = Numbers(bits)
+        self.series_id = self.time = 0
 
     def shared_times(self, index):
         need(index < len(self.shared), "no such time column")
         self.time = index
         return self.shared[index]
 
-    def column(self, r):
-        head = r.u8()
-        if head & 0x80:
-            return self.long_form(r, head)
-        self.series_id += 1
-        times = self.shared_times(self.time)
-        need(len(times) > 1, "one value is a constant")
-        ints = predicted(r, False, head & 15, head >> 4, len(times))
-        return self.result(times, [], [scaled(v, self.scale, self.shift) for v in ints])
-
-    def long_form(self, r, head):
-        encoding, scale = head & 7, head >> 3 & 7
-        extra = r.u8() if head & 0x40 else 0
-        need(extra <= 7 and (extra != 0 or not head & 0x40), "flags")
-        shift = r.u8() if scale == 7 else 0
-        need(shift <= 63, "shift")
-        step = r.varint() if extra & 1 else 1
-        need(step > 0, "series id does not ascend")
-        self.series_id += step
-        ref = r.varint() if extra & 2 else self.time + 1
-        times = self.shared_times(ref - 1) if ref else time_column(r, self.begin, self.end)
-        runs = self.unknown_runs(r, len(times)) if extra & 4 else []
-        m = len(times) - sum(count for count, reason in runs if reason)
-        return self.result(times, runs, self.values(r, encoding, scale, shift, m))
-
-    def unknown_runs(self, r, n):
-        runs = []
-        for _ in range(r.varint(n)):
-            run = r.varint()
-            need(run >> 3 > 0 and run & 7 <= 4, "unknown run")
-            runs.append((run >> 3, run & 7))
-        need(sum(count for count, _ in runs) == n, "unknown runs differ from the column")
-        return runs
-
-    def values(self, r, encoding, scale, shift, m):
-        if encoding in (2, 3, 4):
-            self.scale, self.shift = scale, shift
-        return numbers(r, encoding, scale, shift, m)
-
-    def result(self, times, runs, known):
+    def column(self):
+        bits = self.bits
+        extra = bits.get(3) if bits.get(1) else None
+        need(extra != 0, "flags")
+        extra = extra or 0
+        self.series_id += bits.eg(2) + 2 if extra & 1 else 1
+        ref = bits.eg(1) if extra & 2 else self.time + 1
+        times = self.shared_times(ref - 1) if ref else time_column(bits, self.begin, self.end)
+        runs = self.unknown_runs(len(times)) if extra & 4 else [(len(times), 0)]
+        known = self.numbers.get(len(times) - sum(count for count, reason in runs if reason))
         need(all(math.isfinite(v) for v in known), "a value is not finite")
-        runs = runs or [(len(times), 0)]
         reasons = [reason for count, reason in runs for _ in range(count)]
         known = iter(known)
         return {"id": self.series_id, "times": times, "unknown": reasons,
                 "values": [None if reason else next(known) for reason in reasons]}
+
+    def unknown_runs(self, n):
+        runs, left = [], n
+        for _ in range(self.bits.eg(0) + 1):
+            reason, count = self.bits.get(3), self.bits.eg(3) + 1
+            need(reason <= 4 and count <= left, "unknown run")
+            left -= count
+            runs.append((count, reason))
+        need(left == 0, "unknown runs differ from the column")
+        return runs
 
 
 # ---- batch: thinned samples ----
@@ -552,12 +597,11 @@ class Columns:
 
 def sequence(r, n):
     need(n > 0, "a sequence of nothing")
-    head = r.u8()
-    need(head < 64, "head of a sequence")
-    shift = r.u8() if head >> 3 == 7 else 0
-    need(shift <= 63, "shift")
-    out = numbers(r, head & 7, head >> 3, shift, n)
+    bits = Bits(r.data[r.at :])
+    out = Numbers(bits).get(n)
     need(all(math.isfinite(v) for v in out), "a number is not finite")
+    bits.filling()
+    r.take(bits.at // 8)
     return out
 
 
@@ -648,9 +692,18 @@ def read_gaps(r, n, boot):
     return out
 
 
+def announced(r, kind, bit, most):
+    """A count that a bit of the kind announces."""
+    n = r.varint(most) if kind & bit else 0
+    need(n > 0 or not kind & bit, "announced and none")
+    return n
+
+
 def batch_header(r):
-    h = {"spool": r.id(), "boot": r.id(), "stream": r.u8(), "kind": r.u8(), "seq": r.varint()}
-    need(1 <= h["stream"] <= 3 and h["kind"] <= 1 and 0 < h["seq"] < MASK, "stream, kind or seq")
+    h = {"spool": r.id(), "boot": r.id()}
+    kind = r.u8()
+    h.update(stream=kind & 3, kind=kind >> 2 & 1, seq=r.varint())
+    need(h["stream"] > 0 and kind < 64 and 0 < h["seq"] < MASK, "stream, kind or seq")
     begin = r.ms()
     h["collect"] = [begin, begin + r.varint()]
     begin += r.zigzag()
@@ -658,32 +711,44 @@ def batch_header(r):
     for v in h["collect"] + h["event"]:
         need(-MS_MAX <= v <= MS_MAX, "time out of bounds")
     h["dict_version"] = r.varint(65536)
-    h["counts"] = [r.varint(65536), r.varint(8192), r.varint(4096)]
+    h["counts"] = [r.varint(65536), announced(r, kind, 8, 8192), announced(r, kind, 16, 4096)]
     h["supersedes"] = None
     if h["kind"] == 1:
         first = r.varint()
         h["supersedes"] = [first, first + r.varint()]
         need(0 < first and h["supersedes"][1] < h["seq"], "superseded range")
-    h["raw_size"], h["crc32"] = r.varint(RAW_MAX), r.u32()
-    h["next_seq"], h["lowest_held"] = r.u64(), r.u64()
-    need(h["seq"] < h["next_seq"] and 0 < h["lowest_held"] <= h["next_seq"], "next or lowest")
+    raw_size = r.varint(RAW_MAX) if kind & 32 else None
+    h["crc32"] = r.u32()
+    h["next_seq"] = h["seq"] + 1 + r.varint()
+    h["lowest_held"] = h["next_seq"] - r.varint()
+    need(h["next_seq"] <= MASK and h["lowest_held"] > 0, "next or lowest")
+    h["raw_size"] = r.left() if raw_size is None else raw_size
+    need(raw_size is None or r.left() < raw_size, "a deflated body is shorter than its raw size")
     return h
 
 
 def read_columns(r, shared, h):
-    columns = Columns(shared, *h["event"])
     n = r.varint(h["counts"][0])
     need(n > 0, "no columns")
-    out = [columns.column(r) for _ in range(n)]
-    r.done()
+    bits = Bits(r.take(r.left()))
+    columns = Columns(bits, shared, *h["event"])
+    out = [columns.column() for _ in range(n)]
+    bits.done()
     need(sum(len(c["times"]) for c in out) == h["counts"][0], "count of samples differs")
     need(out[-1]["id"] <= h["dict_version"], "series id beyond the dictionary")
     return out
 
 
+def read_times(r, h):
+    n = r.varint(64)
+    bits = Bits(r.take(r.left()))
+    shared = [time_column(bits, *h["event"]) for _ in range(n)]
+    bits.done()
+    return shared
+
+
 def batch(r):
     h = batch_header(r)
-    need(r.varint() == r.left(), "body length")
     raw = Reader(inflate(r.take(r.left()), h["raw_size"], h["crc32"]))
     found, unknown = {}, 0
     for tag, content in sections(raw):
@@ -694,11 +759,7 @@ def batch(r):
         need((tag in found) == (count > 0), "section and count differ")
     need(1 not in found or 2 in found, "times without columns")
     need(5 not in found or 2 in found, "thinned samples without columns")
-    shared = []
-    if 1 in found:
-        n = found[1].varint(64)
-        shared = [time_column(found[1], *h["event"]) for _ in range(n)]
-        found[1].done()
+    shared = read_times(found[1], h) if 1 in found else []
     h["series"] = read_columns(found[2], shared, h) if 2 in found else []
     if 5 in found:
         read_thin(found[5], h["series"], h["counts"][0])

@@ -99,6 +99,26 @@ fill_encodings(struct bl_batch_enc *e)
 	}
 }
 
+/* What servers have most of: counters of nothing, families of a kind, a hole in the ids. */
+static void
+fill_families(struct bl_batch_enc *e)
+{
+	for (int t = 0; t < 6; t++) {
+		const int64_t at = 1000017 + t * 10000 + (t * 11) % 7;
+
+		for (int i = 0; i < 5; i++) {
+			const uint32_t id = 1 + (uint32_t)i;
+
+			add(e, id, at, 0, BL_KNOWN);
+			add(e, 10 + id, at, -18.5 - i + (t * 7 + i) % 5 / 10.0, BL_KNOWN);
+			add(e, 20 + id, at, 3e6 + i * 1e5 + t * (900.0 + i) + t % 2, BL_KNOWN);
+			add(e, 30 + id, at, 4096.0 * (1000 + i), BL_KNOWN);
+			add(e, 40 + id, at, t < 2 + i % 3 ? 5 : 6, BL_KNOWN);
+		}
+		add(e, 50, at, -1, BL_KNOWN);
+	}
+}
+
 static void
 fill_unknown(struct bl_batch_enc *e)
 {
@@ -265,8 +285,8 @@ batch_with_unknown(struct bl_buf *out)
 	codec_put_section(&raw, 77, &more);
 	h.raw_bytes = (uint32_t)raw.len;
 	h.crc32 = codec_crc32(raw.data, raw.len);
-	codec_header_put(out, &h);
-	bl_buf_blob(out, raw.data, raw.len);
+	codec_header_put(out, &h, false);
+	bl_buf_bytes(out, raw.data, raw.len);
 	bl_buf_free(&msg);
 	bl_buf_free(&raw);
 	bl_buf_free(&more);
@@ -513,6 +533,12 @@ make_ticks(struct bl_buf *out)
 }
 
 static void
+make_families(struct bl_buf *out)
+{
+	batch_of(fill_families, header(BL_STREAM_HOST), out);
+}
+
+static void
 make_encodings(struct bl_buf *out)
 {
 	batch_of(fill_encodings, header(BL_STREAM_HOST), out);
@@ -569,6 +595,7 @@ static const struct {
 	{ "batch-empty", make_empty },
 	{ "batch-ticks", make_ticks },
 	{ "batch-encodings", make_encodings },
+	{ "batch-families", make_families },
 	{ "batch-unknown", make_unknown },
 	{ "batch-events", make_events },
 	{ "batch-deflated", make_deflated },

@@ -74,12 +74,13 @@ def vectors() -> dict:
 def batch(spool: bytes, seq: int, raw: bytes, body: bytes = None, samples=0, events=0, gaps=0, raw_size=None, stream=1,
           next_seq=None) -> bytes:
     """A batch of one minute; body: the raw one stored as it is unless given."""
-    body = raw if body is None else body
-    size = len(raw) if raw_size is None else raw_size
-    return (b"BL\x01\x03" + spool + bytes([0xB0] * 16) + bytes([stream, 0]) + varint(seq) + zigzag(0) + varint(60_000)
-            + zigzag(0) + varint(60_000 if samples or events else 0) + varint(1) + varint(samples) + varint(events)
-            + varint(gaps) + varint(size) + struct.pack("<I", zlib.crc32(raw))
-            + struct.pack("<QQ", next_seq or seq + 1, 1) + varint(len(body)) + body)
+    body, size = (raw, None) if body is None else (body, raw_size or len(raw))
+    kind = stream | (8 if events else 0) | (16 if gaps else 0) | (0 if size is None else 32)
+    next_seq = next_seq or seq + 1
+    return (b"BL\x01\x03" + spool + bytes([0xB0] * 16) + bytes([kind]) + varint(seq) + zigzag(0) + varint(60_000)
+            + zigzag(0) + varint(60_000 if samples or events else 0) + varint(1) + varint(samples)
+            + b"".join(varint(n) for n in (events, gaps) if n) + (b"" if size is None else varint(size))
+            + struct.pack("<I", zlib.crc32(raw)) + varint(next_seq - seq - 1) + varint(next_seq - 1) + body)
 
 
 def events_body(texts) -> bytes:

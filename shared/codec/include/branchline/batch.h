@@ -89,7 +89,8 @@ int bl_batch_enc_finish(
 
 /*
  * Rewrites next_seq and lowest_held of an encoded message for another offer:
- * copies msg to out with the two fields replaced.  The body is not touched.
+ * copies msg to out with the two fields replaced, by which it may become up to
+ * 18 bytes longer or shorter.  The body is not touched.
  */
 int bl_batch_reoffer(const void *msg, size_t len, uint64_t next_seq, uint64_t lowest_held,
     struct bl_buf *out, struct bl_err *err);
@@ -111,24 +112,41 @@ int bl_batch_header_decode(const void *msg, size_t len, struct bl_batch_header *
 int bl_batch_inflate(const struct bl_batch_header *h, const uint8_t *body, size_t body_len,
     struct bl_buf *raw, struct bl_err *err);
 
+/* Private: what one sequence of numbers hands to the next. */
+struct bl_coding {
+	uint8_t encoding, k, predictor, scale, shift;
+	uint8_t class; /* of the last number: how long it was, and its sign */
+	bool expg;
+};
+
+/* Private: numbers, still encoded.  Positions are bits from p on. */
+struct bl_numbers {
+	const uint8_t *p;
+	uint32_t bytes; /* what may be read; the end itself lies before */
+	uint32_t n;
+	uint32_t unary_at, rest_at;
+	int64_t first, slope;
+	uint8_t encoding, k, predictor, scale, shift;
+};
+
 /* One series of a batch, still encoded. */
 struct bl_column {
 	uint32_t series_id;
 	uint32_t n;         /* samples, known and unknown */
 	int32_t time_index; /* >= 0: columns with the same one share their times; -1: own times */
 	/* private to the codec: */
-	uint32_t n_known;
-	const uint8_t *times, *unknown, *data;
-	const uint8_t *times_limit, *limit; /* what may be read; the ends themselves lie before */
-	const uint8_t *thin, *thin_end;     /* of section THIN; NULL: every sample is for itself */
-	uint8_t encoding, k, predictor, scale, shift;
+	uint32_t times_at, unknown_at; /* in bits; unknown_at 0: every sample is known */
+	const uint8_t *times;          /* the bytes that times_at counts from */
+	uint32_t times_bytes;
+	struct bl_numbers known;        /* of the known samples */
+	const uint8_t *thin, *thin_end; /* of section THIN; NULL: every sample is for itself */
 };
 
 /* Private: what one column hands to the next. */
 struct bl_column_state {
 	uint32_t series_id;
 	uint32_t time_index;
-	uint8_t scale, shift;
+	struct bl_coding coding;
 };
 
 /* A cursor over an inflated body; borrows raw and h. */
@@ -137,7 +155,9 @@ struct bl_batch_reader {
 	uint32_t columns_left, events_left, gaps_left;
 	uint32_t unknown_sections; /* kept, skipped, counted */
 	/* private to the codec: */
-	const uint8_t *columns, *columns_end;
+	const uint8_t *columns, *times; /* bits of the two sections */
+	uint32_t columns_bytes, times_bytes;
+	uint32_t columns_at; /* in bits: the next column */
 	struct bl_rd events, gaps, thin;
 	uint32_t thin_left, thin_id; /* series of section THIN to come; id of the one before */
 	int64_t event_ms;            /* time of the last event read */
@@ -145,9 +165,8 @@ struct bl_batch_reader {
 	struct bl_column_state state;
 	uint32_t n_times;
 	struct bl_time_column {
-		const uint8_t *p, *limit;
-		uint32_t n;
-	} times[BL_BATCH_TIMES_MAX];
+		uint32_t at, n; /* in bits: behind its count */
+	} time[BL_BATCH_TIMES_MAX];
 };
 
 /* Checks the section structure.  The header's counts must agree with the body. */

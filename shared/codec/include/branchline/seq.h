@@ -48,7 +48,7 @@ int bl_column_seq(const struct bl_batch_reader *r, const struct bl_column *c, in
 static inline bool
 bl_column_has_unknown(const struct bl_column *c)
 {
-	return c->unknown != NULL;
+	return c->unknown_at != 0;
 }
 
 /* The numbers as doubles into out (n entries; out may be s->d). */
