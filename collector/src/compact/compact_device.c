@@ -130,8 +130,9 @@ include(struct visit *v, const struct store_pack_batch *b)
 static int
 visit_marked(struct visit *v, const struct store_pack_batch *b)
 {
-	const int64_t next =
-	    b->mark_unix_ms == STORE_MARK_NOTHING ? store_hour(b->begin_unix_ms) : b->mark_unix_ms;
+	const int64_t next = b->mark_unix_ms != STORE_MARK_NOTHING ? b->mark_unix_ms
+			     : b->placed                           ? store_hour(b->begin_unix_ms)
+								   : INT64_MIN;
 
 	if (b->placed &&
 	    b->end_unix_ms - b->begin_unix_ms >= STORE_PACK_HOURS_MAX * (int64_t)STORE_HOUR_MS)
