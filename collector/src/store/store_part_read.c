@@ -248,8 +248,9 @@ give_column(struct visit *v, const struct chunk_column *c, uint32_t index, struc
 	if ((rc = chunk_raw_doubles(c, p->value, p->unknown, p->scratch, err)) < 0)
 		return rc;
 	if (chunk_has_thin(c)) {
-		if (!samples_grow(&p->thin, c->n, &p->thin_room, sizeof(*p->thin)))
-			return samples_no_memory(err);
+		while (p->thin_room < c->n)
+			if (!samples_grow(&p->thin, p->thin_room, &p->thin_room, sizeof(*p->thin)))
+				return samples_no_memory(err);
 		if ((rc = chunk_raw_thin(c, p->unix_ms, p->value, p->thin, err)) < 0)
 			return rc;
 		out.thin = p->thin;

@@ -45,6 +45,7 @@ take_row(struct rows *l, sqlite3_stmt *st, const char *name)
 		l->size = size;
 	}
 	row = &l->row[l->n];
+	*row = (struct latest_row){ .name = name };
 	if ((row->device = calloc(1, d + n + 2)) == NULL)
 		return false;
 	if (d > 0)
@@ -52,11 +53,9 @@ take_row(struct rows *l, sqlite3_stmt *st, const char *name)
 	row->labels = row->device + d + 1;
 	if (n > 0)
 		memcpy(row->labels, labels, n);
-	row->name = name;
 	row->device_id = sqlite3_column_int64(st, 0);
 	row->stream = sqlite3_column_int64(st, 1);
 	row->series = sqlite3_column_int64(st, 3);
-	row->seen = false;
 	l->n++;
 	return true;
 }

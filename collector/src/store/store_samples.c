@@ -167,7 +167,8 @@ samples_reaches_back(const struct gather *g, int64_t unix_ms, const struct sampl
 {
 	const int64_t reach = t->before_ms > 0 ? t->before_ms : STORE_THIN_MAX_MS;
 
-	return t->thin.count > 1 && unix_ms < g->thin_to && unix_ms - reach < g->ask->to_unix_ms;
+	return t->thin.count > 1 && unix_ms < g->ask->to_unix_ms + g->ask->thin_reach_ms &&
+	       unix_ms - reach < g->ask->to_unix_ms;
 }
 
 static bool

@@ -170,12 +170,28 @@ boot_in_two_spools(struct gather *g)
 	return false;
 }
 
-static void
-set_bounds(struct gather *g, int64_t from, int64_t to)
+static int64_t
+clamp(int64_t t)
 {
-	g->from = from;
-	g->to = to;
-	g->thin_to = to + g->ask->thin_reach_ms;
+	return t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
+}
+
+/*
+ * Which of two doubles is left must not depend on where the span was cut: two clock maps
+ * may place them apart.  So when there may be some, all of the hours concerned is read.
+ */
+static void
+set_bounds(struct gather *g, bool whole_hours)
+{
+	const struct samples_ask *a = g->ask;
+
+	g->from = a->from_unix_ms;
+	g->to = a->to_unix_ms;
+	g->thin_to = a->to_unix_ms + a->thin_reach_ms;
+	if (whole_hours) {
+		g->from = store_hour(clamp(g->from));
+		g->to = g->thin_to = store_hour(clamp(g->thin_to) - 1) + SAMPLES_HOUR_MS;
+	}
 }
 
 static void
@@ -251,26 +267,13 @@ drop_packed(struct gather *g, struct bl_err *err)
 
 /* ---- all of it ---- */
 
-static int64_t
-clamp(int64_t t)
-{
-	return t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
-}
-
-/*
- * Which of two doubles is left must not depend on where the span was cut: two clock maps
- * may place them apart.  So when there may be some, the whole hours are read.
- */
 static int
 list_batches(struct gather *g, struct bl_err *err)
 {
 	const bool several = several_spools(g);
 	int rc;
 
-	set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
-	if (several)
-		set_bounds(g, store_hour(clamp(g->ask->from_unix_ms)),
-		    store_hour(clamp(g->ask->to_unix_ms) - 1) + SAMPLES_HOUR_MS);
+	set_bounds(g, several);
 	if ((rc = samples_load_hours(g, err)) < 0 ||
 	    (g->n_entries > 0 && !g->ask->parts_only && (rc = list(g, err)) < 0))
 		return rc;
@@ -279,7 +282,7 @@ list_batches(struct gather *g, struct bl_err *err)
 		return rc;
 	/* A part is rid of doubles; with batches beside it there may be new ones. */
 	if (several && !boot_in_two_spools(g) && (g->packed.n == 0 || g->n_batches == 0))
-		set_bounds(g, g->ask->from_unix_ms, g->ask->to_unix_ms);
+		set_bounds(g, false);
 	drop_outside(g);
 	if (g->n_batches > 1)
 		qsort(g->batch, g->n_batches, sizeof(*g->batch), by_begin);
