@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define SPAN_MAX 16384u /* buckets that are counted in an array; beyond, they are sorted */
+#define SPAN_MAX 16384u /* what is counted in an array; beyond, it is sorted */
 
 /* ---- from values to buckets ---- */
 
@@ -96,9 +96,15 @@ find_extent(const int32_t *ordinal, uint32_t n)
 	return x;
 }
 
+static void
+give_bucket(struct chunk_sketcher *k, int32_t ordinal, uint64_t count)
+{
+	k->bucket[k->n++] = (struct bl_sketch_bucket){ ordinal, count };
+}
+
 /* Zero, which lies far from everything else, has a place of its own in front of the array. */
 static void
-count_all(struct chunk_sketcher *k, uint32_t n, const struct extent *x)
+count_apart(struct chunk_sketcher *k, uint32_t n, const struct extent *x)
 {
 	const uint32_t span = x->zeros == n ? 0 : (uint32_t)(x->most - x->least) + 1;
 	uint32_t *hist = k->hist + 1;
@@ -107,20 +113,52 @@ count_all(struct chunk_sketcher *k, uint32_t n, const struct extent *x)
 	memset(k->hist, 0, (span + 1) * sizeof(k->hist[0]));
 	for (uint32_t i = 0; i < n; i++)
 		hist[k->ordinal[i] == 0 ? -1 : k->ordinal[i] - x->least]++;
-	k->n = 0;
 	for (uint32_t i = 0; i < span; i++) {
 		const int32_t ordinal = x->least + (int32_t)i;
 
 		if (hist[i] == 0)
 			continue;
 		if (zeros && ordinal > 0) {
-			k->bucket[k->n++] = (struct bl_sketch_bucket){ 0, x->zeros };
+			give_bucket(k, 0, x->zeros);
 			zeros = false;
 		}
-		k->bucket[k->n++] = (struct bl_sketch_bucket){ ordinal, hist[i] };
+		give_bucket(k, ordinal, hist[i]);
 	}
 	if (zeros)
-		k->bucket[k->n++] = (struct bl_sketch_bucket){ 0, x->zeros };
+		give_bucket(k, 0, x->zeros);
+}
+
+/* All within span buckets from least on. */
+static void
+count_near(struct chunk_sketcher *k, uint32_t n, int32_t least, uint32_t span)
+{
+	memset(k->hist, 0, span * sizeof(k->hist[0]));
+	for (uint32_t i = 0; i < n; i++)
+		k->hist[k->ordinal[i] - least]++;
+	for (uint32_t i = 0; i < span; i++)
+		if (k->hist[i] != 0)
+			give_bucket(k, least + (int32_t)i, k->hist[i]);
+}
+
+/* Integers of a small range are counted as such; only distinct ones are brought to their buckets.
+ */
+static void
+count_integers(struct chunk_sketcher *k, const struct bl_seq *s, int64_t least, uint32_t span)
+{
+	memset(k->hist, 0, span * sizeof(k->hist[0]));
+	for (uint32_t i = 0; i < s->n; i++)
+		k->hist[s->i[i] - least]++;
+	for (uint32_t i = 0; i < span; i++) {
+		int32_t ordinal;
+
+		if (k->hist[i] == 0)
+			continue;
+		ordinal = bl_sketch_ordinal(chunk_scaled(least + (int64_t)i, s->scale, s->shift));
+		if (k->n > 0 && k->bucket[k->n - 1].ordinal == ordinal)
+			k->bucket[k->n - 1].count += k->hist[i];
+		else
+			give_bucket(k, ordinal, k->hist[i]);
+	}
 }
 
 static int
@@ -177,21 +215,37 @@ weigh_all(struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n)
 }
 
 static bool
-find_buckets(struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n)
+find_buckets(
+    struct chunk_sketcher *k, const struct chunk_in *in, uint32_t n, const struct chunk_roll *h1)
 {
 	const struct bl_seq *s = in->values;
+	const int32_t least = chunk_roll_ordinal(h1, false), most = chunk_roll_ordinal(h1, true);
+	const uint32_t span = (uint32_t)(most - least) + 1;
 	struct extent x;
 
+	k->n = 0;
+	if (in->thin == NULL && least == most) {
+		give_bucket(k, least, s->n);
+		return true;
+	}
+	if (s->n <= BL_SKETCH_BUCKETS_MAX && in->thin == NULL && h1->integers &&
+	    h1->i.max[0] - h1->i.min[0] < 2 * (int64_t)s->n) {
+		count_integers(k, s, h1->i.min[0], (uint32_t)(h1->i.max[0] - h1->i.min[0]) + 1);
+		return true;
+	}
 	if (!reserve(k, s->n))
 		return false;
 	find_ordinals(k, s);
 	if (in->thin != NULL)
 		return weigh_all(k, in, n);
+	if (s->n <= BL_SKETCH_BUCKETS_MAX && span <= SPAN_MAX) {
+		count_near(k, s->n, least, span);
+		return true;
+	}
 	x = find_extent(k->ordinal, s->n);
-	if ((x.zeros < s->n && (uint32_t)(x.most - x.least) >= SPAN_MAX) ||
-	    s->n > BL_SKETCH_BUCKETS_MAX)
+	if (s->n > BL_SKETCH_BUCKETS_MAX || (uint32_t)(x.most - x.least) >= SPAN_MAX)
 		return sort_all(k, s->n);
-	count_all(k, s->n, &x);
+	count_apart(k, s->n, &x);
 	return true;
 }
 
@@ -284,6 +338,17 @@ put_sparse(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest
 	return bits;
 }
 
+static bool
+dense_is_shorter(const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
+{
+	/* Far from where the two meet, which is at about every third bucket. */
+	if (k->n > span / 2)
+		return true;
+	if (k->n < span / 8)
+		return false;
+	return put_dense(NULL, k, rest, span) <= put_sparse(NULL, k, rest, span);
+}
+
 int
 chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
     uint32_t n, const struct chunk_roll *h1)
@@ -291,9 +356,9 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 	const struct bl_sketch_bucket *const first = k->bucket, *last;
 	uint32_t span;
 	uint64_t rest;
-	bool stated;
+	bool stated, dense;
 
-	if (!find_buckets(k, in, n))
+	if (!find_buckets(k, in, n, h1))
 		return BL_ENOMEM;
 	last = &k->bucket[k->n - 1];
 	span = (uint32_t)(last->ordinal - first->ordinal) + 1;
@@ -307,13 +372,12 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 	if (span == 1)
 		return BL_OK;
 	rest = h1->shape.known[0] - 2;
-	if (span / 8 < k->n && put_dense(NULL, k, rest, span) <= put_sparse(NULL, k, rest, span)) {
-		chunk_put_few(w, 0, 1);
+	dense = dense_is_shorter(k, rest, span);
+	chunk_put_few(w, !dense, 1);
+	if (dense)
 		(void)put_dense(w, k, rest, span);
-	} else {
-		chunk_put_few(w, 1, 1);
+	else
 		(void)put_sparse(w, k, rest, span);
-	}
 	return BL_OK;
 }
 

@@ -57,9 +57,9 @@ bl_sketch_ordinal(double value)
 	/* Times 50, the upper bits are 50 x exponent, then the fiftieth of the mantissa. */
 	at = ((int32_t)(bits >> 52 & 0x7ff) - 1) * 50 + 1 +
 	     (int32_t)(((bits & ((UINT64_C(1) << 52) - 1)) * 50) >> 52);
-	if (at <= 0) /* zero, or a subnormal number */
-		return 0;
-	return bits >> 63 != 0 ? -at : at;
+	/* Zero, or a subnormal number; no branches, since this is done once for every sample. */
+	at = at > 0 ? at : 0;
+	return (at ^ -(int32_t)(bits >> 63)) + (int32_t)(bits >> 63);
 }
 /*
  * Adds n buckets, ordinals ascending and within bounds, no count 0: what adding each of their
