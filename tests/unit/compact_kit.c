@@ -90,8 +90,17 @@ kit_stop(struct kit *k)
 void
 kit_open(struct kit *k, const char *name)
 {
+	char folder[FOLDER_MAX];
+
+	folder_make(folder, name);
+	kit_open_in(k, folder);
+}
+
+void
+kit_open_in(struct kit *k, const char *folder)
+{
 	memset(k, 0, sizeof(*k));
-	folder_make(k->folder, name);
+	(void)snprintf(k->folder, sizeof(k->folder), "%s", folder);
 	(void)snprintf(k->path, sizeof(k->path), "%s/telemetry.db", k->folder);
 	(void)snprintf(k->parts_path, sizeof(k->parts_path), "%s/parts", k->folder);
 	fixture_clock_init(&k->clock);

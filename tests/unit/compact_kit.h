@@ -46,6 +46,8 @@ struct kit {
 
 void must(int rc, const struct bl_err *err);
 void kit_open(struct kit *k, const char *name);
+/* The same in a folder that is there. */
+void kit_open_in(struct kit *k, const char *folder);
 void kit_close(struct kit *k); /* and its folder */
 /* Store, reader, parts and compactor alone. */
 int kit_try_start(struct kit *k, struct bl_err *err);
