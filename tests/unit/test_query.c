@@ -242,10 +242,13 @@ read_world(void *ctx, const struct query_want *q, const struct query_take *t, st
 	return rc;
 }
 
-static void
-kept_of(void *ctx, struct query_kept *out)
+static int
+kept_of(void *ctx, int64_t from, struct query_kept *out, struct bl_err *err)
 {
+	(void)from;
+	(void)err;
 	*out = ((struct world *)ctx)->kept;
+	return BL_OK;
 }
 
 /* ---- the plain answer ------------------------------------------------------ */
@@ -402,7 +405,7 @@ set_of(const struct world *w, const struct query_grid *g, enum query_by by)
 	assert_int_equal(query_set_create(&s, &f, &err), BL_OK);
 	for (int i = SERIES - 1; i >= 0; i--) {
 		char device[4];
-		struct query_entry e = { 100 + i, device, "{}", w->kind, BL_STREAM_HOST, TICK };
+		struct query_entry e = { 100 + i, device, i, "{}", w->kind, BL_STREAM_HOST, TICK };
 
 		(void)snprintf(device, sizeof(device), "d%d", i);
 		assert_int_equal(query_set_add(s, &e, &err), BL_OK);
@@ -719,11 +722,14 @@ fail_to_read(void *ctx, const struct query_want *q, const struct query_take *t, 
 	return (*left)-- > 0 ? BL_OK : bl_fail(err, BL_EIO, "the disk is gone");
 }
 
-static void
-kept_all(void *ctx, struct query_kept *out)
+static int
+kept_all(void *ctx, int64_t from, struct query_kept *out, struct bl_err *err)
 {
 	(void)ctx;
+	(void)from;
+	(void)err;
 	*out = (struct query_kept){ { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+	return BL_OK;
 }
 
 static void

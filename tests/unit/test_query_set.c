@@ -116,14 +116,14 @@ places(void *ctx, const char *device, const struct query_place **out)
 }
 
 static const struct query_entry entries[] = {
-	{ 9, "three", "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 2, "one", "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 3, "one", "{\"disk\":\"sdb\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 5, "two", "{}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 6, "two", "{\"disk\":\"sda\",\"fs\":\"ext4\"}", BL_COUNTER, BL_STREAM_HOST, 10000 },
-	{ 7, "mover", "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 1, "left", "{\"disk\":\"sdc\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
-	{ 8, "stray", "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 9, "three", 9, "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 2, "one", 2, "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 3, "one", 3, "{\"disk\":\"sdb\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 5, "two", 5, "{}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 6, "two", 6, "{\"disk\":\"sda\",\"fs\":\"ext4\"}", BL_COUNTER, BL_STREAM_HOST, 10000 },
+	{ 7, "mover", 7, "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 1, "left", 1, "{\"disk\":\"sdc\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
+	{ 8, "stray", 8, "{\"disk\":\"sda\"}", BL_GAUGE, BL_STREAM_HOST, 10000 },
 };
 
 static struct query_set *

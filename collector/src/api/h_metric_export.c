@@ -243,7 +243,9 @@ write_some(struct exporting *y, struct query_store *store, struct bl_err *err)
 	struct query_kept kept;
 	int rc;
 
-	src->kept(src->ctx, &kept);
+	query_store_metric(store, y->ask->metric);
+	if ((rc = src->kept(src->ctx, y->ask->range.from_unix_ms, &kept, err)) < 0)
+		return rc;
 	for (int reads = 0; reads < 200 && y->out->len - before < 32u * 1024u; reads++) {
 		if (y->end == 0 || y->at_unix_ms >= y->ask->range.to_unix_ms ||
 		    y->at_unix_ms >= kept.end_unix_ms)

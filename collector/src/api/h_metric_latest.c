@@ -152,10 +152,11 @@ write_columns(struct jsonw *w, const struct latest *l, int64_t now_unix_ms)
 }
 
 static bool
-take_unit(void *ctx, const struct store_series *s)
+take_unit(void *ctx, int64_t device_no, const struct store_series *s)
 {
 	struct latest *l = ctx;
 
+	(void)device_no;
 	(void)snprintf(l->unit, sizeof(l->unit), "%s", s->unit);
 	l->n = 1;
 	return false;

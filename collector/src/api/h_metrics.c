@@ -170,10 +170,11 @@ add_label(void *ctx, const char *key, const char *value)
 }
 
 static bool
-add_series(void *ctx, const struct store_series *s)
+add_series(void *ctx, int64_t device_no, const struct store_series *s)
 {
 	struct labels *l = ctx;
 
+	(void)device_no;
 	if (l->n_series++ == 0)
 		(void)snprintf(l->unit, sizeof(l->unit), "%s", s->unit);
 	query_labels_each(s->labels_json, add_label, l);

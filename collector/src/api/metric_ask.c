@@ -81,12 +81,15 @@ static int
 find_series(struct metric_ask *a, struct query_store *store, bool align, struct bl_err *err)
 {
 	const struct query_source *src = query_store_source(store);
+	/* An aligned step reaches back, and what is kept may ask for a longer one. */
+	const int64_t from =
+	    a->range.from_unix_ms - (align ? a->range.from_unix_ms % a->range.step_ms : 0);
 	struct query_kept kept;
 	size_t n;
 	int rc;
 
-	src->kept(src->ctx, &kept);
-	if ((rc = query_plan(&a->range, &kept, align, err)) < 0)
+	if ((rc = src->kept(src->ctx, from - 2 * QUERY_HOUR_MS, &kept, err)) < 0 ||
+	    (rc = query_plan(&a->range, &kept, align, err)) < 0)
 		return rc;
 	a->filter.agg = a->range.agg;
 	a->filter.from_unix_ms = a->range.from_unix_ms;

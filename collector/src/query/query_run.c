@@ -222,8 +222,8 @@ query_run(struct query_result **out, const struct query_grid *r, const struct qu
 		.counts = r->agg == QUERY_INCREASE || r->agg == QUERY_RATE,
 		.quantile = query_agg_quantile(r->agg) };
 	y.w.series = query_set_series(s, &y.w.n_series);
-	src->kept(src->ctx, &y.kept);
-	if ((rc = open_run(&y, err)) == BL_OK && (rc = read_all(&y, err)) == BL_OK)
+	if ((rc = src->kept(src->ctx, r->from_unix_ms, &y.kept, err)) == BL_OK &&
+	    (rc = open_run(&y, err)) == BL_OK && (rc = read_all(&y, err)) == BL_OK)
 		query_cells_end(&y.w);
 	query_cells_close(&y.w);
 	free(y.all);

@@ -340,6 +340,7 @@ keep(struct query_set *s, const struct query_entry *e, struct stays *l, struct b
 	s->series[s->n_series++] = (struct query_series){
 		.id = e->id,
 		.device = text + labels,
+		.device_no = e->device_no,
 		.labels_json = text,
 		.kind = e->kind,
 		.stream = e->stream,

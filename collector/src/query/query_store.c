@@ -1,133 +1,22 @@
 /*
- * The store as a source: samples of what is not rolled up, device by device and
- * stream by stream, in the order of the log.
+ * The store as a source.  Hours of streams that lie in parts as a whole are read
+ * there, all devices of a metric in one go; of the others, samples are read stream
+ * by stream as the store's log gives them, which knows parts and batches.
  */
-#include "query_store.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "branchline/clock.h"
 
+#include "query_store_internal.h"
 #include "store_log.h"
 #include "store_metric.h"
 
-#define BLOCK        512u                 /* samples handed on at a time */
 #define FAR_AHEAD_MS (24 * QUERY_HOUR_MS) /* a clock may be so wrong */
+#define FEW_UNITS    4u                   /* samples of so few are cheaper found one by one */
 
-/* The series of one stream of one device. */
-struct unit {
-	const char *device;
-	enum bl_stream stream;
-	size_t first, n; /* in order[] */
-	bool looked, some;
-	int64_t from_unix_ms, to_unix_ms; /* where its data lie, when some */
-};
-
-struct query_store {
-	struct query_source source;
-	struct store_read *r;
-	const struct bl_clock *clock;
-	const struct query_series *series; /* that the units are of */
-	struct unit *unit;
-	size_t n_units;
-	uint32_t *order; /* indices into the series, unit by unit */
-	uint32_t *named; /* those of one call */
-	int64_t *id;
-	bool *wanted;
-	struct block {
-		size_t n, series;
-		int64_t unix_ms[BLOCK], boot[BLOCK];
-		double value[BLOCK];
-		uint8_t unknown[BLOCK];
-		struct query_thin thin[BLOCK];
-	} block;
-};
-
-/* ---- units ------------------------------------------------------------- */
-
-static int
-compare(const struct query_series *a, const struct query_series *b)
-{
-	const int c = strcmp(a->device, b->device);
-
-	if (c != 0)
-		return c;
-	if (a->stream != b->stream)
-		return a->stream < b->stream ? -1 : 1;
-	return (a->id > b->id) - (a->id < b->id);
-}
-
-static int
-by_unit(const void *a, const void *b, void *series)
-{
-	const struct query_series *s = series;
-
-	return compare(&s[*(const uint32_t *)a], &s[*(const uint32_t *)b]);
-}
-
-static void
-forget_units(struct query_store *s)
-{
-	free(s->unit);
-	free(s->order);
-	free(s->named);
-	free(s->id);
-	free(s->wanted);
-	s->unit = NULL;
-	s->order = s->named = NULL;
-	s->id = NULL;
-	s->wanted = NULL;
-	s->series = NULL;
-	s->n_units = 0;
-}
-
-static void
-cut_units(struct query_store *s, const struct query_series *series, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct query_series *e = &series[s->order[i]];
-		struct unit *u = s->n_units > 0 ? &s->unit[s->n_units - 1] : NULL;
-
-		if (u == NULL || u->stream != e->stream || strcmp(u->device, e->device) != 0) {
-			u = &s->unit[s->n_units++];
-			*u = (struct unit){ .device = e->device, .stream = e->stream, .first = i };
-		}
-		u->n++;
-	}
-}
-
-/* The wanted ones of the first call are a superset of all later ones. */
-static int
-make_units(struct query_store *s, const struct query_want *w, struct bl_err *err)
-{
-	const size_t n = w->n_series;
-	union {
-		const struct query_series *in;
-		void *out;
-	} u = { .in = w->series };
-
-	if (s->series == w->series)
-		return BL_OK;
-	forget_units(s);
-	s->unit = malloc((n + 1) * sizeof(*s->unit));
-	s->order = malloc((n + 1) * sizeof(*s->order));
-	s->named = malloc((n + 1) * sizeof(*s->named));
-	s->id = malloc((n + 1) * sizeof(*s->id));
-	s->wanted = calloc(n + 1, sizeof(*s->wanted));
-	if (s->unit == NULL || s->order == NULL || s->named == NULL || s->id == NULL ||
-	    s->wanted == NULL)
-		return bl_fail(err, BL_ENOMEM, "query: out of memory");
-	for (size_t i = 0; i < n; i++)
-		s->order[i] = (uint32_t)i;
-	qsort_r(s->order, n, sizeof(*s->order), by_unit, u.out);
-	cut_units(s, w->series, n);
-	s->series = w->series;
-	return BL_OK;
-}
-
-/* ---- samples ----------------------------------------------------------- */
+/* ---- samples, stream by stream -------------------------------------------------- */
 
 struct reading {
 	struct query_store *s;
@@ -173,22 +62,7 @@ take_sample(void *ctx, const struct store_log_sample *l)
 }
 
 static int
-look_where(struct query_store *s, struct unit *u, struct bl_err *err)
-{
-	int rc;
-
-	if (u->looked)
-		return BL_OK;
-	rc = store_read_extent(s->r, u->device, u->stream, &u->from_unix_ms, &u->to_unix_ms, err);
-	if (rc < 0 && rc != BL_ENOTFOUND)
-		return rc;
-	u->looked = true;
-	u->some = rc == BL_OK;
-	return BL_OK;
-}
-
-static int
-read_unit(struct query_store *s, struct unit *u, const struct query_want *w,
+read_unit(struct query_store *s, const struct unit *u, const struct query_want *w,
     const struct query_take *t, struct bl_err *err)
 {
 	struct reading y = { s, t, BL_OK, err };
@@ -199,13 +73,10 @@ read_unit(struct query_store *s, struct unit *u, const struct query_want *w,
 		if (!s->wanted[s->order[i]])
 			continue;
 		s->named[n] = s->order[i];
-		s->id[n++] = w->series[s->order[i]].id;
+		s->id[n++] = s->series[s->order[i]].id;
 	}
 	if (n == 0)
 		return BL_OK;
-	if ((rc = look_where(s, u, err)) < 0 || !u->some || u->from_unix_ms >= w->to_unix_ms ||
-	    u->to_unix_ms <= w->from_unix_ms)
-		return rc;
 	s->block.n = 0;
 	rc = store_log_samples(s->r, u->device, u->stream, s->id, n, w->from_unix_ms, w->to_unix_ms,
 	    take_sample, &y, err);
@@ -214,33 +85,72 @@ read_unit(struct query_store *s, struct unit *u, const struct query_want *w,
 	return rc < 0 ? rc : y.rc;
 }
 
+/* ---- an hour ----------------------------------------------------------------------- */
+
+static size_t
+units_wanted(const struct query_store *s, const struct query_want *w)
+{
+	size_t n = 0;
+	uint32_t last = UINT32_MAX;
+
+	for (size_t i = 0; i < w->n_want && n <= FEW_UNITS; i++) {
+		n += s->unit_of[w->want[i]] != last;
+		last = s->unit_of[w->want[i]];
+	}
+	return n;
+}
+
 static int
-read_samples(void *ctx, const struct query_want *w, const struct query_take *t, struct bl_err *err)
+read_wanted(struct query_store *s, const struct query_want *w, const struct query_take *t,
+    struct bl_err *err)
+{
+	const bool one_by_one = w->level == QUERY_RAW && units_wanted(s, w) <= FEW_UNITS;
+	int rc = BL_OK;
+
+	if (!one_by_one &&
+	    (rc = query_hour_load(s, w->from_unix_ms - w->from_unix_ms % QUERY_HOUR_MS, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < s->n_units && rc == BL_OK; i++)
+		if (one_by_one || s->unit[i].due)
+			rc = read_unit(s, &s->unit[i], w, t, err);
+	for (size_t i = 0; !one_by_one && i < s->n_parts && rc == BL_OK; i++)
+		rc = query_parts_read(s, &s->part[i], w, t, err);
+	return rc;
+}
+
+static int
+read_hour(void *ctx, const struct query_want *w, const struct query_take *t, struct bl_err *err)
 {
 	struct query_store *s = ctx;
-	int rc = make_units(s, w, err);
+	int rc;
 
-	for (size_t i = 0; i < w->n_want && rc == BL_OK; i++)
+	if ((rc = query_units_make(s, w, err)) < 0)
+		return rc;
+	for (size_t i = 0; i < w->n_want; i++)
 		s->wanted[w->want[i]] = true;
-	for (size_t i = 0; i < s->n_units && rc == BL_OK; i++)
-		rc = read_unit(s, &s->unit[i], w, t, err);
-	for (size_t i = 0; i < w->n_want && s->wanted != NULL; i++)
+	rc = read_wanted(s, w, t, err);
+	for (size_t i = 0; i < w->n_want; i++)
 		s->wanted[w->want[i]] = false;
 	return rc;
 }
 
-static void
-kept(void *ctx, struct query_kept *out)
+static int
+kept(void *ctx, int64_t from_unix_ms, struct query_kept *out, struct bl_err *err)
 {
 	const struct query_store *s = ctx;
+	int64_t from[PARTS_LEVELS];
+	int rc;
 
-	for (int i = 0; i < QUERY_LEVELS; i++)
-		out->from_unix_ms[i] = INT64_MIN;
-	out->begin_unix_ms = 0;
+	if ((rc = store_read_levels(s->r, from_unix_ms, from, &out->begin_unix_ms, err)) < 0)
+		return rc;
+	out->from_unix_ms[QUERY_RAW] = from[PARTS_RAW];
+	out->from_unix_ms[QUERY_M5] = from[PARTS_M5];
+	out->from_unix_ms[QUERY_H1] = from[PARTS_H1];
 	out->end_unix_ms = bl_unix_ms(s->clock) + FAR_AHEAD_MS;
+	return BL_OK;
 }
 
-/* ---- the object -------------------------------------------------------- */
+/* ---- the object ---------------------------------------------------------------------- */
 
 int
 query_store_open(struct query_store **out, struct store_read *r, const struct bl_clock *clock,
@@ -250,7 +160,7 @@ query_store_open(struct query_store **out, struct store_read *r, const struct bl
 
 	if ((*out = s) == NULL)
 		return bl_fail(err, BL_ENOMEM, "query: out of memory");
-	s->source = (struct query_source){ s, kept, read_samples };
+	s->source = (struct query_source){ s, kept, read_hour };
 	s->r = r;
 	s->clock = clock;
 	return BL_OK;
@@ -261,7 +171,16 @@ query_store_close(struct query_store *s)
 {
 	if (s == NULL)
 		return;
-	forget_units(s);
+	query_units_forget(s);
+	query_hour_forget(s);
+	query_parts_free_room(s);
+	for (size_t i = 0; i < s->n_others; i++)
+		for (int k = STORE_ALIAS_DEVICE; k <= STORE_ALIAS_BOOT; k++) {
+			free(s->other[i].of[k].old_id);
+			free(s->other[i].of[k].new_id);
+		}
+	free(s->other);
+	free(s->part);
 	free(s);
 }
 
@@ -271,7 +190,7 @@ query_store_source(const struct query_store *s)
 	return &s->source;
 }
 
-/* ---- series ------------------------------------------------------------ */
+/* ---- series ---------------------------------------------------------------------------- */
 
 struct listing {
 	struct query_set *set;
@@ -283,12 +202,13 @@ struct listing {
 };
 
 static bool
-add_series(void *ctx, const struct store_series *s)
+add_series(void *ctx, int64_t device_no, const struct store_series *s)
 {
 	struct listing *l = ctx;
 	const struct query_entry e = {
 		.id = s->id,
 		.device = s->device,
+		.device_no = device_no,
 		.labels_json = s->labels_json,
 		.kind = s->kind,
 		.stream = s->stream,
@@ -309,15 +229,24 @@ query_store_series(struct query_store *s, const char *metric, struct query_set *
     char unit[BL_NAME_MAX + 1], size_t *n_series, struct bl_err *err)
 {
 	struct listing l = { .set = set, .unit = unit, .err = err };
-	int rc = store_read_metric(s->r, metric, add_series, &l, err);
+	int rc;
 
+	(void)snprintf(s->metric, sizeof(s->metric), "%s", metric);
+	rc = store_read_metric(s->r, metric, add_series, &l, err);
 	*n_series = l.n;
 	return rc < 0 ? rc : l.rc;
 }
 
-static bool
-first_kind(void *ctx, const struct store_series *s)
+void
+query_store_metric(struct query_store *s, const char *metric)
 {
+	(void)snprintf(s->metric, sizeof(s->metric), "%s", metric);
+}
+
+static bool
+first_kind(void *ctx, int64_t device_no, const struct store_series *s)
+{
+	(void)device_no;
 	*(enum bl_series_kind *)ctx = s->kind;
 	return false;
 }

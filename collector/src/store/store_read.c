@@ -134,13 +134,18 @@ static const char *const read_text[READ_COUNT] = {
 	    " FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id WHERE f.name > ?"
 	    " GROUP BY f.name ORDER BY f.name LIMIT ?)",
 	[READ_METRIC_SERIES] =
-	    "SELECT s.id, v.name, f.name, f.unit, f.labels, f.kind, f.stream, f.interval_ms"
-	    " FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id"
+	    "SELECT s.id, v.name, f.name, f.unit, f.labels, f.kind, f.stream, f.interval_ms,"
+	    " s.device_id FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id"
 	    " CROSS JOIN device v ON v.id = s.device_id WHERE f.name = ?",
 	[READ_METRIC_EXTENT] =
 	    "SELECT (SELECT min(lo_unix_ms) FROM coverage WHERE device_id = ?1 AND stream = ?2),"
 	    " (SELECT max(t.until_unix_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ?1 AND t.stream = ?2)",
+	[READ_LEVELS] = "SELECT max(CASE WHEN raw_bytes = 0 THEN hour_unix_ms END),"
+			" max(CASE WHEN m5_bytes = 0 THEN hour_unix_ms END),"
+			" max(CASE WHEN h1_bytes = 0 THEN hour_unix_ms END),"
+			" (SELECT min(hour_unix_ms) FROM part), (SELECT min(hour_unix_ms) FROM pack_due)"
+			" FROM part WHERE hour_unix_ms >= ?",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "store_pack.h"
 #include "store_read_internal.h"
 
 static const char *
@@ -40,8 +41,8 @@ store_read_metrics(struct store_read *r, const char *after, size_t limit, store_
 }
 
 int
-store_read_metric(
-    struct store_read *r, const char *metric, store_series_cb cb, void *ctx, struct bl_err *err)
+store_read_metric(struct store_read *r, const char *metric, store_metric_series_cb cb, void *ctx,
+    struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_METRIC_SERIES, err, "t", metric);
 	int rc;
@@ -60,7 +61,7 @@ store_read_metric(
 			.last_unix_ms = STORE_TIME_NONE,
 		};
 
-		if (!cb(ctx, &s)) {
+		if (!cb(ctx, sqlite3_column_int64(st, 8), &s)) {
 			(void)sqlite3_reset(st);
 			return BL_OK;
 		}
@@ -88,4 +89,39 @@ store_read_extent(struct store_read *r, const char *device, enum bl_stream strea
 	*to_unix_ms = sqlite3_column_int64(st, 1) + 1;
 	(void)sqlite3_reset(st);
 	return there ? BL_OK : BL_ENOTFOUND;
+}
+
+int
+store_read_levels(struct store_read *r, int64_t since_unix_ms, int64_t from_unix_ms[PARTS_LEVELS],
+    int64_t *begin_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_LEVELS, err, "i", since_unix_ms - STORE_HOUR_MS);
+	int rc = read_step(r, st, err);
+
+	if (rc < 0)
+		return rc;
+	*begin_unix_ms = INT64_MAX;
+	for (int i = 0; i < PARTS_LEVELS; i++)
+		from_unix_ms[i] = INT64_MIN;
+	if (rc == 0)
+		return BL_OK;
+	for (int i = 0; i < PARTS_LEVELS; i++)
+		if (sqlite3_column_type(st, i) != SQLITE_NULL)
+			from_unix_ms[i] = sqlite3_column_int64(st, i) + STORE_HOUR_MS;
+	for (int i = PARTS_LEVELS; i < PARTS_LEVELS + 2; i++)
+		if (sqlite3_column_type(st, i) != SQLITE_NULL &&
+		    sqlite3_column_int64(st, i) < *begin_unix_ms)
+			*begin_unix_ms = sqlite3_column_int64(st, i);
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
+int
+store_read_parts_files(struct store_read *r, struct parts **out, struct bl_err *err)
+{
+	struct part_read *reads;
+	const int rc = read_parts(r, &reads, err);
+
+	*out = r->parts;
+	return rc < 0 ? rc : BL_OK;
 }

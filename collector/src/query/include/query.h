@@ -135,6 +135,7 @@ struct query_filter {
 struct query_entry {
 	int64_t id; /* for the life of the store */
 	const char *device;
+	int64_t device_no;       /* the source's own number of it */
 	const char *labels_json; /* canonical */
 	enum bl_series_kind kind;
 	enum bl_stream stream;
@@ -152,6 +153,7 @@ struct query_stay {
 struct query_series {
 	int64_t id;
 	const char *device; /* borrowed from the set */
+	int64_t device_no;
 	const char *labels_json;
 	enum bl_series_kind kind;
 	enum bl_stream stream;
@@ -270,7 +272,8 @@ struct query_want {
 
 struct query_source {
 	void *ctx;
-	void (*kept)(void *ctx, struct query_kept *out);
+	/* For a range that begins then. */
+	int (*kept)(void *ctx, int64_t from_unix_ms, struct query_kept *out, struct bl_err *err);
 	/*
 	 * Everything of the wanted series in that hour, at the level asked for; what is not
 	 * rolled up (yet) as samples.  Asked for samples where only roll-ups are kept, those.

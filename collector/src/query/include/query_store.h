@@ -20,6 +20,8 @@ const struct query_source *query_store_source(const struct query_store *s);
 int query_store_series(struct query_store *s, const char *metric, struct query_set *set,
     char unit[BL_NAME_MAX + 1], size_t *n_series, struct bl_err *err);
 
+/* The metric of series that were put into a set before, by another such object. */
+void query_store_metric(struct query_store *s, const char *metric);
 /* Of the metric's first series; BL_ENOTFOUND: there is no such metric; err is then left alone. */
 int query_store_kind(
     struct query_store *s, const char *metric, enum bl_series_kind *out, struct bl_err *err);
