@@ -1,3 +1,8 @@
 # Queries over a fleet: pure, with a source that is made up.
 bl_unit_test(test_query LINK collector_query collector_store bl_sketch bl_clock m)
 bl_unit_test(test_query_set LINK collector_query m)
+# And here it is a real store, with a compactor.
+bl_unit_test(test_query_store SOURCES unit/compact_kit.c contract/store_fixture.c
+  LINK collector_query_store collector_compact collector_store collector_parts collector_chunk
+    bl_codec bl_buf bl_log PkgConfig::SQLITE m)
+target_include_directories(test_query_store PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)

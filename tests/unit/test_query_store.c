@@ -1,0 +1,298 @@
+/*
+ * Queries over a real store: before its hours are packed, while some of them are, and
+ * afterwards, the answers are the same.
+ */
+#include "compact_kit.h"
+
+#include <math.h>
+
+#include "query.h"
+#include "query_store.h"
+
+#define HOURS 5
+
+static const char *const devices[] = { "kiosk-1", "kiosk-2", "till-3" };
+
+/* ---- a history ------------------------------------------------------------ */
+
+/* Series 1 is a gauge, 2 a counter (which falls a lot: each fall is a reset). */
+static void
+know_both(struct kit *k, uint8_t spool, const char *device)
+{
+	struct bl_series_def def;
+	char name[16], value[16];
+	struct bl_err err = { 0 };
+
+	begin(k);
+	put_dict(k, spool, device, 1, 1);
+	fixture_series(&def, name, value, 2, BL_STREAM_HOST);
+	def.kind = BL_COUNTER;
+	must(store_dict(k->s, spool_of(k, spool, device), &def, &err), &err);
+	put_clock(k, spool, device, 1, 1, 0, OFFSET);
+	commit(k);
+}
+
+static void
+put_second_boot(struct kit *k, uint8_t spool, const char *device, uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last; i++) {
+		const struct put p = { .device = device,
+			.spool = spool,
+			.boot = 2,
+			.seq = i,
+			.from_ms = (int64_t)(i - first) * MINUTE,
+			.to_ms = (int64_t)(i - first + 1) * MINUTE };
+
+		assert_int_equal(put(k, &p), STORE_NEW);
+	}
+}
+
+/* The first is whole, the second has a hole and an hour that was thinned, the third restarts. */
+static void
+make_history(struct kit *k)
+{
+	const struct put thinned = { .device = devices[1],
+		.spool = 0xb,
+		.seq = 121,
+		.from_ms = 120 * MINUTE,
+		.to_ms = 180 * MINUTE,
+		.n_series = 1,
+		.thin_ms = 300000 };
+
+	for (uint8_t i = 0; i < 3; i++)
+		know_both(k, (uint8_t)(0xa + i), devices[i]);
+	put_minutes(k, devices[0], 0xa, 1, HOURS * 60);
+	put_minutes(k, devices[1], 0xb, 31, 80);
+	put_minutes(k, devices[1], 0xb, 100, 120);
+	assert_int_equal(put(k, &thinned), STORE_NEW);
+	put_minutes(k, devices[1], 0xb, 181, HOURS * 60);
+	put_minutes(k, devices[2], 0xc, 1, 95);
+	begin(k);
+	put_clock(k, 0xc, devices[2], 2, 2, 0, OFFSET + 97 * (int64_t)MINUTE + 1234);
+	commit(k);
+	put_second_boot(k, 0xc, devices[2], 96, HOURS * 60 - 10);
+}
+
+static void
+pass_until(struct kit *k, int64_t unix_ms)
+{
+	pass(k, unix_ms - k->clock.unix_ms);
+}
+
+/* ---- questions ----------------------------------------------------------------- */
+
+struct question {
+	const char *metric;
+	enum query_agg agg;
+	int64_t from, step; /* from: of the first hour's begin */
+};
+
+static const struct question questions[] = {
+	{ "m1", QUERY_AVG, 0, HOUR },
+	{ "m1", QUERY_AVG, 0, HOURS *(int64_t)HOUR },
+	{ "m1", QUERY_AVG, 0, 5 * MINUTE },
+	{ "m1", QUERY_AVG, 0, MINUTE },
+	{ "m1", QUERY_AVG, 17 * MINUTE + 5, 7 * MINUTE },
+	{ "m1", QUERY_MIN, 0, HOUR },
+	{ "m1", QUERY_MAX, 0, 5 * MINUTE },
+	{ "m1", QUERY_SUM, 25 * MINUTE, HOUR },
+	{ "m1", QUERY_TOTAL, 0, HOUR },
+	{ "m1", QUERY_TOTAL, 0, 10 * MINUTE },
+	{ "m1", QUERY_COUNT, 0, 5 * MINUTE },
+	{ "m1", QUERY_P50, 0, HOUR },
+	{ "m1", QUERY_P95, 0, HOURS *(int64_t)HOUR },
+	{ "m1", QUERY_P99, 0, 10 * MINUTE },
+	{ "m2", QUERY_INCREASE, 0, HOUR },
+	{ "m2", QUERY_INCREASE, 0, 5 * MINUTE },
+	{ "m2", QUERY_INCREASE, 65 * MINUTE, 20 * MINUTE },
+	{ "m2", QUERY_INCREASE, 61 * MINUTE + 1, HOUR },
+	{ "m2", QUERY_INCREASE, 0, HOURS *(int64_t)HOUR },
+	{ "m2", QUERY_MAX, 0, HOUR },
+	{ "m2", QUERY_COUNT, 0, MINUTE },
+};
+
+#define QUESTIONS (sizeof(questions) / sizeof(questions[0]))
+
+static struct query_result *
+ask(struct kit *k, const struct question *q)
+{
+	const struct query_filter f = { .by = QUERY_BY_DEVICE,
+		.agg = q->agg,
+		.from_unix_ms = OFFSET + q->from,
+		.to_unix_ms = OFFSET + HOURS * (int64_t)HOUR };
+	const struct query_grid g = { f.from_unix_ms, f.to_unix_ms, q->step, q->agg };
+	struct query_result *res;
+	struct query_store *store;
+	struct query_set *set;
+	struct bl_err err = { 0 };
+	size_t n;
+
+	must(query_store_open(&store, k->r, &k->clock.clock, &err), &err);
+	must(query_set_create(&set, &f, &err), &err);
+	must(query_store_series(store, q->metric, set, NULL, &n, &err), &err);
+	assert_int_equal(n, 3);
+	must(query_set_end(set, &err), &err);
+	must(query_run(&res, &g, set, query_store_source(store), NULL, &err), &err);
+	assert_int_equal(res->n_groups, 3);
+	query_set_free(set);
+	query_store_close(store);
+	return res;
+}
+
+static struct query_result **
+ask_all(struct kit *k)
+{
+	struct query_result **res = calloc(QUESTIONS, sizeof(struct query_result *));
+
+	assert_non_null(res);
+	for (size_t i = 0; i < QUESTIONS; i++)
+		res[i] = ask(k, &questions[i]);
+	return res;
+}
+
+static void
+answers_free(struct query_result **res)
+{
+	for (size_t i = 0; i < QUESTIONS; i++)
+		query_result_free(res[i]);
+	free(res);
+}
+
+static void
+compare(size_t question, const struct query_result *a, const struct query_result *b)
+{
+	const struct question *q = &questions[question];
+	const double least = query_agg_quantile(q->agg) > 0 ? 0.02 : 1e-12;
+
+	assert_int_equal(a->n_steps, b->n_steps);
+	for (size_t i = 0; i < a->n_groups * a->n_steps; i++) {
+		const struct query_cell *x = &a->cell[i], *y = &b->cell[i];
+		const bool same = isnan(x->value)
+				      ? isnan(y->value)
+				      : fabs(x->value - y->value) <= least * fabs(x->value) + 1e-9;
+
+		if (x->n != y->n || x->unknown != y->unknown || x->series != y->series || !same)
+			fail_msg("%s %s every %lld s, cell %zu: %.17g of %llu was %.17g of %llu",
+			    q->metric, query_agg_name(q->agg), (long long)(q->step / 1000), i,
+			    y->value, (unsigned long long)y->n, x->value, (unsigned long long)x->n);
+	}
+}
+
+/* Takes before. */
+static struct query_result **
+same_as(struct kit *k, struct query_result **before)
+{
+	struct query_result **now = ask_all(k);
+
+	for (size_t i = 0; i < QUESTIONS; i++)
+		compare(i, before[i], now[i]);
+	answers_free(before);
+	return now;
+}
+
+static uint64_t
+samples_in(struct query_result **res)
+{
+	return res[0]->n;
+}
+
+/* ---- tests ------------------------------------------------------------------------- */
+
+static void
+packing_changes_no_answer(void **state)
+{
+	struct kit *k = *state;
+	struct query_result **answers;
+
+	make_history(k);
+	answers = ask_all(k);
+	assert_int_equal(samples_in(answers), 6 * (300 + 50 + 21 + 60 + 120 + 95 + 195));
+	/* Two hours are closed, the others are not. */
+	pass_until(k, OFFSET + 2 * (int64_t)HOUR + 45 * MINUTE);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 2);
+	answers = same_as(k, answers);
+	/* All are, and no batch is left to read from. */
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	pass_round(k);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), HOURS);
+	assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 0);
+	assert_true(count(k, "SELECT count(*) FROM batch") <= 3);
+	answers_free(same_as(k, answers));
+}
+
+/* A device's hour with something late is read as samples until it is packed again. */
+static void
+what_comes_late_counts_at_once_and_once(void **state)
+{
+	struct kit *k = *state;
+	struct query_result **answers;
+	uint64_t n;
+
+	make_history(k);
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	answers = ask_all(k);
+	n = samples_in(answers);
+	answers_free(answers);
+	put_minutes(k, devices[1], 0xb, 81, 99); /* of two hours */
+	answers = ask_all(k);
+	assert_int_equal(samples_in(answers), n + 19 * 6);
+	pass(k, 31 * MINUTE);
+	settle(k);
+	pass_round(k);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_hidden"), 1);
+	assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 0);
+	answers_free(same_as(k, answers));
+}
+
+/* Levels that retention has taken make steps longer, and what is left still answers. */
+static void
+retention_makes_steps_longer(void **state)
+{
+	struct kit *k = *state;
+	const struct query_source *src;
+	struct query_result *raw, *rolled;
+	struct query_store *store;
+	struct query_kept kept;
+	struct bl_err err = { 0 };
+
+	make_history(k);
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	raw = ask(k, &questions[0]);
+	begin(k);
+	assert_int_equal(
+	    store_pack_forget(k->s, PARTS_RAW, OFFSET + 3 * (int64_t)HOUR, 100, &err), 0);
+	assert_int_equal(
+	    store_pack_forget(k->s, PARTS_M5, OFFSET + 2 * (int64_t)HOUR, 100, &err), 0);
+	commit(k);
+	must(query_store_open(&store, k->r, &k->clock.clock, &err), &err);
+	src = query_store_source(store);
+	must(src->kept(src->ctx, OFFSET, &kept, &err), &err);
+	assert_true(kept.from_unix_ms[QUERY_RAW] == OFFSET + 3 * (int64_t)HOUR);
+	assert_true(kept.from_unix_ms[QUERY_M5] == OFFSET + 2 * (int64_t)HOUR);
+	assert_true(kept.from_unix_ms[QUERY_H1] == INT64_MIN);
+	assert_true(kept.begin_unix_ms == OFFSET);
+	query_store_close(store);
+	rolled = ask(k, &questions[0]); /* by the hour: nothing is missed */
+	compare(0, raw, rolled);
+	query_result_free(raw);
+	query_result_free(rolled);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(packing_changes_no_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_comes_late_counts_at_once_and_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(retention_makes_steps_longer, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);
+}
