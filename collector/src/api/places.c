@@ -127,7 +127,7 @@ static int
 renew_locked(struct api_req *r, struct bl_err *err)
 {
 	struct api_places_cache *c = &r->api->places;
-	struct api_places *p;
+	struct api_places *p = NULL;
 	int rc;
 
 	/* A state of the database from after the change that was told. */
