@@ -1,0 +1,99 @@
+"""Ours beside VictoriaMetrics in one run on the same samples: CPU from the wire into a durable store, and bytes.
+
+Ours is the straight path (`bench_store`): batches of a minute, ingest with synchronous=FULL, and the compactor until
+everything is in parts. Theirs takes the same samples as Influx lines in arrival order, 4 MB a post; its CPU time is
+the server's alone, up to a flush after the last post, without the merge that is asked for before its files are
+measured. Ours runs before and after theirs, and the mean of both counts: other work on the machine is then in both.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from support.builds import program
+from vm_server import VictoriaMetrics, say
+
+SEED = 1
+BEGIN_UNIX_MS = 1790002800000  # a whole hour, in the past
+TIMES = os.environ.get("BL_PERF_VM_TIMES", "regular")  # or jitter: the same samples, 0 to 20 ms late
+# (agents, hours) of a data set; the names of its figures.
+SETS = {
+    "": (int(os.environ.get("BL_PERF_VM_AGENTS", "1000")), 1),
+    "24h_": (100, int(os.environ.get("BL_PERF_VM_HOURS", "24"))),
+}
+FIGURES = {}
+for prefix in SETS:
+    FIGURES |= {f"ingest_{prefix}ratio_vm": "ratio", f"store_{prefix}ratio_vm": "ratio",
+                f"store_{prefix}bytes_per_sample": "B", f"store_{prefix}rollup_bytes_per_sample": "B"}
+
+
+def lines(agents, hours):
+    return subprocess.Popen(
+        [program("mix_lines"), str(SEED), str(agents), str(hours * 360), str(BEGIN_UNIX_MS), TIMES],
+        stdout=subprocess.PIPE)
+
+
+def ours(folder, agents, hours):
+    """What bench_store prints, by name."""
+    done = subprocess.run(
+        [program("bench_store"), folder, str(SEED), str(agents), str(hours), str(BEGIN_UNIX_MS), TIMES],
+        capture_output=True, text=True)
+    if done.returncode != 0:
+        say(f"bench_store failed:\n{done.stderr[-2000:]}")
+        return None
+    print(done.stdout, file=sys.stderr, flush=True)
+    found = {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.eE+-]+) ", done.stdout, re.M)}
+    found["bytes"] = found["store_raw_bytes"] + found["store_database_bytes"]
+    found["rollup_bytes"] = found["bytes"] + found["store_5min_bytes"] + found["store_1h_bytes"]
+    found["rate"] = found["store_samples"] / found["store_cpu_s"]
+    return found
+
+
+def theirs(folder, agents, hours):
+    samples = agents * hours * 36000
+    with VictoriaMetrics(folder) as server:
+        before = server.cpu_s()
+        source = lines(agents, hours)
+        text = server.feed(source.stdout)
+        if source.wait() != 0:
+            raise RuntimeError("mix_lines failed")
+        server.flush()
+        fed = server.cpu_s()
+        server.settle()
+        merged = server.cpu_s()
+        if server.rows() != samples:
+            raise RuntimeError(f"victoria-metrics has {server.rows():.0f} of {samples} samples")
+        found = {"rate": samples / (fed - before), "bytes": server.bytes() / samples}
+        say(f"VictoriaMetrics: {found['rate']:,.0f} samples/CPU s ({samples / (merged - before):,.0f} with the merge), "
+            f"{found['bytes']:.3f} B/sample, {text / samples:.1f} B of text")
+        return found
+
+
+def compare(prefix, agents, hours):
+    say(f"{agents} agents x 100 series x {hours} h, {TIMES} times, beside VictoriaMetrics")
+    runs = []
+    for which in ("ours", "theirs", "ours"):
+        with tempfile.TemporaryDirectory(prefix="bl-perf-", dir=os.environ.get("BL_PERF_DIR")) as folder:
+            one = (ours if which == "ours" else theirs)(folder, agents, hours)
+        if one is None:
+            return {}
+        runs.append(one)
+    first, vm, last = runs
+    rate = 2 / (1 / first["rate"] + 1 / last["rate"])
+    say(f"ours: {first['rate']:,.0f} and {last['rate']:,.0f} samples/CPU s, compaction included")
+    return {f"ingest_{prefix}ratio_vm": rate / vm["rate"],
+            f"store_{prefix}ratio_vm": last["bytes"] / vm["bytes"],
+            f"store_{prefix}bytes_per_sample": last["bytes"],
+            f"store_{prefix}rollup_bytes_per_sample": last["rollup_bytes"]}
+
+
+def measure(names):
+    values = {}
+    for prefix, (agents, hours) in SETS.items():
+        mine = {f"ingest_{prefix}ratio_vm", f"store_{prefix}ratio_vm", f"store_{prefix}bytes_per_sample",
+                f"store_{prefix}rollup_bytes_per_sample"}
+        if mine.intersection(names):
+            values |= compare(prefix, agents, hours)
+    return values
