@@ -135,6 +135,22 @@ values_alone(const struct device *d, unsigned devices)
 	return t0 / ((double)devices * SERIES * TICKS);
 }
 
+/* A line of /proc/self/status in MiB. */
+static double
+status_mib(const char *key)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	double kib = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			kib = strtod(line + strlen(key), NULL);
+	if (f != NULL)
+		(void)fclose(f);
+	return kib / 1024;
+}
+
 static void
 init_out(struct bl_buf out[CHUNK_LEVELS])
 {
@@ -293,6 +309,7 @@ main(int argc, char **argv)
 	struct chunk_enc *e = chunk_enc_create(HOUR);
 	struct bl_buf out[CHUNK_LEVELS];
 	struct figures f;
+	double resident;
 
 	sketch = bl_sketch_create();
 	if (d == NULL || e == NULL || sketch == NULL)
@@ -302,6 +319,12 @@ main(int argc, char **argv)
 		make_hour(&d[i], i, HOUR);
 	}
 	init_out(out);
+	resident = status_mib("VmRSS:");
+	write_part(e, d, devices, NULL, out, &f);
+	(void)printf("part_memory %.1f MiB for %.1f MiB of part\n", status_mib("VmHWM:") - resident,
+	    (f.bytes[CHUNK_RAW] + f.bytes[CHUNK_M5] + f.bytes[CHUNK_H1]) / 0x1p20);
+	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
+		bl_buf_reset(&out[l]);
 	for (unsigned k = 0; k < SERIES; k++) {
 		if (k > 0 && strcmp(mix_series(k)->group, mix_series(k - 1)->group) == 0)
 			continue;

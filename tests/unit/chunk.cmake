@@ -1,6 +1,8 @@
 # The part format: regions written and read, by a model and by hostile bytes.
-bl_unit_test(test_chunk NOMEM LINK collector_chunk collector_store perf_mix m
-  SOURCES unit/chunk_kit.c)
+bl_unit_test(test_chunk LINK collector_chunk collector_store m
+  SOURCES unit/chunk_kit.c unit/chunk_part.c)
+bl_unit_test(test_chunk_limits NOMEM LINK collector_chunk perf_mix m
+  SOURCES unit/chunk_kit.c unit/chunk_part.c)
 # Checksums that always hold: what stands behind them must hold, too.
 bl_unit_test(test_chunk_hostile LINK collector_chunk ZLIB::ZLIB m SOURCES unit/chunk_kit.c)
 target_link_options(test_chunk_hostile PRIVATE -Wl,--wrap=chunk_span_ok)
