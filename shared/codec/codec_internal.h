@@ -103,6 +103,9 @@ struct codec_code {
  * name a k that differs from last_k is in it, unless that is CODEC_K_ANY.
  */
 struct codec_code codec_code_choose(const uint64_t *u, size_t n, unsigned last_k, uint64_t *bits);
+/* The same by what the mean makes likely, and the code that was taken before. */
+struct codec_code codec_code_quick(
+    const uint64_t *u, size_t n, unsigned last_k, bool expg_likely, uint64_t *bits);
 void codec_code_put(struct bits_w *out, struct codec_code code, const uint64_t *u, size_t n);
 /* Moves r from the unary parts behind n residuals; *rest_at is where the rests begin. */
 bool codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at);

@@ -14,6 +14,7 @@
 #include "branchline/batch.h"
 #include "branchline/message.h"
 #include "branchline/report.h"
+#include "branchline/seq.h"
 #include "nomem.h"
 
 /* Everything that a batch can hold.  The first code that is not BL_OK. */
@@ -156,6 +157,50 @@ messages_survive_each_failed_allocation(void **state)
 	assert_true(n > 5);
 }
 
+/* Long ones: only those ask for memory of their own. */
+static int
+encode_sequences(struct bl_buf *out)
+{
+	static int64_t i[1000], ms[1000];
+	static double d[1000];
+	struct bl_seq s = { .i = i, .d = d, .n = 1000, .integers = true };
+	int rc;
+
+	for (int k = 0; k < 1000; k++) {
+		i[k] = (int64_t)k * k;
+		d[k] = 1.0 / (k + 1);
+		ms[k] = 10 * i[k];
+	}
+	if ((rc = bl_seq_put(out, &s, BL_EFFORT_QUICK, NULL)) != BL_OK)
+		return rc;
+	s.integers = false;
+	if ((rc = bl_seq_put(out, &s, BL_EFFORT_FULL, NULL)) != BL_OK)
+		return rc;
+	return bl_times_put(out, 0, ms, 1000, NULL);
+}
+
+static void
+sequences_survive_each_failed_allocation(void **state)
+{
+	unsigned n = 0;
+	bool failed;
+
+	(void)state;
+	do {
+		struct bl_buf out;
+		int rc;
+
+		bl_buf_init(&out, 1u << 20);
+		nomem_arm(++n);
+		rc = encode_sequences(&out);
+		failed = nomem_disarm();
+		assert_int_equal(rc, failed ? BL_ENOMEM : BL_OK);
+		assert_false(out.failed);
+		bl_buf_free(&out);
+	} while (failed);
+	assert_true(n > 5);
+}
+
 int
 main(void)
 {
@@ -163,6 +208,7 @@ main(void)
 		cmocka_unit_test(batches_survive_each_failed_allocation),
 		cmocka_unit_test(decoding_survives_each_failed_allocation),
 		cmocka_unit_test(messages_survive_each_failed_allocation),
+		cmocka_unit_test(sequences_survive_each_failed_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
