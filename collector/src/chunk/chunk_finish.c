@@ -176,24 +176,44 @@ entry_flags(const struct enc_column *c, unsigned level)
 	return flags;
 }
 
+/* Which time column or shape; one beyond the shapes: it is not in the index. */
+static uint32_t
+reference(const struct finish *f, const struct enc_column *c, unsigned level)
+{
+	const struct shape_refs *s = &f->shapes[level == CHUNK_H1];
+	uint32_t ref;
+
+	if (level == CHUNK_RAW)
+		return c->times;
+	ref = s->ref[c->shape[level - 1]];
+	return ref < s->n ? ref : s->n;
+}
+
+/* A shape that is not in the index stands in the entry. */
+static void
+put_shape(struct finish *f, const struct enc_column *c, unsigned level, uint32_t ref)
+{
+	const struct chunk_intern *t = &f->e->shape[level - 1];
+	const struct chunk_item *m = &t->item[c->shape[level - 1]];
+
+	if (ref == f->shapes[level - 1].n)
+		bl_buf_bytes(&f->blocks, t->bytes.data + m->at, m->len);
+}
+
 static void
 put_entry(struct finish *f, const struct enc_column *c, unsigned level, struct entry_state *st)
 {
 	const uint32_t source = f->source_rank[c->source], ahead = source - st->source;
 	const int64_t step = (int64_t)((uint64_t)c->series - (uint64_t)st->series);
-	const struct shape_refs *shapes = level == CHUNK_RAW ? NULL : &f->shapes[level - 1];
-	const struct chunk_intern *t = level == CHUNK_RAW ? NULL : &f->e->shape[level - 1];
-	const uint32_t shape = level == CHUNK_RAW ? 0 : c->shape[level - 1];
-	uint32_t ref = level == CHUNK_RAW ? c->times : shapes->ref[shape];
+	const uint32_t ref = reference(f, c, level);
+	const struct chunk_piece *body = &c->piece[level];
 	struct bl_buf *out = &f->blocks;
 	uint8_t flags = entry_flags(c, level);
 
-	if (shapes != NULL && ref > shapes->n)
-		ref = shapes->n;
 	flags |= (uint8_t)(ahead > 1 ? COL_STEP_STATED : ahead);
 	flags |= step != st->step[ahead > 0] ? COL_SERIES : 0;
 	flags |= c->interval_ms != st->interval_ms ? COL_INTERVAL : 0;
-	flags |= ref != 0 || (shapes != NULL && shapes->n == 0) ? COL_REF : 0;
+	flags |= ref != 0 || (level != CHUNK_RAW && f->shapes[level - 1].n == 0) ? COL_REF : 0;
 	bl_buf_u8(out, flags);
 	if (ahead > 1)
 		bl_buf_varint(out, ahead);
@@ -203,12 +223,13 @@ put_entry(struct finish *f, const struct enc_column *c, unsigned level, struct e
 		bl_buf_varint(out, c->interval_ms);
 	if ((flags & COL_REF) != 0)
 		bl_buf_varint(out, ref);
-	if (shapes != NULL && ref == shapes->n)
-		bl_buf_bytes(out, t->bytes.data + t->item[shape].at, t->item[shape].len);
-	if (level != CHUNK_RAW && (flags & COL_UNKNOWN) != 0)
-		bl_buf_varint(out, c->edge);
-	bl_buf_varint(out, c->piece[level].len);
-	bl_buf_bytes(out, f->e->level[level].data + c->piece[level].at, c->piece[level].len);
+	if (level != CHUNK_RAW) {
+		put_shape(f, c, level, ref);
+		if ((flags & COL_UNKNOWN) != 0)
+			bl_buf_varint(out, c->edge);
+	}
+	bl_buf_varint(out, body->len);
+	bl_buf_bytes(out, f->e->level[level].data + body->at, body->len);
 	st->source = source;
 	st->series = c->series;
 	st->step[ahead > 0] = step;

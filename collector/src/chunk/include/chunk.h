@@ -253,7 +253,7 @@ int chunk_block_next(struct chunk_block_it *it, struct chunk_column *c, struct b
 /*
  * Time column k of a source; bytes: what chunk_source.times says.  unix_ms has room for as many as
  * chunk_times_n says, which is also the n of the columns that go by it.  runs (may be NULL) is
- * filled up to size; *n_runs is how many there are, also when that is more than size.
+ * filled up to size; *n_runs (may be NULL) is how many there are, also when that is more than size.
  */
 uint32_t chunk_times_n(const struct chunk_index *ix, uint32_t source, uint32_t k);
 int chunk_times_get(const struct chunk_index *ix, uint32_t source, uint32_t k, const void *bytes,
@@ -276,8 +276,8 @@ chunk_has_thin(const struct chunk_column *c)
 	return (c->flags & 0x80) != 0;
 }
 /*
- * The known samples of a raw column (c->n entries of room) and what is unknown (c->n entries; may
- * be NULL when chunk_has_unknown says false).  BL_ECORRUPT.
+ * The known samples of a raw column (both arrays of out have room for c->n) and what is unknown
+ * (c->n entries; may be NULL when chunk_has_unknown says false).  BL_ECORRUPT.
  */
 int chunk_raw_seq(
     const struct chunk_column *c, struct bl_seq *out, uint8_t *unknown, struct bl_err *err);
