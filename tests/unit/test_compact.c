@@ -351,6 +351,157 @@ parts_end_at_their_size_and_go_on_with_the_next_device(void **state)
 	free(before);
 }
 
+static void
+many_small_parts_of_an_hour_become_one(void **state)
+{
+	static const char *const all[] = { "kiosk-1", "kiosk-2", "till-3", "till-4" };
+	struct kit *k = *state;
+	char *before, *after, *parts;
+
+	pass(k, HOUR + 15 * MINUTE);
+	for (uint8_t i = 0; i < 4; i++) {
+		know(k, (uint8_t)(0xa + i), all[i]);
+		put_minutes(k, all[i], (uint8_t)(0xa + i), 1, 60);
+		pass(k, 31 * MINUTE);
+		settle(k);
+	}
+	before = everything(k, all, 4);
+	/* What is still coming is waited for. */
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 4);
+	pass(k, 32 * MINUTE);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 1);
+	assert_int_equal(count(k, "SELECT devices FROM part"), 4);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_hidden"), 0);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_device"), 4);
+	/* What batches each device's hour has taken in is as before. */
+	assert_int_equal(count(k, "SELECT count(DISTINCT batch_upto) FROM part_device"), 4);
+	after = everything(k, all, 4);
+	parts = in_parts(k);
+	assert_string_equal(after, before);
+	assert_string_equal(parts, before);
+	/* Their bytes stay for those who read them, and go then. */
+	assert_true(count(k, "SELECT count(*) FROM part_dead") >= 12);
+	pass(k, 12 * (int64_t)HOUR);
+	settle(k);
+	assert_true(count(k, "SELECT count(*) FROM part_dead") >= 12);
+	pass(k, 13 * (int64_t)HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_dead"), 0);
+	free(before);
+	free(after);
+	free(parts);
+}
+
+/* ---- retention ---- */
+
+#define DAY (24 * (int64_t)HOUR)
+
+struct files {
+	unsigned n[PARTS_LEVELS];
+};
+
+static bool
+count_file(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
+{
+	struct files *f = ctx;
+
+	(void)hour;
+	(void)bytes;
+	(void)blocks;
+	f->n[level]++;
+	return true;
+}
+
+static struct files
+files(struct kit *k)
+{
+	struct files f = { { 0 } };
+	struct bl_err err = { 0 };
+
+	must(parts_files(k->parts, count_file, &f, &err), &err);
+	return f;
+}
+
+static void
+levels_go_one_after_the_other_with_their_files(void **state)
+{
+	static const struct {
+		int64_t days;
+		int64_t raw, m5, h1, batches; /* what is left then */
+	} step[] = {
+		{ 1, 1, 1, 1, 1 },
+		{ 4, 0, 1, 1, 1 },
+		{ 12, 0, 0, 1, 0 },
+		{ 80, 0, 0, 0, 0 },
+	};
+	const struct put late = { .device = devices[1],
+		.spool = 0xb,
+		.seq = 1,
+		.from_ms = 5 * MINUTE,
+		.to_ms = 10 * MINUTE };
+	struct put newest = { .device = devices[2], .spool = 0xc, .n_series = NOTHING };
+	struct put p = { .device = devices[0],
+		.spool = 0xa,
+		.seq = 61,
+		.from_ms = HOUR,
+		.to_ms = HOUR + MINUTE,
+		.event = true };
+	struct kit *k = *state;
+	int64_t day = 0;
+
+	kit_stop(k);
+	k->opts.retention = (struct compact_retention){ 2 * DAY, 10 * DAY, 40 * DAY, 10 * DAY };
+	kit_start(k);
+	know(k, 0xa, devices[0]);
+	know(k, 0xb, devices[1]);
+	know(k, 0xc, devices[2]);
+	put_minutes(k, devices[0], 0xa, 1, 60);
+	assert_int_equal(put(k, &p), STORE_NEW);
+	for (size_t i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
+		/* Something newer, so that the last one is not the newest. */
+		newest.seq = i + 1;
+		newest.from_ms = step[i].days * DAY;
+		newest.to_ms = newest.from_ms + MINUTE;
+		pass(k, (step[i].days - day) * DAY);
+		day = step[i].days;
+		assert_int_equal(put(k, &newest), STORE_NEW);
+		for (int j = 0; j < 3; j++) {
+			settle(k);
+			pass(k, 2 * HOUR);
+		}
+		k->clock.unix_ms -= 6 * HOUR;
+		assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"
+					  " AND hour_unix_ms = 1699999200000"),
+		    step[i].raw);
+		assert_int_equal(count(k, "SELECT count(*) FROM part WHERE m5_bytes > 0"
+					  " AND hour_unix_ms = 1699999200000"),
+		    step[i].m5);
+		assert_int_equal(
+		    count(k, "SELECT count(*) FROM part WHERE hour_unix_ms = 1699999200000"),
+		    step[i].h1);
+		assert_int_equal(count(k, "SELECT count(*) FROM part_device WHERE device_id = 1"
+					  " AND hour_unix_ms = 1699999200000"),
+		    step[i].h1);
+		assert_int_equal(files(k).n[PARTS_RAW], step[i].raw);
+		assert_int_equal(files(k).n[PARTS_M5], step[i].m5);
+		assert_int_equal(files(k).n[PARTS_H1], step[i].h1);
+		assert_int_equal(
+		    count(k, "SELECT count(*) FROM batch WHERE n_events > 0"), step[i].batches);
+		/* Another device's data of that hour, when its samples are too old to be kept. */
+		if (i == 1) {
+			assert_int_equal(put(k, &late), STORE_NEW);
+			pass(k, HOUR);
+			settle(k);
+			assert_int_equal(
+			    count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 0);
+			assert_int_equal(
+			    count(k, "SELECT count(*) FROM part WHERE m5_bytes > 0"), 2);
+			k->clock.unix_ms -= HOUR;
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -372,6 +523,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(two_spools_of_one_boot_are_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    parts_end_at_their_size_and_go_on_with_the_next_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    many_small_parts_of_an_hour_become_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    levels_go_one_after_the_other_with_their_files, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("compact", tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "branchline/log.h"
 
 #define ROUND_EVERY_MS 30000 /* what is due is looked at again, when nothing was */
+#define UNUSED_MS      (3 * 60 * 60 * (int64_t)1000)
 #define CLEAN_MIN      100u
 #define CLEAN_MAX      20000u
 #define SLICE_MS       20 /* what the writer is kept by a slice of cleaning, about */
@@ -226,6 +227,9 @@ pack_round(struct compact *c, struct bl_err *err)
 		return rc;
 	if ((rc = compact_pack_next(c, err)) != 0)
 		return rc;
+	/* Nothing is due. */
+	if ((rc = compact_rewrite(c, err)) != 0)
+		return rc < 0 ? rc : (rc = compact_sweep(c, err)) < 0 ? rc : 1;
 	end_round(c);
 	return 0;
 }
@@ -298,7 +302,11 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 		c->opts.part_bytes = COMPACT_PART_BYTES;
 	if (c->opts.part_devices == 0)
 		c->opts.part_devices = COMPACT_PART_DEVICES;
+	if (c->opts.unused_ms == 0)
+		c->opts.unused_ms = UNUSED_MS;
 	c->clean_rows = 1000;
+	c->free_since_mono_ms = INT64_MIN;
+	c->worn_in_vain = STORE_TIME_NONE;
 	c->status.ok = true;
 	c->hid_some = true;
 	(void)pthread_mutex_init(&c->lock, NULL); /* neither can fail with these arguments */

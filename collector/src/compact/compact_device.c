@@ -175,8 +175,8 @@ visit_batch(void *ctx, const struct store_pack_batch *b)
 	return rc >= 0 || stop(v, rc);
 }
 
-static int
-boot_of(void *ctx, int64_t boot, struct bl_id *out, struct bl_err *err)
+int
+compact_boot_of(void *ctx, int64_t boot, struct bl_id *out, struct bl_err *err)
 {
 	struct compact *c = ctx;
 
@@ -199,7 +199,7 @@ join_old(struct compact *c, const struct store_packed_hour *old, struct bl_err *
 		    "data came after the samples of its hour were deleted by their age; they stay"
 		    " as they came");
 	c->pack.late++;
-	return gather_part(&c->gather, &c->old, c->opts.parts, &c->dicts, &part, err);
+	return gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, &part, err);
 }
 
 /* Reads what is due of the device.  later: not in this round. */
@@ -288,7 +288,7 @@ compact_pack_device(
 		goto done;
 	rc = gather_device(c, due, n, store_packed_at(&hours, due->hour_unix_ms), &d, &later, err);
 	if (rc >= 0 && !later && d.in_part) {
-		rc = gather_emit(&c->gather, c->enc, boot_of, c, &columns, err);
+		rc = gather_emit(&c->gather, c->enc, compact_boot_of, c, &columns, err);
 		*anew = rc < 0 && rc != BL_ENOMEM;
 	}
 	if (rc < 0 || later) {

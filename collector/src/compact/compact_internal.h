@@ -148,16 +148,29 @@ int gather_batch(
 
 /* ---- compact_old.c ---- */
 
-/* The raw region of the part that was read last. */
+/* The raw region of the part that was read last, and what its numbers are here. */
 struct old_part {
 	int64_t part;
 	uint8_t *bytes;
 	struct chunk_index *index;
+	int64_t space; /* 0: they are this store's */
+	struct old_alias {
+		struct old_pair {
+			int64_t old, new;
+		} * p; /* ascending by old */
+		size_t n, size;
+		bool failed;
+	} alias[3];
 };
 void old_part_free(struct old_part *o);
-/* What a part has of the device's hour.  BL_ECORRUPT, BL_ENOTFOUND: its file. */
-int gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct dicts *names,
+/* BL_ECORRUPT, BL_ENOTFOUND: its file. */
+int old_part_load(struct old_part *o, struct parts *parts, struct store_read *r,
     const struct store_part *p, struct bl_err *err);
+/* This store's number of a device of the part; INT64_MIN: it has none. */
+int64_t old_part_device(const struct old_part *o, int64_t device);
+/* What a part has of the device's hour. */
+int gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct store_read *r,
+    struct dicts *names, const struct store_part *p, struct bl_err *err);
 
 /* ---- compact_emit.c ---- */
 
@@ -186,7 +199,7 @@ int gather_merge(struct gather *g, const struct series *s, gather_boot_fn boot, 
 /* ---- compact_pack.c: one hour of some devices ---- */
 
 struct device_at {
-	int64_t device_id;
+	int64_t device_id, batch_upto;
 	bool in_part, vacated;
 	size_t due, n_due, seq, n_seqs, mark, n_marks;
 };
@@ -224,7 +237,10 @@ struct compact {
 		bool there;
 		int64_t hour_unix_ms, offset; /* what is behind it is the failed pack's */
 	} tail[PARTS_LEVELS];
-	int64_t look_mono_ms;   /* when the figures are taken next */
+	int64_t look_mono_ms; /* when the figures are taken next */
+	/* Pages of the database: the fewest that were unused since then. */
+	int64_t free_least, free_since_mono_ms;
+	int64_t worn_in_vain;   /* an hour whose parts could not be written anew */
 	int64_t retain_mono_ms; /* when retention is looked at next */
 	unsigned clean_rows;    /* of one slice: learns */
 	int64_t last_write_ms;  /* that the writer was kept */
@@ -253,6 +269,15 @@ int compact_pack_next(struct compact *c, struct bl_err *err);
 int compact_tidy(struct compact *c, struct bl_err *err);
 /* Retention and what is dead: 1: did something; 0. */
 int compact_retain(struct compact *c, struct bl_err *err);
+/* Rows of parts of which everything lies elsewhere by now. */
+int compact_sweep(struct compact *c, struct bl_err *err);
+/* Writes an hour of worn parts anew.  1: did; 0: there is none. */
+int compact_rewrite(struct compact *c, struct bl_err *err);
+/* Begins a part; finishes it: files, then its row.  1: it is true now; 0: nothing was in it. */
+void compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_t moved_upto);
+int compact_install(struct compact *c, struct bl_err *err);
+bool compact_is_full(const struct compact *c);
+int compact_boot_of(void *ctx, int64_t boot, struct bl_id *out, struct bl_err *err);
 /* Times the writer. */
 int compact_write(struct compact *c, compact_write_fn fn, void *arg, struct bl_err *err);
 

@@ -23,6 +23,8 @@ old_part_free(struct old_part *o)
 {
 	chunk_index_free(o->index);
 	free(o->bytes);
+	for (int i = 0; i < 3; i++)
+		free(o->alias[i].p);
 	memset(o, 0, sizeof(*o));
 }
 
@@ -32,6 +34,73 @@ no_memory(struct bl_err *err)
 	return bl_fail(err, BL_ENOMEM, "compact: out of memory");
 }
 
+/* ---- numbers ---- */
+
+static bool
+take_alias(void *ctx, int64_t old_id, int64_t new_id)
+{
+	struct old_alias *a = ctx;
+
+	a->failed = !gather_grow(&a->p, a->n, &a->size, sizeof(*a->p));
+	if (!a->failed)
+		a->p[a->n++] = (struct old_pair){ old_id, new_id };
+	return !a->failed;
+}
+
+static int
+load_aliases(struct old_part *o, struct store_read *r, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (int i = 0; i < 3 && o->space != 0 && rc >= 0; i++) {
+		rc = store_read_alias(
+		    r, o->space, (enum store_alias)(i + 1), take_alias, &o->alias[i], err);
+		if (o->alias[i].failed)
+			rc = no_memory(err);
+	}
+	return rc;
+}
+
+/* INT64_MIN: it has none. */
+static int64_t
+alias_of(const struct old_part *o, enum store_alias kind, int64_t id)
+{
+	const struct old_alias *a = &o->alias[kind - 1];
+	size_t lo = 0, hi = a->n;
+
+	if (o->space == 0)
+		return id;
+	while (lo < hi) {
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (a->p[mid].old < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < a->n && a->p[lo].old == id ? a->p[lo].new : INT64_MIN;
+}
+
+int64_t
+old_part_device(const struct old_part *o, int64_t device)
+{
+	return alias_of(o, STORE_ALIAS_DEVICE, device);
+}
+
+/* The part's number of a device of this store. */
+static int64_t
+device_in(const struct old_part *o, int64_t device)
+{
+	const struct old_alias *a = &o->alias[STORE_ALIAS_DEVICE - 1];
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->p[i].new == device)
+			return a->p[i].old;
+	return o->space == 0 ? device : INT64_MIN;
+}
+
+/* ---- the region ---- */
+
 static int
 load(struct old_part *o, struct parts *parts, const struct store_part *p, struct bl_err *err)
 {
@@ -40,9 +109,6 @@ load(struct old_part *o, struct parts *parts, const struct store_part *p, struct
 	struct chunk_head head;
 	int rc;
 
-	if (o->part == p->id)
-		return BL_OK;
-	old_part_free(o);
 	if (g.bytes < (int64_t)CHUNK_HEAD_BYTES || g.bytes > (int64_t)CHUNK_REGION_MAX)
 		return bl_fail(
 		    err, BL_ECORRUPT, "part %lld: an impossible length", (long long)p->id);
@@ -56,8 +122,23 @@ load(struct old_part *o, struct parts *parts, const struct store_part *p, struct
 	    head.index.len > g.bytes - head.index.offset)
 		return bl_fail(err, BL_ECORRUPT, "part %lld: there is another one in its place",
 		    (long long)p->id);
-	if ((rc = chunk_index_parse(&o->index, &head, o->bytes + head.index.offset, err)) < 0)
+	return chunk_index_parse(&o->index, &head, o->bytes + head.index.offset, err);
+}
+
+int
+old_part_load(struct old_part *o, struct parts *parts, struct store_read *r,
+    const struct store_part *p, struct bl_err *err)
+{
+	int rc;
+
+	if (o->part == p->id)
+		return BL_OK;
+	old_part_free(o);
+	o->space = p->space;
+	if ((rc = load(o, parts, p, err)) < 0 || (rc = load_aliases(o, r, err)) < 0) {
+		old_part_free(o);
 		return rc;
+	}
 	o->part = p->id;
 	return BL_OK;
 }
@@ -75,6 +156,12 @@ static int
 outside(struct bl_err *err)
 {
 	return bl_fail(err, BL_ECORRUPT, "a part's index leads out of it");
+}
+
+static int
+unnamed(struct bl_err *err)
+{
+	return bl_fail(err, BL_ECORRUPT, "a part has a number that nothing is known of");
 }
 
 /* ---- times ---- */
@@ -100,6 +187,10 @@ decode_times(struct take *t, uint32_t k, struct times *x, struct bl_err *err)
 	if ((rc = chunk_times_more(t->o->index, t->source, k, bytes, x->unix_ms, x->run, x->n_runs,
 		 &x->n_runs, err)) < 0)
 		return rc;
+	for (uint32_t i = 0; i < x->n_runs; i++)
+		if ((x->run[i].boot = alias_of(t->o, STORE_ALIAS_BOOT, x->run[i].boot)) ==
+		    INT64_MIN)
+			return unnamed(err);
 	for (uint32_t i = 1; i < n; i++)
 		x->ascends = x->ascends && x->unix_ms[i] > x->unix_ms[i - 1];
 	return BL_OK;
@@ -145,7 +236,7 @@ static int
 take_column(struct take *t, const struct chunk_column *c, struct bl_str metric, struct bl_err *err)
 {
 	struct gather *g = t->g;
-	const struct series like = { .id = c->series,
+	const struct series like = { .id = alias_of(t->o, STORE_ALIAS_SERIES, c->series),
 		.metric = dicts_intern(t->names, metric.p, metric.len),
 		.kind = c->kind,
 		.stream = t->src.stream,
@@ -154,6 +245,8 @@ take_column(struct take *t, const struct chunk_column *c, struct bl_str metric, 
 	uint32_t series;
 	int rc;
 
+	if (like.id == INT64_MIN)
+		return unnamed(err);
 	if (like.metric == NULL || (series = gather_series(g, &like)) == NONE)
 		return no_memory(err);
 	if ((rc = times_of(t, c->times, &p.times, err)) < 0)
@@ -226,23 +319,23 @@ take_source(struct take *t, struct bl_err *err)
 }
 
 int
-gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct dicts *names,
-    const struct store_part *p, struct bl_err *err)
+gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct store_read *r,
+    struct dicts *names, const struct store_part *p, struct bl_err *err)
 {
 	struct take t = { .g = g, .o = o, .names = names };
+	int64_t device;
 	int rc;
 
-	if ((rc = load(o, parts, p, err)) < 0) {
-		old_part_free(o);
+	if ((rc = old_part_load(o, parts, r, p, err)) < 0)
 		return rc;
-	}
+	if ((device = device_in(o, g->device_id)) == INT64_MIN)
+		return unnamed(err);
 	for (int i = 1; i <= BL_STREAMS && rc >= 0; i++) {
-		const int64_t at_source =
-		    chunk_source_find(o->index, g->device_id, (enum bl_stream)i);
+		const int64_t source = chunk_source_find(o->index, device, (enum bl_stream)i);
 
-		if (at_source < 0)
+		if (source < 0)
 			continue;
-		t.source = (uint32_t)at_source;
+		t.source = (uint32_t)source;
 		rc = take_source(&t, err);
 	}
 	return rc < 0 ? rc : BL_OK;

@@ -43,8 +43,8 @@ read_dues(struct compact *c, struct dues *l, struct bl_err *err)
 	return l->failed ? bl_fail(err, BL_ENOMEM, "compact: out of memory") : rc;
 }
 
-static bool
-is_full(const struct compact *c)
+bool
+compact_is_full(const struct compact *c)
 {
 	return c->pack.n_devices >= c->opts.part_devices ||
 	       chunk_enc_bytes(c->enc) >= c->opts.part_bytes;
@@ -57,7 +57,7 @@ pack_some(struct compact *c, const struct dues *l, bool *anew, struct bl_err *er
 	size_t i = 0, end;
 	int rc;
 
-	for (; i < l->n && !is_full(c) && !*anew; i = end) {
+	for (; i < l->n && !compact_is_full(c) && !*anew; i = end) {
 		for (end = i + 1; end < l->n && l->d[end].device_id == l->d[i].device_id;)
 			end++;
 		/* One that the slice cuts is whole in the next one. */
@@ -73,18 +73,17 @@ pack_some(struct compact *c, const struct dues *l, bool *anew, struct bl_err *er
 	return BL_OK;
 }
 
-static void
-begin_pack(struct compact *c, int64_t hour, const struct store_log_head *head)
+void
+compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_t moved_upto)
 {
 	struct pack *p = &c->pack;
-	const int64_t passed = c->opts.passed != NULL ? c->opts.passed(c->opts.ctx) : INT64_MAX;
 
-	p->hour_unix_ms = hour;
-	p->upto = head->batch_id < passed ? head->batch_id : passed;
-	p->moved_upto = head->moved_id;
+	p->hour_unix_ms = hour_unix_ms;
+	p->upto = upto;
+	p->moved_upto = moved_upto;
 	p->n_due = p->n_seqs = p->n_marks = p->n_devices = 0;
 	p->late = 0;
-	chunk_enc_reset(c->enc, hour);
+	chunk_enc_reset(c->enc, hour_unix_ms);
 }
 
 struct installing {
@@ -161,8 +160,8 @@ note_pack(struct compact *c, const struct store_pack *out, const struct store_pa
 	c->hid_some = c->hid_some || c->pack.late > 0 || sum->left_out > 0;
 }
 
-static int
-install(struct compact *c, struct bl_err *err)
+int
+compact_install(struct compact *c, struct bl_err *err)
 {
 	struct pack *p = &c->pack;
 	struct store_pack out = { .hour_unix_ms = p->hour_unix_ms,
@@ -181,9 +180,9 @@ install(struct compact *c, struct bl_err *err)
 	for (size_t i = 0; i < p->n_devices; i++) {
 		const struct device_at *x = &p->device[i];
 
-		d[i] = (struct store_pack_device){ x->device_id, x->in_part, x->vacated,
-			p->due + x->due, x->n_due, p->seq + x->seq, x->n_seqs, p->mark + x->mark,
-			x->n_marks };
+		d[i] = (struct store_pack_device){ x->device_id, x->batch_upto, x->in_part,
+			x->vacated, p->due + x->due, x->n_due, p->seq + x->seq, x->n_seqs,
+			p->mark + x->mark, x->n_marks };
 		any = any || x->in_part;
 	}
 	out.device = d;
@@ -206,10 +205,11 @@ pack_hour(struct compact *c, struct dues *l, bool *anew, struct bl_err *err)
 	const int64_t hour = l->d[0].hour_unix_ms;
 	int rc = BL_OK;
 
-	while (rc >= 0 && l->n > 0 && l->d[0].hour_unix_ms == hour && !is_full(c) && !*anew) {
+	while (
+	    rc >= 0 && l->n > 0 && l->d[0].hour_unix_ms == hour && !compact_is_full(c) && !*anew) {
 		if ((rc = pack_some(c, l, anew, err)) < 0 || l->n < DUE_AT_ONCE)
 			break;
-		if (!is_full(c) && !*anew)
+		if (!compact_is_full(c) && !*anew)
 			rc = read_dues(c, l, err);
 	}
 	return rc;
@@ -221,7 +221,7 @@ compact_pack_next(struct compact *c, struct bl_err *err)
 	struct store_log_head head;
 	struct dues l = { 0 };
 	bool anew = false;
-	int64_t hour, device;
+	int64_t hour, device, passed;
 	int rc;
 
 	if ((rc = store_log_head(c->r, &head, err)) < 0 || (rc = read_dues(c, &l, err)) < 0)
@@ -232,7 +232,9 @@ compact_pack_next(struct compact *c, struct bl_err *err)
 	}
 	hour = c->after_hour;
 	device = c->after_device;
-	begin_pack(c, l.d[0].hour_unix_ms, &head);
+	passed = c->opts.passed != NULL ? c->opts.passed(c->opts.ctx) : INT64_MAX;
+	compact_begin_pack(
+	    c, l.d[0].hour_unix_ms, head.batch_id < passed ? head.batch_id : passed, head.moved_id);
 	if ((rc = pack_hour(c, &l, &anew, err)) < 0) {
 		c->after_hour = hour;
 		c->after_device = device;
@@ -245,7 +247,7 @@ compact_pack_next(struct compact *c, struct bl_err *err)
 		rc = 1;
 		goto done;
 	}
-	if ((rc = install(c, err)) < 0) {
+	if ((rc = compact_install(c, err)) < 0) {
 		c->after_hour = hour;
 		c->after_device = device;
 	}

@@ -177,8 +177,8 @@ give_back(struct compact *c, struct bl_err *err)
 	return BL_OK;
 }
 
-static int
-sweep(struct compact *c, struct bl_err *err)
+int
+compact_sweep(struct compact *c, struct bl_err *err)
 {
 	struct slice x = { .rows = SLICE_ROWS, .more = 1 };
 	int rc;
@@ -189,6 +189,48 @@ sweep(struct compact *c, struct bl_err *err)
 		if ((rc = compact_write(c, sweep_fn, &x, err)) < 0)
 			return rc;
 	c->hid_some = false;
+	return BL_OK;
+}
+
+/* ---- the database ---- */
+
+#define UNUSED_LEAST 1024u /* 8 MiB, and an eighth more than is kept for what comes */
+#define SHRINK_PAGES 256u  /* of a slice */
+
+static int
+shrink_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	const struct slice *x = arg;
+
+	return store_pack_shrink(s, x->rows, err);
+}
+
+/*
+ * Pages that rows leave are filled by what comes next.  What stayed unused for hours is more
+ * than that: it goes back to the disk.
+ */
+static int
+shrink(struct compact *c, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(c->opts.clock);
+	int64_t left;
+	int rc;
+
+	if ((rc = store_read_free_pages(c->r, &left, err)) < 0)
+		return rc;
+	if (c->free_since_mono_ms == INT64_MIN || left < c->free_least)
+		c->free_least = left;
+	if (c->free_since_mono_ms == INT64_MIN)
+		c->free_since_mono_ms = now;
+	if (now - c->free_since_mono_ms < c->opts.unused_ms)
+		return BL_OK;
+	for (left = c->free_least; left > UNUSED_LEAST; left -= SHRINK_PAGES) {
+		struct slice x = { .rows = SHRINK_PAGES };
+
+		if ((rc = compact_write(c, shrink_fn, &x, err)) < 0)
+			return rc;
+	}
+	c->free_since_mono_ms = INT64_MIN;
 	return BL_OK;
 }
 
@@ -203,8 +245,8 @@ compact_retain(struct compact *c, struct bl_err *err)
 	if ((rc = forget_level(c, PARTS_RAW, err)) < 0 ||
 	    (rc = forget_level(c, PARTS_M5, err)) < 0 ||
 	    (rc = forget_level(c, PARTS_H1, err)) < 0 || (rc = forget_batches(c, err)) < 0 ||
-	    (rc = sweep(c, err)) < 0 || (rc = give_back(c, err)) < 0 ||
-	    (rc = parts_files(c->opts.parts, delete_old, &f, err)) < 0)
+	    (rc = compact_sweep(c, err)) < 0 || (rc = give_back(c, err)) < 0 ||
+	    (rc = shrink(c, err)) < 0 || (rc = parts_files(c->opts.parts, delete_old, &f, err)) < 0)
 		return rc;
 	if (f.rc < 0)
 		return f.rc;

@@ -97,7 +97,7 @@ place_device(struct install *in, const struct store_pack_device *d, struct bl_er
 		return store_run(
 		    in->s, SQL_PART_VACATE, err, "ii", d->device_id, in->p->hour_unix_ms);
 	return store_run(in->s, SQL_PART_PLACE, err, "iiii", d->device_id, in->p->hour_unix_ms,
-	    in->out->part, in->p->batch_upto);
+	    in->out->part, d->batch_upto != 0 ? d->batch_upto : in->p->batch_upto);
 }
 
 /* What came since then is due again, from now on. */

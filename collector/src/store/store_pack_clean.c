@@ -7,6 +7,7 @@
  * batch stays until there is a newer one: SQLite would give its id again, and the log's ids
  * never come twice.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +298,15 @@ store_pack_sweep(struct store *s, unsigned rows, struct bl_err *err)
 			return rc;
 	}
 	return 1;
+}
+
+int
+store_pack_shrink(struct store *s, unsigned pages, struct bl_err *err)
+{
+	char sql[64];
+
+	(void)snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%u)", pages);
+	return store_exec(s->db, sql, err);
 }
 
 int

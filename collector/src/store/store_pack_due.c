@@ -109,6 +109,35 @@ store_read_retained(struct store_read *r, enum parts_level level, int64_t before
 }
 
 int
+store_read_worn_hour(struct store_read *r, int64_t small_bytes, unsigned n_small,
+    int64_t made_before_unix_ms, int64_t *hour_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_WORN_HOUR, err, "iii", small_bytes,
+	    (int64_t)n_small, made_before_unix_ms);
+	int rc = read_step(r, st, err);
+
+	*hour_unix_ms = STORE_TIME_NONE;
+	if (rc == 1) {
+		*hour_unix_ms = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
+store_read_free_pages(struct store_read *r, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_FREE_PAGES, err, "");
+	int rc = read_step(r, st, err);
+
+	if (rc == 1) {
+		*out = sqlite3_column_int64(st, 0);
+		(void)sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
 store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_OLDEST_BATCH, err, "");

@@ -364,8 +364,9 @@ static const char *const read_text[READ_COUNT] = {
 			  " AND device_id = ? AND spool_id = ? AND stream = ?",
 	[READ_CLEAN] = "SELECT min(after_unix_ms) FROM pack_clean",
 	[READ_PART_END] =
-	    "SELECT max(coalesce((SELECT max(CASE ?1 WHEN 0 THEN raw_offset + raw_bytes WHEN 1"
-	    " THEN m5_offset + m5_bytes ELSE h1_offset + h1_bytes END) FROM part"
+	    "SELECT max(coalesce((SELECT max(CASE WHEN ?1 = 0 AND raw_bytes > 0 THEN raw_offset"
+	    " + raw_bytes WHEN ?1 = 1 AND m5_bytes > 0 THEN m5_offset + m5_bytes WHEN ?1 = 2"
+	    " THEN h1_offset + h1_bytes ELSE 0 END) FROM part"
 	    " WHERE hour_unix_ms >= ?2 AND hour_unix_ms < ?3), 0), coalesce((SELECT"
 	    " max(offset + bytes) FROM part_dead WHERE level = ?1 AND hour_unix_ms >= ?2"
 	    " AND hour_unix_ms < ?3), 0))",
@@ -374,6 +375,14 @@ static const char *const read_text[READ_COUNT] = {
 	    " ELSE h1_bytes END), min(hour_unix_ms), max(hour_unix_ms) FROM part"
 	    " WHERE (?1 <> 0 OR raw_bytes > 0) AND (?1 <> 1 OR m5_bytes > 0)",
 	[READ_BATCH_COUNT] = "SELECT count(*) FROM batch",
+	[READ_WORN_HOUR] =
+	    "SELECT hour FROM (SELECT p.hour_unix_ms AS hour, sum(p.raw_bytes + p.m5_bytes"
+	    " + p.h1_bytes < ?1) AS small, max(ifnull(h.n, 0) * 2 > p.devices) AS half,"
+	    " max(p.made_unix_ms) AS made FROM part p LEFT JOIN (SELECT part_id, count(*) AS n"
+	    " FROM part_hidden GROUP BY part_id) h ON h.part_id = p.id WHERE p.raw_bytes > 0"
+	    " GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
+	    " (SELECT 1 FROM pack_due d WHERE d.hour_unix_ms = hour) ORDER BY hour LIMIT 1",
+	[READ_FREE_PAGES] = "PRAGMA freelist_count",
 	[READ_RETAINED] = "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
 			  " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
 	[READ_OLDEST_BATCH] = "SELECT arrived_unix_ms FROM batch ORDER BY id LIMIT 1",

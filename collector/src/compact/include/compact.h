@@ -57,6 +57,8 @@ struct compact_opts {
 	size_t part_bytes; /* 0: COMPACT_PART_BYTES */
 	unsigned part_devices; /* 0: COMPACT_PART_DEVICES */
 	struct compact_retention retention;
+	/* Pages of the database that were unused for so long go back to the disk; 0: 3 h. */
+	int64_t unused_ms;
 	bool keep_unpacked; /* packs nothing; retention goes on */
 };
 

@@ -201,6 +201,8 @@ struct store_pack_mark {
 
 struct store_pack_device {
 	int64_t device_id;
+	/* In the place of the pack's, when it is not 0: what was written anew is no newer for that. */
+	int64_t batch_upto;
 	bool in_part; /* has columns in it */
 	bool vacated; /* not in_part: nothing is left of its hour, it is in no part any more */
 	const struct store_due *due; /* settled by this, unless something newer came */
@@ -220,7 +222,7 @@ struct store_pack {
 	int64_t offset[PARTS_LEVELS], bytes[PARTS_LEVELS];
 	uint32_t series;
 	uint64_t samples;
-	const struct store_pack_device *device; /* ascending */
+	const struct store_pack_device *device; /* each once */
 	size_t n_devices;
 };
 
@@ -262,6 +264,20 @@ int store_read_retained(struct store_read *r, enum parts_level level, int64_t be
     bool *out, struct bl_err *err);
 /* When the oldest batch that is a row came; NONE: there is none. */
 int store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err);
+
+/*
+ * The oldest hour worth writing anew: one with a part of which more than half lies elsewhere by
+ * now, or at least n_small parts below small_bytes; nothing of it is due, and its parts are
+ * older than made_before.  NONE: there is none.
+ */
+int store_read_worn_hour(struct store_read *r, int64_t small_bytes, unsigned n_small,
+    int64_t made_before_unix_ms, int64_t *hour_unix_ms, struct bl_err *err);
+
+/* Gives up to so many unused pages of the database back to the disk, inside a transaction; a store
+ * that was made before version 9 keeps them. */
+int store_pack_shrink(struct store *s, unsigned pages, struct bl_err *err);
+/* How many pages of the database are unused. */
+int store_read_free_pages(struct store_read *r, int64_t *out, struct bl_err *err);
 
 struct store_dead {
 	int64_t id;
