@@ -438,8 +438,8 @@ levels_go_one_after_the_other_with_their_files(void **state)
 	const struct put late = { .device = devices[1],
 		.spool = 0xb,
 		.seq = 1,
-		.from_ms = 5 * MINUTE,
-		.to_ms = 10 * MINUTE };
+		.from_ms = HOUR + 5 * MINUTE,
+		.to_ms = HOUR + 10 * MINUTE };
 	struct put newest = { .device = devices[2], .spool = 0xc, .n_series = NOTHING };
 	struct put p = { .device = devices[0],
 		.spool = 0xa,
@@ -495,8 +495,9 @@ levels_go_one_after_the_other_with_their_files(void **state)
 			settle(k);
 			assert_int_equal(
 			    count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 0);
-			assert_int_equal(
-			    count(k, "SELECT count(*) FROM part WHERE m5_bytes > 0"), 2);
+			assert_int_equal(count(k, "SELECT count(*) FROM part WHERE m5_bytes > 0"
+						  " AND hour_unix_ms = 1700002800000"),
+			    2);
 			k->clock.unix_ms -= HOUR;
 		}
 	}
