@@ -124,8 +124,6 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE f.name = ?",
 	[READ_SERIES_NAME] = "SELECT name FROM series WHERE id = ?",
 	[READ_PACK_MARK] = "SELECT until_unix_ms FROM pack_mark WHERE batch_id = ?",
-	[READ_PACK_DUE] = "SELECT 1 FROM pack_due WHERE hour_unix_ms = ? AND device_id = ?"
-			  " AND stream = ? LIMIT 1",
 	[READ_METRICS] =
 	    "SELECT name, (SELECT unit FROM series_def WHERE id = newest), least = 1, most = 2, n,"
 	    " devices, interval_ms FROM (SELECT f.name AS name, max(f.id) AS newest,"
@@ -146,6 +144,13 @@ static const char *const read_text[READ_COUNT] = {
 			" max(CASE WHEN h1_bytes = 0 THEN hour_unix_ms END),"
 			" (SELECT min(hour_unix_ms) FROM part), (SELECT min(hour_unix_ms) FROM pack_due)"
 			" FROM part WHERE hour_unix_ms >= ?",
+	/* A device's hours that are in parts, and whether something of the stream is not. */
+	[READ_SAMPLE_HOURS] =
+	    "SELECT d.hour_unix_ms, d.part_id, d.batch_upto, p.space, p.raw_offset, p.raw_bytes,"
+	    " EXISTS (SELECT 1 FROM pack_due w WHERE w.hour_unix_ms = d.hour_unix_ms"
+	    " AND w.device_id = d.device_id AND w.stream = ?2) FROM part_device d JOIN part p"
+	    " ON p.id = d.part_id WHERE d.device_id = ?1 AND d.hour_unix_ms >= ?3"
+	    " AND d.hour_unix_ms < ?4 ORDER BY d.hour_unix_ms",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",

@@ -40,6 +40,9 @@ struct query {
 	int64_t ids[STORE_QUERY_SERIES];
 	size_t n;
 	bool no_memory;
+	/* the step that was found last, and where it begins behind the first one's begin */
+	size_t step;
+	int64_t step_begin_ms;
 };
 
 /* ---- looking up what is asked for ---- */
@@ -70,13 +73,21 @@ pair_max_ms(const struct wanted *w)
 	return w->interval_ms * 5 > 60000 ? w->interval_ms * 5 : 60000;
 }
 
-/* The step that an instant lies in. */
+/* The step that an instant lies in; neighbours mostly lie in the one before. */
 static bool
-step_of(const struct query *y, int64_t unix_ms, size_t *i)
+step_of(struct query *y, int64_t unix_ms, size_t *i)
 {
-	if (unix_ms < y->q->from_unix_ms || unix_ms >= y->q->to_unix_ms)
+	const int64_t at = unix_ms - y->q->from_unix_ms;
+
+	if (at < y->step_begin_ms || at - y->step_begin_ms >= y->q->step_ms) {
+		if (at < 0 || unix_ms >= y->q->to_unix_ms)
+			return false;
+		y->step = (size_t)(at / y->q->step_ms);
+		y->step_begin_ms = (int64_t)y->step * y->q->step_ms;
+	} else if (unix_ms >= y->q->to_unix_ms) {
 		return false;
-	*i = (size_t)((unix_ms - y->q->from_unix_ms) / y->q->step_ms);
+	}
+	*i = y->step;
 	return true;
 }
 

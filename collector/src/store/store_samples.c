@@ -135,20 +135,44 @@ drop_doubles(struct gather *g, struct sample *s, size_t n)
 /* ---- buckets ---- */
 
 int
-samples_hold(struct gather *g, uint32_t series, const struct sample *x, struct bl_err *err)
+samples_room(struct gather *g, uint32_t series, size_t n, struct sample **out, struct bl_err *err)
 {
 	struct bucket *b = &g->bucket[series];
-	const struct sample *last;
 
-	if (!samples_grow(&b->s, b->n, &b->size, sizeof(*b->s)))
-		return samples_no_memory(err);
-	last = b->n > 0 ? &b->s[b->n - 1] : NULL;
-	if (last != NULL && x->unix_ms <= last->unix_ms)
-		b->unsorted = b->mixed = true;
-	if (last != NULL && x->from != last->from)
-		b->mixed = true;
-	b->s[b->n++] = *x;
-	g->n_held++;
+	while (b->size - b->n < n)
+		if (!samples_grow(&b->s, b->size, &b->size, sizeof(*b->s)))
+			return samples_no_memory(err);
+	*out = b->s + b->n;
+	return BL_OK;
+}
+
+void
+samples_held(struct gather *g, uint32_t series, size_t n)
+{
+	struct bucket *b = &g->bucket[series];
+
+	for (size_t i = b->n > 0 ? b->n : 1; i < b->n + n; i++) {
+		const struct sample *last = &b->s[i - 1], *x = &b->s[i];
+
+		if (x->unix_ms <= last->unix_ms)
+			b->unsorted = b->mixed = true;
+		if (x->from != last->from)
+			b->mixed = true;
+	}
+	b->n += n;
+	g->n_held += n;
+}
+
+int
+samples_hold(struct gather *g, uint32_t series, const struct sample *x, struct bl_err *err)
+{
+	struct sample *to;
+	const int rc = samples_room(g, series, 1, &to, err);
+
+	if (rc < 0)
+		return rc;
+	*to = *x;
+	samples_held(g, series, 1);
 	return BL_OK;
 }
 

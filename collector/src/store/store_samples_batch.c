@@ -12,7 +12,6 @@
 #include "store_samples_internal.h"
 
 #define BATCHES_MAX 200000u
-#define TIME_MAX    (INT64_MAX / 4)
 
 /* ---- which columns are wanted ---- */
 
@@ -173,7 +172,7 @@ boot_in_two_spools(struct gather *g)
 static int64_t
 clamp(int64_t t)
 {
-	return t > TIME_MAX ? TIME_MAX : t < -TIME_MAX ? -TIME_MAX : t;
+	return t > TIME_FAR ? TIME_FAR : t < -TIME_FAR ? -TIME_FAR : t;
 }
 
 /*

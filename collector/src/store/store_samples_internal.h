@@ -7,6 +7,8 @@
 
 /* sample.from: who held it; spools have numbers from 1. */
 #define SAMPLES_OF_PART 0u
+/* Sums of times below stay within 64 bits. */
+#define TIME_FAR (INT64_MAX / 4)
 
 /* A batch of the span, without its body. */
 struct listed {
@@ -66,6 +68,10 @@ bool samples_grow(void *p, size_t n, size_t *size, size_t item);
 int samples_no_memory(struct bl_err *err);
 /* A thinned sample at that time, behind the end, stands for what lies before it, too. */
 bool samples_reaches_back(const struct gather *g, int64_t unix_ms, const struct sample_thin *t);
+/* Room for n more of a series, behind what it has; samples_held tells how many were put there. */
+int samples_room(
+    struct gather *g, uint32_t series, size_t n, struct sample **out, struct bl_err *err);
+void samples_held(struct gather *g, uint32_t series, size_t n);
 int samples_hold(struct gather *g, uint32_t series, const struct sample *x, struct bl_err *err);
 
 /* Where a boot is in g->boot. */

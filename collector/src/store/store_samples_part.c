@@ -1,9 +1,9 @@
 /*
  * Samples out of parts: which of a device's hours are closed, and their columns.
  *
- * The hours, and where their bytes are, are loaded before the batches are listed: what a pack
- * moves meanwhile is then met at least once, and what is met twice is told apart by boot
- * and boot time, as everything is (store_pack.h).
+ * The hours, where their bytes are and what of them is due are one statement, before the
+ * batches are listed: what a pack moves meanwhile is then met at least once, and what is met
+ * twice is told apart by boot and boot time, as everything is (store_pack.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,95 +11,44 @@
 #include "branchline/log.h"
 #include "store_samples_internal.h"
 
-/* A part may be swept away between its device's hours and its row: both are loaded again. */
-#define LOAD_TRIES 16
-
 /* ---- which hours ---- */
 
 static int
-load_places(struct gather *g, struct bl_err *err)
+add_hour(struct gather *g, sqlite3_stmt *st, struct bl_err *err)
 {
-	struct part_place *place;
-	struct store_part row;
-	int rc;
+	const size_t n = g->packed.n;
+	size_t same[2] = { g->packed.size, g->packed.size };
 
-	if ((place = calloc(g->packed.n, sizeof(*place))) == NULL)
+	if (!samples_grow(&g->packed.h, n, &g->packed.size, sizeof(*g->packed.h)) ||
+	    !samples_grow(&g->place_of, n, &same[0], sizeof(*g->place_of)) ||
+	    !samples_grow(&g->whole, n, &same[1], sizeof(*g->whole)))
 		return samples_no_memory(err);
-	free(g->place_of);
-	g->place_of = place;
-	for (size_t i = 0; i < g->packed.n; i++) {
-		const struct store_packed_hour *h = &g->packed.h[i];
-
-		if ((rc = store_read_part(g->r, h->part, &row, err)) < 0)
-			return rc;
-		place[i] = (struct part_place){ { row.id, row.hour_unix_ms, PARTS_RAW,
-						    row.offset[PARTS_RAW], row.bytes[PARTS_RAW] },
-			row.space };
-	}
+	g->packed.h[n] = (struct store_packed_hour){ sqlite3_column_int64(st, 0),
+		sqlite3_column_int64(st, 1), sqlite3_column_int64(st, 2) };
+	g->place_of[n] = (struct part_place){ { .part = g->packed.h[n].part,
+						  .hour_unix_ms = g->packed.h[n].hour_unix_ms,
+						  .level = PARTS_RAW,
+						  .offset = sqlite3_column_int64(st, 4),
+						  .bytes = sqlite3_column_int64(st, 5) },
+		sqlite3_column_int64(st, 3) };
+	g->whole[n] = sqlite3_column_int(st, 6) == 0;
+	g->packed.n++;
 	return BL_OK;
-}
-
-static int
-load_packed(struct gather *g, struct store_packed *out, struct bl_err *err)
-{
-	store_packed_free(out);
-	*out = (struct store_packed){ .h = NULL };
-	return store_read_packed(g->r, g->ask->device_id, g->from, g->thin_to, out, err);
-}
-
-/* 1: something of the hour waits to be packed; 0. */
-static int
-is_due(struct gather *g, int64_t hour, struct bl_err *err)
-{
-	sqlite3_stmt *st = read_bind(
-	    g->r, READ_PACK_DUE, err, "iii", hour, g->ask->device_id, (int64_t)g->ask->stream);
-	const int rc = read_step(g->r, st, err);
-
-	if (rc == 1)
-		(void)sqlite3_reset(st);
-	return rc;
-}
-
-/* What is due is asked before the hours are loaded that count: what goes from the one to the
- * other meanwhile is then looked for in both. */
-static int
-load_hours(struct gather *g, const struct store_packed *before, struct bl_err *err)
-{
-	struct store_packed settled = { 0 };
-	int rc = BL_OK;
-
-	if ((settled.h = calloc(before->n + 1, sizeof(*settled.h))) == NULL)
-		return samples_no_memory(err);
-	for (size_t i = 0; i < before->n && rc >= 0; i++)
-		if ((rc = is_due(g, before->h[i].hour_unix_ms, err)) == 0)
-			settled.h[settled.n++] = before->h[i];
-	if (rc >= 0 && (rc = load_packed(g, &g->packed, err)) == BL_OK) {
-		free(g->whole);
-		g->whole = calloc(g->packed.n + 1, sizeof(*g->whole));
-		rc = g->whole == NULL ? samples_no_memory(err) : load_places(g, err);
-	}
-	for (size_t i = 0; i < g->packed.n && rc == BL_OK; i++)
-		g->whole[i] = store_packed_at(&settled, g->packed.h[i].hour_unix_ms) != NULL;
-	free(settled.h);
-	return rc;
 }
 
 int
 samples_load_hours(struct gather *g, struct bl_err *err)
 {
-	struct store_packed before = { 0 };
-	int rc = BL_ENOTFOUND;
+	sqlite3_stmt *st = read_bind(g->r, READ_SAMPLE_HOURS, err, "iiii", g->ask->device_id,
+	    (int64_t)g->ask->stream, store_hour(g->from > -TIME_FAR ? g->from : -TIME_FAR),
+	    g->thin_to);
+	int rc;
 
-	for (unsigned i = 0; i < LOAD_TRIES && rc == BL_ENOTFOUND; i++) {
-		g->packed.n = 0;
-		if ((rc = load_packed(g, &before, err)) < 0 || before.n == 0)
-			break;
-		rc = load_hours(g, &before, err);
-	}
-	store_packed_free(&before);
-	if (rc == BL_ENOTFOUND)
-		return bl_fail(
-		    err, BL_EBUSY, "parts of the telemetry store change too fast to be read");
+	while ((rc = read_step(g->r, st, err)) == 1)
+		if ((rc = add_hour(g, st, err)) < 0) {
+			(void)sqlite3_reset(st);
+			return rc;
+		}
 	return rc;
 }
 
@@ -170,13 +119,21 @@ take_run(struct gather *g, uint32_t series, const struct part_column *c,
     const struct chunk_run *run, uint32_t first, struct bl_err *err)
 {
 	struct sample x = { .from = SAMPLES_OF_PART };
+	struct sample *to;
+	uint32_t end = first + run->n, n = 0;
 	int rc;
 
-	if ((rc = samples_boot(g, run->boot, &x.boot, err)) < 0)
+	/* Of times that do not descend: what lies outside is at the ends. */
+	while (first < end && c->unix_ms[first] < g->from)
+		first++;
+	while (end > first && c->unix_ms[end - 1] >= g->thin_to)
+		end--;
+	if (first == end)
+		return BL_OK;
+	if ((rc = samples_boot(g, run->boot, &x.boot, err)) < 0 ||
+	    (rc = samples_room(g, series, end - first, &to, err)) < 0)
 		return rc;
-	for (uint32_t i = first; i < first + run->n; i++) {
-		if (c->unix_ms[i] < g->from || c->unix_ms[i] >= g->thin_to)
-			continue;
+	for (uint32_t i = first; i < end; i++) {
 		x.unix_ms = c->unix_ms[i];
 		x.boot_ms = x.unix_ms - run->offset_ms;
 		x.value = c->value[i];
@@ -186,9 +143,9 @@ take_run(struct gather *g, uint32_t series, const struct part_column *c,
 		if (x.unix_ms >= g->to &&
 		    (x.thin == 0 || !samples_reaches_back(g, x.unix_ms, &g->thin[x.thin - 1])))
 			continue;
-		if ((rc = samples_hold(g, series, &x, err)) < 0)
-			return rc;
+		to[n++] = x;
 	}
+	samples_held(g, series, n);
 	return BL_OK;
 }
 
