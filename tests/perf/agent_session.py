@@ -21,7 +21,7 @@ import wire_decoder
 FIGURES = {
     "agent_rss_mib": "MiB",
     "agent_cpu_s_per_hour": "s/h",
-    "wire_60s_bytes_per_sample": "B/sample",
+    "agent_wire_bytes_per_sample": "B/sample",
     "sample_to_receipt_p99_ms": "ms",
     "cut_to_receipt_p99_ms": "ms",
 }
@@ -209,7 +209,7 @@ def session(org, port):
     return {
         "agent_rss_mib": max(rss),
         "agent_cpu_s_per_hour": spent,
-        "wire_60s_bytes_per_sample": sum(n for _, n, _ in watch.batches) / samples,
+        "agent_wire_bytes_per_sample": sum(n for _, n, _ in watch.batches) / samples,
         "sample_to_receipt_p99_ms": p99(sample_ms),
         "cut_to_receipt_p99_ms": p99(cut_ms),
     }

@@ -13,5 +13,5 @@ target_include_directories(test_codec_golden PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
 bl_unit_test(test_codec_nomem NOMEM LINK bl_codec)
 
 # Figures, not tests: bench_codec prints bytes and ns a sample.
-add_executable(bench_codec EXCLUDE_FROM_ALL perf/bench_codec.c)
+add_executable(bench_codec perf/bench_codec.c)
 target_link_libraries(bench_codec PRIVATE perf_mix bl_codec ZLIB::ZLIB m bl_options)
