@@ -5,12 +5,13 @@
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
 //   BRANCHLINE_SHOTS     folder for screenshots
 //   BRANCHLINE_CHROMIUM  path of the browser
-//   --only PART,...      some of: signin overview site device incident language phone hostile pages telling stale ledger a11y
+//   --only PART,...      some of: signin overview site device metrics incident language phone hostile pages telling stale ledger a11y
 //   --not PART,...       all but these
 
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
 import { accessibleDevice, walkDevice } from "./device.mjs";
 import { startMock } from "./mock/server.mjs";
+import { metrics as walkMetrics } from "./metrics.mjs";
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
@@ -25,6 +26,7 @@ const wants = (part) => (only === null || only.includes(part)) && !left.includes
 // Where the stand-in shows names that try to be HTML.
 const HOSTILE_PATHS = [
   "/sites/hostile", "/devices/hostile-server", "/sites/hostile?view=cases", "/sites/hostile?view=incidents", "/incidents", "/incidents/509", "/kpis", "/kpis/hostile", "/rules", "/rules/r2-api-failures", "/cases", "/cases/459", "/messages", "/channels",
+  "/metrics?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&group=label&group_label=x&view=time", "/metrics?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&view=latest",
 ];
 const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
 const KEY = /\b(overview|state|time|view|site|chart|work|incident|cause|entry|cell|kpi|rule|case|message|channel|process|win|device)\.[a-z_]+[a-z]\b/;
@@ -255,7 +257,7 @@ async function pass(language, width) {
 
   if (wants("pages")) {
     const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"],
-      ...["incidents", "cases", "messages", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
+      ...["incidents", "cases", "messages", "metrics", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
     for (const [name, path, sign] of pages) {
       await checks.check(`${tag}: ${name} opens`, async () => {
         await page.goto(target.url + path);
@@ -280,6 +282,10 @@ async function pass(language, width) {
   if (wants("device") && mock !== null) {
     watcher.allow(/404.*\/api\/v1\/devices\/no-such-device/);
     await walkDevice(page, tag, language, { target, checks, settled, noOverflow, shot });
+  }
+
+  if (wants("metrics") && mock !== null) {
+    await walkMetrics(page, tag, language, { target, checks, settled, noOverflow, shot });
   }
 
   if (wants("incident")) {
@@ -358,7 +364,7 @@ async function pass(language, width) {
 }
 
 const PASSES = [["zh-CN", 1440], ["en", 1440], ["zh-CN", 390], ["en", 390]];
-if (["overview", "site", "device", "incident", "pages", "language", "phone"].some(wants)) {
+if (["overview", "site", "device", "metrics", "incident", "pages", "language", "phone"].some(wants)) {
   for (const [language, width] of PASSES) {
     await pass(language, width);
   }
@@ -480,7 +486,7 @@ if (wants("hostile")) {
   });
   await checks.check("hostile: names from outside are inert on every page", async () => {
     const id = made?.id ?? null;
-    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
+    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", "/metrics", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
     for (const path of paths) {
       await page.goto(target.url + path);
       await page.locator("h1").first().waitFor();
@@ -590,8 +596,8 @@ if (wants("a11y")) {
     await speak(page, "en");
     const site = await siteWithData(page);
     for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users",
-      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels",
-      ...(mock === null ? [] : ["/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
+      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels", "/metrics",
+      ...(mock === null ? [] : ["/metrics?metric=cpu_used_pct&agg=p95&group=site", "/metrics?metric=cpu_used_pct&view=latest", "/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
       await checks.check(`a11y ${scheme}: ${path}`, async () => {
         await page.goto(target.url + path);
         await page.locator("h1").first().waitFor();

@@ -36,6 +36,7 @@ const Channels = lazy(() => import("./pages/channels/channels"));
 const ChannelPage = lazy(() => import("./pages/channels/channel"));
 const Processes = lazy(() => import("./pages/processes/processes"));
 const ProcessPage = lazy(() => import("./pages/processes/process"));
+const Metrics = lazy(() => import("./pages/metrics/metrics"));
 const Rules = lazy(() => import("./pages/rules/rules"));
 const RulePage = lazy(() => import("./pages/rules/rule"));
 const Cases = lazy(() => import("./pages/cases/cases"));
@@ -43,7 +44,7 @@ const CasePage = lazy(() => import("./pages/cases/case"));
 const IncidentPage = lazy(() => import("./pages/incidents/incident"));
 
 const GROUPS = [
-  { name: "operate", entries: ["overview", "incidents", "cases", "messages"] },
+  { name: "operate", entries: ["overview", "incidents", "cases", "messages", "metrics"] },
   { name: "build", entries: ["kpis", "rules", "processes", "channels"] },
   { name: "administer", entries: ["fleet", "quality", "users"] },
 ] as const;
@@ -176,6 +177,7 @@ function Pages(): ReactElement {
             <Route path="/cases"><Cases /></Route>
             <Route path="/cases/:no">{(params) => <CasePage key={params.no} no={params.no} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
+            <Route path="/metrics"><Metrics /></Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>
             <Route path="/users"><Users /></Route>

@@ -10,6 +10,7 @@ import { randomBytes } from "node:crypto";
 
 import * as evaluation from "./evaluation.mjs";
 import { identityOf, linkHistory, reportOf, usageOf } from "./link.mjs";
+import { exportCsv, latestOf, listMetrics, metricLabels, queryMetric, storage } from "./metrics.mjs";
 import { events, gapLedger, gapTotals, listDevices, makeWorld, overview, querySeries, requeue, requeueState, setAside, status, unexplained } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
@@ -127,6 +128,15 @@ const ROUTES = [
     }
     return send(res, 200, querySeries(world, url.searchParams.get("series").split(",").map(Number), n("from"), n("to"), n("step"), now));
   }],
+  ["GET", /^\/metrics$/, ({ res, world }) => send(res, 200, listMetrics(world))],
+  ["GET", /^\/metrics\/labels$/, ({ res, world, url }) => send(res, 200, metricLabels(world, url.searchParams.get("metric")))],
+  ["GET", /^\/metrics\/query$/, ({ res, world, url, now }) => send(res, 200, queryMetric(world, url.searchParams, now))],
+  ["GET", /^\/metrics\/latest$/, ({ res, world, url, now }) => send(res, 200, latestOf(world, url.searchParams, now))],
+  ["GET", /^\/metrics\/export$/, ({ res, world, url, now }) => {
+    res.writeHead(200, { ...HEADERS, "Content-Type": "text/csv; charset=utf-8", "Content-Disposition": "attachment" });
+    res.end(exportCsv(world, url.searchParams, now));
+  }],
+  ["GET", /^\/storage$/, ({ res, world, now }) => send(res, 200, storage(world, now))],
   ["GET", /^\/gaps$/, ({ res, world, now }) => send(res, 200, gapLedger(world, now))],
   ["GET", /^\/gaps\/totals$/, ({ res, world, now, url }) =>
     send(res, 200, gapTotals(world, now, Number(url.searchParams.get("from") ?? 0), Number(url.searchParams.get("to") ?? now), Number(url.searchParams.get("step") ?? 0)))],

@@ -21,6 +21,7 @@ export const en = {
     incidents: "Incidents",
     cases: "Cases",
     messages: "Messages",
+    metrics: "Metrics",
     kpis: "KPIs",
     rules: "Rules",
     processes: "Processes",

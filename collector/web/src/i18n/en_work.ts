@@ -1,9 +1,12 @@
 // English, behind the overview: incidents, KPIs, rules, cases, messages, channels, processes.  The rest stands in en.ts.
 
 import { enDevice } from "./en_device";
+import { enMetrics, enStorage } from "./en_metrics";
 
 export const enWork = {
   device: enDevice,
+  metrics: enMetrics,
+  storage: enStorage,
   work: {
     all_sites: "All sites",
     site: "Site",

@@ -23,6 +23,7 @@ export const zhCN: Catalogue = {
     incidents: "告警",
     cases: "业务单",
     messages: "消息",
+    metrics: "指标",
     kpis: "KPI",
     rules: "规则",
     processes: "业务流程",

@@ -3,9 +3,12 @@
 import type { WorkCatalogue } from "./catalogue";
 
 import { zhDevice } from "./zh_device";
+import { zhMetrics, zhStorage } from "./zh_metrics";
 
 export const zhWork: WorkCatalogue = {
   device: zhDevice,
+  metrics: zhMetrics,
+  storage: zhStorage,
   work: {
     all_sites: "全部网点",
     site: "网点",

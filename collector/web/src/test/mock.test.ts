@@ -5,8 +5,10 @@ import { describe, expect, it } from "vitest";
 import { decodeDevice, decodeDevices, decodeUsage } from "../api/devices";
 import { decodeGaps, decodeSetAside, decodeStatus } from "../api/ledger";
 import { decodeLink } from "../api/link";
+import { decodeMetricLabels, decodeMetricLatest, decodeMetricQuery, decodeMetrics } from "../api/metrics";
 import { decodeOverview } from "../api/overview";
 import { decodeSites } from "../api/sites";
+import { decodeStorage } from "../api/storage";
 import { decodeEvents, decodeQuery, decodeSeriesList } from "../api/telemetry";
 
 interface World {
@@ -31,9 +33,18 @@ interface LinkModule {
   usageOf: (device: { id: string }, now: number) => unknown;
 }
 
+interface MetricsModule {
+  listMetrics: (world: World) => unknown;
+  metricLabels: (world: World, metric: string) => unknown;
+  queryMetric: (world: World, params: URLSearchParams, now: number) => unknown;
+  latestOf: (world: World, params: URLSearchParams, now: number) => unknown;
+  storage: (world: World, now: number) => unknown;
+}
+
 const { href } = new URL("../../../../tests/browser/mock/world.mjs", import.meta.url);
 const mock = (await import(/* @vite-ignore */ href)) as Module;
 const link = (await import(/* @vite-ignore */ new URL("link.mjs", href).href)) as LinkModule;
+const metrics = (await import(/* @vite-ignore */ new URL("metrics.mjs", href).href)) as MetricsModule;
 const NOW = 1_795_000_000_000;
 const world = mock.makeWorld(NOW);
 
@@ -65,6 +76,18 @@ describe("the stand-in collector", () => {
         expect(Object.values(history.total_ms).reduce((a, b) => a + b, 0)).toBe(NOW - from);
       }
     }
+  });
+
+  it("answers questions about a metric, with nulls, gaps and a step of its own", () => {
+    const names = decodeMetrics(metrics.listMetrics(world), "metrics").items.map((m) => m.name);
+    expect(names).toContain("cpu_used_pct");
+    decodeMetricLabels(metrics.metricLabels(world, "net_sent_bytes_total"), "labels");
+    decodeStorage(metrics.storage(world, NOW), "storage");
+    const asked = new URLSearchParams({ metric: "cpu_used_pct", agg: "p95", group: "site", from: String(NOW - 3_600_000), to: String(NOW + 600_000), points: "60" });
+    const answer = decodeMetricQuery(metrics.queryMetric(world, asked, NOW), "query");
+    expect(answer.groups.length).toBeGreaterThan(3);
+    expect(answer.groups.every((g) => g.value.length === answer.t.length && g.gaps.some((x) => x.reason === "future"))).toBe(true);
+    expect(decodeMetricLatest(metrics.latestOf(world, asked, NOW), "latest").state).toContain("stale");
   });
 
   it("answers every step of a query, with nulls and gaps where nothing is known", () => {

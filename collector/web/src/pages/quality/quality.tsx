@@ -1,5 +1,7 @@
 // Data quality: is anything missing without a reason, what is missing with one, what could not be used, and how the collector is.
 
+import "../../i18n/work";
+
 import { useMemo, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -19,6 +21,7 @@ import type { SiteOf } from "./device_link";
 import { GapLedger } from "./gaps";
 import { LossChart } from "./losses";
 import { SetAsideList } from "./set_aside";
+import { StoragePanel } from "./storage";
 import { MissingTable, Statement } from "./unexplained";
 
 const DAYS = 30;
@@ -155,6 +158,7 @@ export default function Quality(): ReactElement {
               <SetAsideList list={all.setAside} state={all.requeue} onTried={polled.refresh} />
             </section>
             <Collector status={all.status} />
+            <StoragePanel />
           </>
         )}
       </View>

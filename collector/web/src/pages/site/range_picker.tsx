@@ -14,6 +14,8 @@ interface Props {
   range: TimeRange;
   zone: string;
   onRange: (range: TimeRange) => void;
+  /** How often what is shown is asked for again while the range moves. */
+  liveMs?: number;
 }
 
 const LASTS = Object.keys(LAST_MS) as Last[];
@@ -28,7 +30,7 @@ function fromPicker(d: Dayjs, zone: string): number {
   return unixOfWall(Date.UTC(d.year(), d.month(), d.date(), d.hour(), d.minute(), d.second()), zone);
 }
 
-export function RangePicker({ range, zone, onRange }: Props): ReactElement {
+export function RangePicker({ range, zone, onRange, liveMs = LIVE_MS }: Props): ReactElement {
   const { t } = useTranslation();
   const [isCustom, setCustom] = useState(!("last" in range));
   const isLive = "last" in range;
@@ -77,7 +79,7 @@ export function RangePicker({ range, zone, onRange }: Props): ReactElement {
           <Button onClick={() => pick("1h")}>{t("site.follow")}</Button>
         </>
       )}
-      <span className="range-note">{isLive ? t("site.live", { seconds: LIVE_MS / 1000 }) : t("site.fixed")}</span>
+      <span className="range-note">{isLive ? t("site.live", { seconds: liveMs / 1000 }) : t("site.fixed")}</span>
     </div>
   );
 }
