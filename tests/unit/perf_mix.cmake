@@ -14,3 +14,6 @@ target_link_libraries(perf_straight PUBLIC perf_mix collector_compact collector_
   PRIVATE m bl_options bl_sanitize)
 add_executable(bench_store perf/bench_store.c)
 target_link_libraries(bench_store PRIVATE perf_straight bl_options bl_sanitize)
+add_executable(bench_growth perf/bench_growth.c)
+target_link_libraries(bench_growth PRIVATE perf_straight collector_query collector_query_store bl_options
+  bl_sanitize)
