@@ -147,8 +147,8 @@ thin_one(struct kit_column *c, uint32_t j, uint32_t prev, uint64_t *s)
 	}
 }
 
-void
-kit_fill(struct kit_column *c, uint64_t *s)
+static void
+fill_values(struct kit_column *c, uint64_t *s)
 {
 	const unsigned kind = kit_below(s, 9);
 	const bool unknowns = kit_below(s, 3) == 0, thins = kit_below(s, 4) == 0;
@@ -156,7 +156,6 @@ kit_fill(struct kit_column *c, uint64_t *s)
 	double v = (double)kit_below(s, 100000);
 	uint32_t prev = UINT32_MAX;
 
-	fill_times(c, s);
 	c->kind = kind == 2 || kind == 8 || kit_below(s, 4) == 0 ? BL_COUNTER : BL_GAUGE;
 	c->any_unknown = c->any_thin = false;
 	for (uint32_t j = 0; j < c->n; j++) {
@@ -175,6 +174,24 @@ kit_fill(struct kit_column *c, uint64_t *s)
 		prev = unknown ? prev : j;
 	}
 	make_seq(c);
+}
+
+void
+kit_fill(struct kit_column *c, uint64_t *s)
+{
+	fill_times(c, s);
+	fill_values(c, s);
+}
+
+void
+kit_fill_like(struct kit_column *c, const struct kit_column *like, uint64_t *s)
+{
+	c->interval_ms = like->interval_ms;
+	c->n = like->n;
+	c->n_runs = like->n_runs;
+	memcpy(c->unix_ms, like->unix_ms, sizeof(c->unix_ms));
+	memcpy(c->run, like->run, sizeof(c->run));
+	fill_values(c, s);
 }
 
 int

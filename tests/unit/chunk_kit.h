@@ -34,6 +34,8 @@ uint32_t kit_below(uint64_t *state, uint32_t n);
 
 /* Times, values and all of a column whose device, stream, series and metric are set. */
 void kit_fill(struct kit_column *c, uint64_t *state);
+/* The same with the times of another one. */
+void kit_fill_like(struct kit_column *c, const struct kit_column *like, uint64_t *state);
 /* Adds it; what chunk_enc_times or chunk_enc_column returns. */
 int kit_add(struct chunk_enc *e, const struct kit_column *c, struct bl_err *err);
 

@@ -32,24 +32,25 @@ void
 part_random(struct part *p, unsigned n, uint64_t *s)
 {
 	int64_t device = (int64_t)kit_below(s, 100) - 50, series = -20;
-	enum bl_stream stream = BL_STREAM_EVENTS;
+	enum bl_stream stream;
 
 	part_begin(p, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct kit_column *c = &p->c[i];
 
-		if (kit_below(s, 3) == 0 && stream < BL_STREAM_HOST) {
-			stream++;
-		} else if (kit_below(s, 2) == 0) {
-			stream = BL_STREAM_EVENTS;
+		/* Its streams take turns. */
+		stream = (enum bl_stream)(1 + kit_below(s, BL_STREAMS));
+		if (kit_below(s, 6) == 0)
 			device += 1 + kit_below(s, 3) * (kit_below(s, 4) == 0 ? 1000000007 : 0);
-		}
 		c->device = device;
 		c->stream = stream;
 		series += 1 + kit_below(s, 200);
 		c->series = series;
 		(void)snprintf(c->metric, sizeof(c->metric), "m%u", kit_below(s, 5) * 5);
-		kit_fill(c, s);
+		if (i > 1 && kit_below(s, 3) == 0)
+			kit_fill_like(c, &p->c[i - 1 - kit_below(s, 2)], s);
+		else
+			kit_fill(c, s);
 	}
 }
 

@@ -90,6 +90,16 @@ wrong_columns_are_refused_and_change_nothing(void **state)
 	assert_int_equal(p.counts.series, 1);
 	part_check(&p, &good);
 
+	/* A handle of the device before; one that was never given. */
+	for (int handle = 0; handle < 3; handle += 2) {
+		struct chunk_in in = { { "m", 1 }, 5, BL_GAUGE, 0, handle, &good.seq, NULL, NULL };
+
+		assert_int_equal(chunk_enc_times(e, 2, BL_STREAM_HOST, good.unix_ms, good.n,
+				     good.run, good.n_runs, &err),
+		    1);
+		assert_int_equal(chunk_enc_column(e, &in, &err), BL_EINVAL);
+	}
+
 	/* A series twice; a device in two pieces; nothing at all. */
 	chunk_enc_reset(e, KIT_HOUR);
 	assert_int_equal(kit_add(e, &good, &err), BL_OK);
@@ -275,6 +285,8 @@ a_part_is_as_small_as_it_is_said_to_be(void **state)
 	assert_int_equal(p.counts.samples, DEVICES * SERIES * TICKS);
 	rollup = (double)(p.out[CHUNK_M5].len + p.out[CHUNK_H1].len) / (double)p.counts.samples;
 	(void)printf("roll-ups: %.4f B a sample\n", rollup);
+	/* Were times not shared, they alone would weigh 1.2. */
+	assert_true((double)p.out[CHUNK_RAW].len / (double)p.counts.samples <= 0.95);
 	assert_true(rollup <= 0.28); /* four devices: what 100 metrics have once weighs 0.04 */
 	part_free(&p);
 	chunk_enc_free(e);

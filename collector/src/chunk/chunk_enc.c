@@ -7,8 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Memory that is kept from one part to the next: what 16 MiB of part need, with some room. */
-#define KEEP_BYTES (24u << 20)
+/* Memory of each array that is kept from one part to the next. */
+#define KEEP_BYTES      (1u << 20)
+#define TIMES_LOOKED_AT 256u
+#define EDGES_LOOKED_AT 16u
 
 static int
 no_memory(struct bl_err *err)
@@ -90,6 +92,7 @@ chunk_enc_reset(struct chunk_enc *e, int64_t hour_unix_ms)
 
 	e->hour_unix_ms = hour_unix_ms;
 	e->n_samples = 0;
+	e->device_sources = e->device_times = 0;
 	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
 		reset_buf(&e->level[l]);
 	reset_buf(&e->time_bytes);
@@ -184,53 +187,58 @@ runs_equal(const struct chunk_run *a, const struct chunk_run *b, size_t n)
 	return true;
 }
 
-/* The current source's column with these times, or -1. */
+/* The source's column with these times, or -1. */
 static int64_t
-find_times(const struct chunk_enc *e, uint64_t hash, const int64_t *unix_ms, uint32_t n,
-    const struct chunk_run *runs, uint32_t n_runs)
+find_times(const struct chunk_enc *e, uint32_t source, uint64_t hash, const int64_t *unix_ms,
+    uint32_t n, const struct chunk_run *runs, uint32_t n_runs)
 {
-	const struct enc_source *s = &e->source[e->n_sources - 1];
+	size_t i = e->n_times;
 
-	for (uint32_t i = 0; i < s->n_times; i++) {
-		const struct enc_times *t = &e->times[s->times + i];
+	/* Of series that all have times of their own, only some are looked through. */
+	while (i-- > e->device_times && e->n_times - i <= TIMES_LOOKED_AT) {
+		const struct enc_times *t = &e->times[i];
 
-		if (t->hash == hash && t->n == n && t->n_runs == n_runs &&
+		if (t->hash == hash && t->source == source && t->n == n &&
+		    t->ticks.n_runs == n_runs &&
 		    memcmp(e->ms + t->at, unix_ms, n * sizeof(*unix_ms)) == 0 &&
 		    runs_equal(e->run + t->runs, runs, n_runs))
-			return (int64_t)s->times + i;
+			return (int64_t)i;
 	}
 	return -1;
 }
 
-/* The last source is that of device and stream. */
-static int
-begin_source(struct chunk_enc *e, int64_t device, enum bl_stream stream, struct bl_err *err)
+/* The place of the source, which is made when it is not there. */
+static int64_t
+take_source(struct chunk_enc *e, int64_t device, enum bl_stream stream, struct bl_err *err)
 {
-	const struct enc_source *last = e->n_sources > 0 ? &e->source[e->n_sources - 1] : NULL;
-
-	if (last != NULL && last->device == device && last->stream == stream)
-		return BL_OK;
+	if (e->n_sources == e->device_sources || e->source[e->device_sources].device != device) {
+		e->device_sources = e->n_sources;
+		e->device_times = e->n_times;
+		e->n_ms = 0;
+		e->n_runs = 0;
+	}
+	for (size_t i = e->device_sources; i < e->n_sources; i++)
+		if (e->source[i].stream == stream)
+			return (int64_t)i;
 	if (e->n_sources >= CHUNK_DEVICES_MAX)
 		return bl_fail(err, BL_EFULL, "part: too many devices");
 	if (!chunk_grow(&e->source, e->n_sources, 1, &e->size_sources, sizeof(*e->source)))
 		return no_memory(err);
-	e->source[e->n_sources++] = (struct enc_source){ .device = device,
-		.stream = stream,
-		.times = (uint32_t)e->n_times,
-		.edges = (uint32_t)e->n_edges,
-		.bytes = { (uint32_t)e->time_bytes.len, 0 } };
-	e->n_ms = 0;
-	e->n_runs = 0;
-	return BL_OK;
+	e->source[e->n_sources] = (struct enc_source){ .device = device, .stream = stream };
+	return (int64_t)e->n_sources++;
 }
 
 static int
-add_times(struct chunk_enc *e, uint64_t hash, const int64_t *unix_ms, uint32_t n,
+add_times(struct chunk_enc *e, uint32_t source, uint64_t hash, const int64_t *unix_ms, uint32_t n,
     const struct chunk_run *runs, uint32_t n_runs, struct bl_err *err)
 {
-	struct enc_source *s = &e->source[e->n_sources - 1];
 	const size_t before = e->time_bytes.len;
-	struct enc_times t = { .n = n, .hash = hash, .at = e->n_ms, .runs = e->n_runs };
+	struct enc_times t = { .n = n,
+		.source = source,
+		.place = e->source[source].n_times,
+		.hash = hash,
+		.at = e->n_ms,
+		.runs = e->n_runs };
 	int rc;
 
 	if (e->n_times >= INT32_MAX)
@@ -247,14 +255,12 @@ add_times(struct chunk_enc *e, uint64_t hash, const int64_t *unix_ms, uint32_t n
 		e->time_bytes.failed = false;
 		return rc < 0 ? rc : no_memory(err);
 	}
-	t.n_runs = n_runs;
-	t.len = (uint32_t)(e->time_bytes.len - before);
+	t.bytes = (struct chunk_piece){ (uint32_t)before, (uint32_t)(e->time_bytes.len - before) };
 	memcpy(e->ms + e->n_ms, unix_ms, n * sizeof(*unix_ms));
 	memcpy(e->run + e->n_runs, runs, n_runs * sizeof(*runs));
 	e->n_ms += n;
 	e->n_runs += n_runs;
-	s->bytes.len += t.len;
-	s->n_times++;
+	e->source[source].n_times++;
 	e->times[e->n_times++] = t;
 	return (int)e->n_times - 1;
 }
@@ -265,19 +271,19 @@ chunk_enc_times(struct chunk_enc *e, int64_t device, enum bl_stream stream, cons
 {
 	const char *bad = times_bad(e, unix_ms, n, runs, n_runs);
 	uint64_t hash;
-	int64_t have;
-	int rc;
+	int64_t source, have;
 
 	if (bad == NULL && (stream < BL_STREAM_EVENTS || stream > BL_STREAM_HOST))
 		bad = "stream";
 	if (bad != NULL)
 		return bl_fail(err, BL_EINVAL, "part: device %lld: %s", (long long)device, bad);
-	if ((rc = begin_source(e, device, stream, err)) < 0)
-		return rc;
+	if ((source = take_source(e, device, stream, err)) < 0)
+		return (int)source;
 	hash = hash_times(unix_ms, n);
-	if ((have = find_times(e, hash, unix_ms, n, runs, n_runs)) >= 0)
+	have = find_times(e, (uint32_t)source, hash, unix_ms, n, runs, n_runs);
+	if (have >= 0)
 		return (int)have;
-	return add_times(e, hash, unix_ms, n, runs, n_runs, err);
+	return add_times(e, (uint32_t)source, hash, unix_ms, n, runs, n_runs, err);
 }
 
 /* ---- columns ---- */
@@ -288,8 +294,7 @@ column_bad(const struct chunk_enc *e, const struct chunk_in *in)
 	const struct bl_seq *s = in->values;
 	uint32_t n, known;
 
-	if (e->n_sources == 0 || in->times < 0 || (size_t)in->times >= e->n_times ||
-	    (uint32_t)in->times < e->source[e->n_sources - 1].times)
+	if (in->times < 0 || (size_t)in->times >= e->n_times || (size_t)in->times < e->device_times)
 		return "handle of its times";
 	if (in->metric.len == 0 || in->metric.len > BL_NAME_MAX)
 		return "name of its metric";
@@ -344,26 +349,27 @@ boot_at(const struct chunk_ticks *t, uint32_t j)
 	return t->runs[i].boot;
 }
 
-/* The place among the source's edges; it is looked for among the last few, most often the last. */
+/* The place among the source's edges; only the last few are looked through, most often one. */
 static int64_t
-add_edge(struct chunk_enc *e, const struct chunk_ticks *t, const struct chunk_ends *ends)
+add_edge(struct chunk_enc *e, uint32_t source, const struct chunk_ticks *t,
+    const struct chunk_ends *ends)
 {
-	struct enc_source *s = &e->source[e->n_sources - 1];
 	const struct chunk_edge edge = { t->unix_ms[ends->first], t->unix_ms[ends->last],
 		boot_at(t, ends->first), boot_at(t, ends->last) };
+	size_t i = e->n_edges;
 
-	for (uint32_t i = s->n_edges; i-- > 0 && i + 8 >= s->n_edges;) {
-		const struct chunk_edge *have = &e->edge[s->edges + i];
+	while (i-- > 0 && e->n_edges - i <= EDGES_LOOKED_AT) {
+		const struct chunk_edge *have = &e->edge[i].edge;
 
-		if (have->first_unix_ms == edge.first_unix_ms &&
+		if (e->edge[i].source == source && have->first_unix_ms == edge.first_unix_ms &&
 		    have->last_unix_ms == edge.last_unix_ms &&
 		    have->first_boot == edge.first_boot && have->last_boot == edge.last_boot)
-			return i;
+			return e->edge[i].place;
 	}
 	if (!chunk_grow(&e->edge, e->n_edges, 1, &e->size_edges, sizeof(*e->edge)))
 		return -1;
-	e->edge[e->n_edges++] = edge;
-	return s->n_edges++;
+	e->edge[e->n_edges++] = (struct enc_edge){ edge, source, e->source[source].n_edges };
+	return e->source[source].n_edges++;
 }
 
 static int64_t
@@ -420,7 +426,7 @@ put_bodies(struct chunk_enc *e, const struct chunk_in *in, const struct chunk_ti
 	c->has_edge = c->counter && in->values->n > 0;
 	c->first_own = c->has_edge && ends.first_own;
 	if ((shape[0] = add_shape(e, 0, &m5)) < 0 || (shape[1] = add_shape(e, 1, &h1)) < 0 ||
-	    (c->has_edge && (edge = add_edge(e, ticks, &ends)) < 0))
+	    (c->has_edge && (edge = add_edge(e, c->source, ticks, &ends)) < 0))
 		return no_memory(err);
 	c->shape[0] = (uint32_t)shape[0];
 	c->shape[1] = (uint32_t)shape[1];
@@ -471,8 +477,8 @@ chunk_enc_column(struct chunk_enc *e, const struct chunk_in *in, struct bl_err *
 		return bl_fail(err, BL_EINVAL, "part: series %lld: %s", (long long)in->series, bad);
 	if (e->n_columns >= CHUNK_SERIES_MAX)
 		return bl_fail(err, BL_EFULL, "part: too many series");
-	c.source = (uint32_t)e->n_sources - 1;
-	c.times = (uint32_t)in->times - e->source[c.source].times;
+	c.source = e->times[in->times].source;
+	c.times = e->times[in->times].place;
 	c.counter = in->kind == BL_COUNTER;
 	c.unknown = x.unknown != NULL;
 	c.thin = x.thin != NULL;

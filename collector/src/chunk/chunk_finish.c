@@ -4,28 +4,15 @@
  */
 #include "chunk_internal.h"
 
-#include <stdlib.h>
-
 /*
  * A block is read and checked as a whole to get at one series: raw ones hold about twelve, the
  * others some forty; their entry in the directory costs ten bytes.
  */
 static const uint32_t block_bytes[CHUNK_LEVELS] = { 4096, 2048, 1024 };
 
-/* A shape's reference when it is not in the index: one beyond. */
-struct shape_refs {
-	uint32_t *ref; /* by place in the intern table */
-	uint32_t *order;
-	uint32_t n; /* in the index */
-};
-
 struct finish {
 	struct chunk_enc *e;
-	uint32_t *source, *source_rank; /* order; and the other way */
-	uint32_t *metric, *metric_rank;
-	uint32_t *column;
-	uint32_t n_metrics;
-	struct shape_refs shapes[2];
+	struct chunk_orders o;
 	struct bl_buf dir, blocks, index;
 	struct bl_buf *out; /* the region under way */
 };
@@ -33,124 +20,10 @@ struct finish {
 static void
 finish_free(struct finish *f)
 {
-	free(f->source);
-	free(f->source_rank);
-	free(f->metric);
-	free(f->metric_rank);
-	free(f->column);
-	for (unsigned i = 0; i < 2; i++) {
-		free(f->shapes[i].ref);
-		free(f->shapes[i].order);
-	}
+	chunk_orders_free(&f->o);
 	bl_buf_free(&f->dir);
 	bl_buf_free(&f->blocks);
 	bl_buf_free(&f->index);
-}
-
-/* ---- orders ---- */
-
-static int
-by_source(const void *a, const void *b, void *ctx)
-{
-	const struct chunk_enc *e = ctx;
-	const struct enc_source *x = &e->source[*(const uint32_t *)a];
-	const struct enc_source *y = &e->source[*(const uint32_t *)b];
-
-	if (x->device != y->device)
-		return x->device < y->device ? -1 : 1;
-	return (x->stream > y->stream) - (x->stream < y->stream);
-}
-
-static int
-by_name(const void *a, const void *b, void *ctx)
-{
-	const struct chunk_intern *t = ctx;
-	const struct chunk_item *x = &t->item[*(const uint32_t *)a];
-	const struct chunk_item *y = &t->item[*(const uint32_t *)b];
-	const int d =
-	    memcmp(t->bytes.data + x->at, t->bytes.data + y->at, x->len < y->len ? x->len : y->len);
-
-	return d != 0 ? d : (x->len > y->len) - (x->len < y->len);
-}
-
-/* Shapes that come more than once first, the commonest before the others. */
-static int
-by_uses(const void *a, const void *b, void *ctx)
-{
-	const struct chunk_intern *t = ctx;
-	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	if (t->item[x].uses != t->item[y].uses)
-		return t->item[x].uses > t->item[y].uses ? -1 : 1;
-	return x < y ? -1 : 1;
-}
-
-static int
-by_place(const void *a, const void *b, void *ctx)
-{
-	const struct finish *f = ctx;
-	const struct enc_column *x = &f->e->column[*(const uint32_t *)a];
-	const struct enc_column *y = &f->e->column[*(const uint32_t *)b];
-
-	if (x->metric != y->metric)
-		return f->metric_rank[x->metric] < f->metric_rank[y->metric] ? -1 : 1;
-	if (x->source != y->source)
-		return f->source_rank[x->source] < f->source_rank[y->source] ? -1 : 1;
-	return (x->series > y->series) - (x->series < y->series);
-}
-
-static uint32_t *
-order_of(size_t n, int (*compare)(const void *, const void *, void *), void *ctx, uint32_t **rank)
-{
-	uint32_t *order = malloc((n + 1) * sizeof(*order));
-
-	if (rank != NULL && (*rank = malloc((n + 1) * sizeof(**rank))) == NULL) {
-		free(order);
-		return NULL;
-	}
-	if (order == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, n, sizeof(*order), compare, ctx);
-	for (size_t i = 0; rank != NULL && i < n; i++)
-		(*rank)[order[i]] = (uint32_t)i;
-	return order;
-}
-
-static int
-make_orders(struct finish *f, struct bl_err *err)
-{
-	struct chunk_enc *e = f->e;
-
-	f->source = order_of(e->n_sources, by_source, e, &f->source_rank);
-	f->metric = order_of(e->metric.n, by_name, &e->metric, &f->metric_rank);
-	if (f->source == NULL || f->metric == NULL)
-		return bl_fail(err, BL_ENOMEM, "part: out of memory");
-	f->column = order_of(e->n_columns, by_place, f, NULL);
-	for (unsigned i = 0; i < 2; i++) {
-		struct shape_refs *s = &f->shapes[i];
-		const struct chunk_intern *t = &e->shape[i];
-
-		s->order = order_of(t->n, by_uses, &e->shape[i], &s->ref);
-		if (f->column == NULL || s->order == NULL)
-			return bl_fail(err, BL_ENOMEM, "part: out of memory");
-		while (s->n < t->n && t->item[s->order[s->n]].uses > 1)
-			s->n++;
-	}
-	for (size_t i = 1; i < e->n_sources; i++)
-		if (by_source(&f->source[i - 1], &f->source[i], e) == 0)
-			return bl_fail(err, BL_EINVAL, "part: device %lld in two pieces",
-			    (long long)e->source[f->source[i]].device);
-	for (size_t i = 1; i < e->n_columns; i++)
-		if (by_place(&f->column[i - 1], &f->column[i], f) == 0)
-			return bl_fail(err, BL_EINVAL, "part: series %lld twice",
-			    (long long)e->column[f->column[i]].series);
-	f->n_metrics = 1;
-	for (size_t i = 1; i < e->n_columns; i++)
-		f->n_metrics +=
-		    e->column[f->column[i]].metric != e->column[f->column[i - 1]].metric;
-	return BL_OK;
 }
 
 /* ---- blocks ---- */
@@ -180,7 +53,7 @@ entry_flags(const struct enc_column *c, unsigned level)
 static uint32_t
 reference(const struct finish *f, const struct enc_column *c, unsigned level)
 {
-	const struct shape_refs *s = &f->shapes[level == CHUNK_H1];
+	const struct chunk_shape_refs *s = &f->o.shapes[level == CHUNK_H1];
 	uint32_t ref;
 
 	if (level == CHUNK_RAW)
@@ -196,14 +69,14 @@ put_shape(struct finish *f, const struct enc_column *c, unsigned level, uint32_t
 	const struct chunk_intern *t = &f->e->shape[level - 1];
 	const struct chunk_item *m = &t->item[c->shape[level - 1]];
 
-	if (ref == f->shapes[level - 1].n)
+	if (ref == f->o.shapes[level - 1].n)
 		bl_buf_bytes(&f->blocks, t->bytes.data + m->at, m->len);
 }
 
 static void
 put_entry(struct finish *f, const struct enc_column *c, unsigned level, struct entry_state *st)
 {
-	const uint32_t source = f->source_rank[c->source], ahead = source - st->source;
+	const uint32_t source = f->o.source_rank[c->source], ahead = source - st->source;
 	const int64_t step = (int64_t)((uint64_t)c->series - (uint64_t)st->series);
 	const uint32_t ref = reference(f, c, level);
 	const struct chunk_piece *body = &c->piece[level];
@@ -213,7 +86,7 @@ put_entry(struct finish *f, const struct enc_column *c, unsigned level, struct e
 	flags |= (uint8_t)(ahead > 1 ? COL_STEP_STATED : ahead);
 	flags |= step != st->step[ahead > 0] ? COL_SERIES : 0;
 	flags |= c->interval_ms != st->interval_ms ? COL_INTERVAL : 0;
-	flags |= ref != 0 || (level != CHUNK_RAW && f->shapes[level - 1].n == 0) ? COL_REF : 0;
+	flags |= ref != 0 || (level != CHUNK_RAW && f->o.shapes[level - 1].n == 0) ? COL_REF : 0;
 	bl_buf_u8(out, flags);
 	if (ahead > 1)
 		bl_buf_varint(out, ahead);
@@ -242,12 +115,12 @@ put_block(struct finish *f, size_t first, size_t end, unsigned level, uint32_t *
 {
 	const struct chunk_enc *e = f->e;
 	const size_t at = f->blocks.len;
-	const uint32_t begin = f->source_rank[e->column[f->column[first]].source];
+	const uint32_t begin = f->o.source_rank[e->column[f->o.column[first]].source];
 	struct entry_state st = { .source = begin };
 	size_t i = first;
 
 	do {
-		put_entry(f, &e->column[f->column[i++]], level, &st);
+		put_entry(f, &e->column[f->o.column[i++]], level, &st);
 	} while (i < end && f->blocks.len - at < block_bytes[level]);
 	bl_buf_varint(&f->dir, i - first);
 	bl_buf_varint(&f->dir, begin - *last_source);
@@ -276,16 +149,16 @@ put_name(struct finish *f, uint32_t metric, uint32_t before)
 	bl_buf_blob(&f->index, name + same, m->len - same);
 }
 
-/* The columns of one metric, first.. of f->column; returns the first one behind them. */
+/* The columns of one metric, first.. of f->o.column; returns the first one behind them. */
 static size_t
 put_section(struct finish *f, size_t first, uint32_t before, unsigned level)
 {
 	const struct chunk_enc *e = f->e;
-	const uint32_t metric = e->column[f->column[first]].metric;
+	const uint32_t metric = e->column[f->o.column[first]].metric;
 	uint32_t last_source = 0, blocks = 0;
 	size_t end = first;
 
-	while (end < e->n_columns && e->column[f->column[end]].metric == metric)
+	while (end < e->n_columns && e->column[f->o.column[end]].metric == metric)
 		end++;
 	bl_buf_reset(&f->dir);
 	bl_buf_reset(&f->blocks);
@@ -305,67 +178,82 @@ put_section(struct finish *f, size_t first, uint32_t before, unsigned level)
 
 /* ---- index ---- */
 
+/* The edges of one source, which begin at g; boot: of the edge before. */
 static void
-put_edges(struct finish *f, const struct enc_source *s, int64_t *boot)
+put_edges(struct finish *f, const uint32_t *g, uint32_t n, int64_t *boot)
 {
-	const struct chunk_enc *e = f->e;
-	const int64_t last_ms = e->hour_unix_ms + CHUNK_HOUR_MS - 1;
+	const int64_t hour = f->e->hour_unix_ms;
 
-	bl_buf_varint(&f->index, s->n_edges);
-	for (uint32_t i = 0; i < s->n_edges; i++) {
-		const struct chunk_edge *g = &e->edge[s->edges + i];
+	bl_buf_varint(&f->index, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct chunk_edge *x = &f->e->edge[g[i]].edge;
 
-		bl_buf_varint(&f->index, (uint64_t)(g->first_unix_ms - e->hour_unix_ms));
-		bl_buf_varint(&f->index, (uint64_t)(last_ms - g->last_unix_ms));
-		bl_buf_zigzag(&f->index, (int64_t)((uint64_t)g->first_boot - (uint64_t)*boot));
+		bl_buf_varint(&f->index, (uint64_t)(x->first_unix_ms - hour));
+		bl_buf_varint(&f->index, (uint64_t)(hour + CHUNK_HOUR_MS - 1 - x->last_unix_ms));
+		bl_buf_zigzag(&f->index, (int64_t)((uint64_t)x->first_boot - (uint64_t)*boot));
 		bl_buf_zigzag(
-		    &f->index, (int64_t)((uint64_t)g->last_boot - (uint64_t)g->first_boot));
-		*boot = g->last_boot;
+		    &f->index, (int64_t)((uint64_t)x->last_boot - (uint64_t)x->first_boot));
+		*boot = x->last_boot;
 	}
 }
 
 static void
-put_times(struct finish *f, const struct enc_source *s)
+put_time_bytes(const struct finish *f, uint32_t t, struct bl_buf *out)
+{
+	const struct chunk_piece *p = &f->e->times[t].bytes;
+
+	bl_buf_bytes(out, f->e->time_bytes.data + p->at, p->len);
+}
+
+/* What is said of the time columns of one source, which begin at t. */
+static void
+put_times(struct finish *f, const uint32_t *t, uint32_t n)
 {
 	const struct chunk_enc *e = f->e;
 
-	bl_buf_varint(&f->index, s->n_times);
-	if (s->n_times > 0)
-		bl_buf_u32(&f->index, chunk_crc(e->time_bytes.data + s->bytes.at, s->bytes.len));
-	for (uint32_t i = 0; i < s->n_times; i++) {
-		bl_buf_varint(&f->index, e->times[s->times + i].n);
-		bl_buf_varint(&f->index, e->times[s->times + i].len);
+	bl_buf_varint(&f->index, n);
+	bl_buf_reset(&f->blocks);
+	for (uint32_t i = 0; i < n; i++)
+		put_time_bytes(f, t[i], &f->blocks);
+	f->index.failed = f->index.failed || f->blocks.failed;
+	if (n > 0 && !f->blocks.failed)
+		bl_buf_u32(&f->index, chunk_crc(f->blocks.data, f->blocks.len));
+	for (uint32_t i = 0; i < n; i++) {
+		bl_buf_varint(&f->index, e->times[t[i]].n);
+		bl_buf_varint(&f->index, e->times[t[i]].bytes.len);
 	}
 }
 
 static void
 put_sources(struct finish *f, unsigned level)
 {
+	const uint32_t *times = f->o.times, *edge = f->o.edge;
 	const struct chunk_enc *e = f->e;
 	int64_t device = 0, boot = 0;
 
 	bl_buf_varint(&f->index, e->n_sources);
 	for (size_t i = 0; i < e->n_sources; i++) {
-		const struct enc_source *s = &e->source[f->source[i]];
-		const uint64_t ahead = (uint64_t)s->device - (uint64_t)device;
+		const struct enc_source *s = &e->source[f->o.source[i]];
 
 		if (i == 0)
 			bl_buf_zigzag(&f->index, s->device);
 		else
-			bl_buf_varint(&f->index, ahead);
+			bl_buf_varint(&f->index, (uint64_t)s->device - (uint64_t)device);
 		bl_buf_u8(&f->index, (uint8_t)s->stream);
 		device = s->device;
 		if (level == CHUNK_RAW)
-			put_times(f, s);
+			put_times(f, times, s->n_times);
 		else
-			put_edges(f, s, &boot);
+			put_edges(f, edge, s->n_edges, &boot);
+		times += s->n_times;
+		edge += s->n_edges;
 	}
 }
 
 static void
 put_shapes(struct finish *f, unsigned level)
 {
-	const struct shape_refs *s = &f->shapes[level - 1];
+	const struct chunk_shape_refs *s = &f->o.shapes[level - 1];
 	const struct chunk_intern *t = &f->e->shape[level - 1];
 
 	bl_buf_varint(&f->index, s->n);
@@ -403,7 +291,7 @@ write_region(struct finish *f, unsigned level, struct bl_buf *out)
 {
 	static const uint8_t room[CHUNK_HEAD_BYTES];
 	const struct chunk_enc *e = f->e;
-	uint32_t before = e->column[f->column[0]].metric;
+	uint32_t before = e->column[f->o.column[0]].metric;
 	const size_t begin = out->len;
 	size_t region;
 
@@ -413,16 +301,13 @@ write_region(struct finish *f, unsigned level, struct bl_buf *out)
 	put_sources(f, level);
 	if (level != CHUNK_RAW)
 		put_shapes(f, level);
-	bl_buf_varint(&f->index, f->n_metrics);
+	bl_buf_varint(&f->index, f->o.n_metrics);
 	for (size_t i = 0, end; i < e->n_columns; i = end) {
 		end = put_section(f, i, before, level);
-		before = e->column[f->column[i]].metric;
+		before = e->column[f->o.column[i]].metric;
 	}
-	for (size_t i = 0; level == CHUNK_RAW && i < e->n_sources; i++) {
-		const struct enc_source *s = &e->source[f->source[i]];
-
-		bl_buf_bytes(out, e->time_bytes.data + s->bytes.at, s->bytes.len);
-	}
+	for (size_t i = 0; level == CHUNK_RAW && i < e->n_times; i++)
+		put_time_bytes(f, f->o.times[i], out);
 	bl_buf_bytes(out, f->index.data, f->index.len);
 	if (out->failed || f->index.failed)
 		return chunk_enc_bytes(e) > out->cap - begin ? BL_EFULL : BL_ENOMEM;
@@ -441,7 +326,7 @@ count(const struct finish *f, struct chunk_counts *c)
 	c->samples = e->n_samples;
 	c->series = (uint32_t)e->n_columns;
 	c->sources = (uint32_t)e->n_sources;
-	c->metrics = f->n_metrics;
+	c->metrics = f->o.n_metrics;
 }
 
 int
@@ -459,7 +344,7 @@ chunk_enc_finish(struct chunk_enc *e, struct bl_buf out[CHUNK_LEVELS], struct ch
 	bl_buf_init(&f.index, CHUNK_REGION_MAX);
 	for (unsigned l = 0; l < CHUNK_LEVELS; l++)
 		before[l] = out[l].len;
-	if ((rc = make_orders(&f, err)) < 0)
+	if ((rc = chunk_orders_make(&f.o, e, err)) < 0)
 		goto done;
 	for (unsigned l = 0; rc == BL_OK && l < CHUNK_LEVELS; l++)
 		rc = write_region(&f, l, &out[l]);

@@ -186,17 +186,21 @@ struct chunk_edge {
 struct enc_source {
 	int64_t device;
 	enum bl_stream stream;
-	uint32_t times, n_times;  /* of enc.times */
-	uint32_t edges, n_edges;  /* of enc.edge */
-	struct chunk_piece bytes; /* of enc.time_bytes */
+	uint32_t n_times, n_edges;
 };
 
 struct enc_times {
-	uint32_t n, len; /* samples; encoded bytes */
+	uint32_t n, source, place; /* samples; of the source's columns */
 	uint64_t hash;
-	size_t at;                /* of the current source: in enc.ms */
-	size_t runs, n_runs;      /* and in enc.run */
+	struct chunk_piece bytes; /* of enc.time_bytes */
+	/* Of the current device, whose times are still there: in enc.ms and enc.run. */
+	size_t at, runs;
 	struct chunk_ticks ticks; /* its pointers are set when it is used */
+};
+
+struct enc_edge {
+	struct chunk_edge edge;
+	uint32_t source, place;
 };
 
 struct enc_column {
@@ -217,11 +221,12 @@ struct chunk_enc {
 	size_t n_sources, size_sources;
 	struct enc_times *times;
 	size_t n_times, size_times;
-	struct chunk_edge *edge;
+	struct enc_edge *edge;
 	size_t n_edges, size_edges;
 	struct enc_column *column;
 	size_t n_columns, size_columns;
-	/* Of the current source only. */
+	/* Of the current device only; where its sources and time columns begin. */
+	size_t device_sources, device_times;
 	int64_t *ms;
 	size_t n_ms, size_ms;
 	struct chunk_run *run;
@@ -230,6 +235,30 @@ struct chunk_enc {
 	size_t size_scratch;
 	struct chunk_sketcher *sketcher;
 };
+
+/* ---- in which order all of it is written (chunk_order.c) ---- */
+
+/* The commonest shapes are in the index; one's reference is its place in this order. */
+struct chunk_shape_refs {
+	uint32_t *ref; /* by place in the intern table */
+	uint32_t *order;
+	uint32_t n; /* in the index */
+};
+
+/* Places in the encoder's arrays, in order; a rank is the other way. */
+struct chunk_orders {
+	struct chunk_enc *e;
+	uint32_t *source, *source_rank;
+	uint32_t *metric, *metric_rank;
+	uint32_t *column;
+	uint32_t *times, *edge; /* source by source */
+	uint32_t n_metrics;     /* that have columns */
+	struct chunk_shape_refs shapes[2];
+};
+
+/* BL_EINVAL when a device or a series comes twice, BL_ENOMEM; to be freed in any case. */
+int chunk_orders_make(struct chunk_orders *o, struct chunk_enc *e, struct bl_err *err);
+void chunk_orders_free(struct chunk_orders *o);
 
 /* ---- the index in memory (chunk_index.c) ---- */
 

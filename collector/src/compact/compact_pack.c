@@ -215,6 +215,15 @@ pack_hour(struct compact *c, struct dues *l, bool *anew, struct bl_err *err)
 	return rc;
 }
 
+/* Tens of MiB that are not needed again before the next part. */
+static void
+give_back(struct compact *c)
+{
+	chunk_enc_reset(c->enc, c->pack.hour_unix_ms);
+	for (int i = 0; i < PARTS_LEVELS; i++)
+		bl_buf_free(&c->region[i]);
+}
+
 int
 compact_pack_next(struct compact *c, struct bl_err *err)
 {
@@ -253,6 +262,7 @@ compact_pack_next(struct compact *c, struct bl_err *err)
 	}
 	rc = rc < 0 ? rc : 1;
 done:
+	give_back(c);
 	free(l.d);
 	return rc;
 }

@@ -73,15 +73,16 @@ struct chunk_enc;
 /* hour_unix_ms: begin of the hour.  NULL: out of memory. */
 struct chunk_enc *chunk_enc_create(int64_t hour_unix_ms);
 void chunk_enc_free(struct chunk_enc *e); /* NULL is fine */
-/* Forgets the content and begins another hour; memory is kept up to what a part usually needs. */
+/* Forgets the content and begins another hour; keeps a little memory, gives back the rest. */
 void chunk_enc_reset(struct chunk_enc *e, int64_t hour_unix_ms);
 
 /*
  * The times of columns of a device's stream: n unix times (1 to CHUNK_SAMPLES_MAX) that do not
  * descend, all within the hour, and the boot runs that make them up, in their order.  Returns the
  * handle that chunk_enc_column takes (>= 0): the same one for the same times of the same device
- * and stream, which are kept once.  Devices and streams may come in any order, but it is
- * cheapest to give all of a device one after the other.
+ * and stream, which are kept once (the last 256 are looked through).  All of a device comes in one
+ * piece, its streams in any order: its handles are good until this is called for another device,
+ * and a device that comes back is BL_EINVAL at chunk_enc_finish.
  * BL_EINVAL: something of this does not hold; BL_ENOMEM; BL_EFULL: a cap.  Nothing is added then.
  */
 int chunk_enc_times(struct chunk_enc *e, int64_t device, enum bl_stream stream,
