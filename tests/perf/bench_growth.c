@@ -368,7 +368,7 @@ main(int argc, char **argv)
 	for (int w = 0; w < BOTH; w++) {
 		(void)snprintf(b.folder[w], sizeof(b.folder[w]), "%s/%s", argv[1],
 		    w == SMALL ? "small" : "large");
-		fill(&b, w);
+		fill(&b, (enum which)w);
 	}
 	samples = b.agents * 60.0 * 6 * MIX_SERIES;
 	printf("growth_small_samples %.0f samples\n", samples * b.hours[SMALL]);
