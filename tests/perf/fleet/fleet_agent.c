@@ -7,6 +7,7 @@
 #define DIAL_US      (20 * SECOND_US) /* from TCP to SUBACK */
 #define PING_US      (FLEET_KEEPALIVE_S * SECOND_US)
 #define PING_WAIT_US (10 * SECOND_US)
+#define TURN_US      50000
 #define BACKOFF_MS   UINT64_C(1000)
 #define BACKOFF_MAX  UINT64_C(60000)
 
@@ -92,6 +93,7 @@ agent_lost(struct fleet_agent *a, int64_t now_us, const char *why)
 		delivery_down(a, now_us);
 	} else {
 		f->failed++;
+		f->dialling--;
 	}
 	if (a->welcome)
 		f->ready--;
@@ -109,11 +111,17 @@ dial(struct fleet_agent *a, int64_t now_us)
 {
 	struct bl_err err = { 0 };
 
+	if (a->fleet->dialling >= a->fleet->dialling_max) {
+		a->connect_us = now_us + TURN_US + (int64_t)agent_random_below(a, TURN_US);
+		return;
+	}
 	a->connect_us = FLEET_NEVER;
 	a->dialled_us = a->heard_us = a->said_us = now_us;
 	a->stage = FLEET_DIALLING;
-	if (fleet_conn_open(&a->conn, &a->fleet->tls, a->id, a, &err) == BL_OK)
+	if (fleet_conn_open(&a->conn, &a->fleet->tls, a->id, a, &err) == BL_OK) {
+		a->fleet->dialling++;
 		return;
+	}
 	(void)snprintf(a->fleet->why, sizeof(a->fleet->why), "%.190s", err.msg);
 	a->fleet->failed++;
 	a->stage = FLEET_IDLE;
@@ -190,7 +198,10 @@ static void
 ping(struct fleet_agent *a, int64_t now_us)
 {
 	if (a->pinged) {
-		agent_lost(a, now_us, "the broker did not answer a ping");
+		/* A thousand handshakes may lie between an answer and our look at it. */
+		fleet_agent_io(a, now_us);
+		if (a->conn != NULL && a->pinged)
+			agent_lost(a, now_us, "the broker did not answer a ping");
 		return;
 	}
 	a->pinged = true;
@@ -211,7 +222,10 @@ fleet_agent_tick(struct fleet_agent *a, int64_t now_us)
 		return;
 	}
 	if (a->stage != FLEET_UP) {
-		if (now_us >= a->dialled_us + DIAL_US)
+		if (now_us < a->dialled_us + DIAL_US)
+			return;
+		fleet_agent_io(a, now_us);
+		if (a->conn != NULL && a->stage != FLEET_UP)
 			agent_lost(a, now_us, "it takes too long to connect");
 		return;
 	}

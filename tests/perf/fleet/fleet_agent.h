@@ -26,6 +26,7 @@ struct fleet {
 	struct fleet_spool_tally tally;
 	int64_t began_unix_ms, began_us;  /* when backlogs end, by both clocks */
 	bool stopping;                    /* no further cuts */
+	unsigned dialling, dialling_max;  /* on their way up; so many at a time */
 	unsigned up, ready, begun;        /* agents connected; welcome; with live data under way */
 	uint64_t connects, lost, failed;  /* connections: held; lost again; never came up */
 	uint64_t refused, bad_messages;   /* PUBACKs that say no; messages that do not decode */

@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
 	{ "limit", SECONDS, AT(limit_ms), 1, 86400, "S",
 	    "given up when a phase takes longer (600)" },
 	{ "connects", NUMBER, AT(connects_per_s), 1, 20000, "N", "begun a second (100)" },
+	{ "together", NUMBER, AT(together), 1, 20000, "N",
+	    "connections on their way up at a time; the others wait for their turn (100)" },
 	{ "backlog", NUMBER, AT(past_hours), 0, 168, "HOURS", "that each agent brings along (0)" },
 	{ "variants", NUMBER, AT(variants), 1, 20000, "N",
 	    "different backlogs; agents share them by turns (as many as agents)" },
@@ -159,6 +161,7 @@ fleet_opts_parse(struct fleet_opts *o, int argc, char **argv)
 		.measure_ms = 120000,
 		.limit_ms = 600000,
 		.connects_per_s = 100,
+		.together = 100,
 		.sample = 20 };
 	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
 		help();

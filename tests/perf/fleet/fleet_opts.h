@@ -13,7 +13,7 @@ struct fleet_opts {
 	const char *devices; /* run: folder of set-up files */
 	const char *store;   /* direct: folder for a store; check: telemetry.db */
 	const char *record;  /* file: what was sent, for check; may be NULL */
-	unsigned agents, connects_per_s;
+	unsigned agents, connects_per_s, together;
 	uint64_t seed;
 	int64_t tick_ms, cut_ms;
 	int64_t measure_ms, limit_ms;

@@ -27,8 +27,8 @@
 #include "fleet_heap.h"
 #include "fleet_record.h"
 
-#define EVENTS  512
-#define SLICE   64 /* deadlines between two looks at the sockets */
+#define EVENTS  64  /* a handshake takes 10 ms: what is due is looked at between them */
+#define SLICE   256 /* deadlines between two looks at the sockets */
 #define TELL_US INT64_C(5000000)
 
 enum phase { CONNECT, SETTLE, MEASURE, DRAIN, DONE };
@@ -123,6 +123,7 @@ open_agents(struct run *r, struct bl_err *err)
 	(void)clock_gettime(CLOCK_REALTIME, &t);
 	r->fleet.began_unix_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 	r->fleet.began_us = now_us();
+	r->fleet.dialling_max = r->o->together;
 	r->fleet.tally.settled = settled;
 	r->fleet.tally.ctx = r;
 	r->agent = calloc(r->n, sizeof(*r->agent));

@@ -112,6 +112,7 @@ on_suback(struct fleet_agent *a, int64_t now_us, const struct fleet_packet *p)
 	a->stage = FLEET_UP;
 	a->failures = 0;
 	a->fleet->up++;
+	a->fleet->dialling--;
 	a->fleet->connects++;
 	fleet_histogram_add(&a->fleet->handshake, now_us - a->dialled_us);
 	delivery_up(a, now_us);
