@@ -111,7 +111,7 @@ def live():
 
 
 def returning():
-    got = session(LIVE_AGENTS, 1800, "--measure", "120", "--connects", "1000", "--together", "1000", "--backlog", RETURN_HOURS,
+    got = session(LIVE_AGENTS, 1800, "--measure", "120", "--backlog", RETURN_HOURS,
                   "--variants", VARIANTS)
     if got is None:
         return {}

@@ -206,6 +206,7 @@ ping(struct fleet_agent *a, int64_t now_us)
 	}
 	a->pinged = true;
 	fleet_mqtt_ping(&a->conn->out);
+	a->fleet->bytes[FLEET_OUT_PING] += 2;
 	session_flush(a, now_us);
 }
 
@@ -259,7 +260,7 @@ fleet_agent_bye(struct fleet_agent *a, int64_t now_us)
 	if (a->stage != FLEET_UP)
 		return;
 	session_presence(a, false, a->spool.connections, &b);
-	(void)session_publish(a, now_us, BL_TOPIC_PRESENCE, &b, true, FLEET_TOKEN_NONE);
+	(void)session_publish(a, FLEET_OUT_HELLO, BL_TOPIC_PRESENCE, &b, true, FLEET_TOKEN_NONE);
 	bl_buf_free(&b);
 	fleet_mqtt_bye(&a->conn->out);
 	session_flush(a, now_us);

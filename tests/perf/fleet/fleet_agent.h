@@ -19,19 +19,35 @@
 #define FLEET_SENT_MAX    (2 * UPLINK_SLOTS)
 #define FLEET_NEVER       INT64_MAX
 
+/* MQTT bytes by what they are for; TLS comes on top. */
+enum fleet_bytes {
+	FLEET_OUT_DATA,  /* live batches with samples */
+	FLEET_OUT_QUIET, /* live batches of streams without */
+	FLEET_OUT_PAST,
+	FLEET_OUT_MAPS,
+	FLEET_OUT_HELLO, /* hello, report, presence, gone */
+	FLEET_OUT_PUBACK,
+	FLEET_OUT_PING,
+	FLEET_IN_RECEIPT, /* answers, receipts, questions */
+	FLEET_IN_PUBACK,
+	FLEET_IN_OTHER,
+	FLEET_BYTES,
+};
+
 /* What all agents share. */
 struct fleet {
 	struct fleet_tls tls;
 	struct fleet_data *data;
 	struct fleet_spool_tally tally;
-	int64_t began_unix_ms, began_us;  /* when backlogs end, by both clocks */
-	bool stopping;                    /* no further cuts */
-	unsigned dialling, dialling_max;  /* on their way up; so many at a time */
-	unsigned up, ready, begun;        /* agents connected; welcome; with live data under way */
-	uint64_t connects, lost, failed;  /* connections: held; lost again; never came up */
-	uint64_t refused, bad_messages;   /* PUBACKs that say no; messages that do not decode */
-	uint64_t duplicates_out;          /* batches offered again, no receipt having come */
-	uint32_t floor_ms;                /* for reconnections, as the centre says */
+	int64_t began_unix_ms, began_us; /* when backlogs end, by both clocks */
+	bool stopping;                   /* no further cuts */
+	unsigned dialling, dialling_max; /* on their way up; so many at a time */
+	unsigned up, ready, begun;       /* agents connected; welcome; with live data under way */
+	uint64_t connects, lost, failed; /* connections: held; lost again; never came up */
+	uint64_t refused, bad_messages;  /* PUBACKs that say no; messages that do not decode */
+	uint64_t duplicates_out;         /* batches offered again, no receipt having come */
+	uint32_t floor_ms;               /* for reconnections, as the centre says */
+	uint64_t bytes[FLEET_BYTES];
 	struct fleet_histogram handshake; /* TCP to CONNACK */
 	char why[200];                    /* of the last loss */
 };

@@ -18,7 +18,7 @@ void session_connect(struct fleet_agent *a, int64_t now_us);
 /* Takes what has come.  False: the connection is over, and the agent knows it. */
 bool session_take(struct fleet_agent *a, int64_t now_us);
 /* False: no room among the packets that wait for a PUBACK. */
-bool session_publish(struct fleet_agent *a, int64_t now_us, enum bl_topic_kind kind,
+bool session_publish(struct fleet_agent *a, enum fleet_bytes what, enum bl_topic_kind kind,
     const struct bl_buf *msg, bool retained, uint64_t token);
 void session_flush(struct fleet_agent *a, int64_t now_us);
 void session_presence(struct fleet_agent *a, bool online, uint64_t connections, struct bl_buf *out);

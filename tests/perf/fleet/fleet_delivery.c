@@ -26,18 +26,30 @@ say_hello(struct fleet_agent *a, int64_t now_us, uint32_t nonce)
 	h.nonce = nonce;
 	bl_buf_init(&b, BL_BATCH_WIRE_MAX);
 	if (bl_hello_encode(&h, &b) == BL_OK &&
-	    session_publish(a, now_us, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE))
+	    session_publish(a, FLEET_OUT_HELLO, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE))
 		uplink_hello_sent(a->uplink, now_us / 1000, nonce);
 	bl_buf_free(&b);
 }
 
+static enum fleet_bytes
+what_goes(const struct fleet_agent *a, const struct uplink_frame *f)
+{
+	unsigned per_tick;
+
+	if (f->type != BL_MSG_BATCH)
+		return FLEET_OUT_MAPS;
+	(void)fleet_data_has(a->fleet->data, f->stream, &per_tick);
+	return f->past ? FLEET_OUT_PAST : per_tick > 0 ? FLEET_OUT_DATA : FLEET_OUT_QUIET;
+}
+
 static void
-publish(struct fleet_agent *a, int64_t now_us, const struct uplink_effect *e)
+publish(struct fleet_agent *a, const struct uplink_effect *e)
 {
 	struct fleet_frame *f = &a->kept[e->slot];
 
-	if (session_publish(
-		a, now_us, f->f.past ? BL_TOPIC_PAST : BL_TOPIC_LIVE, &f->msg, false, e->token))
+	const enum bl_topic_kind topic = f->f.past ? BL_TOPIC_PAST : BL_TOPIC_LIVE;
+
+	if (session_publish(a, what_goes(a, &f->f), topic, &f->msg, false, e->token))
 		forget(a, e->slot);
 	else
 		uplink_busy(a->uplink, e->slot);
@@ -93,7 +105,8 @@ take_question(
 	fleet_spool_question(&a->spool, q, &gone, &o);
 	bl_buf_init(&b, BL_BATCH_WIRE_MAX);
 	if (gone.n > 0 && bl_gone_encode(&gone, &b) == BL_OK)
-		(void)session_publish(a, now_us, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE);
+		(void)session_publish(
+		    a, FLEET_OUT_HELLO, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE);
 	bl_buf_free(&b);
 	uplink_questioned(a->uplink, now_us / 1000, &o, fx);
 }
@@ -118,7 +131,7 @@ effect(struct fleet_agent *a, int64_t now_us, const struct uplink_effect *e,
 		a->offer = e->offer;
 		break;
 	case UPLINK_PUBLISH:
-		publish(a, now_us, e);
+		publish(a, e);
 		break;
 	case UPLINK_FORGET:
 		forget(a, e->slot);
@@ -174,7 +187,8 @@ said_welcome(struct fleet_agent *a, int64_t now_us)
 		a->report_us = now_us;
 	}
 	session_presence(a, true, a->spool.connections, &b);
-	a->birth_said = session_publish(a, now_us, BL_TOPIC_PRESENCE, &b, true, FLEET_TOKEN_NONE);
+	a->birth_said =
+	    session_publish(a, FLEET_OUT_HELLO, BL_TOPIC_PRESENCE, &b, true, FLEET_TOKEN_NONE);
 	bl_buf_free(&b);
 }
 
@@ -323,7 +337,8 @@ delivery_report(struct fleet_agent *a, int64_t now_us)
 	a->report_us = now_us + REPORT_US;
 	bl_buf_init(&b, BL_REPORT_WIRE_MAX);
 	if (bl_report_encode(&r, &b) == BL_OK)
-		(void)session_publish(a, now_us, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE);
+		(void)session_publish(
+		    a, FLEET_OUT_HELLO, BL_TOPIC_HELLO, &b, false, FLEET_TOKEN_NONE);
 	bl_buf_free(&b);
 	session_flush(a, now_us);
 }

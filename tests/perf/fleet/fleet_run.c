@@ -49,7 +49,8 @@ struct run {
 	int64_t from_us, to_us; /* the window */
 	struct fleet_histogram receipt, lag;
 	/* At the ends of the window. */
-	uint64_t in_bytes, out_bytes, samples, again;
+	uint64_t in_bytes, out_bytes, samples;
+	uint64_t bytes[FLEET_BYTES]; /* in the window, by what they are for */
 	unsigned ready_least;
 	double connect_s, drain_s, window_s, past_s;
 	uint64_t window_samples, window_in, window_out, window_batches;
@@ -204,6 +205,7 @@ begin_window(struct run *r, int64_t now)
 	r->to_us = INT64_MAX;
 	r->in_bytes = r->fleet.tls.in_bytes;
 	r->out_bytes = r->fleet.tls.out_bytes;
+	memcpy(r->bytes, r->fleet.bytes, sizeof(r->bytes));
 	r->samples = r->fleet.tally.cut_samples;
 	r->window_batches = r->fleet.tally.cut_batches;
 	r->ready_least = r->fleet.ready;
@@ -219,6 +221,8 @@ end_window(struct run *r, int64_t now)
 	r->window_out = r->fleet.tls.out_bytes - r->out_bytes;
 	r->window_samples = r->fleet.tally.cut_samples - r->samples;
 	r->window_batches = r->fleet.tally.cut_batches - r->window_batches;
+	for (unsigned i = 0; i < FLEET_BYTES; i++)
+		r->bytes[i] = r->fleet.bytes[i] - r->bytes[i];
 	r->fleet.stopping = true;
 	enter(r, now, DRAIN);
 }
@@ -368,6 +372,27 @@ count(const char *name, uint64_t value)
 }
 
 static void
+print_bytes(const struct run *r)
+{
+	static const char *const names[FLEET_BYTES] = { "out_data", "out_quiet", "out_past",
+		"out_maps", "out_hello", "out_puback", "out_ping", "in_receipt", "in_puback",
+		"in_other" };
+	const double samples = (double)r->window_samples;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < FLEET_BYTES; i++) {
+		(void)printf("fleet_%s_bytes_per_sample %.4f bytes\n", names[i],
+		    (double)r->bytes[i] / samples);
+		sum += r->bytes[i];
+	}
+	number("tls_bytes_per_sample", (double)(r->window_in + r->window_out - sum) / samples,
+	    "bytes");
+	number("out_bytes_per_sample", (double)r->window_out / samples, "bytes");
+	number("in_bytes_per_sample", (double)r->window_in / samples, "bytes");
+	number("link_bytes_per_sample", (double)(r->window_in + r->window_out) / samples, "bytes");
+}
+
+static void
 print_usage(void)
 {
 	struct rusage u;
@@ -396,10 +421,8 @@ print(const struct run *r)
 	number("past_s", r->past_s, "s");
 	count("window_batches", r->window_batches);
 	count("window_samples", r->window_samples);
-	number("out_bytes_per_sample", (double)r->window_out / (double)r->window_samples, "bytes");
-	number("in_bytes_per_sample", (double)r->window_in / (double)r->window_samples, "bytes");
-	number("link_bytes_per_sample",
-	    (double)(r->window_in + r->window_out) / (double)r->window_samples, "bytes");
+	if (r->window_samples > 0)
+		print_bytes(r);
 	count("settled_live", t->settled_live);
 	count("settled_past", t->settled_past);
 	count("settled_samples", t->settled_samples);

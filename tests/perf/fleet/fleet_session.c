@@ -70,13 +70,13 @@ subscribe(struct fleet_agent *a, int64_t now_us)
 }
 
 bool
-session_publish(struct fleet_agent *a, int64_t now_us, enum bl_topic_kind kind,
+session_publish(struct fleet_agent *a, enum fleet_bytes what, enum bl_topic_kind kind,
     const struct bl_buf *msg, bool retained, uint64_t token)
 {
 	char topic[BL_TOPIC_MAX];
+	size_t before;
 	unsigned i = 0;
 
-	(void)now_us;
 	while (i < FLEET_SENT_MAX && a->sent[i].id != 0)
 		i++;
 	if (a->conn == NULL || i == FLEET_SENT_MAX || !topic_of(a, kind, topic))
@@ -85,7 +85,9 @@ session_publish(struct fleet_agent *a, int64_t now_us, enum bl_topic_kind kind,
 		a->packet_id = 1;
 	a->sent[i].id = a->packet_id;
 	a->sent[i].token = token;
+	before = a->conn->out.len;
 	fleet_mqtt_publish(&a->conn->out, a->packet_id, topic, msg->data, msg->len, retained);
+	a->fleet->bytes[what] += a->conn->out.len - before;
 	return true;
 }
 
@@ -135,8 +137,10 @@ on_publish(struct fleet_agent *a, int64_t now_us, const struct fleet_packet *p)
 {
 	struct bl_topic t;
 
-	if (p->qos > 0)
+	if (p->qos > 0) {
 		fleet_mqtt_puback(&a->conn->out, p->id);
+		a->fleet->bytes[FLEET_OUT_PUBACK] += 4;
+	}
 	if (!bl_topic_parse(p->topic, p->topic_len, &t)) {
 		a->fleet->bad_messages++;
 		return;
@@ -168,6 +172,14 @@ on_packet(struct fleet_agent *a, int64_t now_us, const struct fleet_packet *p)
 	}
 }
 
+static enum fleet_bytes
+what_came(const struct fleet_packet *p)
+{
+	if (p->type == FLEET_PUBLISH && !p->retained)
+		return FLEET_IN_RECEIPT;
+	return p->type == FLEET_PUBACK ? FLEET_IN_PUBACK : FLEET_IN_OTHER;
+}
+
 bool
 session_take(struct fleet_agent *a, int64_t now_us)
 {
@@ -186,6 +198,7 @@ session_take(struct fleet_agent *a, int64_t now_us)
 		}
 		a->heard_us = now_us;
 		a->pinged = false;
+		a->fleet->bytes[what_came(&p)] += (uint64_t)took;
 		on_packet(a, now_us, &p);
 		at += (size_t)took;
 	}
