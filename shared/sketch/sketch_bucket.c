@@ -56,31 +56,20 @@ find_from(const struct sketch_side *side, size_t at, int32_t index)
 	return low;
 }
 
-/* How many of the part's buckets the side does not have. */
+/* Where the side has each of the part's buckets; how many it does not have. */
 static size_t
-missing(const struct sketch_side *side, const struct part *p)
+find_all(const struct sketch_side *side, const struct part *p, uint32_t *place)
 {
-	size_t at = 0, n = 0;
+	size_t at = 0, missing = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
 		const int32_t index = index_at(p, i);
 
 		at = find_from(side, at, index);
-		n += at == side->n || side->b[at].index != index;
+		missing += at == side->n || side->b[at].index != index;
+		place[i] = (uint32_t)at;
 	}
-	return n;
-}
-
-/* The side has them all. */
-static void
-add_counts(struct sketch_side *side, const struct part *p)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		at = find_from(side, at, index_at(p, i));
-		side->b[at].count += count_at(p, i);
-	}
+	return missing;
 }
 
 /* There is room for `more` buckets that the side does not have. */
@@ -106,20 +95,53 @@ merge(struct sketch_side *side, const struct part *p, size_t more)
 }
 
 static void
-side_add(struct sketch_side *side, const struct part *p, size_t more)
+side_add(struct sketch_side *side, const struct part *p, const uint32_t *place, size_t missing)
 {
-	if (more == 0)
-		add_counts(side, p);
-	else
-		merge(side, p, more);
+	if (missing > 0) {
+		merge(side, p, missing);
+		return;
+	}
+	for (size_t i = 0; i < p->n; i++)
+		side->b[place[i]].count += count_at(p, i);
+}
+
+/* Of zero apart: it is no side's. */
+static void
+split(const struct bl_sketch_bucket *b, size_t n, struct part *negative, uint64_t *zeros,
+    struct part *positive)
+{
+	size_t below = 0;
+
+	while (below < n && b[below].ordinal < 0)
+		below++;
+	*zeros = below < n && b[below].ordinal == 0 ? b[below].count : 0;
+	*negative = (struct part){ below > 0 ? b + below - 1 : b, -1, below };
+	below += *zeros > 0;
+	*positive = (struct part){ b + below, 1, n - below };
+}
+
+/* So many are looked up before any is added. */
+#define AT_ONCE 512u
+
+/* There is room for all of them on both sides. */
+static void
+add_some(struct bl_sketch *s, const struct bl_sketch_bucket *b, size_t n)
+{
+	uint32_t place[AT_ONCE];
+	struct part negative, positive;
+	uint64_t zeros;
+
+	split(b, n, &negative, &zeros, &positive);
+	side_add(&s->negative, &negative, place, find_all(&s->negative, &negative, place));
+	side_add(&s->positive, &positive, place, find_all(&s->positive, &positive, place));
+	s->zeros += zeros;
 }
 
 int
 bl_sketch_add_buckets(struct bl_sketch *s, const struct bl_sketch_bucket *b, size_t n)
 {
-	struct part negative = { NULL, -1, 0 }, positive = { NULL, 1, 0 };
-	uint64_t total = 0, zeros = 0;
-	size_t more_negative, more_positive;
+	uint64_t total = 0;
+	size_t below = 0;
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {
@@ -127,23 +149,13 @@ bl_sketch_add_buckets(struct bl_sketch *s, const struct bl_sketch_bucket *b, siz
 		if (b[i].count > BL_SKETCH_COUNT_MAX - s->count - total)
 			return BL_EFULL;
 		total += b[i].count;
-		negative.n += b[i].ordinal < 0;
-		if (b[i].ordinal == 0)
-			zeros = b[i].count;
+		below += b[i].ordinal < 0;
 	}
-	if (negative.n > 0)
-		negative.first = b + negative.n - 1;
-	positive.n = n - negative.n - (zeros > 0);
-	if (positive.n > 0)
-		positive.first = b + n - positive.n;
-	more_negative = missing(&s->negative, &negative);
-	more_positive = missing(&s->positive, &positive);
-	if ((rc = bl_sketch_reserve(&s->negative, s->negative.n + more_negative)) < 0 ||
-	    (rc = bl_sketch_reserve(&s->positive, s->positive.n + more_positive)) < 0)
+	if ((rc = bl_sketch_reserve(&s->negative, s->negative.n + below)) < 0 ||
+	    (rc = bl_sketch_reserve(&s->positive, s->positive.n + (n - below))) < 0)
 		return rc;
-	side_add(&s->negative, &negative, more_negative);
-	side_add(&s->positive, &positive, more_positive);
-	s->zeros += zeros;
+	for (size_t at = 0; at < n; at += AT_ONCE)
+		add_some(s, b + at, n - at < AT_ONCE ? n - at : AT_ONCE);
 	s->count += total;
 	return BL_OK;
 }

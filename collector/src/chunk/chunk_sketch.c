@@ -259,7 +259,8 @@ struct pace {
 static inline unsigned
 pace_k(const struct pace *p)
 {
-	return chunk_bit_length((uint64_t)p->mean >> 5);
+	/* The binary length of mean / 32. */
+	return 63u - (unsigned)__builtin_clzll((uint64_t)p->mean >> 4 | 1);
 }
 
 static inline void
@@ -268,8 +269,7 @@ pace_step(struct pace *p, uint64_t v)
 	/* Beyond 2^40 the parameter does not matter any more. */
 	const int64_t seen = v >> 40 != 0 ? INT64_C(1) << 44 : (int64_t)(v << 4);
 
-	p->mean += (seen - p->mean) >> 2;
-	p->mean = p->mean < 0 ? 0 : p->mean;
+	p->mean += (seen - p->mean) >> 2; /* never below 0: what is taken off is at most the mean */
 }
 
 /* Writes, or with w NULL only counts. */
@@ -284,7 +284,7 @@ put_paced(struct chunk_bits_w *w, struct pace *p, uint64_t v, uint64_t *bits)
 	pace_step(p, v);
 }
 
-static uint64_t
+static inline uint64_t
 get_paced(struct chunk_bits_r *r, struct pace *p)
 {
 	const uint64_t v = chunk_get_rice(r, pace_k(p));
