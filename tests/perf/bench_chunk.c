@@ -119,7 +119,7 @@ add_device(struct chunk_enc *e, const struct device *d, unsigned id, const char 
 
 /* ns a sample of the values alone, which is the codec's. */
 static double
-values_alone(const struct device *d, unsigned devices)
+values_alone(const struct device *d, unsigned devices, double *bytes)
 {
 	struct bl_buf out;
 	struct bl_err err;
@@ -131,6 +131,7 @@ values_alone(const struct device *d, unsigned devices)
 		for (unsigned i = 0; i < SERIES; i++)
 			check(bl_seq_put(&out, &d[k].seq[i], BL_EFFORT_QUICK, &err), &err);
 	t0 = cpu_ns() - t0;
+	*bytes = (double)out.len / ((double)devices * SERIES * TICKS);
 	bl_buf_free(&out);
 	return t0 / ((double)devices * SERIES * TICKS);
 }
@@ -257,6 +258,25 @@ read_all(const struct bl_buf *region, column_fn fn)
 	return t0 / n;
 }
 
+static double
+times_bytes(const struct bl_buf *region)
+{
+	struct chunk_index *ix;
+	struct chunk_source s;
+	struct chunk_head head;
+	struct bl_err err;
+	double n = 0;
+
+	check(chunk_head_parse(region->data, region->len, &head, &err), &err);
+	check(chunk_index_parse(&ix, &head, region->data + head.index.offset, &err), &err);
+	for (uint32_t i = 0; i < chunk_sources(ix); i++) {
+		chunk_source_at(ix, i, &s);
+		n += s.times.len;
+	}
+	chunk_index_free(ix);
+	return n;
+}
+
 /* ---- figures ---- */
 
 struct figures {
@@ -309,7 +329,7 @@ main(int argc, char **argv)
 	struct chunk_enc *e = chunk_enc_create(HOUR);
 	struct bl_buf out[CHUNK_LEVELS];
 	struct figures f;
-	double resident;
+	double resident, values = 0;
 
 	sketch = bl_sketch_create();
 	if (d == NULL || e == NULL || sketch == NULL)
@@ -338,10 +358,12 @@ main(int argc, char **argv)
 			bl_buf_reset(&out[l]);
 		write_part(e, d, devices, NULL, out, &f);
 		(void)printf("encode %.2f ns/sample\n", f.ns / f.samples);
-		(void)printf("encode_values %.2f ns/sample\n", values_alone(d, devices));
+		(void)printf("encode_values %.2f ns/sample\n", values_alone(d, devices, &values));
 		(void)printf("finish %.2f ns/sample\n", f.finish_ns / f.samples);
 	}
 	print_sizes("part", &f);
+	(void)printf("raw_values %.4f B/sample\n", values);
+	(void)printf("raw_times %.4f B/sample\n", times_bytes(&out[CHUNK_RAW]) / f.samples);
 	(void)printf("raw_head %.4f B/sample\n", f.head[CHUNK_RAW] / f.samples);
 	(void)printf("m5_head %.4f B/sample\n", f.head[CHUNK_M5] / f.samples);
 	(void)printf("h1_head %.4f B/sample\n", f.head[CHUNK_H1] / f.samples);
