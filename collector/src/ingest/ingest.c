@@ -5,7 +5,7 @@
  *   broker -> past thread -> queue --+-> writer: begin, take ..., commit, due -> way out -> live
  *
  * A message waits in exactly one place at a time, each of them bounded.  The
- * writer takes what is there (at most 100 messages or 50 ms) into one
+ * writer takes what is there (at most 200 messages or 50 ms) into one
  * transaction: under load the groups grow by themselves, at rest each message
  * is committed at once.
  */
@@ -24,9 +24,9 @@
 
 #include "ingest_internal.h"
 
-#define GROUP_MESSAGES  100
+#define GROUP_MESSAGES  200
 #define GROUP_MS        50
-#define GROUP_PAST      30 /* of a full group at least: backlog must move under live load */
+#define GROUP_PAST      60 /* of a full group at least: backlog must move under live load */
 #define CENTRE_EVERY_MS 60000
 #define OUT_MESSAGES    1024
 #define OUT_BYTES       (4u << 20)

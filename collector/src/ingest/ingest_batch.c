@@ -87,8 +87,10 @@ note_needs(struct ingest_core *c, struct owed *o, const struct store_spool *sp,
 	const bool clock = !store_spool_knows_boot(sp, &h->boot);
 	const bool batches = store_spool_missing(sp) > 0;
 
-	if ((dict || clock || batches) && !o->want_dict && !o->want_clock && !o->want_batches)
+	if ((dict || clock || batches) && !o->want_dict && !o->want_clock && !o->want_batches) {
 		o->want_since_mono_ms = bl_mono_ms(c->clock);
+		ingest_owe_now(c);
+	}
 	o->want_dict = o->want_dict || dict;
 	o->want_clock = o->want_clock || clock;
 	o->want_batches = o->want_batches || batches;
@@ -122,7 +124,7 @@ ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err 
 	}
 	/* Duplicates are receipted, too: the receipt before may have been lost. */
 	if ((o = ingest_owe(c, a->dev, &h.spool)) != NULL)
-		ingest_owe_receipt(c, o);
+		ingest_owe_receipt(c, a->dev, o);
 	switch (rc) {
 	case STORE_DUPLICATE:
 		c->stats.duplicates++;

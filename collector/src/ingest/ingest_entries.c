@@ -12,7 +12,7 @@ owe_receipt(struct ingest_core *c, const struct arrival *a, const struct bl_id *
 	struct owed *o = ingest_owe(c, a->dev, spool);
 
 	if (o != NULL)
-		ingest_owe_receipt(c, o);
+		ingest_owe_receipt(c, a->dev, o);
 }
 
 static void
@@ -22,6 +22,7 @@ want_again(struct ingest_core *c, const struct arrival *a, const struct bl_id *s
 
 	if (o == NULL)
 		return;
+	ingest_owe_now(c);
 	o->want_since_mono_ms = bl_mono_ms(c->clock);
 	o->want_dict = o->want_dict || dict;
 	o->want_clock = o->want_clock || !dict;

@@ -17,6 +17,7 @@ owe_answer(
 
 	if (o == NULL)
 		return BL_OK; /* the agent asks again */
+	ingest_owe_now(c);
 	o->answer = true;
 	o->receipt = false; /* the answer is one */
 	o->nonce = h->nonce;
@@ -41,6 +42,7 @@ note_need(struct ingest_core *c, struct device *d, const struct bl_hello *h,
 	o->need = NULL;
 	if (!any || (o->need = malloc(BL_STREAMS * sizeof(*need))) == NULL)
 		return; /* out of memory: asked for after the next hello */
+	ingest_owe_now(c);
 	memcpy(o->need, need, BL_STREAMS * sizeof(*need));
 }
 

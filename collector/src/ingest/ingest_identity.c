@@ -121,7 +121,7 @@ returned(struct ingest_core *c, struct device *d, const struct party *who, struc
 	if (ingest_rival(c, d) == 0)
 		return BL_OK;
 	if ((o = ingest_owe(c, d, &d->hello_spool)) != NULL)
-		ingest_owe_receipt(c, o);
+		ingest_owe_receipt(c, d, o);
 	if (bl_log_allow(&c->rival_log, bl_mono_ms(c->clock), LOG_EVERY_MS, &swallowed))
 		bl_warn("ingest",
 		    "several machines use one identity and take turns: has one been copied? "

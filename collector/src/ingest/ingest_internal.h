@@ -15,6 +15,7 @@
 /* The streams of a device are cut and sent together: one receipt for all of them, not the
  * second one a second later. */
 #define RECEIPT_GATHER_MS   30
+#define LOOK_EVERY_MS       10    /* through the list of those that wait: it may be long */
 #define ANSWER_EVERY_MS     200   /* answers to hello: at once, but no flood */
 #define REPORT_EVERY_MS     200   /* devices say it every few minutes: no flood */
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */
@@ -78,6 +79,7 @@ struct ingest_core {
 	/* those with something owed; may hold stale ones */
 	struct device **waiting;
 	size_t n_waiting, size_waiting;
+	int64_t due_mono_ms; /* none of them has anything to be said before */
 	/* those that share the credit; demand: room for a number each */
 	struct device **backlog;
 	uint32_t *demand;
@@ -159,7 +161,9 @@ uint32_t ingest_credit_level(const uint32_t *demand, size_t n, int64_t total);
 /* ---- ingest_receipt.c ---- */
 
 /* A receipt, soon. */
-void ingest_owe_receipt(const struct ingest_core *c, struct owed *o);
+void ingest_owe_receipt(struct ingest_core *c, const struct device *d, struct owed *o);
+/* Something else is owed: the next due looks through all. */
+void ingest_owe_now(struct ingest_core *c);
 /* What is owed to a spool of d; makes the entry.  NULL: too many at once. */
 struct owed *ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool);
 void ingest_owed_clear(struct owed *o);

@@ -51,18 +51,40 @@ ingest_owe(struct ingest_core *c, struct device *d, const struct bl_id *spool)
 	return o;
 }
 
-void
-ingest_owe_receipt(const struct ingest_core *c, struct owed *o)
+static void
+due_by(struct ingest_core *c, int64_t mono_ms)
 {
-	if (!o->receipt)
-		o->receipt_since_mono_ms = bl_mono_ms(c->clock);
-	o->receipt = true;
+	if (mono_ms < c->due_mono_ms)
+		c->due_mono_ms = mono_ms;
 }
 
 static int64_t
 larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
+}
+
+static int64_t
+receipt_at(const struct device *d, const struct owed *o)
+{
+	return larger(d->last_receipt_mono_ms + RECEIPT_EVERY_MS,
+	    o->receipt_since_mono_ms + RECEIPT_GATHER_MS);
+}
+
+void
+ingest_owe_receipt(struct ingest_core *c, const struct device *d, struct owed *o)
+{
+	if (o->receipt)
+		return;
+	o->receipt_since_mono_ms = bl_mono_ms(c->clock);
+	o->receipt = true;
+	due_by(c, receipt_at(d, o));
+}
+
+void
+ingest_owe_now(struct ingest_core *c)
+{
+	due_by(c, INT64_MIN);
 }
 
 static bool
@@ -206,9 +228,7 @@ static int64_t
 serve(struct ingest_core *c, struct device *d, struct owed *o, int64_t now)
 {
 	const int64_t answer_in = d->last_answer_mono_ms + ANSWER_EVERY_MS - now;
-	const int64_t receipt_in = larger(d->last_receipt_mono_ms + RECEIPT_EVERY_MS,
-				       o->receipt_since_mono_ms + RECEIPT_GATHER_MS) -
-				   now;
+	const int64_t receipt_in = receipt_at(d, o) - now;
 	int64_t question_at, next = NEVER_MS;
 
 	if (o->answer && answer_in <= 0 && !say_receipt(c, d, o, now))
@@ -243,6 +263,8 @@ ingest_core_due(struct ingest_core *c)
 	bool stuck = false;
 
 	ingest_backlog_sweep(c);
+	if (now < c->due_mono_ms)
+		return smaller(c->due_mono_ms - now, NEVER_MS);
 	for (size_t i = 0; i < c->n_waiting; i++) {
 		struct device *d = c->waiting[i];
 		unsigned n = 0;
@@ -268,6 +290,7 @@ ingest_core_due(struct ingest_core *c)
 			c->waiting[kept++] = d;
 	}
 	c->n_waiting = kept;
+	c->due_mono_ms = stuck ? INT64_MIN : now + larger(next, LOOK_EVERY_MS);
 	return next;
 }
 

@@ -131,11 +131,16 @@ static int
 insert(struct store *s, const struct store_spool *sp, const struct bl_batch_header *h,
     int64_t boot_id, const void *body, size_t body_len, struct bl_err *err)
 {
-	return store_run(s, SQL_BATCH_ADD, err, "iiuiiiiiiiiiiiiiuuiib", sp->id, (int64_t)h->stream,
-	    h->seq, (int64_t)h->crc32, sp->device_id, boot_id, (int64_t)h->kind, h->event_begin_ms,
-	    h->event_end_ms, h->collect_begin_ms, h->collect_end_ms, (int64_t)h->dict_version,
-	    (int64_t)h->n_samples, (int64_t)h->n_events, (int64_t)h->n_gaps, (int64_t)h->raw_bytes,
-	    h->supersedes_first, h->supersedes_last, s->now_unix_ms, s->total.lsn, body, body_len);
+	const int64_t row[] = { sp->id, (int64_t)h->stream, (int64_t)h->seq, (int64_t)h->crc32,
+		sp->device_id, boot_id, (int64_t)h->kind, h->event_begin_ms, h->event_end_ms,
+		h->collect_begin_ms, h->collect_end_ms, (int64_t)h->dict_version,
+		(int64_t)h->n_samples, (int64_t)h->n_events, (int64_t)h->n_gaps,
+		(int64_t)h->raw_bytes, (int64_t)h->supersedes_first, (int64_t)h->supersedes_last,
+		s->now_unix_ms };
+	const size_t n = sizeof(row) / sizeof(row[0]);
+
+	return store_run(s, SQL_BATCH_ADD, err, "aibi", row, n, s->total.lsn, body, body_len,
+	    row_sum_ints("batch", row, n));
 }
 
 /* Walks the gaps twice: all are checked before anything is written. */

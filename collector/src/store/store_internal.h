@@ -419,6 +419,8 @@ void row_sum_begin(uint64_t *h, const char *table);
 void row_sum_int(uint64_t *h, int64_t v);
 void row_sum_bytes(uint64_t *h, const void *p, size_t n);
 int64_t row_sum_end(uint64_t h);
+/* Of a row of integers. */
+int64_t row_sum_ints(const char *table, const int64_t *v, size_t n);
 /* row_sum() for the statements of db.  An SQLite code. */
 int row_sum_register(sqlite3 *db);
 
@@ -433,7 +435,7 @@ int store_pragma_int(sqlite3 *db, const char *sql, int64_t *out, struct bl_err *
 /*
  * Resets and binds.  types: i int64_t, u uint64_t, o int64_t or NULL when
  * STORE_TIME_NONE, t const char * (NULL: null), b const void * and size_t,
- * d const struct bl_id *, n nothing (null).  NULL on failure.  Text and blobs are
+ * d const struct bl_id *, a const int64_t * and size_t of them, n nothing (null).  NULL on failure.  Text and blobs are
  * borrowed until the statement is reset.
  */
 sqlite3_stmt *store_bind(

@@ -57,8 +57,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_STREAM_SET] =
 	    "UPDATE stream SET contiguous=?1, next_seq=?2, lowest_held=?3, unexplained=?4,"
 	    " batches=?5, samples=?6, last_arrival_unix_ms=?7, until_unix_ms=?8, span_max_ms=?9,"
-	    " unexplained_gaps=?10, unexplained_since_unix_ms=?11,"
-	    " sum=row_sum('stream', ?12, ?13, ?1, ?2, ?3) WHERE spool_id=?12 AND stream=?13",
+	    " unexplained_gaps=?10, unexplained_since_unix_ms=?11, sum=?12"
+	    " WHERE spool_id=?13 AND stream=?14",
 	[SQL_RANGE_GET] = "SELECT stream, kind, first, last,"
 			  " sum = row_sum('range', spool_id, stream, kind, first, last)"
 			  " FROM seq_range WHERE spool_id=?",
@@ -78,8 +78,7 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " event_begin_ms, event_end_ms, collect_begin_ms, collect_end_ms, dict_version,"
 	    " n_samples, n_events, n_gaps, raw_bytes, supersedes_first, supersedes_last,"
 	    " arrived_unix_ms, lsn, body, sum) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
-	    " ?14,?15,?16,?17,?18,?19,?20,?21,"
-	    " row_sum('batch',?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19))",
+	    " ?14,?15,?16,?17,?18,?19,?20,?21,?22)",
 	[SQL_BATCH_CHECK] =
 	    "SELECT crc32, raw_bytes, body, sum IS NULL OR sum = row_sum('batch', spool_id, stream,"
 	    " seq, crc32, device_id, boot_id, kind, event_begin_ms, event_end_ms, collect_begin_ms,"
@@ -434,6 +433,15 @@ bind_values(sqlite3_stmt *st, const char *types, va_list ap)
 
 			/* A NULL pointer would bind null; an empty body is an empty blob. */
 			rc = sqlite3_bind_blob64(st, i, p == NULL ? "" : p, len, SQLITE_STATIC);
+			break;
+		}
+		case 'a': {
+			const int64_t *v = va_arg(ap, const int64_t *);
+			const size_t n = va_arg(ap, size_t);
+
+			for (size_t k = 0; k < n && rc == SQLITE_OK; k++)
+				rc = sqlite3_bind_int64(st, i + (int)k, v[k]);
+			i += (int)n - 1;
 			break;
 		}
 		case 'd': {

@@ -128,6 +128,19 @@ flush_ranges(struct store *s, const struct store_spool *sp, struct store_stream 
 	return rc;
 }
 
+static int
+set_row(struct store *s, const struct store_spool *sp, const struct store_stream *m,
+    enum bl_stream stream, struct bl_err *err)
+{
+	const int64_t summed[] = { sp->id, (int64_t)stream, (int64_t)seqs_contiguous(&m->settled),
+		(int64_t)m->next_seq, (int64_t)m->lowest_held };
+
+	return store_run(s, SQL_STREAM_SET, err, "auuuooiuoiii", &summed[2], (size_t)3,
+	    m->unexplained, m->batches, m->samples, m->last_arrival_unix_ms, m->until_unix_ms,
+	    m->span_max_ms, m->unexplained_gaps, m->unexplained_since_unix_ms,
+	    row_sum_ints("stream", summed, 5), summed[0], summed[1]);
+}
+
 int
 store_stream_flush(
     struct store *s, struct store_spool *sp, enum bl_stream stream, struct bl_err *err)
@@ -147,10 +160,7 @@ store_stream_flush(
 	if (!m->exists &&
 	    (rc = store_run(s, SQL_STREAM_ADD, err, "ii", sp->id, (int64_t)stream)) < 0)
 		return rc;
-	if ((rc = store_run(s, SQL_STREAM_SET, err, "uuuuuuooiuoii", seqs_contiguous(&m->settled),
-		 m->next_seq, m->lowest_held, m->unexplained, m->batches, m->samples,
-		 m->last_arrival_unix_ms, m->until_unix_ms, m->span_max_ms, m->unexplained_gaps,
-		 m->unexplained_since_unix_ms, sp->id, (int64_t)stream)) < 0)
+	if ((rc = set_row(s, sp, m, stream, err)) < 0)
 		return rc;
 	m->exists = true;
 	m->dirty = m->ranges_dirty = false;

@@ -57,6 +57,17 @@ row_sum_end(uint64_t h)
 	return (int64_t)(h ^ h >> 29);
 }
 
+int64_t
+row_sum_ints(const char *table, const int64_t *v, size_t n)
+{
+	uint64_t h;
+
+	row_sum_begin(&h, table);
+	for (size_t i = 0; i < n; i++)
+		mix_u64(&h, (uint64_t)v[i]);
+	return row_sum_end(h);
+}
+
 /* row_sum(table, value, ...) in SQL; values are integers, texts and blobs. */
 static void
 row_sum(sqlite3_context *ctx, int n, sqlite3_value **v)
