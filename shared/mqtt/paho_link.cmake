@@ -1,8 +1,19 @@
 # Makes TO from Paho's archive FROM: `connect` becomes `bl_link_paho_connect`,
-# and the result is refused unless that happened in exactly one place.
+# and the result is refused unless that happened in exactly one place.  What
+# mqtt_lean.c has without tracing becomes weak; all of it has to be there.
+set(lean StackTrace_entry StackTrace_exit mymalloc myrealloc myfree)
 file(COPY_FILE ${FROM} ${TO}.part)
-execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${TO}.part
+list(TRANSFORM lean PREPEND "--weaken-symbol=" OUTPUT_VARIABLE weaken)
+execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${weaken} ${TO}.part
   COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${NM} ${TO}.part OUTPUT_VARIABLE symbols ERROR_QUIET
+  COMMAND_ERROR_IS_FATAL ANY)
+foreach(name IN LISTS lean)
+  if(NOT symbols MATCHES " W ${name}\n")
+    file(REMOVE ${TO}.part)
+    message(FATAL_ERROR "${FROM}: no ${name}. This Paho is not the one that was looked at.")
+  endif()
+endforeach()
 execute_process(COMMAND ${NM} -u ${TO}.part OUTPUT_VARIABLE undefined ERROR_QUIET
   COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[ \t]U bl_link_paho_connect\n" led "${undefined}")
