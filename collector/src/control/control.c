@@ -237,6 +237,8 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 	    (rc = control_migrate(c->writer, c->clock, err)) < 0 ||
 	    (rc = control_mark_settle(c->path, c->writer, err)) < 0)
 		goto fail_writer;
+	if ((rc = control_sql_keep(c->writer, err)) < 0)
+		goto fail_writer;
 	if (!init_locks(c)) {
 		rc = bl_fail(err, BL_ENOMEM, "control database: no mutex");
 		goto fail_writer;
@@ -249,7 +251,8 @@ control_open(struct control **out, const struct control_opts *opts, struct bl_er
 fail_writer:
 	/* A file that is refused stays as it is, its log too. */
 	(void)sqlite3_db_config(c->writer, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	(void)sqlite3_close(c->writer); /* nothing is prepared on it */
+	control_sql_forget(c->writer);
+	(void)sqlite3_close(c->writer); /* nothing is prepared on it any more */
 fail_memory:
 	if (rc == BL_ECORRUPT)
 		say_how_to_restore(c->path, err);
@@ -269,6 +272,7 @@ control_close(struct control *c)
 			bl_error("control", "a reader was closed with statements open");
 	if (c->n_free != c->n_open)
 		bl_error("control", "%u readers were not given back", c->n_open - c->n_free);
+	control_sql_forget(c->writer);
 	if (sqlite3_close(c->writer) != SQLITE_OK)
 		bl_error("control", "the writer was closed with statements open");
 	if (c->mark_fd >= 0)
@@ -351,12 +355,24 @@ control_read_end(struct control *c, sqlite3 *db)
 int
 control_reader_open(struct control *c, sqlite3 **db, struct bl_err *err)
 {
-	return open_reader(c, db, err);
+	int rc;
+
+	if ((rc = open_reader(c, db, err)) < 0)
+		return rc;
+	/* It asks the same again and again, unlike those of the pool. */
+	if ((rc = control_sql_keep(*db, err)) < 0) {
+		control_reader_close(*db);
+		*db = NULL;
+	}
+	return rc;
 }
 
 void
 control_reader_close(sqlite3 *db)
 {
+	if (db == NULL)
+		return;
+	control_sql_forget(db);
 	if (sqlite3_close(db) != SQLITE_OK)
 		bl_error("control", "a reader was closed with statements open");
 }

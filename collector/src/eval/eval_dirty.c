@@ -18,7 +18,7 @@ join_one(struct sqlite3 *db, struct eval_span *s, struct bl_err *err)
 	int64_t begin, end;
 	int rc;
 
-	rc = control_sql_prepare(&st, db, err,
+	rc = control_sql_kept(&st, db, err,
 	    "SELECT begin_unix_ms, end_unix_ms FROM eval_dirty WHERE device = ? AND stream = ?"
 	    " AND priority = ? AND begin_unix_ms <= ? AND end_unix_ms >= ? LIMIT 1",
 	    "tiiii", s->device, (int64_t)s->stream, (int64_t)s->priority, s->end_unix_ms,
@@ -26,12 +26,12 @@ join_one(struct sqlite3 *db, struct eval_span *s, struct bl_err *err)
 	if (rc < 0)
 		return rc;
 	if ((rc = control_sql_step(st, err)) <= 0) {
-		(void)sqlite3_finalize(st);
+		control_sql_done(st);
 		return rc;
 	}
 	begin = sqlite3_column_int64(st, 0);
 	end = sqlite3_column_int64(st, 1);
-	(void)sqlite3_finalize(st);
+	control_sql_done(st);
 	rc = control_sql_run(db, err,
 	    "DELETE FROM eval_dirty WHERE device = ? AND stream = ? AND priority = ?"
 	    " AND begin_unix_ms = ?",
@@ -66,14 +66,14 @@ eval_dirty_add(struct sqlite3 *db, const struct eval_span *span, struct bl_err *
 }
 
 int
-eval_dirty_next(struct sqlite3 *db, bool with_events, struct eval_span *out, unsigned max,
-    struct bl_err *err)
+eval_dirty_next(
+    struct sqlite3 *db, bool with_events, struct eval_span *out, unsigned max, struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	unsigned n = 0;
 	int rc;
 
-	rc = control_sql_prepare(&st, db, err,
+	rc = control_sql_kept(&st, db, err,
 	    "SELECT device, stream, begin_unix_ms, end_unix_ms, priority FROM eval_dirty"
 	    " WHERE stream <> ? ORDER BY priority, end_unix_ms DESC LIMIT ?",
 	    "ii", with_events ? (int64_t)0 : (int64_t)BL_STREAM_EVENTS, (int64_t)max);
@@ -88,7 +88,7 @@ eval_dirty_next(struct sqlite3 *db, bool with_events, struct eval_span *out, uns
 		s->end_unix_ms = sqlite3_column_int64(st, 3);
 		s->priority = (enum eval_priority)sqlite3_column_int(st, 4);
 	}
-	(void)sqlite3_finalize(st);
+	control_sql_done(st);
 	return rc < 0 ? rc : (int)n;
 }
 
