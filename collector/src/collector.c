@@ -75,7 +75,7 @@ stored(void *ctx)
 {
 	const struct collector *c = ctx;
 
-	eval_wake(c->eval);
+	eval_log_grew(c->eval);
 }
 
 void

@@ -13,9 +13,10 @@
 
 #include "branchline/log.h"
 
-#define IDLE_MS     1000
-#define FAILED_MS   1000
-#define COUNT_MS    2000 /* how often the status counts rows */
+#define IDLE_MS   1000
+#define FAILED_MS 1000
+#define COUNT_MS  2000 /* how often the status counts rows */
+#define GATHER_MS 200  /* between steps for what comes: at rest the first one is at once */
 
 int
 eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
@@ -101,7 +102,8 @@ count_rows(struct eval *e, struct bl_err *err)
 	int64_t batch_id, lsn, dirty, waiting;
 	int rc;
 
-	if ((rc = control_sql_int(e->reader, err, 0, &batch_id, "SELECT batch_id FROM eval", "")) < 0 ||
+	if ((rc = control_sql_int(e->reader, err, 0, &batch_id, "SELECT batch_id FROM eval", "")) <
+		0 ||
 	    (rc = control_sql_int(e->reader, err, 0, &lsn, "SELECT lsn FROM eval", "")) < 0 ||
 	    (rc = control_sql_int(
 		 e->reader, err, 0, &dirty, "SELECT count(*) FROM eval_dirty", "")) < 0 ||
@@ -169,23 +171,39 @@ eval_step(struct eval *e, struct bl_err *err)
 
 /* ---- the thread ---- */
 
+static struct timespec
+in_ms(int64_t ms)
+{
+	struct timespec at;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &at); /* exists on every kernel we run on */
+	at.tv_sec += ms / 1000;
+	at.tv_nsec += ms % 1000 * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+/* What comes gathers for GATHER_MS from now on; people need not wait. */
 static void
 wait_for(struct eval *e, int64_t ms)
 {
-	struct timespec until;
+	const struct timespec gathered = in_ms(GATHER_MS), until = in_ms(ms);
+	bool may_gather = false;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* exists on every kernel we run on */
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&e->lock);
-	while (!e->woken && !e->stopping)
-		if (pthread_cond_timedwait(&e->wake, &e->lock, &until) != 0)
+	while (!e->woken && !e->stopping && !(e->grown && may_gather)) {
+		const struct timespec *at = may_gather ? &until : &gathered;
+
+		if (pthread_cond_timedwait(&e->wake, &e->lock, at) == 0)
+			continue;
+		if (may_gather)
 			break; /* the time has come */
-	e->woken = false;
+		may_gather = true;
+	}
+	e->woken = e->grown = false;
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -213,8 +231,9 @@ eval_main(void *arg)
 		const int rc = eval_step(e, &err);
 
 		if (rc < 0 && bl_log_allow(&limit, bl_mono_ms(e->clock), 60000, &swallowed))
-			bl_error("eval", "%s; nothing was kept of this step, will try again in 1 s"
-					 " (%u more like it)",
+			bl_error("eval",
+			    "%s; nothing was kept of this step, will try again in 1 s"
+			    " (%u more like it)",
 			    err.msg, swallowed);
 		if (rc >= 0 && failing)
 			bl_info("eval", "evaluation works again");
@@ -255,6 +274,16 @@ eval_wake(struct eval *e)
 	pthread_mutex_lock(&e->lock);
 	e->woken = true;
 	(void)pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void
+eval_log_grew(struct eval *e)
+{
+	pthread_mutex_lock(&e->lock);
+	if (!e->grown)
+		(void)pthread_cond_signal(&e->wake);
+	e->grown = true;
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -90,7 +90,7 @@ struct eval {
 	bool running;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
-	bool stopping, woken;
+	bool stopping, woken, grown; /* grown: the log alone, which may gather */
 	struct eval_status status;
 };
 

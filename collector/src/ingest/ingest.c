@@ -26,8 +26,11 @@
 
 #define GROUP_MESSAGES  200
 #define GROUP_MS        50
+#define GROUP_EVERY_MS  20 /* between groups that are not full: a commit costs as much as 20 batches */
 #define GROUP_PAST      60 /* of a full group at least: backlog must move under live load */
 #define CENTRE_EVERY_MS 60000
+#define NAP_MS          20 /* of a thread that got a few messages: being woken costs more than those */
+#define NAP_BELOW       8  /* of many it waits for the next at once: the broker may hold back 20 */
 #define OUT_MESSAGES    1024
 #define OUT_BYTES       (4u << 20)
 #define STORE_RETRY_MS  1000
@@ -46,7 +49,8 @@ struct connection {
 	bool up;
 	char why[256];
 	uint64_t mailbox_dropped;
-	struct bl_log_limit dropped_log; /* this thread's own */
+	struct bl_log_limit dropped_log; /* this thread's own, as is: */
+	unsigned handled;                /* messages of the last step */
 };
 
 /* Somebody else's piece of work, on the stack of who waits for it. */
@@ -74,6 +78,8 @@ struct ingest {
 	struct job *jobs; /* the oldest first */
 	bool writer_gone; /* takes no more of them */
 	bool woken, stop_io, stop_writer, devices_changed, centre_due;
+	bool pausing;  /* the writer lets messages gather */
+	unsigned came; /* since it began to */
 	bool store_ok;
 	char store_why[256];
 	int64_t last_commit_mono_ms, last_round_mono_ms;
@@ -97,6 +103,8 @@ struct ingest {
 	void (*stored)(void *ctx);
 	void *stored_ctx;
 	int64_t centre_at_mono_ms;
+	int64_t group_mono_ms; /* when the last group began */
+	bool said;             /* something waits for the live thread, which is not woken yet */
 	struct bl_log_limit store_log;
 };
 
@@ -106,6 +114,18 @@ wake_writer(struct ingest *in)
 	(void)pthread_mutex_lock(&in->mtx);
 	in->woken = true;
 	(void)pthread_cond_signal(&in->cond);
+	(void)pthread_mutex_unlock(&in->mtx);
+}
+
+/* A message came: while the writer pauses, only a full group wakes it. */
+static void
+wake_writer_for_message(struct ingest *in)
+{
+	(void)pthread_mutex_lock(&in->mtx);
+	in->woken = true;
+	in->came++;
+	if (!in->pausing || in->came == GROUP_MESSAGES)
+		(void)pthread_cond_signal(&in->cond);
 	(void)pthread_mutex_unlock(&in->mtx);
 }
 
@@ -193,8 +213,9 @@ on_message(void *ctx, const struct bl_mqtt_msg *m)
 		broker_dropped(c, m);
 		return;
 	}
+	c->handled++;
 	if (queue_push(c->queue, m->topic, m->payload, m->len, m->retained))
-		wake_writer(c->in);
+		wake_writer_for_message(c->in);
 }
 
 static void
@@ -254,6 +275,16 @@ out_waits(struct ingest *in)
 	return n > 0;
 }
 
+/* What comes meanwhile comes at once afterwards; what is to go out ends it. */
+static void
+nap(const struct connection *c)
+{
+	struct pollfd out = { .fd = c->wake_fd, .events = POLLIN };
+
+	if (c->handled > 0 && c->handled < NAP_BELOW)
+		(void)poll(&out, 1, NAP_MS);
+}
+
 static void *
 io_main(void *ctx)
 {
@@ -272,10 +303,13 @@ io_main(void *ctx)
 			timeout = 1000;
 		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 			break; /* cannot happen with two valid descriptors */
-		(void)!read(c->wake_fd, &n, sizeof(n));
+		if (fds[1].revents != 0)
+			(void)!read(c->wake_fd, &n, sizeof(n));
+		c->handled = 0;
 		bl_mqtt_step(c->mqtt);
 		if (c == &c->in->live && out_waits(c->in))
 			send_out(c);
+		nap(c);
 	}
 	bl_mqtt_free(c->mqtt);
 	c->mqtt = NULL;
@@ -296,7 +330,7 @@ publish(void *ctx, const char *topic, const void *payload, size_t len, bool reta
 	(void)pthread_mutex_unlock(&in->mtx);
 	if (!up || !queue_push(in->out, topic, payload, len, retained))
 		return false;
-	wake_io(&in->live);
+	in->said = true;
 	return true;
 }
 
@@ -376,6 +410,7 @@ take_group(struct ingest *in)
 	}
 	if (n == 0)
 		return 0;
+	in->group_mono_ms = until - GROUP_MS;
 	if (rc < 0)
 		ingest_core_rollback(in->core);
 	else
@@ -498,6 +533,9 @@ speak(struct ingest *in, bool centre_due)
 	if (centre_due || now >= in->centre_at_mono_ms)
 		in->centre_at_mono_ms =
 		    now + (ingest_core_centre(in->core) ? CENTRE_EVERY_MS : STORE_RETRY_MS);
+	if (in->said)
+		wake_io(&in->live); /* once for all of it */
+	in->said = false;
 	centre_in = in->centre_at_mono_ms - now;
 	return next < centre_in ? next : centre_in;
 }
@@ -534,23 +572,57 @@ follow_complaint(struct ingest *in)
 	(void)work_idle(in);
 }
 
+static struct timespec
+in_ms(int64_t ms)
+{
+	struct timespec at;
+
+	if (ms < 0)
+		ms = 0; /* a time before the epoch of the clock would never be waited for */
+	(void)clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += (time_t)(ms / 1000);
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_nsec -= 1000000000;
+		at.tv_sec++;
+	}
+	return at;
+}
+
+/*
+ * The last group began a moment ago: what comes meanwhile goes into one transaction.  The
+ * first message after a pause is not held up, nor is a full group.
+ */
+static void
+let_gather(struct ingest *in)
+{
+	const int64_t ms = in->group_mono_ms + GROUP_EVERY_MS - bl_mono_ms(in->clock);
+	const struct timespec until = in_ms(ms);
+	uint64_t live, past, bytes, dropped;
+
+	if (ms <= 0 || ms > GROUP_EVERY_MS)
+		return;
+	queue_figures(in->live.queue, &live, &bytes, &dropped);
+	queue_figures(in->past.queue, &past, &bytes, &dropped);
+	if (live + past >= GROUP_MESSAGES)
+		return;
+	(void)pthread_mutex_lock(&in->mtx);
+	in->pausing = true;
+	in->came = (unsigned)(live + past);
+	while (in->came < GROUP_MESSAGES && !in->stop_writer)
+		if (pthread_cond_timedwait(&in->cond, &in->mtx, &until) != 0)
+			break;
+	in->pausing = false;
+	(void)pthread_mutex_unlock(&in->mtx);
+}
+
 /* Waits for something to do; false: stop. */
 static bool
 wait_for_work(struct ingest *in, int64_t ms, bool *centre_due)
 {
-	struct timespec until;
+	const struct timespec until = in_ms(ms);
 	bool go_on, changed;
 
-	if (ms < 0)
-		ms =
-		    0; /* overdue; a time before the epoch of the clock would never be waited for */
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(ms / 1000);
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	(void)pthread_mutex_lock(&in->mtx);
 	while (!in->woken && !in->stop_writer && !in->centre_due && !in->devices_changed)
 		if (pthread_cond_timedwait(&in->cond, &in->mtx, &until) != 0)
@@ -656,6 +728,7 @@ writer_main(void *ctx)
 	int rc, again;
 
 	while (wait_for_work(in, next, &centre_due)) {
+		let_gather(in);
 		rc = take_group(in);
 		if (rc == 0 && idle_work_waits(in))
 			rc = work_idle(in);

@@ -15,7 +15,7 @@
 /* The streams of a device are cut and sent together: one receipt for all of them, not the
  * second one a second later. */
 #define RECEIPT_GATHER_MS   30
-#define LOOK_EVERY_MS       10    /* through the list of those that wait: it may be long */
+#define WALK_EVERY_MS       10    /* through the list of those that wait: it may be long */
 #define ANSWER_EVERY_MS     200   /* answers to hello: at once, but no flood */
 #define REPORT_EVERY_MS     200   /* devices say it every few minutes: no flood */
 #define QUESTION_EVERY_MS   10000 /* what was asked for may be on its way */

@@ -290,7 +290,7 @@ ingest_core_due(struct ingest_core *c)
 			c->waiting[kept++] = d;
 	}
 	c->n_waiting = kept;
-	c->due_mono_ms = stuck ? INT64_MIN : now + larger(next, LOOK_EVERY_MS);
+	c->due_mono_ms = stuck ? INT64_MIN : now + larger(next, WALK_EVERY_MS);
 	return next;
 }
 

@@ -42,10 +42,13 @@ void eval_close(struct eval *e); /* NULL is fine */
  */
 int eval_step(struct eval *e, struct bl_err *err);
 
-/* A thread that steps; eval_wake: the log grew, or people changed something. Any thread. */
+/* A thread that steps.  eval_wake: people changed something; eval_log_grew: what came waits until
+ * 200 ms after the last step, because a step costs the same for one batch and for many.  Any
+ * thread. */
 int eval_start(struct eval *e, struct bl_err *err);
 void eval_stop(struct eval *e);
 void eval_wake(struct eval *e);
+void eval_log_grew(struct eval *e);
 /* Sites or devices changed: what depends on who was in service is worked out again. Any thread. */
 void eval_fleet_changed(struct eval *e);
 
