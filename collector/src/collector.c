@@ -138,6 +138,8 @@ start_ingest(struct collector *c, struct bl_err *err)
 		.credit_bytes_per_s = c->cfg->ingest.credit_bytes_per_s,
 		.reconnect_floor_ms = c->cfg->ingest.reconnect_floor_ms,
 		.marker_path = c->marker_path,
+		.took = collector_latest_took,
+		.took_ctx = c,
 		.stored = stored,
 		.stored_ctx = c,
 		.complaint = complaint,
@@ -291,12 +293,14 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 	control.full_ctx = c;
 	if ((rc = check_state_dir(cfg, err)) < 0 ||
 	    (rc = disk_open(&c->disk, cfg->state_dir, cfg->store.ballast_bytes, clock, err)) < 0 ||
-	    (rc = open_store(c, err)) < 0 || (rc = parts_open(&c->parts, c->parts_path, 0, err)) < 0 ||
+	    (rc = open_store(c, err)) < 0 ||
+	    (rc = parts_open(&c->parts, c->parts_path, 0, err)) < 0 ||
 	    (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
 	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
-	    (rc = start_ingest(c, err)) < 0 || (rc = collector_compact_start(c, err)) < 0 ||
-	    (rc = collector_api_start(c, err)) < 0)
+	    (rc = collector_latest_open(c, err)) < 0 || (rc = start_ingest(c, err)) < 0 ||
+	    (rc = collector_latest_fill(c, err)) < 0 ||
+	    (rc = collector_compact_start(c, err)) < 0 || (rc = collector_api_start(c, err)) < 0)
 		goto fail;
 	*out = c;
 	return BL_OK;
@@ -314,6 +318,7 @@ collector_stop(struct collector *c)
 	collector_api_stop(c);
 	collector_compact_stop(c);
 	ingest_stop(c->ingest);
+	collector_latest_close(c);
 	eval_close(c->eval);
 	deliver_stop(c->deliver);
 	fleet_lookup_close(c->lookup);

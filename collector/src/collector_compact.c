@@ -145,6 +145,7 @@ collector_storage(void *ctx, struct api_storage *out)
 	out->bytes_written = s.bytes;
 	out->waiting_batches = (int64_t)s.rows;
 	out->disk_free_bytes = disk.free_bytes;
+	collector_latest_storage(c, out);
 }
 
 void

@@ -215,6 +215,7 @@ metrics(void *ctx, struct api_metrics *m)
 	    "1: telemetry waits with the agents until there is room.", NULL, disk.full);
 	evaluation_metrics(c, m);
 	collector_compact_metrics(c, m);
+	collector_latest_metrics(c, m);
 }
 
 static void
@@ -296,6 +297,7 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		.board_url = c->cfg->board_url,
 		.control = c->control,
 		.clock = c->clock,
+		.latest = c->latest,
 		.hooks = { .ctx = c,
 		    .store_open = open_reader,
 		    .store_close = close_reader,

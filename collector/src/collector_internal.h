@@ -2,6 +2,7 @@
 #ifndef COLLECTOR_INTERNAL_H
 #define COLLECTOR_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "collector.h"
@@ -13,6 +14,7 @@
 #include "eval.h"
 #include "fleet.h"
 #include "ingest.h"
+#include "latest.h"
 #include "parts.h"
 #include "store.h"
 #include "store_read.h"
@@ -32,6 +34,10 @@ struct collector {
 	struct ingest *ingest;
 	struct eval *eval;
 	struct compact *compact;
+	struct latest *latest;
+	pthread_t latest_filler;
+	bool latest_filling;
+	atomic_bool latest_stop;
 	struct sqlite3 *compact_control; /* the compactor's reader of the control database */
 	struct deliver *deliver;
 	struct api *api;
@@ -46,11 +52,20 @@ void collector_store_damaged(void *ctx, int64_t batch);
 int collector_compact_start(struct collector *c, struct bl_err *err);
 void collector_compact_stop(struct collector *c);
 
+/* The table of newest values, which a thread fills from the store and ingest keeps up. */
+int collector_latest_open(struct collector *c, struct bl_err *err);
+int collector_latest_fill(struct collector *c, struct bl_err *err);
+void collector_latest_close(struct collector *c);
+/* On the ingest writer's thread. */
+void collector_latest_took(void *ctx, const struct ingest_took *t);
+
 struct api_storage;
 struct api_metrics;
 /* What of the API's hooks is about parts. */
 void collector_storage(void *ctx, struct api_storage *out);
 void collector_compact_metrics(const struct collector *c, struct api_metrics *m);
+void collector_latest_storage(const struct collector *c, struct api_storage *out);
+void collector_latest_metrics(const struct collector *c, struct api_metrics *m);
 
 /* Starts the API, or says that this build has none. */
 int collector_api_start(struct collector *c, struct bl_err *err);

@@ -73,15 +73,26 @@ put_escape(struct jsonw *w, unsigned char ch)
 	put(w, text);
 }
 
+/* How many bytes from s on can be written as they are: plain ASCII, in one go. */
+static size_t
+plain_len(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 static void
 put_quoted(struct jsonw *w, const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
+	size_t n;
 
-	put(w, "\"");
+	bl_buf_u8(&w->buf, '"');
 	while (*s != '\0') {
-		const size_t n = utf8_len(s);
-		if (n == 0) {
+		if ((n = plain_len(s)) == 0 && (n = utf8_len(s)) == 0) {
 			put(w, "\xef\xbf\xbd"); /* U+FFFD */
 			s++;
 		} else if (*s < 0x20 || *s == '"' || *s == '\\' || *s == 0x7f) {
@@ -91,7 +102,7 @@ put_quoted(struct jsonw *w, const char *value)
 			s += n;
 		}
 	}
-	put(w, "\"");
+	bl_buf_u8(&w->buf, '"');
 }
 
 static void
@@ -163,14 +174,25 @@ jsonw_str(struct jsonw *w, const char *key, const char *value)
 		put_quoted(w, value);
 }
 
+static void
+put_int(struct jsonw *w, int64_t value)
+{
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char text[24], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (value < 0)
+		*--p = '-';
+	bl_buf_bytes(&w->buf, p, (size_t)(text + sizeof(text) - p));
+}
+
 void
 jsonw_int(struct jsonw *w, const char *key, int64_t value)
 {
-	char text[24];
-
 	lead(w, key);
-	(void)snprintf(text, sizeof(text), "%lld", (long long)value);
-	put(w, text);
+	put_int(w, value);
 }
 
 void
@@ -180,6 +202,38 @@ jsonw_int_or_null(struct jsonw *w, const char *key, bool known, int64_t value)
 		jsonw_int(w, key, value);
 	else
 		jsonw_null(w, key);
+}
+
+/*
+ * Most values have few decimals: those that are an integer below 2^53 over a power of ten are
+ * written from it.  Dividing two exact doubles rounds once, as reading the decimals does.
+ */
+static bool
+put_short(struct jsonw *w, double value)
+{
+	static const double ten[] = { 1, 10, 100, 1000, 10000 };
+	const double size = fabs(value);
+
+	if (size >= 1e11 || (value == 0 && signbit(value)))
+		return false;
+	for (int k = 0; k < 5; k++) {
+		const double scaled = (double)(int64_t)(size * ten[k] + 0.5);
+		char frac[8] = ".00000";
+		int64_t left;
+
+		if (scaled / ten[k] != size)
+			continue;
+		if (value < 0)
+			bl_buf_u8(&w->buf, '-');
+		put_int(w, (int64_t)scaled / (int64_t)ten[k]);
+		left = (int64_t)scaled % (int64_t)ten[k];
+		for (int i = k; i > 0; i--, left /= 10)
+			frac[i] = (char)('0' + left % 10);
+		if (k > 0)
+			bl_buf_bytes(&w->buf, frac, (size_t)k + 1);
+		return true;
+	}
+	return false;
 }
 
 void
@@ -192,6 +246,8 @@ jsonw_num(struct jsonw *w, const char *key, double value)
 		put(w, "null");
 		return;
 	}
+	if (put_short(w, value))
+		return;
 	(void)snprintf(text, sizeof(text), "%.15g", value);
 	if (strtod(text, NULL) != value)
 		(void)snprintf(text, sizeof(text), "%.17g", value);

@@ -830,6 +830,8 @@ ingest_start(struct ingest **out, const struct ingest_opts *opts, struct bl_err 
 		.credit_bytes_per_s = opts->credit_bytes_per_s,
 		.reconnect_floor_ms = opts->reconnect_floor_ms,
 		.marker_path = opts->marker_path,
+		.took = opts->took,
+		.took_ctx = opts->took_ctx,
 	};
 	struct ingest *in;
 	int rc;

@@ -42,6 +42,16 @@ check_body(struct ingest_core *c, const struct bl_batch_header *h, const uint8_t
 	return rc;
 }
 
+static void
+tell_took(struct ingest_core *c, const struct store_spool *sp, const struct bl_batch_header *h)
+{
+	const struct ingest_took t = { h, c->raw.data, c->raw.len,
+		store_spool_unix_ms(sp, &h->boot, h->event_end_ms) };
+
+	if (c->opts.took != NULL)
+		c->opts.took(c->opts.took_ctx, &t);
+}
+
 static int
 take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
     const struct bl_batch_header *h, const uint8_t *body, size_t len, struct bl_err *err)
@@ -74,6 +84,7 @@ take_new(struct ingest_core *c, const struct arrival *a, struct store_spool *sp,
 	if (rc == STORE_NEW) {
 		c->stats.batches++;
 		c->stats.samples += h->n_samples;
+		tell_took(c, sp, h);
 	}
 	return BL_OK;
 }

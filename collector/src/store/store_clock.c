@@ -24,6 +24,12 @@ store_place_time(const struct store_spool *sp, const struct bl_id *boot, int64_t
 }
 
 int64_t
+store_spool_unix_ms(const struct store_spool *sp, const struct bl_id *boot, int64_t boot_ms)
+{
+	return store_place_time(sp, boot, boot_ms);
+}
+
+int64_t
 store_clock_until(const struct bl_clock_segment *segs, size_t n, const struct bl_id *boot,
     int64_t boot_ms, int64_t end_ms)
 {

@@ -135,6 +135,13 @@ static const char *const read_text[READ_COUNT] = {
 	    "SELECT s.id, v.name, f.name, f.unit, f.labels, f.kind, f.stream, f.interval_ms,"
 	    " s.device_id FROM series_def f CROSS JOIN series_row s ON s.def_id = f.id"
 	    " CROSS JOIN device v ON v.id = s.device_id WHERE f.name = ?",
+	[READ_METRIC_ENTRIES] =
+	    "SELECT s.id, v.name, f.labels, f.unit, f.interval_ms, p.uuid,"
+	    " d.entry + s.id - d.series_id FROM series_def f"
+	    " CROSS JOIN series_row s ON s.def_id = f.id"
+	    " CROSS JOIN device v ON v.id = s.device_id CROSS JOIN spool p"
+	    " ON p.device_id = s.device_id CROSS JOIN dict_run d ON d.spool_id = p.id"
+	    " AND s.id >= d.series_id AND s.id < d.series_id + d.n WHERE f.name = ?",
 	[READ_METRIC_EXTENT] =
 	    "SELECT (SELECT min(lo_unix_ms) FROM coverage WHERE device_id = ?1 AND stream = ?2),"
 	    " (SELECT max(t.until_unix_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"

@@ -70,6 +70,34 @@ store_read_metric(struct store_read *r, const char *metric, store_metric_series_
 }
 
 int
+store_read_metric_entries(struct store_read *r, const char *metric, store_metric_entry_cb cb,
+    void *ctx, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_METRIC_ENTRIES, err, "t", metric);
+	int rc;
+
+	while ((rc = read_step(r, st, err)) == 1) {
+		struct store_metric_entry e = {
+			.series = sqlite3_column_int64(st, 0),
+			.device = text(st, 1),
+			.labels_json = text(st, 2),
+			.unit = text(st, 3),
+			.interval_ms = sqlite3_column_int64(st, 4),
+			.number = (uint32_t)sqlite3_column_int64(st, 6),
+		};
+
+		if (sqlite3_column_bytes(st, 5) != sizeof(e.spool.b))
+			continue;
+		memcpy(e.spool.b, sqlite3_column_blob(st, 5), sizeof(e.spool.b));
+		if (!cb(ctx, &e)) {
+			(void)sqlite3_reset(st);
+			return BL_OK;
+		}
+	}
+	return rc;
+}
+
+int
 store_read_extent(struct store_read *r, const char *device, enum bl_stream stream,
     int64_t *from_unix_ms, int64_t *to_unix_ms, struct bl_err *err)
 {

@@ -18,6 +18,7 @@
 #include "control.h"
 
 struct api;
+struct latest;     /* latest.h */
 struct store_read; /* store_read.h */
 struct api_metrics;
 
@@ -145,6 +146,8 @@ struct api_opts {
 	/* 0: the real cost (19 MiB, 2 passes).  Tests may lower it. */
 	uint32_t password_memory_kib;
 	struct control *control;      /* keeps */
+	/* The newest values (latest.h); keeps.  NULL: they are looked up anew for each question. */
+	struct latest *latest;
 	const struct bl_clock *clock; /* keeps */
 	struct api_hooks hooks;
 };

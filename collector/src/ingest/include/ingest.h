@@ -38,6 +38,9 @@ struct ingest_opts {
 	int64_t credit_bytes_per_s;
 	int64_t reconnect_floor_ms;
 	const char *marker_path;
+	ingest_took_fn
+	    took; /* as ingest_core_opts has it, on the writer thread; NULL: nobody cares */
+	void *took_ctx;
 	/* Something new is in the store: called on the writer thread after each commit that stored
 	 * something; must not wait.  NULL: nobody cares. */
 	void (*stored)(void *ctx);

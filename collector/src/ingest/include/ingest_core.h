@@ -39,6 +39,17 @@ typedef int (*ingest_lookup_fn)(
 typedef bool (*ingest_publish_fn)(
     void *ctx, const char *topic, const void *payload, size_t len, bool retained);
 
+struct bl_batch_header;
+
+/* A batch that was stored, but for the commit; borrowed for the call. */
+struct ingest_took {
+	const struct bl_batch_header *h;
+	const void *raw; /* the body, inflated */
+	size_t raw_len;
+	int64_t event_end_unix_ms; /* STORE_TIME_NONE: clock unknown */
+};
+typedef void (*ingest_took_fn)(void *ctx, const struct ingest_took *t);
+
 struct ingest_core_opts {
 	struct store *store;          /* keeps */
 	const struct bl_clock *clock; /* keeps */
@@ -49,7 +60,9 @@ struct ingest_core_opts {
 	int64_t credit_bytes_per_s; /* handed out in all; 0: 4 MiB */
 	int64_t reconnect_floor_ms; /* at least; grows with the number of devices */
 	const char *marker_path;    /* decode marker; NULL: none */
-	unsigned devices_max;       /* remembered; 0: 50,000 */
+	ingest_took_fn took;        /* some microseconds; NULL: nobody cares */
+	void *took_ctx;
+	unsigned devices_max; /* remembered; 0: 50,000 */
 };
 
 int ingest_core_create(
@@ -131,7 +144,8 @@ struct ingest_core_stats {
 	uint64_t lookup_failures; /* messages dropped because the device table could not be read */
 	uint64_t refused_holes;   /* batches dropped because a stream has too many holes */
 	unsigned devices, with_backlog;
-	int64_t credit_bytes_per_s; /* handed out in all now: less than configured when the writer is behind */
+	int64_t credit_bytes_per_s; /* handed out in all now: less than configured when the writer
+				       is behind */
 };
 
 void ingest_core_stats(const struct ingest_core *c, struct ingest_core_stats *out);

@@ -109,6 +109,11 @@ enum store_hello {
 int store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
     struct bl_ranges need[BL_STREAMS], struct bl_err *err);
 
+/* Wall time of a boot's time by what is known of the spool's clock; STORE_TIME_NONE (store_read.h):
+ * not known. */
+int64_t store_spool_unix_ms(
+    const struct store_spool *sp, const struct bl_id *boot, int64_t boot_ms);
+
 /* The seqs below the lowest held that are not settled: what to ask for. */
 void store_missing(const struct store_spool *sp, struct bl_ranges need[BL_STREAMS]);
 

@@ -34,6 +34,18 @@ int store_read_metric(struct store_read *r, const char *metric, store_metric_ser
 int store_read_extent(struct store_read *r, const char *device, enum bl_stream stream,
     int64_t *from_unix_ms, int64_t *to_unix_ms, struct bl_err *err);
 
+/* A series, and its number in the dictionary of a spool of its device. */
+struct store_metric_entry {
+	int64_t series;
+	const char *device, *labels_json, *unit;
+	int64_t interval_ms;
+	struct bl_id spool;
+	uint32_t number;
+};
+typedef bool (*store_metric_entry_cb)(void *ctx, const struct store_metric_entry *e);
+/* Every one of a metric, in any order. */
+int store_read_metric_entries(struct store_read *r, const char *metric, store_metric_entry_cb cb,
+    void *ctx, struct bl_err *err);
 /*
  * What of each level is there from an instant on: parts of hours before from_unix_ms[level] lack it
  * (INT64_MIN: none does).  *begin_unix_ms: of the oldest hour that is in a part or due (INT64_MAX:

@@ -1,0 +1,314 @@
+/*
+ * The table, and what the writer puts into it.
+ *
+ * Of a column only the last sample counts.  A batch that is older than what its
+ * stream has brought is passed over by its header, so backlog costs nothing.
+ */
+#include "latest_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "branchline/clock.h"
+#include "branchline/seq.h"
+
+#include "store_read.h"
+
+#define NUMBERS_AT_ONCE 64u
+
+static int
+init_locks(struct latest *l)
+{
+	pthread_condattr_t attr;
+	int bad;
+
+	if (pthread_condattr_init(&attr) != 0)
+		return -1;
+	bad = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
+	      pthread_cond_init(&l->wake, &attr) != 0;
+	(void)pthread_condattr_destroy(&attr); /* cannot fail on Linux */
+	if (bad)
+		return -1;
+	if (pthread_mutex_init(&l->lock, NULL) == 0)
+		return 0;
+	(void)pthread_cond_destroy(&l->wake); /* nobody waits on it */
+	return -1;
+}
+
+void
+latest_wait(struct latest *l, int64_t ms, const atomic_bool *stop)
+{
+	struct timespec until;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &until) != 0)
+		return;
+	until.tv_sec += ms / 1000 + 1;
+	pthread_mutex_lock(&l->lock);
+	if (!atomic_load(stop)) /* it is set before the wake, which needs the lock */
+		(void)pthread_cond_timedwait(&l->wake, &l->lock, &until); /* woken or late */
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+latest_wake(struct latest *l)
+{
+	pthread_mutex_lock(&l->lock);
+	pthread_cond_broadcast(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
+struct latest *
+latest_create(const struct bl_clock *clock, size_t series_max)
+{
+	struct latest *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	if (init_locks(l) != 0) {
+		free(l);
+		return NULL;
+	}
+	l->clock = clock;
+	l->series_max = series_max > 0 ? series_max : LATEST_SERIES_MAX;
+	return l;
+}
+
+void
+latest_free(struct latest *l)
+{
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < LATEST_METRICS_MAX; i++)
+		latest_names_free(l->names[i]);
+	for (size_t i = 0; i < l->n_spools; i++)
+		free(l->spool[i].v);
+	free(l->spool);
+	free(l->slot);
+	free(l->boot_ms);
+	free(l->i);
+	free(l->d);
+	free(l->unknown);
+	(void)pthread_cond_destroy(&l->wake);
+	(void)pthread_mutex_destroy(&l->lock); /* nobody holds it any more */
+	free(l);
+}
+
+bool
+latest_complete(const struct latest *l)
+{
+	return __atomic_load_n(&l->complete, __ATOMIC_ACQUIRE);
+}
+
+void
+latest_stats(struct latest *l, struct latest_stats *out)
+{
+	pthread_mutex_lock(&l->lock);
+	*out = (struct latest_stats){ .series = l->n_values, .refused = l->refused };
+	out->bytes = l->n_places * sizeof(*l->spool[0].v) + l->size_spools * sizeof(*l->spool) +
+		     l->n_slots * sizeof(*l->slot);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- spools ----------------------------------------------------------------- */
+
+static size_t
+hash_of(const struct bl_id *id)
+{
+	uint64_t a, b;
+
+	memcpy(&a, id->b, 8);
+	memcpy(&b, id->b + 8, 8);
+	a = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+	return (size_t)(a ^ a >> 32);
+}
+
+static bool
+grow_locked(struct latest *l)
+{
+	const size_t n = l->n_slots == 0 ? 1024 : l->n_slots * 2;
+	struct latest_spool *more;
+	uint32_t *slot;
+
+	if ((l->n_spools + 1) * 2 > l->n_slots) {
+		if ((slot = calloc(n, sizeof(*slot))) == NULL)
+			return false;
+		for (size_t i = 0; i < l->n_spools; i++) {
+			size_t at = hash_of(&l->spool[i].id) & (n - 1);
+
+			while (slot[at] != 0)
+				at = (at + 1) & (n - 1);
+			slot[at] = (uint32_t)i + 1;
+		}
+		free(l->slot);
+		l->slot = slot;
+		l->n_slots = n;
+	}
+	if (l->n_spools < l->size_spools)
+		return true;
+	more = realloc(l->spool, l->n_slots / 2 * sizeof(*more));
+	if (more == NULL)
+		return false;
+	l->spool = more;
+	l->size_spools = l->n_slots / 2;
+	return true;
+}
+
+struct latest_spool *
+latest_spool_locked(struct latest *l, const struct bl_id *id, bool create)
+{
+	struct latest_spool *s;
+	size_t at = 0;
+
+	for (at = hash_of(id) & (l->n_slots - 1); l->n_slots > 0 && l->slot[at] != 0;
+	     at = (at + 1) & (l->n_slots - 1))
+		if (bl_id_equal(&l->spool[l->slot[at] - 1].id, id))
+			return &l->spool[l->slot[at] - 1];
+	if (!create || !grow_locked(l))
+		return NULL;
+	for (at = hash_of(id) & (l->n_slots - 1); l->slot[at] != 0;)
+		at = (at + 1) & (l->n_slots - 1);
+	s = &l->spool[l->n_spools++];
+	l->slot[at] = (uint32_t)l->n_spools;
+	*s = (struct latest_spool){ .id = *id };
+	for (int i = 0; i < BL_STREAMS; i++)
+		s->until_unix_ms[i] = STORE_TIME_NONE;
+	return s;
+}
+
+static bool
+room_locked(struct latest *l, struct latest_spool *s, uint32_t number)
+{
+	const uint32_t n = (number + NUMBERS_AT_ONCE - 1) / NUMBERS_AT_ONCE * NUMBERS_AT_ONCE;
+	struct latest_value *more;
+
+	if (number <= s->n)
+		return true;
+	if (n - s->n > l->series_max - l->n_places ||
+	    (more = realloc(s->v, n * sizeof(*more))) == NULL)
+		return false;
+	memset(more + s->n, 0, (n - s->n) * sizeof(*more));
+	s->v = more;
+	l->n_places += n - s->n;
+	s->n = n;
+	return true;
+}
+
+struct latest_value *
+latest_value_locked(struct latest *l, struct latest_spool *s, uint32_t number)
+{
+	if (number <= s->n && s->v[number - 1].state != LATEST_NONE)
+		return &s->v[number - 1];
+	if (number == 0 || !room_locked(l, s, number)) {
+		l->refused++;
+		return NULL;
+	}
+	l->n_values++;
+	l->grown++;
+	l->grown_mono_ms = bl_mono_ms(l->clock);
+	return &s->v[number - 1];
+}
+
+/* ---- batches ------------------------------------------------------------------- */
+
+static bool
+scratch(struct latest *l, size_t n)
+{
+	if (n <= l->room)
+		return true;
+	n = n < 1024 ? 1024 : n;
+	free(l->boot_ms);
+	free(l->i);
+	free(l->d);
+	free(l->unknown);
+	l->boot_ms = malloc(n * sizeof(*l->boot_ms));
+	l->i = malloc(n * sizeof(*l->i));
+	l->d = malloc(n * sizeof(*l->d));
+	l->unknown = malloc(n);
+	l->room = l->boot_ms != NULL && l->i != NULL && l->d != NULL && l->unknown != NULL ? n : 0;
+	return l->room > 0;
+}
+
+/* The last samples of the time columns that batches share. */
+struct last_times {
+	const struct bl_batch_reader *rd;
+	bool known[BL_BATCH_TIMES_MAX];
+	int64_t ms[BL_BATCH_TIMES_MAX];
+};
+
+static int
+last_of(struct latest *l, const struct bl_batch_reader *rd, const struct bl_column *c,
+    struct last_times *t, int64_t *boot_ms, struct latest_value *out)
+{
+	struct bl_seq all = { .i = l->i, .d = l->d };
+	const int k = c->time_index;
+	const bool have = k >= 0 && t->known[k];
+	struct bl_seq one;
+	int rc;
+
+	rc = bl_column_seq(rd, c, have ? NULL : l->boot_ms, &all,
+	    bl_column_has_unknown(c) ? l->unknown : NULL, NULL);
+	if (rc < 0)
+		return rc;
+	*boot_ms = have ? t->ms[k] : l->boot_ms[c->n - 1];
+	if (k >= 0) {
+		t->known[k] = true;
+		t->ms[k] = *boot_ms;
+	}
+	if (bl_column_has_unknown(c) && l->unknown[c->n - 1] != BL_KNOWN) {
+		out->state = LATEST_UNKNOWN;
+		return BL_OK;
+	}
+	one = all;
+	one.i += all.n - 1;
+	one.d += all.n - 1;
+	one.n = 1;
+	bl_seq_doubles(&one, &out->value);
+	out->state = LATEST_KNOWN;
+	return BL_OK;
+}
+
+static void
+take_columns(struct latest *l, const struct latest_batch *b, struct latest_spool *s)
+{
+	struct last_times times = { .rd = NULL };
+	struct bl_batch_reader rd;
+	struct bl_column c;
+
+	if (bl_batch_reader_init(&rd, b->h, b->raw, b->raw_len, NULL) < 0)
+		return; /* it was looked through: this cannot be */
+	while (bl_batch_next_column(&rd, &c, NULL) == 1) {
+		struct latest_value v = { .state = LATEST_NONE }, *to;
+		int64_t boot_ms;
+
+		if (c.n == 0 || !scratch(l, c.n) || last_of(l, &rd, &c, &times, &boot_ms, &v) < 0)
+			continue;
+		v.unix_ms = b->end_unix_ms == STORE_TIME_NONE
+				? STORE_TIME_NONE
+				: b->end_unix_ms - (b->h->event_end_ms - boot_ms);
+		to = latest_value_locked(l, s, c.series_id);
+		if (to != NULL && (to->state == LATEST_NONE || v.unix_ms >= to->unix_ms))
+			*to = v;
+	}
+}
+
+void
+latest_take(struct latest *l, const struct latest_batch *b)
+{
+	struct latest_spool *s;
+	int64_t *until;
+
+	if (b->h->n_samples == 0)
+		return;
+	pthread_mutex_lock(&l->lock);
+	if ((s = latest_spool_locked(l, &b->h->spool, true)) == NULL) {
+		l->refused++;
+	} else {
+		until = &s->until_unix_ms[b->h->stream - 1];
+		if (b->end_unix_ms >= *until) {
+			*until = b->end_unix_ms;
+			take_columns(l, b, s);
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
+}
