@@ -2,7 +2,7 @@
  * Queries over a fleet as the collector answers them: a store with its parts and the real
  * API on a Unix socket in one process, CPU time of that process without the asking thread.
  *
- *   bench_query [FOLDER [AGENTS [HOURS [all]]]]
+ *   bench_query [FOLDER [AGENTS [HOURS [few|all [FIGURE]]]]]
  *
  * A folder that was filled before is asked again.  Data of the mix (mix.h) at 10 s, in batches of
  * an hour, each hour packed when it is closed: eight of its 100 series (a section of a part holds
@@ -380,7 +380,7 @@ ask(struct bench *b, const char *figure, const char *path)
 }
 
 static void
-ask_all(struct bench *b)
+ask_all(struct bench *b, const char *only)
 {
 	static const struct {
 		const char *figure, *query;
@@ -403,6 +403,8 @@ ask_all(struct bench *b)
 	char path[512];
 
 	for (size_t i = 0; i < sizeof(q) / sizeof(q[0]); i++) {
+		if (only != NULL && strcmp(only, q[i].figure) != 0)
+			continue;
 		int n = snprintf(path, sizeof(path), "/api/v1/metrics/%s", q[i].query);
 
 		if (q[i].step > 0)
@@ -468,7 +470,7 @@ main(int argc, char **argv)
 	b.clock = (struct bl_clock){ &b, mono, mono, wall, random_bytes, synced };
 	b.agents = argc > 2 ? (unsigned)atoi(argv[2]) : 1000;
 	b.hours = argc > 3 ? (unsigned)atoi(argv[3]) : 24;
-	choose_series(&b, argc > 4);
+	choose_series(&b, argc > 4 && strcmp(argv[4], "all") == 0);
 	b.unix_ms = OFFSET - HOUR;
 	(void)snprintf(b.store_path, sizeof(b.store_path), "%s/telemetry.db", folder);
 	(void)snprintf(b.parts_path, sizeof(b.parts_path), "%s/parts", folder);
@@ -480,7 +482,7 @@ main(int argc, char **argv)
 		fill(&b);
 	}
 	fill_latest(&b);
-	ask_all(&b);
+	ask_all(&b, argc > 5 ? argv[5] : NULL);
 	api_stop(b.api);
 	latest_free(b.latest);
 	control_close(b.control);
