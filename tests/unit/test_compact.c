@@ -329,6 +329,84 @@ two_spools_of_one_boot_are_one(void **state)
 	free(before);
 }
 
+/* ---- clocks ---- */
+
+static const struct {
+	const char *name;
+	int64_t from_ms, offset_ms;
+} steps[] = {
+	{ "back within the hour", 30 * MINUTE, -10 * MINUTE },
+	{ "back into the hour before", 20 * MINUTE + 5000, -35 * MINUTE },
+	{ "on by hours", 45 * MINUTE, 3 * HOUR },
+	{ "all of an hour", 0, -2 * HOUR },
+	{ "a little", 10 * MINUTE, 15 },
+};
+
+static void
+play(struct kit *k, size_t step, bool late, bool cleaned)
+{
+	begin(k);
+	put_dict(k, 0xa, devices[0], 1, 1);
+	put_dict(k, 0xa, devices[0], 2, 2);
+	put_clock(k, 0xa, devices[0], 1, 1, 0, OFFSET);
+	if (!late)
+		put_clock(
+		    k, 0xa, devices[0], 2, 1, steps[step].from_ms, OFFSET + steps[step].offset_ms);
+	commit(k);
+	know(k, 0xb, devices[1]);
+	put_minutes(k, devices[0], 0xa, 1, 100);
+	put_minutes(k, devices[1], 0xb, 1, 100);
+	if (!late)
+		return;
+	pass(k, 2 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 1);
+	if (cleaned) {
+		pass_round(k);
+		settle(k);
+	}
+	begin(k);
+	put_clock(k, 0xa, devices[0], 2, 1, steps[step].from_ms, OFFSET + steps[step].offset_ms);
+	commit(k);
+}
+
+static void
+a_step_of_the_clock_that_is_told_late_moves_what_is_packed(void **state)
+{
+	struct kit *k;
+	(void)state;
+
+	for (size_t i = 0; i < 2 * sizeof(steps) / sizeof(steps[0]); i++) {
+		char *expected, *after, *parts;
+
+		k = calloc(1, sizeof(*k));
+		kit_open(k, "compact-told");
+		play(k, i / 2, false, false);
+		expected = everything(k, devices, 2);
+		kit_close(k);
+		kit_open(k, "compact-late");
+		play(k, i / 2, true, i % 2 == 1);
+		settle(k);
+		for (int j = 0; j < 8; j++) {
+			pass(k, HOUR);
+			settle(k);
+		}
+		after = everything(k, devices, 2);
+		parts = in_parts(k);
+		if (strcmp(after, expected) != 0 || strcmp(parts, expected) != 0)
+			fail_msg("%s%s: they do not lie where the clock says", steps[i / 2].name,
+			    i % 2 == 1 ? ", rows gone" : "");
+		assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 0);
+		/* Who follows the log hears of it when it has happened. */
+		assert_true(count(k, "SELECT count(*) FROM moved WHERE boot_id = 0") > 0);
+		kit_close(k);
+		free(k);
+		free(expected);
+		free(after);
+		free(parts);
+	}
+}
+
 /* ---- large and small ---- */
 
 static void
@@ -522,6 +600,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    thinned_samples_keep_what_they_stand_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_spools_of_one_boot_are_one, setup, teardown),
+		cmocka_unit_test(a_step_of_the_clock_that_is_told_late_moves_what_is_packed),
 		cmocka_unit_test_setup_teardown(
 		    parts_end_at_their_size_and_go_on_with_the_next_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -225,7 +225,7 @@ pack_round(struct compact *c, struct bl_err *err)
 		return 0;
 	if (c->untidy && (rc = compact_tidy(c, err)) < 0)
 		return rc;
-	if ((rc = compact_pack_next(c, err)) != 0)
+	if ((rc = compact_follow_moved(c, err)) != 0 || (rc = compact_pack_next(c, err)) != 0)
 		return rc;
 	/* Nothing is due. */
 	if ((rc = compact_rewrite(c, err)) != 0)

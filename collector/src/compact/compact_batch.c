@@ -144,8 +144,8 @@ all_known(const uint8_t *unknown, uint32_t n)
 }
 
 /* What of the whole column's numbers and unknowns lies in the hour. */
-static int
-cut(struct gather *g, const struct times *t, struct piece *p, struct bl_err *err)
+int
+gather_cut(struct gather *g, const struct times *t, struct piece *p, struct bl_err *err)
 {
 	uint32_t known = 0, n = 0, kept = 0;
 	uint8_t *unknown;
@@ -262,7 +262,7 @@ take_column(struct from *f, const struct dict *d, struct bl_err *err)
 	if ((series = gather_series(g, &like)) == NONE)
 		return no_memory(err);
 	if ((bl_column_is_thin(f->c) && (rc = thin_of(f, &g->times[p.times], &p, err)) < 0) ||
-	    (rc = cut(g, &g->times[p.times], &p, err)) < 0)
+	    (rc = gather_cut(g, &g->times[p.times], &p, err)) < 0)
 		return rc;
 	return gather_add(g, series, &p, err);
 }

@@ -199,7 +199,7 @@ join_old(struct compact *c, const struct store_packed_hour *old, struct bl_err *
 		    "data came after the samples of its hour were deleted by their age; they stay"
 		    " as they came");
 	c->pack.late++;
-	return gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, &part, err);
+	return gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, &part, NULL, err);
 }
 
 /* Reads what is due of the device.  later: not in this round. */

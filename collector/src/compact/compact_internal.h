@@ -146,6 +146,9 @@ int gather_add(struct gather *g, uint32_t series, const struct piece *p, struct 
 int gather_batch(
     struct gather *g, const struct store_pack_batch *b, const struct dict *d, struct bl_err *err);
 
+/* Leaves of a whole column what of it lies in the hour. */
+int gather_cut(struct gather *g, const struct times *t, struct piece *p, struct bl_err *err);
+
 /* ---- compact_old.c ---- */
 
 /* The raw region of the part that was read last, and what its numbers are here. */
@@ -168,9 +171,16 @@ int old_part_load(struct old_part *o, struct parts *parts, struct store_read *r,
     const struct store_part *p, struct bl_err *err);
 /* This store's number of a device of the part; INT64_MIN: it has none. */
 int64_t old_part_device(const struct old_part *o, int64_t device);
-/* What a part has of the device's hour. */
+/* What a part has of the device's hour; moved (may be NULL): of another hour, what of it has moved
+ * into this one. */
 int gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct store_read *r,
-    struct dicts *names, const struct store_part *p, struct bl_err *err);
+    struct dicts *names, const struct store_part *p, const struct store_moved_row *moved,
+    struct bl_err *err);
+/* The hours that the samples of a device's hour lie in since they have moved; *n at most max.
+ * *changed: some lie elsewhere, be it in the same hour. */
+int old_part_hours(struct gather *g, struct old_part *o, struct store_read *r,
+    const struct store_moved_row *moved, int64_t *hour, size_t max, size_t *n, bool *changed,
+    struct bl_err *err);
 
 /* ---- compact_emit.c ---- */
 
@@ -214,7 +224,8 @@ struct pack {
 	size_t n_marks, size_marks;
 	struct device_at *device;
 	size_t n_devices, size_devices;
-	uint64_t late; /* devices that were in a part before */
+	uint64_t late;     /* devices that were in a part before */
+	unsigned left_out; /* of the last one that was installed */
 };
 
 /* ---- compact.c ---- */
@@ -271,6 +282,8 @@ int compact_tidy(struct compact *c, struct bl_err *err);
 int compact_retain(struct compact *c, struct bl_err *err);
 /* Rows of parts of which everything lies elsewhere by now. */
 int compact_sweep(struct compact *c, struct bl_err *err);
+/* Follows what late clock maps have moved of what is packed.  1: did something; 0. */
+int compact_follow_moved(struct compact *c, struct bl_err *err);
 /* Writes an hour of worn parts anew.  1: did; 0: there is none. */
 int compact_rewrite(struct compact *c, struct bl_err *err);
 /* Begins a part; finishes it: files, then its row.  1: it is true now; 0: nothing was in it. */

@@ -13,6 +13,8 @@ struct take {
 	struct gather *g;
 	const struct old_part *o;
 	struct dicts *names;
+	struct store_read *r;
+	const struct store_moved_row *moved; /* NULL: nothing has */
 	uint32_t source;
 	struct chunk_source src;
 	uint32_t *times; /* by time column; NONE: not decoded yet */
@@ -166,6 +168,70 @@ unnamed(struct bl_err *err)
 
 /* ---- times ---- */
 
+/* Where they lie by the clock map as it is now.  *boot_ms: in memory of the device's. */
+static int
+place_again(struct take *t, const struct times *x, int64_t **boot_ms, struct bl_err *err)
+{
+	const struct store_moved_row *m = t->moved;
+	int64_t *b = *boot_ms = arena_take(&t->g->arena, x->total * sizeof(*b));
+	uint32_t at = 0;
+	int rc = BL_OK;
+
+	if (b == NULL)
+		return no_memory(err);
+	for (uint32_t k = 0; k < x->n_runs && rc >= 0; k++) {
+		const struct chunk_run *run = &x->run[k];
+		uint32_t first = at;
+
+		for (uint32_t i = 0; i < run->n; i++, at++) {
+			b[at] = x->unix_ms[at] - run->offset_ms;
+			first += run->boot == m->boot_id && b[at] < m->from_ms && first == at;
+		}
+		if (run->boot == m->boot_id && first < at)
+			rc = store_read_places(t->r, m->spool_id, m->boot_id, b + first,
+			    x->unix_ms + first, at - first, err);
+	}
+	return rc;
+}
+
+/* Leaves what lies in the gather's hour now. */
+static int
+move_times(struct take *t, struct times *x, struct bl_err *err)
+{
+	const struct chunk_run *was = x->run;
+	const uint32_t n_was = x->n_runs;
+	const int64_t hour = t->g->hour_unix_ms;
+	int64_t *boot_ms;
+	uint32_t at = 0;
+	int rc = place_again(t, x, &boot_ms, err);
+
+	x->mask = arena_take(&t->g->arena, x->total);
+	x->run = arena_take(&t->g->arena, x->total * sizeof(*x->run));
+	if (rc < 0)
+		return rc;
+	if (x->mask == NULL || x->run == NULL)
+		return no_memory(err);
+	x->n = x->n_runs = 0;
+	for (uint32_t k = 0; k < n_was; k++)
+		for (uint32_t i = 0; i < was[k].n; i++, at++) {
+			const int64_t unix_ms = x->unix_ms[at], offset = unix_ms - boot_ms[at];
+			struct chunk_run *last = x->n_runs > 0 ? &x->run[x->n_runs - 1] : NULL;
+
+			x->mask[at] = unix_ms >= hour && unix_ms < hour + STORE_HOUR_MS;
+			if (!x->mask[at])
+				continue;
+			x->ascends = x->ascends && (x->n == 0 || unix_ms > x->unix_ms[x->n - 1]);
+			x->unix_ms[x->n++] = unix_ms;
+			if (last == NULL || last->boot != was[k].boot ||
+			    last->offset_ms != offset) {
+				last = &x->run[x->n_runs++];
+				*last = (struct chunk_run){ was[k].boot, offset, 0 };
+			}
+			last->n++;
+		}
+	return BL_OK;
+}
+
 static int
 decode_times(struct take *t, uint32_t k, struct times *x, struct bl_err *err)
 {
@@ -191,6 +257,8 @@ decode_times(struct take *t, uint32_t k, struct times *x, struct bl_err *err)
 		if ((x->run[i].boot = alias_of(t->o, STORE_ALIAS_BOOT, x->run[i].boot)) ==
 		    INT64_MIN)
 			return unnamed(err);
+	if (t->moved != NULL)
+		return move_times(t, x, err);
 	for (uint32_t i = 1; i < n; i++)
 		x->ascends = x->ascends && x->unix_ms[i] > x->unix_ms[i - 1];
 	return BL_OK;
@@ -232,6 +300,16 @@ thin_of(struct take *t, const struct chunk_column *c, struct piece *p, struct bl
 	return rc < 0 ? rc : chunk_raw_thin(c, g->times[p->times].unix_ms, value, p->thin, err);
 }
 
+static void
+cut_thin(const struct times *x, struct piece *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; p->thin != NULL && i < x->total; i++)
+		if (x->mask[i])
+			p->thin[n++] = p->thin[i];
+}
+
 static int
 take_column(struct take *t, const struct chunk_column *c, struct bl_str metric, struct bl_err *err)
 {
@@ -260,6 +338,13 @@ take_column(struct take *t, const struct chunk_column *c, struct bl_str metric, 
 	if ((rc = chunk_raw_seq(c, &p.seq, p.unknown, err)) < 0 ||
 	    (chunk_has_thin(c) && (rc = thin_of(t, c, &p, err)) < 0))
 		return rc;
+	if (g->times[p.times].n == 0)
+		return BL_OK;
+	if (g->times[p.times].mask != NULL) {
+		cut_thin(&g->times[p.times], &p);
+		if ((rc = gather_cut(g, &g->times[p.times], &p, err)) < 0)
+			return rc;
+	}
 	return gather_add(g, series, &p, err);
 }
 
@@ -320,9 +405,10 @@ take_source(struct take *t, struct bl_err *err)
 
 int
 gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct store_read *r,
-    struct dicts *names, const struct store_part *p, struct bl_err *err)
+    struct dicts *names, const struct store_part *p, const struct store_moved_row *moved,
+    struct bl_err *err)
 {
-	struct take t = { .g = g, .o = o, .names = names };
+	struct take t = { .g = g, .o = o, .names = names, .r = r, .moved = moved };
 	int64_t device;
 	int rc;
 
@@ -339,4 +425,71 @@ gather_part(struct gather *g, struct old_part *o, struct parts *parts, struct st
 		rc = take_source(&t, err);
 	}
 	return rc < 0 ? rc : BL_OK;
+}
+
+/* ---- where it lies now ---- */
+
+static bool
+add_hour(int64_t *hour, size_t max, size_t *n, int64_t at)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (hour[i] == at)
+			return true;
+	if (*n == max)
+		return false;
+	hour[(*n)++] = at;
+	return true;
+}
+
+static int
+hours_of(struct take *t, int64_t *hour, size_t max, size_t *n, bool *changed, struct bl_err *err)
+{
+	const struct store_moved_row *moved = t->moved;
+	int rc = BL_OK;
+
+	chunk_source_at(t->o->index, t->source, &t->src);
+	for (uint32_t k = 0; k < t->src.n_times && rc >= 0; k++) {
+		struct times x = { .source = -1, .ascends = true };
+		int64_t *boot_ms, *was;
+
+		t->moved = NULL;
+		rc = decode_times(t, k, &x, err);
+		t->moved = moved;
+		if (rc < 0)
+			return rc;
+		if ((was = arena_take(&t->g->arena, x.n * sizeof(*was))) == NULL)
+			return no_memory(err);
+		memcpy(was, x.unix_ms, x.n * sizeof(*was));
+		if ((rc = place_again(t, &x, &boot_ms, err)) < 0)
+			return rc;
+		for (uint32_t i = 0; i < x.n; i++) {
+			*changed = *changed || x.unix_ms[i] != was[i];
+			if (!add_hour(hour, max, n, store_hour(x.unix_ms[i])))
+				return bl_fail(
+				    err, BL_EFULL, "an hour was torn into more than %zu", max);
+		}
+	}
+	return rc;
+}
+
+int
+old_part_hours(struct gather *g, struct old_part *o, struct store_read *r,
+    const struct store_moved_row *moved, int64_t *hour, size_t max, size_t *n, bool *changed,
+    struct bl_err *err)
+{
+	struct take t = { .g = g, .o = o, .r = r, .moved = moved };
+	const int64_t device = device_in(o, moved->device_id);
+	int rc = BL_OK;
+
+	*n = 0;
+	*changed = false;
+	for (int i = 1; i <= BL_STREAMS && rc >= 0 && device != INT64_MIN; i++) {
+		const int64_t source = chunk_source_find(o->index, device, (enum bl_stream)i);
+
+		if (source < 0)
+			continue;
+		t.source = (uint32_t)source;
+		rc = hours_of(&t, hour, max, n, changed, err);
+	}
+	return rc;
 }

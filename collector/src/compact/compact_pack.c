@@ -156,6 +156,7 @@ note_pack(struct compact *c, const struct store_pack *out, const struct store_pa
 	s->left_out += sum->left_out;
 	s->packed_last_unix_ms = bl_unix_ms(c->opts.clock);
 	(void)pthread_mutex_unlock(&c->lock);
+	c->pack.left_out = sum->left_out;
 	c->packed_some = true;
 	c->hid_some = c->hid_some || c->pack.late > 0 || sum->left_out > 0;
 }

@@ -194,8 +194,8 @@ compact_sweep(struct compact *c, struct bl_err *err)
 
 /* ---- the database ---- */
 
-#define UNUSED_LEAST 1024u /* 8 MiB, and an eighth more than is kept for what comes */
-#define SHRINK_PAGES 256u  /* of a slice */
+#define UNUSED_LEAST 64u  /* half a MiB */
+#define SHRINK_PAGES 256u /* of a slice */
 
 static int
 shrink_fn(struct store *s, void *arg, struct bl_err *err)

@@ -120,7 +120,8 @@ move_device(struct hour *h, const struct at *a, struct bl_err *err)
 	d.in_part = true;
 	d.batch_upto = at->batch_upto;
 	gather_begin(&c->gather, a->device, p->hour_unix_ms);
-	if ((rc = gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, p, err)) < 0 ||
+	if ((rc = gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, p, NULL, err)) <
+		0 ||
 	    (rc = gather_emit(&c->gather, c->enc, compact_boot_of, c, &columns, err)) < 0)
 		goto done;
 	if (!gather_grow(

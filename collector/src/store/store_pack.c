@@ -152,6 +152,23 @@ install_device(struct install *in, const struct store_pack_device *d, struct bl_
 }
 
 int
+store_pack_followed(
+    struct store *s, const struct store_moved_row *m, bool changed, struct bl_err *err)
+{
+	int rc;
+
+	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id,
+			    m->device_id, (int64_t)BL_STREAM_HOST, (int64_t)0, m->from_ms,
+			    m->begin_unix_ms, m->end_unix_ms)) < 0)
+		return rc;
+	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id,
+			    m->device_id, (int64_t)BL_STREAM_PROBES, (int64_t)0, m->from_ms,
+			    m->begin_unix_ms, m->end_unix_ms)) < 0)
+		return rc;
+	return store_run(s, SQL_META_SET, err, "ti", "pack_moved", m->id);
+}
+
+int
 store_pack_install(
     struct store *s, const struct store_pack *p, struct store_packed_sum *out, struct bl_err *err)
 {

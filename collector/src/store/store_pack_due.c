@@ -138,6 +138,39 @@ store_read_free_pages(struct store_read *r, int64_t *out, struct bl_err *err)
 }
 
 int
+store_read_moved(struct store_read *r, struct store_moved_row *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_MOVED_NEXT, err, "");
+	int rc = read_step(r, st, err);
+
+	if (rc != 1)
+		return rc;
+	*out = (struct store_moved_row){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
+		sqlite3_column_int64(st, 2), sqlite3_column_int64(st, 3),
+		sqlite3_column_int64(st, 4), sqlite3_column_int64(st, 5),
+		sqlite3_column_int64(st, 6) };
+	(void)sqlite3_reset(st);
+	return 1;
+}
+
+int
+store_read_places(struct store_read *r, int64_t spool_id, int64_t boot_id, const int64_t *boot_ms,
+    int64_t *unix_ms, size_t n, struct bl_err *err)
+{
+	struct placer place = { .r = r };
+	const int rc = placer_for(&place, spool_id, boot_id, err);
+
+	for (size_t i = 0; i < n && rc == BL_OK; i++) {
+		const int64_t t = placer_place(&place, boot_ms[i]);
+
+		if (t != STORE_TIME_NONE)
+			unix_ms[i] = t;
+	}
+	placer_free(&place);
+	return rc;
+}
+
+int
 store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(r, READ_OLDEST_BATCH, err, "");

@@ -395,6 +395,10 @@ static const char *const read_text[READ_COUNT] = {
 	    " GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
 	    " (SELECT 1 FROM pack_due d WHERE d.hour_unix_ms = hour) ORDER BY hour LIMIT 1",
 	[READ_FREE_PAGES] = "PRAGMA freelist_count",
+	[READ_MOVED_NEXT] =
+	    "SELECT id, spool_id, device_id, boot_id, from_ms, begin_unix_ms, end_unix_ms"
+	    " FROM moved WHERE id > ifnull((SELECT value FROM meta WHERE key = 'pack_moved'), 0)"
+	    " AND boot_id <> 0 ORDER BY id LIMIT 1",
 	[READ_RETAINED] = "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
 			  " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
 	[READ_OLDEST_BATCH] = "SELECT arrived_unix_ms FROM batch ORDER BY id LIMIT 1",

@@ -171,6 +171,20 @@ int store_read_part_end(struct store_read *r, enum parts_level level, int64_t fr
 /* A clock map of the device's spools waits to be applied: its times are not settled. */
 int store_read_placing(struct store_read *r, int64_t spool_id, bool *out, struct bl_err *err);
 
+/* A row of table moved: from_ms on of a boot lies elsewhere; before and after, joined. */
+struct store_moved_row {
+	int64_t id, spool_id, device_id, boot_id;
+	int64_t from_ms, begin_unix_ms, end_unix_ms;
+};
+/* The first one that the compactor has not followed.  1, 0: none, negative. */
+int store_read_moved(struct store_read *r, struct store_moved_row *out, struct bl_err *err);
+/* Places n boot times by the clock map as it is; those that have no place stay as they are. */
+int store_read_places(struct store_read *r, int64_t spool_id, int64_t boot_id,
+    const int64_t *boot_ms, int64_t *unix_ms, size_t n, struct bl_err *err);
+/* It was followed; changed: whoever follows the log is told of the span once more. */
+int store_pack_followed(
+    struct store *s, const struct store_moved_row *m, bool changed, struct bl_err *err);
+
 /* What the entries of a spool's dictionary mean, in order of the entries from 1. */
 struct store_pack_series {
 	int64_t id; /* 0: the entry is not known */
