@@ -359,10 +359,13 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_PACKED] = "SELECT hour_unix_ms, part_id, batch_upto FROM part_device"
 			" WHERE device_id = ? AND hour_unix_ms > ? AND hour_unix_ms < ?"
 			" ORDER BY hour_unix_ms",
-	[READ_DUE] = "SELECT hour_unix_ms, device_id, spool_id, stream, seq_first, seq_last,"
-		     " since_unix_ms FROM pack_due WHERE (hour_unix_ms, device_id) > (?, ?)"
-		     " AND hour_unix_ms <= ? AND since_unix_ms < ?"
-		     " ORDER BY hour_unix_ms, device_id, spool_id, stream LIMIT ?",
+	/* All of a device's hour, or nothing: part_device.batch_upto speaks of all of it. */
+	[READ_DUE] =
+	    "SELECT d.hour_unix_ms, d.device_id, d.spool_id, d.stream, d.seq_first, d.seq_last,"
+	    " d.since_unix_ms FROM pack_due d WHERE (d.hour_unix_ms, d.device_id) > (?, ?)"
+	    " AND d.hour_unix_ms <= ? AND (SELECT min(x.since_unix_ms) FROM pack_due x"
+	    " WHERE x.hour_unix_ms = d.hour_unix_ms AND x.device_id = d.device_id) < ?"
+	    " ORDER BY d.hour_unix_ms, d.device_id, d.spool_id, d.stream LIMIT ?",
 	[READ_DUE_SUM] = "SELECT count(*), min(hour_unix_ms) FROM pack_due",
 	[READ_DUE_BATCHES] = "SELECT " BATCH_COLUMNS ", boot_id, (SELECT until_unix_ms"
 			     " FROM pack_mark WHERE batch_id = batch.id)"
