@@ -1,11 +1,13 @@
 # The simulator of delivery.
 set(parts main world clock machine link broker centre chaos scenarios measure oracle oracle_batch
-  oracle_ledger oracle_place oracle_disk sent)
+  oracle_ledger oracle_place oracle_disk oracle_packed sent)
 list(TRANSFORM parts REPLACE "(.+)" "${CMAKE_CURRENT_LIST_DIR}/sim_\\1.c")
 add_executable(sim_delivery ${parts})
 # sim_link.c takes the back-off of shared/mqtt, which is no part of its contract.
-target_include_directories(sim_delivery PRIVATE ${CMAKE_CURRENT_LIST_DIR} ${PROJECT_SOURCE_DIR}/shared/mqtt)
-target_link_libraries(sim_delivery PRIVATE agent_delivery agent_core collector_ingest collector_store
+# The oracle asks for samples with their boot times, as only the store's own readers do.
+target_include_directories(sim_delivery PRIVATE ${CMAKE_CURRENT_LIST_DIR} ${PROJECT_SOURCE_DIR}/shared/mqtt
+  ${PROJECT_SOURCE_DIR}/collector/src/store)
+target_link_libraries(sim_delivery PRIVATE agent_delivery agent_core collector_ingest collector_compact collector_store
   bl_mqtt bl_codec bl_log test_shim PkgConfig::SQLITE bl_options bl_sanitize)
 add_dependencies(sim sim_delivery)
 # Small here, so that every build runs it, with sanitizers, too; tests/run runs the whole.

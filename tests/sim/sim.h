@@ -107,6 +107,7 @@ struct sim_scenario {
 	unsigned store_back;   /* an older copy put back */
 	unsigned store_lost;
 	int64_t centre_out_ms;
+	int64_t pack_ms; /* between two rounds of packing closed hours; 0: batches stay */
 
 	/* what happens to a machine */
 	unsigned kills;    /* kill -9 and power cuts, with and without a new boot */
@@ -174,6 +175,7 @@ enum sim_act {
 	ACT_TAKEOVER,
 	ACT_SMALL, /* connections to a broker that takes less than a batch may have */
 	ACT_THIN,  /* samples that stand for several */
+	ACT_PACK,  /* parts written */
 	ACTS,
 };
 
@@ -309,6 +311,10 @@ struct sim_centre {
 	bool connected;
 	int64_t connect_at; /* looks for the broker again */
 	int64_t turn_at, centre_at;
+	/* closed hours go into parts */
+	struct parts *parts;
+	struct compact *compact;
+	int64_t pack_at;
 	struct sim_inbox *inbox, **inbox_tail;
 	unsigned die_before_commit, die_after_commit; /* thousandths of groups */
 };

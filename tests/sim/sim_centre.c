@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "compact.h"
+
 #define GROUP_MESSAGES 100u
 #define CENTRE_MS      (20 * SIM_MINUTE) /* between two bl/1/centre; 60 s in life */
 
@@ -94,12 +96,80 @@ forget_inbox(struct sim_centre *c)
 	c->inbox_tail = &c->inbox;
 }
 
+/* ---- closed hours ---- */
+
+static int
+write_now(void *ctx, compact_write_fn fn, void *arg, struct bl_err *err)
+{
+	struct sim_centre *c = ctx;
+	int rc;
+
+	if ((rc = store_begin(c->store, err)) < 0)
+		return rc;
+	if ((rc = fn(c->store, arg, err)) < 0) {
+		store_rollback(c->store);
+		return rc;
+	}
+	return store_commit(c->store, err) < 0 ? err->code : rc;
+}
+
+static void
+packing_open(struct sim *w, int opened)
+{
+	struct sim_centre *c = &w->centre;
+	struct compact_opts opts = {
+		.telemetry_path = c->path, .clock = &c->clock, .write = write_now, .ctx = c
+	};
+	struct bl_err err = { 0 };
+	char folder[SIM_PATH_MAX + 16];
+
+	(void)snprintf(folder, sizeof(folder), "%s/parts", c->dir);
+	if (parts_open(&c->parts, folder, 0, &err) < 0) {
+		sim_trace(w, "centre: no parts: %s", err.msg);
+		return;
+	}
+	opts.parts = c->parts;
+	if (compact_open(&c->compact, &opts, opened, &err) < 0)
+		sim_trace(w, "centre: nothing is packed: %s", err.msg);
+}
+
+static void
+packing_close(struct sim_centre *c)
+{
+	compact_close(c->compact);
+	parts_close(c->parts);
+	c->compact = NULL;
+	c->parts = NULL;
+}
+
+/* A round of it, now and then. */
+static void
+pack_some(struct sim *w)
+{
+	struct sim_centre *c = &w->centre;
+	struct compact_status before, after;
+	struct bl_err err = { 0 };
+	int rc;
+
+	if (c->compact == NULL || w->now < c->pack_at || c->inbox != NULL)
+		return;
+	c->pack_at = w->now + w->sc.pack_ms;
+	compact_status(c->compact, &before);
+	while ((rc = compact_step(c->compact, &err)) == 1 && !shim_power_is_off())
+		continue;
+	compact_status(c->compact, &after);
+	w->acts[ACT_PACK] += (unsigned)(after.parts - before.parts);
+	sim_trace(w, "centre: packed rc=%d parts=%llu", rc,
+	    (unsigned long long)(after.parts - before.parts));
+}
+
 static void
 let_go(struct sim *w)
 {
 	struct sim_centre *c = &w->centre;
 
 	c->running = false;
+	packing_close(c);
 	c->life++;
 	broker_centre_gone(w);
 	forget_inbox(c);
@@ -147,7 +217,7 @@ centre_start(struct sim *w)
 		.publish_ctx = c,
 		.credit_bytes_per_s = w->sc.credit != 0 ? w->sc.credit : 256 << 10 };
 	struct bl_err err = { 0 };
-	int rc;
+	int opened, rc;
 
 	c->life++;
 	rc = store_open(&c->store, &opts, &err);
@@ -160,9 +230,12 @@ centre_start(struct sim *w)
 		start_again(w, SIM_MINUTE);
 		return;
 	}
+	opened = rc;
 	core.store = c->store;
 	rc = ingest_core_create(&c->core, &core, &err);
 	assert(rc == BL_OK);
+	if (w->sc.pack_ms != 0)
+		packing_open(w, opened);
 	c->running = true;
 	c->turn_at = -1;
 	c->centre_at = w->now;
@@ -310,6 +383,8 @@ centre_turn(struct sim *w)
 		next = SIM_SECOND;
 	else
 		next = ingest_core_due(c->core);
+	if (rc >= 0)
+		pack_some(w);
 	if (power_went(w))
 		return;
 	if (c->connected && w->now >= c->centre_at)

@@ -289,6 +289,8 @@ oracle_judge(struct sim *w, struct sim_result *out)
 	judge_dict(j);
 	judge_clock_maps(j);
 	judge_batches(j, IN_STORE);
+	if (w->sc.pack_ms != 0)
+		judge_samples(j);
 	judge_aside(j);
 	judge_ledger(j);
 	for (unsigned i = 0; i < w->n_machines; i++)

@@ -56,6 +56,11 @@ struct bl_id judge_column_id(sqlite3_stmt *st, int i);
 /* Names of the store's series; before judge_batches. */
 void judge_dict(struct judge *j);
 void judge_batches(struct judge *j, enum where where);
+/* A sample that readers of the store are given, thinned or not. */
+void judge_stored(struct judge *j, const struct bl_id *boot, enum bl_stream stream, double value,
+    int64_t boot_ms, int series, const struct bl_thin *thin);
+/* sim_oracle_packed.c: all of them. */
+void judge_samples(struct judge *j);
 /* A message, as it was published. */
 void judge_message(struct judge *j, enum where where, const void *msg, size_t len);
 

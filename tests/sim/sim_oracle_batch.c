@@ -149,6 +149,20 @@ note_thin(struct judge *j, const struct found *f, double value, int64_t boot_ms,
 	j->w->acts[ACT_THIN]++;
 }
 
+void
+judge_stored(struct judge *j, const struct bl_id *boot, enum bl_stream stream, double value,
+    int64_t boot_ms, int series, const struct bl_thin *thin)
+{
+	const struct bl_batch_header h = { .boot = *boot, .stream = stream };
+	/* Whose spool it was nobody knows any more: no clock map to compare with. */
+	const struct found f = { .where = IN_STORE, .h = &h, .spool = SPOOLS_MAX - 1 };
+
+	if (thin->count > 1)
+		note_thin(j, &f, value, boot_ms, series, thin);
+	else
+		note(j, &f, value, boot_ms, series);
+}
+
 static void
 note_column(struct judge *j, const struct found *f, struct bl_batch_reader *rd,
     const struct bl_column *c, int series)
@@ -189,6 +203,18 @@ note_columns(struct judge *j, const struct found *f, struct bl_batch_reader *rd)
 		sim_fail(j->w, "a batch does not decode: %s", err.msg);
 }
 
+/* Nobody has told its boot the time: no reader asks by a time that it does not have. */
+static bool
+is_placed(const struct judge *j, const struct found *f)
+{
+	const size_t first = j->segments_of[f->spool].first, n = j->segments_of[f->spool].n;
+	uint32_t uncertainty_ms;
+	int64_t unix_ms;
+
+	return n > 0 && bl_clock_place(&j->segment[first], n, &f->h->boot, f->h->event_begin_ms,
+			    &unix_ms, &uncertainty_ms);
+}
+
 static void
 note_batch(struct judge *j, const struct found *f, const void *body, size_t len)
 {
@@ -201,7 +227,9 @@ note_batch(struct judge *j, const struct found *f, const void *body, size_t len)
 		sim_fail(j->w, "a batch does not inflate: %s", err.msg);
 		return;
 	}
-	note_columns(j, f, &rd);
+	/* What of these is in parts may be here as well: readers tell. */
+	if (j->w->sc.pack_ms == 0 || f->where != IN_STORE || !is_placed(j, f))
+		note_columns(j, f, &rd);
 	while (bl_batch_next_event(&rd, &ev, &err) == 1)
 		if (ev.n_attrs > 0 && ev.attr[0].type == BL_ATTR_NUMBER)
 			note(j, f, ev.attr[0].number, ev.boot_ms, -1);

@@ -164,6 +164,20 @@ const struct sim_scenario sim_scenarios[] = {
 	    .damaged = 3,
 	    .outages = 3,
 	    .outage_ms = 4 * SIM_HOUR },
+	{ .name = "packed",
+	    .rule = "closed hours go into parts while batches come, late, twice and from the dead",
+	    .lose = 2,
+	    .twice = 100,
+	    .late = 50,
+	    .late_batches = 20,
+	    .drops = 4,
+	    .outages = 3,
+	    .outage_ms = 6 * SIM_HOUR,
+	    .centre_kills = 4,
+	    .centre_out_ms = 20 * SIM_MINUTE,
+	    .kills = 2,
+	    .restarts = 2,
+	    .pack_ms = 2 * SIM_HOUR },
 	{ .name = "store-back",
 	    .rule = "an older store was put back: agents offer again",
 	    .lose = 2,
@@ -429,6 +443,7 @@ sim_scenario_lacks(const struct sim_scenario *sc, const unsigned *acts)
 		{ "batch evicted", sc->outages > 0 && sc->max_bytes != 0, ACT_EVICT },
 		{ "sample thinned", sc->offline_ms != 0 && sc->max_bytes != 0, ACT_THIN },
 		{ "message that would be too large", sc->packets, ACT_SMALL },
+		{ "part", sc->pack_ms != 0, ACT_PACK },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
