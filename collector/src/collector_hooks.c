@@ -142,6 +142,8 @@ evaluation_metrics(const struct collector *c, struct api_metrics *m)
 	COUNT("eval_step_events_refused_total",
 	    "Step events of a bad form, of a device in service nowhere then, or over a case's cap.",
 	    e.events_refused);
+	COUNT("eval_kpi_rows_forgotten_total",
+	    "KPI parts, values and revisions whose time was over.", e.kpi_rows_forgotten);
 	GAUGE("eval_longest_transaction_ms", "The longest that people's changes waited for it.",
 	    e.longest_tx_ms);
 	GAUGE("messages_waiting", "Messages in the outbox that are not sent yet.", d.waiting);

@@ -202,6 +202,8 @@ static const struct bl_conf_section compact_section = { "compact", sizeof(struct
 
 #define RETENTION_MIN 86400000.0
 #define RETENTION_MAX 3155760000000.0 /* a hundred years */
+/* What comes late changes KPI values for seven days, and rules look some days back from there. */
+#define CELLS_MIN (14 * RETENTION_MIN)
 
 static const struct bl_conf_key retention_keys[] = {
 	{ .name = "raw",
@@ -232,6 +234,20 @@ static const struct bl_conf_key retention_keys[] = {
 	    .min = RETENTION_MIN,
 	    .max = RETENTION_MAX,
 	    .help = "events, and whatever else is still as it came" },
+	{ .name = "cells_minutes",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "35d",
+	    .offset = offsetof(struct config_retention, cells_minutes_ms),
+	    .min = CELLS_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "KPI values of one and five minutes" },
+	{ .name = "cells_hours",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "396d",
+	    .offset = offsetof(struct config_retention, cells_hours_ms),
+	    .min = CELLS_MIN,
+	    .max = RETENTION_MAX,
+	    .help = "KPI values of an hour; those of days are kept for good" },
 	{ 0 },
 };
 
@@ -246,6 +262,9 @@ check_retention(const void *section, const char **key_out)
 	*key_out = "hours";
 	if (r->hours_ms < r->five_minutes_ms)
 		return "must not be shorter than five_minutes: it is what is left of it";
+	*key_out = "cells_hours";
+	if (r->cells_hours_ms < r->cells_minutes_ms)
+		return "must not be shorter than cells_minutes: it is what is left of it";
 	*key_out = "events";
 	return r->events_ms < r->raw_ms ? "must not be shorter than raw: what cannot be packed is"
 					  " kept with events"

@@ -14,11 +14,13 @@
 #include "define.h"
 #include "eval.h"
 #include "fleet.h"
+#include "incident.h"
 #include "store.h"
 #include "store_fixture.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   INT64_C(3600000)
+#define DAY    (24 * HOUR)
 #define T0     INT64_C(1795824000000) /* 2026-11-28T00:00:00Z */
 #define DEVICE "kiosk-1"
 
@@ -118,6 +120,7 @@ open_centre(struct centre *c)
 	define(c, DEFINE_CHANNEL, "ops", "{\"kind\":\"email\",\"to\":[\"ops@example.org\"]}");
 	eval.control = c->control;
 	eval.telemetry_path = c->telemetry;
+	eval.keep = (struct kpi_keep){ .minutes_ms = 35 * DAY, .hours_ms = 396 * DAY };
 	must(eval_open(&c->eval, &eval, &err), &err);
 }
 
@@ -464,6 +467,53 @@ what_fails_keeps_nothing_else_from_going_on(void **state)
 	close_centre(&c);
 }
 
+/* Its explanation is made of them. */
+static void
+old_minutes_go_but_not_those_of_a_live_incident(void **state)
+{
+	static const char cells[] = "SELECT count(*) FROM kpi_cell WHERE window IN (1, 2)";
+	struct centre c;
+	struct eval_status status;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	add_series(&c);
+	define(&c, DEFINE_KPI, "mean", MEAN);
+	define(&c, DEFINE_RULE, "high",
+	    "{\"kind\":\"threshold\",\"severity\":\"warning\",\"kpi\":\"mean\",\"window\":\"1m\","
+	    "\"op\":\">\",\"value\":-1e9,\"for\":1,\"channels\":[\"ops\"]}");
+	evaluate(&c);
+	pass(&c, 5 * MINUTE);
+	for (int64_t i = 0; i < 3; i++)
+		put_host(&c, i);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM incident WHERE state = 'open'"), 1);
+	pass(&c, 60 * DAY);
+	evaluate(&c);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM kpi_kept"), 2);
+	assert_int_equal(number(&c, cells), 3 + 1);
+
+	must(incident_resolve(
+		 c.control, &actor, number(&c, "SELECT id FROM incident"), 0, NULL, &err),
+	    &err);
+	pass(&c, HOUR);
+	evaluate(&c);
+	assert_int_equal(number(&c, cells), 0);
+	assert_int_equal(number(&c, "SELECT count(*) FROM kpi_cell"), 2);
+	assert_int_equal(number(&c, "SELECT count(*) FROM incident WHERE state = 'withdrawn'"), 0);
+	eval_status(c.eval, &status);
+	assert_int_equal(status.kpi_rows_forgotten, 2 * 4);
+
+	/* What comes for then changes nothing any more. */
+	put_host(&c, 3);
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_dirty"), 0);
+	assert_int_equal(number(&c, "SELECT n FROM kpi_cell WHERE window = 3"), 3 * 6);
+	close_centre(&c);
+}
+
 /* Each look at the clock takes a while. */
 static int64_t
 running_mono(void *ctx)
@@ -596,7 +646,8 @@ what_waits_is_left_alone_until_something_helps(void **state)
 		put(&c, &b);
 	must(store_commit(c.store, &err), &err);
 	evaluate(&c);
-	/* Other devices' batches, and what other devices' clocks say; the first time it may be seen. */
+	/* Other devices' batches, and what other devices' clocks say; the first time it may be
+	 * seen. */
 	for (uint32_t i = 1; i <= 3; i++) {
 		before = looks(&c);
 		put_events(&c, i, "step.begin", "o-1");
@@ -705,6 +756,7 @@ main(void)
 		cmocka_unit_test(coverage_is_not_ahead_of_cases),
 		cmocka_unit_test(a_damaged_batch_stops_nothing),
 		cmocka_unit_test(what_fails_keeps_nothing_else_from_going_on),
+		cmocka_unit_test(old_minutes_go_but_not_those_of_a_live_incident),
 		cmocka_unit_test(what_people_changed_is_taken_in_piece_by_piece),
 		cmocka_unit_test(parts_are_stored_piece_by_piece),
 		cmocka_unit_test(what_can_never_be_read_hides_nothing),

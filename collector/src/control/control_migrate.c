@@ -14,6 +14,7 @@ extern const unsigned char control_sql_001[];
 extern const unsigned char control_sql_002[];
 extern const unsigned char control_sql_003[];
 extern const unsigned char control_sql_004[];
+extern const unsigned char control_sql_005[];
 
 static const struct migration {
 	int n;
@@ -24,6 +25,7 @@ static const struct migration {
 	{ 2, "evaluation", control_sql_002 },
 	{ 3, "operator", control_sql_003 },
 	{ 4, "packed", control_sql_004 },
+	{ 5, "kept", control_sql_005 },
 };
 
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))

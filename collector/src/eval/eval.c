@@ -41,7 +41,7 @@ eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
 	(void)pthread_condattr_destroy(&attr);
 	if ((rc = store_read_open(&e->telemetry, opts->telemetry_path, opts->clock, err)) < 0 ||
 	    (rc = control_reader_open(opts->control, &e->reader, err)) < 0 ||
-	    (rc = kpi_work_create(&e->work, err)) < 0) {
+	    (rc = kpi_work_create(&e->work, err)) < 0 || (rc = eval_load_closed(e, err)) < 0) {
 		eval_close(e);
 		return rc;
 	}
@@ -78,6 +78,7 @@ static int (*const kinds_of_work[])(struct eval *e, struct bl_err *err) = {
 	eval_retry_waiting,
 	eval_take_log,
 	eval_on_time,
+	eval_forget,
 	eval_redo_slice,
 	eval_work_dirty,
 };

@@ -264,6 +264,21 @@ anew_kpi(struct eval_tx *tx, const struct version *v, struct bl_err *err)
 	return d.rc;
 }
 
+/* A rule about cells looks at none that may have gone: what it found then stays. */
+static int64_t
+anew_from(const struct eval_tx *tx, const struct version *v)
+{
+	const struct define_rule *r;
+	int64_t closed;
+
+	if (v->kind != DEFINE_RULE ||
+	    (r = define_rule_at(tx->e->set, v->id, v->from_unix_ms)) == NULL ||
+	    r->kind != DEFINE_THRESHOLD)
+		return v->from_unix_ms;
+	closed = eval_closed_for(tx->e, r->window);
+	return closed > v->from_unix_ms ? closed : v->from_unix_ms;
+}
+
 /* An earlier one under way begins again, from the earlier instant of the two. */
 static int
 anew_in_slices(struct eval_tx *tx, const struct version *v, struct bl_err *err)
@@ -272,7 +287,7 @@ anew_in_slices(struct eval_tx *tx, const struct version *v, struct bl_err *err)
 	    "INSERT INTO eval_redo (kind, id, from_unix_ms, after) VALUES (?, ?, ?, '')"
 	    " ON CONFLICT (kind, id) DO UPDATE SET after = '',"
 	    " from_unix_ms = min(from_unix_ms, excluded.from_unix_ms)",
-	    "tti", define_kind_name(v->kind), v->id, v->from_unix_ms);
+	    "tti", define_kind_name(v->kind), v->id, anew_from(tx, v));
 }
 
 static int

@@ -62,6 +62,8 @@ struct eval {
 	struct define_set *set;
 	struct roster *roster;
 	struct kpi_work *work;
+	struct kpi_forgetting forgetting;
+	struct kpi_closed closed; /* as work has it */
 	size_t parts_at_once; /* of KPIs, in one transaction */
 
 	/* when what time brings about was last looked at */
@@ -145,5 +147,12 @@ bool eval_catching_up(void *ctx, const char *site);
 /* ---- eval_anew.c: definitions and fleet ---- */
 int eval_refresh(struct eval *e, struct bl_err *err);
 int eval_redo_slice(struct eval *e, struct bl_err *err);
+
+/* ---- eval_keep.c ---- */
+/* What is closed by now: when the evaluator is opened, and after each slice. */
+int eval_load_closed(struct eval *e, struct bl_err *err);
+int eval_forget(struct eval *e, struct bl_err *err);
+/* Windows of that length that begin before may have gone: rules leave them alone. */
+int64_t eval_closed_for(const struct eval *e, enum bl_window w);
 
 #endif

@@ -164,6 +164,17 @@ incident_entries(sqlite3 *db, int64_t id, incident_entry_cb cb, void *ctx, struc
 }
 
 int
+incident_oldest_live(sqlite3 *db, const char *site, int64_t *begin_unix_ms, struct bl_err *err)
+{
+	const int rc = control_sql_int(db, err, INT64_MIN, begin_unix_ms,
+	    "SELECT min(begin_unix_ms) FROM incident WHERE state IN ('open', 'acknowledged')"
+	    " AND site = ?",
+	    "t", site);
+
+	return rc < 0 ? rc : *begin_unix_ms != INT64_MIN;
+}
+
+int
 incident_live_count(sqlite3 *db, const char *site, unsigned by_severity[3], struct bl_err *err)
 {
 	sqlite3_stmt *st;

@@ -52,6 +52,7 @@ struct config {
 	} compact;
 	struct config_retention {
 		int64_t raw_ms, five_minutes_ms, hours_ms, events_ms;
+		int64_t cells_minutes_ms, cells_hours_ms;
 	} retention;
 	struct config_mail {
 		char *host; /* NULL: no e-mail */

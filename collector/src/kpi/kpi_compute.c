@@ -42,7 +42,8 @@ add_task(struct kpi_job *j, const struct define_kpi *v, const struct roster_site
 		.site = site,
 		.service = service,
 		.n_services = n_services,
-		.code = kpi_raw_code(v) };
+		.code = kpi_raw_code(v),
+		.closed_ms = kpi_closed_at(&j->w->closed, kpi_raw_code(v), j->stream) };
 	return true;
 }
 
@@ -257,7 +258,7 @@ drop_row(struct kpi_job *j, sqlite3_stmt *st, const char *kpi, int code, int64_t
 	if (site == NULL)
 		return BL_OK;
 	kpi_window_at(code, site->tz, sqlite3_column_int64(st, 1), &b, &to);
-	if (b >= end || to <= begin)
+	if (b >= end || to <= begin || b < kpi_closed_at(&j->w->closed, code, j->stream))
 		return BL_OK;
 	if (kpi_governs(j->set, kpi, site, code, b) != NULL &&
 	    kpi_served_ms(j->roster, j->device, site->id, b, to) > 0)
@@ -362,6 +363,16 @@ work_out(struct kpi_job *j, struct kpi_feed *feed, int64_t begin, int64_t end)
 	return rc;
 }
 
+/* Nothing in [.., end) is worked out any more, however long ago it begins. */
+static bool
+all_closed(const struct kpi_job *j, int64_t end)
+{
+	for (size_t i = 0; i < j->n; i++)
+		if (end + j->task[i].lead_ms > j->task[i].closed_ms)
+			return false;
+	return true;
+}
+
 static int
 compute(struct kpi_job *j, int64_t begin, int64_t end, const char *kpi, int64_t *done_until)
 {
@@ -373,6 +384,10 @@ compute(struct kpi_job *j, int64_t begin, int64_t end, const char *kpi, int64_t 
 	    (rc = kpi_feed_create(&feed, j)) < 0)
 		return rc;
 	kpi_feed_leads(feed);
+	if (j->n > 0 && all_closed(j, end)) {
+		kpi_feed_free(feed);
+		return BL_OK;
+	}
 	to = piece_end(j, begin, end);
 	if (to > begin && (rc = work_out(j, feed, begin, to)) >= 0)
 		rc = drop_all_stale(j, begin, to, kpi);

@@ -89,6 +89,7 @@ struct kpi_work {
 	size_t n, size, weight;
 	size_t limit;   /* of weight */
 	bool look_back; /* for rows that have no ground any more */
+	struct kpi_closed closed;
 	struct bl_buf bytes;
 	struct kpi_match *match; /* KPI_MATCHES; made when first needed */
 	size_t n_matches;
@@ -114,7 +115,8 @@ struct kpi_task {
 	const struct roster_service *service; /* of the device, at all sites */
 	size_t n_services;
 	int code;
-	int64_t lead_ms; /* RATE: how far apart neighbours are at most */
+	int64_t lead_ms;   /* RATE: how far apart neighbours are at most */
+	int64_t closed_ms; /* windows that begin before are left as they are */
 	struct kpi_slot *slot;
 	size_t n_slots, at; /* at: where the last value went */
 };

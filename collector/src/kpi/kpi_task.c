@@ -46,9 +46,9 @@ kpi_task_slots(struct kpi_task *t, int64_t begin, int64_t end, struct bl_err *er
 	int64_t b, e;
 	int rc;
 
-	for (int64_t at = begin; at < end; at = e) {
+	for (int64_t at = begin > t->closed_ms ? begin : t->closed_ms; at < end; at = e) {
 		kpi_window_at(t->code, t->site->tz, at, &b, &e);
-		if (is_ours(t, b) && (rc = add_slot(t, &size, b, e, err)) < 0)
+		if (b >= t->closed_ms && is_ours(t, b) && (rc = add_slot(t, &size, b, e, err)) < 0)
 			return rc;
 	}
 	return BL_OK;

@@ -17,6 +17,7 @@ kpi_work_create(struct kpi_work **out, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "kpi: out of memory");
 	bl_buf_init(&(*out)->bytes, BYTES_MAX);
 	(*out)->limit = KPI_WORK_PARTS;
+	(*out)->closed = (struct kpi_closed){ INT64_MIN, INT64_MIN, INT64_MIN };
 	return BL_OK;
 }
 
@@ -49,6 +50,12 @@ void
 kpi_work_look_back(struct kpi_work *w, bool yes)
 {
 	w->look_back = yes;
+}
+
+void
+kpi_work_closed(struct kpi_work *w, const struct kpi_closed *c)
+{
+	w->closed = *c;
 }
 
 size_t

@@ -67,9 +67,9 @@ struct rule_told {
 int rule_amend(const struct rule_env *e, const struct define_rule *v, const char *site,
     int64_t from, int64_t to, const struct rule_told *told, struct rule_span *changed,
     struct bl_err *err);
-/* Runs of versions that are not in force where these stand: a version came in between. */
-int rule_forget(
-    const struct rule_env *e, const struct define_rule *v, const char *site, struct bl_err *err);
+/* Runs from `from` on of versions that are not in force where these stand: one came in between. */
+int rule_forget(const struct rule_env *e, const struct define_rule *v, const char *site,
+    int64_t from, struct bl_err *err);
 void rule_piece_of(sqlite3_stmt *st, struct rule_piece *out); /* columns of RULE_PIECE_COLUMNS */
 #define RULE_PIECE_COLUMNS                                                                         \
 	"begin_unix_ms, end_unix_ms, outcome, windows, completeness, value_min, value_max, "       \

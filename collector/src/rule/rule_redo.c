@@ -175,7 +175,7 @@ forget_versions(const struct redo *r, const char *site)
 
 	for (const struct define_rule *v = r->first; v != NULL && rc >= 0;
 	     v = rule_next_version(r->e->set, v))
-		rc = rule_forget(r->e, v, site, r->err);
+		rc = rule_forget(r->e, v, site, r->from, r->err);
 	return rc;
 }
 

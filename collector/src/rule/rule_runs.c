@@ -342,16 +342,17 @@ rule_amend(const struct rule_env *e, const struct define_rule *v, const char *si
 }
 
 int
-rule_forget(
-    const struct rule_env *e, const struct define_rule *v, const char *site, struct bl_err *err)
+rule_forget(const struct rule_env *e, const struct define_rule *v, const char *site, int64_t from,
+    struct bl_err *err)
 {
 	if (!rule_watches(e, v, site))
 		return control_sql_run(e->db, err,
-		    "DELETE FROM rule_run WHERE rule = ? AND subject = ? AND version = ?", "tti",
-		    v->head.id, site, v->head.version);
+		    "DELETE FROM rule_run WHERE rule = ? AND subject = ? AND version = ?"
+		    " AND end_unix_ms > ?",
+		    "ttii", v->head.id, site, v->head.version, from);
 	return control_sql_run(e->db, err,
 	    "DELETE FROM rule_run WHERE rule = ? AND subject = ? AND version = ?"
-	    " AND (begin_unix_ms < ? OR begin_unix_ms >= ?)",
-	    "ttiii", v->head.id, site, v->head.version, v->head.from_unix_ms,
+	    " AND end_unix_ms > ? AND (begin_unix_ms < ? OR begin_unix_ms >= ?)",
+	    "ttiiii", v->head.id, site, v->head.version, from, v->head.from_unix_ms,
 	    v->head.until_unix_ms);
 }

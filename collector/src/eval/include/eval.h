@@ -15,6 +15,7 @@
 #include "branchline/clock.h"
 #include "branchline/err.h"
 #include "control.h"
+#include "kpi.h"
 #include "notice.h"
 #include "store_read.h"
 
@@ -27,6 +28,7 @@ struct eval_opts {
 	const char *tz_dir;           /* NULL: the system's */
 	struct notice_opts notice;
 	int64_t final_after_ms;       /* 0: KPI_FINAL_AFTER_MS */
+	struct kpi_keep keep;         /* longer than what is provisional */
 	void (*outbox_changed)(void *ctx); /* messages were put; may be NULL */
 	store_damaged_fn store_damaged; /* the telemetry store is; may be NULL */
 	void *ctx;
@@ -61,6 +63,7 @@ struct eval_status {
 	uint64_t waiting_looks;    /* at one of those, to see whether it can be taken in */
 	uint64_t steps, cells_changed, parts_stored, findings;
 	uint64_t events_refused; /* step events that belong to no case; repeats too */
+	uint64_t kpi_rows_forgotten; /* by retention */
 	int64_t longest_tx_ms;
 	int64_t last_step_mono_ms;
 };

@@ -84,6 +84,10 @@ int incident_entries(
 int incident_live_count(
     struct sqlite3 *db, const char *site, unsigned by_severity[3], struct bl_err *err);
 
+/* Begin of the oldest one of a site that is open or acknowledged: 1 and *begin_unix_ms; 0: none. */
+int incident_oldest_live(
+    struct sqlite3 *db, const char *site, int64_t *begin_unix_ms, struct bl_err *err);
+
 /* ---- people ---- */
 
 enum incident_outcome {

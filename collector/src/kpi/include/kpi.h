@@ -18,8 +18,9 @@
 #include "roster.h"
 #include "store_log.h"
 
-#define KPI_FINAL_AFTER_MS (7 * 86400000LL) /* a hole is waited for so long after a window's end   \
-					     */
+#define KPI_FINAL_AFTER_MS                                                                         \
+	(7 * 86400000LL) /* a hole is waited for so long after a window's end                      \
+			  */
 
 enum kpi_state { KPI_PROVISIONAL = 0, KPI_FINAL = 1, KPI_FINAL_INCOMPLETE = 2 };
 
@@ -95,6 +96,58 @@ int kpi_store(struct kpi_work *w, struct sqlite3 *db, const struct define_set *s
  */
 int kpi_finalise(struct sqlite3 *db, int64_t now_unix_ms, int64_t after_ms, size_t limit,
     struct kpi_changes *out, struct bl_err *err);
+
+/* ---- retention ---- */
+
+/* How long rows are kept; 0: for good.  Days always are.  raw_ms: how long samples are. */
+struct kpi_keep {
+	int64_t raw_ms, minutes_ms, hours_ms;
+};
+
+/*
+ * What is closed: a window made from smaller ones, or from samples, of which some have gone is not
+ * worked out again, or it would be made from the rest of them.  INT64_MIN: nothing has gone.
+ */
+struct kpi_closed {
+	int64_t raw_unix_ms, minutes_unix_ms, hours_unix_ms;
+};
+int kpi_closed_load(struct sqlite3 *db, struct kpi_closed *out, struct bl_err *err);
+/* Windows of this kind, made from that stream, that begin before are left as they are. */
+int64_t kpi_closed_at(const struct kpi_closed *c, int window, enum bl_stream stream);
+/* Of what kpi_compute works out from now on. */
+void kpi_work_closed(struct kpi_work *w, const struct kpi_closed *c);
+
+/* A round through all rows, in slices; begins with zeroes. */
+struct kpi_forgetting {
+	bool under_way;
+	int64_t hour_unix_ms; /* of the last round */
+	uint64_t rows;        /* taken away, in all */
+	int table, window;    /* private: the place */
+	char kpi[BL_ID_TEXT_MAX + 1], site[BL_ID_TEXT_MAX + 1];
+	struct kpi_closed from;
+};
+
+struct kpi_forget_opts {
+	struct kpi_keep keep;
+	int64_t now_unix_ms;
+	int64_t before_unix_ms; /* nothing later: it has not been worked out yet */
+	/* From when on a site's rows are needed by somebody; may be NULL.  Lowers *from_unix_ms. */
+	int (*needed)(void *ctx, struct sqlite3 *db, const char *site, int64_t *from_unix_ms,
+	    struct bl_err *err);
+	void *ctx;
+	unsigned rows; /* at most, some more of one window */
+};
+
+/* Whether a round is due: one an hour. */
+bool kpi_forget_due(const struct kpi_forgetting *f, int64_t now_unix_ms);
+/*
+ * Takes away a slice of the parts, cells and revisions whose time is over, inside a
+ * transaction: windows of one and five minutes, then hours.  Provisional cells stay, and all that
+ * is later than the earliest of them.  1: there may be more; 0: the round is over.
+ * On failure roll back and give *f back as it was before.
+ */
+int kpi_forget(struct kpi_forgetting *f, struct sqlite3 *db, const struct kpi_forget_opts *opts,
+    struct bl_err *err);
 
 /* ---- reading ---- */
 

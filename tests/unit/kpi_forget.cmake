@@ -1,0 +1,2 @@
+# Retention of KPI rows; bl_kpi_test is in kpi.cmake.
+bl_kpi_test(test_kpi_forget)
