@@ -8,7 +8,7 @@ bl_unit_test(test_query_store SOURCES unit/compact_kit.c contract/store_fixture.
 target_include_directories(test_query_store PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
 
 # Figures, not tests.
-add_executable(bench_query EXCLUDE_FROM_ALL perf/bench_query.c)
+add_executable(bench_query perf/bench_query.c)
 target_link_libraries(bench_query PRIVATE perf_mix collector_api collector_latest collector_compact collector_fleet
   collector_control collector_store collector_parts bl_codec bl_log m bl_options bl_sanitize)
 # The newest values, fed and filled.
