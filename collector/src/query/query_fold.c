@@ -76,6 +76,17 @@ find_stay(const struct query_series *s, struct query_at *at, int64_t t)
 		at->stay++;
 }
 
+/* Of t, which lies in the range.  Mostly the step behind the present one: no division. */
+static uint32_t
+step_of(const struct query_grid *r, const struct query_at *at, int64_t t)
+{
+	const int64_t next = r->from_unix_ms + ((int64_t)at->step + 1) * r->step_ms;
+
+	if (t >= next && t - next < r->step_ms)
+		return at->step + 1;
+	return (uint32_t)((t - r->from_unix_ms) / r->step_ms);
+}
+
 /* Goes to the cell of t, which lies in the range.  False: it is in none. */
 static bool
 move_to(struct query_work *w, size_t i, int64_t t)
@@ -83,7 +94,7 @@ move_to(struct query_work *w, size_t i, int64_t t)
 	const struct query_grid *r = w->r;
 	const struct query_series *s = &w->series[i];
 	struct query_at *at = &w->at[i];
-	const uint32_t step = (uint32_t)((t - r->from_unix_ms) / r->step_ms);
+	const uint32_t step = step_of(r, at, t);
 	const int64_t begin = r->from_unix_ms + step * r->step_ms;
 	const struct query_stay *stay;
 	uint32_t group = QUERY_NO_GROUP;
