@@ -286,6 +286,31 @@ salvage_all(struct ctx *c)
 	}
 }
 
+/* The newest batch as the last draft of the wire wrote it. */
+static void
+draft_is_refused_and_left(void **state)
+{
+	static const char draft[] =
+	    "UPDATE batch SET crc32 = 2581741380, raw_bytes = 153, body = x'"
+	    "488963646364636098e0c7d4c72832aba1a74bf5172383c39d99606acd4a30f56707983a73024ccd"
+	    "b901a6de3c07537bbe83a99e7635b0be69606acd3230f5672b983a73144ccdb90aa6de3c01537bbe"
+	    "80a99e1675b0bec9606acd6230f5671388020034d23ba4"
+	    "' WHERE id = 24";
+	struct ctx *c = *state;
+	struct store_opts o = { .path = c->path, .clock = &c->clock.clock };
+	struct bl_err err = { 0 };
+	char *before;
+
+	lay_out(c, draft);
+	before = text_of(c->path, "SELECT group_concat(hex(body)) FROM batch");
+	assert_int_equal(store_open(&c->s, &o, &err), BL_ENEWER);
+	assert_non_null(strstr(err.msg, "a draft of the wire's format"));
+	same_text(c, "SELECT group_concat(hex(body)) FROM batch", before);
+	before = text_of(c->path, "PRAGMA user_version");
+	assert_string_equal(before, "8\n");
+	free(before);
+}
+
 /* Of the old form, and of the new one. */
 static void
 broken_store_is_taken_over(void **state)
@@ -354,6 +379,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(upgraded_store_is_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(upgraded_dictionary_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(upgrade_passes_no_damage_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(draft_is_refused_and_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(broken_store_is_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    lost_definitions_stand_in_the_copy, setup, teardown),

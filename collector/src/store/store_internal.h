@@ -455,6 +455,11 @@ int64_t store_column_time(sqlite3_stmt *st, int i);
 void store_column_id(sqlite3_stmt *st, int i, struct bl_id *out);
 void store_column_text(sqlite3_stmt *st, int i, char *out, size_t size);
 
+/* ---- store_draft.c ---- */
+
+/* BL_ENEWER: it holds batches that a draft of the wire's format wrote. */
+int store_refuse_draft(sqlite3 *db, int64_t version, const char *path, struct bl_err *err);
+
 /* ---- store_migrate.c ---- */
 
 struct store_migration {

@@ -124,6 +124,8 @@ store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct bl_
 		    "%s has schema version %lld; this program knows versions up to %d: a newer"
 		    " Branchline made it, start that one; it was left as it is",
 		    path, (long long)version, store_schema_version());
+	if ((rc = store_refuse_draft(db, version, path, err)) < 0)
+		return rc;
 	/*
 	 * WAL only now: the switch writes to the file.  8 KiB: batches of 1 to
 	 * 2 kB leave less of a page unused, and rows up to 8 kB need no second one.
