@@ -43,8 +43,11 @@ damage_a_page_of_batches(struct ctx *c)
 	for (long at = 40 * 8192; !done && fseek(f, at, SEEK_SET) == 0 &&
 				  fread(page, 1, sizeof(page), f) == sizeof(page);
 	     at += 8192) {
-		/* A leaf of a table with ten rows and more of some hundred bytes. */
-		if (page[0] != 0x0d || page[4] < 10)
+		const long rows = page[3] * 256 + page[4];
+		const long used = (long)sizeof(page) - (page[5] * 256 + page[6]);
+
+		/* A leaf of a table with ten rows and more of at least sixty bytes. */
+		if (page[0] != 0x0d || rows < 10 || used < 60 * rows)
 			continue;
 		memset(page + 8, 0xa5, sizeof(page) - 8);
 		assert_int_equal(fseek(f, at, SEEK_SET), 0);
