@@ -5,10 +5,15 @@
  *
  * Without it a power cut nearly always finds everything synced: between a write and its sync lie
  * microseconds, and a program cannot be stopped inside of either.
+ *
+ * With BL_SLOW_FILE in the environment a sync takes as many milliseconds as that file says, as
+ * long as it is there, and is an ordinary one otherwise: a disk that cannot keep up for a while.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,14 +39,36 @@ write_back_some(int fd, uint64_t random)
 	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
+static void
+wait_as_told(const char *path)
+{
+	struct timespec wait = { 0, 0 };
+	FILE *f = fopen(path, "re");
+	long ms = 0;
+
+	if (f == NULL)
+		return;
+	if (fscanf(f, "%ld", &ms) == 1 && ms > 0) {
+		wait.tv_sec = ms / 1000;
+		wait.tv_nsec = ms % 1000 * 1000000;
+		(void)nanosleep(&wait, NULL);
+	}
+	(void)fclose(f);
+}
+
 static int
 slow(const char *name, int fd)
 {
+	const char *told = getenv("BL_SLOW_FILE");
 	sync_fn *real;
 	uint64_t random = 0;
 	struct timespec wait = { 0, 0 };
 
 	*(void **)&real = dlsym(RTLD_NEXT, name);
+	if (told != NULL) {
+		wait_as_told(told);
+		return real(fd);
+	}
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == (ssize_t)sizeof(random)) {
 		if (random & 1)
 			write_back_some(fd, random >> 1);
