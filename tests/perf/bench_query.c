@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -316,14 +317,12 @@ cpu_ms(void)
 	       (double)(all.tv_nsec - mine.tv_nsec) / 1e6;
 }
 
-/* The whole answer; the caller frees. */
-static char *
-get(struct bench *b, const char *path)
+/* The connection to read the answer from. */
+static int
+send_request(struct bench *b, const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	char request[1024], *text = NULL;
-	size_t len = 0, size = 0;
-	ssize_t n;
+	char request[1024];
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", b->socket_path);
@@ -334,6 +333,18 @@ get(struct bench *b, const char *path)
 		perror("bench_query: ask");
 		exit(1);
 	}
+	return fd;
+}
+
+/* The whole answer; the caller frees. */
+static char *
+get(struct bench *b, const char *path)
+{
+	char *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t n;
+	const int fd = send_request(b, path);
+
 	do {
 		if (size - len < 65536 && (text = realloc(text, size += 1u << 20)) == NULL)
 			exit(1);
@@ -445,6 +456,106 @@ filled_before(struct bench *b)
 	return t.batches > 0;
 }
 
+/* ---- what the table of newest values costs the writer --------------------------------- */
+
+#define TAKE_AGENTS  200u
+#define TAKE_BATCHES 5u
+
+struct live {
+	struct bl_batch_header h;
+	struct bl_buf raw;
+};
+
+/* A minute of 100 series at 10 s. */
+static void
+make_live(struct bl_batch_enc *e, unsigned agent, unsigned minute, struct live *out)
+{
+	struct bl_batch_header h = { .stream = BL_STREAM_HOST,
+		.seq = minute + 1,
+		.collect_begin_ms = minute * 60000,
+		.collect_end_ms = (minute + 1) * 60000 };
+	struct bl_err err = { 0 };
+	struct bl_buf msg;
+	struct mix mix;
+	const uint8_t *body;
+	size_t len;
+
+	mix_init(&mix, 1, agent);
+	memset(&h.spool, (int)agent, sizeof(h.spool));
+	bl_batch_enc_reset(e);
+	for (int64_t t = h.collect_begin_ms; t < h.collect_end_ms; t += TICK)
+		for (unsigned k = 0; k < MIX_SERIES; k++)
+			check(bl_batch_enc_sample(e, k + 1, t, mix_next(&mix, k), BL_KNOWN), &err);
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&out->raw, BL_BATCH_RAW_MAX);
+	check(bl_batch_enc_finish(e, &h, &msg, &err), &err);
+	check(bl_batch_header_decode(msg.data, msg.len, &out->h, &body, &len, &err), &err);
+	check(bl_batch_inflate(&out->h, body, len, &out->raw, &err), &err);
+	bl_buf_free(&msg);
+}
+
+/* CPU time a sample of telling it of batches of agents that it knows: one a minute, or all at once.
+ */
+static void
+measure_take(struct bench *b, bool live_pace)
+{
+	static struct live live[TAKE_AGENTS * TAKE_BATCHES];
+	struct latest *l = latest_create(&b->clock, 0);
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	const unsigned n = TAKE_AGENTS * TAKE_BATCHES;
+	double cpu = 0;
+
+	if (l == NULL || e == NULL)
+		exit(1);
+	for (unsigned i = 0; i < n; i++)
+		make_live(e, i % TAKE_AGENTS, i / TAKE_AGENTS, &live[i]);
+	for (unsigned i = 0; i < n; i++) {
+		b->mono_ms += live_pace ? 60000 / TAKE_AGENTS : 0;
+		cpu = i == TAKE_AGENTS ? all_cpu_ms() : cpu;
+		latest_take(l, &(struct latest_batch){ &live[i].h, live[i].raw.data,
+				   live[i].raw.len, OFFSET + live[i].h.event_end_ms });
+	}
+	printf("%s %.2f ns\n",
+	    live_pace ? "latest_take_ns_per_sample" : "latest_burst_ns_per_sample",
+	    (all_cpu_ms() - cpu) * 1e6 / ((n - TAKE_AGENTS) * 6 * MIX_SERIES));
+	for (unsigned i = 0; i < n; i++)
+		bl_buf_free(&live[i].raw);
+	bl_batch_enc_free(e);
+	latest_free(l);
+}
+
+/* ---- exports --------------------------------------------------------------------------- */
+
+/* A day of a metric as CSV, sample by sample, taken as fast as it comes. */
+static void
+measure_export(struct bench *b)
+{
+	static char piece[1 << 18];
+	const double cpu = cpu_ms();
+	struct rusage before, after;
+	size_t rows = 0, bytes = 0;
+	char path[512];
+	ssize_t n;
+	int fd;
+
+	(void)getrusage(RUSAGE_SELF, &before);
+	(void)snprintf(path, sizeof(path),
+	    "/api/v1/metrics/export?metric=load_l1&from=%lld&to=%lld", (long long)OFFSET,
+	    (long long)(OFFSET + b->hours * HOUR));
+	fd = send_request(b, path);
+	while ((n = read(fd, piece, sizeof(piece))) > 0) {
+		bytes += (size_t)n;
+		for (ssize_t i = 0; i < n; i++)
+			rows += piece[i] == '\r';
+	}
+	(void)close(fd);
+	(void)getrusage(RUSAGE_SELF, &after);
+	printf("export_rows_per_cpu_s %.0f rows/s\n", (double)rows / (cpu_ms() - cpu) * 1000);
+	printf("export_24h_added_rss_mib %.1f MiB\n",
+	    (double)(after.ru_maxrss - before.ru_maxrss) / 1024);
+	(void)fprintf(stderr, "exported %zu rows, %zu MiB\n", rows, bytes >> 20);
+}
+
 static void
 choose_series(struct bench *b, bool all)
 {
@@ -483,6 +594,14 @@ main(int argc, char **argv)
 	}
 	fill_latest(&b);
 	ask_all(&b, argc > 5 ? argv[5] : NULL);
+	if (argc > 5 && strcmp(argv[5], "latest_take") == 0)
+		for (int i = 0; i < 30; i++)
+			measure_take(&b, i % 2 == 0);
+	if (argc <= 5) {
+		measure_export(&b);
+		measure_take(&b, true);
+		measure_take(&b, false);
+	}
 	api_stop(b.api);
 	latest_free(b.latest);
 	control_close(b.control);

@@ -191,6 +191,23 @@ a_series_that_is_not_in_the_newest_batch_stays(void **state)
 	rows_are(g, g->l, "m2", "kiosk-1 11@60 kiosk-2 -");
 }
 
+/* What comes faster than it is looked into is there when somebody asks. */
+static void
+the_newest_of_a_burst_counts(void **state)
+{
+	struct rig *g = *state;
+
+	know_all(g);
+	for (uint64_t i = 1; i <= 20; i++)
+		tell_into(g, g->l,
+		    &(struct told){ devices[0], 0xa, i, (int64_t)i * 60000, { (double)i, NAN } });
+	rows_are(g, g->l, "m1", "kiosk-1 20@1200 kiosk-2 -");
+	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 21, 1260000, { 21, 1 } });
+	tell_into(g, g->l, &(struct told){ devices[1], 0xb, 1, 60000, { 1, 1 } });
+	rows_are(g, g->l, "m1", "kiosk-1 21@1260 kiosk-2 1@60");
+	rows_are(g, g->l, "m2", "kiosk-1 1@1260 kiosk-2 1@60");
+}
+
 static void
 a_new_spool_goes_on_with_the_same_series(void **state)
 {
@@ -293,6 +310,7 @@ main(void)
 		TEST(the_last_sample_of_each_series_counts),
 		TEST(backlog_does_not_set_values_back),
 		TEST(a_series_that_is_not_in_the_newest_batch_stays),
+		TEST(the_newest_of_a_burst_counts),
 		TEST(a_new_spool_goes_on_with_the_same_series),
 		TEST(filling_keeps_what_is_newer),
 		TEST(what_finds_no_room_is_counted),

@@ -2,7 +2,9 @@
  * The table, and what the writer puts into it.
  *
  * Of a column only the last sample counts.  A batch that is older than what its
- * stream has brought is passed over by its header, so backlog costs nothing.
+ * stream has brought is passed over by its header, so backlog costs nothing.  Of a stream that
+ * brings more than one in five seconds the newest is kept as it is, and looked into when
+ * somebody asks: what comes fast is not what a board waits for.
  */
 #include "latest_internal.h"
 
@@ -16,6 +18,9 @@
 #include "store_read.h"
 
 #define NUMBERS_AT_ONCE 64u
+#define OFTEN_MS        5000                  /* a stream that brings more is looked into later */
+#define STASH_MAX       (16u * 1024u * 1024u) /* bytes of bodies that are put off, of all */
+#define LOOK_ONCE       64u                   /* spools */
 
 static int
 init_locks(struct latest *l)
@@ -81,8 +86,11 @@ latest_free(struct latest *l)
 		return;
 	for (size_t i = 0; i < LATEST_METRICS_MAX; i++)
 		latest_names_free(l->names[i]);
-	for (size_t i = 0; i < l->n_spools; i++)
+	for (size_t i = 0; i < l->n_spools; i++) {
+		for (int k = 0; k < BL_STREAMS; k++)
+			free(l->spool[i].stash[k]);
 		free(l->spool[i].v);
+	}
 	free(l->spool);
 	free(l->slot);
 	free(l->boot_ms);
@@ -105,8 +113,8 @@ latest_stats(struct latest *l, struct latest_stats *out)
 {
 	pthread_mutex_lock(&l->lock);
 	*out = (struct latest_stats){ .series = l->n_values, .refused = l->refused };
-	out->bytes = l->n_places * sizeof(*l->spool[0].v) + l->size_spools * sizeof(*l->spool) +
-		     l->n_slots * sizeof(*l->slot);
+	out->bytes = l->stash_bytes + l->n_places * sizeof(*l->spool[0].v) +
+		     l->size_spools * sizeof(*l->spool) + l->n_slots * sizeof(*l->slot);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -292,23 +300,95 @@ take_columns(struct latest *l, const struct latest_batch *b, struct latest_spool
 	}
 }
 
+static void
+drop_stash_locked(struct latest *l, struct latest_spool *s, int stream)
+{
+	if (s->stash[stream] == NULL)
+		return;
+	l->n_stashed--;
+	l->stash_bytes -= s->stash[stream]->len;
+	free(s->stash[stream]);
+	s->stash[stream] = NULL;
+}
+
+/* False: it has to be looked into at once. */
+static bool
+put_off_locked(struct latest *l, struct latest_spool *s, const struct latest_batch *b)
+{
+	const int stream = (int)b->h->stream - 1;
+	struct latest_stash *st;
+
+	drop_stash_locked(l, s, stream);
+	if (b->raw_len > STASH_MAX - l->stash_bytes ||
+	    (st = malloc(sizeof(*st) + b->raw_len)) == NULL)
+		return false;
+	st->h = *b->h;
+	st->end_unix_ms = b->end_unix_ms;
+	st->len = b->raw_len;
+	memcpy(st->raw, b->raw, b->raw_len);
+	s->stash[stream] = st;
+	l->n_stashed++;
+	l->stash_bytes += b->raw_len;
+	return true;
+}
+
+static void
+take_locked(struct latest *l, struct latest_spool *s, const struct latest_batch *b)
+{
+	const int stream = (int)b->h->stream - 1;
+	const int64_t now = bl_mono_ms(l->clock);
+
+	if (b->end_unix_ms < s->until_unix_ms[stream])
+		return;
+	s->until_unix_ms[stream] = b->end_unix_ms;
+	if (s->looked_mono_ms[stream] != 0 && now - s->looked_mono_ms[stream] < OFTEN_MS &&
+	    put_off_locked(l, s, b))
+		return;
+	drop_stash_locked(l, s, stream);
+	s->looked_mono_ms[stream] = now;
+	take_columns(l, b, s);
+}
+
 void
 latest_take(struct latest *l, const struct latest_batch *b)
 {
 	struct latest_spool *s;
-	int64_t *until;
 
 	if (b->h->n_samples == 0)
 		return;
 	pthread_mutex_lock(&l->lock);
-	if ((s = latest_spool_locked(l, &b->h->spool, true)) == NULL) {
+	if ((s = latest_spool_locked(l, &b->h->spool, true)) == NULL)
 		l->refused++;
-	} else {
-		until = &s->until_unix_ms[b->h->stream - 1];
-		if (b->end_unix_ms >= *until) {
-			*until = b->end_unix_ms;
-			take_columns(l, b, s);
-		}
-	}
+	else
+		take_locked(l, s, b);
 	pthread_mutex_unlock(&l->lock);
+}
+
+static void
+look_into_locked(struct latest *l, struct latest_spool *s)
+{
+	for (int i = 0; i < BL_STREAMS; i++) {
+		const struct latest_stash *st = s->stash[i];
+
+		if (st == NULL)
+			continue;
+		take_columns(
+		    l, &(struct latest_batch){ &st->h, st->raw, st->len, st->end_unix_ms }, s);
+		drop_stash_locked(l, s, i);
+	}
+}
+
+void
+latest_look_now(struct latest *l)
+{
+	bool more = true;
+
+	/* So many at a time that the writer does not wait for all of them. */
+	for (size_t at = 0; more; at += LOOK_ONCE) {
+		pthread_mutex_lock(&l->lock);
+		for (size_t i = at; i < at + LOOK_ONCE && i < l->n_spools; i++)
+			look_into_locked(l, &l->spool[i]);
+		more = l->n_stashed > 0 && at + LOOK_ONCE < l->n_spools;
+		pthread_mutex_unlock(&l->lock);
+	}
 }

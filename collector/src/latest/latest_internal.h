@@ -14,12 +14,22 @@ struct latest_value {
 	uint8_t state; /* enum latest_state */
 };
 
+/* A batch that is looked into when somebody asks, or when the next one takes its place. */
+struct latest_stash {
+	struct bl_batch_header h;
+	int64_t end_unix_ms;
+	size_t len;
+	uint8_t raw[];
+};
+
 /* The values of one spool, by the numbers of its dictionary. */
 struct latest_spool {
 	struct bl_id id;
 	struct latest_value *v; /* [number - 1] */
 	uint32_t n;
-	int64_t until_unix_ms[BL_STREAMS]; /* the newest that was taken */
+	int64_t until_unix_ms[BL_STREAMS];  /* the newest that was taken */
+	int64_t looked_mono_ms[BL_STREAMS]; /* when one was looked into; 0: none was */
+	struct latest_stash *stash[BL_STREAMS];
 };
 
 /* A series of a metric, and where its values are. */
@@ -47,7 +57,7 @@ struct latest {
 	const struct bl_clock *clock;
 	size_t series_max;
 	pthread_cond_t wake;
-	pthread_mutex_t lock; /* guards all below but the scratch */
+	pthread_mutex_t lock; /* guards all below */
 	struct latest_spool *spool;
 	size_t n_spools, size_spools;
 	uint32_t *slot; /* hash of spools: index + 1 */
@@ -58,7 +68,8 @@ struct latest {
 	int64_t grown_mono_ms;
 	bool complete;
 	struct latest_names *names[LATEST_METRICS_MAX];
-	/* the writer's */
+	size_t n_stashed, stash_bytes;
+	/* one column */
 	int64_t *boot_ms, *i;
 	double *d;
 	uint8_t *unknown;
@@ -71,6 +82,9 @@ struct latest {
 struct latest_spool *latest_spool_locked(struct latest *l, const struct bl_id *id, bool create);
 /* The place of a number's value; NULL: no room, which is counted. */
 struct latest_value *latest_value_locked(struct latest *l, struct latest_spool *s, uint32_t number);
+
+/* Looks into what was put off.  Not locked. */
+void latest_look_now(struct latest *l);
 
 /* ---- latest_names.c */
 

@@ -220,6 +220,8 @@ latest_view(struct latest *l, struct store_read *r, const char *metric, struct l
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	/* Before names are looked up: it may bring numbers that were not met. */
+	latest_look_now(l);
 	if ((rc = names_of(l, r, metric, &m, err)) < 0)
 		return rc;
 	if ((out->row = malloc(m->n_series * sizeof(*out->row))) == NULL) {
