@@ -176,6 +176,9 @@ backlog_does_not_set_values_back(void **state)
 	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 1, 60000, { 1, 1 } });
 	rows_are(g, g->l, "m1", "kiosk-1 5@300 kiosk-2 -");
 	rows_are(g, g->l, "m2", "kiosk-1 6@300 kiosk-2 -");
+	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 6, 360000, { 7, 8 } });
+	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 2, 120000, { 1, 1 } });
+	rows_are(g, g->l, "m1", "kiosk-1 7@360 kiosk-2 -");
 }
 
 /* One that comes once an hour is not forgotten when the next batch is without it. */
@@ -221,6 +224,8 @@ a_new_spool_goes_on_with_the_same_series(void **state)
 	rows_are(g, g->l, "m1", "kiosk-1 3@90 kiosk-2 -");
 	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 2, 70000, { 9, 9 } });
 	rows_are(g, g->l, "m1", "kiosk-1 3@90 kiosk-2 -");
+	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 3, 95000, { 8, 8 } });
+	rows_are(g, g->l, "m1", "kiosk-1 8@95 kiosk-2 -");
 }
 
 /* What was filled in never takes the place of what is newer. */
