@@ -64,11 +64,116 @@ packing_does_not_show(void **state)
 		run(i + 1);
 }
 
+/* ---- a damaged file beside whole parts ---- */
+
+static void
+say_covered(void *ctx, bool gone, int64_t begin, int64_t end)
+{
+	if (!gone) /* the ledger is not taken over */
+		say(ctx, "covered %lld %lld\n", (long long)begin, (long long)end);
+}
+
+static bool
+say_plainly(void *ctx, const struct store_log_sample *s)
+{
+	say(ctx, "%lld %.17g %u %u %lld\n", (long long)s->unix_ms, s->value, s->unknown,
+	    s->thin.count, (long long)s->before_ms);
+	return true;
+}
+
+struct one_series {
+	struct ctx *c;
+	struct text *t;
+};
+
+/* By its name: numbers are another store's. */
+static bool
+say_one_series(void *ctx, const struct store_series *s)
+{
+	const struct one_series *o = ctx;
+	struct bl_err err = { 0 };
+
+	say(o->t, "%s %s\n", s->name, s->labels_json);
+	must(store_log_samples(o->c->r, DEVICE, STREAM, &s->id, 1, OFFSET - HOUR, OFFSET + 9 * HOUR,
+		 say_plainly, o->t, &err),
+	    &err);
+	return true;
+}
+
+static void
+say_data(struct ctx *c, struct text *t)
+{
+	struct one_series o = { c, t };
+	struct bl_err err = { 0 };
+
+	must(store_read_series(c->r, DEVICE, say_one_series, &o, &err), &err);
+	must(store_log_coverage(
+		 c->r, DEVICE, STREAM, OFFSET - HOUR, OFFSET + 9 * HOUR, say_covered, t, &err),
+	    &err);
+}
+
+static void
+replace_store(struct twin *w)
+{
+	struct ctx *c = &w->packed;
+	const struct store_opts opts = { .path = c->path, .clock = &c->clock.clock };
+	struct bl_err err = { 0 };
+	FILE *f;
+	int rc;
+
+	compact_close(w->compact);
+	w->compact = NULL;
+	store_read_close(c->r);
+	store_close(c->s); /* the last one: the log goes into the file */
+	assert_non_null(f = fopen(c->path, "r+b"));
+	assert_int_equal(fwrite("not a database at all", 1, 21, f), 21);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_open(&c->s, &opts, &err), STORE_REPLACED);
+	do {
+		begin(c);
+		rc = store_salvage(c->s, 16, &err);
+		must(rc, &err);
+		commit(c);
+	} while (rc == 1);
+	place_all(c);
+	must(store_read_open(&c->r, c->path, &c->clock.clock, &err), &err);
+}
+
+static void
+a_damaged_store_takes_its_parts_along(void **state)
+{
+	struct text before = { 0 }, after = { 0 };
+	struct history h;
+	struct twin w;
+
+	(void)state;
+	history_make(&h, 3);
+	twin_open(&w);
+	twin_later(&w, 12 * HOUR);
+	for (size_t i = 0; i < h.n; i++) {
+		twin_tell(&w, &h, &h.t[i]);
+		twin_later(&w, 20000);
+	}
+	twin_later(&w, 2 * HOUR);
+	twin_pack(&w);
+	assert_true(twin_rows(&w.packed) < twin_rows(&w.plain) / 2);
+	say_data(&w.plain, &before);
+	replace_store(&w);
+	say_data(&w.packed, &after);
+	assert_string_equal(before.p, after.p);
+	/* What is packed is known still. */
+	tell_again(&w, &h);
+	free(before.p);
+	free(after.p);
+	twin_close(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packing_does_not_show),
+		cmocka_unit_test(a_damaged_store_takes_its_parts_along),
 	};
 
 	return cmocka_run_group_tests_name("packed and not packed", tests, NULL, NULL);

@@ -5,8 +5,10 @@
  * Walks over the same pages, and over what they told:
  *   names     the small tables into memory
  *   maps      spools, clock maps and dictionaries into the new store
+ *   parts     where closed hours lie, what they call things, checks of packed batches
  *   batches   each by its own sum and the checksum of its body, through the same
  *             dedupe as one that an agent sends: whoever comes first, it is there once
+ *   cover     coverage of packed batches, which settles them
  *   rest      what closed spools miss: nobody is left to be asked
  *
  * The place reached is in table meta and commits with what was taken over.  After a
@@ -21,7 +23,16 @@
 
 #include "branchline/log.h"
 
-enum phase { PHASE_NAMES, PHASE_MAPS, PHASE_BATCHES, PHASE_REST, PHASE_DONE };
+/* Numbers stand in table meta; they go MAPS, PARTS, BATCHES, COVER, REST. */
+enum phase {
+	PHASE_NAMES = 0,
+	PHASE_MAPS = 1,
+	PHASE_BATCHES = 2,
+	PHASE_REST = 3,
+	PHASE_DONE = 4,
+	PHASE_PARTS = 5,
+	PHASE_COVER = 6,
+};
 
 /* What is undone with its transaction. */
 struct progress {
@@ -158,7 +169,7 @@ store_salvage_load(struct store *s, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
 	if ((rc = meta_int(s, "salvage_phase", &n, err)) < 0)
 		return rc;
-	s->salvage->now.phase = n >= PHASE_NAMES && n <= PHASE_DONE ? (enum phase)n : PHASE_NAMES;
+	s->salvage->now.phase = n >= PHASE_NAMES && n <= PHASE_COVER ? (enum phase)n : PHASE_NAMES;
 	for (size_t i = 0; rc == BL_OK && i < sizeof(kept) / sizeof(kept[0]); i++) {
 		rc = meta_int(s, kept[i].key, &n, err);
 		*field(&s->salvage->now, i) = (uint64_t)n;
@@ -204,9 +215,11 @@ store_damage(const struct store *s, struct store_damage *out)
 	out->salvaging = v->committed.phase != PHASE_DONE && !v->put_off;
 	(void)snprintf(out->file, sizeof(out->file), "%s", v->file);
 	out->pages = 2 * v->n_pages; /* once for the names, once for the batches */
-	out->pages_done = v->committed.phase == PHASE_BATCHES  ? v->n_pages + v->committed.at
-			  : v->committed.phase > PHASE_BATCHES ? out->pages
-							       : v->names_at;
+	out->pages_done = v->committed.phase == PHASE_BATCHES ? v->n_pages + v->committed.at
+			  : v->committed.phase == PHASE_COVER || v->committed.phase == PHASE_REST ||
+				  v->committed.phase == PHASE_DONE
+			      ? out->pages
+			      : v->names_at;
 	out->batches = v->committed.batches;
 	out->samples = v->committed.samples;
 	out->known = v->committed.known;
@@ -240,9 +253,8 @@ read_names(struct salvage *v, unsigned pages, struct bl_err *err)
 
 /* ---- maps ---- */
 
-/* NULL in *out: its device has too many, or it is another device's by now. */
-static int
-spool_of(struct store *s, int64_t id, struct store_spool **out, struct bl_err *err)
+int
+store_salvage_spool(struct store *s, int64_t id, struct store_spool **out, struct bl_err *err)
 {
 	const struct names *const n = &s->salvage->names;
 	const struct salvaged_spool *const sp = names_spool(n, id);
@@ -331,12 +343,12 @@ take_maps(struct store *s, struct bl_err *err)
 	int rc;
 
 	if (v->now.at >= v->names.spool.n) {
-		v->now.phase = PHASE_BATCHES;
+		v->now.phase = PHASE_PARTS;
 		v->now.at = 0;
 		return BL_OK;
 	}
 	/* Its clock map before its batches: they have their place at once. */
-	if ((rc = spool_of(s, all[v->now.at].id, &sp, err)) < 0)
+	if ((rc = store_salvage_spool(s, all[v->now.at].id, &sp, err)) < 0)
 		return rc;
 	if (sp != NULL && ((rc = take_clock_map(s, sp, all[v->now.at].id, err)) < 0 ||
 			      (rc = take_dictionary(s, sp, all[v->now.at].id, err)) < 0 ||
@@ -344,6 +356,70 @@ take_maps(struct store *s, struct bl_err *err)
 		return rc;
 	v->now.at++;
 	return BL_OK;
+}
+
+/* ---- parts ---- */
+
+struct take_manifest {
+	struct store *s;
+	int64_t space;
+	struct bl_err *err;
+	int rc;
+};
+
+static bool
+take_manifest_row(void *ctx, const struct pages_row *row)
+{
+	struct take_manifest *t = ctx;
+
+	t->rc = t->s->salvage->now.phase == PHASE_COVER
+		    ? store_salvage_cover(t->s, &t->s->salvage->names, row, t->err)
+		    : store_salvage_manifest(t->s, &t->s->salvage->names, t->space, row, t->err);
+	return t->rc >= 0;
+}
+
+/* Pages from `first` on are elements first.. of the phase. */
+static int
+take_manifest_pages(struct take_manifest *t, uint64_t first, unsigned pages, enum phase next)
+{
+	struct salvage *const v = t->s->salvage;
+
+	for (; pages > 0 && v->now.at - first < v->n_pages; pages--, v->now.at++)
+		if (!pages_rows(v->pages, v->now.at - first, take_manifest_row, t))
+			return t->rc;
+	if (v->now.at - first < v->n_pages)
+		return BL_OK;
+	v->now.phase = next;
+	v->now.at = 0;
+	return BL_OK;
+}
+
+static int
+take_parts(struct store *s, unsigned pages, struct bl_err *err)
+{
+	struct salvage *const v = s->salvage;
+	const uint64_t lists = store_salvage_lists(&v->names);
+	struct take_manifest t = { .s = s, .err = err };
+	int rc;
+
+	if (v->names.part.n == 0) { /* nothing was packed */
+		v->now.phase = PHASE_BATCHES;
+		v->now.at = 0;
+		return BL_OK;
+	}
+	if ((rc = store_salvage_space(s, &t.space, err)) < 0)
+		return rc;
+	if (v->now.at < lists)
+		return store_salvage_list(s, &v->names, t.space, &v->now.at, err);
+	return take_manifest_pages(&t, lists, pages, PHASE_BATCHES);
+}
+
+static int
+take_covers(struct store *s, unsigned pages, struct bl_err *err)
+{
+	struct take_manifest t = { .s = s, .err = err };
+
+	return take_manifest_pages(&t, 0, pages, PHASE_REST);
 }
 
 /* ---- batches ---- */
@@ -426,7 +502,7 @@ put_batch(struct take *t, const struct pages_row *row, const struct bl_batch_hea
 	struct store_spool *sp;
 	int rc;
 
-	if ((rc = spool_of(s, row->v[1].i, &sp, t->err)) < 0 || sp == NULL)
+	if ((rc = store_salvage_spool(s, row->v[1].i, &sp, t->err)) < 0 || sp == NULL)
 		return rc;
 	s->now_unix_ms = row->v[19].i; /* it came when it came */
 	s->lifting = true;
@@ -472,7 +548,7 @@ take_batches(struct store *s, unsigned pages, struct bl_err *err)
 			return t.rc;
 	if (v->now.at < v->n_pages)
 		return BL_OK;
-	v->now.phase = PHASE_REST;
+	v->now.phase = v->names.part.n > 0 ? PHASE_COVER : PHASE_REST;
 	v->now.at = 0;
 	return BL_OK;
 }
@@ -524,7 +600,7 @@ take_rest(struct store *s, struct bl_err *err)
 		tell_done(v);
 		return BL_OK;
 	}
-	if ((rc = spool_of(s, all[v->now.at].id, &sp, err)) < 0 ||
+	if ((rc = store_salvage_spool(s, all[v->now.at].id, &sp, err)) < 0 ||
 	    (sp != NULL && sp->closed && (rc = name_lost(s, sp, err)) < 0))
 		return rc;
 	v->now.at++;
@@ -585,8 +661,12 @@ store_salvage(struct store *s, unsigned pages, struct bl_err *err)
 		rc = BL_OK;
 	else if (v->now.phase == PHASE_MAPS)
 		rc = take_maps(s, err);
+	else if (v->now.phase == PHASE_PARTS)
+		rc = take_parts(s, pages, err);
 	else if (v->now.phase == PHASE_BATCHES)
 		rc = take_batches(s, pages, err);
+	else if (v->now.phase == PHASE_COVER)
+		rc = take_covers(s, pages, err);
 	else
 		rc = take_rest(s, err);
 	if (rc >= 0)

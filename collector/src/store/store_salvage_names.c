@@ -22,6 +22,7 @@ names_init(struct names *n)
 	n->spool.each = sizeof(struct salvaged_spool);
 	n->series.each = sizeof(struct salvaged_series);
 	n->dict.each = n->clock.each = sizeof(struct salvaged_entry);
+	n->part.each = sizeof(struct salvaged_part);
 	n->def.each = sizeof(struct salvaged_series);
 	n->row.each = sizeof(struct salvaged_row);
 }
@@ -47,6 +48,7 @@ names_free(struct names *n)
 	free(n->row.at);
 	free(n->dict.at);
 	free(n->clock.at);
+	free(n->part.at);
 	names_init(n);
 }
 
@@ -243,6 +245,25 @@ take_clock(struct names *n, const struct pages_row *row)
 	e->seg.source = (enum bl_clock_source)row->v[6].i;
 }
 
+static void
+take_part(struct names *n, const struct pages_row *row)
+{
+	struct salvaged_part *p = add(n, &n->part);
+
+	if (p == NULL)
+		return;
+	p->id = row->rowid;
+	p->hour_unix_ms = row->v[1].i;
+	p->space = row->v[2].i;
+	p->devices = row->v[3].i;
+	p->series = row->v[4].i;
+	p->samples = row->v[5].i;
+	for (int i = 0; i < PARTS_LEVELS; i++) {
+		p->offset[i] = row->v[6 + 2 * i].i;
+		p->bytes[i] = row->v[7 + 2 * i].i;
+	}
+}
+
 static const struct kind {
 	const char *table;
 	bool rowid; /* has one, which the sum begins with */
@@ -259,6 +280,7 @@ static const struct kind {
 	{ "series", true, 9, 1, 7, take_series },
 	{ "dict", false, 4, 0, 2, take_dict },
 	{ "clock", false, 8, 0, 6, take_clock },
+	{ "part", true, 14, 1, 11, take_part },
 };
 
 static bool
@@ -354,6 +376,7 @@ names_sort(struct names *n)
 	sort(&n->series, by_one);
 	sort(&n->dict, by_two);
 	sort(&n->clock, by_two);
+	sort(&n->part, by_one);
 }
 
 const struct salvaged_device *
@@ -372,6 +395,12 @@ const struct salvaged_spool *
 names_spool(const struct names *n, int64_t id)
 {
 	return find(&n->spool, id);
+}
+
+const struct salvaged_part *
+names_part(const struct names *n, int64_t id)
+{
+	return find(&n->part, id);
 }
 
 const struct salvaged_series *

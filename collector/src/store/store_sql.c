@@ -140,6 +140,27 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " AND (SELECT p.last FROM packed_seq p WHERE p.spool_id=c.spool_id"
 	    " AND p.stream=c.stream AND p.first<=c.seq_last ORDER BY p.first DESC LIMIT 1)"
 	    ">=c.seq_first",
+	/* Once, however often its page is met. */
+	[SQL_SALVAGE_PART] =
+	    "INSERT INTO part (id, hour_unix_ms, space, devices, series, samples, raw_offset,"
+	    " raw_bytes, m5_offset, m5_bytes, h1_offset, h1_bytes, made_unix_ms, sum)"
+	    " SELECT i, ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
+	    " row_sum('part', i, ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) FROM (SELECT"
+	    " coalesce((SELECT seq FROM sqlite_sequence WHERE name='part'), 0) + 1 AS i)"
+	    " WHERE NOT EXISTS (SELECT 1 FROM part WHERE hour_unix_ms=?1 AND space=?2"
+	    " AND h1_offset=?10 AND raw_offset=?6)",
+	[SQL_SALVAGE_PART_ID] = "SELECT id FROM part WHERE hour_unix_ms=? AND space=?"
+				" AND h1_offset=? AND raw_offset=? LIMIT 1",
+	[SQL_SALVAGE_ALIAS] =
+	    "INSERT OR REPLACE INTO part_alias (space, kind, old_id, new_id, sum)"
+	    " VALUES (?1,?2,?3,?4,row_sum('alias',?1,?2,?3,?4))",
+	[SQL_SALVAGE_SPACE] = "SELECT max(coalesce((SELECT max(space) FROM part), 0),"
+			      " coalesce((SELECT max(space) FROM part_alias), 0)) + 1",
+	[SQL_SALVAGE_PLACE] =
+	    "INSERT INTO part_device (device_id, hour_unix_ms, part_id, batch_upto, sum)"
+	    " VALUES (?1,?2,?3,0,row_sum('place',?1,?2,?3,0)) ON CONFLICT DO UPDATE"
+	    " SET part_id=excluded.part_id, sum=excluded.sum"
+	    " WHERE batch_upto = 0 AND excluded.part_id > part_id",
 	/* From the newest: what is asked for lies near what comes. */
 	[SQL_COVERAGE_OF] =
 	    "SELECT boot_id, begin_ms, end_ms FROM coverage WHERE device_id=?1 AND stream=?2"
