@@ -192,6 +192,7 @@ make_connection(struct agent *a, struct bl_err *err)
 		NULL };
 	struct bl_mqtt_opts o = { .client_id = a->config->v->device.id,
 		.subscribe = subscribe,
+		.lossy = 1, /* without an answer or a receipt we say it again */
 		.will_topic = a->topic[BL_TOPIC_PRESENCE],
 		.keepalive_s = AGENT_KEEPALIVE_S,
 		.backoff_min_ms = 1000,

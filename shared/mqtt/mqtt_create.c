@@ -56,6 +56,7 @@ static int
 options_copy(struct bl_mqtt *m, const struct bl_mqtt_opts *opts, struct bl_err *err)
 {
 	m->keepalive_s = opts->keepalive_s;
+	m->lossy = opts->lossy;
 	m->backoff_min_ms = opts->backoff_min_ms;
 	m->backoff_max_ms = opts->backoff_max_ms;
 	m->puback_ms = opts->puback_ms == 0 ? 5000 : opts->puback_ms;

@@ -134,6 +134,7 @@ struct bl_mqtt {
 	/* options, copied */
 	char *client_id;
 	char **subscribe; /* NULL-terminated */
+	unsigned lossy;   /* the first so many of them with QoS 0 */
 	unsigned subscribe_count;
 	char *will_topic;
 	void *will;

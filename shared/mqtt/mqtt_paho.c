@@ -370,7 +370,7 @@ mqtt_paho_subscribe(struct bl_mqtt *m, struct bl_err *err)
 		/* The retained flag as it was published: a retained command or batch is refused
 		 * for it, even by a subscriber that was there when it came. */
 		each[i].retainAsPublished = 1;
-		qos[i] = 1;
+		qos[i] = i < m->lossy ? 0 : 1;
 	}
 	if (each != NULL && qos != NULL) {
 		response.onSuccess5 = subscribed_cb;

@@ -26,7 +26,7 @@ test_packets_out_have_their_bytes(void **state)
 {
 	static const uint8_t connect[] = { 0x10, 32, 0, 4, 'M', 'Q', 'T', 'T', 5, 0x2e, 0, 30, 5,
 		0x27, 0, 8, 0, 0, 0, 2, 'd', '1', 0, 0, 5, 'b', 'l', '/', 'w', 'x', 0, 2, 7, 8 };
-	static const uint8_t subscribe[] = { 0x82, 13, 0, 1, 0, 0, 2, 'a', 'b', 9, 0, 2, 'c', 'd',
+	static const uint8_t subscribe[] = { 0x82, 13, 0, 1, 0, 0, 2, 'a', 'b', 8, 0, 2, 'c', 'd',
 		9 };
 	static const uint8_t publish[] = { 0x33, 10, 0, 2, 'a', 'b', 1, 2, 0, 9, 8, 7 };
 	const char *const topics[] = { "ab", "cd" };
@@ -39,7 +39,7 @@ test_packets_out_have_their_bytes(void **state)
 	assert_int_equal(b.len, sizeof(connect));
 	assert_memory_equal(b.data, connect, sizeof(connect));
 	bl_buf_reset(&b);
-	fleet_mqtt_subscribe(&b, 1, topics, 2);
+	fleet_mqtt_subscribe(&b, 1, topics, 2, 1);
 	assert_int_equal(b.len, sizeof(subscribe));
 	assert_memory_equal(b.data, subscribe, sizeof(subscribe));
 	bl_buf_reset(&b);

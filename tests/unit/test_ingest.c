@@ -268,6 +268,12 @@ the_centre_says_who_it_is(void **state)
 	must(bl_centre_decode(c->sent[0].payload, c->sent[0].len, &m, &err), &err);
 	assert_memory_equal(m.epoch.b, store_epoch(c->s)->b, BL_ID_BYTES);
 	assert_int_equal(m.server_unix_ms, c->clock.unix_ms);
+	/* It goes to every agent: not again while it says the same. */
+	assert_false(ingest_core_centre_stale(c->core));
+	c->clock.mono_ms += 59 * 60000;
+	assert_false(ingest_core_centre_stale(c->core));
+	c->clock.mono_ms += 60000;
+	assert_true(ingest_core_centre_stale(c->core));
 	/* Another run of the collector is another start: agents say hello. */
 	ingest_core_free(c->core);
 	start_core(c);

@@ -28,7 +28,7 @@
 #define GROUP_MS        50
 #define GROUP_EVERY_MS  20 /* between groups that are not full: a commit costs as much as 20 batches */
 #define GROUP_PAST      60 /* of a full group at least: backlog must move under live load */
-#define CENTRE_EVERY_MS 60000
+#define CENTRE_LOOK_MS  60000 /* whether it is stale */
 #define NAP_MS          20 /* of a thread that got a few messages: being woken costs more than those */
 #define NAP_BELOW       8  /* of many it waits for the next at once: the broker may hold back 20 */
 #define OUT_MESSAGES    1024
@@ -530,9 +530,12 @@ speak(struct ingest *in, bool centre_due)
 		in->epoch = *store_epoch(in->core->store);
 		centre_due = true;
 	}
-	if (centre_due || now >= in->centre_at_mono_ms)
-		in->centre_at_mono_ms =
-		    now + (ingest_core_centre(in->core) ? CENTRE_EVERY_MS : STORE_RETRY_MS);
+	if (centre_due || now >= in->centre_at_mono_ms) {
+		const bool said = (!centre_due && !ingest_core_centre_stale(in->core)) ||
+				  ingest_core_centre(in->core);
+
+		in->centre_at_mono_ms = now + (said ? CENTRE_LOOK_MS : STORE_RETRY_MS);
+	}
 	if (in->said)
 		wake_io(&in->live); /* once for all of it */
 	in->said = false;

@@ -73,6 +73,10 @@ struct ingest_core {
 	struct store *store;
 	const struct bl_clock *clock;
 	struct bl_id start; /* of this run */
+	/* What bl/1/centre said last, and when; whether it got out. */
+	bool centre_said;
+	uint32_t centre_floor_ms;
+	int64_t centre_mono_ms;
 	uint64_t generation;
 	struct device **bucket;
 	unsigned n_buckets, n_devices;

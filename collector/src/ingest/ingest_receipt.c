@@ -14,6 +14,7 @@
 
 #define NEVER_MS        60000
 #define FLOOR_DEVICE_MS 10
+#define CENTRE_AGAIN_MS (60 * 60 * 1000) /* nothing that it says grows old */
 
 void
 ingest_owed_clear(struct owed *o)
@@ -294,6 +295,26 @@ ingest_core_due(struct ingest_core *c)
 	return next;
 }
 
+/* A full handshake costs the broker 5 ms: half a core while a fleet comes back. */
+static uint32_t
+reconnect_floor_ms(const struct ingest_core *c)
+{
+	int64_t floor_ms = (int64_t)c->n_devices * FLOOR_DEVICE_MS;
+
+	if (floor_ms < c->opts.reconnect_floor_ms)
+		floor_ms = c->opts.reconnect_floor_ms;
+	return floor_ms > 300000 ? 300000 : (uint32_t)floor_ms;
+}
+
+bool
+ingest_core_centre_stale(const struct ingest_core *c)
+{
+	const uint32_t now = reconnect_floor_ms(c), said = c->centre_floor_ms;
+
+	return !c->centre_said || bl_mono_ms(c->clock) - c->centre_mono_ms >= CENTRE_AGAIN_MS ||
+	       now > said + said / 4 || now < said - said / 4;
+}
+
 bool
 ingest_core_centre(struct ingest_core *c)
 {
@@ -301,15 +322,14 @@ ingest_core_centre(struct ingest_core *c)
 		.epoch = *store_epoch(c->store),
 		.start = c->start,
 		.server_unix_ms = bl_unix_ms(c->clock),
+		.reconnect_floor_ms = reconnect_floor_ms(c),
 	};
-	/* A full handshake costs the broker 5 ms: half a core while a fleet comes back. */
-	int64_t floor_ms = (int64_t)c->n_devices * FLOOR_DEVICE_MS;
 
-	if (floor_ms < c->opts.reconnect_floor_ms)
-		floor_ms = c->opts.reconnect_floor_ms;
-	m.reconnect_floor_ms = floor_ms > 300000 ? 300000 : (uint32_t)floor_ms;
 	bl_buf_reset(&c->out);
 	if (bl_centre_encode(&m, &c->out) < 0)
 		c->out.failed = true;
-	return publish(c, BL_TOPIC_CENTRE, NULL, true);
+	c->centre_floor_ms = m.reconnect_floor_ms;
+	c->centre_mono_ms = bl_mono_ms(c->clock);
+	c->centre_said = publish(c, BL_TOPIC_CENTRE, NULL, true);
+	return c->centre_said;
 }

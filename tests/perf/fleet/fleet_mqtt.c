@@ -54,7 +54,8 @@ fleet_mqtt_connect(struct bl_buf *out, const struct fleet_connect *c)
 }
 
 void
-fleet_mqtt_subscribe(struct bl_buf *out, uint16_t id, const char *const *topics, unsigned n)
+fleet_mqtt_subscribe(
+    struct bl_buf *out, uint16_t id, const char *const *topics, unsigned n, unsigned lossy)
 {
 	size_t len = 3;
 
@@ -65,7 +66,8 @@ fleet_mqtt_subscribe(struct bl_buf *out, uint16_t id, const char *const *topics,
 	bl_buf_u8(out, 0);
 	for (unsigned i = 0; i < n; i++) {
 		put_text(out, topics[i], strlen(topics[i]));
-		bl_buf_u8(out, 0x01 | 1 << 3); /* QoS 1, retained as it was published */
+		/* Retained as it was published. */
+		bl_buf_u8(out, 1 << 3 | (i < lossy ? 0 : 1));
 	}
 }
 

@@ -31,7 +31,9 @@ struct fleet_connect {
 
 /* All append to out; a failure is sticky there. */
 void fleet_mqtt_connect(struct bl_buf *out, const struct fleet_connect *c);
-void fleet_mqtt_subscribe(struct bl_buf *out, uint16_t id, const char *const *topics, unsigned n);
+/* The first `lossy` of the topics with QoS 0, the others with QoS 1. */
+void fleet_mqtt_subscribe(
+    struct bl_buf *out, uint16_t id, const char *const *topics, unsigned n, unsigned lossy);
 void fleet_mqtt_publish(struct bl_buf *out, uint16_t id, const char *topic, const void *payload,
     size_t len, bool retained);
 void fleet_mqtt_puback(struct bl_buf *out, uint16_t id);

@@ -65,7 +65,7 @@ subscribe(struct fleet_agent *a, int64_t now_us)
 	a->packet_id = SUBSCRIBE_ID;
 	(void)topic_of(a, BL_TOPIC_RECEIPT, receipt);
 	(void)topic_of(a, BL_TOPIC_CENTRE, centre);
-	fleet_mqtt_subscribe(&a->conn->out, SUBSCRIBE_ID, topics, 2);
+	fleet_mqtt_subscribe(&a->conn->out, SUBSCRIBE_ID, topics, 2, 1);
 	session_flush(a, now_us);
 }
 

@@ -134,8 +134,13 @@ int ingest_core_salvage(struct ingest_core *c, struct bl_err *err);
 int ingest_core_scrub(struct ingest_core *c, struct bl_err *err);
 /* How full the queue of backlog before the writer is: above a quarter there is less credit. */
 void ingest_core_pressure(struct ingest_core *c, unsigned pct);
-/* Publishes bl/1/centre (retained).  After a connection and every 60 s. */
+/* Publishes bl/1/centre (retained).  After a connection, and when it is stale. */
 bool ingest_core_centre(struct ingest_core *c);
+/*
+ * Whether what was said there is out of date: the reconnection floor has moved by a quarter, an
+ * hour has passed, or it did not get out.  Every agent gets it each time, and pays for it.
+ */
+bool ingest_core_centre_stale(const struct ingest_core *c);
 /* The next look-ups ask again. */
 void ingest_core_devices_changed(struct ingest_core *c);
 

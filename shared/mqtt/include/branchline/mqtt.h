@@ -49,6 +49,11 @@ struct bl_mqtt_opts {
 	const char *client_id;   /* equals the certificate's common name */
 	/* NULL-terminated; QoS 1.  Those at the end that begin with '$' may be refused. */
 	const char *const *subscribe;
+	/*
+	 * The first so many of them: QoS 0.  What comes may be lost on its way from the broker; for
+	 * an owner who asks again anyway when nothing comes.  Spares a PUBACK for each.
+	 */
+	unsigned lossy;
 	const char *will_topic; /* NULL: no will; else retained, QoS 1 */
 	const void *will;
 	size_t will_len;
