@@ -90,6 +90,20 @@ follow_hour(struct following *f, const struct store_packed_hour *h, struct bl_er
 	return rc < 0 ? rc : write_hour(f, h->hour_unix_ms, &part, h->batch_upto, err);
 }
 
+/* In the part that it is in by now: the hour before may have moved something into it. */
+static int
+follow_hour_at(struct following *f, int64_t hour, struct bl_err *err)
+{
+	struct store_packed now = { 0 };
+	const struct store_packed_hour *at;
+	int rc = store_read_packed(f->c->r, f->m.device_id, hour, hour + 1, &now, err);
+
+	if (rc >= 0 && (at = store_packed_at(&now, hour)) != NULL)
+		rc = follow_hour(f, at, err);
+	store_packed_free(&now);
+	return rc;
+}
+
 static int
 followed_fn(struct store *s, void *arg, struct bl_err *err)
 {
@@ -113,7 +127,7 @@ compact_follow_moved(struct compact *c, struct bl_err *err)
 	rc =
 	    store_read_packed(c->r, f.m.device_id, f.m.begin_unix_ms, f.m.end_unix_ms, &hours, err);
 	for (size_t i = 0; i < hours.n && rc >= 0; i++) {
-		rc = follow_hour(&f, &hours.h[i], err);
+		rc = follow_hour_at(&f, hours.h[i].hour_unix_ms, err);
 		if (rc == BL_ECORRUPT || rc == BL_ENOTFOUND || rc == BL_EFULL) {
 			bl_warn("compact", "hour %lld of device %lld stays where it was: %s",
 			    (long long)hours.h[i].hour_unix_ms, (long long)f.m.device_id, err->msg);

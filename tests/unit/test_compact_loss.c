@@ -1,0 +1,141 @@
+/*
+ * What a store of parts must not lose or do for ever: times that move through several hours in a
+ * row, a folder that is older than its database, small parts.
+ */
+#include <unistd.h>
+
+#include "compact_kit.h"
+
+static const char *const devices[] = { "kiosk-1", "kiosk-2" };
+
+/* ---- clocks ---- */
+
+static const struct {
+	const char *name;
+	int64_t from_ms, offset_ms;
+} steps[] = {
+	{ "on by half an hour", 0, 30 * MINUTE },
+	{ "on by an hour", 0, HOUR },
+	{ "on by an hour and a half, from the middle", 90 * MINUTE, 90 * MINUTE },
+	{ "back by half an hour", 70 * MINUTE, -30 * MINUTE },
+	{ "back by two hours", 0, -2 * HOUR },
+};
+
+/* Four hours; the step is told before or after they were packed. */
+static void
+play(struct kit *k, size_t step, bool late)
+{
+	begin(k);
+	put_dict(k, 0xa, devices[0], 1, 1);
+	put_dict(k, 0xa, devices[0], 2, 2);
+	put_clock(k, 0xa, devices[0], 1, 1, 0, OFFSET);
+	if (!late)
+		put_clock(
+		    k, 0xa, devices[0], 2, 1, steps[step].from_ms, OFFSET + steps[step].offset_ms);
+	commit(k);
+	put_minutes(k, devices[0], 0xa, 1, 235);
+	if (!late)
+		return;
+	pass(k, 5 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 4);
+	pass_round(k);
+	settle(k);
+	begin(k);
+	put_clock(k, 0xa, devices[0], 2, 1, steps[step].from_ms, OFFSET + steps[step].offset_ms);
+	commit(k);
+}
+
+static void
+times_that_move_through_hours_in_a_row_take_every_sample_along(void **state)
+{
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct kit *k = calloc(1, sizeof(*k));
+		char *expected, *after;
+
+		assert_non_null(k);
+		kit_open(k, "loss-told");
+		play(k, i, false);
+		expected = everything(k, devices, 1);
+		kit_close(k);
+		kit_open(k, "loss-late");
+		play(k, i, true);
+		for (int j = 0; j < 8; j++) {
+			settle(k);
+			pass(k, HOUR);
+		}
+		after = everything(k, devices, 1);
+		if (strcmp(after, expected) != 0)
+			fail_msg("%s: %zu bytes of lines, %zu were expected", steps[i].name,
+			    strlen(after), strlen(expected));
+		kit_close(k);
+		free(k);
+		free(expected);
+		free(after);
+	}
+}
+
+/* ---- a folder that is older than its database ---- */
+
+static void
+what_rows_name_behind_the_end_of_a_file_is_not_written_over(void **state)
+{
+	struct kit *k = *state;
+	char path[700], name[PARTS_NAME_SIZE];
+	int64_t end;
+
+	know(k, 0xa, devices[0]);
+	know(k, 0xb, devices[1]);
+	put_minutes(k, devices[0], 0xa, 1, 60);
+	pass(k, 2 * HOUR);
+	settle(k);
+	end = count(k, "SELECT max(raw_offset + raw_bytes) FROM part");
+	parts_name(PARTS_RAW, OFFSET, name);
+	(void)snprintf(path, sizeof(path), "%s/%s", k->parts_path, name);
+	kit_stop(k);
+	assert_int_equal(truncate(path, 100), 0);
+	kit_start(k);
+	put_minutes(k, devices[1], 0xb, 1, 60);
+	pass(k, 2 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 2);
+	assert_true(count(k, "SELECT raw_offset FROM part ORDER BY id DESC LIMIT 1") >= end);
+}
+
+/* ---- small parts ---- */
+
+static void
+parts_that_are_full_by_their_devices_are_not_written_again(void **state)
+{
+	static const char *const all[] = { "kiosk-1", "kiosk-2", "till-3", "till-4", "till-5" };
+	struct kit *k = *state;
+
+	kit_stop(k);
+	k->opts.part_devices = 1;
+	kit_start(k);
+	for (uint8_t i = 0; i < 5; i++) {
+		know(k, (uint8_t)(0xa + i), all[i]);
+		put_minutes(k, all[i], (uint8_t)(0xa + i), 1, 60);
+	}
+	for (int i = 0; i < 6; i++) {
+		pass(k, HOUR);
+		settle(k);
+	}
+	assert_int_equal(count(k, "SELECT max(id) FROM part"), 5);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_that_move_through_hours_in_a_row_take_every_sample_along),
+		cmocka_unit_test_setup_teardown(
+		    parts_that_are_full_by_their_devices_are_not_written_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_rows_name_behind_the_end_of_a_file_is_not_written_over, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
