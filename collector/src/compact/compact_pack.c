@@ -99,6 +99,21 @@ install_fn(struct store *s, void *arg, struct bl_err *err)
 	return store_pack_install(s, in->p, &in->sum, err);
 }
 
+/* One level into its file, behind everything that rows name there. */
+static int
+append(struct compact *c, enum parts_level level, struct store_pack *out, struct bl_err *err)
+{
+	int64_t from, to, end = 0;
+	int rc;
+
+	parts_period(level, out->hour_unix_ms, &from, &to);
+	if ((rc = store_read_part_end(c->r, level, from, to, &end, err)) < 0 ||
+	    (rc = parts_keep(c->opts.parts, level, out->hour_unix_ms, end, err)) < 0)
+		return rc;
+	return parts_append(c->opts.parts, level, out->hour_unix_ms, c->region[level].data,
+	    c->region[level].len, &out->offset[level], err);
+}
+
 /* Files first, then the row. */
 static int
 write_files(struct compact *c, struct store_pack *out, struct bl_err *err)
@@ -124,8 +139,7 @@ write_files(struct compact *c, struct store_pack *out, struct bl_err *err)
 		/* Older than samples are kept: only its roll-ups are written. */
 		if (i == PARTS_RAW && out->hour_unix_ms < raw_from)
 			continue;
-		if ((rc = parts_append(c->opts.parts, (enum parts_level)i, out->hour_unix_ms,
-			 c->region[i].data, c->region[i].len, &out->offset[i], err)) < 0)
+		if ((rc = append(c, (enum parts_level)i, out, err)) < 0)
 			return rc;
 		out->bytes[i] = (int64_t)c->region[i].len;
 		c->tail[i].there = true;

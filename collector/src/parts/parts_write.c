@@ -109,6 +109,18 @@ open_tail(struct parts *p, enum parts_level level, int64_t hour, bool make, stru
 }
 
 int
+parts_keep(
+    struct parts *p, enum parts_level level, int64_t hour_unix_ms, int64_t end, struct bl_err *err)
+{
+	struct parts_tail *t = &p->tail[level];
+	const int rc = open_tail(p, level, hour_unix_ms, true, err);
+
+	if (rc == BL_OK && t->end < end)
+		t->end = end;
+	return rc;
+}
+
+int
 parts_append(struct parts *p, enum parts_level level, int64_t hour_unix_ms, const void *data,
     size_t len, int64_t *offset, struct bl_err *err)
 {

@@ -65,6 +65,12 @@ void parts_index_done(struct parts *p, const struct chunk_index *ix); /* NULL is
 /* ---- writing: one thread ---- */
 
 /*
+ * What is appended to that file next lies at end or behind it: rows name what is before, even when
+ * the file ends earlier, as in a folder that is older than its database.
+ */
+int parts_keep(
+    struct parts *p, enum parts_level level, int64_t hour_unix_ms, int64_t end, struct bl_err *err);
+/*
  * Appends a region; nothing is durable yet.  After a failure (BL_EFULL: no room) the file is
  * as long as before, or has a tail that nobody names.
  */
