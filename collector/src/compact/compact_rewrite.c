@@ -34,6 +34,7 @@ struct hour {
 	size_t n_at, size_at;
 };
 
+/* One that is full by its devices would be written anew as it is, and again and again. */
 static bool
 is_small(const struct compact *c, const struct store_part *p)
 {
@@ -41,7 +42,7 @@ is_small(const struct compact *c, const struct store_part *p)
 
 	for (int i = 0; i < PARTS_LEVELS; i++)
 		bytes += p->bytes[i];
-	return bytes < (int64_t)c->opts.part_bytes / 4;
+	return bytes < (int64_t)c->opts.part_bytes / 4 && p->devices < c->opts.part_devices;
 }
 
 /* Small ones count together, those that are half empty by themselves. */
@@ -178,8 +179,8 @@ compact_rewrite(struct compact *c, struct bl_err *err)
 	int64_t hour;
 	int rc;
 
-	if ((rc = store_read_worn_hour(c->r, (int64_t)c->opts.part_bytes / 4, SMALL_PARTS,
-		 bl_unix_ms(c->opts.clock) - c->opts.after_ms, &hour, err)) < 0 ||
+	if ((rc = store_read_worn_hour(c->r, (int64_t)c->opts.part_bytes / 4, c->opts.part_devices,
+		 SMALL_PARTS, bl_unix_ms(c->opts.clock) - c->opts.after_ms, &hour, err)) < 0 ||
 	    hour == STORE_TIME_NONE || hour == c->worn_in_vain)
 		return rc;
 	if ((h = calloc(1, sizeof(*h))) == NULL)

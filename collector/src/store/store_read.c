@@ -392,7 +392,7 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_BATCH_COUNT] = "SELECT count(*) FROM batch",
 	[READ_WORN_HOUR] =
 	    "SELECT hour FROM (SELECT p.hour_unix_ms AS hour, sum(p.raw_bytes + p.m5_bytes"
-	    " + p.h1_bytes < ?1) AS small, max(ifnull(h.n, 0) * 2 > p.devices) AS half,"
+	    " + p.h1_bytes < ?1 AND p.devices < ?4) AS small, max(ifnull(h.n, 0) * 2 > p.devices) AS half,"
 	    " max(p.made_unix_ms) AS made FROM part p LEFT JOIN (SELECT part_id, count(*) AS n"
 	    " FROM part_hidden GROUP BY part_id) h ON h.part_id = p.id WHERE p.raw_bytes > 0"
 	    " GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
