@@ -205,13 +205,18 @@ spread(struct query *y, struct store_query_series *s, int64_t unix_ms, int64_t s
 	}
 }
 
-/* How much of the time before it a sample stands for: not what others do. */
+/*
+ * How much of the time before it a sample stands for: not what others do; without one before it,
+ * no more than back to the first that it stands for.
+ */
 static int64_t
 span_of(const struct wanted *w, const struct sample_thin *t)
 {
 	const int64_t span = store_thin_span_ms(t->thin.count, w->interval_ms);
 
-	return t->before_ms > 0 && t->before_ms < span ? t->before_ms : span;
+	if (t->before_ms > 0)
+		return t->before_ms < span ? t->before_ms : span;
+	return span > w->interval_ms ? span - w->interval_ms : span;
 }
 
 static void
