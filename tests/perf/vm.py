@@ -4,6 +4,10 @@ Ours is the straight path (`bench_store`): batches of a minute, ingest with sync
 everything is in parts. Theirs takes the same samples as Influx lines in arrival order, 4 MB a post; its CPU time is
 the server's alone, up to a flush after the last post, without the merge that is asked for before its files are
 measured. Ours runs before and after theirs, and the mean of both counts: other work on the machine is then in both.
+
+Through the broker: the whole collector's CPU time while the simulator's agents are live (TLS, Mosquitto, batches of a
+minute), over the samples that they sent meanwhile; what packing them costs is added from the straight path, for no
+hour closes in so short a time.
 """
 
 import os
@@ -12,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+import fleets
 from support.builds import program
 from vm_server import VictoriaMetrics, say
 
@@ -23,7 +28,10 @@ SETS = {
     "": (int(os.environ.get("BL_PERF_VM_AGENTS", "1000")), 1),
     "24h_": (100, int(os.environ.get("BL_PERF_VM_HOURS", "24"))),
 }
-FIGURES = {}
+BROKER = "ingest_broker_ratio_vm"
+BROKER_AGENTS = int(os.environ.get("BL_PERF_BROKER_AGENTS", "4000"))
+BROKER_S = os.environ.get("BL_PERF_BROKER_S", "120")
+FIGURES = {BROKER: "ratio"}
 for prefix in SETS:
     FIGURES |= {f"ingest_{prefix}ratio_vm": "ratio", f"store_{prefix}ratio_vm": "ratio",
                 f"store_{prefix}bytes_per_sample": "B", f"store_{prefix}rollup_bytes_per_sample": "B"}
@@ -78,22 +86,37 @@ def compare(prefix, agents, hours):
         with tempfile.TemporaryDirectory(prefix="bl-perf-", dir=os.environ.get("BL_PERF_DIR")) as folder:
             one = (ours if which == "ours" else theirs)(folder, agents, hours)
         if one is None:
-            return {}
+            return None
         runs.append(one)
     first, vm, last = runs
     rate = 2 / (1 / first["rate"] + 1 / last["rate"])
     say(f"ours: {first['rate']:,.0f} and {last['rate']:,.0f} samples/CPU s, compaction included")
-    return {f"ingest_{prefix}ratio_vm": rate / vm["rate"],
-            f"store_{prefix}ratio_vm": last["bytes"] / vm["bytes"],
-            f"store_{prefix}bytes_per_sample": last["bytes"],
-            f"store_{prefix}rollup_bytes_per_sample": last["rollup_bytes"]}
+    values = {f"ingest_{prefix}ratio_vm": rate / vm["rate"],
+              f"store_{prefix}ratio_vm": last["bytes"] / vm["bytes"],
+              f"store_{prefix}bytes_per_sample": last["bytes"],
+              f"store_{prefix}rollup_bytes_per_sample": last["rollup_bytes"]}
+    return values, vm["rate"], (first["store_pack_ns"] + last["store_pack_ns"]) / 2e9
+
+
+def broker_ratio(their_rate, pack_s):
+    got = fleets.session(BROKER_AGENTS, 900, "--measure", BROKER_S, "--connects", "100")
+    if got is None:
+        return {}
+    collector_s = got[1].cpu[0] / got[0]["window_samples"]
+    say(f"through the broker: {collector_s * 1e9:.1f} ns of the collector's CPU a sample, and {pack_s * 1e9:.1f} ns of packing")
+    return {BROKER: 1 / (collector_s + pack_s) / their_rate}
 
 
 def measure(names):
     values = {}
     for prefix, (agents, hours) in SETS.items():
-        mine = {f"ingest_{prefix}ratio_vm", f"store_{prefix}ratio_vm", f"store_{prefix}bytes_per_sample",
-                f"store_{prefix}rollup_bytes_per_sample"}
-        if mine.intersection(names):
-            values |= compare(prefix, agents, hours)
+        mine = {name for name in FIGURES if name != BROKER and ("24h_" in name) == (prefix == "24h_")}
+        with_broker = prefix == "" and BROKER in names
+        if not mine.intersection(names) and not with_broker:
+            continue
+        if (got := compare(prefix, agents, hours)) is None:
+            continue
+        values |= got[0]
+        if with_broker:
+            values |= broker_ratio(*got[1:])
     return values
