@@ -167,10 +167,7 @@ class Store:
     @staticmethod
     def _columns(raw, header):
         found = dict(wire_decoder.sections(wire_decoder.Reader(raw)))
-        shared = []
-        if 1 in found:
-            n = found[1].varint(64)
-            shared = [wire_decoder.time_column(found[1], *header["event"]) for _ in range(n)]
+        shared = wire_decoder.read_times(found[1], header) if 1 in found else []
         columns = wire_decoder.read_columns(found[2], shared, header)
         if 5 in found:
             wire_decoder.read_thin(found[5], columns, header["counts"][0])
