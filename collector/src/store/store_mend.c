@@ -67,14 +67,13 @@ not_looked_at(const char *complaint)
 
 /* why: the first complaint. */
 static enum checked
-check(sqlite3 *db, int64_t ms, char *why, size_t size)
+check_once(sqlite3 *db, int64_t deadline, char *why, size_t size)
 {
-	int64_t deadline = store_kernel_mono_ms() + ms;
 	enum checked found = CHECKED_NOT;
 	sqlite3_stmt *st = NULL;
 	int rc = SQLITE_ERROR;
 
-	sqlite3_progress_handler(db, 10000, past_deadline, &deadline);
+	sqlite3_progress_handler(db, 10000, past_deadline, (void *)(uintptr_t)&deadline);
 	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK)
 		rc = sqlite3_step(st);
 	else
@@ -94,6 +93,21 @@ check(sqlite3 *db, int64_t ms, char *why, size_t size)
 				     : sqlite3_errmsg(db));
 	(void)sqlite3_finalize(st); /* repeats the step's code */
 	sqlite3_progress_handler(db, 0, NULL, NULL);
+	return found;
+}
+
+/*
+ * Of the map of pages that auto_vacuum keeps the check says no more than that it could not be
+ * read: a disk that failed once reads it the second time.
+ */
+static enum checked
+check(sqlite3 *db, int64_t ms, char *why, size_t size)
+{
+	const int64_t deadline = store_kernel_mono_ms() + ms;
+	enum checked found = check_once(db, deadline, why, size);
+
+	if (found == CHECKED_DAMAGED && strstr(why, "Failed to read ptrmap") != NULL)
+		found = check_once(db, deadline, why, size);
 	return found;
 }
 
