@@ -473,7 +473,8 @@ many_small_parts_of_an_hour_become_one(void **state)
 
 /* ---- retention ---- */
 
-#define DAY (24 * (int64_t)HOUR)
+#define DAY          (24 * (int64_t)HOUR)
+#define AS_THEY_CAME "SELECT count(*) FROM batch WHERE n_events = 0 AND n_samples > 0"
 
 struct files {
 	unsigned n[PARTS_LEVELS];
@@ -518,6 +519,11 @@ levels_go_one_after_the_other_with_their_files(void **state)
 		.seq = 1,
 		.from_ms = HOUR + 5 * MINUTE,
 		.to_ms = HOUR + 10 * MINUTE };
+	const struct put stays = { .device = devices[0],
+		.spool = 0xa,
+		.seq = 62,
+		.from_ms = 5 * MINUTE + 1000,
+		.to_ms = 10 * MINUTE };
 	struct put newest = { .device = devices[2], .spool = 0xc, .n_series = NOTHING };
 	struct put p = { .device = devices[0],
 		.spool = 0xa,
@@ -526,7 +532,7 @@ levels_go_one_after_the_other_with_their_files(void **state)
 		.to_ms = HOUR + MINUTE,
 		.event = true };
 	struct kit *k = *state;
-	int64_t day = 0;
+	int64_t age = 0;
 
 	kit_stop(k);
 	k->opts.retention = (struct compact_retention){ 2 * DAY, 10 * DAY, 40 * DAY, 10 * DAY };
@@ -541,14 +547,13 @@ levels_go_one_after_the_other_with_their_files(void **state)
 		newest.seq = i + 1;
 		newest.from_ms = step[i].days * DAY;
 		newest.to_ms = newest.from_ms + MINUTE;
-		pass(k, (step[i].days - day) * DAY);
-		day = step[i].days;
+		pass(k, step[i].days * DAY - age);
+		age = step[i].days * DAY + 6 * HOUR;
 		assert_int_equal(put(k, &newest), STORE_NEW);
 		for (int j = 0; j < 3; j++) {
 			settle(k);
 			pass(k, 2 * HOUR);
 		}
-		k->clock.unix_ms -= 6 * HOUR;
 		assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"
 					  " AND hour_unix_ms = 1699999200000"),
 		    step[i].raw);
@@ -566,7 +571,9 @@ levels_go_one_after_the_other_with_their_files(void **state)
 		assert_int_equal(files(k).n[PARTS_H1], step[i].h1);
 		assert_int_equal(
 		    count(k, "SELECT count(*) FROM batch WHERE n_events > 0"), step[i].batches);
-		/* Another device's data of that hour, when its samples are too old to be kept. */
+		assert_int_equal(count(k, AS_THEY_CAME), i == 2);
+		assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), i == 2);
+		/* Another device's data of an hour, when its samples are too old to be kept. */
 		if (i == 1) {
 			assert_int_equal(put(k, &late), STORE_NEW);
 			pass(k, HOUR);
@@ -576,7 +583,13 @@ levels_go_one_after_the_other_with_their_files(void **state)
 			assert_int_equal(count(k, "SELECT count(*) FROM part WHERE m5_bytes > 0"
 						  " AND hour_unix_ms = 1700002800000"),
 			    2);
-			k->clock.unix_ms -= HOUR;
+			/* And of one whose roll-ups are there: it stays as it came. */
+			assert_int_equal(put(k, &stays), STORE_NEW);
+			pass(k, HOUR);
+			settle(k);
+			assert_int_equal(count(k, AS_THEY_CAME), 1);
+			assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 1);
+			age += 2 * HOUR;
 		}
 	}
 }

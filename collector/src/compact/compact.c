@@ -93,7 +93,7 @@ clean(struct compact *c, struct bl_err *err)
 		c->clean_rows /= 2;
 	else if (c->last_write_ms < SLICE_MS / 2 && c->clean_rows < CLEAN_MAX)
 		c->clean_rows *= 2;
-	return 1;
+	return x.more;
 }
 
 /* ---- the folder ---- */
@@ -212,7 +212,7 @@ end_round(struct compact *c)
 	c->after_hour = STORE_TIME_NONE;
 	c->after_device = 0;
 	c->packed_some = false;
-	c->n_bad = 0;
+	compact_try_bad_again(c);
 	c->round_mono_ms = mono(c) + ROUND_EVERY_MS;
 }
 

@@ -183,23 +183,39 @@ compact_boot_of(void *ctx, int64_t boot, struct bl_id *out, struct bl_err *err)
 	return store_read_boot(c->r, boot, out, err);
 }
 
-/* Joins what the hour's part has of the device so far. */
+/* The part that has had the hour so far. */
 static int
-join_old(struct compact *c, const struct store_packed_hour *old, struct bl_err *err)
+old_of(struct compact *c, const struct store_packed_hour *old, struct store_part *out,
+    struct bl_err *err)
 {
-	struct store_part part;
-	int rc = store_read_part(c->r, old->part, &part, err);
+	const int rc = store_read_part(c->r, old->part, out, err);
 
-	if (rc < 0)
-		return rc == BL_ENOTFOUND
-			   ? bl_fail(err, BL_ECORRUPT, "part %lld has no row", (long long)old->part)
-			   : rc;
-	if (part.bytes[PARTS_RAW] == 0)
-		return bl_fail(err, BL_EFULL,
-		    "data came after the samples of its hour were deleted by their age; they stay"
-		    " as they came");
-	c->pack.late++;
-	return gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, &part, NULL, err);
+	return rc != BL_ENOTFOUND
+		   ? rc
+		   : bl_fail(err, BL_ECORRUPT, "part %lld has no row", (long long)old->part);
+}
+
+/*
+ * Its samples are past their retention and roll-ups cannot be merged exactly: what came
+ * after that stays as it came.
+ */
+static int
+give_up(struct compact *c, const struct store_due *due, size_t n, struct device_at *d,
+    struct bl_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!gather_grow(
+			&c->pack.due, c->pack.n_due, &c->pack.size_due, sizeof(*c->pack.due)))
+			return bl_fail(err, BL_ENOMEM, "compact: out of memory");
+		c->pack.due[c->pack.n_due++] = due[i];
+		d->n_due++;
+	}
+	d->given_up = true;
+	bl_info("compact",
+	    "data of device %lld came after the samples of hour %lld were deleted by their age;"
+	    " they stay as they came",
+	    (long long)due->device_id, (long long)due->hour_unix_ms);
+	return BL_OK;
 }
 
 /* Reads what is due of the device.  later: not in this round. */
@@ -208,8 +224,13 @@ gather_device(struct compact *c, const struct store_due *due, size_t n,
     const struct store_packed_hour *old, struct device_at *d, bool *later, struct bl_err *err)
 {
 	struct visit v = { .c = c, .old = old, .err = err };
+	struct store_part part = { 0 };
 	int rc = BL_OK;
 
+	if (old != NULL && (rc = old_of(c, old, &part, err)) < 0)
+		return rc;
+	if (old != NULL && part.bytes[PARTS_RAW] == 0)
+		return give_up(c, due, n, d, err);
 	gather_begin(&c->gather, due->device_id, due->hour_unix_ms);
 	for (size_t i = 0; i < n && rc >= 0 && !*later; i++) {
 		v.due = &due[i];
@@ -233,19 +254,26 @@ gather_device(struct compact *c, const struct store_due *due, size_t n,
 		return rc;
 	/* Only what is new makes the device's hour be written again. */
 	d->in_part = c->gather.samples > 0;
-	return d->in_part && old != NULL ? join_old(c, old, err) : BL_OK;
+	if (!d->in_part || old == NULL)
+		return BL_OK;
+	c->pack.late++;
+	return gather_part(&c->gather, &c->old, c->opts.parts, c->r, &c->dicts, &part, NULL, err);
 }
 
+#define BAD_MS  3600000
+#define BAD_MAX 10000u
+
 static bool
-is_bad(const struct compact *c, int64_t device_id)
+is_bad(const struct compact *c, const struct store_due *due)
 {
 	for (size_t i = 0; i < c->n_bad; i++)
-		if (c->bad[i] == device_id)
+		if (c->bad[i].device_id == due->device_id &&
+		    c->bad[i].hour_unix_ms == due->hour_unix_ms)
 			return true;
 	return false;
 }
 
-/* Left alone for this round. */
+/* Left alone for an hour. */
 static int
 leave(struct compact *c, const struct store_due *due, struct bl_err *err)
 {
@@ -254,10 +282,23 @@ leave(struct compact *c, const struct store_due *due, struct bl_err *err)
 	(void)pthread_mutex_lock(&c->lock);
 	c->status.left_alone++;
 	(void)pthread_mutex_unlock(&c->lock);
-	if (c->n_bad < 10000 && gather_grow(&c->bad, c->n_bad, &c->size_bad, sizeof(*c->bad)))
-		c->bad[c->n_bad++] = due->device_id;
+	if (c->n_bad < BAD_MAX && gather_grow(&c->bad, c->n_bad, &c->size_bad, sizeof(*c->bad)))
+		c->bad[c->n_bad++] = (struct bad){ due->device_id, due->hour_unix_ms,
+			bl_mono_ms(c->opts.clock) + BAD_MS };
 	memset(err, 0, sizeof(*err));
 	return BL_OK;
+}
+
+void
+compact_try_bad_again(struct compact *c)
+{
+	const int64_t now = bl_mono_ms(c->opts.clock);
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_bad; i++)
+		if (c->bad[i].until_mono_ms > now)
+			c->bad[n++] = c->bad[i];
+	c->n_bad = n;
 }
 
 /* What says something of this device alone. */
@@ -281,7 +322,7 @@ compact_pack_device(
 	bool later = false;
 	int rc;
 
-	if (is_bad(c, due->device_id))
+	if (is_bad(c, due))
 		return 0;
 	if ((rc = store_read_packed(
 		 c->r, due->device_id, due->hour_unix_ms, due->hour_unix_ms + 1, &hours, err)) < 0)

@@ -210,7 +210,7 @@ int gather_merge(struct gather *g, const struct series *s, gather_boot_fn boot, 
 
 struct device_at {
 	int64_t device_id, batch_upto;
-	bool in_part, vacated;
+	bool in_part, vacated, given_up;
 	size_t due, n_due, seq, n_seqs, mark, n_marks;
 };
 
@@ -256,8 +256,10 @@ struct compact {
 	unsigned clean_rows;    /* of one slice: learns */
 	int64_t last_write_ms;  /* that the writer was kept */
 	bool hid_some;          /* parts may have nothing left that is read */
-	/* devices that could not be packed, not to be tried again in this round */
-	int64_t *bad;
+	/* devices' hours that could not be packed, not to be tried again before */
+	struct bad {
+		int64_t device_id, hour_unix_ms, until_mono_ms;
+	} * bad;
 	size_t n_bad, size_bad;
 	/* the thread */
 	pthread_t thread;
@@ -274,6 +276,8 @@ struct compact {
  */
 int compact_pack_device(
     struct compact *c, const struct store_due *due, size_t n, bool *anew, struct bl_err *err);
+/* Those that were left alone for long enough. */
+void compact_try_bad_again(struct compact *c);
 /* Packs the next part.  1: something was packed, or looked at; 0: nothing is due; negative. */
 int compact_pack_next(struct compact *c, struct bl_err *err);
 /* Cuts off what a failed install left. */

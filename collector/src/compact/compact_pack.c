@@ -196,8 +196,8 @@ compact_install(struct compact *c, struct bl_err *err)
 		const struct device_at *x = &p->device[i];
 
 		d[i] = (struct store_pack_device){ x->device_id, x->batch_upto, x->in_part,
-			x->vacated, p->due + x->due, x->n_due, p->seq + x->seq, x->n_seqs,
-			p->mark + x->mark, x->n_marks };
+			x->given_up, x->vacated, p->due + x->due, x->n_due, p->seq + x->seq,
+			x->n_seqs, p->mark + x->mark, x->n_marks };
 		any = any || x->in_part;
 	}
 	out.device = d;

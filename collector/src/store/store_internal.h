@@ -250,6 +250,7 @@ enum store_sql {
 	SQL_DUE_NOTE,
 	SQL_DUE_AGAIN,
 	SQL_DUE_DONE,
+	SQL_DUE_FORGET,
 	SQL_DUE_NEWER,
 	SQL_MARK_ADD,
 	SQL_MARK_SEQS,
@@ -330,8 +331,7 @@ struct store {
 	struct pack_clean {      /* store_pack_clean.c: rows of batch that are to go */
 		int64_t *ids;    /* ascending; owned; NULL: not read */
 		size_t n, at;
-		int64_t upto;        /* newest row of pack_clean that is in it */
-		int64_t next_unix_ms; /* when there may be something; 0: look */
+		int64_t upto;    /* newest row of pack_clean that is in it */
 	} clean;
 	int64_t forget_device; /* store_pack_forget: done up to this one */
 	struct store_read *reader; /* opened when parts are first looked into */

@@ -102,11 +102,17 @@ place_device(struct install *in, const struct store_pack_device *d, struct bl_er
 
 /* What came since then is due again, from now on. */
 static int
-settle_due(struct install *in, const struct store_due *d, struct bl_err *err)
+settle_due(struct install *in, const struct store_due *d, bool given_up, struct bl_err *err)
 {
 	struct store *s = in->s;
 	sqlite3_stmt *st;
 	int rc;
+
+	/* The row stays, so that a batch that reaches into the next hour is never taken for packed.
+	 */
+	if (given_up)
+		return store_run(s, SQL_DUE_AGAIN, err, "iiiii", STORE_DUE_NEVER, d->hour_unix_ms,
+		    d->device_id, d->spool_id, (int64_t)d->stream);
 
 	st = store_bind(s, SQL_DUE_NEWER, err, "iiuui", d->spool_id, (int64_t)d->stream,
 	    d->seq_first, d->seq_last, in->p->batch_upto);
@@ -143,7 +149,7 @@ install_device(struct install *in, const struct store_pack_device *d, struct bl_
 			 d->mark[i].until_unix_ms)) < 0)
 			return rc;
 	for (size_t i = 0; i < d->n_due; i++)
-		if ((rc = settle_due(in, &d->due[i], err)) < 0)
+		if ((rc = settle_due(in, &d->due[i], d->given_up, err)) < 0)
 			return rc;
 	for (size_t i = 0; i < d->n_seqs; i++)
 		if (!d->seq[i].stays)
@@ -157,13 +163,13 @@ store_pack_followed(
 {
 	int rc;
 
-	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id,
-			    m->device_id, (int64_t)BL_STREAM_HOST, (int64_t)0, m->from_ms,
-			    m->begin_unix_ms, m->end_unix_ms)) < 0)
+	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id, m->device_id,
+			    (int64_t)BL_STREAM_HOST, (int64_t)0, m->from_ms, m->begin_unix_ms,
+			    m->end_unix_ms)) < 0)
 		return rc;
-	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id,
-			    m->device_id, (int64_t)BL_STREAM_PROBES, (int64_t)0, m->from_ms,
-			    m->begin_unix_ms, m->end_unix_ms)) < 0)
+	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id, m->device_id,
+			    (int64_t)BL_STREAM_PROBES, (int64_t)0, m->from_ms, m->begin_unix_ms,
+			    m->end_unix_ms)) < 0)
 		return rc;
 	return store_run(s, SQL_META_SET, err, "ti", "pack_moved", m->id);
 }

@@ -13,8 +13,6 @@
 
 #include "store_internal.h"
 
-#define LATER_MS 1000 /* between two looks */
-
 static int
 by_id(const void *a, const void *b)
 {
@@ -42,9 +40,6 @@ store_pack_clean_later(struct store *s, int64_t *ids, size_t n, struct bl_err *e
 	else
 		rc = store_run(s, SQL_CLEAN_ADD, err, "iib", after, (int64_t)n, b.data, b.len);
 	bl_buf_free(&b);
-	if (s->clean.ids == NULL && rc >= 0 &&
-	    (s->clean.next_unix_ms == 0 || after < s->clean.next_unix_ms))
-		s->clean.next_unix_ms = after;
 	return rc;
 }
 
@@ -53,12 +48,6 @@ store_pack_clean_stop(struct store *s)
 {
 	free(s->clean.ids);
 	memset(&s->clean, 0, sizeof(s->clean));
-}
-
-bool
-store_pack_cleaning(const struct store *s)
-{
-	return s->clean.ids != NULL || bl_unix_ms(s->clock) >= s->clean.next_unix_ms;
 }
 
 /* The ids of one row behind those that were read.  False: out of memory. */
@@ -87,14 +76,12 @@ load(struct store *s, struct bl_err *err)
 	struct pack_clean *c = &s->clean;
 	int rc;
 
-	c->next_unix_ms = s->now_unix_ms + LATER_MS;
 	for (;;) {
 		sqlite3_stmt *st = store_bind(s, SQL_CLEAN_GET, err, "i", c->upto);
 
 		if ((rc = store_step(s, st, err)) <= 0)
 			break;
 		if (sqlite3_column_int64(st, 1) > s->now_unix_ms) {
-			c->next_unix_ms = sqlite3_column_int64(st, 1);
 			(void)sqlite3_reset(st);
 			break;
 		}
@@ -152,7 +139,7 @@ store_pack_clean(struct store *s, unsigned rows, struct bl_err *err)
 	int64_t last = 0, kept = 0;
 	int rc = BL_OK, marks;
 
-	if (c->ids == NULL && (s->now_unix_ms < c->next_unix_ms || (rc = load(s, err)) < 0))
+	if (c->ids == NULL && (rc = load(s, err)) < 0)
 		return rc;
 	if (c->upto == 0)
 		return BL_OK; /* nothing is there yet */
@@ -170,7 +157,7 @@ store_pack_clean(struct store *s, unsigned rows, struct bl_err *err)
 	if ((rc = store_run(s, SQL_CLEAN_DONE, err, "i", c->upto)) < 0)
 		return rc;
 	free(c->ids);
-	*c = (struct pack_clean){ .next_unix_ms = c->next_unix_ms };
+	memset(c, 0, sizeof(*c));
 	return kept == 0 ? 0 : store_pack_clean_later(s, &kept, 1, err);
 }
 
@@ -270,7 +257,8 @@ store_pack_forget_batches(
 		arrived = sqlite3_column_int64(st, 1);
 		(void)sqlite3_reset(st);
 		if (id >= last || arrived >= before_unix_ms)
-			return 0;
+			return store_run(
+			    s, SQL_DUE_FORGET, err, "ii", STORE_DUE_NEVER, before_unix_ms);
 		if ((rc = remove_one(s, id, true, err)) < 0)
 			return rc;
 	}

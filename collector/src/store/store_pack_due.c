@@ -41,7 +41,7 @@ int
 store_read_due_sum(
     struct store_read *r, uint64_t *rows, int64_t *oldest_unix_ms, struct bl_err *err)
 {
-	sqlite3_stmt *st = read_bind(r, READ_DUE_SUM, err, "");
+	sqlite3_stmt *st = read_bind(r, READ_DUE_SUM, err, "i", STORE_DUE_NEVER);
 	int rc = read_step(r, st, err);
 
 	if (rc <= 0)

@@ -366,7 +366,7 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND d.hour_unix_ms <= ? AND (SELECT min(x.since_unix_ms) FROM pack_due x"
 	    " WHERE x.hour_unix_ms = d.hour_unix_ms AND x.device_id = d.device_id) < ?"
 	    " ORDER BY d.hour_unix_ms, d.device_id, d.spool_id, d.stream LIMIT ?",
-	[READ_DUE_SUM] = "SELECT count(*), min(hour_unix_ms) FROM pack_due",
+	[READ_DUE_SUM] = "SELECT count(*), min(hour_unix_ms) FROM pack_due WHERE since_unix_ms < ?",
 	[READ_DUE_BATCHES] = "SELECT " BATCH_COLUMNS ", boot_id, (SELECT until_unix_ms"
 			     " FROM pack_mark WHERE batch_id = batch.id)"
 			     " FROM batch WHERE spool_id = ? AND stream = ? AND seq BETWEEN ? AND ?"

@@ -297,6 +297,10 @@ const char *const store_sql_text[SQL_COUNT] = {
 			  " AND spool_id=? AND stream=?",
 	[SQL_DUE_DONE] = "DELETE FROM pack_due WHERE hour_unix_ms=? AND device_id=? AND spool_id=?"
 			 " AND stream=? AND seq_first>=? AND seq_last<=?",
+	[SQL_DUE_FORGET] = "DELETE FROM pack_due WHERE since_unix_ms >= ? AND hour_unix_ms < ?"
+			   " AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.spool_id ="
+			   " pack_due.spool_id AND b.stream = pack_due.stream"
+			   " AND b.seq BETWEEN pack_due.seq_first AND pack_due.seq_last)",
 	[SQL_DUE_NEWER] = "SELECT 1 FROM batch INDEXED BY batch_seq WHERE spool_id=? AND stream=?"
 			  " AND seq BETWEEN ? AND ? AND id > ? LIMIT 1",
 	[SQL_MARK_ADD] = "INSERT OR REPLACE INTO pack_mark (batch_id, until_unix_ms) VALUES (?,?)",

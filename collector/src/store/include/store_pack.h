@@ -34,6 +34,8 @@
 #define STORE_MARK_NOTHING (INT64_MIN + 1)
 /* A batch that spans more hours stays a batch. */
 #define STORE_PACK_HOURS_MAX 1000
+/* since_unix_ms of what is due and never packed. */
+#define STORE_DUE_NEVER (INT64_MAX / 2)
 
 static inline int64_t
 store_hour(int64_t unix_ms)
@@ -218,6 +220,9 @@ struct store_pack_device {
 	/* In the place of the pack's, when it is not 0: what was written anew is no newer for that. */
 	int64_t batch_upto;
 	bool in_part; /* has columns in it */
+	/* Its due rows are never looked at again: the samples of the hour are past their retention,
+	 * and what came after that stays as it came. */
+	bool given_up;
 	bool vacated; /* not in_part: nothing is left of its hour, it is in no part any more */
 	const struct store_due *due; /* settled by this, unless something newer came */
 	size_t n_due;
@@ -258,8 +263,6 @@ int store_pack_install(
  * them at most), inside a transaction.  1: there may be more; 0: not now.
  */
 int store_pack_clean(struct store *s, unsigned rows, struct bl_err *err);
-/* There may be something for store_pack_clean now. */
-bool store_pack_cleaning(const struct store *s);
 
 /*
  * Retention, a slice of it inside a transaction: parts of hours before that lose that level,
