@@ -546,7 +546,7 @@ measure_export(struct bench *b)
 	while ((n = read(fd, piece, sizeof(piece))) > 0) {
 		bytes += (size_t)n;
 		for (ssize_t i = 0; i < n; i++)
-			rows += piece[i] == '\r';
+			rows += piece[i] == 'Z'; /* one a row: behind its time */
 	}
 	(void)close(fd);
 	(void)getrusage(RUSAGE_SELF, &after);

@@ -417,7 +417,7 @@ set_of(const struct world *w, const struct query_grid *g, enum query_by by)
 static struct query_result *
 run(struct world *w, const struct query_grid *g, enum query_by by)
 {
-	const struct query_source src = { w, kept_of, read_world };
+	const struct query_source src = { w, kept_of, NULL, read_world };
 	struct query_set *s = set_of(w, g, by);
 	struct bl_err err = { 0 };
 	struct query_result *res;
@@ -693,7 +693,7 @@ limits_hold(void **state)
 	const struct query_grid wide = { BASE, BASE + 5000 * 1000, 1000, QUERY_P95 };
 	const struct query_grid day = { BASE, END, QUERY_HOUR_MS, QUERY_AVG };
 	const struct query_limits late = { bl_clock_real(), 0 };
-	const struct query_source src = { w, kept_of, read_world };
+	const struct query_source src = { w, kept_of, NULL, read_world };
 	struct bl_err err = { 0 };
 	struct query_result *res = (void *)1;
 	struct query_set *s;
@@ -744,7 +744,7 @@ a_failing_source_is_passed_on(void **state)
 	s = set_of(w, &g, QUERY_BY_ALL);
 	for (unsigned n = 0; n < HOURS; n++) {
 		unsigned left = n;
-		const struct query_source src = { &left, kept_all, fail_to_read };
+		const struct query_source src = { &left, kept_all, NULL, fail_to_read };
 		struct bl_err err = { 0 };
 		struct query_result *res;
 
@@ -780,7 +780,7 @@ thinned_samples_weigh_what_they_stand_for(void **state)
 		double value;
 	} cases[] = { { QUERY_COUNT, 61 }, { QUERY_SUM, 10 * 30 + 20 + 130 * 30 }, { QUERY_MIN, 2 },
 		{ QUERY_MAX, 130 }, { QUERY_INCREASE, 30 } };
-	const struct query_source src = { &b, kept_all, give_block };
+	const struct query_source src = { &b, kept_all, NULL, give_block };
 	struct world *w = malloc(sizeof(*w));
 
 	(void)state;

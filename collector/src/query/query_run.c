@@ -171,14 +171,19 @@ read_all(struct run *y, struct bl_err *err)
 	    r->from_unix_ms > y->kept.begin_unix_ms ? r->from_unix_ms : y->kept.begin_unix_ms;
 	const int64_t end =
 	    r->to_unix_ms < y->kept.end_unix_ms ? r->to_unix_ms : y->kept.end_unix_ms;
-	int64_t hour = query_floor(begin, QUERY_HOUR_MS);
+	int64_t hour = query_floor(begin, QUERY_HOUR_MS), next = hour;
 	int rc;
 
 	if (begin >= end)
 		return BL_OK;
 	rc = read_lead(y, hour, err);
-	for (; rc == BL_OK && hour < end; hour += QUERY_HOUR_MS)
-		rc = read_hour(y, hour, err);
+	for (; rc == BL_OK && hour < end; hour += QUERY_HOUR_MS) {
+		if (hour >= next && y->src->next != NULL &&
+		    (rc = y->src->next(y->src->ctx, hour, &next, err)) < 0)
+			break;
+		rc = hour >= next ? read_hour(y, hour, err)
+				  : note_read(y, hour, query_level_of(r, &y->kept, hour), err);
+	}
 	return rc;
 }
 

@@ -135,6 +135,14 @@ read_hour(void *ctx, const struct query_want *w, const struct query_take *t, str
 }
 
 static int
+next_hour(void *ctx, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+{
+	const struct query_store *s = ctx;
+
+	return store_read_next_hour(s->r, hour_unix_ms, out, err);
+}
+
+static int
 kept(void *ctx, int64_t from_unix_ms, struct query_kept *out, struct bl_err *err)
 {
 	const struct query_store *s = ctx;
@@ -160,7 +168,7 @@ query_store_open(struct query_store **out, struct store_read *r, const struct bl
 
 	if ((*out = s) == NULL)
 		return bl_fail(err, BL_ENOMEM, "query: out of memory");
-	s->source = (struct query_source){ s, kept, read_hour };
+	s->source = (struct query_source){ s, kept, next_hour, read_hour };
 	s->r = r;
 	s->clock = clock;
 	return BL_OK;

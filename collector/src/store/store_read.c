@@ -146,6 +146,8 @@ static const char *const read_text[READ_COUNT] = {
 	    "SELECT (SELECT min(lo_unix_ms) FROM coverage WHERE device_id = ?1 AND stream = ?2),"
 	    " (SELECT max(t.until_unix_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ?1 AND t.stream = ?2)",
+	[READ_NEXT_HOUR] = "SELECT (SELECT min(hour_unix_ms) FROM part WHERE hour_unix_ms >= ?1),"
+			   " (SELECT min(hour_unix_ms) FROM pack_due WHERE hour_unix_ms >= ?1)",
 	[READ_LEVELS] = "SELECT max(CASE WHEN raw_bytes = 0 THEN hour_unix_ms END),"
 			" max(CASE WHEN m5_bytes = 0 THEN hour_unix_ms END),"
 			" max(CASE WHEN h1_bytes = 0 THEN hour_unix_ms END),"

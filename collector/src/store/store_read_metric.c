@@ -145,6 +145,22 @@ store_read_levels(struct store_read *r, int64_t since_unix_ms, int64_t from_unix
 }
 
 int
+store_read_next_hour(struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_NEXT_HOUR, err, "i", hour_unix_ms);
+	int rc = read_step(r, st, err);
+
+	*out = INT64_MAX;
+	if (rc <= 0)
+		return rc;
+	for (int i = 0; i < 2; i++)
+		if (sqlite3_column_type(st, i) != SQLITE_NULL && sqlite3_column_int64(st, i) < *out)
+			*out = sqlite3_column_int64(st, i);
+	(void)sqlite3_reset(st);
+	return BL_OK;
+}
+
+int
 store_read_parts_files(struct store_read *r, struct parts **out, struct bl_err *err)
 {
 	struct part_read *reads;

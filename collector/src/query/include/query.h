@@ -275,6 +275,11 @@ struct query_source {
 	/* For a range that begins then. */
 	int (*kept)(void *ctx, int64_t from_unix_ms, struct query_kept *out, struct bl_err *err);
 	/*
+	 * The first hour from that one on of which there may be anything; INT64_MAX: none.  NULL:
+	 * it cannot tell, and every hour is read.
+	 */
+	int (*next)(void *ctx, int64_t hour_unix_ms, int64_t *out, struct bl_err *err);
+	/*
 	 * Everything of the wanted series in that hour, at the level asked for; what is not
 	 * rolled up (yet) as samples.  Asked for samples where only roll-ups are kept, those.
 	 */
