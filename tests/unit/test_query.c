@@ -617,6 +617,42 @@ what_was_read_is_told_in_joined_spans(void **state)
 	free(w);
 }
 
+/* Nothing but the first and the last two hours. */
+static int
+next_of(void *ctx, int64_t hour, int64_t *out, struct bl_err *err)
+{
+	(void)ctx;
+	(void)err;
+	*out = hour == BASE                     ? BASE
+	       : hour < END - 2 * QUERY_HOUR_MS ? END - 2 * QUERY_HOUR_MS
+						: hour;
+	return BL_OK;
+}
+
+static void
+hours_without_anything_are_passed_over(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	const struct query_source src = { w, kept_of, next_of, read_world };
+	const struct query_grid g = { BASE, END, QUERY_HOUR_MS, QUERY_P50 };
+	struct bl_err err = { 0 };
+	struct query_result *res;
+	struct query_set *s;
+
+	(void)state;
+	make_world(w, BL_GAUGE, 1);
+	s = set_of(w, &g, QUERY_BY_ALL);
+	assert_int_equal(query_run(&res, &g, s, &src, NULL, &err), BL_OK);
+	assert_int_equal(w->reads[QUERY_H1], 3);
+	assert_int_equal(res->n_reads, 1);
+	assert_true(res->read[0].from_unix_ms == BASE && res->read[0].to_unix_ms == END);
+	for (size_t i = 0; i < HOURS; i++)
+		assert_int_equal(res->cell[i].n > 0, i == 0 || i >= HOURS - 2);
+	query_result_free(res);
+	query_set_free(s);
+	free(w);
+}
+
 static void
 a_step_is_never_finer_than_what_is_kept(void **state)
 {
@@ -810,6 +846,7 @@ main(void)
 		cmocka_unit_test(the_pair_into_the_range_is_counted),
 		cmocka_unit_test(levels_are_as_coarse_as_the_steps_let_them),
 		cmocka_unit_test(what_was_read_is_told_in_joined_spans),
+		cmocka_unit_test(hours_without_anything_are_passed_over),
 		cmocka_unit_test(a_step_is_never_finer_than_what_is_kept),
 		cmocka_unit_test(impossible_grids_are_refused_in_words),
 		cmocka_unit_test(limits_hold),
