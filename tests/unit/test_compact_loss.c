@@ -1,6 +1,6 @@
 /*
  * What a store of parts must not lose or do for ever: times that move through several hours in a
- * row, a folder that is older than its database, small parts.
+ * row, a folder that is older than its database, a damaged store, small parts.
  */
 #include <unistd.h>
 
@@ -104,6 +104,49 @@ what_rows_name_behind_the_end_of_a_file_is_not_written_over(void **state)
 	assert_true(count(k, "SELECT raw_offset FROM part ORDER BY id DESC LIMIT 1") >= end);
 }
 
+/* ---- a damaged store ---- */
+
+static void
+hours_of_a_damaged_store_are_awaited_before_they_are_packed_again(void **state)
+{
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	FILE *f;
+	int rc;
+
+	know(k, 0xa, devices[0]);
+	put_minutes(k, devices[0], 0xa, 1, 50);
+	pass(k, 2 * HOUR);
+	settle(k);
+	pass_round(k);
+	settle(k);
+	begin(k);
+	commit(k);
+	kit_stop(k);
+	assert_non_null(f = fopen(k->path, "r+b"));
+	assert_int_equal(fwrite("not a database at all", 1, 21, f), 21);
+	assert_int_equal(fclose(f), 0);
+	kit_start(k);
+	assert_int_equal(k->opened, STORE_REPLACED);
+	/* The rest of the hour comes to the new one, which has time to pack it. */
+	know(k, 0xa, devices[0]);
+	put_minutes(k, devices[0], 0xa, 51, 60);
+	pass(k, 2 * HOUR);
+	settle(k);
+	do {
+		begin(k);
+		rc = store_salvage(k->s, 16, &err);
+		must(rc, &err);
+		commit(k);
+	} while (rc == 1);
+	pass(k, 2 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 0);
+	/* All of its hour is in the part that readers are led to. */
+	assert_int_equal(
+	    count(k, "SELECT sum(samples) FROM part JOIN part_device ON part_id = id"), 720);
+}
+
 /* ---- small parts ---- */
 
 static void
@@ -131,6 +174,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_that_move_through_hours_in_a_row_take_every_sample_along),
+		cmocka_unit_test_setup_teardown(
+		    hours_of_a_damaged_store_are_awaited_before_they_are_packed_again, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    parts_that_are_full_by_their_devices_are_not_written_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(

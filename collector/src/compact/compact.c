@@ -219,10 +219,14 @@ end_round(struct compact *c)
 static int
 pack_round(struct compact *c, struct bl_err *err)
 {
+	bool come;
 	int rc;
 
 	if (c->opts.keep_unpacked || mono(c) < c->round_mono_ms)
 		return 0;
+	/* A device's hour lies in one part: not before it is known in which it lies. */
+	if ((rc = store_read_parts_come(c->r, &come, err)) < 0 || come)
+		return rc;
 	if (c->untidy && (rc = compact_tidy(c, err)) < 0)
 		return rc;
 	if ((rc = compact_follow_moved(c, err)) != 0 || (rc = compact_pack_next(c, err)) != 0)

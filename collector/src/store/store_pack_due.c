@@ -211,6 +211,18 @@ store_read_placing(struct store_read *r, int64_t spool_id, bool *out, struct bl_
 }
 
 int
+store_read_parts_come(struct store_read *r, bool *out, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_PARTS_COME, err, "");
+	int rc = read_step(r, st, err);
+
+	*out = rc == 1;
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
 store_read_pack_series(
     struct store_read *r, int64_t spool_id, store_pack_series_cb cb, void *ctx, struct bl_err *err)
 {

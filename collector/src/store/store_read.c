@@ -373,6 +373,8 @@ static const char *const read_text[READ_COUNT] = {
 			     " FROM pack_mark WHERE batch_id = batch.id)"
 			     " FROM batch WHERE spool_id = ? AND stream = ? AND seq BETWEEN ? AND ?"
 			     " AND id <= ? ORDER BY seq LIMIT ?",
+	/* Phases names, maps and parts of store_salvage.c. */
+	[READ_PARTS_COME] = "SELECT 1 FROM meta WHERE key = 'salvage_phase' AND value IN (0, 1, 5)",
 	[READ_DUE_PLACING] = "SELECT 1 FROM placing WHERE spool_id = ? LIMIT 1",
 	[READ_DUE_SERIES] =
 	    "SELECT d.entry, s.id, s.name, s.kind, s.stream, s.interval_ms FROM dict d"

@@ -23,7 +23,7 @@
 
 #include "branchline/log.h"
 
-/* Numbers stand in table meta; they go MAPS, PARTS, BATCHES, COVER, REST. */
+/* Numbers stand in table meta (READ_PARTS_COME knows those before BATCHES); they go MAPS, PARTS, BATCHES, COVER, REST. */
 enum phase {
 	PHASE_NAMES = 0,
 	PHASE_MAPS = 1,

@@ -173,6 +173,10 @@ int store_read_part_end(struct store_read *r, enum parts_level level, int64_t fr
 /* A clock map of the device's spools waits to be applied: its times are not settled. */
 int store_read_placing(struct store_read *r, int64_t spool_id, bool *out, struct bl_err *err);
 
+/* Parts of a damaged store are still to be taken over: which of its devices' hours are in parts is
+ * not known yet. */
+int store_read_parts_come(struct store_read *r, bool *out, struct bl_err *err);
+
 /* A row of table moved: from_ms on of a boot lies elsewhere; before and after, joined. */
 struct store_moved_row {
 	int64_t id, spool_id, device_id, boot_id;
