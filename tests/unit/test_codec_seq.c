@@ -137,6 +137,68 @@ joined_runs_keep_their_numbers(void **state)
 }
 
 static void
+joined_runs_stay_integers_at_the_coarsest_scale_of_both(void **state)
+{
+	static const struct {
+		uint8_t scale[2], shift[2], want, want_shift;
+	} cases[] = {
+		{ { 0, 2 }, { 0, 0 }, 2, 0 },
+		{ { 3, 1 }, { 0, 0 }, 3, 0 },
+		{ { 7, 7 }, { 12, 9 }, 7, 9 },
+		{ { 7, 0 }, { 4, 0 }, 0, 0 },
+		{ { 7, 2 }, { 4, 0 }, 2, 0 },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		static struct room room;
+		int64_t i[2][2] = { { 125, 7 }, { -3, 50 } };
+		struct bl_seq all = seq_of(&room);
+
+		for (int half = 0; half < 2; half++) {
+			const struct bl_seq s = { .i = i[half],
+				.n = 2,
+				.scale = cases[k].scale[half],
+				.shift = cases[k].shift[half],
+				.integers = true };
+
+			bl_seq_join(&all, &s);
+		}
+		assert_true(all.integers);
+		assert_int_equal(all.scale, cases[k].want);
+		assert_int_equal(all.shift, cases[k].want_shift);
+	}
+}
+
+/* Levels, counters and levels that drift: each has a predictor of its own. */
+static void
+quick_is_a_little_larger_than_full(void **state)
+{
+	static struct room room;
+	struct bl_seq s = seq_of(&room);
+	size_t len[2] = { 0, 0 };
+	struct bl_buf out;
+
+	(void)state;
+	bl_buf_init(&out, 1u << 20);
+	s.integers = true;
+	s.n = 360;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		rng_state = kind + 1;
+		for (uint32_t k = 0; k < s.n; k++)
+			s.i[k] = (kind == 1 ? 5000 * (int64_t)k : 0) + (int64_t)below(200) +
+				 (kind == 2 && k > 0 ? s.i[k - 1] - 100 : 1000);
+		for (enum bl_effort effort = BL_EFFORT_FULL; effort <= BL_EFFORT_QUICK; effort++) {
+			bl_buf_reset(&out);
+			assert_int_equal(bl_seq_put(&out, &s, effort, NULL), BL_OK);
+			len[effort] += out.len;
+		}
+	}
+	assert_in_range(len[BL_EFFORT_QUICK], len[BL_EFFORT_FULL], len[BL_EFFORT_FULL] * 103 / 100);
+	bl_buf_free(&out);
+}
+
+static void
 scales_change_only_where_every_number_is_exact(void **state)
 {
 	static const struct {
@@ -244,6 +306,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_come_back),
 		cmocka_unit_test(joined_runs_keep_their_numbers),
+		cmocka_unit_test(joined_runs_stay_integers_at_the_coarsest_scale_of_both),
+		cmocka_unit_test(quick_is_a_little_larger_than_full),
 		cmocka_unit_test(scales_change_only_where_every_number_is_exact),
 		cmocka_unit_test(times_come_back),
 		cmocka_unit_test(what_is_no_sequence_is_refused),
