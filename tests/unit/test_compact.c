@@ -329,6 +329,39 @@ two_spools_of_one_boot_are_one(void **state)
 	free(before);
 }
 
+static void
+all_that_is_due_of_a_devices_hour_goes_together(void **state)
+{
+	const struct put other = { .device = devices[0],
+		.spool = 0xb,
+		.boot = 2,
+		.seq = 1,
+		.from_ms = 0,
+		.to_ms = 10 * MINUTE };
+	struct kit *k = *state;
+	char *before, *after;
+
+	know(k, 0xa, devices[0]);
+	know(k, 0xb, devices[0]);
+	begin(k);
+	put_clock(k, 0xb, devices[0], 2, 2, 0, OFFSET + 30 * MINUTE);
+	commit(k);
+	pass(k, 3 * HOUR);
+	put_minutes(k, devices[0], 0xa, 1, 20);
+	pass(k, 20 * MINUTE);
+	assert_int_equal(put(k, &other), STORE_NEW);
+	before = everything(k, devices, 1);
+	/* What came first has waited for long enough, what came then has not. */
+	pass(k, 11 * MINUTE);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 1);
+	after = everything(k, devices, 1);
+	assert_string_equal(after, before);
+	free(after);
+	pack_all(k, devices, 1, before);
+	free(before);
+}
+
 /* ---- clocks ---- */
 
 static const struct {
@@ -613,6 +646,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    thinned_samples_keep_what_they_stand_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_spools_of_one_boot_are_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    all_that_is_due_of_a_devices_hour_goes_together, setup, teardown),
 		cmocka_unit_test(a_step_of_the_clock_that_is_told_late_moves_what_is_packed),
 		cmocka_unit_test_setup_teardown(
 		    parts_end_at_their_size_and_go_on_with_the_next_device, setup, teardown),
