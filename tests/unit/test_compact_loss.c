@@ -2,6 +2,7 @@
  * What a store of parts must not lose or do for ever: times that move through several hours in a
  * row, a folder that is older than its database, a damaged store, small parts.
  */
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "compact_kit.h"
@@ -169,6 +170,82 @@ parts_that_are_full_by_their_devices_are_not_written_again(void **state)
 	assert_int_equal(count(k, "SELECT max(id) FROM part"), 5);
 }
 
+/* Five devices, each in a part of its own, of two hours; five of an hour are worth joining. */
+static void
+two_worn_hours(struct kit *k)
+{
+	static const char *const all[] = { "kiosk-1", "kiosk-2", "till-3", "till-4", "till-5" };
+
+	kit_stop(k);
+	k->opts.part_devices = 1;
+	kit_start(k);
+	for (uint8_t i = 0; i < 5; i++) {
+		know(k, (uint8_t)(0xa + i), all[i]);
+		put_minutes(k, all[i], (uint8_t)(0xa + i), 1, 120);
+	}
+	pass(k, 3 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 10);
+	kit_stop(k);
+	k->opts.part_devices = 0;
+}
+
+/* Rounds until the newer hour is one part; how many of the older there are. */
+static int64_t
+parts_of_the_older(struct kit *k)
+{
+	for (int i = 0; i < 4; i++) {
+		pass(k, HOUR);
+		settle(k);
+	}
+	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE hour_unix_ms ="
+				  " (SELECT max(hour_unix_ms) FROM part)"),
+	    1);
+	return count(k, "SELECT count(*) FROM part WHERE hour_unix_ms ="
+			" (SELECT min(hour_unix_ms) FROM part)");
+}
+
+static void
+an_hour_that_cannot_be_written_anew_keeps_no_other_waiting(void **state)
+{
+	struct kit *k = *state;
+	char path[700], name[PARTS_NAME_SIZE];
+	FILE *f;
+
+	two_worn_hours(k);
+	parts_name(PARTS_RAW, OFFSET, name);
+	(void)snprintf(path, sizeof(path), "%s/%s", k->parts_path, name);
+	assert_non_null(f = fopen(path, "r+b"));
+	assert_int_equal(fseek(f,
+			     (long)count(k, "SELECT raw_offset FROM part ORDER BY hour_unix_ms, id"
+					    " LIMIT 1"),
+			     SEEK_SET),
+	    0);
+	assert_int_equal(fwrite("not a part at all", 1, 17, f), 17);
+	assert_int_equal(fclose(f), 0);
+	kit_start(k);
+	assert_int_equal(parts_of_the_older(k), 5);
+}
+
+static void
+an_hour_of_devices_that_nobody_knows_keeps_no_other_waiting(void **state)
+{
+	struct kit *k = *state;
+	sqlite3 *db;
+
+	two_worn_hours(k);
+	/* Numbers of another store, without a word on what they are called here. */
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "UPDATE part SET space = 7 WHERE hour_unix_ms ="
+			     " (SELECT min(hour_unix_ms) FROM part)",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	kit_start(k);
+	assert_int_equal(parts_of_the_older(k), 5);
+}
+
 int
 main(void)
 {
@@ -179,6 +256,10 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    parts_that_are_full_by_their_devices_are_not_written_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_hour_that_cannot_be_written_anew_keeps_no_other_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_hour_of_devices_that_nobody_knows_keeps_no_other_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_rows_name_behind_the_end_of_a_file_is_not_written_over, setup, teardown),
 	};

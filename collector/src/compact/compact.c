@@ -310,7 +310,7 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 		c->opts.unused_ms = UNUSED_MS;
 	c->clean_rows = 1000;
 	c->free_since_mono_ms = INT64_MIN;
-	c->worn_in_vain = STORE_TIME_NONE;
+	c->worn_after = STORE_TIME_NONE;
 	c->status.ok = true;
 	c->hid_some = true;
 	(void)pthread_mutex_init(&c->lock, NULL); /* neither can fail with these arguments */

@@ -251,11 +251,12 @@ struct compact {
 	int64_t look_mono_ms; /* when the figures are taken next */
 	/* Pages of the database: the fewest that were unused since then. */
 	int64_t free_least, free_since_mono_ms;
-	int64_t worn_in_vain;   /* an hour whose parts could not be written anew */
-	int64_t retain_mono_ms; /* when retention is looked at next */
-	unsigned clean_rows;    /* of one slice: learns */
-	int64_t last_write_ms;  /* that the writer was kept */
-	bool hid_some;          /* parts may have nothing left that is read */
+	int64_t worn_after;         /* worn hours up to this have had their turn; NONE: none has */
+	int64_t worn_again_mono_ms; /* not from the first again before */
+	int64_t retain_mono_ms;     /* when retention is looked at next */
+	unsigned clean_rows;        /* of one slice: learns */
+	int64_t last_write_ms;      /* that the writer was kept */
+	bool hid_some;              /* parts may have nothing left that is read */
 	/* devices' hours that could not be packed, not to be tried again before */
 	struct bad {
 		int64_t device_id, hour_unix_ms, until_mono_ms;

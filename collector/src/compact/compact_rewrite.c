@@ -15,6 +15,7 @@
 
 #define SMALL_PARTS 4u  /* of an hour */
 #define WORN_MAX    64u /* parts of one hour that are written anew at once */
+#define AGAIN_MS    3600000
 
 struct worn {
 	struct store_part part;
@@ -172,6 +173,34 @@ gather_hour(struct hour *h, int64_t hour, struct bl_err *err)
 	return rewrite_hour(h, head.moved_id, err);
 }
 
+/* The next one; of those that could not be helped each waits until all have had their turn. */
+static int
+next_worn(struct compact *c, int64_t *hour, struct bl_err *err)
+{
+	const int64_t now = bl_mono_ms(c->opts.clock);
+	int rc = store_read_worn_hour(c->r, c->worn_after, (int64_t)c->opts.part_bytes / 4,
+	    c->opts.part_devices, SMALL_PARTS, bl_unix_ms(c->opts.clock) - c->opts.after_ms, hour,
+	    err);
+
+	if (rc < 0)
+		return rc;
+	if (*hour == STORE_TIME_NONE) {
+		if (now >= c->worn_again_mono_ms)
+			c->worn_after = STORE_TIME_NONE;
+		return 0;
+	}
+	if (c->worn_after == STORE_TIME_NONE)
+		c->worn_again_mono_ms = now + AGAIN_MS;
+	return 1;
+}
+
+/* What lies in that hour alone; the rest of the store can go on. */
+static bool
+is_own_fault(int rc)
+{
+	return rc == BL_ECORRUPT || rc == BL_ENOTFOUND || rc == BL_EINVAL || rc == BL_ENEWER;
+}
+
 int
 compact_rewrite(struct compact *c, struct bl_err *err)
 {
@@ -179,30 +208,29 @@ compact_rewrite(struct compact *c, struct bl_err *err)
 	int64_t hour;
 	int rc;
 
-	if ((rc = store_read_worn_hour(c->r, (int64_t)c->opts.part_bytes / 4, c->opts.part_devices,
-		 SMALL_PARTS, bl_unix_ms(c->opts.clock) - c->opts.after_ms, &hour, err)) < 0 ||
-	    hour == STORE_TIME_NONE || hour == c->worn_in_vain)
+	if ((rc = next_worn(c, &hour, err)) <= 0)
 		return rc;
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "compact: out of memory");
 	h->c = c;
 	rc = gather_hour(h, hour, err);
-	if (rc >= 0) {
+	if (rc > 0) {
 		(void)pthread_mutex_lock(&c->lock);
 		c->status.rewritten += h->n;
 		(void)pthread_mutex_unlock(&c->lock);
 		c->hid_some = true;
 	}
 	/* One that does not hold stays as it is; readers say what is wrong with it. */
-	if (rc == BL_ECORRUPT || rc == BL_ENOTFOUND) {
+	if (is_own_fault(rc)) {
 		bl_warn("compact", "parts of hour %lld stay as they are: %s", (long long)hour,
 		    err->msg);
-		c->worn_in_vain = hour;
 		rc = 0;
 	}
+	if (rc >= 0)
+		c->worn_after = hour;
 	for (unsigned i = 0; i < h->n; i++)
 		free(h->part[i].hidden);
 	free(h->at);
 	free(h);
-	return rc < 0 ? rc : rc > 0 ? 1 : 0;
+	return rc;
 }

@@ -109,11 +109,12 @@ store_read_retained(struct store_read *r, enum parts_level level, int64_t before
 }
 
 int
-store_read_worn_hour(struct store_read *r, int64_t small_bytes, unsigned small_devices,
-    unsigned n_small, int64_t made_before_unix_ms, int64_t *hour_unix_ms, struct bl_err *err)
+store_read_worn_hour(struct store_read *r, int64_t after_hour_unix_ms, int64_t small_bytes,
+    unsigned small_devices, unsigned n_small, int64_t made_before_unix_ms, int64_t *hour_unix_ms,
+    struct bl_err *err)
 {
-	sqlite3_stmt *st = read_bind(r, READ_WORN_HOUR, err, "iiii", small_bytes,
-	    (int64_t)n_small, made_before_unix_ms, (int64_t)small_devices);
+	sqlite3_stmt *st = read_bind(r, READ_WORN_HOUR, err, "iiiii", small_bytes,
+	    (int64_t)n_small, made_before_unix_ms, (int64_t)small_devices, after_hour_unix_ms);
 	int rc = read_step(r, st, err);
 
 	*hour_unix_ms = STORE_TIME_NONE;

@@ -399,7 +399,7 @@ static const char *const read_text[READ_COUNT] = {
 	    " + p.h1_bytes < ?1 AND p.devices < ?4) AS small, max(ifnull(h.n, 0) * 2 > p.devices) AS half,"
 	    " max(p.made_unix_ms) AS made FROM part p LEFT JOIN (SELECT part_id, count(*) AS n"
 	    " FROM part_hidden GROUP BY part_id) h ON h.part_id = p.id WHERE p.raw_bytes > 0"
-	    " GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
+	    " AND p.hour_unix_ms > ?5 GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
 	    " (SELECT 1 FROM pack_due d WHERE d.hour_unix_ms = hour) ORDER BY hour LIMIT 1",
 	[READ_FREE_PAGES] = "PRAGMA freelist_count",
 	[READ_MOVED_NEXT] =

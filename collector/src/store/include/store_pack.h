@@ -287,12 +287,14 @@ int store_read_retained(struct store_read *r, enum parts_level level, int64_t be
 int store_read_oldest_batch(struct store_read *r, int64_t *arrived_unix_ms, struct bl_err *err);
 
 /*
- * The oldest hour worth writing anew: one with a part of which more than half lies elsewhere by
- * now, or at least n_small parts below small_bytes and small_devices; nothing of it is due, and
- * its parts are older than made_before.  NONE: there is none.
+ * The oldest hour behind after_hour (NONE: of all) worth writing anew: one with a part of which
+ * more than half lies elsewhere by now, or at least n_small parts below small_bytes and
+ * small_devices; nothing of it is due, and its parts are older than made_before.  NONE: there is
+ * none.
  */
-int store_read_worn_hour(struct store_read *r, int64_t small_bytes, unsigned small_devices,
-    unsigned n_small, int64_t made_before_unix_ms, int64_t *hour_unix_ms, struct bl_err *err);
+int store_read_worn_hour(struct store_read *r, int64_t after_hour_unix_ms, int64_t small_bytes,
+    unsigned small_devices, unsigned n_small, int64_t made_before_unix_ms, int64_t *hour_unix_ms,
+    struct bl_err *err);
 
 /* Gives up to so many unused pages of the database back to the disk, inside a transaction; a store
  * that was made before version 9 keeps them. */
