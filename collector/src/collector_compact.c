@@ -20,17 +20,12 @@ write_store(void *ctx, compact_write_fn fn, void *arg, struct bl_err *err)
 	return ingest_write(c->ingest, fn, arg, err);
 }
 
-/* As it is committed; what cannot be told now has not been passed. */
 static int64_t
-passed(void *ctx)
+passed(void *ctx, const struct bl_id *epoch)
 {
 	const struct collector *c = ctx;
-	struct bl_err err = { 0 };
-	int64_t id = 0;
 
-	if (control_sql_int(c->compact_control, &err, 0, &id, "SELECT batch_id FROM eval", "") < 0)
-		return 0;
-	return id;
+	return eval_passed(c->compact_control, epoch);
 }
 
 static bool

@@ -34,9 +34,12 @@ write_store(void *ctx, compact_write_fn fn, void *arg, struct bl_err *err)
 }
 
 static int64_t
-passed(void *ctx)
+passed(void *ctx, const struct bl_id *epoch)
 {
-	return ((struct kit *)ctx)->passed;
+	const struct kit *k = ctx;
+
+	assert_memory_equal(epoch->b, store_epoch(k->s)->b, sizeof(epoch->b));
+	return k->passed;
 }
 
 static bool

@@ -363,6 +363,31 @@ a_restore_is_quiet_until_all_is_taken_in(void **state)
 	close_centre(&c);
 }
 
+/* Ids of a store that was set back begin low again: what was reached in the one before says nothing
+ * of them. */
+static void
+what_was_passed_is_of_one_epoch(void **state)
+{
+	struct centre c;
+	struct bl_id old;
+	struct bl_err err = { 0 };
+
+	(void)state;
+	open_centre(&c);
+	for (int64_t i = 0; i < 4; i++)
+		put_events(&c, i, "", NULL);
+	assert_int_equal(eval_passed(c.db, store_epoch(c.store)), 0);
+	evaluate(&c);
+	assert_int_equal(eval_passed(c.db, store_epoch(c.store)), 4);
+	old = *store_epoch(c.store);
+	must(store_new_epoch(c.store, &err), &err);
+	assert_int_equal(eval_passed(c.db, store_epoch(c.store)), 0);
+	evaluate(&c);
+	assert_int_equal(eval_passed(c.db, store_epoch(c.store)), 4);
+	assert_int_equal(eval_passed(c.db, &old), 0);
+	close_centre(&c);
+}
+
 /*
  * The store knows that the case has ended and that its deadline is covered, but the log is longer
  * than one step takes in: coverage must not be believed before the events are among the cases.
@@ -753,6 +778,7 @@ main(void)
 		cmocka_unit_test(cases_move_whole),
 		cmocka_unit_test(another_zone_moves_no_case),
 		cmocka_unit_test(a_restore_is_quiet_until_all_is_taken_in),
+		cmocka_unit_test(what_was_passed_is_of_one_epoch),
 		cmocka_unit_test(coverage_is_not_ahead_of_cases),
 		cmocka_unit_test(a_damaged_batch_stops_nothing),
 		cmocka_unit_test(what_fails_keeps_nothing_else_from_going_on),

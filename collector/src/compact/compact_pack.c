@@ -256,7 +256,7 @@ compact_pack_next(struct compact *c, struct bl_err *err)
 	}
 	hour = c->after_hour;
 	device = c->after_device;
-	passed = c->opts.passed != NULL ? c->opts.passed(c->opts.ctx) : INT64_MAX;
+	passed = c->opts.passed != NULL ? c->opts.passed(c->opts.ctx, &head.epoch) : INT64_MAX;
 	compact_begin_pack(
 	    c, l.d[0].hour_unix_ms, head.batch_id < passed ? head.batch_id : passed, head.moved_id);
 	if ((rc = pack_hour(c, &l, &anew, err)) < 0) {

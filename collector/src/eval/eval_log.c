@@ -414,3 +414,15 @@ eval_check_epoch(struct eval *e, struct bl_err *err)
 	e->retained_mono_ms = 0;
 	return !same;
 }
+
+int64_t
+eval_passed(struct sqlite3 *control, const struct bl_id *epoch)
+{
+	struct bl_err err = { 0 };
+	int64_t id = 0;
+
+	if (control_sql_int(control, &err, 0, &id, "SELECT batch_id FROM eval WHERE epoch = ?", "b",
+		epoch->b, (size_t)BL_ID_BYTES) < 0)
+		return 0;
+	return id;
+}

@@ -45,8 +45,9 @@ struct compact_opts {
 	 * BL_EBUSY: not now (stopping).
 	 */
 	int (*write)(void *ctx, compact_write_fn fn, void *arg, struct bl_err *err);
-	/* Batches with ids up to this have been taken in by all who follow the log; NULL: all. */
-	int64_t (*passed)(void *ctx);
+	/* Batches of the store of that epoch with ids up to this have been taken in by all who
+	 * follow the log; NULL: all. */
+	int64_t (*passed)(void *ctx, const struct bl_id *epoch);
 	/* Somebody still waits for this one to be placed or named; NULL: nobody. */
 	bool (*awaited)(void *ctx, int64_t batch_id);
 	/* Room on the disk for so many bytes more, or BL_EFULL; NULL: there is. */

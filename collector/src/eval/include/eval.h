@@ -20,6 +20,7 @@
 #include "store_read.h"
 
 struct eval;
+struct sqlite3;
 
 struct eval_opts {
 	struct control *control;      /* keeps */
@@ -53,6 +54,13 @@ void eval_wake(struct eval *e);
 void eval_log_grew(struct eval *e);
 /* Sites or devices changed: what depends on who was in service is worked out again. Any thread. */
 void eval_fleet_changed(struct eval *e);
+
+/*
+ * Batches of the telemetry store of that epoch with ids up to this have been taken in, as it is
+ * committed.  0: none; it is another store that the results speak of; it cannot be told now.
+ * control: a reader of the control database, the caller's.
+ */
+int64_t eval_passed(struct sqlite3 *control, const struct bl_id *epoch);
 
 struct eval_status {
 	bool ok;
