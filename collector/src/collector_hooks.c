@@ -192,6 +192,8 @@ metrics(void *ctx, struct api_metrics *m)
 	GAUGE("broker_live_up", "1: the connection for live data is up.", s.live_up);
 	GAUGE("broker_past_up", "1: the connection for backlog is up.", s.past_up);
 	GAUGE("store_ok", "1: the last commit went well.", s.store_ok);
+	COUNT("commits_total", "Transactions of the telemetry store since the start.",
+	    s.store.commits);
 	COUNT(
 	    "commit_failures_total", "Groups that did not get into the store.", s.commit_failures);
 	COUNT("store_reopened_total", "How often the store was opened again after a failure.",

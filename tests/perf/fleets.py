@@ -5,9 +5,13 @@ memory and the bytes on the link; a thousand that come back with a day each. Aft
 was sent, totals of all and every value of some; a difference gives no figure.
 """
 
+import http.client
 import os
+import re
+import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from lanes import cpu_s, rss_mib, say
@@ -57,21 +61,54 @@ def resident_mib(pid):
     raise AssertionError("no VmRSS")
 
 
-def session(agents, limit_s, *options):
-    """(figures, looks, largest resident size ever in MiB), or None when what was sent is not there."""
+class Pours(Looks):
+    """The same from before the first agent connects, with what the collector says that it took meanwhile."""
+
+    def __init__(self, org):
+        self.org, self.began = org, time.monotonic()
+        self.took = counters(org)
+        super().__init__(org)
+
+    def stop(self):
+        super().stop()
+        self.wall_s = time.monotonic() - self.began
+        self.took = {name: value - self.took[name] for name, value in counters(self.org).items()}
+        return self
+
+
+def counters(org):
+    """branchline_ingest_NAME_total of the collector's /metrics."""
+    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.sock.connect(str(org.folder / "collector" / "admin.sock"))
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return {name: float(value)
+            for name, value in re.findall(r"^branchline_ingest_(\w+)_total ([0-9.e+]+)$", text, re.M)}
+
+
+def session(agents, limit_s, *options, settings="", pours=False):
+    """(figures, looks, largest resident size ever in MiB), or None when what was sent is not there.
+
+    The looks span the window; with pours all from the first connection to the last receipt of the backlogs.
+    """
     with tempfile.TemporaryDirectory(prefix="bl-perf-") as folder:
         processes = Processes(Path(folder))
         try:
-            org = Organisation(Path(folder), processes).start()
+            org = Organisation(Path(folder), processes, settings=settings).start()
             say(f"registering {agents} devices")
             fleet = Fleet(org, agents, sites=max(1, agents // 50))
             # The figure is of a collector that serves agents, not of one that registered them.
             org.collector.stop()
             org.start_collector()
             say("starting them")
+            looks = Pours(org) if pours else None
             fleet.start("--limit", limit_s, *options)
             fleet.process.wait_log("phase measure", limit_s)
-            looks = Looks(org)
+            looks = looks or Looks(org)
             looks.start()
             fleet.process.wait_log("phase drain", limit_s)
             looks.stop()

@@ -17,6 +17,7 @@
 #include "fleet_heap.h"
 #include "fleet_identity.h"
 #include "fleet_mqtt.h"
+#include "fleet_opts.h"
 #include "fleet_spool.h"
 
 /* ---- MQTT ---- */
@@ -135,6 +136,37 @@ test_a_set_up_file_is_read(void **state)
 	free(id.certificate);
 	free(id.key);
 	assert_int_equal(fleet_identity_parse(bad, &id, &err), BL_EINVAL);
+}
+
+/* ---- the command line ---- */
+
+static int
+parsed(struct fleet_opts *o, const char *past_cut)
+{
+	char *argv[] = { "fleet", "run", "--devices", "d", "--backlog", "2", "--past-cut",
+		(char *)past_cut };
+
+	return fleet_opts_parse(o, past_cut != NULL ? 8 : 6, argv);
+}
+
+static void
+test_a_backlog_is_cut_as_asked(void **state)
+{
+	struct fleet_opts o;
+	struct fleet_shape s;
+
+	(void)state;
+	assert_int_equal(parsed(&o, NULL), 0);
+	s = fleet_shape_of(&o);
+	assert_int_equal(s.past_batches, 2);
+	assert_int_equal(s.past_cut_ms, 3600000);
+	assert_int_equal(parsed(&o, "60"), 0);
+	s = fleet_shape_of(&o);
+	assert_int_equal(s.past_batches, 120);
+	assert_int_equal(s.past_cut_ms, 60000);
+	/* Shorter than a tick; hours would end within a batch. */
+	assert_int_equal(parsed(&o, "5"), 2);
+	assert_int_equal(parsed(&o, "70"), 2);
 }
 
 /* ---- data and spool ---- */
@@ -352,6 +384,7 @@ main(void)
 		cmocka_unit_test(test_packets_in_are_read_whole_or_not_at_all),
 		cmocka_unit_test(test_what_is_no_packet_is_refused),
 		cmocka_unit_test(test_a_set_up_file_is_read),
+		cmocka_unit_test(test_a_backlog_is_cut_as_asked),
 		cmocka_unit_test(test_backlogs_are_the_agents_own_and_follow_from_the_seed),
 		cmocka_unit_test(test_a_spool_offers_until_the_receipt),
 		cmocka_unit_test(test_quantiles),

@@ -18,19 +18,6 @@ fleet_say(const char *fmt, ...)
 	(void)fputc('\n', stderr);
 }
 
-struct fleet_shape
-fleet_shape_of(const struct fleet_opts *o)
-{
-	return (struct fleet_shape){ .seed = o->seed,
-		.tick_ms = o->tick_ms,
-		.cut_ms = o->cut_ms,
-		.past_batches = o->past_hours,
-		.past_cut_ms = 3600 * 1000,
-		.variants = o->variants,
-		.split = o->split,
-		.quiet = !o->host_only };
-}
-
 int
 main(int argc, char **argv)
 {

@@ -36,6 +36,8 @@ static const struct option_row rows[] = {
 	{ "together", NUMBER, AT(together), 1, 20000, "N",
 	    "connections on their way up at a time; the others wait for their turn (100)" },
 	{ "backlog", NUMBER, AT(past_hours), 0, 168, "HOURS", "that each agent brings along (0)" },
+	{ "past-cut", SECONDS, AT(past_cut_ms), 0.1, 3600, "S",
+	    "between batches of the backlog (3600)" },
 	{ "variants", NUMBER, AT(variants), 1, 20000, "N",
 	    "different backlogs; agents share them by turns (as many as agents)" },
 	{ "sample", NUMBER, AT(sample), 1, 20000, "N",
@@ -142,9 +144,27 @@ check(struct fleet_opts *o)
 		(void)fprintf(stderr, "fleet: --cut: expected at least --tick\n");
 		return 2;
 	}
+	if (o->past_cut_ms < o->tick_ms || 3600000 % o->past_cut_ms != 0) {
+		(void)fprintf(stderr, "fleet: --past-cut: expected at least --tick, and an hour a "
+				      "multiple of it\n");
+		return 2;
+	}
 	if (o->variants == 0 || o->variants > o->agents)
 		o->variants = o->agents;
 	return 0;
+}
+
+struct fleet_shape
+fleet_shape_of(const struct fleet_opts *o)
+{
+	return (struct fleet_shape){ .seed = o->seed,
+		.tick_ms = o->tick_ms,
+		.cut_ms = o->cut_ms,
+		.past_batches = (unsigned)(o->past_hours * INT64_C(3600000) / o->past_cut_ms),
+		.past_cut_ms = o->past_cut_ms,
+		.variants = o->variants,
+		.split = o->split,
+		.quiet = !o->host_only };
 }
 
 int
@@ -158,6 +178,7 @@ fleet_opts_parse(struct fleet_opts *o, int argc, char **argv)
 		.seed = 1,
 		.tick_ms = 10000,
 		.cut_ms = 60000,
+		.past_cut_ms = 3600000,
 		.measure_ms = 120000,
 		.limit_ms = 600000,
 		.connects_per_s = 100,

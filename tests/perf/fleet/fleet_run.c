@@ -155,7 +155,7 @@ open_run(struct run *r, struct bl_err *err)
 	if ((rc = raise_files(r->o->agents, err)) < 0)
 		return rc;
 	if (shape.past_batches > 0)
-		fleet_say("making %u backlogs of %u h", shape.variants, shape.past_batches);
+		fleet_say("making %u backlogs of %u h", shape.variants, r->o->past_hours);
 	if ((rc = fleet_data_create(&r->fleet.data, &shape, err)) < 0 ||
 	    (rc = fleet_tls_open(&r->fleet.tls, r->ids[0].ca, err)) < 0 ||
 	    (rc = watch_signals(r, err)) < 0)

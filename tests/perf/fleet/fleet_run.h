@@ -5,8 +5,6 @@
 #include "fleet_data.h"
 #include "fleet_opts.h"
 
-struct fleet_shape fleet_shape_of(const struct fleet_opts *o);
-
 int fleet_run(const struct fleet_opts *o);
 int fleet_direct(const struct fleet_opts *o);
 int fleet_check(const struct fleet_opts *o);
