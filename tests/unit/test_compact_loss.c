@@ -246,6 +246,148 @@ an_hour_of_devices_that_nobody_knows_keeps_no_other_waiting(void **state)
 	assert_int_equal(parts_of_the_older(k), 5);
 }
 
+/* ---- damage ---- */
+
+/* A region of the older of two parts: its files are of that day (month). */
+static int64_t
+place(struct kit *k, enum parts_level level, const char *what)
+{
+	static const char *const name[] = { "raw", "m5", "h1" };
+	char sql[120];
+
+	(void)snprintf(
+	    sql, sizeof(sql), "SELECT %s_%s FROM part ORDER BY id LIMIT 1", name[level], what);
+	return count(k, sql);
+}
+
+static FILE *
+open_file_of(struct kit *k, enum parts_level level, char path[700])
+{
+	char name[PARTS_NAME_SIZE];
+	FILE *f;
+
+	parts_name(level, OFFSET, name);
+	(void)snprintf(path, 700, "%s/%s", k->parts_path, name);
+	assert_non_null(f = fopen(path, "r+b"));
+	return f;
+}
+
+/* One bit, or back again. */
+static void
+flip(struct kit *k, enum parts_level level, int64_t at)
+{
+	char path[700];
+	FILE *f = open_file_of(k, level, path);
+	int byte;
+
+	assert_int_equal(fseek(f, (long)at, SEEK_SET), 0);
+	assert_true((byte = fgetc(f)) != EOF);
+	assert_int_equal(fseek(f, (long)at, SEEK_SET), 0);
+	assert_true(fputc(byte ^ 4, f) != EOF);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The next day's round, to its end. */
+static struct compact_status
+next_round(struct kit *k)
+{
+	struct compact_status s;
+	const int64_t begun = k->clock.unix_ms += 25 * (int64_t)HOUR;
+
+	k->clock.mono_ms += 25 * (int64_t)HOUR;
+	for (int i = 0; i < 4; i++) {
+		settle(k);
+		pass(k, MINUTE);
+	}
+	compact_status(k->compact, &s);
+	assert_true(s.checked_unix_ms >= begun);
+	return s;
+}
+
+static void
+two_parts(struct kit *k)
+{
+	know(k, 0xa, devices[0]);
+	put_minutes(k, devices[0], 0xa, 1, 120);
+	pass(k, 3 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 2);
+	assert_int_equal(next_round(k).damaged, 0);
+}
+
+/* Wherever it is, in whatever level. */
+static void
+every_damaged_byte_of_a_part_is_found_and_named(void **state)
+{
+	struct kit *k = *state;
+	struct compact_status s;
+	char file[PARTS_NAME_SIZE];
+
+	two_parts(k);
+	for (int level = 0; level < PARTS_LEVELS; level++) {
+		const int64_t at = place(k, (enum parts_level)level, "offset");
+		const int64_t bytes = place(k, (enum parts_level)level, "bytes");
+		const int64_t step = rounds((unsigned)bytes / 24 + 1, 1);
+
+		parts_name((enum parts_level)level, OFFSET, file);
+		for (int64_t i = 0; i < bytes; i += step) {
+			flip(k, (enum parts_level)level, at + i);
+			s = next_round(k);
+			if (s.damaged != 1 || s.damaged_listed != 1)
+				fail_msg("byte %lld of %s: %llu damaged", (long long)i, file,
+				    (unsigned long long)s.damaged);
+			assert_string_equal(s.damaged_at[0].file, file);
+			assert_int_equal(s.damaged_at[0].hour_unix_ms, OFFSET);
+			assert_true(s.damaged_at[0].why[0] != '\0');
+			flip(k, (enum parts_level)level, at + i);
+			assert_int_equal(next_round(k).damaged, 0);
+		}
+	}
+}
+
+static void
+a_file_that_is_gone_or_short_is_named_for_every_hour_of_it(void **state)
+{
+	struct kit *k = *state;
+	struct compact_status s;
+	char path[700];
+
+	two_parts(k);
+	assert_int_equal(fclose(open_file_of(k, PARTS_M5, path)), 0);
+	assert_int_equal(truncate(path, (off_t)place(k, PARTS_M5, "bytes")), 0);
+	s = next_round(k);
+	assert_int_equal(s.damaged, 1);
+	assert_int_equal(s.damaged_at[0].hour_unix_ms, OFFSET + HOUR);
+	assert_int_equal(fclose(open_file_of(k, PARTS_RAW, path)), 0);
+	kit_stop(k);
+	assert_int_equal(unlink(path), 0);
+	kit_start(k);
+	settle(k);
+	/* At the start, too, and until it is back. */
+	compact_status(k->compact, &s);
+	assert_int_equal(s.damaged, 3);
+	assert_int_equal(next_round(k).damaged, 3);
+}
+
+static void
+a_row_that_does_not_agree_with_its_sum_is_named(void **state)
+{
+	struct kit *k = *state;
+	struct compact_status s;
+	sqlite3 *db;
+
+	two_parts(k);
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE part SET samples = samples + 1 WHERE id = 2",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	s = next_round(k);
+	assert_int_equal(s.damaged, 1);
+	assert_string_equal(s.damaged_at[0].file, "telemetry.db");
+	assert_int_equal(s.damaged_at[0].hour_unix_ms, OFFSET + HOUR);
+}
+
 int
 main(void)
 {
@@ -260,6 +402,12 @@ main(void)
 		    an_hour_that_cannot_be_written_anew_keeps_no_other_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    an_hour_of_devices_that_nobody_knows_keeps_no_other_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    every_damaged_byte_of_a_part_is_found_and_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_file_that_is_gone_or_short_is_named_for_every_hour_of_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_row_that_does_not_agree_with_its_sum_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_rows_name_behind_the_end_of_a_file_is_not_written_over, setup, teardown),
 	};

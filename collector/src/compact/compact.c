@@ -266,6 +266,8 @@ compact_step(struct compact *c, struct bl_err *err)
 	if ((rc = store_read_refresh(c->r, err)) == BL_OK && (rc = clean(c, err)) == 0 &&
 	    (rc = compact_retain(c, err)) == 0)
 		rc = pack_round(c, err);
+	if (rc == 0)
+		rc = compact_check(c, err);
 	look(c);
 	note_step(c, rc, err);
 	return rc;
@@ -310,6 +312,7 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 		c->opts.unused_ms = UNUSED_MS;
 	c->clean_rows = 1000;
 	c->free_since_mono_ms = INT64_MIN;
+	c->check.next_mono_ms = INT64_MIN;
 	c->worn_after = STORE_TIME_NONE;
 	c->status.ok = true;
 	c->hid_some = true;
@@ -344,6 +347,7 @@ compact_close(struct compact *c)
 	gather_close(&c->gather);
 	dicts_free(&c->dicts);
 	old_part_free(&c->old);
+	compact_check_free(&c->check);
 	chunk_enc_free(c->enc);
 	for (int i = 0; i < PARTS_LEVELS; i++)
 		bl_buf_free(&c->region[i]);

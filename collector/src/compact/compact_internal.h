@@ -228,6 +228,35 @@ struct pack {
 	unsigned left_out; /* of the last one that was installed */
 };
 
+/* ---- compact_check.c: the daily look at what lies in parts ---- */
+
+#define CHECK_BAD_MAX 256u /* that are remembered one by one */
+
+struct check_bytes {
+	uint8_t *p;
+	size_t size;
+};
+
+struct check {
+	bool in_round, in_region, in_dir;
+	uint32_t round;
+	int64_t next_mono_ms; /* of the next round */
+	int64_t left;         /* of the slice, in bytes */
+	struct store_part part;
+	int level; /* -1: its row */
+	struct parts_region region;
+	struct chunk_index *ix; /* owned; NULL: not looked at yet */
+	uint32_t source, metric;
+	struct chunk_dir dir; /* borrows dir_bytes */
+	struct check_bytes dir_bytes, block;
+	struct {
+		struct compact_damage d;
+		uint32_t round; /* that found it last */
+	} bad[CHECK_BAD_MAX];
+	size_t n_bad;
+	uint64_t more, more_last; /* that found no room, of this round and the last */
+};
+
 /* ---- compact.c ---- */
 
 struct compact {
@@ -257,6 +286,7 @@ struct compact {
 	unsigned clean_rows;        /* of one slice: learns */
 	int64_t last_write_ms;      /* that the writer was kept */
 	bool hid_some;              /* parts may have nothing left that is read */
+	struct check check;
 	/* devices' hours that could not be packed, not to be tried again before */
 	struct bad {
 		int64_t device_id, hour_unix_ms, until_mono_ms;
@@ -291,6 +321,9 @@ int compact_sweep(struct compact *c, struct bl_err *err);
 int compact_follow_moved(struct compact *c, struct bl_err *err);
 /* Writes an hour of worn parts anew.  1: did; 0: there is none. */
 int compact_rewrite(struct compact *c, struct bl_err *err);
+/* A slice of the daily round, when it is time: 0; negative. */
+int compact_check(struct compact *c, struct bl_err *err);
+void compact_check_free(struct check *k);
 /* Begins a part; finishes it: files, then its row.  1: it is true now; 0: nothing was in it. */
 void compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_t moved_upto);
 int compact_install(struct compact *c, struct bl_err *err);

@@ -104,6 +104,26 @@ store_read_part(struct store_read *r, int64_t id, struct store_part *out, struct
 	return BL_OK;
 }
 
+int
+store_read_part_after(
+    struct store_read *r, int64_t id, struct store_part *out, bool *holds, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_PART_AFTER, err, "i", id);
+	const int rc = read_step(r, st, err);
+
+	if (rc != 1)
+		return rc;
+	take_part(st, out);
+	*holds = sqlite3_column_int64(st, 13) ==
+		 row_sum_ints("part",
+		     (const int64_t[]){ out->id, out->hour_unix_ms, out->space, out->devices,
+			 out->series, (int64_t)out->samples, out->offset[0], out->bytes[0],
+			 out->offset[1], out->bytes[1], out->offset[2], out->bytes[2] },
+		     12);
+	(void)sqlite3_reset(st);
+	return 1;
+}
+
 static int
 sum_level(
     struct store_read *r, enum parts_level level, struct store_part_sum *out, struct bl_err *err)

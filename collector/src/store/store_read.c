@@ -355,6 +355,8 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_PARTS] = "SELECT " PART_COLUMNS " FROM part WHERE (hour_unix_ms, id) > (?, ?)"
 		       " AND hour_unix_ms < ? ORDER BY hour_unix_ms, id LIMIT 64",
 	[READ_PART] = "SELECT " PART_COLUMNS " FROM part WHERE id = ?",
+	[READ_PART_AFTER] =
+	    "SELECT " PART_COLUMNS ", sum FROM part WHERE id > ? ORDER BY id LIMIT 1",
 	[READ_HIDDEN] = "SELECT device_id FROM part_hidden WHERE part_id = ? ORDER BY device_id",
 	[READ_ALIAS] = "SELECT old_id, new_id FROM part_alias WHERE space = ? AND kind = ?"
 		       " ORDER BY old_id",

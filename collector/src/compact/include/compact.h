@@ -80,6 +80,15 @@ int compact_step(struct compact *c, struct bl_err *err);
 int compact_start(struct compact *c, struct bl_err *err);
 void compact_stop(struct compact *c);
 
+#define COMPACT_DAMAGED 16u /* that status names */
+
+/* A part, or one level of it, that cannot be read. */
+struct compact_damage {
+	int64_t part, hour_unix_ms;
+	char file[PARTS_NAME_SIZE]; /* in the folder of the parts; "telemetry.db": its row */
+	char why[160];
+};
+
 struct compact_status {
 	bool ok, working; /* the last step went well; did something */
 	char why[192];
@@ -95,6 +104,12 @@ struct compact_status {
 	int64_t longest_write_ms; /* that the writer was kept */
 	int64_t last_step_mono_ms;
 	int64_t packed_last_unix_ms; /* when something was packed last; 0: not since the start */
+	/* Of the last look at every byte of every part, a slice at a time, and the one under way.
+	 */
+	int64_t checked_unix_ms; /* when one ended last; 0: not since the start */
+	uint64_t damaged;        /* that cannot be read */
+	unsigned damaged_listed;
+	struct compact_damage damaged_at[COMPACT_DAMAGED];
 	/* As of some minutes ago. */
 	struct compact_level {
 		uint64_t parts, samples, files;

@@ -66,6 +66,10 @@ int store_read_parts(struct store_read *r, int64_t from_unix_ms, int64_t to_unix
     store_part_cb cb, void *ctx, struct bl_err *err);
 /* One, without what it hides.  BL_ENOTFOUND (err left alone): its row is gone. */
 int store_read_part(struct store_read *r, int64_t id, struct store_part *out, struct bl_err *err);
+/* The one with the lowest id above that.  1; 0: there is none.  *holds: its row agrees with its sum.
+ */
+int store_read_part_after(
+    struct store_read *r, int64_t id, struct store_part *out, bool *holds, struct bl_err *err);
 
 /* What the manifest has of a level, and how many batches are rows. */
 struct store_part_sum {
