@@ -111,6 +111,24 @@ level_of(const struct compact_level *l, int64_t keep_ms, struct api_storage_leve
 		.keep_ms = keep_ms };
 }
 
+static void
+damage_of(const struct compact_status *s, struct api_storage *out)
+{
+	_Static_assert(COMPACT_DAMAGED <= API_DAMAGED_MAX, "there is room for all that is listed");
+	out->damaged = s->damaged;
+	out->checked_unix_ms = s->checked_unix_ms;
+	out->n_damaged = s->damaged_listed;
+	for (unsigned i = 0; i < s->damaged_listed; i++) {
+		const struct compact_damage *d = &s->damaged_at[i];
+		struct api_damaged *to = &out->damaged_at[i];
+
+		to->part = d->part;
+		to->hour_unix_ms = d->hour_unix_ms;
+		(void)snprintf(to->file, sizeof(to->file), "%s", d->file);
+		(void)snprintf(to->why, sizeof(to->why), "%s", d->why);
+	}
+}
+
 void
 collector_storage(void *ctx, struct api_storage *out)
 {
@@ -140,6 +158,7 @@ collector_storage(void *ctx, struct api_storage *out)
 	out->bytes_written = s.bytes;
 	out->waiting_batches = (int64_t)s.rows;
 	out->disk_free_bytes = disk.free_bytes;
+	damage_of(&s, out);
 	collector_latest_storage(c, out);
 }
 
@@ -171,6 +190,9 @@ collector_compact_metrics(const struct collector *c, struct api_metrics *m)
 	COUNT("files_deleted_total", "Files deleted by their age.", s.forgotten_files);
 	GAUGE("longest_write_ms", "The longest that the writer was kept by one slice.",
 	    s.longest_write_ms);
+	GAUGE("checked_unix_seconds",
+	    "When every byte of every part had been looked at last; 0: not since the start.",
+	    s.checked_unix_ms / 1000);
 #undef COUNT
 #undef GAUGE
 	for (int i = 0; i < PARTS_LEVELS; i++) {
@@ -180,6 +202,19 @@ collector_compact_metrics(const struct collector *c, struct api_metrics *m)
 		api_metric(m, "branchline_parts_disk_bytes", API_GAUGE,
 		    "Files of parts, as the disk counts them.", labels,
 		    (double)s.level[i].disk_bytes);
+	}
+	api_metric(m, "branchline_parts_damaged", API_GAUGE,
+	    "Regions of parts that cannot be read; /api/v1/storage says which.", NULL,
+	    (double)s.damaged);
+	for (unsigned i = 0; i < s.damaged_listed; i++) {
+		char labels[160];
+
+		(void)snprintf(labels, sizeof(labels), "file=\"%s\",hour=\"%lld\",part=\"%lld\"",
+		    s.damaged_at[i].file, (long long)(s.damaged_at[i].hour_unix_ms / 1000),
+		    (long long)s.damaged_at[i].part);
+		api_metric(m, "branchline_parts_damaged_hour", API_GAUGE,
+		    "1: the part of that hour (Unix seconds) cannot be read; the first of them.",
+		    labels, 1);
 	}
 }
 #endif

@@ -42,6 +42,27 @@ write_compaction(struct jsonw *w, const struct api_storage *s)
 	jsonw_object_end(w);
 }
 
+static void
+write_damaged(struct jsonw *w, const struct api_storage *s)
+{
+	jsonw_object(w, "damaged");
+	jsonw_int(w, "count", (int64_t)s->damaged);
+	jsonw_int_or_null(w, "checked_unix_ms", s->checked_unix_ms > 0, s->checked_unix_ms);
+	jsonw_array(w, "items");
+	for (unsigned i = 0; i < s->n_damaged; i++) {
+		const struct api_damaged *d = &s->damaged_at[i];
+
+		jsonw_object(w, NULL);
+		jsonw_int(w, "part", d->part);
+		jsonw_str(w, "file", d->file);
+		jsonw_int(w, "hour_unix_ms", d->hour_unix_ms);
+		jsonw_str(w, "why", d->why);
+		jsonw_object_end(w);
+	}
+	jsonw_array_end(w);
+	jsonw_object_end(w);
+}
+
 int
 get_storage(struct api_req *r, struct bl_err *err)
 {
@@ -73,6 +94,7 @@ get_storage(struct api_req *r, struct bl_err *err)
 	jsonw_int_or_null(w, "waiting_batches", s.waiting_batches >= 0, s.waiting_batches);
 	jsonw_object_end(w);
 	write_compaction(w, &s);
+	write_damaged(w, &s);
 	jsonw_int_or_null(w, "disk_free_bytes", s.disk_free_bytes >= 0, s.disk_free_bytes);
 	jsonw_object(w, "latest");
 	jsonw_int(w, "series", (int64_t)s.latest_series);

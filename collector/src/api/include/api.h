@@ -67,6 +67,8 @@ enum api_compaction {
 	API_COMPACTION_FAILING,
 };
 
+#define API_DAMAGED_MAX 16
+
 /* What is stored and how compaction goes; counters are since the start. */
 struct api_storage {
 	struct api_storage_level raw, five_minutes, hours;
@@ -79,6 +81,14 @@ struct api_storage {
 	uint64_t bytes_written;
 	int64_t waiting_batches, disk_free_bytes; /* -1: not known */
 	uint64_t latest_series, latest_refused, latest_bytes;
+	/* Of parts that cannot be read; the first of them. */
+	uint64_t damaged;
+	int64_t checked_unix_ms; /* when all of them were looked at last; 0: not since the start */
+	unsigned n_damaged;
+	struct api_damaged {
+		int64_t part, hour_unix_ms;
+		char file[32], why[160];
+	} damaged_at[API_DAMAGED_MAX];
 };
 
 #define API_REQUEUE_IDS 1000
