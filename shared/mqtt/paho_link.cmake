@@ -8,12 +8,6 @@ execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect $
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${NM} ${TO}.part OUTPUT_VARIABLE symbols ERROR_QUIET
   COMMAND_ERROR_IS_FATAL ANY)
-foreach(name IN LISTS lean)
-  if(NOT symbols MATCHES " W ${name}\n")
-    file(REMOVE ${TO}.part)
-    message(FATAL_ERROR "${FROM}: no ${name}. This Paho is not the one that was looked at.")
-  endif()
-endforeach()
 execute_process(COMMAND ${NM} -u ${TO}.part OUTPUT_VARIABLE undefined ERROR_QUIET
   COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[ \t]U bl_link_paho_connect\n" led "${undefined}")
@@ -25,4 +19,10 @@ if(NOT led_count EQUAL 1 OR NOT left_count EQUAL 0)
   message(FATAL_ERROR "${FROM}: expected one use of connect(2), led to bl_link_paho_connect; "
     "found ${led_count} led and ${left_count} left. This Paho is not the one that was looked at.")
 endif()
+foreach(name IN LISTS lean)
+  if(NOT symbols MATCHES " W ${name}\n")
+    file(REMOVE ${TO}.part)
+    message(FATAL_ERROR "${FROM}: no ${name}. This Paho is not the one that was looked at.")
+  endif()
+endforeach()
 file(RENAME ${TO}.part ${TO})

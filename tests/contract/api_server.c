@@ -547,7 +547,7 @@ open_all(struct server *s, char **argv)
 		.clock = bl_clock_real(),
 		.board_url = "https://board.example",
 		.hooks = { s, reader_open, reader_close, status, extra_metrics, NULL,
-		    definitions_changed, messages_put, requeue, requeue_status },
+		    definitions_changed, messages_put, requeue, requeue_status, NULL },
 	};
 	struct bl_err err = { 0 };
 
