@@ -141,6 +141,7 @@ open_region(struct compact *c, struct bl_err *err)
 	struct chunk_head head;
 	int rc;
 
+	parts_look(c->opts.parts, g->level, g->hour_unix_ms);
 	if ((rc = parts_read(c->opts.parts, g, 0, bytes, sizeof(bytes), err)) < 0 ||
 	    (rc = chunk_head_parse(bytes, sizeof(bytes), &head, err)) < 0)
 		return rc;

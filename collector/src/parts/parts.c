@@ -322,6 +322,27 @@ parts_forget_file(struct parts *p, enum parts_level level, int64_t from_unix_ms)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
+void
+parts_look(struct parts *p, enum parts_level level, int64_t hour_unix_ms)
+{
+	char path[PARTS_PATH_MAX];
+	const struct parts_file *f;
+	struct stat named, held;
+	int64_t from, to;
+	bool same;
+
+	parts_period(level, hour_unix_ms, &from, &to);
+	parts_path(p, level, hour_unix_ms, path);
+	same = stat(path, &named) == 0;
+	(void)pthread_mutex_lock(&p->lock);
+	f = find_file_locked(p, level, from);
+	same = f == NULL || (same && fstat(f->fd, &held) == 0 && held.st_ino == named.st_ino &&
+				held.st_dev == named.st_dev);
+	(void)pthread_mutex_unlock(&p->lock);
+	if (!same)
+		parts_forget_file(p, level, from);
+}
+
 static int
 read_all(int fd, int64_t at, void *buf, size_t len, const char *what, struct bl_err *err)
 {

@@ -61,6 +61,9 @@ int parts_read(struct parts *p, const struct parts_region *g, uint32_t at, void 
 int parts_index(struct parts *p, const struct parts_region *g, const struct chunk_index **out,
     struct bl_err *err);
 void parts_index_done(struct parts *p, const struct chunk_index *ix); /* NULL is fine */
+/* Files stay open for reading: when another one has the name of that one by now, or none, what
+ * comes next is read from there. */
+void parts_look(struct parts *p, enum parts_level level, int64_t hour_unix_ms);
 
 /* ---- writing: one thread ---- */
 
