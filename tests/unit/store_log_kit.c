@@ -62,7 +62,7 @@ put_batch(struct ctx *c, const struct op *o)
 {
 	const struct fixture_batch b = { .spool = fixture_id(o->spool),
 		.boot = fixture_id(o->boot),
-		.stream = STREAM,
+		.stream = o->stream != 0 ? o->stream : STREAM,
 		.seq = o->seq,
 		.begin_ms = o->begin_ms,
 		.end_ms = o->end_ms,

@@ -47,7 +47,8 @@ enum what { BATCH, CLOCK, DICT, GONE };
 
 struct op {
 	enum what what;
-	uint8_t spool, boot; /* fills of their ids */
+	uint8_t spool, boot;   /* fills of their ids */
+	enum bl_stream stream; /* BATCH; 0: STREAM */
 	/* BATCH; seqs also GONE */
 	uint64_t seq, last;
 	int64_t begin_ms, end_ms;

@@ -145,7 +145,7 @@ attr(struct bl_event *ev, const char *key, const char *value)
 }
 
 static void
-put(struct centre *c, const struct fixture_batch *b)
+put_into(struct centre *c, struct store_spool *sp, const struct fixture_batch *b)
 {
 	struct bl_buf msg, raw;
 	struct bl_batch_header h;
@@ -158,9 +158,15 @@ put(struct centre *c, const struct fixture_batch *b)
 	fixture_encode(b, &msg, &h);
 	must(bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, &err), &err);
 	must(bl_batch_inflate(&h, body, len, &raw, &err), &err);
-	must(store_batch_put(c->store, spool(c), &h, body, len, raw.data, raw.len, &err), &err);
+	must(store_batch_put(c->store, sp, &h, body, len, raw.data, raw.len, &err), &err);
 	bl_buf_free(&msg);
 	bl_buf_free(&raw);
+}
+
+static void
+put(struct centre *c, const struct fixture_batch *b)
+{
+	put_into(c, spool(c), b);
 }
 
 static void
@@ -197,6 +203,31 @@ put_events(struct centre *c, int64_t i, const char *type, const char *case_id)
 	attr(&ev, "step", "picking");
 	b.event = case_id != NULL ? &ev : NULL;
 	put_at_once(c, &b);
+}
+
+/* Minute i of each of n devices, whose clocks are known: no samples, the span alone. */
+static void
+put_minute_of_all(struct centre *c, unsigned n, int64_t i)
+{
+	const struct bl_clock_segment seg = {
+		.id = 1, .boot = fixture_id(2), .offset_ms = T0, .source = BL_CLOCK_NTP
+	};
+	struct bl_err err = { 0 };
+
+	must(store_begin(c->store, &err), &err);
+	for (unsigned k = 0; k < n; k++) {
+		struct fixture_batch b = minute(BL_STREAM_HOST, i);
+		struct store_spool *sp;
+		char device[32];
+
+		(void)snprintf(device, sizeof(device), "till-%u", k);
+		b.spool = fixture_id((uint8_t)(10 + k));
+		must(store_spool(c->store, &b.spool, device, &sp, &err), &err);
+		if (i == 0)
+			must(store_clock(c->store, sp, &seg, &err), &err);
+		put_into(c, sp, &b);
+	}
+	must(store_commit(c->store, &err), &err);
 }
 
 static void
@@ -256,6 +287,32 @@ number(struct centre *c, const char *sql)
 }
 
 /* ---- tests ---- */
+
+/* Of more devices than one step works out: what it leaves is whole, and nobody else's. */
+static void
+a_backlog_makes_one_span_a_device(void **state)
+{
+#define TILLS "FROM eval_dirty WHERE device LIKE 'till-%'"
+	const unsigned n = 2 * 64;
+	struct bl_err err = { 0 };
+	struct centre c;
+
+	(void)state;
+	open_centre(&c);
+	for (int64_t i = 0; i < 3; i++)
+		put_minute_of_all(&c, n, i);
+	pass(&c, HOUR);
+	must(eval_step(c.eval, &err), &err);
+	assert_int_equal(number(&c, "SELECT count(*) " TILLS), n - 64);
+	assert_int_equal(number(&c, "SELECT count(DISTINCT device) " TILLS), n - 64);
+	assert_true(number(&c, "SELECT max(begin_unix_ms) " TILLS) <= T0);
+	assert_true(number(&c, "SELECT min(end_unix_ms) " TILLS) >= T0 + 3 * MINUTE);
+	assert_true(number(&c, "SELECT max(end_unix_ms - begin_unix_ms) " TILLS) < 4 * MINUTE);
+#undef TILLS
+	evaluate(&c);
+	assert_int_equal(number(&c, "SELECT count(*) FROM eval_dirty"), 0);
+	close_centre(&c);
+}
 
 static void
 cases_move_with_their_device(void **state)
@@ -771,6 +828,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_backlog_makes_one_span_a_device),
 		cmocka_unit_test(what_waits_is_left_alone_until_something_helps),
 		cmocka_unit_test(what_waits_outlives_a_write_that_fails),
 		cmocka_unit_test(what_waits_is_taken_in_piece_by_piece),

@@ -65,6 +65,53 @@ every_sample_comes_once(void **state)
 
 /* ---- what is told of a batch ---- */
 
+/* The same batch, read by itself. */
+static bool
+told_the_same_alone(void *ctx, const struct store_log_batch *b)
+{
+	struct ctx *c = ctx;
+	struct told alone = { .n = 0 };
+	struct bl_err err = { 0 };
+
+	must(store_log_batch(c->r, b->id, keep_batch, &alone, &err), &err);
+	assert_int_equal(alone.n, 1);
+	assert_int_equal(alone.b.begin_unix_ms, b->begin_unix_ms);
+	assert_int_equal(alone.b.end_unix_ms, b->end_unix_ms);
+	assert_int_equal(alone.b.stream, b->stream);
+	return true;
+}
+
+static void
+batches_read_together_are_told_as_alone(void **state)
+{
+	const unsigned n_rounds = rounds(6, 60);
+	struct op o[100];
+	size_t n = history(o);
+	uint64_t random = 815;
+
+	(void)state;
+	/* The same seqs in another stream, at other times. */
+	for (uint64_t seq = 1; seq <= 20; seq++) {
+		o[n] = minute_of(0xa, 1, seq, (int64_t)seq - 1);
+		o[n].stream = BL_STREAM_EVENTS;
+		o[n].begin_ms += MINUTE / 2;
+		o[n].end_ms += MINUTE / 2;
+		o[n++].empty = true;
+	}
+	assert_true(n <= 100);
+	for (unsigned round = 0; round < n_rounds; round++) {
+		struct bl_err err = { 0 };
+		struct ctx c = { 0 };
+
+		open_all(&c);
+		if (round > 0)
+			shuffle(o, n, &random);
+		arrive(&c, o, n, true, &random);
+		must(store_log_batches(c.r, 0, 1000, told_the_same_alone, &c, &err), &err);
+		close_all(&c);
+	}
+}
+
 static void
 batches_come_in_order_of_commit(void **state)
 {
@@ -270,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_order_of_arrival_does_not_show),
 		cmocka_unit_test_setup_teardown(every_sample_comes_once, setup, teardown),
+		cmocka_unit_test(batches_read_together_are_told_as_alone),
 		cmocka_unit_test_setup_teardown(batches_come_in_order_of_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_batch_waits_for_its_clock_and_its_dictionary, setup, teardown),

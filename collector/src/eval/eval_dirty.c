@@ -45,15 +45,20 @@ join_one(struct sqlite3 *db, struct eval_span *s, struct bl_err *err)
 	return 1;
 }
 
+void
+eval_dirty_whole(struct eval_span *s)
+{
+	if (s->end_unix_ms <= s->begin_unix_ms)
+		s->end_unix_ms = s->begin_unix_ms + 1;
+}
+
 int
 eval_dirty_add(struct sqlite3 *db, const struct eval_span *span, struct bl_err *err)
 {
 	struct eval_span s = *span;
 	int rc;
 
-	/* An instant is a span, too: an event's, or an empty batch's. */
-	if (s.end_unix_ms <= s.begin_unix_ms)
-		s.end_unix_ms = s.begin_unix_ms + 1;
+	eval_dirty_whole(&s);
 	while ((rc = join_one(db, &s, err)) == 1)
 		;
 	if (rc < 0)

@@ -114,6 +114,8 @@ void eval_rule_env(struct eval_tx *tx, struct rule_env *out);
 
 /* ---- eval_dirty.c ---- */
 
+/* An instant is a span, too: an event's, or an empty batch's. */
+void eval_dirty_whole(struct eval_span *s);
 /* Joins with what is noted already of the same priority where they touch. */
 int eval_dirty_add(struct sqlite3 *db, const struct eval_span *s, struct bl_err *err);
 /* The most urgent ones, with_events: also of that stream; returns how many, or negative. */

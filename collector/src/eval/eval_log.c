@@ -16,6 +16,8 @@
 
 /* ---- one batch ---- */
 
+#define NOTED 32u /* spans that wait for their neighbours before they become rows */
+
 struct take {
 	struct eval_tx *tx;
 	struct bl_err *err;
@@ -25,7 +27,53 @@ struct take {
 	uint64_t events;
 	/* the batch whose events are read */
 	struct cases_event event;
+	struct eval_span noted[NOTED];
+	unsigned n_noted;
 };
+
+static bool
+joins(const struct eval_span *a, const struct eval_span *b)
+{
+	return a->stream == b->stream && a->priority == b->priority &&
+	       a->begin_unix_ms <= b->end_unix_ms && a->end_unix_ms >= b->begin_unix_ms &&
+	       strcmp(a->device, b->device) == 0;
+}
+
+/* What was noted becomes rows: at the end of each transaction. */
+static int
+write_noted(struct take *t)
+{
+	int rc = BL_OK;
+
+	for (unsigned i = 0; i < t->n_noted && rc >= 0; i++)
+		rc = eval_dirty_add(t->tx->db, &t->noted[i], t->err);
+	t->n_noted = 0;
+	return rc;
+}
+
+/* Of a backlog many batches touch the one before: four statements for all of those. */
+static int
+note_span(struct take *t, struct eval_span *s)
+{
+	int rc;
+
+	eval_dirty_whole(s);
+	for (unsigned i = 0; i < t->n_noted; i++) {
+		struct eval_span *old = &t->noted[i];
+
+		if (!joins(old, s))
+			continue;
+		if (s->begin_unix_ms < old->begin_unix_ms)
+			old->begin_unix_ms = s->begin_unix_ms;
+		if (s->end_unix_ms > old->end_unix_ms)
+			old->end_unix_ms = s->end_unix_ms;
+		return BL_OK;
+	}
+	if (t->n_noted == NOTED && (rc = write_noted(t)) < 0)
+		return rc;
+	t->noted[t->n_noted++] = *s;
+	return BL_OK;
+}
 
 static bool
 take_event(void *ctx, uint32_t index, int64_t unix_ms, const struct bl_event *ev)
@@ -72,7 +120,7 @@ take_placed(struct take *t, const struct store_log_batch *b)
 	int rc;
 
 	(void)snprintf(span.device, sizeof(span.device), "%s", b->device);
-	if ((rc = eval_dirty_add(t->tx->db, &span, t->err)) < 0)
+	if ((rc = note_span(t, &span)) < 0)
 		return rc;
 	if (b->stream == BL_STREAM_EVENTS && b->n_events > 0)
 		return take_events(t, b);
@@ -244,7 +292,7 @@ take_batches(struct take *t, struct bl_err *err)
 		return rc;
 	t->last_id = after;
 	rc = store_log_batches(t->tx->e->telemetry, after, EVAL_LOG_BATCHES, take_batch, t, err);
-	if (t->rc < 0)
+	if (t->rc < 0 || (t->rc = write_noted(t)) < 0)
 		return t->rc;
 	if (rc < 0 || t->last_id == after)
 		return rc;
@@ -345,7 +393,7 @@ eval_take_again(struct eval_tx *tx, int64_t id, struct bl_err *err)
 		 tx->db, err, "DELETE FROM eval_waiting WHERE batch_id = ?", "i", id)) < 0)
 		return rc;
 	rc = store_log_batch(tx->e->telemetry, id, take_batch, &t, err);
-	if (t.rc < 0)
+	if (t.rc < 0 || (t.rc = write_noted(&t)) < 0)
 		return t.rc;
 	if (rc == BL_ENOTFOUND) /* superseded meanwhile */
 		return 1;

@@ -179,19 +179,40 @@ packed_neighbour(struct placer *p, bool up, int64_t spool_id, enum bl_stream str
 	return 1;
 }
 
+/* The batch with that seq among those that are read together: of a backlog mostly there. */
+static const struct log_row *
+in_slice(const struct placer *p, int64_t spool_id, enum bl_stream stream, uint64_t seq)
+{
+	const struct log_row *row = p->slice;
+
+	for (size_t i = 0; i < p->n_slice; i++)
+		if (row[i].seq == seq && row[i].spool_id == spool_id && row[i].b.stream == stream)
+			return &row[i];
+	return NULL;
+}
+
 /* The stored batch next to seq in its spool, upwards or downwards; own_ms: seq's own edge there. */
 static int
 find_neighbour(struct placer *p, bool up, int64_t spool_id, enum bl_stream stream, uint64_t seq,
     int64_t own_ms, struct neighbour *out, struct bl_err *err)
 {
-	sqlite3_stmt *st = read_bind(p->r, up ? READ_LOG_AFTER : READ_LOG_BEFORE, err, "iiu",
-	    spool_id, (int64_t)stream, seq);
+	const struct log_row *near = in_slice(p, spool_id, stream, up ? seq + 1 : seq - 1);
 	int64_t boot_id = 0, ms = 0;
 	uint64_t other = 0;
-	int rc = read_step(p->r, st, err);
+	sqlite3_stmt *st;
+	int rc;
 
 	out->known = false;
-	if (rc < 0)
+	if (near != NULL) {
+		if ((rc = placer_for(p, spool_id, near->boot_id, err)) < 0)
+			return rc;
+		out->unix_ms = placer_place(p, up ? near->collect_begin_ms : near->collect_end_ms);
+		out->known = out->unix_ms != STORE_TIME_NONE;
+		return BL_OK;
+	}
+	st = read_bind(p->r, up ? READ_LOG_AFTER : READ_LOG_BEFORE, err, "iiu", spool_id,
+	    (int64_t)stream, seq);
+	if ((rc = read_step(p->r, st, err)) < 0)
 		return rc;
 	if (rc == 1) {
 		other = (uint64_t)sqlite3_column_int64(st, 0);
@@ -282,6 +303,8 @@ store_log_batches(struct store_read *r, int64_t after_id, size_t limit, store_lo
 		if (n == want)
 			(void)sqlite3_reset(st);
 		rc = BL_OK;
+		p.slice = row;
+		p.n_slice = n;
 		for (size_t i = 0; i < n; i++) {
 			if ((rc = place_row(&p, &row[i], err)) < 0 || !cb(ctx, &row[i].b))
 				goto done;

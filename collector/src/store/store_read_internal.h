@@ -160,6 +160,8 @@ void read_parts_close(struct store_read *r);
 /* ---- store_read_place.c ---- */
 
 /* Wall time of one boot of one spool, by the clock map as it is now.  Zero with r set to begin. */
+struct log_row;
+
 struct placer {
 	struct store_read *r;
 	int64_t spool_id, boot_id; /* 0: of none yet */
@@ -170,6 +172,10 @@ struct placer {
 	 * may have thousands of segments. */
 	int64_t same_from, same_to, offset_ms;
 	uint32_t uncertainty_ms;
+	/* store_log.c: what is read together, as it stands in the store; neighbours are looked
+	 * for there first. */
+	const struct log_row *slice;
+	size_t n_slice;
 };
 
 int placer_for(struct placer *p, int64_t spool_id, int64_t boot_id, struct bl_err *err);
