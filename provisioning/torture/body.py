@@ -294,7 +294,9 @@ class _Columns:
         else:
             times = _times(bits, self._begin)
         known = self._known(len(times)) if extra & 4 else [True] * len(times)
-        values = iter(self._numbers.next(sum(known)))
+        numbers = self._numbers.next(sum(known))
+        _need(all(v == v for v in numbers), "a value is no number")  # an infinite one is a value
+        values = iter(numbers)
         return self._id, times, [next(values) if is_known else None for is_known in known]
 
     def _known(self, n):

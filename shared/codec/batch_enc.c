@@ -198,7 +198,7 @@ bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms,
 		return BL_EINVAL;
 	if (e->n_ticks == 0 || e->ticks[e->n_ticks - 1] != boot_ms)
 		e->ticks[e->n_ticks++] = boot_ms;
-	if (unknown == BL_KNOWN && !isfinite(value))
+	if (unknown == BL_KNOWN && isnan(value))
 		unknown = BL_UNKNOWN_UNREADABLE;
 	e->guess_bits += unknown == BL_KNOWN ? guess_value(s, value) : 4;
 	s->last_tick = e->n_ticks - 1;

@@ -209,15 +209,15 @@ struct codec_xor {
 	size_t end;
 	uint64_t last;
 	unsigned lead, len;
-	bool begun;
+	bool begun, finite;
 };
 
 void codec_xor_init(struct codec_xor *x, const struct bl_numbers *numbers);
-/* False: not a finite number, a window out of bounds, or bits beyond the end. */
+/* False: a value that must not be, a window out of bounds, or bits beyond the end. */
 bool codec_xor_next(struct codec_xor *x, double *out, size_t n);
 bool codec_xor_done(const struct codec_xor *x);
-/* Neither infinite nor no number. */
-bool codec_bits_finite(uint64_t bits);
+/* A number and, if so asked, a finite one. */
+bool codec_bits_ok(uint64_t bits, bool finite);
 
 /* Walks numbers in order; x must outlive it. */
 struct codec_walk {
@@ -229,7 +229,7 @@ struct codec_walk {
 };
 
 void codec_walk_init(struct codec_walk *w, const struct bl_numbers *x);
-/* False: a value that is not finite, or that its encoding does not allow. */
+/* False: a value that must not be, or that its encoding does not allow. */
 bool codec_walk_doubles(struct codec_walk *w, double *out, size_t n);
 /* Not for ENC_XOR and ENC_CONST_F64. */
 bool codec_walk_ints(struct codec_walk *w, int64_t *out, size_t n);
@@ -249,7 +249,7 @@ struct codec_scratch {
 	uint64_t *residuals;
 };
 
-/* n > 0 doubles, finite.  known may be d. */
+/* n > 0 doubles, none of them NaN.  known may be d. */
 void codec_numbers_put(struct bits_w *out, struct bl_coding *last, const double *d, size_t n,
     const struct codec_scratch *scratch);
 /* n > 0 integers at a scale; effort and hint as in seq.h. */
@@ -298,7 +298,7 @@ const char *codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct
 bool codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, int64_t *out);
 void codec_column_reasons(const struct bl_column *c, uint8_t *out);
 
-/* Numbers that are no series, beginning and ending on a byte: n > 0. */
+/* Numbers that are no series, beginning and ending on a byte, all of them finite: n > 0. */
 void codec_seq_put(
     struct bl_buf *out, const double *v, size_t n, const struct codec_scratch *scratch);
 /* Finds the end; x is then what codec_walk_init takes.  False: ill-formed. */

@@ -162,3 +162,19 @@ bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int
 		codec_column_reasons(c, unknown);
 	return BL_OK;
 }
+
+void
+bl_column_drop_infinite(
+    const struct bl_column *c, double *value, uint8_t *unknown, struct bl_thin *thin)
+{
+	if (c->known.encoding != ENC_XOR && c->known.encoding != ENC_CONST_F64)
+		return;
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (!isinf(value[i]))
+			continue;
+		value[i] = NAN;
+		unknown[i] = BL_UNKNOWN_UNREADABLE;
+		if (thin != NULL)
+			thin[i] = (struct bl_thin){ NAN, NAN, 0 };
+	}
+}

@@ -136,7 +136,7 @@ get_doubles(struct bits_r *r, struct bl_numbers *x)
 
 	if (x->encoding == ENC_CONST_F64) {
 		x->first = (int64_t)bits_get(r, 64);
-		return codec_bits_finite((uint64_t)x->first);
+		return codec_bits_ok((uint64_t)x->first, false);
 	}
 	bits = bits_get_expg(r, 6);
 	x->unary_at = (uint32_t)r->pos;
@@ -185,10 +185,12 @@ codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_numbers *x)
 	struct bits_r r = { rd->p, left < BL_BATCH_RAW_MAX ? left : BL_BATCH_RAW_MAX, 0, false };
 	struct bl_coding last = CODEC_CODING_FIRST;
 
-	if (rd->failed || !codec_numbers_get(&r, &last, n, x) || !bits_pad(&r)) {
+	if (rd->failed || !codec_numbers_get(&r, &last, n, x) || !bits_pad(&r) ||
+	    (x->encoding == ENC_CONST_F64 && !codec_bits_ok((uint64_t)x->first, true))) {
 		rd->failed = true;
 		return false;
 	}
+	x->finite = true;
 	rd->p += r.pos >> 3;
 	return true;
 }

@@ -54,18 +54,51 @@ bl_column_seq(const struct bl_batch_reader *r, const struct bl_column *c, int64_
 }
 
 static bool
+all_finite(const double *d, uint32_t n)
+{
+	bool finite = true;
+
+	for (uint32_t k = 0; k < n; k++)
+		finite = finite && isfinite(d[k]);
+	return finite;
+}
+
+bool
+bl_seq_is_finite(const struct bl_seq *s)
+{
+	return s->integers || all_finite(s->d, s->n);
+}
+
+void
+bl_seq_drop_infinite(struct bl_seq *s, uint8_t *unknown)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t k = 0; !s->integers && k < s->n; unknown++) {
+		if (*unknown != BL_KNOWN)
+			continue;
+		if (isfinite(s->d[k]))
+			s->d[kept++] = s->d[k];
+		else
+			*unknown = BL_UNKNOWN_UNREADABLE;
+		k++;
+	}
+	if (s->integers)
+		return;
+	s->n = kept;
+	s->integers = kept == 0; /* as of a column that knows nothing */
+}
+
+static bool
 writable(const struct bl_seq *s)
 {
 	uint64_t beyond = 0;
-	bool finite = true;
 
 	if (s->n == 0 || s->n > BL_SEQ_MAX)
 		return false;
 	for (uint32_t k = 0; s->integers && k < s->n; k++)
 		beyond |= codec_int_beyond(s->i[k]);
-	for (uint32_t k = 0; !s->integers && k < s->n; k++)
-		finite = finite && isfinite(s->d[k]);
-	return beyond == 0 && finite;
+	return beyond == 0 && (s->integers || all_finite(s->d, s->n));
 }
 
 /* Room for n residuals: the caller's few, or memory of its own. */

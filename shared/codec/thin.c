@@ -45,13 +45,13 @@ codec_thin_find(struct bl_batch_reader *r, struct bl_column *c)
 	return NULL;
 }
 
-/* Three sequences side by side. */
+/* Three sequences and the column's own numbers side by side. */
 struct walk {
 	struct bl_numbers counts, lowest, highest;
-	struct codec_walk count, low, high;
+	struct codec_walk count, low, high, value;
 	uint32_t left; /* known samples to come */
 	uint32_t n;    /* entries of the arrays that are filled */
-	double c[CHUNK], min[CHUNK], max[CHUNK];
+	double c[CHUNK], v[CHUNK], min[CHUNK], max[CHUNK];
 };
 
 static uint32_t
@@ -96,6 +96,7 @@ walk_begin(struct walk *w, const struct bl_column *c)
 	codec_walk_init(&w->count, &w->counts);
 	codec_walk_init(&w->low, &w->lowest);
 	codec_walk_init(&w->high, &w->highest);
+	codec_walk_init(&w->value, &c->known);
 	w->left = c->known.n;
 	w->n = 0;
 	return true;
@@ -109,10 +110,14 @@ walk_next(struct walk *w)
 
 	w->n = next_chunk(w->left);
 	w->left -= w->n;
-	if (!codec_walk_doubles(&w->count, w->c, w->n))
+	if (!codec_walk_doubles(&w->count, w->c, w->n) ||
+	    !codec_walk_doubles(&w->value, w->v, w->n))
 		return false;
-	for (uint32_t i = 0; i < w->n; i++)
+	for (uint32_t i = 0; i < w->n; i++) {
+		if (w->c[i] > 1 && isinf(w->v[i]))
+			return false; /* of itself alone that may be said */
 		n += w->c[i] > 1;
+	}
 	if (!codec_walk_doubles(&w->low, w->min, n) || !codec_walk_doubles(&w->high, w->max, n))
 		return false;
 	for (uint32_t i = 0; i < n; i++)

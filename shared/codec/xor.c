@@ -20,12 +20,15 @@ bits_of(double v)
 	return bits;
 }
 
-bool
-codec_bits_finite(uint64_t bits)
-{
-	const uint64_t exponent = UINT64_C(0x7ff) << 52;
+/* Exponents of all ones: nothing behind is infinity, anything else is no number. */
+#define INFINITE (UINT64_C(0x7ff) << 52)
 
-	return (bits & exponent) != exponent;
+bool
+codec_bits_ok(uint64_t bits, bool finite)
+{
+	const uint64_t size = bits & INT64_MAX;
+
+	return finite ? size < INFINITE : size <= INFINITE;
 }
 
 /* Whether x goes within the window or gets one of its own, which costs 12 bits. */
@@ -93,7 +96,8 @@ void
 codec_xor_init(struct codec_xor *x, const struct bl_numbers *numbers)
 {
 	*x = (struct codec_xor){ .bits = { numbers->p, numbers->bytes, numbers->unary_at, false },
-		.end = numbers->rest_at };
+		.end = numbers->rest_at,
+		.finite = numbers->finite };
 	x->last = bits_get(&x->bits, 64);
 }
 
@@ -121,7 +125,7 @@ bool
 codec_xor_next(struct codec_xor *x, double *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!next_bits(x) || !codec_bits_finite(x->last))
+		if (!next_bits(x) || !codec_bits_ok(x->last, x->finite))
 			return false;
 		memcpy(&out[i], &x->last, sizeof(out[i]));
 	}

@@ -224,7 +224,8 @@ def f64(bits_of):
 
 
 THREE = b"\x01" + bits(eg(3, 2) + eg(5, 0) + eg(13, 5) + "0")  # one shared time column: 0, 5, 10
-NAN, INF = struct.pack("<d", float("nan")), struct.pack("<d", float("inf"))
+NAN, INF, LESS = (struct.pack("<d", float(name)) for name in ("nan", "inf", "-inf"))
+QUIET = struct.pack("<Q", 0xfff0000000000001)
 F64 = struct.pack("<d", 0.1)
 ZERO, ONE = "1 00", "1 10 0" + number(1)  # constants
 RUNS, XOR, OTHER = "1 11 00", "1 11 10", "1 11 01"
@@ -250,7 +251,13 @@ def stated(predictor, expg):
     (False, PLAIN + "0 0" + egz(1, 26) + number(1) + "0 0" + "0" * 64),
     (True, PLAIN + stated(5, 0) + "0" + egz(1, 25) + number(1) + egz(31, 0) + "0" + "0" * 31),
     (False, PLAIN + OTHER + f64(NAN)),
-    (False, PLAIN + OTHER + f64(INF)),
+    (False, PLAIN + OTHER + f64(QUIET)),
+    (True, PLAIN + OTHER + f64(INF)),
+    (True, PLAIN + OTHER + f64(LESS)),
+    (True, PLAIN + XOR + eg(6, 66) + f64(INF) + "0 0"),
+    (True, PLAIN + XOR + eg(6, 80) + f64(INF) + "0 11 000000 000000 1"),  # inf inf -inf
+    (False, PLAIN + XOR + eg(6, 80) + f64(INF) + "0 11 111111 000000 1"),  # inf inf NaN
+    (False, PLAIN + XOR + eg(6, 66) + f64(NAN) + "0 0"),
     (True, PLAIN + OTHER + f64(F64)),
     (False, PLAIN + OTHER + f64(F64)[:-8]),
     (False, PLAIN + "1 11 11" + "0" * 70),  # no such encoding
@@ -374,6 +381,8 @@ SEVERAL = bits(RUNS + "0" + "0" * 10 + eg(2, 0) + number(1) + eg(0, 1) + eg(0, 5
     (True, b"\x01\x01" + part(TWO, TWO, TEN)),  # neither need hold the value
     (False, b"\x01\x01" + part(TWO, bits(OTHER + f64(NAN)), ONE_SEQ)),
     (False, b"\x01\x01" + part(TWO, ONE_SEQ, bits(OTHER + f64(INF)))),
+    (False, b"\x01\x01" + part(TWO, bits(OTHER + f64(LESS)), ONE_SEQ)),
+    (False, b"\x01\x01" + part(TWO, ONE_SEQ, bits(XOR + eg(6, 66) + f64(INF) + "0 0"))),
     (True, b"\x01\x01" + part(TWO, bits(ZERO), bits(OTHER + f64(F64)))),
     (False, b"\x01\x01" + part(TWO, ONE_SEQ)),  # no highest
     (False, b"\x01\x01" + part(TWO, ONE_SEQ, ONE_SEQ, b"\0")),  # something behind it

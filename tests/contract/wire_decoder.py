@@ -575,7 +575,8 @@ class Columns:
         times = self.shared_times(ref - 1) if ref else time_column(bits, self.begin, self.end)
         runs = self.unknown_runs(len(times)) if extra & 4 else [(len(times), 0)]
         known = self.numbers.get(len(times) - sum(count for count, reason in runs if reason))
-        need(all(math.isfinite(v) for v in known), "a value is not finite")
+        need(not any(math.isnan(v) for v in known), "a value is no number")
+        known = [v if math.isfinite(v) else str(v) for v in known]  # as wire_json.c: JSON has no infinity
         reasons = [reason for count, reason in runs for _ in range(count)]
         known = iter(known)
         return {"id": self.series_id, "times": times, "unknown": reasons,
@@ -619,6 +620,7 @@ def thin_part(r, column):
             yield None
             continue
         value, count = next(counts)
+        need(count == 1 or not isinstance(value, str), "a mean is infinite")
         low, high = next(bounds) if count > 1 else (value, value)
         yield [low, high, int(count)]
 

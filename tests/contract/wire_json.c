@@ -68,6 +68,10 @@ put_double(FILE *to, double v)
 {
 	char text[40];
 
+	if (isinf(v)) { /* which JSON has no number for */
+		(void)fputs(v > 0 ? "\"inf\"" : "\"-inf\"", to);
+		return;
+	}
 	(void)snprintf(text, sizeof(text), "%.17g", v);
 	(void)fprintf(to, "%s%s", text, strpbrk(text, ".e") == NULL ? ".0" : "");
 }

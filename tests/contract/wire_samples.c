@@ -139,6 +139,29 @@ fill_unknown(struct bl_batch_enc *e)
 	}
 }
 
+/* Alone, among decimals, among other doubles, from one end to the other; by itself beside means. */
+static void
+fill_infinite(struct bl_batch_enc *e)
+{
+	const struct bl_thin window = { 18.5, 22.25, 30 };
+
+	for (int t = 0; t < 12; t++) {
+		const int64_t at = 1000000 + t * 5000;
+
+		add(e, 1, at, INFINITY, BL_KNOWN);
+		add(e, 2, at, -INFINITY, BL_KNOWN);
+		add(e, 3, at, t == 5 ? INFINITY : t * 2.5, BL_KNOWN);
+		add(e, 4, at, t % 4 == 1 ? -INFINITY : sin(t), t == 7 ? BL_UNKNOWN_LATE : BL_KNOWN);
+		add(e, 5, at, t % 2 ? INFINITY : -INFINITY, BL_KNOWN);
+		add(e, 6, at, t == 3 ? NAN : 21.5, BL_KNOWN); /* unreadable */
+		if (t % 3 == 2)
+			add(e, 7, at, INFINITY, BL_KNOWN);
+		else
+			must(bl_batch_enc_thin(e, 7, at, 20.5 + t % 2, &window));
+	}
+	add(e, 300, 1000000, -INFINITY, BL_KNOWN);
+}
+
 static void
 add_thin(struct bl_batch_enc *e, uint32_t id, int64_t at, double value, double min, double max,
     uint32_t count)
@@ -510,6 +533,12 @@ make_thin(struct bl_buf *out)
 }
 
 static void
+make_infinite(struct bl_buf *out)
+{
+	batch_of(fill_infinite, header(BL_STREAM_HOST), out);
+}
+
+static void
 make_offered_again(struct bl_buf *out)
 {
 	struct bl_buf first;
@@ -603,6 +632,7 @@ static const struct {
 	{ "batch-all", make_all },
 	{ "batch-supersedes", make_supersedes },
 	{ "batch-thin", make_thin },
+	{ "batch-infinite", make_infinite },
 	{ "batch-offered-again", make_offered_again },
 	{ "batch-unknown-section", batch_with_unknown },
 };
@@ -659,6 +689,10 @@ random_value(unsigned kind, double *last)
 		return below(30) == 0 ? -1e15 : (double)below(5);
 	case 7:
 		return ldexp((double)below(UINT64_C(1) << 53), (int)below(2000) - 1050);
+	case 8:
+		return below(9) != 0 ? ldexp((double)below(99), -9)
+		       : below(2)    ? INFINITY
+				     : -INFINITY;
 	default:
 		return (double)below(UINT64_C(1) << 53) - 4503599627370496.0;
 	}
@@ -678,7 +712,7 @@ add_random(struct bl_batch_enc *e, uint32_t id, int64_t at, double value, bool h
 {
 	if (holes && below(5) == 0)
 		add(e, id, at, value, (enum bl_unknown)(1 + below(4)));
-	else if (thin)
+	else if (thin && isfinite(value))
 		add_random_thin(e, id, at, value);
 	else
 		add(e, id, at, value, BL_KNOWN);
@@ -695,7 +729,7 @@ fill_random(struct bl_batch_enc *e)
 	int64_t at = 1000000;
 
 	for (unsigned s = 0; s < series; s++) {
-		kind[s] = (unsigned)below(9);
+		kind[s] = (unsigned)below(10);
 		last[s] = (double)below(1000);
 	}
 	for (unsigned t = 0; t < ticks; t++, at += 1000 + (int64_t)below(3))

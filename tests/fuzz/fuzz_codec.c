@@ -5,6 +5,7 @@
  * that it wants, which otherwise hides everything behind it.
  * Begins well with the golden vectors of tests/data/wire, which are its corpus.
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,31 @@ static bool
 times_unused(const struct bl_batch_reader *r, uint64_t used)
 {
 	return r->n_times < 64 ? used != (UINT64_C(1) << r->n_times) - 1 : used != UINT64_MAX;
+}
+
+/* Both ways leave the same numbers, all of them finite, and what stands for several stays. */
+static void
+without_infinite(const struct bl_column *c, struct bl_seq *s, double *values, uint8_t *unknown,
+    struct bl_thin *thin)
+{
+	static uint8_t reasons[BL_BATCH_SAMPLES_MAX];
+	uint32_t known = 0;
+
+	memcpy(reasons, unknown, c->n);
+	bl_seq_drop_infinite(s, reasons);
+	bl_column_drop_infinite(c, values, unknown, thin);
+	if (!bl_seq_is_finite(s) || memcmp(reasons, unknown, c->n) != 0)
+		abort();
+	bl_seq_doubles(s, s->d);
+	for (uint32_t i = 0; i < c->n; i++) {
+		if ((unknown[i] == BL_KNOWN) != (thin[i].count > 0) ||
+		    (unknown[i] == BL_KNOWN) != (isfinite(values[i]) != 0))
+			abort();
+		if (unknown[i] == BL_KNOWN && memcmp(&values[i], &s->d[known++], 8) != 0)
+			abort();
+	}
+	if (known != s->n)
+		abort();
 }
 
 /* The numbers of a column are the same either way. */
@@ -45,7 +71,9 @@ walk_column(const struct bl_batch_reader *r, const struct bl_column *c)
 			abort();
 	if (known != s.n)
 		abort();
-	return bl_column_thin(r, c, values, unknown, thin, NULL);
+	if ((rc = bl_column_thin(r, c, values, unknown, thin, NULL)) == BL_OK)
+		without_infinite(c, &s, values, unknown, thin);
+	return rc;
 }
 
 static void

@@ -3,6 +3,8 @@
  */
 #include "packed_kit.h"
 
+#include <math.h>
+
 #include <sqlite3.h>
 
 #define SPOOL_A 0xa
@@ -142,11 +144,21 @@ mix(uint64_t a, uint64_t b)
 	return x ^ x >> 32;
 }
 
-/* Number k of a series: a constant, hundredths, a counter with a fall, a full double, large. */
+/*
+ * Number k of a series: a constant, hundredths, a counter with a fall, a full double, large.  The
+ * last of them is infinite for whole batches, the full double and the counter now and then.
+ */
 static double
 value(uint32_t series, int64_t k, uint32_t twist)
 {
 	const uint64_t r = mix(series, (uint64_t)k);
+	const bool infinite = series == 6   ? k / 30 % 4 == 3
+			      : series == 3 ? k % 6 == 2
+			      : series == 4 ? r % 5 == 0
+					    : false;
+
+	if (infinite)
+		return r % 2 == 0 ? INFINITY : -INFINITY;
 
 	switch (series) {
 	case 1:
@@ -208,7 +220,11 @@ put_thin(struct bl_batch_enc *e, uint32_t number, uint32_t series, const struct 
 
 		if (time_of(k, step) >= t->end_ms)
 			break;
-		if (unknown_of(series, k) == BL_KNOWN) {
+		if (isinf(v) && !last) /* by itself, between those that stand for several */
+			assert_int_equal(bl_batch_enc_sample(
+					     e, number, time_of(k, step), v, unknown_of(series, k)),
+			    BL_OK);
+		if (unknown_of(series, k) == BL_KNOWN && !isinf(v)) {
 			w.min = w.count == 0 || v < w.min ? v : w.min;
 			w.max = w.count == 0 || v > w.max ? v : w.max;
 			w.count++;

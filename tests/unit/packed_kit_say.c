@@ -3,6 +3,8 @@
  */
 #include "packed_kit.h"
 
+#include <math.h>
+
 struct ids {
 	int64_t id[HISTORY_SERIES];
 	size_t n;
@@ -30,6 +32,7 @@ keep_series(void *ctx, const struct store_series *s)
 static bool
 say_log_sample(void *ctx, const struct store_log_sample *s)
 {
+	assert_false(isinf(s->value) || isinf(s->before));
 	say(ctx, "%zu %lld %.17g %u b%lld %u %.17g %.17g %lld %.17g\n", s->series,
 	    (long long)s->unix_ms, s->value, s->unknown, (long long)s->boot, s->thin.count,
 	    s->thin.min, s->thin.max, (long long)s->before_ms, s->before);
@@ -39,6 +42,7 @@ say_log_sample(void *ctx, const struct store_log_sample *s)
 static bool
 say_latest(void *ctx, const struct store_latest *l)
 {
+	assert_false(l->known && isinf(l->value));
 	say(ctx, "latest %lld %s %lld %d %.17g\n", (long long)l->series, l->name,
 	    (long long)l->unix_ms, l->known, l->known ? l->value : 0.0);
 	return true;

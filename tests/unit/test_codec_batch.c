@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "branchline/batch.h"
+#include "codec_change.h"
 
 #define N_SERIES_MAX 40u
 #define N_TICKS_MAX  200u
@@ -63,7 +64,7 @@ value_of(unsigned kind, double *state)
 {
 	static const double odd[] = { 0.0, -0.0, 1e300, -1e300, 4.9e-324, 9007199254740992.0,
 		9007199254740993.0, -9007199254740992.0, 1.7976931348623157e308, 1.0 / 3, 1e-7,
-		0.1 + 0.2, 123456.789012, 1e15 + 0.3, 18446744073709551616.0 };
+		0.1 + 0.2, 123456.789012, 1e15 + 0.3, 18446744073709551616.0, INFINITY, -INFINITY };
 	uint64_t bits;
 	double v;
 
@@ -86,7 +87,7 @@ value_of(unsigned kind, double *state)
 		do {
 			bits = rng();
 			memcpy(&v, &bits, sizeof(v));
-		} while (!isfinite(v));
+		} while (isnan(v));
 		return v;
 	case 8:
 		return below(20) == 0 ? 1e12 : (double)below(8);
@@ -274,25 +275,96 @@ what_the_encoder_refuses(void **state)
 	bl_batch_enc_free(NULL);
 }
 
+/* Up to four samples of one series, each a second after the one before. */
+struct few {
+	unsigned n;
+	double v[4];
+};
+
 static void
-values_that_are_no_numbers_are_unreadable(void **state)
+encode_few(const struct few *f, struct model_sample *model, struct bl_buf *out)
 {
-	static const double odd[] = { NAN, INFINITY, -INFINITY };
 	struct bl_batch_enc *e = bl_batch_enc_create();
-	struct model_sample model[3];
 	struct bl_batch_header h = header();
+
+	for (unsigned i = 0; i < f->n; i++) {
+		const bool nan = isnan(f->v[i]) != 0;
+
+		model[i] = (struct model_sample){ 1, 2000 + 1000 * i, nan ? 0 : f->v[i],
+			nan ? BL_UNKNOWN_UNREADABLE : BL_KNOWN };
+		assert_int_equal(
+		    bl_batch_enc_sample(e, 1, model[i].boot_ms, f->v[i], BL_KNOWN), BL_OK);
+	}
+	assert_int_equal(bl_batch_enc_finish(e, &h, out, NULL), BL_OK);
+	bl_batch_enc_free(e);
+}
+
+static void
+infinite_values_come_back_and_no_numbers_are_unreadable(void **state)
+{
+	static const struct few rows[] = {
+		{ 3, { NAN, INFINITY, -INFINITY } },
+		{ 2, { NAN, NAN } },
+		{ 1, { INFINITY } },
+		{ 1, { -INFINITY } },
+		{ 4, { INFINITY, INFINITY, INFINITY, INFINITY } },
+		{ 4, { 1, 2, INFINITY, 4 } },
+		{ 4, { -INFINITY, 0.25, 0.5, NAN } },
+		{ 4, { 1.0 / 3, -INFINITY, -0.0, INFINITY } },
+		{ 4, { 4096, 8192, 12288, -INFINITY } },
+		{ 2, { 1.7976931348623157e308, INFINITY } },
+	};
+	struct model_sample model[4];
 	struct bl_buf out;
 
 	(void)state;
 	bl_buf_init(&out, BL_BATCH_WIRE_MAX);
-	for (unsigned i = 0; i < 3; i++) {
-		model[i] = (struct model_sample){ 1, 2000 + i, 0, BL_UNKNOWN_UNREADABLE };
-		assert_int_equal(bl_batch_enc_sample(e, 1, 2000 + i, odd[i], BL_KNOWN), BL_OK);
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		bl_buf_reset(&out);
+		encode_few(&rows[k], model, &out);
+		compare(&out, model, rows[k].n);
 	}
-	assert_int_equal(bl_batch_enc_finish(e, &h, &out, NULL), BL_OK);
-	compare(&out, model, 3);
-	bl_batch_enc_free(e);
 	bl_buf_free(&out);
+}
+
+/* A first double of a column that no encoder writes. */
+static void
+a_stream_may_hold_an_infinite_value_and_nothing_that_is_no_number(void **state)
+{
+	static const struct few constant = { 1, { 1.0 / 3 } }, xored = { 2, { 1.0 / 3, 1.0 / 7 } };
+	static const struct {
+		const struct few *from;
+		uint64_t bits;
+		int rc;
+	} rows[] = {
+		{ &constant, UINT64_C(0x7ff0000000000000), BL_OK },
+		{ &constant, UINT64_C(0xfff0000000000000), BL_OK },
+		{ &constant, UINT64_C(0x7ff0000000000001), BL_ECORRUPT },
+		{ &constant, UINT64_C(0x7ff8000000000000), BL_ECORRUPT },
+		{ &constant, UINT64_C(0xffffffffffffffff), BL_ECORRUPT },
+		{ &xored, UINT64_C(0x7ff8000000000000), BL_ECORRUPT },
+		{ &xored, UINT64_C(0xfff0000000000001), BL_ECORRUPT },
+	};
+	struct model_sample model[4];
+	struct bl_batch_header h;
+	struct bl_buf msg, raw;
+	const uint8_t *body;
+	size_t len;
+
+	(void)state;
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		bl_buf_reset(&msg);
+		encode_few(rows[k].from, model, &msg);
+		assert_int_equal(
+		    bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, NULL), BL_OK);
+		assert_int_equal(bl_batch_inflate(&h, body, len, &raw, NULL), BL_OK);
+		change_double(&raw, 1.0 / 3, rows[k].bits);
+		assert_int_equal(bl_batch_verify(&h, raw.data, raw.len, NULL), rows[k].rc);
+	}
+	bl_buf_free(&msg);
+	bl_buf_free(&raw);
 }
 
 static void
@@ -547,7 +619,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(samples_come_back_bit_for_bit),
 		cmocka_unit_test(what_the_encoder_refuses),
-		cmocka_unit_test(values_that_are_no_numbers_are_unreadable),
+		cmocka_unit_test(infinite_values_come_back_and_no_numbers_are_unreadable),
+		cmocka_unit_test(a_stream_may_hold_an_infinite_value_and_nothing_that_is_no_number),
 		cmocka_unit_test(the_header_says_what_is_inside),
 		cmocka_unit_test(headers_out_of_bounds_are_refused_with_a_name),
 		cmocka_unit_test(another_offer_differs_in_two_fields_only),

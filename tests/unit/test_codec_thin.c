@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "branchline/batch.h"
+#include "codec_change.h"
 
 #define N_MAX 400u
 
@@ -113,7 +114,7 @@ static void
 add_any(struct bl_batch_enc *e, struct model *m, uint32_t id, int64_t at)
 {
 	const double third = (double)below(1000) / 3, cents = (double)below(100000) / 100;
-	const double value = below(2) == 0 ? third : cents;
+	double value = below(2) == 0 ? third : cents;
 	const double min = value - (double)below(100) / 7, max = value + (double)below(100) * 4096;
 
 	*m = (struct model){ id, at, value, BL_KNOWN, { value, value, 1 } };
@@ -124,6 +125,9 @@ add_any(struct bl_batch_enc *e, struct model *m, uint32_t id, int64_t at)
 		assert_int_equal(bl_batch_enc_sample(e, id, at, 0, BL_UNKNOWN_TIMEOUT), BL_OK);
 		break;
 	case 1:
+		if (below(8) == 0) /* for itself it may be infinite */
+			value = below(2) == 0 ? INFINITY : -INFINITY;
+		m->value = m->thin.min = m->thin.max = value;
 		assert_int_equal(bl_batch_enc_sample(e, id, at, value, BL_KNOWN), BL_OK);
 		break;
 	default:
@@ -222,6 +226,49 @@ what_makes_no_sense_is_not_taken(void **state)
 	bl_batch_enc_free(e);
 }
 
+/* Of all that it stands for, or of itself: the second may be infinite. */
+static void
+an_infinite_mean_is_corrupt(void **state)
+{
+	static const struct bl_thin one = { 0, 2, 5 };
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = header();
+	struct bl_buf msg, raw;
+	struct bl_batch_reader r;
+	struct bl_column c;
+	struct bl_thin thin[2];
+	double value[2];
+	const uint8_t *body;
+	size_t len;
+
+	(void)state;
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
+	for (unsigned itself = 0; itself < 2; itself++) {
+		bl_buf_reset(&msg);
+		bl_batch_enc_reset(e);
+		assert_int_equal(bl_batch_enc_thin(e, 1, 5, 1.0 / 3, &one), BL_OK);
+		if (itself)
+			assert_int_equal(bl_batch_enc_sample(e, 1, 6, INFINITY, BL_KNOWN), BL_OK);
+		assert_int_equal(bl_batch_enc_finish(e, &h, &msg, NULL), BL_OK);
+		assert_int_equal(
+		    bl_batch_header_decode(msg.data, msg.len, &h, &body, &len, NULL), BL_OK);
+		assert_int_equal(bl_batch_inflate(&h, body, len, &raw, NULL), BL_OK);
+		if (!itself)
+			change_double(&raw, 1.0 / 3, UINT64_C(0x7ff0000000000000));
+		assert_int_equal(bl_batch_reader_init(&r, &h, raw.data, raw.len, NULL), BL_OK);
+		assert_int_equal(bl_batch_next_column(&r, &c, NULL), 1);
+		assert_int_equal(bl_column_decode(&r, &c, NULL, value, NULL, NULL), BL_OK);
+		assert_int_equal(
+		    bl_column_thin(&r, &c, value, NULL, thin, NULL), itself ? BL_OK : BL_ECORRUPT);
+		assert_int_equal(
+		    bl_batch_verify(&h, raw.data, raw.len, NULL), itself ? BL_OK : BL_ECORRUPT);
+	}
+	bl_buf_free(&msg);
+	bl_buf_free(&raw);
+	bl_batch_enc_free(e);
+}
+
 /* Hundredths, or (odd) thirds, for which no scale is found. */
 static void
 guess_of(bool odd)
@@ -290,6 +337,7 @@ main(void)
 		cmocka_unit_test(what_samples_stand_for_comes_out_as_it_went_in),
 		cmocka_unit_test(a_batch_without_thinned_samples_has_no_section_for_them),
 		cmocka_unit_test(what_makes_no_sense_is_not_taken),
+		cmocka_unit_test(an_infinite_mean_is_corrupt),
 		cmocka_unit_test(the_guess_is_near_enough_to_cut_by),
 		cmocka_unit_test(a_mean_is_rounded_and_stays_between),
 	};

@@ -44,9 +44,9 @@ struct told {
 	uint8_t spool;
 	uint64_t seq;
 	int64_t end_ms;  /* boot time of the last sample; three of them, a second apart */
-	double value[2]; /* of the last one; NaN: unknown; infinity: the series is not in it */
+	double value[2]; /* of the last one; NaN: unknown */
 };
-#define ABSENT INFINITY
+#define ABSENT (-1e300) /* the series is not in it */
 
 static void
 tell_into(struct rig *g, struct latest *l, const struct told *t)
@@ -164,6 +164,11 @@ the_last_sample_of_each_series_counts(void **state)
 	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 2, 120000, { 4, NAN } });
 	both_say(g, "m1", "kiosk-1 4@120 kiosk-2 -3@61");
 	both_say(g, "m2", "kiosk-1 ?@120 kiosk-2 ?@61");
+	/* The wire may hold it; nobody is told it. */
+	later(g);
+	tell_into(g, g->l, &(struct told){ devices[0], 0xa, 3, 180000, { INFINITY, -INFINITY } });
+	both_say(g, "m1", "kiosk-1 ?@180 kiosk-2 -3@61");
+	both_say(g, "m2", "kiosk-1 ?@180 kiosk-2 ?@61");
 }
 
 static void

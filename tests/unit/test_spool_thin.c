@@ -3,6 +3,8 @@
  * is dropped.  The oracle of the kit: values rise by one, so a mean with its least
  * and largest says exactly whom it stands for; came and means together must be 1..N.
  */
+#include <math.h>
+
 #include "spool_kit.h"
 
 #include <sqlite3.h>
@@ -394,8 +396,36 @@ a_run_that_failed_stays_one_by_one(void **state)
 	free(a);
 }
 
-/* What a counter was last, a gauge on average; unknown samples are nobody's, and all of them is
- * one. */
+/* As everywhere behind the spool; the wire itself would take them. */
+static void
+infinite_values_are_unreadable(void **state)
+{
+	struct kit *k = *state;
+	uint32_t up, down, fine;
+	struct all *a;
+
+	kit_open(k, SPOOL_CREATED);
+	up = series(k, BL_STREAM_HOST, BL_GAUGE, "up", NULL);
+	down = series(k, BL_STREAM_HOST, BL_COUNTER, "down", NULL);
+	fine = series(k, BL_STREAM_HOST, BL_GAUGE, "fine", NULL);
+	for (int i = 0; i < 5; i++) {
+		const struct spool_sample sm[] = { { up, BL_KNOWN, (double)INFINITY },
+			{ down, BL_KNOWN, -(double)INFINITY }, { fine, BL_KNOWN, 1e300 } };
+
+		kit_pass(&k->time, 10000);
+		put(k, BL_STREAM_HOST, sm, 3);
+	}
+	kit_cut_all(k);
+	a = collect(k);
+	assert_int_equal(a->n, 15);
+	for (unsigned i = 0; i < a->n; i++)
+		assert_int_equal(a->got[i].unknown,
+		    a->got[i].series_id == fine ? BL_KNOWN : BL_UNKNOWN_UNREADABLE);
+	free(a);
+}
+
+/* What a counter was last, a gauge on average; unknown samples are nobody's, infinite ones are
+ * unknown, and all of them is one. */
 static void
 values_are_what_the_series_is(void **state)
 {
@@ -410,7 +440,8 @@ values_are_what_the_series_is(void **state)
 	broken = series(k, BL_STREAM_HOST, BL_GAUGE, "broken", NULL);
 	for (int i = 1; i <= 720; i++) {
 		const struct spool_sample sm[] = { { counter, BL_KNOWN, 1000.0 * i },
-			{ gauge, i % 7 == 0 ? BL_UNKNOWN_UNREADABLE : BL_KNOWN, i % 5 },
+			{ gauge, i % 14 == 0 ? BL_UNKNOWN_UNREADABLE : BL_KNOWN,
+			    i % 14 == 7 ? (double)INFINITY : i % 5 },
 			{ broken, BL_UNKNOWN_UNSUPPORTED, 0 } };
 
 		kit_pass(&k->time, 10000);
@@ -792,6 +823,8 @@ main(void)
 		    each_step_ends_before_the_next_begins, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_run_that_failed_stays_one_by_one, setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    infinite_values_are_unreadable, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(values_are_what_the_series_is, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    values_beyond_all_sums_stop_nobody, setup, kit_teardown),

@@ -168,11 +168,75 @@ a_damaged_store_takes_its_parts_along(void **state)
 	twin_close(&w);
 }
 
+/* ---- what another life of the spool cut as well ---- */
+
+static void
+follow(struct ctx *c)
+{
+	struct bl_ranges need[BL_STREAMS];
+	struct bl_hello h = { .spool = fixture_id(0xb), .predecessor = fixture_id(0xa) };
+	struct bl_err err = { 0 };
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		h.stream[i].next_seq = h.stream[i].lowest_held = 1;
+	begin(c);
+	must(store_hello(c->s, spool(c, 0xb), &h, need, &err), &err);
+	commit(c);
+}
+
+/* With values in it that are infinite, which parts do not have. */
+static void
+what_is_packed_is_recognised_under_another_spool(void **state)
+{
+	struct tell t = { .what = TOLD_BATCH,
+		.spool = 0xa,
+		.boot = 1,
+		.stream = STREAM,
+		.seq = 1,
+		.end_ms = 40 * (int64_t)MINUTE };
+	struct history h;
+	struct twin w;
+
+	(void)state;
+	history_make(&h, 3);
+	h.swapped = false;
+	twin_open(&w);
+	twin_later(&w, 12 * HOUR);
+	for (size_t i = 0; i < h.n; i++)
+		if (h.t[i].what == TOLD_DICT || h.t[i].what == TOLD_CLOCK)
+			twin_tell(&w, &h, &h.t[i]);
+	twin_tell(&w, &h, &t);
+	t.seq = 2;
+	t.begin_ms = t.end_ms;
+	t.end_ms += 5 * (int64_t)MINUTE;
+	twin_tell(&w, &h, &t);
+	twin_later(&w, 2 * HOUR);
+	twin_pack(&w);
+	assert_int_equal(twin_rows(&w.plain), 2);
+	assert_int_equal(twin_rows(&w.packed), 1);
+	follow(&w.plain);
+	follow(&w.packed);
+	t.spool = 0xb;
+	t.seq = 1;
+	t.begin_ms = 10 * (int64_t)MINUTE;
+	t.end_ms = 20 * (int64_t)MINUTE;
+	twin_tell(&w, &h, &t);
+	assert_int_equal(twin_rows(&w.plain), 2); /* nothing new in it */
+	assert_int_equal(twin_rows(&w.packed), 1);
+	t.seq = 2;
+	t.twist = 3;
+	twin_tell(&w, &h, &t);
+	assert_int_equal(twin_rows(&w.plain), 3);
+	twin_compare(&w, 1, "cut again");
+	twin_close(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packing_does_not_show),
+		cmocka_unit_test(what_is_packed_is_recognised_under_another_spool),
 		cmocka_unit_test(a_damaged_store_takes_its_parts_along),
 	};
 

@@ -99,8 +99,11 @@ content_columns(struct bl_batch_reader *r,
 
 		if ((rc = column_alloc(&col, c.n, err)) == BL_OK &&
 		    (rc = bl_column_decode(r, &c, col.ms, col.value, col.unknown, err)) >= 0 &&
-		    (rc = thin_decode(r, &c, &col, err)) >= 0)
+		    (rc = thin_decode(r, &c, &col, err)) >= 0) {
+			/* No row lets one in, and no mean is made of one. */
+			bl_column_drop_infinite(&c, col.value, col.unknown, col.thin);
 			rc = take(ctx, &col, err);
+		}
 		free(col.ms);
 		free(col.value);
 		free(col.unknown);

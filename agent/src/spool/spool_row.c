@@ -9,6 +9,7 @@
  *   dict   u8 stream, u8 kind, varint interval, str name, str unit,
  *          varint n, then n times: str key, str value
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -61,7 +62,7 @@ put_sample(struct bl_buf *b, const struct spool_sample *sm, uint32_t *last_id)
 	const double v = sm->value;
 
 	*last_id = sm->series_id;
-	if (sm->unknown != BL_KNOWN || v != v) {
+	if (sm->unknown != BL_KNOWN || !isfinite(v)) {
 		bl_buf_varint(b, delta | SAMPLE_UNKNOWN);
 		bl_buf_u8(b, sm->unknown != BL_KNOWN ? sm->unknown : BL_UNKNOWN_UNREADABLE);
 	} else if (v > -WHOLE_MAX && v < WHOLE_MAX && v == (double)(int64_t)v &&
@@ -88,6 +89,11 @@ get_sample(struct bl_rd *rd, struct spool_sample *sm, uint32_t *last_id)
 		break;
 	case SAMPLE_DOUBLE:
 		sm->value = bl_rd_f64(rd);
+		/* The wire takes infinity; rows written before knew that it would not. */
+		if (!isfinite(sm->value)) {
+			sm->value = 0;
+			sm->unknown = BL_UNKNOWN_UNREADABLE;
+		}
 		break;
 	default:
 		sm->unknown = bl_rd_u8(rd);

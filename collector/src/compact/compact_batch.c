@@ -188,6 +188,7 @@ thin_of(struct from *f, const struct times *t, struct piece *p, struct bl_err *e
 	if ((rc = bl_column_decode(f->rd, f->c, g->boot_ms, g->value, g->unknown, err)) < 0 ||
 	    (rc = bl_column_thin(f->rd, f->c, g->value, g->unknown, g->thin, err)) < 0)
 		return rc;
+	bl_column_drop_infinite(f->c, g->value, g->unknown, g->thin);
 	if ((p->thin = arena_take(&g->arena, t->n * sizeof(*p->thin))) == NULL)
 		return no_memory(err);
 	for (uint32_t i = 0; i < t->total; i++) {
@@ -205,6 +206,21 @@ thin_of(struct from *f, const struct times *t, struct piece *p, struct bl_err *e
 	return BL_OK;
 }
 
+/* A part holds nothing infinite: readers answer it as unreadable anyway. */
+static int
+only_finite(struct from *f, struct piece *p, struct bl_err *err)
+{
+	if (bl_seq_is_finite(&p->seq))
+		return BL_OK;
+	if (p->unknown == NULL) {
+		if ((p->unknown = arena_take(&f->g->arena, f->c->n)) == NULL)
+			return no_memory(err);
+		memset(p->unknown, BL_KNOWN, f->c->n);
+	}
+	bl_seq_drop_infinite(&p->seq, p->unknown);
+	return BL_OK;
+}
+
 /* The numbers into memory of the device's; boot_ms (may be NULL): and the times. */
 static int
 values_of(struct from *f, struct piece *p, int64_t *boot_ms, struct bl_err *err)
@@ -219,7 +235,8 @@ values_of(struct from *f, struct piece *p, int64_t *boot_ms, struct bl_err *err)
 	p->seq = (struct bl_seq){ .i = words, .d = g->value };
 	if (bl_column_has_unknown(f->c) && (p->unknown = arena_take(&g->arena, n)) == NULL)
 		return no_memory(err);
-	if ((rc = bl_column_seq(f->rd, f->c, boot_ms, &p->seq, p->unknown, err)) < 0)
+	if ((rc = bl_column_seq(f->rd, f->c, boot_ms, &p->seq, p->unknown, err)) < 0 ||
+	    (rc = only_finite(f, p, err)) < 0)
 		return rc;
 	if (!p->seq.integers) {
 		memcpy(words, p->seq.d, p->seq.n * sizeof(double));

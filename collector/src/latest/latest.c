@@ -8,6 +8,7 @@
  */
 #include "latest_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -272,7 +273,7 @@ last_of(struct latest *l, const struct bl_batch_reader *rd, const struct bl_colu
 	one.d += all.n - 1;
 	one.n = 1;
 	bl_seq_doubles(&one, &out->value);
-	out->state = LATEST_KNOWN;
+	out->state = isinf(out->value) ? LATEST_UNKNOWN : LATEST_KNOWN;
 	return BL_OK;
 }
 

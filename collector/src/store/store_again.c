@@ -105,6 +105,8 @@ tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn 
 		 : bl_column_decode(r, c, ms, value, unknown, err);
 	if (rc == BL_OK)
 		rc = bl_column_thin(r, c, value, unknown, thin, err);
+	if (rc == BL_OK) /* parts know them as unreadable */
+		bl_column_drop_infinite(c, value, unknown, thin);
 	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++)
 		fn(ctx, sum_of_sample(c->series_id, ms[i], unknown[i], value[i], &thin[i]));
 	free(ms);

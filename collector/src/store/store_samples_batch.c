@@ -333,6 +333,7 @@ take_column(struct gather *g, const struct listed *l, const struct bl_batch_read
 	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
 	    (thin && (rc = read_thin(r, rd, c, err)) < 0))
 		return rc;
+	bl_column_drop_infinite(c, r->value, r->unknown, thin ? r->thin : NULL);
 	for (uint32_t i = 0; i < c->n; i++) {
 		x.boot_ms = r->boot_ms[i];
 		x.unix_ms = placer_place(&g->place, x.boot_ms);

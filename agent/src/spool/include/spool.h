@@ -68,7 +68,8 @@ struct spool_sample {
 	double value;
 };
 
-/* One tick of one stream (one boot time).  Borrows.  Not durable before commit. */
+/* One tick of one stream (one boot time); values that are not finite become BL_UNKNOWN_UNREADABLE.
+ * Borrows.  Not durable before commit. */
 int spool_append(struct spool *s, enum bl_stream stream, int64_t boot_ms,
     const struct spool_sample *samples, uint32_t n, struct bl_err *err);
 /* SPOOL_REPEATED (1): an event with this caller's id was accepted within 24 h; nothing was added.

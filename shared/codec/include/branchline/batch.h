@@ -47,9 +47,10 @@ void bl_batch_enc_free(struct bl_batch_enc *e);
 void bl_batch_enc_reset(struct bl_batch_enc *e);
 
 /*
- * Adds one sample.  unknown != BL_KNOWN: value is ignored.  A value that is
- * not finite is stored as BL_UNKNOWN_UNREADABLE.  Per series, boot_ms must
- * not descend.  BL_EFULL: a cap was reached, nothing was added.
+ * Adds one sample.  unknown != BL_KNOWN: value is ignored.  Infinite values
+ * come back as they are, like every other; NaN is no value and is stored as
+ * BL_UNKNOWN_UNREADABLE.  Per series, boot_ms must not descend.  BL_EFULL: a
+ * cap was reached, nothing was added.
  */
 int bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
     enum bl_unknown unknown);
@@ -127,6 +128,7 @@ struct bl_numbers {
 	uint32_t unary_at, rest_at;
 	int64_t first, slope;
 	uint8_t encoding, k, predictor, scale, shift;
+	bool finite; /* nothing infinite is among them */
 };
 
 /* One series of a batch, still encoded. */
@@ -176,8 +178,9 @@ int bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header
 int bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_err *err);
 /*
  * Decodes a column into the caller's arrays of c->n entries (boot ms, value,
- * enum bl_unknown).  An unknown sample's value is NaN.  unknown may be NULL,
- * and so may boot_ms: for a time_index that the caller has decoded before.
+ * enum bl_unknown).  An unknown sample's value is NaN, a known one's may be
+ * infinite.  unknown may be NULL, and so may boot_ms: for a time_index that the
+ * caller has decoded before.
  */
 int bl_column_decode(const struct bl_batch_reader *r, const struct bl_column *c, int64_t *boot_ms,
     double *value, uint8_t *unknown, struct bl_err *err);
@@ -194,6 +197,14 @@ bl_column_is_thin(const struct bl_column *c)
  */
 int bl_column_thin(const struct bl_batch_reader *r, const struct bl_column *c, const double *value,
     const uint8_t *unknown, struct bl_thin *out, struct bl_err *err);
+/*
+ * For whoever sums, compares or shows what was decoded: infinite values become
+ * unknown (BL_UNKNOWN_UNREADABLE, NaN), as NaN has become where it was encoded.
+ * Arrays as bl_column_decode and bl_column_thin have filled them; thin may be
+ * NULL.  It costs nothing where a column's encoding holds no doubles.
+ */
+void bl_column_drop_infinite(
+    const struct bl_column *c, double *value, uint8_t *unknown, struct bl_thin *thin);
 /* 1, 0 or negative as above.  Strings point into raw. */
 int bl_batch_next_event(struct bl_batch_reader *r, struct bl_event *ev, struct bl_err *err);
 int bl_batch_next_gap(struct bl_batch_reader *r, struct bl_gap *gap, struct bl_err *err);

@@ -22,7 +22,8 @@
 /*
  * n numbers.  integers: number j is the double nearest to i[j] / 10^scale for
  * scales 0 to 6, i[j] * 2^shift for scale 7, and |i[j]| <= 2^53; d means
- * nothing then.  Else number j is d[j], finite; scale and shift are 0.
+ * nothing then.  Else number j is d[j]; scale and shift are 0.  d[j] is finite,
+ * but for what bl_column_seq gives, where it may be infinite.
  *
  * The two arrays are the caller's; what fills a bl_seq says how long they must
  * be, and leaves the pointers alone.
@@ -50,6 +51,14 @@ bl_column_has_unknown(const struct bl_column *c)
 {
 	return c->unknown_at != 0;
 }
+
+/* False: some are infinite, which bl_seq_put refuses. */
+bool bl_seq_is_finite(const struct bl_seq *s);
+/*
+ * Takes infinite numbers out of s, which bl_column_seq has filled, and says in
+ * unknown (an entry for each sample of the column) that they are unreadable.
+ */
+void bl_seq_drop_infinite(struct bl_seq *s, uint8_t *unknown);
 
 /* The numbers as doubles into out (n entries; out may be s->d). */
 void bl_seq_doubles(const struct bl_seq *s, double *out);
