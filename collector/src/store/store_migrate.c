@@ -129,15 +129,15 @@ store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct bl_
 	/*
 	 * WAL only now: the switch writes to the file.  8 KiB: batches of 1 to
 	 * 2 kB leave less of a page unused, and rows up to 8 kB need no second one.
-	 */
-	/*
 	 * Pages that stay unused can be given back; only a file that is being made can be so, an
-	 * older one would have to be written anew.
+	 * older one would have to be written anew.  Where it is so already, to say it once more
+	 * would be a commit at each start, whose sync may fail.
 	 */
-	if ((rc = store_exec(db,
-		 "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;"
-		 "PRAGMA journal_mode = WAL",
-		 err)) < 0)
+	if (*found == STORE_FOUND_EMPTY &&
+	    (rc = store_exec(
+		 db, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL", err)) < 0)
+		return rc;
+	if ((rc = store_exec(db, "PRAGMA journal_mode = WAL", err)) < 0)
 		return rc;
 	if (*found == STORE_FOUND_EMPTY &&
 	    (rc = store_exec(db, "PRAGMA application_id = 1112298573", err)) < 0)
