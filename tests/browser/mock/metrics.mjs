@@ -138,6 +138,9 @@ export function storage(world, now) {
     compaction: world.packingFails === true
       ? { state: "failing", why: "write part raw-20261128.blp: No space left on device", packed_until_unix_ms: hour - 2 * H, last_unix_ms: now - 2 * H, samples: 5e7, parts_written: 140, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7 }
       : { state: "idle", why: null, packed_until_unix_ms: hour, last_unix_ms: now - 20 * M, samples: 5e7, parts_written: 142, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7 },
+    damaged: world.packingFails === true
+      ? { count: 1, checked_unix_ms: null, items: [{ part: 7, file: "raw-20261127.blp", hour_unix_ms: hour - D, why: "440 bytes at 57 do not agree with their checksum" }] }
+      : { count: 0, checked_unix_ms: hour, items: [] },
     disk_free_bytes: 4.1e10, latest: { series: 812, refused: 0, bytes: 90_000 },
   };
 }

@@ -1,6 +1,6 @@
 // What the collector keeps, for how long, and how it packs what is older.
 
-import { nullable, num, object, oneOf, str, type Decoded } from "./decode";
+import { array, nullable, num, object, oneOf, str, type Decoded } from "./decode";
 import { getJson, type Result } from "./http";
 
 const level = object({
@@ -31,6 +31,11 @@ export const decodeStorage = object({
     late_hours: num,
     files_deleted: num,
     bytes_written: num,
+  }),
+  damaged: object({
+    count: num,
+    checked_unix_ms: nullable(num),
+    items: array(object({ part: num, file: str, hour_unix_ms: num, why: str })),
   }),
   disk_free_bytes: nullable(num),
   latest: object({ series: num, refused: num, bytes: num }),

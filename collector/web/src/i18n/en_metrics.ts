@@ -99,4 +99,9 @@ export const enStorage = {
   deleted: "Files deleted, their time over",
   events_keep: "Events kept for",
   disk_free: "Free on the disk",
+  checked: "Every byte last checked",
+  not_checked: "not since the start",
+  damaged_one: "One file of an hour cannot be read: {{list}}. Charts that need it fail and KPIs lack its samples. Stop the collector, put the file back from a backup, and start it.",
+  damaged_other: "Files of {{count}} hours cannot be read: {{list}}. Charts that need them fail and KPIs lack their samples. Stop the collector, put the files back from a backup, and start it.",
+  damaged_item: "{{file}}, hour of {{time}}",
 };

@@ -95,4 +95,8 @@ export const zhStorage: WorkCatalogue["storage"] = {
   deleted: "到期删除的文件",
   events_keep: "事件保留",
   disk_free: "磁盘剩余",
+  checked: "上次全部校验",
+  not_checked: "启动后尚未完成",
+  damaged_other: "有 {{count}} 处按小时保存的文件无法读取：{{list}}。需要这些数据的图表会出错，KPI 缺少其中的样本。请停止采集中心，从备份恢复文件后再启动。",
+  damaged_item: "{{file}}（{{time}} 起的一小时）",
 };

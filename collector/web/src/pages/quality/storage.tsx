@@ -86,6 +86,7 @@ function Packing({ storage }: { storage: Storage }): ReactElement {
   const keep = useKeep();
   const { compaction: c, database } = storage;
   const n = (value: number): string => value.toLocaleString(i18n.language);
+  const checked = storage.damaged.checked_unix_ms === null ? t("storage.not_checked") : formatDateTime(storage.damaged.checked_unix_ms, browserZone());
   const until = c.packed_until_unix_ms === null ? t("storage.nothing_yet") : formatDateTime(c.packed_until_unix_ms, browserZone());
   return (
     <>
@@ -96,11 +97,22 @@ function Packing({ storage }: { storage: Storage }): ReactElement {
         <div><dt>{t("storage.late")}</dt><dd>{n(c.late_hours)}</dd></div>
         <div><dt>{t("storage.deleted")}</dt><dd>{n(c.files_deleted)}</dd></div>
         <div><dt>{t("storage.events_keep")}</dt><dd>{keep(storage.events_keep_ms)}</dd></div>
+        <div><dt>{t("storage.checked")}</dt><dd>{checked}</dd></div>
         <div><dt>{t("storage.disk_free")}</dt><dd>{formatValue(storage.disk_free_bytes, "bytes")}</dd></div>
       </dl>
       {c.state === "failing" && <p className="notice is-down">{t("storage.failing", { why: c.why ?? "" })}</p>}
     </>
   );
+}
+
+const DAMAGED_SHOWN = 5;
+
+export function Damaged({ damaged }: { damaged: Storage["damaged"] }): ReactElement | null {
+  const { t } = useTranslation();
+  if (damaged.count === 0) return null;
+  const shown = damaged.items.slice(0, DAMAGED_SHOWN).map((d) => t("storage.damaged_item", { file: d.file, time: formatDateTime(d.hour_unix_ms, browserZone()) }));
+  const list = shown.join("; ") + (damaged.count > shown.length ? " …" : "");
+  return <p className="notice is-down">{t("storage.damaged", { count: damaged.count, list })}</p>;
 }
 
 export function StoragePanel(): ReactElement {
@@ -114,6 +126,7 @@ export function StoragePanel(): ReactElement {
         {(storage) => (
           <>
             <Packing storage={storage} />
+            <Damaged damaged={storage.damaged} />
             <Levels storage={storage} />
           </>
         )}
