@@ -81,8 +81,8 @@ void
 kit_stop(struct kit *k)
 {
 	compact_close(k->compact);
-	parts_close(k->parts);
 	store_read_close(k->r);
+	parts_close(k->parts);
 	store_close(k->s);
 	k->compact = NULL;
 	k->parts = NULL;
@@ -100,7 +100,7 @@ kit_open(struct kit *k, const char *name)
 }
 
 void
-kit_open_in(struct kit *k, const char *folder)
+kit_prepare(struct kit *k, const char *folder)
 {
 	memset(k, 0, sizeof(*k));
 	(void)snprintf(k->folder, sizeof(k->folder), "%s", folder);
@@ -116,6 +116,12 @@ kit_open_in(struct kit *k, const char *folder)
 		.awaited = awaited,
 		.damaged = damaged,
 		.ctx = k };
+}
+
+void
+kit_open_in(struct kit *k, const char *folder)
+{
+	kit_prepare(k, folder);
 	kit_start(k);
 }
 

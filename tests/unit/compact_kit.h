@@ -46,6 +46,8 @@ struct kit {
 
 void must(int rc, const struct bl_err *err);
 void kit_open(struct kit *k, const char *name);
+/* All but opening: opts and clock may be set before kit_start. */
+void kit_prepare(struct kit *k, const char *folder);
 /* The same in a folder that is there. */
 void kit_open_in(struct kit *k, const char *folder);
 void kit_close(struct kit *k); /* and its folder */

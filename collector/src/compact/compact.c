@@ -156,6 +156,8 @@ open_file(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_
 		o->rc = parts_delete(o->c->opts.parts, level, hour, o->err);
 	else if (end < bytes)
 		o->rc = parts_cut(o->c->opts.parts, level, hour, end, o->err);
+	if (end < bytes)
+		(void)bl_fault_hit("compact.cut");
 	return o->rc >= 0;
 }
 

@@ -215,7 +215,7 @@ struct device_at {
 };
 
 struct pack {
-	int64_t hour_unix_ms, upto, moved_upto;
+	int64_t hour_unix_ms, upto, moved_upto, following;
 	struct store_due *due;
 	size_t n_due, size_due;
 	struct store_pack_seq *seq;

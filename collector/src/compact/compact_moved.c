@@ -4,13 +4,15 @@
  *
  * What goes to another hour is written there before it is taken out here: a crash between leaves
  * it in both, and the hour is done again, to the same end.  Then whoever follows the
- * log is told of the span once more.
+ * log is told of the span once more; that there is something to tell is written with the hours, as
+ * it is not seen any more when they are done again.
  */
 #include "compact_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/fault.h"
 #include "branchline/log.h"
 #include "store_log.h"
 
@@ -20,7 +22,6 @@ struct following {
 	struct compact *c;
 	struct store_moved_row m;
 	int64_t moved_upto;
-	bool changed;
 };
 
 /* One hour with what of `from` lies in it now, besides what it has. */
@@ -37,6 +38,7 @@ write_hour(struct following *f, int64_t hour, const struct store_part *from, int
 	int rc = store_read_packed(c->r, f->m.device_id, hour, hour + 1, &hours, err);
 
 	compact_begin_pack(c, hour, 0, f->moved_upto);
+	c->pack.following = f->m.id;
 	gather_begin(&c->gather, f->m.device_id, hour);
 	at = rc < 0 ? NULL : store_packed_at(&hours, hour);
 	if (hour == from->hour_unix_ms)
@@ -83,7 +85,6 @@ follow_hour(struct following *f, const struct store_packed_hour *h, struct bl_er
 		 &c->gather, &c->old, c->r, &f->m, hour, HOURS_MAX, &n, &changed, err)) < 0 ||
 	    !changed)
 		return rc;
-	f->changed = true;
 	for (size_t i = 0; i < n && rc >= 0; i++)
 		if (hour[i] != h->hour_unix_ms)
 			rc = write_hour(f, hour[i], &part, h->batch_upto, err);
@@ -109,7 +110,7 @@ followed_fn(struct store *s, void *arg, struct bl_err *err)
 {
 	const struct following *f = arg;
 
-	return store_pack_followed(s, &f->m, f->changed, err);
+	return store_pack_followed(s, &f->m, err);
 }
 
 int
@@ -137,7 +138,10 @@ compact_follow_moved(struct compact *c, struct bl_err *err)
 	store_packed_free(&hours);
 	if (rc == BL_EBUSY && c->pack.left_out > 0)
 		return 1;
-	if (rc < 0 || (rc = compact_write(c, followed_fn, &f, err)) < 0)
+	if (rc < 0)
+		return rc;
+	(void)bl_fault_hit("compact.following");
+	if ((rc = compact_write(c, followed_fn, &f, err)) < 0)
 		return rc;
 	return 1;
 }

@@ -81,6 +81,7 @@ compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_
 	p->hour_unix_ms = hour_unix_ms;
 	p->upto = upto;
 	p->moved_upto = moved_upto;
+	p->following = 0;
 	p->n_due = p->n_seqs = p->n_marks = p->n_devices = 0;
 	p->late = 0;
 	chunk_enc_reset(c->enc, hour_unix_ms);
@@ -182,6 +183,7 @@ compact_install(struct compact *c, struct bl_err *err)
 	struct store_pack out = { .hour_unix_ms = p->hour_unix_ms,
 		.batch_upto = p->upto,
 		.moved_upto = p->moved_upto,
+		.following = p->following,
 		.n_devices = p->n_devices };
 	struct installing in = { .p = &out };
 	struct store_pack_device *d;

@@ -81,6 +81,7 @@ forget_level(struct compact *c, enum parts_level level, struct bl_err *err)
 	while (x.more == 1)
 		if ((rc = compact_write(c, forget_fn, &x, err)) < 0)
 			return rc;
+	(void)bl_fault_hit("compact.forgotten");
 	return BL_OK;
 }
 
@@ -170,8 +171,10 @@ give_back(struct compact *c, struct bl_err *err)
 		struct slice x = { .id = d->id };
 
 		/* Given back twice is as good as once: the row goes after. */
-		if ((rc = parts_punch(c->opts.parts, &g, err)) < 0 ||
-		    (rc = compact_write(c, dead_fn, &x, err)) < 0)
+		if ((rc = parts_punch(c->opts.parts, &g, err)) < 0)
+			return rc;
+		(void)bl_fault_hit("compact.punched");
+		if ((rc = compact_write(c, dead_fn, &x, err)) < 0)
 			return rc;
 	}
 	return BL_OK;
@@ -188,6 +191,7 @@ compact_sweep(struct compact *c, struct bl_err *err)
 	while (x.more == 1)
 		if ((rc = compact_write(c, sweep_fn, &x, err)) < 0)
 			return rc;
+	(void)bl_fault_hit("compact.swept");
 	c->hid_some = false;
 	return BL_OK;
 }

@@ -157,12 +157,28 @@ install_device(struct install *in, const struct store_pack_device *d, struct bl_
 	return store_pack_keep_checks(in->s, d->seq, d->n_seqs, err);
 }
 
-int
-store_pack_followed(
-    struct store *s, const struct store_moved_row *m, bool changed, struct bl_err *err)
+/* 1: hours were written for it, by this run of the collector or one before. */
+static int
+wrote_for(struct store *s, const struct store_moved_row *m, struct bl_err *err)
 {
+	sqlite3_stmt *st = store_bind(s, SQL_META_GET, err, "t", "pack_following");
+	int rc = store_step(s, st, err);
+
+	if (rc == 1) {
+		rc = sqlite3_column_int64(st, 0) == m->id;
+		(void)sqlite3_reset(st);
+	}
+	return rc;
+}
+
+int
+store_pack_followed(struct store *s, const struct store_moved_row *m, struct bl_err *err)
+{
+	const int changed = wrote_for(s, m, err);
 	int rc;
 
+	if (changed < 0)
+		return changed;
 	if (changed && (rc = store_run(s, SQL_MOVED_ADD, err, "iiiiiii", m->spool_id, m->device_id,
 			    (int64_t)BL_STREAM_HOST, (int64_t)0, m->from_ms, m->begin_unix_ms,
 			    m->end_unix_ms)) < 0)
@@ -195,6 +211,8 @@ store_pack_install(
 		rc = install_device(&in, &p->device[i], err);
 	if (rc >= 0 && in.n_gone > 0)
 		rc = store_pack_clean_later(s, in.gone, in.n_gone, err);
+	if (rc >= 0 && p->following != 0 && out->devices > 0)
+		rc = store_run(s, SQL_META_SET, err, "ti", "pack_following", p->following);
 	s->due_generation++;
 done:
 	free(in.gone);

@@ -191,9 +191,9 @@ int store_read_moved(struct store_read *r, struct store_moved_row *out, struct b
 /* Places n boot times by the clock map as it is; those that have no place stay as they are. */
 int store_read_places(struct store_read *r, int64_t spool_id, int64_t boot_id,
     const int64_t *boot_ms, int64_t *unix_ms, size_t n, struct bl_err *err);
-/* It was followed; changed: whoever follows the log is told of the span once more. */
-int store_pack_followed(
-    struct store *s, const struct store_moved_row *m, bool changed, struct bl_err *err);
+/* It was followed.  When hours were written for it (store_pack.following), if only before a
+ * crash, whoever follows the log is told of the span once more. */
+int store_pack_followed(struct store *s, const struct store_moved_row *m, struct bl_err *err);
 
 /* What the entries of a spool's dictionary mean, in order of the entries from 1. */
 struct store_pack_series {
@@ -225,7 +225,8 @@ struct store_pack_mark {
 
 struct store_pack_device {
 	int64_t device_id;
-	/* In the place of the pack's, when it is not 0: what was written anew is no newer for that. */
+	/* In the place of the pack's, when it is not 0: what was written anew is no newer for that.
+	 */
 	int64_t batch_upto;
 	bool in_part; /* has columns in it */
 	/* Its due rows are never looked at again: the samples of the hour are past their retention,
@@ -246,6 +247,7 @@ struct store_pack {
 	int64_t
 	    batch_upto; /* the newest batch when it was read, that was passed by all who follow */
 	int64_t moved_upto; /* the newest row of table moved when it was read */
+	int64_t following;  /* the row of table moved that this is written for; 0: none */
 	int64_t offset[PARTS_LEVELS], bytes[PARTS_LEVELS];
 	uint32_t series;
 	uint64_t samples;
