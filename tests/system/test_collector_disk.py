@@ -62,7 +62,7 @@ def centre(tmp_path_factory):
     folder = tmp_path_factory.mktemp("centre")
     processes = Processes(folder)
     org = Organisation(folder, processes)
-    with small_disk(org.folder / "collector", "32m"):
+    with small_disk(org.folder / "collector", "64m"):
         try:
             org.start()
             org.tool("site", "add", "North")
@@ -162,7 +162,7 @@ def metric(org, name):
 def test_a_full_disk_stops_receipts_and_nothing_else(centre):
     org, disk = centre, centre.folder / "collector"
     agent = sampling(org)
-    assert (disk / "ballast").stat().st_size == 2 << 20  # a 16th of 32 MiB
+    assert (disk / "ballast").stat().st_size == 4 << 20  # a 16th of 64 MiB
     before = len(org.collector.log())
     fill(disk / "filler")
     cut(agent)
@@ -186,7 +186,7 @@ def test_a_full_disk_stops_receipts_and_nothing_else(centre):
     assert len(org.collector.log()) - before < 20_000, org.collector.log()
     (disk / "filler").unlink()
     is_ready(org, 10)
-    assert (disk / "ballast").stat().st_size == 2 << 20
+    assert (disk / "ballast").stat().st_size == 4 << 20
     org.api("POST", "/sites", {"name": "East", "zone": "Europe/Berlin"})
     assert metric(org, "branchline_disk_full") == 0
     everything_arrives_once(org)

@@ -94,7 +94,7 @@ def test_bytes_are_those_that_the_network_carried(pki, brokers, counted, lost):
     for before, after in zip(told, told[1:]):
         assert after["ip_out"] > before["ip_out"] and after["ip_in"] >= before["ip_in"]
     assert near(last["ip_out"], away, 0.01)
-    # What was lost on the way here again and again is not known here.
-    assert near(last["ip_in"], back, 0.03)
+    # What was lost on the way here again and again is not known here: how often that is, chance decides.
+    assert near(last["ip_in"], back, 0.1 if lost else 0.03)
     # The records alone would be told apart from it: headers are not nothing.
     assert last["wire_out"] < 0.99 * away and last["wire_in"] < 0.8 * back

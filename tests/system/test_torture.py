@@ -207,7 +207,7 @@ def test_one_batch_of_steps_that_is_named_excuses_no_more_than_it_held(kept):
 
 def test_a_value_that_changed_is_not_of_its_series(kept):
     """One synthetic series takes another one's name."""
-    change(kept, "UPDATE series SET labels = replace(labels, '\"7\"', '\"107\"') WHERE name = 'synthetic'")
+    change(kept, "UPDATE series_def SET labels = replace(labels, '\"7\"', '\"107\"') WHERE name = 'synthetic'")
     done = torture("--judge", kept, "--language", "en")
     assert done.returncode == 1 and "series 107 holds" in done.stdout
 
