@@ -101,6 +101,9 @@ store_migrate(sqlite3 *db, const char *path, enum store_found *found, struct bl_
 	int64_t version = 0, application = 0, tables = 0, ours = 0;
 	int rc;
 
+	/* Steps sort: in memory, for a file of SQLite's own may fail as any other. */
+	if ((rc = store_exec(db, "PRAGMA temp_store = MEMORY", err)) < 0)
+		return rc;
 	if ((rc = store_pragma_int(db, "PRAGMA user_version", &version, err)) < 0 ||
 	    (rc = store_pragma_int(db, "PRAGMA application_id", &application, err)) < 0 ||
 	    (rc = store_pragma_int(db, "SELECT count(*) FROM sqlite_master", &tables, err)) < 0 ||
