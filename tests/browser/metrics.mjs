@@ -31,7 +31,7 @@ async function overTime(page, tag, language, { target, checks, settled, noOverfl
     await shot("metrics");
   });
   await checks.check(`${tag}: a counter is shown as growth, and its file can be had`, async () => {
-    await page.goto(`${target.url}/metrics?metric=net_sent_bytes_total&last=6h`);
+    await page.goto(`${target.url}/explore?metric=net_sent_bytes_total&last=6h`);
     await page.getByRole("heading", { name: words.rate }).waitFor();
     const hrefs = await page.locator(".answer-files a").evaluateAll((links) => links.map((a) => a.href));
     must(hrefs.length === 2 && /step=/.test(hrefs[0]) && !/step=/.test(hrefs[1]), `files: ${hrefs}`);
@@ -44,7 +44,7 @@ async function overTime(page, tag, language, { target, checks, settled, noOverfl
 
 async function latest(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: the newest values of a metric, with what is out of date`, async () => {
-    await page.goto(`${target.url}/metrics?metric=cpu_used_pct`);
+    await page.goto(`${target.url}/explore?metric=cpu_used_pct`);
     await page.getByRole("tab", { name: WORDS[language].newest }).click();
     await page.waitForURL(/view=latest/);
     await page.locator(".metric-state").first().waitFor();

@@ -26,7 +26,7 @@ const wants = (part) => (only === null || only.includes(part)) && !left.includes
 // Where the stand-in shows names that try to be HTML.
 const HOSTILE_PATHS = [
   "/sites/hostile", "/devices/hostile-server", "/sites/hostile?view=cases", "/sites/hostile?view=incidents", "/incidents", "/incidents/509", "/kpis", "/kpis/hostile", "/rules", "/rules/r2-api-failures", "/cases", "/cases/459", "/messages", "/channels",
-  "/metrics?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&group=label&group_label=x&view=time", "/metrics?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&view=latest",
+  "/explore?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&group=label&group_label=x&view=time", "/explore?metric=custom_%3Ci%3Emetric%3C%2Fi%3E&view=latest",
 ];
 const HOSTILE = `<img src=x onerror="window.__xss=1"><script>window.__xss=1</script>`;
 const KEY = /\b(overview|state|time|view|site|chart|work|incident|cause|entry|cell|kpi|rule|case|message|channel|process|win|device)\.[a-z_]+[a-z]\b/;
@@ -257,7 +257,7 @@ async function pass(language, width) {
 
   if (wants("pages")) {
     const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"],
-      ...["incidents", "cases", "messages", "metrics", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
+      ["metrics", "/explore", "h1"], ...["incidents", "cases", "messages", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
     for (const [name, path, sign] of pages) {
       await checks.check(`${tag}: ${name} opens`, async () => {
         await page.goto(target.url + path);
@@ -486,7 +486,7 @@ if (wants("hostile")) {
   });
   await checks.check("hostile: names from outside are inert on every page", async () => {
     const id = made?.id ?? null;
-    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", "/metrics", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
+    const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", "/explore", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
     for (const path of paths) {
       await page.goto(target.url + path);
       await page.locator("h1").first().waitFor();
@@ -596,8 +596,8 @@ if (wants("a11y")) {
     await speak(page, "en");
     const site = await siteWithData(page);
     for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users",
-      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels", "/metrics",
-      ...(mock === null ? [] : ["/metrics?metric=cpu_used_pct&agg=p95&group=site", "/metrics?metric=cpu_used_pct&view=latest", "/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
+      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels", "/explore",
+      ...(mock === null ? [] : ["/explore?metric=cpu_used_pct&agg=p95&group=site", "/explore?metric=cpu_used_pct&view=latest", "/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
       await checks.check(`a11y ${scheme}: ${path}`, async () => {
         await page.goto(target.url + path);
         await page.locator("h1").first().waitFor();

@@ -54,8 +54,11 @@ type Entry = (typeof GROUPS)[number]["entries"][number];
 const FOR_ADMINISTRATORS: readonly Entry[] = ["users"];
 const FOR_OPERATORS: readonly Entry[] = ["channels"];
 
+// Where the name of a page is not its path: /metrics is the collector's own page for a Prometheus.
+const PATHS: Partial<Record<Entry, string>> = { overview: "/", metrics: "/explore" };
+
 function pathOf(entry: Entry): string {
-  return entry === "overview" ? "/" : `/${entry}`;
+  return PATHS[entry] ?? `/${entry}`;
 }
 
 function isHere(entry: Entry, path: string): boolean {
@@ -177,7 +180,7 @@ function Pages(): ReactElement {
             <Route path="/cases"><Cases /></Route>
             <Route path="/cases/:no">{(params) => <CasePage key={params.no} no={params.no} />}</Route>
             <Route path="/fleet/:tab?">{(params) => <Fleet tab={params.tab === "devices" ? "devices" : "sites"} />}</Route>
-            <Route path="/metrics"><Metrics /></Route>
+            <Route path="/explore"><Metrics /></Route>
             <Route path="/quality"><Quality /></Route>
             <Route path="/account"><Account /></Route>
             <Route path="/users"><Users /></Route>

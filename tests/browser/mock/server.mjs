@@ -218,13 +218,26 @@ async function api(world, req, res, url) {
   return problem(res, 404, "not_found", `no ${path}`);
 }
 
+// As the collector: these are for machines, and no page may have such an address.
+const FOR_MACHINES = /^\/(metrics|livez|readyz)$/;
+
+function answer(world, req, res, url) {
+  if (url.pathname.startsWith("/api/v1/")) {
+    return api(world, req, res, url);
+  }
+  if (FOR_MACHINES.test(url.pathname)) {
+    res.writeHead(200, { "Content-Type": "text/plain; version=0.0.4" });
+    return res.end("# for machines\n");
+  }
+  return file(req, res, url.pathname);
+}
+
 /** Listens on a free port (or the one given) and answers with its address and a function that stops it. */
 export async function startMock(port = 0) {
   const world = makeWorld(Date.now());
   const server = createServer((req, res) => {
     const url = new URL(req.url ?? "/", "http://localhost");
-    const done = url.pathname.startsWith("/api/v1/") ? api(world, req, res, url) : file(req, res, url.pathname);
-    Promise.resolve(done).catch((e) => problem(res, 500, "internal", String(e)));
+    Promise.resolve(answer(world, req, res, url)).catch((e) => problem(res, 500, "internal", String(e)));
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   return { world, url: `http://localhost:${server.address().port}`, user: "admin", password: PASSWORD, stop: () => { server.closeAllConnections(); server.close(); } };
