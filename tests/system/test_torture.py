@@ -339,7 +339,9 @@ def test_its_decoder_reads_what_the_contract_tests_reader_reads(name):
     header = wire_decoder.batch_header(reader)
     raw = body.inflate(reader.take(reader.left()), header["raw_size"], header["crc32"])
     columns = body.columns(raw, header["event"][0], header["counts"][0])
-    assert [(c["id"], c["times"], c["values"]) for c in expected["series"]] == columns
+    # JSON has no infinity: the other reader tells it as a text.
+    assert [(c["id"], c["times"], [float(v) if isinstance(v, str) else v for v in c["values"]])
+            for c in expected["series"]] == columns
     assert {c["id"]: [None if t is None or t[2] == 1 else tuple(t) for t in c["thin"]]
             for c in expected["series"] if "thin" in c} == body.thinned(raw, columns)
     events = body.events(raw, header["counts"][1])
