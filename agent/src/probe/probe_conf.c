@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+static const char *const kinds[] = { "http", NULL }; /* by enum probe_kind */
 static const char *const methods[] = { "GET", "HEAD", NULL };
 
 /* The type's own checks have passed: value points at the struct's member. */
@@ -116,6 +117,8 @@ probe_list_check(const void *list)
 static const struct bl_conf_key keys[] = {
 	{ "name", BL_CONF_STR, NULL, AT(name), 1, PROBE_NAME_MAX, "its name in series and events",
 	    NULL, NULL, check_name },
+	{ "kind", BL_CONF_ENUM, "http", AT(kind), 0, 0, "what is asked: http (and https)", kinds,
+	    NULL, NULL },
 	{ "url", BL_CONF_STR, NULL, AT(url), 1, 2048, "http:// or https:// address to ask", NULL,
 	    NULL, check_url },
 	{ "interval", BL_CONF_DURATION, "30s", AT(interval_ms), 1000, 86400e3, "time between runs",

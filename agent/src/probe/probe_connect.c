@@ -112,6 +112,15 @@ tcp_begin(struct probe_run *r)
 	probe_connect_next(r);
 }
 
+static void
+addressed(struct probe_run *r)
+{
+	if (r->ops->addressed != NULL)
+		r->ops->addressed(r);
+	else
+		tcp_begin(r);
+}
+
 void
 probe_connect_tcp(struct probe_run *r)
 {
@@ -180,10 +189,10 @@ probe_connect_begin(struct probe_run *r)
 	probe_run_close(r);
 	r->sent = 0;
 	r->result.reused = false;
-	r->due_values = probe_run_due(r, false);
+	r->due_values = r->ops->due(r, false);
 	if (r->url.literal) {
 		literal_address(r);
-		tcp_begin(r);
+		addressed(r);
 		return;
 	}
 	probe_run_phase(r, PHASE_DNS);
@@ -210,7 +219,7 @@ probe_connect_dns(struct probe_run *r)
 		return;
 	}
 	probe_run_have(r, PROBE_DNS_MS, probe_run_ms_since(r->phase_ns));
-	tcp_begin(r);
+	addressed(r);
 }
 
 void

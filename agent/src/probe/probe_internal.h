@@ -169,7 +169,7 @@ enum probe_io probe_tls_send(
 enum probe_io probe_tls_recv(
     struct probe_tls *t, char *data, size_t size, size_t *n, struct bl_err *err);
 
-/* ---- one probe and its runs (probe_run.c) ---- */
+/* ---- one probe and its runs (probe_kind.c) ---- */
 
 enum probe_phase {
 	PHASE_IDLE,
@@ -196,9 +196,48 @@ struct probe_env {
 	char buf[PROBE_BUF_BYTES];
 };
 
+struct probe_run;
+
+/*
+ * A kind of probe: what is specific to its protocol.  The prober drives every
+ * run through probe_run_*, which know no protocol; those do the look-up, TCP and
+ * TLS (probe_connect.c) to r->url's host and port, and call these on the prober's
+ * thread.  Nothing here may wait.  Every run that has begun ends exactly once, by
+ * probe_run_done or probe_run_fail; after either, r is idle and only begin follows.
+ */
+struct probe_kind_ops {
+	const char *name; /* as in the configuration */
+	/*
+	 * Once: fills r->url (host, port, literal, tls) and allocates what all runs
+	 * use.  After a failure release is called, too.
+	 */
+	int (*init)(struct probe_run *r, struct bl_err *err);
+	void (*release)(struct probe_run *r); /* may be NULL */
+	/*
+	 * What a run is to find out, given how it goes; a bit per enum probe_series.
+	 * Those of them that a run has not set when it ends become unknown.
+	 */
+	uint32_t (*due)(const struct probe_run *r, bool reused);
+	/* A run begins (result is empty): probe_connect_begin, or a phase over what is kept. */
+	void (*begin)(struct probe_run *r);
+	/*
+	 * The addresses are known (r->addr, r->n_addrs).  NULL: TCP to one after the other,
+	 * TLS when r->url.tls says so, then FIRST_BYTE begins.
+	 */
+	void (*addressed)(struct probe_run *r);
+	/* Something may have changed in FIRST_BYTE or TRANSFER: goes on as far as it can. */
+	void (*talk)(struct probe_run *r);
+	/* Their deadline passed: ends the run, or begins another phase.  NULL: a timeout. */
+	void (*late)(struct probe_run *r);
+};
+
+extern const struct probe_kind_ops probe_kind_http;
+
 struct probe_run {
 	struct probe_env *env;
 	const struct probe_conf *conf;
+	const struct probe_kind_ops *ops;
+	void *kind; /* the kind's own; it frees it in release */
 	struct probe_url url;
 	unsigned index;
 	char *request; /* owned; the same bytes every time */
@@ -240,7 +279,7 @@ void probe_run_timeout(struct probe_run *r);
 /* The kept connection has an event while nothing runs: closed by the server, or unasked bytes. */
 void probe_run_idle_event(struct probe_run *r);
 
-/* ---- its steps towards the server (probe_connect.c), called by probe_run.c ---- */
+/* ---- its steps towards the server (probe_connect.c), called by probe_kind.c and the kinds ---- */
 
 /* A new connection: the look-up, or for an address the connect, begins. */
 void probe_connect_begin(struct probe_run *r);
@@ -253,16 +292,22 @@ void probe_connect_next(struct probe_run *r);
 /* Sets the days that the certificate is still valid. */
 void probe_connect_certificate(struct probe_run *r);
 
-/* ---- what both files use (probe_run.c) ---- */
+/* ---- what the kinds and probe_connect.c use (probe_kind.c) ---- */
+
+static inline uint32_t
+probe_bit(enum probe_series s)
+{
+	return 1u << s;
+}
 
 /* To 10 microseconds. */
 double probe_run_ms_since(uint64_t from_ns);
 void probe_run_have(struct probe_run *r, enum probe_series s, double v);
-/* What a run is to find out, given how it goes; a bit per enum probe_series. */
-uint32_t probe_run_due(const struct probe_run *r, bool reused);
 /* Begins a phase and its deadline. */
 void probe_run_phase(struct probe_run *r, enum probe_phase phase);
 void probe_run_close(struct probe_run *r);
+/* Ends the run and delivers; the connection is kept.  The reason's detail stands in r->result. */
+void probe_run_done(struct probe_run *r, enum probe_reason reason);
 /* Ends the run: gives up the connection and delivers. */
 void probe_run_fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,12 +1,6 @@
 /*
- * One run of one probe: its phases, the request, the answer, the verdict (the
- * way to the server is probe_connect.c's).
- *
- * A state machine that goes as far as it can without waiting; prober.c calls
- * it when its descriptor, its look-up or its deadline says so.  Each phase has
- * its own deadline, and the whole ends when the next run is due, so a probe has
- * exactly one result an interval.  Phases that do not happen (address instead
- * of a name, no TLS, connection reused) leave their value absent.
+ * The kind "http": the request, the answer, the verdict (phases and deadlines
+ * are probe_kind.c's, the way to the server is probe_connect.c's).
  *
  * A kept connection that turns out to be closed before it gave a byte is not
  * the server's failure: the run starts over on a new one, once.
@@ -14,136 +8,35 @@
 #include "probe_internal.h"
 
 #include <errno.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #define ROUNDS_MAX  8u /* reads of PROBE_BUF_BYTES in one step: others want a turn too */
 #define REQUEST_MAX (32u * 1024u)
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* To 10 microseconds: below that it is noise, and every digit costs bytes on the wire. */
-double
-probe_run_ms_since(uint64_t from_ns)
-{
-	return round((double)(now_ns() - from_ns) / 1e4) / 100.0;
-}
-
-/* ---- values ---- */
-
-void
-probe_run_have(struct probe_run *r, enum probe_series s, double v)
-{
-	r->result.value[s] = (struct probe_value){ PROBE_HAVE, v };
-}
-
 static uint32_t
-bit(enum probe_series s)
+http_due(const struct probe_run *r, bool reused)
 {
-	return 1u << s;
-}
-
-uint32_t
-probe_run_due(const struct probe_run *r, bool reused)
-{
-	uint32_t due = bit(PROBE_UP) | bit(PROBE_FIRST_BYTE_MS) | bit(PROBE_TRANSFER_MS) |
-		       bit(PROBE_TOTAL_MS) | bit(PROBE_STATUS_CODE);
+	uint32_t due = probe_bit(PROBE_UP) | probe_bit(PROBE_FIRST_BYTE_MS) |
+		       probe_bit(PROBE_TRANSFER_MS) | probe_bit(PROBE_TOTAL_MS) |
+		       probe_bit(PROBE_STATUS_CODE);
 
 	if (!reused && !r->url.literal)
-		due |= bit(PROBE_DNS_MS);
+		due |= probe_bit(PROBE_DNS_MS);
 	if (!reused)
-		due |= bit(PROBE_CONNECT_MS);
+		due |= probe_bit(PROBE_CONNECT_MS);
 	if (!reused && r->url.tls)
-		due |= bit(PROBE_TLS_MS);
+		due |= probe_bit(PROBE_TLS_MS);
 	if (r->url.tls)
-		due |= bit(PROBE_CERTIFICATE_DAYS);
+		due |= probe_bit(PROBE_CERTIFICATE_DAYS);
 	if (r->conf->method != PROBE_HEAD)
-		due |= bit(PROBE_BODY_BYTES);
+		due |= probe_bit(PROBE_BODY_BYTES);
 	if (r->needle.len > 0)
-		due |= bit(PROBE_BODY_MATCH);
+		due |= probe_bit(PROBE_BODY_MATCH);
 	return due;
-}
-
-/* ---- phases and ends ---- */
-
-void
-probe_run_close(struct probe_run *r)
-{
-	probe_tls_free(r->tls);
-	r->tls = NULL;
-	if (r->fd >= 0)
-		(void)close(r->fd); /* a socket: nothing of ours is lost by its failure */
-	r->fd = -1;
-	r->generation++;
-}
-
-void
-probe_run_phase(struct probe_run *r, enum probe_phase phase)
-{
-	const int64_t deadline = bl_mono_ms(r->env->clock) + r->conf->timeout_ms;
-
-	r->phase = phase;
-	r->phase_ns = now_ns();
-	r->deadline_mono_ms = deadline < r->due_mono_ms ? deadline : r->due_mono_ms;
-}
-
-/* Details hold file names, which may be cut in the middle of a character: plain ASCII for all. */
-static void
-detail_clean(char *detail)
-{
-	for (; *detail != '\0'; detail++)
-		if (*detail < ' ' || *detail > '~')
-			*detail = '?';
-}
-
-static void
-deliver(struct probe_run *r, enum probe_reason reason)
-{
-	struct probe_result *res = &r->result;
-
-	res->reason = reason;
-	if (reason == PROBE_OK)
-		res->detail[0] = '\0';
-	detail_clean(res->detail);
-	for (unsigned s = 0; s < PROBE_SERIES; s++)
-		if ((r->due_values & bit(s)) != 0 && res->value[s].got == PROBE_ABSENT)
-			res->value[s].got =
-			    reason == PROBE_FAIL_TIMEOUT ? PROBE_LATE : PROBE_MISSING;
-	/* What we could not try says nothing about the service. */
-	if (reason == PROBE_FAIL_INTERNAL)
-		res->value[PROBE_UP].got = PROBE_MISSING;
-	else
-		probe_run_have(r, PROBE_UP, reason == PROBE_OK ? 1 : 0);
-	r->phase = PHASE_IDLE;
-	r->again = false;
-	r->env->result(r->env->ctx, res);
-}
-
-void
-probe_run_fail(struct probe_run *r, enum probe_reason reason, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(r->result.detail, sizeof(r->result.detail), fmt, ap);
-	va_end(ap);
-	probe_job_drop(r->job);
-	r->job = NULL;
-	probe_run_close(r);
-	deliver(r, reason);
 }
 
 /* The answer is whole: is it what was expected? */
@@ -157,7 +50,7 @@ answered(struct probe_run *r)
 
 	probe_run_have(r, PROBE_TRANSFER_MS, probe_run_ms_since(r->phase_ns));
 	probe_run_have(r, PROBE_TOTAL_MS, probe_run_ms_since(r->run_ns));
-	if (r->due_values & bit(PROBE_BODY_BYTES))
+	if (r->due_values & probe_bit(PROBE_BODY_BYTES))
 		probe_run_have(r, PROBE_BODY_BYTES, (double)h->body_bytes);
 	if (r->needle.len > 0)
 		probe_run_have(r, PROBE_BODY_MATCH, h->matched ? 1 : 0);
@@ -177,7 +70,7 @@ answered(struct probe_run *r)
 		    "the expected text is not in the first %llu bytes of the body",
 		    (unsigned long long)h->body_bytes);
 	}
-	deliver(r, reason);
+	probe_run_done(r, reason);
 }
 
 /* ---- request ---- */
@@ -219,35 +112,26 @@ request_make(struct probe_run *r, struct bl_err *err)
 	return BL_OK;
 }
 
-int
-probe_run_init(struct probe_run *r, struct probe_env *env, const struct probe_conf *conf,
-    unsigned index, struct bl_err *err)
+static int
+http_init(struct probe_run *r, struct bl_err *err)
 {
+	const struct probe_conf *conf = r->conf;
 	const char *expected;
 
-	memset(r, 0, sizeof(*r));
-	r->fd = -1;
-	r->env = env;
-	r->conf = conf;
-	r->index = index;
 	if ((expected = probe_url_parse(conf->url, &r->url)) != NULL)
 		return bl_fail(err, BL_EINVAL, "probe %s: url: expected %s", conf->name, expected);
 	if ((expected = probe_status_check(conf->expect_status)) != NULL)
 		return bl_fail(
 		    err, BL_EINVAL, "probe %s: expect_status: expected %s", conf->name, expected);
-	if (conf->interval_ms <= 0 || conf->timeout_ms <= 0 || conf->body_max_bytes <= 0)
-		return bl_fail(err, BL_EINVAL,
-		    "probe %s: interval, timeout and body_max must be > 0", conf->name);
+	if (conf->body_max_bytes <= 0)
+		return bl_fail(err, BL_EINVAL, "probe %s: body_max must be > 0", conf->name);
 	probe_needle_init(&r->needle, conf->method == PROBE_HEAD ? "" : conf->expect_body);
 	return request_make(r, err);
 }
 
-void
-probe_run_release(struct probe_run *r)
+static void
+http_release(struct probe_run *r)
 {
-	probe_job_drop(r->job);
-	r->job = NULL;
-	probe_run_close(r);
 	free(r->request);
 	r->request = NULL;
 }
@@ -387,95 +271,33 @@ talk_step(struct probe_run *r)
 	r->again = true;
 }
 
-/* ---- what prober.c calls ---- */
+/* ---- the kind ---- */
 
-void
-probe_run_begin(struct probe_run *r)
+static void
+http_begin(struct probe_run *r)
 {
 	const bool reused =
 	    r->fd >= 0 && bl_mono_ms(r->env->clock) - r->connected_mono_ms < PROBE_KEEP_MAX_MS;
 
-	memset(&r->result, 0, sizeof(r->result));
-	r->result.probe = r->index;
-	r->result.boot_ms = bl_boot_ms(r->env->clock);
-	r->run_ns = now_ns();
 	r->sent = 0;
 	probe_http_init(
 	    &r->http, r->conf->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &r->needle);
 	if (!reused) {
 		probe_connect_begin(r);
-	} else {
-		r->result.reused = true;
-		r->due_values = probe_run_due(r, true);
-		if (r->url.tls)
-			probe_connect_certificate(r);
-		probe_run_phase(r, PHASE_FIRST_BYTE);
-	}
-	probe_run_step(r);
-}
-
-void
-probe_run_step(struct probe_run *r)
-{
-	enum probe_phase before;
-	uint32_t generation;
-
-	/* As long as a step leads into another phase, the next one may be possible at once. */
-	do {
-		before = r->phase;
-		generation = r->generation;
-		r->again = false;
-		switch (r->phase) {
-		case PHASE_IDLE:
-			return;
-		case PHASE_DNS:
-			probe_connect_dns(r);
-			break;
-		case PHASE_CONNECT:
-			probe_connect_tcp(r);
-			break;
-		case PHASE_TLS:
-			probe_connect_tls(r);
-			break;
-		case PHASE_FIRST_BYTE:
-		case PHASE_TRANSFER:
-			talk_step(r);
-			break;
-		}
-	} while ((r->phase != before && r->phase != PHASE_TRANSFER) || generation != r->generation);
-}
-
-void
-probe_run_timeout(struct probe_run *r)
-{
-	static const char *const doing[] = {
-		[PHASE_IDLE] = "nothing",
-		[PHASE_DNS] = "the name look-up",
-		[PHASE_CONNECT] = "the TCP connect",
-		[PHASE_TLS] = "the TLS handshake",
-		[PHASE_FIRST_BYTE] = "the first byte of the answer",
-		[PHASE_TRANSFER] = "the rest of the answer",
-	};
-	const char *what = doing[r->phase];
-
-	if (r->phase == PHASE_CONNECT && r->addr_at + 1 < r->n_addrs) {
-		r->addr_at++;
-		probe_connect_next(r);
-		probe_run_step(r);
 		return;
 	}
-	probe_run_fail(r, PROBE_FAIL_TIMEOUT, "%s took longer than %.0f ms", what,
-	    probe_run_ms_since(r->phase_ns));
+	r->result.reused = true;
+	r->due_values = http_due(r, true);
+	if (r->url.tls)
+		probe_connect_certificate(r);
+	probe_run_phase(r, PHASE_FIRST_BYTE);
 }
 
-void
-probe_run_idle_event(struct probe_run *r)
-{
-	char byte;
-	const ssize_t n = recv(r->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	/* An event of bytes that the run itself has read already says nothing. */
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	probe_run_close(r);
-}
+const struct probe_kind_ops probe_kind_http = {
+	.name = "http",
+	.init = http_init,
+	.release = http_release,
+	.due = http_due,
+	.begin = http_begin,
+	.talk = talk_step,
+};

@@ -25,11 +25,14 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
+enum probe_kind { PROBE_HTTP = 0 };
+
 enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
 
 /* One item of the configuration's list of probes; filled by bl_conf. */
 struct probe_conf {
 	char *name;
+	int kind;  /* enum probe_kind */
 	char *url; /* http:// or https:// */
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
