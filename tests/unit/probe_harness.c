@@ -239,9 +239,9 @@ run(const struct probe *probe, unsigned n)
 const char *
 got(const struct probe_result *r)
 {
-	static char text[PROBE_SERIES + 1];
+	static char text[PROBE_CERTIFICATE_DAYS + 2];
 
-	for (unsigned i = 0; i < PROBE_SERIES; i++)
+	for (unsigned i = 0; i <= PROBE_CERTIFICATE_DAYS; i++)
 		text[i] = "-Hml"[r->value[i].got];
 	return text;
 }

@@ -76,7 +76,8 @@ void url_make(char *url, size_t size, const char *text);
 struct prober *prober_of(const struct probe_conf *conf, size_t n, struct results *all);
 /* The nth result of one probe. */
 struct probe_result run(const struct probe *probe, unsigned n);
-/* One letter a value, in the order of enum probe_series: H have, - absent, m missing, l late. */
+/* One letter a value up to the certificate's days, in the order of enum probe_series: H have, -
+ * absent, m missing, l late. */
 const char *got(const struct probe_result *r);
 
 #endif

@@ -468,7 +468,8 @@ headers_may_be_as_long_in_small_pieces(void **state)
 	size_t used;
 
 	(void)state;
-	assert_int_equal(feed_repeated(&h, OK_HEAD "X: ", "y", PROBE_HTTP_HEAD - 100), PROBE_HTTP_MORE);
+	assert_int_equal(
+	    feed_repeated(&h, OK_HEAD "X: ", "y", PROBE_HTTP_HEAD - 100), PROBE_HTTP_MORE);
 	assert_int_equal(feed(&h, end, strlen(end), &used), DONE);
 	assert_int_equal(feed_repeated(&h, OK_HEAD "X: ", "y", PROBE_HTTP_HEAD), WRONG);
 }
@@ -594,7 +595,7 @@ log_add(struct sink_log *l, const char *text)
 }
 
 static const char *const series_name[PROBE_SERIES] = { "up", "dns", "connect", "tls", "first",
-	"transfer", "total", "status", "bytes", "match", "days" };
+	"transfer", "total", "status", "bytes", "match", "days", "answer" };
 
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
@@ -602,7 +603,7 @@ sink_declare(void *ctx, const struct bl_series_def *def)
 	static const char *const name[PROBE_SERIES] = { "probe_up", "probe_dns_ms",
 		"probe_connect_ms", "probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms",
 		"probe_total_ms", "probe_status_code", "probe_body_bytes", "probe_body_match",
-		"probe_certificate_days" };
+		"probe_certificate_days", "probe_answer_match" };
 
 	(void)ctx;
 	assert_int_equal(def->stream, BL_STREAM_PROBES);

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-static const char *const kinds[] = { "http", NULL }; /* by enum probe_kind */
 static const char *const methods[] = { "GET", "HEAD", NULL };
 
 /* The type's own checks have passed: value points at the struct's member. */
@@ -26,6 +25,14 @@ check_url(const void *value)
 	struct probe_url url;
 
 	return probe_url_parse(*(char *const *)value, &url);
+}
+
+static const char *
+check_host(const void *value)
+{
+	struct probe_url url;
+
+	return probe_host_set(&url, *(char *const *)value, 0);
 }
 
 static const char *
@@ -87,11 +94,14 @@ static const char *
 check_probe(const void *section, const char **key_out)
 {
 	const struct probe_conf *c = section;
+	const char *wrong;
 
 	if (c->timeout_ms > c->interval_ms) {
 		*key_out = "timeout";
 		return "a timeout that is not longer than the interval";
 	}
+	if ((wrong = probe_kind_check(c, key_out)) != NULL)
+		return wrong;
 	if (c->method == PROBE_HEAD && c->expect_body != NULL && c->expect_body[0] != '\0') {
 		*key_out = "expect_body";
 		return "no expect_body with method HEAD: its answer has no body";
@@ -117,10 +127,15 @@ probe_list_check(const void *list)
 static const struct bl_conf_key keys[] = {
 	{ "name", BL_CONF_STR, NULL, AT(name), 1, PROBE_NAME_MAX, "its name in series and events",
 	    NULL, NULL, check_name },
-	{ "kind", BL_CONF_ENUM, "http", AT(kind), 0, 0, "what is asked: http (and https)", kinds,
+	{ "kind", BL_CONF_ENUM, "http", AT(kind), 0, 0,
+	    "what is asked; keys of other kinds are refused", probe_kind_names, NULL, NULL },
+	{ "url", BL_CONF_STR, "", AT(url), 1, 2048, "kind http: http:// or https:// address to ask",
+	    NULL, NULL, check_url },
+	{ "host", BL_CONF_STR, "", AT(host), 1, PROBE_HOST_MAX,
+	    "other kinds: the name or address to ask", NULL, NULL, check_host },
+	{ "port", BL_CONF_INT, "0", AT(port), 0, 65535, "its port; 0: the kind's usual one", NULL,
 	    NULL, NULL },
-	{ "url", BL_CONF_STR, NULL, AT(url), 1, 2048, "http:// or https:// address to ask", NULL,
-	    NULL, check_url },
+	{ "tcp", BL_CONF_SECTION, "", AT(tcp), 0, 0, "kind tcp", NULL, &probe_tcp_section, NULL },
 	{ "interval", BL_CONF_DURATION, "30s", AT(interval_ms), 1000, 86400e3, "time between runs",
 	    NULL, NULL, NULL },
 	{ "timeout", BL_CONF_DURATION, "5s", AT(timeout_ms), 100, 60e3,

@@ -29,9 +29,19 @@ struct probe_url {
 
 /* NULL, or what was expected (*out is then undefined). */
 const char *probe_url_parse(const char *text, struct probe_url *out);
+/* A host by itself, an IPv6 address without brackets; no TLS.  NULL, or what was expected. */
+const char *probe_host_set(struct probe_url *out, const char *host, uint16_t port);
 /* "200-399", "200, 204, 300-399"; NULL, or what was expected. */
 const char *probe_status_check(const char *set);
 bool probe_status_in(const char *set, int status);
+
+/* ---- configuration (probe_conf_kinds.c); pure ---- */
+
+/* By enum probe_kind, NULL-terminated. */
+extern const char *const probe_kind_names[];
+extern const struct bl_conf_section probe_tcp_section;
+/* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
+const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
 /* ---- answers (probe_http.c); pure ---- */
 
@@ -232,6 +242,7 @@ struct probe_kind_ops {
 };
 
 extern const struct probe_kind_ops probe_kind_http;
+extern const struct probe_kind_ops probe_kind_tcp;
 
 struct probe_run {
 	struct probe_env *env;
@@ -303,6 +314,8 @@ probe_bit(enum probe_series s)
 /* To 10 microseconds. */
 double probe_run_ms_since(uint64_t from_ns);
 void probe_run_have(struct probe_run *r, enum probe_series s, double v);
+/* Up, and what is due of look-up, connect and TLS. */
+uint32_t probe_run_due_way(const struct probe_run *r, bool reused);
 /* Begins a phase and its deadline. */
 void probe_run_phase(struct probe_run *r, enum probe_phase phase);
 void probe_run_close(struct probe_run *r);

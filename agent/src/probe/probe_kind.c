@@ -22,6 +22,7 @@
 /* By enum probe_kind. */
 static const struct probe_kind_ops *const kinds[] = {
 	[PROBE_HTTP] = &probe_kind_http,
+	[PROBE_TCP] = &probe_kind_tcp,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -48,6 +49,20 @@ void
 probe_run_have(struct probe_run *r, enum probe_series s, double v)
 {
 	r->result.value[s] = (struct probe_value){ PROBE_HAVE, v };
+}
+
+uint32_t
+probe_run_due_way(const struct probe_run *r, bool reused)
+{
+	uint32_t due = probe_bit(PROBE_UP);
+
+	if (reused)
+		return due;
+	if (!r->url.literal)
+		due |= probe_bit(PROBE_DNS_MS);
+	if (r->url.tls)
+		due |= probe_bit(PROBE_TLS_MS);
+	return due | probe_bit(PROBE_CONNECT_MS);
 }
 
 /* ---- phases and ends ---- */

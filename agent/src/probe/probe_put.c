@@ -25,6 +25,7 @@ static const struct {
 	[PROBE_BODY_BYTES] = { "probe_body_bytes", "bytes" },
 	[PROBE_BODY_MATCH] = { "probe_body_match", "1" },
 	[PROBE_CERTIFICATE_DAYS] = { "probe_certificate_days", "days" },
+	[PROBE_ANSWER_MATCH] = { "probe_answer_match", "1" },
 };
 
 const char *
@@ -41,6 +42,8 @@ probe_reason_name(enum probe_reason r)
 		[PROBE_FAIL_STATUS] = "status",
 		[PROBE_FAIL_BODY] = "body",
 		[PROBE_FAIL_HTTP] = "http",
+		[PROBE_FAIL_ANSWER] = "answer",
+		[PROBE_FAIL_PROTOCOL] = "protocol",
 		[PROBE_FAIL_INTERNAL] = "internal",
 	};
 

@@ -208,3 +208,15 @@ probe_status_in(const char *set, int status)
 	} while (*set != '\0');
 	return false;
 }
+
+const char *
+probe_host_set(struct probe_url *out, const char *host, uint16_t port)
+{
+	memset(out, 0, sizeof(*out));
+	out->port = port;
+	out->literal = is_v4(host) || is_v6(host);
+	if (!out->literal && !host_valid(host, strlen(host)))
+		return "a host name in ASCII, or an IP address";
+	snprintf(out->host, sizeof(out->host), "%s", host);
+	return NULL;
+}

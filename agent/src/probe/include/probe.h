@@ -25,15 +25,24 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
-enum probe_kind { PROBE_HTTP = 0 };
+enum probe_kind { PROBE_HTTP = 0, PROBE_TCP };
+
+struct probe_tcp_conf {
+	char *greeting; /* NULL: none is waited for; what the server says first */
+	char *send;     /* NULL: nothing is sent */
+	char *expect;   /* NULL: none is waited for; what it says after that */
+};
 
 enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
 
 /* One item of the configuration's list of probes; filled by bl_conf. */
 struct probe_conf {
 	char *name;
-	int kind;  /* enum probe_kind */
-	char *url; /* http:// or https:// */
+	int kind;     /* enum probe_kind */
+	char *url;    /* kind http: http:// or https:// */
+	char *host;   /* the others: a name or an address */
+	int64_t port; /* 0: the kind's usual one */
+	struct probe_tcp_conf tcp;
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
@@ -63,6 +72,8 @@ enum probe_reason {
 	PROBE_FAIL_STATUS,
 	PROBE_FAIL_BODY,
 	PROBE_FAIL_HTTP,     /* not HTTP, malformed, or cut off before its end */
+	PROBE_FAIL_ANSWER,   /* another answer than the expected one */
+	PROBE_FAIL_PROTOCOL, /* of others than HTTP: not this protocol, malformed, or cut off */
 	PROBE_FAIL_INTERNAL, /* the agent could not try (memory, descriptors): up is unknown */
 };
 
@@ -82,6 +93,7 @@ enum probe_series {
 	PROBE_BODY_BYTES,
 	PROBE_BODY_MATCH,
 	PROBE_CERTIFICATE_DAYS,
+	PROBE_ANSWER_MATCH, /* of others than HTTP */
 	PROBE_SERIES,
 };
 

@@ -1,0 +1,132 @@
+/*
+ * The configuration of the kinds other than http, as data, and which key goes
+ * with which kind.  Pure.
+ *
+ * All keys of a probe stand in one table, so that one list can hold all kinds;
+ * a key that the probe's kind does not use is refused unless it has its default,
+ * since somebody expects something of it.
+ */
+#include "probe_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const probe_kind_names[] = { "http", "tcp", NULL };
+
+/* ---- tables ---- */
+
+#define AT(member) offsetof(struct probe_tcp_conf, member)
+
+static const struct bl_conf_key tcp_keys[] = {
+	{ "greeting", BL_CONF_STR, "", AT(greeting), 1, PROBE_NEEDLE_MAX,
+	    "text that must occur in what the server says first; empty: none is waited for", NULL,
+	    NULL, NULL },
+	{ "send", BL_CONF_STR, "", AT(send), 1, 1024, "what is sent then; empty: nothing", NULL,
+	    NULL, NULL },
+	{ "expect", BL_CONF_STR, "", AT(expect), 1, PROBE_NEEDLE_MAX,
+	    "text that must occur in what it says after that; empty: none is waited for", NULL,
+	    NULL, NULL },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_tcp_section = { "tcp", sizeof(struct probe_tcp_conf), tcp_keys,
+	NULL };
+
+/* ---- which key goes with which kind ---- */
+
+#define KIND(k) (1u << (k))
+#define ALL     (~0u)
+
+/* Keys that are not here are http's. */
+static const struct {
+	const char *key;
+	unsigned kinds;
+} used_by[] = {
+	{ "name", ALL },
+	{ "kind", ALL },
+	{ "interval", ALL },
+	{ "timeout", ALL },
+	{ "host", ALL & ~KIND(PROBE_HTTP) },
+	{ "port", KIND(PROBE_TCP) },
+	{ "tcp", KIND(PROBE_TCP) },
+};
+
+static bool
+is_used(const char *key, int kind)
+{
+	for (size_t i = 0; i < sizeof(used_by) / sizeof(used_by[0]); i++)
+		if (strcmp(used_by[i].key, key) == 0)
+			return (used_by[i].kinds & KIND(kind)) != 0;
+	return kind == PROBE_HTTP;
+}
+
+static bool section_is_default(const struct bl_conf_section *s, const void *conf);
+
+/* What stands in the struct is what stands there without the key. */
+static bool
+is_default(const struct bl_conf_key *k, const void *conf)
+{
+	const void *field = (const char *)conf + k->offset;
+	const char *text;
+	int64_t n = 0;
+
+	switch (k->type) {
+	case BL_CONF_STR:
+		text = *(char *const *)field;
+		return text == NULL || (k->dflt != NULL && strcmp(text, k->dflt) == 0);
+	case BL_CONF_INT:
+		return *(const int64_t *)field == strtoll(k->dflt, NULL, 10);
+	case BL_CONF_NUMBER:
+		return !(*(const double *)field < strtod(k->dflt, NULL)) &&
+		       !(*(const double *)field > strtod(k->dflt, NULL));
+	case BL_CONF_BOOL:
+		return *(const bool *)field ==
+		       (strcmp(k->dflt, "true") == 0 || strcmp(k->dflt, "yes") == 0);
+	case BL_CONF_DURATION:
+		return bl_conf_duration_parse(k->dflt, &n) && *(const int64_t *)field == n;
+	case BL_CONF_SIZE:
+		return bl_conf_size_parse(k->dflt, &n) && *(const int64_t *)field == n;
+	case BL_CONF_ENUM:
+		return strcmp(k->choices[*(const int *)field], k->dflt) == 0;
+	case BL_CONF_STRLIST:
+		return ((const struct bl_conf_strlist *)field)->n == 0;
+	case BL_CONF_MAP:
+		return ((const struct bl_conf_strmap *)field)->n == 0;
+	case BL_CONF_LIST:
+		return ((const struct bl_conf_list *)field)->n == 0;
+	case BL_CONF_SECTION:
+		return section_is_default(k->section, field);
+	}
+	return true;
+}
+
+static bool
+section_is_default(const struct bl_conf_section *s, const void *conf)
+{
+	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++)
+		if (!is_default(k, conf))
+			return false;
+	return true;
+}
+
+const char *
+probe_kind_check(const struct probe_conf *c, const char **key_out)
+{
+	for (const struct bl_conf_key *k = probe_conf_section.keys; k->name != NULL; k++) {
+		if (is_used(k->name, c->kind) || is_default(k, c))
+			continue;
+		*key_out = k->name;
+		return "a key that this kind of probe does not use";
+	}
+	*key_out = c->kind == PROBE_HTTP ? "url" : "host";
+	if (c->kind == PROBE_HTTP && c->url == NULL)
+		return "expected an http:// or https:// address: kind http needs it";
+	if (c->kind != PROBE_HTTP && c->host == NULL)
+		return "expected a host name or an address: this kind of probe needs it";
+	if (c->kind == PROBE_TCP && c->port == 0) {
+		*key_out = "port";
+		return "expected a port: kind tcp has no usual one";
+	}
+	*key_out = NULL;
+	return NULL;
+}

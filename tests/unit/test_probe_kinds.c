@@ -1,0 +1,137 @@
+/*
+ * The configuration of probes of other kinds than http: what each kind needs,
+ * and that no key is given to a kind that does not use it.
+ */
+#include "probe_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct list_conf {
+	struct bl_conf_list probes;
+};
+
+static const struct bl_conf_key list_keys[] = {
+	{ .name = "probes",
+	    .type = BL_CONF_LIST,
+	    .dflt = "",
+	    .offset = offsetof(struct list_conf, probes),
+	    .max = PROBES_MAX,
+	    .help = "probes",
+	    .section = &probe_conf_section,
+	    .check = probe_list_check },
+	{ 0 },
+};
+
+static const struct bl_conf_section list_section = { "agent", sizeof(struct list_conf), list_keys,
+	NULL };
+
+static const struct {
+	const char *probe; /* its keys, in braces */
+	const char *error; /* part of the only message; NULL: fine */
+} cases[] = {
+	/* which key goes with which kind */
+	{ "name: a, kind: http, url: 'http://a/'", NULL },
+	{ "name: a, kind: http", "url: expected an http://" },
+	{ "name: a, kind: gopher, host: b", "kind: expected one of" },
+	{ "name: a, kind: http, url: 'http://a/', host: a", "host: a key that this kind" },
+	{ "name: a, kind: http, url: 'http://a/', tcp: {expect: x}", "tcp: a key that this kind" },
+	{ "name: a, kind: http, url: 'http://a/', port: 80", "port: a key that this kind" },
+	{ "name: a, kind: tcp, host: b, port: 1, url: 'http://a/'", "url: a key that this kind" },
+	{ "name: a, kind: tcp, host: b, port: 1, keep_alive: yes", "keep_alive: a key" },
+	{ "name: a, kind: tcp, host: b, port: 1, body_max: 2KiB", "body_max: a key" },
+	{ "name: a, kind: tcp, host: b, port: 1, method: HEAD", "method: a key" },
+	{ "name: a, kind: tcp, host: b, port: 1, headers: {A: b}", "headers: a key" },
+	{ "name: a, kind: tcp, host: b, port: 1, verify: no", "verify: a key" },
+	/* tcp */
+	{ "name: a, kind: tcp, host: b, port: 1", NULL },
+	{ "name: a, kind: tcp, host: '::1', port: 1, interval: 10s, timeout: 1s", NULL },
+	{ "name: a, kind: tcp, host: 10.0.0.1, port: 65535, tcp: {greeting: 'x', send: "
+	  "\"y\\r\\n\"}",
+	    NULL },
+	{ "name: a, kind: tcp, host: b", "port: expected a port" },
+	{ "name: a, kind: tcp, port: 1", "host: expected a host name" },
+	{ "name: a, kind: tcp, host: 'b c', port: 1", "host: expected a host name" },
+	{ "name: a, kind: tcp, host: '[::1]', port: 1", "host: expected a host name" },
+	{ "name: a, kind: tcp, host: b, port: 65536", "port: expected" },
+	{ "name: a, kind: tcp, host: b, port: 1, tcp: {expct: x}", "did you mean \"expect\"" },
+};
+
+static void
+options_are_checked(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct list_conf conf = { 0 };
+		struct bl_conf_errors errors = { 0 };
+		struct bl_err err = { 0 };
+		char text[512];
+		const int len = snprintf(text, sizeof(text), "probes: [{%s}]", cases[i].probe);
+		const int rc =
+		    bl_conf_parse("t.yaml", text, (size_t)len, &list_section, &conf, &errors, &err);
+
+		if (cases[i].error == NULL && rc < 0)
+			fail_msg("%s: %s", text, errors.n_kept > 0 ? errors.line[0] : err.msg);
+		if (cases[i].error != NULL && (rc == BL_OK || errors.n_kept != 1 ||
+						  strstr(errors.line[0], cases[i].error) == NULL))
+			fail_msg(
+			    "%s: got: %s", text, errors.n_kept > 0 ? errors.line[0] : "accepted");
+		bl_conf_release(&list_section, &conf);
+		bl_conf_errors_free(&errors);
+	}
+}
+
+/* What is printed parses back to the same, for every kind. */
+static void
+what_is_printed_is_what_was_read(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct list_conf conf[2] = { 0 };
+		struct bl_conf_errors errors = { 0 };
+		struct bl_err err = { 0 };
+		char text[512];
+		char *printed[2] = { NULL, NULL };
+		size_t size[2];
+
+		if (cases[i].error != NULL)
+			continue;
+		snprintf(text, sizeof(text), "probes: [{%s}]", cases[i].probe);
+		for (unsigned k = 0; k < 2; k++) {
+			const char *from = k == 0 ? text : printed[0];
+			FILE *f;
+
+			if (bl_conf_parse("t.yaml", from, strlen(from), &list_section, &conf[k],
+				&errors, &err) < 0)
+				fail_msg(
+				    "%s: %s", from, errors.n_kept > 0 ? errors.line[0] : err.msg);
+			f = open_memstream(&printed[k], &size[k]);
+			assert_int_equal(bl_conf_print(&list_section, &conf[k], f), BL_OK);
+			assert_int_equal(fclose(f), 0);
+			bl_conf_release(&list_section, &conf[k]);
+			bl_conf_errors_free(&errors);
+		}
+		assert_string_equal(printed[0], printed[1]);
+		free(printed[0]);
+		free(printed[1]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(what_is_printed_is_what_was_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
