@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "branchline/catalogue.h"
+
 /* ---- a sink that writes down what it is given; allocates nothing ---- */
 
 static void
@@ -26,6 +28,19 @@ key_of(char *out, size_t size, const struct bl_series_def *def)
 	else
 		snprintf(out, size, "%.*s{%.*s}", (int)def->name.len, def->name.p,
 		    (int)def->label[0].value.len, def->label[0].value.p);
+}
+
+/* Every series has its row in the catalogue, with the same kind and unit. */
+static void
+in_catalogue(const struct bl_series_def *def)
+{
+	const struct bl_metric *m = bl_catalogue_find(def->name.p, def->name.len);
+
+	if (m == NULL)
+		fail_msg("%.*s has no row in shared/catalogue", (int)def->name.len, def->name.p);
+	assert_int_equal(m->kind, def->kind);
+	assert_int_equal(strlen(m->unit), def->unit.len);
+	assert_memory_equal(m->unit, def->unit.p, def->unit.len);
 }
 
 static int32_t
@@ -40,6 +55,7 @@ rec_declare(void *ctx, const struct bl_series_def *def)
 	assert_true(def->name.len > 0 && def->name.len <= BL_NAME_MAX);
 	assert_true(def->unit.len > 0);
 	assert_true(def->n_labels <= 1);
+	in_catalogue(def);
 	key_of(key, sizeof(key), def);
 	for (int i = 0; i < r->n; i++)
 		if (strcmp(r->key[i], key) == 0)

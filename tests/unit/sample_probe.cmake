@@ -3,7 +3,7 @@ add_library(sample_harness STATIC ${CMAKE_CURRENT_LIST_DIR}/sample_harness.c)
 target_include_directories(sample_harness PUBLIC
   ${PROJECT_SOURCE_DIR}/agent/src/sample ${CMAKE_CURRENT_LIST_DIR})
 target_link_libraries(sample_harness PUBLIC agent_sample PkgConfig::CMOCKA
-  bl_options bl_sanitize)
+  PRIVATE bl_catalogue bl_options bl_sanitize)
 
 bl_unit_test(test_sample LINK sample_harness m)
 bl_unit_test(test_sample_trees LINK sample_harness)

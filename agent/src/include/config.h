@@ -17,7 +17,7 @@
 #define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
 #define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
 #define CONFIG_STEPS_SOCKET  "steps.sock" /* in the state folder, unless the file says otherwise */
-#define CONFIG_SAMPLERS_MAX  16u
+#define CONFIG_SAMPLERS_MAX  32u
 #define CONFIG_EXIT_REFUSED  78 /* EX_CONFIG of sysexits.h */
 
 struct config_device {

@@ -1,0 +1,41 @@
+/* Rows of the catalogue: file systems and disks. */
+#include "catalogue_internal.h"
+
+/* clang-format off */
+const struct bl_metric catalogue_disk[] = {
+	{ "disk_total_bytes", BL_GAUGE, "bytes",
+	    "Size of the file system",
+	    "文件系统大小" },
+	{ "disk_used_bytes", BL_GAUGE, "bytes",
+	    "Space in use on the file system",
+	    "文件系统已用空间" },
+	{ "disk_used_pct", BL_GAUGE, "pct",
+	    "Used share of what an ordinary user may fill, as df shows it",
+	    "普通用户可用空间的使用率，与 df 一致" },
+	{ "disk_inodes_used_pct", BL_GAUGE, "pct",
+	    "Used share of the file system's inodes",
+	    "文件系统 inode 使用率" },
+	{ "disk_mounts_skipped", BL_GAUGE, "1",
+	    "File systems beyond the configured cap, which are not sampled",
+	    "超出配置上限而未采集的文件系统数" },
+	{ "disk_devices_skipped", BL_GAUGE, "1",
+	    "Disks beyond the configured cap, which are not sampled",
+	    "超出配置上限而未采集的磁盘数" },
+	{ "disk_read_bytes_total", BL_COUNTER, "bytes",
+	    "Bytes read from the disk",
+	    "从磁盘读取的字节数" },
+	{ "disk_written_bytes_total", BL_COUNTER, "bytes",
+	    "Bytes written to the disk",
+	    "写入磁盘的字节数" },
+	{ "disk_reads_total", BL_COUNTER, "1",
+	    "Reads that the disk has completed",
+	    "磁盘完成的读操作数" },
+	{ "disk_writes_total", BL_COUNTER, "1",
+	    "Writes that the disk has completed",
+	    "磁盘完成的写操作数" },
+	{ "disk_io_time_ms_total", BL_COUNTER, "ms",
+	    "Time in which the disk had something to do",
+	    "磁盘忙碌的时间" },
+	{ 0 },
+};
+/* clang-format on */

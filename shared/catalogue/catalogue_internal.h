@@ -1,0 +1,15 @@
+/* The areas; each file ends its rows with { 0 }. */
+#ifndef CATALOGUE_INTERNAL_H
+#define CATALOGUE_INTERNAL_H
+
+#include "branchline/catalogue.h"
+
+extern const struct bl_metric catalogue_agent[];
+extern const struct bl_metric catalogue_cpu[];
+extern const struct bl_metric catalogue_disk[];
+extern const struct bl_metric catalogue_memory[];
+extern const struct bl_metric catalogue_network[];
+extern const struct bl_metric catalogue_probe[];
+extern const struct bl_metric catalogue_system[];
+
+#endif

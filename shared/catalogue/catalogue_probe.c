@@ -1,0 +1,41 @@
+/* Rows of the catalogue: what probes of services find. */
+#include "catalogue_internal.h"
+
+/* clang-format off */
+const struct bl_metric catalogue_probe[] = {
+	{ "probe_up", BL_GAUGE, "1",
+	    "1: the service answered as expected; 0: it did not",
+	    "1：服务按预期应答；0：未按预期应答" },
+	{ "probe_dns_ms", BL_GAUGE, "ms",
+	    "Time to look up the service's name",
+	    "解析服务名称所用时间" },
+	{ "probe_connect_ms", BL_GAUGE, "ms",
+	    "Time to open the connection",
+	    "建立连接所用时间" },
+	{ "probe_tls_ms", BL_GAUGE, "ms",
+	    "Time of the TLS handshake",
+	    "TLS 握手所用时间" },
+	{ "probe_first_byte_ms", BL_GAUGE, "ms",
+	    "Time from the request to the answer's first byte",
+	    "从发出请求到收到应答首字节的时间" },
+	{ "probe_transfer_ms", BL_GAUGE, "ms",
+	    "Time to receive the rest of the answer",
+	    "接收其余应答所用时间" },
+	{ "probe_total_ms", BL_GAUGE, "ms",
+	    "Time of the whole probe",
+	    "整次探测所用时间" },
+	{ "probe_status_code", BL_GAUGE, "1",
+	    "HTTP status of the answer",
+	    "应答的 HTTP 状态码" },
+	{ "probe_body_bytes", BL_GAUGE, "bytes",
+	    "Size of the answer's body",
+	    "应答正文的大小" },
+	{ "probe_body_match", BL_GAUGE, "1",
+	    "1: the body holds what was asked for; 0: it does not",
+	    "1：正文含有要求的内容；0：不含" },
+	{ "probe_certificate_days", BL_GAUGE, "days",
+	    "Days until the server's certificate ends",
+	    "距服务器证书到期的天数" },
+	{ 0 },
+};
+/* clang-format on */
