@@ -72,6 +72,20 @@ def test_metrics_and_their_labels(viewer):
     refused(viewer.get("/metrics/labels?metric=nothing"), 404, "not_found")
 
 
+def test_catalogue_says_what_metrics_are(viewer):
+    catalogue = viewer.ok("GET", "/metrics/catalogue")
+    units = {u["name"]: u["text"] for u in catalogue["units"]}
+    rows = {m["name"]: m for m in catalogue["items"]}
+    assert len(rows) == len(catalogue["items"]) > 40 and units["pct"] == {"en": "%", "zh": "%"}
+    for m in catalogue["items"]:
+        assert m["unit"] in units and all(m["description"].values()), m
+    assert rows["net_received_bytes_total"] == {
+        "name": "net_received_bytes_total", "area": "network", "kind": "counter", "unit": "bytes",
+        "description": {"en": "Bytes received on the interface", "zh": "接口接收的字节数"}}
+    for m in viewer.ok("GET", "/metrics")["items"]:
+        assert (rows[m["name"]]["unit"], [rows[m["name"]]["kind"]]) == (m["unit"], m["kinds"])
+
+
 @pytest.mark.parametrize("agg,pick", [
     ("avg", lambda rows: sum(r[1] for r in rows) / sum(r[0] for r in rows)),
     ("sum", lambda rows: sum(r[1] for r in rows)),

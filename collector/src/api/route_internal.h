@@ -100,6 +100,7 @@ int get_devices_id_series(struct api_req *r, struct bl_err *err);
 int get_query(struct api_req *r, struct bl_err *err);
 int get_metrics_list(struct api_req *r, struct bl_err *err);
 int get_metrics_labels(struct api_req *r, struct bl_err *err);
+int get_metrics_catalogue(struct api_req *r, struct bl_err *err);
 int get_metrics_query(struct api_req *r, struct bl_err *err);
 int get_metrics_latest(struct api_req *r, struct bl_err *err);
 int get_metrics_export(struct api_req *r, struct bl_err *err);

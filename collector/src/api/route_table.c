@@ -41,6 +41,7 @@ const struct route api_routes[] = {
 	{ VERB_GET,    V1 "/query", PERMIT_ROLE, ON_TELEMETRY, get_query, NULL, &query_query, false },
 	{ VERB_GET,    V1 "/metrics", PERMIT_ROLE, ON_TELEMETRY, get_metrics_list, NULL, &query_metrics, false },
 	{ VERB_GET,    V1 "/metrics/labels", PERMIT_ROLE, ON_TELEMETRY, get_metrics_labels, NULL, &query_metric, false },
+	{ VERB_GET,    V1 "/metrics/catalogue", PERMIT_ROLE, ON_TELEMETRY, get_metrics_catalogue, NULL, NULL, false },
 	{ VERB_GET,    V1 "/metrics/query", PERMIT_ROLE, ON_TELEMETRY, get_metrics_query, NULL, &query_metric_query, false },
 	{ VERB_GET,    V1 "/metrics/latest", PERMIT_ROLE, ON_TELEMETRY, get_metrics_latest, NULL, &query_metric_latest, false },
 	{ VERB_GET,    V1 "/metrics/export", PERMIT_ROLE, ON_TELEMETRY, get_metrics_export, NULL, &query_metric_export, false },
