@@ -36,6 +36,14 @@ export function listMetrics(world) {
   return { items: items.sort((a, b) => (a.name < b.name ? -1 : 1)), next: null };
 }
 
+/** Words as the collector's catalogue has them; disk_used_pct is left out, as if a newer agent sent it. */
+export function catalogue(world) {
+  const items = listMetrics(world).items.filter((m) => m.name !== "disk_used_pct").map((m) => ({
+    name: m.name, area: "mock", kind: m.kinds[0], unit: m.unit, description: { en: `What ${m.name} says`, zh: `${m.name} 的含义` },
+  }));
+  return { units: [{ name: "pct", text: { en: "%", zh: "%" } }, { name: "bytes", text: { en: "B", zh: "B" } }, { name: "1", text: { en: "", zh: "" } }], items };
+}
+
 export function metricLabels(world, metric) {
   const of = all(world).filter((x) => x.series.name === metric);
   const keys = [...new Set(of.flatMap((x) => Object.keys(x.series.labels)))].sort();

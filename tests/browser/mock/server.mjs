@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto";
 
 import * as evaluation from "./evaluation.mjs";
 import { identityOf, linkHistory, reportOf, usageOf } from "./link.mjs";
-import { exportCsv, latestOf, listMetrics, metricLabels, queryMetric, storage } from "./metrics.mjs";
+import { catalogue, exportCsv, latestOf, listMetrics, metricLabels, queryMetric, storage } from "./metrics.mjs";
 import { events, gapLedger, gapTotals, listDevices, makeWorld, overview, querySeries, requeue, requeueState, setAside, status, unexplained } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../../../collector/web/dist", import.meta.url));
@@ -130,6 +130,7 @@ const ROUTES = [
   }],
   ["GET", /^\/metrics$/, ({ res, world }) => send(res, 200, listMetrics(world))],
   ["GET", /^\/metrics\/labels$/, ({ res, world, url }) => send(res, 200, metricLabels(world, url.searchParams.get("metric")))],
+  ["GET", /^\/metrics\/catalogue$/, ({ res, world }) => send(res, 200, catalogue(world))],
   ["GET", /^\/metrics\/query$/, ({ res, world, url, now }) => send(res, 200, queryMetric(world, url.searchParams, now))],
   ["GET", /^\/metrics\/latest$/, ({ res, world, url, now }) => send(res, 200, latestOf(world, url.searchParams, now))],
   ["GET", /^\/metrics\/export$/, ({ res, world, url, now }) => {

@@ -21,6 +21,13 @@ const decodeMetric = object({
 export type Metric = Decoded<typeof decodeMetric>;
 export const decodeMetrics = page(decodeMetric);
 
+const words = object({ en: str, zh: str });
+export const decodeMetricCatalogue = object({
+  units: array(object({ name: str, text: words })),
+  items: array(object({ name: str, area: str, kind, unit: str, description: words })),
+});
+export type MetricCatalogue = Decoded<typeof decodeMetricCatalogue>;
+
 export const decodeMetricLabels = object({
   metric: str,
   items: array(object({ key: str, values: array(str), more: bool })),
@@ -105,6 +112,11 @@ function params(q: Question): Record<string, Param> {
 
 export function listMetrics(signal?: AbortSignal): Promise<Result<Metric[]>> {
   return getAll("/metrics", {}, decodeMetrics, signal);
+}
+
+/** What every metric is, in words; the same for as long as the collector runs. */
+export function metricCatalogue(signal?: AbortSignal): Promise<Result<MetricCatalogue>> {
+  return getJson("/metrics/catalogue", decodeMetricCatalogue, signal);
 }
 
 export function metricLabels(metric: string, signal?: AbortSignal): Promise<Result<MetricLabels>> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { Metric, MetricAnswer, MetricGroup } from "../api/metrics";
-import { aggsOf, byLatest, chooseMetric, defaultAgg, labelFilter, levelsOf, plotOf, readQuestion, shareCovered, unitOf, writeQuestion } from "./explore";
+import type { Metric, MetricAnswer, MetricCatalogue, MetricGroup } from "../api/metrics";
+import { aggsOf, byLatest, chooseMetric, defaultAgg, labelFilter, levelsOf, plotOf, readQuestion, shareCovered, unitOf, wordsOf, writeQuestion } from "./explore";
 
 const metric = (name: string, ...kinds: Metric["kinds"]): Metric => ({ name, unit: "pct", kinds, series: 2, devices: 2, interval_ms: 10_000 });
 const CPU = metric("cpu_used_pct", "gauge");
@@ -17,6 +17,23 @@ describe("what a metric can be asked", () => {
   ] as const)("%o", (of, aggs, usual) => {
     expect(aggsOf(of)).toEqual(aggs);
     expect(defaultAgg(of)).toBe(usual);
+  });
+});
+
+describe("what a metric is, in words", () => {
+  const catalogue: MetricCatalogue = {
+    units: [{ name: "pct", text: { en: "%", zh: "%" } }, { name: "s", text: { en: "s", zh: "秒" } }, { name: "1", text: { en: "", zh: "" } }],
+    items: [{ name: "uptime_s", area: "system", kind: "gauge", unit: "s", description: { en: "Time since the start", zh: "启动以来的时间" } }],
+  };
+  it.each([
+    [catalogue, "uptime_s", "s", "en", "Time since the start", "s"],
+    [catalogue, "uptime_s", "s", "zh-CN", "启动以来的时间", "秒"],
+    [catalogue, "line_pressure", "bar", "en", null, "bar"],
+    [catalogue, "line_parts", "1", "en", null, null],
+    [undefined, "uptime_s", "s", "en", null, "s"],
+    [undefined, "load1", "1", "en", null, null],
+  ] as const)("%# %s", (of, name, unit, language, description, text) => {
+    expect(wordsOf(of, name, unit, language)).toEqual({ description, unit: text });
   });
 });
 

@@ -1,6 +1,7 @@
 // What a question about a metric is, in the URL and by default; and its answer as what the charts draw.
 
-import { AGGS, GROUPINGS, type Agg, type Grouping, type Metric, type MetricAnswer, type MetricGroup, type Question } from "../api/metrics";
+import { AGGS, GROUPINGS, type Agg, type Grouping, type Metric, type MetricAnswer, type MetricCatalogue, type MetricGroup, type Question } from "../api/metrics";
+import type { Language } from "../api/session";
 import { commonGaps, type Gap, type Reason } from "./gaps";
 import type { PlotData, PlotLine } from "./plot";
 import type { Unit } from "./units";
@@ -84,6 +85,20 @@ export function chooseMetric(metric: string, params: URLSearchParams): URLSearch
 export function labelFilter(key: string, value: string): string {
   const quote = (s: string): string => s.replace(/[\\,=]/g, (c) => `\\${c}`);
   return `${quote(key)}=${quote(value)}`;
+}
+
+export interface MetricWords {
+  /** One sentence; null: the collector does not know this metric. */
+  description: string | null;
+  /** As people write it; null: a bare number. */
+  unit: string | null;
+}
+
+/** What a metric is, in the page's language.  One that the collector does not know still has the unit of its series. */
+export function wordsOf(catalogue: MetricCatalogue | undefined, name: string, unit: string, language: Language): MetricWords {
+  const key = language === "zh-CN" ? "zh" : "en";
+  const text = catalogue?.units.find((u) => u.name === unit)?.text[key] ?? (unit === "1" ? "" : unit);
+  return { description: catalogue?.items.find((m) => m.name === name)?.description[key] ?? null, unit: text === "" ? null : text };
 }
 
 const UNITS = new Map<string, Unit>([["pct", "pct"], ["%", "pct"], ["bytes", "bytes"], ["B", "bytes"], ["ms", "ms"], ["days", "days"], ["d", "days"], ["code", "code"]]);

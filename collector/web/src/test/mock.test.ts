@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { decodeDevice, decodeDevices, decodeUsage } from "../api/devices";
 import { decodeGaps, decodeSetAside, decodeStatus } from "../api/ledger";
 import { decodeLink } from "../api/link";
-import { decodeMetricLabels, decodeMetricLatest, decodeMetricQuery, decodeMetrics } from "../api/metrics";
+import { decodeMetricCatalogue, decodeMetricLabels, decodeMetricLatest, decodeMetricQuery, decodeMetrics } from "../api/metrics";
 import { decodeOverview } from "../api/overview";
 import { decodeSites } from "../api/sites";
 import { decodeStorage } from "../api/storage";
@@ -35,6 +35,7 @@ interface LinkModule {
 
 interface MetricsModule {
   listMetrics: (world: World) => unknown;
+  catalogue: (world: World) => unknown;
   metricLabels: (world: World, metric: string) => unknown;
   queryMetric: (world: World, params: URLSearchParams, now: number) => unknown;
   latestOf: (world: World, params: URLSearchParams, now: number) => unknown;
@@ -81,6 +82,7 @@ describe("the stand-in collector", () => {
   it("answers questions about a metric, with nulls, gaps and a step of its own", () => {
     const names = decodeMetrics(metrics.listMetrics(world), "metrics").items.map((m) => m.name);
     expect(names).toContain("cpu_used_pct");
+    expect(decodeMetricCatalogue(metrics.catalogue(world), "catalogue").items.length).toBe(names.length - 1);
     decodeMetricLabels(metrics.metricLabels(world, "net_sent_bytes_total"), "labels");
     decodeStorage(metrics.storage(world, NOW), "storage");
     const asked = new URLSearchParams({ metric: "cpu_used_pct", agg: "p95", group: "site", from: String(NOW - 3_600_000), to: String(NOW + 600_000), points: "60" });

@@ -4,8 +4,9 @@ import { Select } from "antd";
 import { useMemo, type ReactElement, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import { metricLabels, type Agg, type Grouping, type Metric, type MetricLabels, type Question } from "../../api/metrics";
-import { aggsOf, labelFilter } from "../../model/explore";
+import { metricCatalogue, metricLabels, type Agg, type Grouping, type Metric, type MetricCatalogue, type MetricLabels, type Question } from "../../api/metrics";
+import { asLanguage } from "../../i18n";
+import { aggsOf, labelFilter, wordsOf } from "../../model/explore";
 import { regionsOf } from "../../model/overview";
 import { usePoll } from "../../ui/use_poll";
 import { useSites } from "../definitions/fields";
@@ -20,6 +21,8 @@ interface Props {
 interface Option<T extends string> {
   value: T;
   label: string;
+  /** Found by these words, too. */
+  words?: string;
 }
 
 interface FieldProps<T extends string> {
@@ -36,9 +39,9 @@ function Field<T extends string>({ name, value, options, onChange, any, classNam
   return (
     <label className={className}>
       {name}
-      <Select<T>
+      <Select<T, Option<T>>
         aria-label={name}
-        showSearch={{ optionFilterProp: "label" }}
+        showSearch={{ filterOption: (typed, option) => `${option?.label ?? ""} ${option?.words ?? ""}`.toLowerCase().includes(typed.toLowerCase()) }}
         allowClear={any !== undefined}
         placeholder={any}
         value={value}
@@ -85,11 +88,27 @@ function Split({ question, labels, onChange }: { question: Question; labels: Met
   return <Field name={t("metrics.group")} value={value} options={groups} onChange={choose} />;
 }
 
+/** What the chosen metric is: one sentence, its kind and its unit. */
+function About({ metric, catalogue }: { metric: Metric; catalogue: MetricCatalogue | undefined }): ReactElement {
+  const { t, i18n } = useTranslation();
+  const { description, unit } = wordsOf(catalogue, metric.name, metric.unit, asLanguage(i18n.language));
+  const facts = [...metric.kinds.map((k) => t(`metrics.kind_${k}`)), ...(unit === null ? [] : [t("metrics.unit_is", { unit })])];
+  return (
+    <p className="about-metric">
+      {description !== null && <span>{description}</span>}
+      {catalogue !== undefined && description === null && <span>{t("metrics.not_described")}</span>}
+      {facts.map((fact) => <span key={fact}>{fact}</span>)}
+    </p>
+  );
+}
+
 export function Ask({ metrics, question, onMetric, onChange }: Props): ReactElement {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const name = question?.metric ?? null;
+  const catalogue = usePoll(metricCatalogue, { key: "catalogue", intervalMs: 0 }).value;
   const labels = usePoll((signal) => metricLabels(name ?? "", signal), { key: `labels ${name ?? ""}`, intervalMs: 0, enabled: name !== null }).value;
   const metric = metrics.find((m) => m.name === name);
+  const options = metrics.map((m) => ({ value: m.name, label: m.name, words: wordsOf(catalogue, m.name, m.unit, asLanguage(i18n.language)).description ?? "" }));
   let rest: ReactNode = null;
   if (question !== null) {
     const aggs = aggsOf(metric).map((value) => ({ value, label: t(`metrics.agg_${value}`) }));
@@ -102,10 +121,13 @@ export function Ask({ metrics, question, onMetric, onChange }: Props): ReactElem
     );
   }
   return (
-    <div className="ask">
-      <Field name={t("metrics.metric")} className="is-metric" value={name} options={plain(metrics.map((m) => m.name))} any={t("metrics.choose")}
-        onChange={(next) => (next === null ? undefined : onMetric(next))} />
-      {rest}
-    </div>
+    <>
+      <div className="ask">
+        <Field name={t("metrics.metric")} className="is-metric" value={name} options={options} any={t("metrics.choose")}
+          onChange={(next) => (next === null ? undefined : onMetric(next))} />
+        {rest}
+      </div>
+      {metric !== undefined && <About metric={metric} catalogue={catalogue} />}
+    </>
   );
 }
