@@ -36,6 +36,9 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_certificate_days", BL_GAUGE, "days",
 	    "Days until the server's certificate ends",
 	    "距服务器证书到期的天数" },
+	{ "probe_answer_match", BL_GAUGE, "1",
+	    "1: the service's answer holds what was expected; 0: it does not",
+	    "1：服务的应答含有预期内容；0：不含" },
 	{ 0 },
 };
 /* clang-format on */
