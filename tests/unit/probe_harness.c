@@ -154,6 +154,10 @@ on_result(void *ctx, const struct probe_result *r)
 		all->r[all->n++] = *r;
 	if (all->n == all->jump_after) /* between two runs: this is the prober's thread */
 		atomic_fetch_add(&jumped_ms, 2 * 3600 * 1000);
+	if (all->n < COUNT(all->r))
+		atomic_fetch_add(&jumped_ms, all->jump_each_ms);
+	if (all->after != NULL)
+		all->after(all->n);
 	pthread_cond_broadcast(&all->cond);
 	pthread_mutex_unlock(&all->mtx);
 }

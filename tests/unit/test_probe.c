@@ -595,7 +595,8 @@ log_add(struct sink_log *l, const char *text)
 }
 
 static const char *const series_name[PROBE_SERIES] = { "up", "dns", "connect", "tls", "first",
-	"transfer", "total", "status", "bytes", "match", "days", "answer" };
+	"transfer", "total", "status", "bytes", "match", "days", "answer",
+	"resumed" };
 
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
@@ -603,7 +604,7 @@ sink_declare(void *ctx, const struct bl_series_def *def)
 	static const char *const name[PROBE_SERIES] = { "probe_up", "probe_dns_ms",
 		"probe_connect_ms", "probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms",
 		"probe_total_ms", "probe_status_code", "probe_body_bytes", "probe_body_match",
-		"probe_certificate_days", "probe_answer_match" };
+		"probe_certificate_days", "probe_answer_match", "probe_tls_resumed" };
 
 	(void)ctx;
 	assert_int_equal(def->stream, BL_STREAM_PROBES);

@@ -228,6 +228,144 @@ a_kept_tls_connection_is_used_again(void **state)
 	}
 }
 
+/* So many runs of one probe; all of them. */
+static const struct probe_result *
+runs(const struct probe *p, unsigned n, unsigned jump_after)
+{
+	static struct results all;
+	struct prober *pr;
+
+	results_init(&all);
+	all.jump_after = jump_after;
+	all.jump_each_ms = p->conf.interval_ms;
+	pr = prober_of(&p->conf, 1, &all);
+	results_wait(&all, n);
+	prober_stop(pr);
+	return all.r;
+}
+
+static void
+probe_resuming(struct probe *p, const char *certificate, const char *expect)
+{
+	probe_tls(p, certificate, "localhost", "/resumed");
+	p->conf.tls_resume = true;
+	strcpy(p->body, expect);
+}
+
+static void
+a_session_is_resumed_with_all_its_phases(void **state)
+{
+	const struct probe_result *r;
+	struct probe p;
+
+	(void)state;
+	probe_resuming(&p, "good", "");
+	r = runs(&p, 4, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(r[i].reason, PROBE_OK);
+		assert_false(r[i].reused); /* the session, not the connection */
+		assert_string_equal(got(&r[i]), "HHHHHHHHH-H");
+		assert_true(r[i].value[PROBE_TLS_RESUMED].v == (i == 0 ? 0 : 1));
+		assert_true(r[i].value[PROBE_CERTIFICATE_DAYS].v >= 99);
+		assert_true(r[i].value[PROBE_TOTAL_MS].v >= r[i].value[PROBE_TLS_MS].v);
+	}
+	/* The server says so, too. */
+	probe_resuming(&p, "good", "yes");
+	r = runs(&p, 2, 0);
+	assert_int_equal(r[0].reason, PROBE_FAIL_BODY);
+	assert_int_equal(r[1].reason, PROBE_OK);
+}
+
+static void
+every_handshake_is_whole_where_that_is_wanted(void **state)
+{
+	const struct probe_result *r;
+	struct probe p;
+
+	(void)state;
+	probe_resuming(&p, "good", "no");
+	p.conf.tls_resume = false;
+	r = runs(&p, 3, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(r[i].reason, PROBE_OK);
+		assert_string_equal(got(&r[i]), "HHHHHHHHHHH");
+		assert_int_equal(r[i].value[PROBE_TLS_RESUMED].got, PROBE_ABSENT);
+	}
+}
+
+/* The clock jumps by two hours behind the second run. */
+static void
+a_session_ends_so_that_a_new_certificate_is_seen(void **state)
+{
+	static const double resumed[] = { 0, 1, 0, 1 };
+	const struct probe_result *r;
+	struct probe p;
+
+	(void)state;
+	probe_resuming(&p, "good", "");
+	r = runs(&p, 4, 2);
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(r[i].value[PROBE_TLS_RESUMED].v >= resumed[i] &&
+			    r[i].value[PROBE_TLS_RESUMED].v <= resumed[i]);
+}
+
+static void
+a_bad_certificate_is_judged_anew_each_time(void **state)
+{
+	const struct probe_result *r;
+	struct probe p;
+
+	(void)state;
+	probe_resuming(&p, "expired", "no");
+	r = runs(&p, 3, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(r[i].reason, PROBE_FAIL_CERTIFICATE);
+		assert_true(r[i].value[PROBE_TLS_RESUMED].v == 0);
+		assert_true(r[i].value[PROBE_BODY_MATCH].v == 1);
+	}
+}
+
+static void
+turn(unsigned n)
+{
+	char path[300];
+	char link[300];
+
+	if (n != 2)
+		return;
+	snprintf(path, sizeof(path), "%s/stranger.pem", tls.dir);
+	snprintf(link, sizeof(link), "%s/turning.pem", tls.dir);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(path, link), 0);
+}
+
+/* A session was made with certificates that are trusted no longer: it does not go on. */
+static void
+a_changed_ca_file_ends_the_session(void **state)
+{
+	static struct results all;
+	struct prober *pr;
+	struct probe p;
+	char path[300];
+
+	(void)state;
+	probe_resuming(&p, "good", "");
+	snprintf(p.ca, sizeof(p.ca), "%s/turning.pem", tls.dir);
+	snprintf(path, sizeof(path), "%s/trusted.pem", tls.dir);
+	assert_int_equal(symlink(path, p.ca), 0);
+	results_init(&all);
+	all.jump_each_ms = p.conf.interval_ms;
+	all.after = turn;
+	pr = prober_of(&p.conf, 1, &all);
+	results_wait(&all, 3);
+	prober_stop(pr);
+	assert_int_equal(all.r[1].reason, PROBE_OK);
+	assert_true(all.r[1].value[PROBE_TLS_RESUMED].v == 1);
+	if (all.r[2].reason != PROBE_FAIL_CERTIFICATE)
+		fail_msg("%s \"%s\"", probe_reason_name(all.r[2].reason), all.r[2].detail);
+	assert_true(all.r[2].value[PROBE_TLS_RESUMED].v == 0);
+}
+
 static void
 tls_against_a_plain_server_is_said_so(void **state)
 {
@@ -271,6 +409,11 @@ main(void)
 		cmocka_unit_test(a_missing_ca_file_is_named),
 		cmocka_unit_test(a_changed_ca_file_is_read_again),
 		cmocka_unit_test(a_kept_tls_connection_is_used_again),
+		cmocka_unit_test(a_session_is_resumed_with_all_its_phases),
+		cmocka_unit_test(every_handshake_is_whole_where_that_is_wanted),
+		cmocka_unit_test(a_session_ends_so_that_a_new_certificate_is_seen),
+		cmocka_unit_test(a_bad_certificate_is_judged_anew_each_time),
+		cmocka_unit_test(a_changed_ca_file_ends_the_session),
 		cmocka_unit_test(tls_against_a_plain_server_is_said_so),
 	};
 

@@ -155,6 +155,10 @@ static const struct bl_conf_key keys[] = {
 	    NULL, NULL, NULL },
 	{ "ca_file", BL_CONF_STR, "", AT(ca_file), 0, 4096,
 	    "PEM file of trusted CAs; empty: the system's", NULL, NULL, NULL },
+	{ "tls_resume", BL_CONF_BOOL, "true", AT(tls_resume), 0, 0,
+	    "go on with the TLS session of an earlier run, for ten minutes; false: every handshake "
+	    "is a whole one",
+	    NULL, NULL, NULL },
 	{ "verify", BL_CONF_BOOL, "true", AT(verify), 0, 0,
 	    "a bad certificate makes the run fail (it is measured all the same)", NULL, NULL,
 	    NULL },

@@ -121,6 +121,19 @@ addressed(struct probe_run *r)
 		tcp_begin(r);
 }
 
+static void
+tls_begin(struct probe_run *r)
+{
+	struct bl_err err = { 0 };
+
+	probe_run_phase(r, PHASE_TLS);
+	if (probe_tls_create(&r->tls, r->env->tls, r->fd, &r->url,
+		is_set(r->conf->ca_file) ? r->conf->ca_file : "", r->conf->verify, &err) < 0)
+		probe_run_fail(r, PROBE_FAIL_INTERNAL, "%s", err.msg);
+	else if (r->sessions != NULL)
+		probe_tls_offer(r->tls, r->sessions, r->env->clock);
+}
+
 void
 probe_connect_tcp(struct probe_run *r)
 {
@@ -147,13 +160,7 @@ probe_connect_tcp(struct probe_run *r)
 	probe_run_have(r, PROBE_CONNECT_MS, probe_run_ms_since(r->phase_ns));
 	r->connected_mono_ms = bl_mono_ms(r->env->clock);
 	if (r->url.tls) {
-		struct bl_err err = { 0 };
-
-		probe_run_phase(r, PHASE_TLS);
-		if (probe_tls_create(&r->tls, r->env->tls, r->fd, &r->url,
-			is_set(r->conf->ca_file) ? r->conf->ca_file : "", r->conf->verify,
-			&err) < 0)
-			probe_run_fail(r, PROBE_FAIL_INTERNAL, "%s", err.msg);
+		tls_begin(r);
 	} else {
 		probe_run_phase(r, PHASE_FIRST_BYTE);
 	}
@@ -233,6 +240,33 @@ probe_connect_certificate(struct probe_run *r)
 		probe_run_have(r, PROBE_CERTIFICATE_DAYS, floor(left_s / 8640.0) / 10.0);
 }
 
+/* What the handshake has found, or what it goes on from. */
+static void
+tls_done(struct probe_run *r)
+{
+	probe_run_have(r, PROBE_TLS_MS, probe_run_ms_since(r->phase_ns));
+	probe_tls_peer(r->tls, &r->peer);
+	probe_connect_certificate(r);
+	if (r->sessions != NULL) {
+		probe_run_have(r, PROBE_TLS_RESUMED, probe_tls_resumed(r->tls) ? 1 : 0);
+		probe_tls_keep(r->tls, r->sessions, &r->peer, r->env->clock);
+	}
+	probe_run_phase(r, PHASE_FIRST_BYTE);
+}
+
+/* A server that stumbles over a session which we offered is asked again without one. */
+static void
+tls_failed(struct probe_run *r, const char *why)
+{
+	if (r->sessions != NULL && probe_tls_offered(r->tls)) {
+		probe_sessions_forget(r->sessions, r->tls);
+		memset(r->result.value, 0, sizeof(r->result.value));
+		probe_connect_begin(r);
+		return;
+	}
+	probe_run_fail(r, PROBE_FAIL_TLS, "%s", why);
+}
+
 void
 probe_connect_tls(struct probe_run *r)
 {
@@ -242,12 +276,9 @@ probe_connect_tls(struct probe_run *r)
 	case PROBE_IO_AGAIN:
 		return;
 	case PROBE_IO_OK:
-		probe_run_have(r, PROBE_TLS_MS, probe_run_ms_since(r->phase_ns));
-		probe_tls_peer(r->tls, &r->peer);
-		probe_connect_certificate(r);
-		probe_run_phase(r, PHASE_FIRST_BYTE);
+		tls_done(r);
 		return;
 	default:
-		probe_run_fail(r, PROBE_FAIL_TLS, "%s", err.msg);
+		tls_failed(r, err.msg);
 	}
 }

@@ -179,6 +179,29 @@ enum probe_io probe_tls_send(
 enum probe_io probe_tls_recv(
     struct probe_tls *t, char *data, size_t size, size_t *n, struct bl_err *err);
 
+/* ---- sessions to resume (probe_session.c) ---- */
+
+#define PROBE_SESSIONS_MAX 2u /* servers of one probe: where a redirect comes from, and where to */
+
+/* A session is resumed for this long; then a whole handshake shows a new certificate. */
+#define PROBE_SESSION_MAX_MS (10 * 60 * 1000)
+
+struct probe_sessions; /* of one probe */
+
+int probe_sessions_create(struct probe_sessions **out, struct bl_err *err);
+void probe_sessions_free(struct probe_sessions *all); /* NULL is fine */
+/* Before the first step: offers the server the session that is kept for it, if one is. */
+void probe_tls_offer(
+    struct probe_tls *t, struct probe_sessions *all, const struct bl_clock *clock);
+/* A handshake that failed with an offer: the next one is whole. */
+void probe_sessions_forget(struct probe_sessions *all, const struct probe_tls *t);
+bool probe_tls_offered(const struct probe_tls *t);
+/* When the handshake is through: did the server take the offer? */
+bool probe_tls_resumed(const struct probe_tls *t);
+/* When the handshake is through: keeps what it has agreed on, unless the certificate is bad. */
+void probe_tls_keep(struct probe_tls *t, struct probe_sessions *all,
+    const struct probe_tls_peer *peer, const struct bl_clock *clock);
+
 /* ---- one probe and its runs (probe_kind.c) ---- */
 
 enum probe_phase {
@@ -271,6 +294,7 @@ struct probe_run {
 	uint32_t generation; /* of fd, to tell late events */
 	struct probe_tls *tls;
 	struct probe_tls_peer peer;
+	struct probe_sessions *sessions; /* the kind's; NULL: every handshake is a whole one */
 	size_t sent;
 	struct probe_http http;
 

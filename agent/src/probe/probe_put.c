@@ -26,6 +26,7 @@ static const struct {
 	[PROBE_BODY_MATCH] = { "probe_body_match", "1" },
 	[PROBE_CERTIFICATE_DAYS] = { "probe_certificate_days", "days" },
 	[PROBE_ANSWER_MATCH] = { "probe_answer_match", "1" },
+	[PROBE_TLS_RESUMED] = { "probe_tls_resumed", "1" },
 };
 
 const char *

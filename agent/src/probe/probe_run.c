@@ -117,6 +117,7 @@ http_init(struct probe_run *r, struct bl_err *err)
 {
 	const struct probe_conf *conf = r->conf;
 	const char *expected;
+	int rc;
 
 	if ((expected = probe_url_parse(conf->url, &r->url)) != NULL)
 		return bl_fail(err, BL_EINVAL, "probe %s: url: expected %s", conf->name, expected);
@@ -126,12 +127,16 @@ http_init(struct probe_run *r, struct bl_err *err)
 	if (conf->body_max_bytes <= 0)
 		return bl_fail(err, BL_EINVAL, "probe %s: body_max must be > 0", conf->name);
 	probe_needle_init(&r->needle, conf->method == PROBE_HEAD ? "" : conf->expect_body);
+	if (conf->tls_resume && r->url.tls && (rc = probe_sessions_create(&r->sessions, err)) < 0)
+		return rc;
 	return request_make(r, err);
 }
 
 static void
 http_release(struct probe_run *r)
 {
+	probe_sessions_free(r->sessions);
+	r->sessions = NULL;
 	free(r->request);
 	r->request = NULL;
 }

@@ -4,26 +4,20 @@
  *
  * The certificate is judged but never stops the handshake
  * (MBEDTLS_SSL_VERIFY_OPTIONAL): a probe measures a service with an expired
- * certificate too, and says so.  Sessions are not resumed, since the handshake
- * is what is measured.  Trusted certificates are parsed when first needed
- * (7 ms for a system's bundle) and again when the file has changed.
- * Prober thread only.  All mbedTLS calls of this folder are in this file.
+ * certificate too, and says so.  Trusted certificates are parsed when first
+ * needed (7 ms for a system's bundle) and again when the file has changed.
+ * Sessions that are resumed: probe_session.c.  Prober thread only.
  */
-#include "probe_internal.h"
+#include "probe_tls_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/oid.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/x509_crt.h>
 
 #define SAN_DNS 0x82 /* context-specific tags of GeneralName (RFC 5280, 4.2.1.6) */
 #define SAN_IP  0x87
@@ -34,39 +28,10 @@ static const char *const system_bundles[] = {
 	"/etc/ssl/cert.pem",
 };
 
-/* One file of trusted certificates, shared by the connections made with it. */
-struct trust {
-	struct trust *next;
-	unsigned refs;
-	char *path;        /* owned; as configured */
-	char problem[128]; /* why it could not be read; empty: it could */
-	struct stat file;
-	mbedtls_x509_crt chain;
-};
-
-struct probe_tls_env {
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
-	struct trust *trusted; /* one a path: the newest */
-};
-
-struct probe_tls {
-	int fd;
-	bool judged;
-	bool send_dead;    /* the peer is gone; its alert may still be waiting to be read */
-	bool literal;      /* host is an address: names in certificates do not apply */
-	uint64_t bytes_in; /* raw */
-	char first[5];     /* raw */
-	char host[PROBE_HOST_MAX + 1];
-	struct trust *trust;
-	mbedtls_ssl_config conf;
-	mbedtls_ssl_context ssl;
-};
-
 /* ---- trusted certificates ---- */
 
-static void
-trust_drop(struct trust *t)
+void
+probe_trust_drop(struct trust *t)
 {
 	if (t == NULL || --t->refs > 0)
 		return;
@@ -100,7 +65,7 @@ trust_load(const char *path, const struct stat *st)
 	t->file = *st;
 	mbedtls_x509_crt_init(&t->chain);
 	if ((t->path = strdup(path)) == NULL) {
-		trust_drop(t);
+		probe_trust_drop(t);
 		return NULL;
 	}
 	/* Positive: how many certificates in it did not parse; the rest is good. */
@@ -136,7 +101,7 @@ trust_take(struct probe_tls_env *e, const char *configured)
 			return NULL;
 		fresh->next = old != NULL ? old->next : NULL;
 		*at = fresh;
-		trust_drop(old); /* connections made with it keep it */
+		probe_trust_drop(old); /* connections made with it keep it */
 	}
 	(*at)->refs++;
 	return *at;
@@ -181,7 +146,7 @@ probe_tls_env_free(struct probe_tls_env *e)
 	while (e->trusted != NULL) {
 		struct trust *next = e->trusted->next;
 
-		trust_drop(e->trusted);
+		probe_trust_drop(e->trusted);
 		e->trusted = next;
 	}
 	mbedtls_ctr_drbg_free(&e->random);
@@ -240,7 +205,7 @@ probe_tls_free(struct probe_tls *t)
 		return;
 	mbedtls_ssl_free(&t->ssl);
 	mbedtls_ssl_config_free(&t->conf);
-	trust_drop(t->trust);
+	probe_trust_drop(t->trust);
 	free(t);
 }
 
@@ -281,6 +246,7 @@ probe_tls_create(struct probe_tls **out, struct probe_tls_env *e, int fd,
 	t->fd = fd;
 	t->judged = verify;
 	t->literal = url->literal;
+	t->port = url->port;
 	memcpy(t->host, url->host, sizeof(t->host));
 	if (verify && (t->trust = trust_take(e, ca_file)) == NULL) {
 		probe_tls_free(t);

@@ -3,7 +3,7 @@
     tls_server.py CERT KEY [CERT KEY ...]
 
 Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
-Paths: /ok, /connections (how many connections this server has had), /status/NNN.
+Paths: /ok, /connections (how many connections this server has had), /resumed (yes or no), /status/NNN.
 """
 import socketserver
 import ssl
@@ -23,6 +23,8 @@ class Handler(BaseHTTPRequestHandler):
         status, body = 200, b"hello"
         if self.path == "/connections":
             body = str(self.server.connections).encode()
+        elif self.path == "/resumed":
+            body = b"yes" if self.connection.session_reused else b"no"
         elif self.path.startswith("/status/"):
             status = int(self.path[8:])
         self.send_response(status)

@@ -51,8 +51,9 @@ struct probe_conf {
 	char *expect_body;      /* must occur in the body; "": no check */
 	int64_t body_max_bytes; /* reading stops here */
 	bool keep_alive;
-	char *ca_file; /* PEM; "": the system's bundle */
-	bool verify;   /* a bad certificate makes the run fail (it is measured anyway) */
+	char *ca_file;   /* PEM; "": the system's bundle */
+	bool tls_resume; /* a later handshake goes on with an earlier session */
+	bool verify;     /* a bad certificate makes the run fail (it is measured anyway) */
 };
 
 /* The table of one probe, for a key of type BL_CONF_LIST ... */
@@ -94,6 +95,7 @@ enum probe_series {
 	PROBE_BODY_MATCH,
 	PROBE_CERTIFICATE_DAYS,
 	PROBE_ANSWER_MATCH, /* of others than HTTP */
+	PROBE_TLS_RESUMED, /* of a handshake; absent where sessions are not resumed */
 	PROBE_SERIES,
 };
 
