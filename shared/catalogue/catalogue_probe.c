@@ -39,6 +39,9 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_answer_match", BL_GAUGE, "1",
 	    "1: the service's answer holds what was expected; 0: it does not",
 	    "1：服务的应答含有预期内容；0：不含" },
+	{ "probe_tls_resumed", BL_GAUGE, "1",
+	    "1: the TLS handshake went on with an earlier session; 0: it was a whole one",
+	    "1：TLS 握手恢复了先前的会话；0：为完整握手" },
 	{ 0 },
 };
 /* clang-format on */
