@@ -10,6 +10,7 @@ extern const struct bl_metric catalogue_disk[];
 extern const struct bl_metric catalogue_memory[];
 extern const struct bl_metric catalogue_network[];
 extern const struct bl_metric catalogue_probe[];
+extern const struct bl_metric catalogue_process[];
 extern const struct bl_metric catalogue_system[];
 
 #endif

@@ -10,6 +10,7 @@ const struct sampler_ops *const samplers[] = {
 	&sampler_network,
 	&sampler_uptime,
 	&sampler_self,
+	&sampler_processes,
 	&sampler_synthetic,
 	NULL,
 };

@@ -20,6 +20,7 @@ extern const struct sampler_ops sampler_cpu;
 extern const struct sampler_ops sampler_memory;
 extern const struct sampler_ops sampler_disk;
 extern const struct sampler_ops sampler_network;
+extern const struct sampler_ops sampler_processes;
 extern const struct sampler_ops sampler_uptime;
 extern const struct sampler_ops sampler_self;
 extern const struct sampler_ops sampler_synthetic;

@@ -1,0 +1,31 @@
+/*
+ * The configuration of what is watched by name: processes, files, logs.
+ *
+ * Each entry of a `watch` list has a name of its own, which is the label of
+ * its series.  As in sample_conf.h, structs are filled by bl_conf.
+ */
+#ifndef SAMPLE_WATCH_CONF_H
+#define SAMPLE_WATCH_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/conf.h"
+
+#define SAMPLE_WATCHES_MAX 32u /* entries of one list */
+
+struct sample_process_watch {
+	char *name;
+	char *command;   /* pattern of the program's name; NULL: any */
+	char *arguments; /* pattern of the whole command line; NULL: any */
+};
+
+struct sample_processes_conf {
+	bool enabled;
+	bool states;
+	int64_t every_ms; /* between two walks; a tick that comes first waits for the next walk */
+	int64_t max_processes;
+	struct bl_conf_list watch; /* of struct sample_process_watch */
+};
+
+#endif

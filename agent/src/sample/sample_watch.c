@@ -1,0 +1,56 @@
+/* What the samplers of watched things share.  Pure. */
+#include "sample_watch_internal.h"
+
+#include <string.h>
+
+const char *
+sample_watch_name_check(const void *value)
+{
+	const char *name = *(char *const *)value;
+
+	return sample_label_valid(name, strlen(name))
+		   ? NULL
+		   : "a name of 1 to 128 bytes without control characters";
+}
+
+const char *
+sample_watch_path_check(const void *value)
+{
+	return (*(char *const *)value)[0] == '/' ? NULL : "an absolute path";
+}
+
+const char *
+sample_watch_names_check(const struct bl_conf_list *list, size_t item_size)
+{
+	const char *item = list->item;
+
+	for (size_t i = 0; i < list->n; i++)
+		for (size_t k = 0; k < i; k++) {
+			const char *const *a = (const void *)(item + i * item_size);
+			const char *const *b = (const void *)(item + k * item_size);
+
+			if (strcmp(*a, *b) == 0)
+				return "entries with distinct names";
+		}
+	return NULL;
+}
+
+uint32_t
+sample_every_interval(int64_t every_ms, uint32_t tick_ms)
+{
+	const int64_t ticks = (every_ms + tick_ms - 1) / tick_ms;
+
+	return (uint32_t)((ticks < 1 ? 1 : ticks) * tick_ms);
+}
+
+bool
+sample_every_due(struct sample_every *e, int64_t boot_ms)
+{
+	/* A tick comes some ms early or late: half a second decides nothing. */
+	if (e->next_boot_ms != 0 && boot_ms < e->next_boot_ms - 500)
+		return false;
+	if (e->next_boot_ms == 0 || boot_ms - e->next_boot_ms >= e->every_ms)
+		e->next_boot_ms = boot_ms;
+	e->next_boot_ms += e->every_ms;
+	return true;
+}

@@ -1,0 +1,29 @@
+/*
+ * What the samplers of watched things share: names of entries, and the time
+ * between two looks, which may be longer than a tick.
+ */
+#ifndef SAMPLE_WATCH_INTERNAL_H
+#define SAMPLE_WATCH_INTERNAL_H
+
+#include "sample_internal.h"
+#include "sample_watch_conf.h"
+
+/* For bl_conf_key.check: good as a label. */
+const char *sample_watch_name_check(const void *value);
+/* For bl_conf_key.check of a path. */
+const char *sample_watch_path_check(const void *value);
+/* Every item's struct begins with `char *name`: NULL, or what was expected of them. */
+const char *sample_watch_names_check(const struct bl_conf_list *list, size_t item_size);
+
+/* When a look is due; times are boot times. */
+struct sample_every {
+	int64_t every_ms;
+	int64_t next_boot_ms; /* 0: at once */
+};
+
+/* What its series should say is their interval: whole ticks. */
+uint32_t sample_every_interval(int64_t every_ms, uint32_t tick_ms);
+/* True: look now; the next one is due one interval later.  Late looks are not made up for. */
+bool sample_every_due(struct sample_every *e, int64_t boot_ms);
+
+#endif

@@ -1,0 +1,2 @@
+# Samplers of what is watched by name: processes, files, logs.
+bl_unit_test(test_sample_process LINK sample_harness)
