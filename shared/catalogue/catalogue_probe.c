@@ -42,6 +42,12 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_tls_resumed", BL_GAUGE, "1",
 	    "1: the TLS handshake went on with an earlier session; 0: it was a whole one",
 	    "1：TLS 握手恢复了先前的会话；0：为完整握手" },
+	{ "probe_dns_records", BL_GAUGE, "1",
+	    "Records that the name server gave for what was asked",
+	    "域名服务器针对所问给出的记录数" },
+	{ "probe_dns_ttl_s", BL_GAUGE, "s",
+	    "Least time to live of these records",
+	    "这些记录中最短的生存时间" },
 	{ 0 },
 };
 /* clang-format on */

@@ -52,7 +52,7 @@ struct results {
 	pthread_mutex_t mtx;
 	pthread_cond_t cond;
 	unsigned n;
-	unsigned jump_after; /* 0: never; else after this many results two hours pass */
+	unsigned jump_after;  /* 0: never; else after this many results two hours pass */
 	int64_t jump_each_ms; /* after every result so much passes: the next run is due at once */
 	void (*after)(unsigned n); /* on the prober's thread, between two runs; may be NULL */
 	struct probe_result r[256];

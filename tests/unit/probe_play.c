@@ -133,6 +133,9 @@ told(const struct probe_result *r)
 		[PROBE_TOTAL_MS] = "total",
 		[PROBE_CERTIFICATE_DAYS] = "days",
 		[PROBE_ANSWER_MATCH] = "match",
+		[PROBE_TLS_RESUMED] = "resumed",
+		[PROBE_DNS_RECORDS] = "records",
+		[PROBE_DNS_TTL_S] = "ttl",
 	};
 	static char text[1024];
 	size_t used = 0;

@@ -595,8 +595,7 @@ log_add(struct sink_log *l, const char *text)
 }
 
 static const char *const series_name[PROBE_SERIES] = { "up", "dns", "connect", "tls", "first",
-	"transfer", "total", "status", "bytes", "match", "days", "answer",
-	"resumed" };
+	"transfer", "total", "status", "bytes", "match", "days", "answer", "resumed" };
 
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)

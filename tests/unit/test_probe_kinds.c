@@ -63,6 +63,23 @@ static const struct {
 	{ "name: a, kind: tcp, host: '[::1]', port: 1", "host: expected a host name" },
 	{ "name: a, kind: tcp, host: b, port: 65536", "port: expected" },
 	{ "name: a, kind: tcp, host: b, port: 1, tcp: {expct: x}", "did you mean \"expect\"" },
+	/* dns */
+	{ "name: a, kind: dns, host: b, dns: {name: shop.ex}", NULL },
+	{ "name: a, kind: dns, host: b, dns: {name: shop.ex, expect: [10.0.0.1, 10.0.0.2]}", NULL },
+	{ "name: a, kind: dns, host: '::1', port: 54, dns: {name: s.ex., type: AAAA, expect: "
+	  "['::1']}",
+	    NULL },
+	{ "name: a, kind: dns, host: b, dns: {name: s.ex, type: TXT, expect: [v=spf1], recursion: "
+	  "no}",
+	    NULL },
+	{ "name: a, kind: dns, host: b", "dns: expected dns.name" },
+	{ "name: a, kind: dns, host: b, dns: {type: A}", "dns: expected dns.name" },
+	{ "name: a, kind: dns, host: b, dns: {name: a..b}", "dns.name: expected a name of" },
+	{ "name: a, kind: dns, host: b, dns: {name: a, type: SRV}", "dns.type: expected one of" },
+	{ "name: a, kind: dns, host: b, dns: {name: a, expect: [a.ex]}",
+	    "dns.expect: expected IPv4 addresses" },
+	{ "name: a, kind: dns, host: b, dns: {name: a}, tcp: {send: x}", "tcp: a key that" },
+	{ "name: a, kind: tcp, host: b, port: 1, dns: {recursion: no}", "dns: a key that" },
 };
 
 static void

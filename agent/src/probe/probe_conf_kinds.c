@@ -7,11 +7,12 @@
  * since somebody expects something of it.
  */
 #include "probe_internal.h"
+#include "probe_dns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *const probe_kind_names[] = { "http", "tcp", NULL };
+const char *const probe_kind_names[] = { "http", "tcp", "dns", NULL };
 
 /* ---- tables ---- */
 
@@ -32,6 +33,53 @@ static const struct bl_conf_key tcp_keys[] = {
 const struct bl_conf_section probe_tcp_section = { "tcp", sizeof(struct probe_tcp_conf), tcp_keys,
 	NULL };
 
+#undef AT
+#define AT(member) offsetof(struct probe_dns_conf, member)
+
+static const char *
+check_dns_name(const void *value)
+{
+	return probe_dns_name_ok(*(char *const *)value)
+		   ? NULL
+		   : "a name of labels of letters, digits, hyphens and underscores";
+}
+
+static const char *
+check_dns(const void *section, const char **key_out)
+{
+	const struct probe_dns_conf *c = section;
+	static const char *const expected[] = {
+		"expected IPv4 addresses, since type is A",
+		"expected IPv6 addresses, since type is AAAA",
+		"expected names, since type is CNAME",
+		"expected \"10 mail.example\" or the name alone, since type is MX",
+	};
+
+	*key_out = "expect";
+	for (size_t i = 0; i < c->expect.n; i++)
+		if (!probe_dns_expect_ok((enum probe_dns_type)c->type, c->expect.item[i]))
+			return expected[c->type];
+	*key_out = NULL;
+	return NULL;
+}
+
+static const struct bl_conf_key dns_keys[] = {
+	{ "name", BL_CONF_STR, "", AT(name), 1, PROBE_DNS_NAME_MAX, "what is asked for", NULL, NULL,
+	    check_dns_name },
+	{ "type", BL_CONF_ENUM, "A", AT(type), 0, 0, "which records", probe_dns_type_names, NULL,
+	    NULL },
+	{ "expect", BL_CONF_STRLIST, "", AT(expect), 0, PROBE_DNS_EXPECT_MAX,
+	    "records that must be among the answers (TXT: texts that occur in one); none: any "
+	    "will do",
+	    NULL, NULL, NULL },
+	{ "recursion", BL_CONF_BOOL, "true", AT(recursion), 0, 0,
+	    "the server is to ask others when it does not know", NULL, NULL, NULL },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_dns_section = { "dns", sizeof(struct probe_dns_conf), dns_keys,
+	check_dns };
+
 /* ---- which key goes with which kind ---- */
 
 #define KIND(k) (1u << (k))
@@ -47,8 +95,9 @@ static const struct {
 	{ "interval", ALL },
 	{ "timeout", ALL },
 	{ "host", ALL & ~KIND(PROBE_HTTP) },
-	{ "port", KIND(PROBE_TCP) },
+	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) },
 	{ "tcp", KIND(PROBE_TCP) },
+	{ "dns", KIND(PROBE_DNS) },
 };
 
 static bool
@@ -126,6 +175,10 @@ probe_kind_check(const struct probe_conf *c, const char **key_out)
 	if (c->kind == PROBE_TCP && c->port == 0) {
 		*key_out = "port";
 		return "expected a port: kind tcp has no usual one";
+	}
+	if (c->kind == PROBE_DNS && c->dns.name == NULL) {
+		*key_out = "dns";
+		return "expected dns.name: what to ask for";
 	}
 	*key_out = NULL;
 	return NULL;

@@ -59,7 +59,7 @@ reason_of_errno(int error)
 
 /* Starts connecting to one address.  0: begun; else errno. */
 static int
-dial(struct probe_run *r, const struct probe_addr *a)
+dial(struct probe_run *r, const struct probe_addr *a, int type, int protocol)
 {
 	struct epoll_event ev = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -68,17 +68,27 @@ dial(struct probe_run *r, const struct probe_addr *a)
 	int error = 0;
 
 	probe_run_close(r);
-	r->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	r->fd = socket(a->ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (r->fd < 0)
 		return errno;
 	/* A request and a TLS flight each leave in one piece: nothing to wait for. */
-	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (type == SOCK_STREAM)
+		(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	ev.data.u64 = (uint64_t)r->generation << 32 | r->index;
 	if (epoll_ctl(r->env->epoll_fd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
 		return errno;
 	if (connect(r->fd, (const struct sockaddr *)&a->ss, a->len) < 0 && errno != EINPROGRESS)
 		error = errno;
 	return error;
+}
+
+void
+probe_connect_fail(struct probe_run *r, const struct probe_addr *a, int error)
+{
+	char text[80];
+
+	address_text(a, text, sizeof(text));
+	probe_run_fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
 }
 
 /*
@@ -89,22 +99,26 @@ void
 probe_connect_next(struct probe_run *r)
 {
 	int error = EHOSTUNREACH;
-	char text[80];
 
 	for (; r->addr_at < r->n_addrs; r->addr_at++) {
 		const int64_t now = bl_mono_ms(r->env->clock);
 		const int64_t left = r->connect_end_mono_ms - now;
 
 		r->deadline_mono_ms = now + left / (int64_t)(r->n_addrs - r->addr_at);
-		if ((error = dial(r, &r->addr[r->addr_at])) == 0)
+		if ((error = dial(r, &r->addr[r->addr_at], SOCK_STREAM, 0)) == 0)
 			return;
 	}
-	address_text(&r->addr[r->n_addrs - 1], text, sizeof(text));
-	probe_run_fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
+	probe_connect_fail(r, &r->addr[r->n_addrs - 1], error);
 }
 
-static void
-tcp_begin(struct probe_run *r)
+int
+probe_connect_datagram(struct probe_run *r, const struct probe_addr *a, int type, int protocol)
+{
+	return dial(r, a, type, protocol);
+}
+
+void
+probe_connect_tcp_begin(struct probe_run *r)
 {
 	probe_run_phase(r, PHASE_CONNECT);
 	r->connect_end_mono_ms = r->deadline_mono_ms;
@@ -118,7 +132,7 @@ addressed(struct probe_run *r)
 	if (r->ops->addressed != NULL)
 		r->ops->addressed(r);
 	else
-		tcp_begin(r);
+		probe_connect_tcp_begin(r);
 }
 
 static void
@@ -147,14 +161,10 @@ probe_connect_tcp(struct probe_run *r)
 	if (error == 0 && getpeername(r->fd, (struct sockaddr *)&peer, &peer_len) < 0)
 		return; /* still under way */
 	if (error != 0) {
-		char text[80];
-
-		address_text(&r->addr[r->addr_at], text, sizeof(text));
 		if (++r->addr_at < r->n_addrs)
 			probe_connect_next(r);
 		else
-			probe_run_fail(
-			    r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
+			probe_connect_fail(r, &r->addr[r->addr_at - 1], error);
 		return;
 	}
 	probe_run_have(r, PROBE_CONNECT_MS, probe_run_ms_since(r->phase_ns));

@@ -40,6 +40,7 @@ bool probe_status_in(const char *set, int status);
 /* By enum probe_kind, NULL-terminated. */
 extern const char *const probe_kind_names[];
 extern const struct bl_conf_section probe_tcp_section;
+extern const struct bl_conf_section probe_dns_section;
 /* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
 const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
@@ -181,7 +182,8 @@ enum probe_io probe_tls_recv(
 
 /* ---- sessions to resume (probe_session.c) ---- */
 
-#define PROBE_SESSIONS_MAX 2u /* servers of one probe: where a redirect comes from, and where to */
+#define PROBE_SESSIONS_MAX 2u /* servers of one probe: where a redirect comes from, and where to   \
+			       */
 
 /* A session is resumed for this long; then a whole handshake shows a new certificate. */
 #define PROBE_SESSION_MAX_MS (10 * 60 * 1000)
@@ -191,8 +193,7 @@ struct probe_sessions; /* of one probe */
 int probe_sessions_create(struct probe_sessions **out, struct bl_err *err);
 void probe_sessions_free(struct probe_sessions *all); /* NULL is fine */
 /* Before the first step: offers the server the session that is kept for it, if one is. */
-void probe_tls_offer(
-    struct probe_tls *t, struct probe_sessions *all, const struct bl_clock *clock);
+void probe_tls_offer(struct probe_tls *t, struct probe_sessions *all, const struct bl_clock *clock);
 /* A handshake that failed with an offer: the next one is whole. */
 void probe_sessions_forget(struct probe_sessions *all, const struct probe_tls *t);
 bool probe_tls_offered(const struct probe_tls *t);
@@ -266,6 +267,7 @@ struct probe_kind_ops {
 
 extern const struct probe_kind_ops probe_kind_http;
 extern const struct probe_kind_ops probe_kind_tcp;
+extern const struct probe_kind_ops probe_kind_dns;
 
 struct probe_run {
 	struct probe_env *env;
@@ -322,6 +324,15 @@ void probe_connect_begin(struct probe_run *r);
 void probe_connect_dns(struct probe_run *r);
 void probe_connect_tcp(struct probe_run *r);
 void probe_connect_tls(struct probe_run *r);
+/* TCP to the addresses that are known, one after the other. */
+void probe_connect_tcp_begin(struct probe_run *r);
+/*
+ * For kinds that use datagrams: a socket of this type and protocol, connected to the
+ * address and watched, instead of the one there was.  0, or errno.
+ */
+int probe_connect_datagram(struct probe_run *r, const struct probe_addr *a, int type, int protocol);
+/* Ends the run: the address could not be reached for this errno. */
+void probe_connect_fail(struct probe_run *r, const struct probe_addr *a, int error);
 /* Tries the address at addr_at, and those after it when it fails at once. */
 void probe_connect_next(struct probe_run *r);
 /* Sets the days that the certificate is still valid. */

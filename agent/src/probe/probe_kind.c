@@ -23,6 +23,7 @@
 static const struct probe_kind_ops *const kinds[] = {
 	[PROBE_HTTP] = &probe_kind_http,
 	[PROBE_TCP] = &probe_kind_tcp,
+	[PROBE_DNS] = &probe_kind_dns,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -27,6 +27,8 @@ static const struct {
 	[PROBE_CERTIFICATE_DAYS] = { "probe_certificate_days", "days" },
 	[PROBE_ANSWER_MATCH] = { "probe_answer_match", "1" },
 	[PROBE_TLS_RESUMED] = { "probe_tls_resumed", "1" },
+	[PROBE_DNS_RECORDS] = { "probe_dns_records", "1" },
+	[PROBE_DNS_TTL_S] = { "probe_dns_ttl_s", "s" },
 };
 
 const char *

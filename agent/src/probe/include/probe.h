@@ -25,12 +25,27 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
-enum probe_kind { PROBE_HTTP = 0, PROBE_TCP };
+enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS };
 
 struct probe_tcp_conf {
 	char *greeting; /* NULL: none is waited for; what the server says first */
 	char *send;     /* NULL: nothing is sent */
 	char *expect;   /* NULL: none is waited for; what it says after that */
+};
+
+enum probe_dns_type {
+	PROBE_DNS_A,
+	PROBE_DNS_AAAA,
+	PROBE_DNS_CNAME,
+	PROBE_DNS_MX,
+	PROBE_DNS_TXT,
+};
+
+struct probe_dns_conf {
+	char *name;                    /* what is asked for */
+	int type;                      /* enum probe_dns_type */
+	struct bl_conf_strlist expect; /* all of them must be among the answers */
+	bool recursion;                /* the server is to ask others */
 };
 
 enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
@@ -43,6 +58,7 @@ struct probe_conf {
 	char *host;   /* the others: a name or an address */
 	int64_t port; /* 0: the kind's usual one */
 	struct probe_tcp_conf tcp;
+	struct probe_dns_conf dns;
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
@@ -96,6 +112,8 @@ enum probe_series {
 	PROBE_CERTIFICATE_DAYS,
 	PROBE_ANSWER_MATCH, /* of others than HTTP */
 	PROBE_TLS_RESUMED, /* of a handshake; absent where sessions are not resumed */
+	PROBE_DNS_RECORDS,
+	PROBE_DNS_TTL_S,
 	PROBE_SERIES,
 };
 
