@@ -13,6 +13,7 @@ const struct bl_catalogue_area bl_catalogue_areas[] = {
 	{ "memory", catalogue_memory },
 	{ "disk", catalogue_disk },
 	{ "network", catalogue_network },
+	{ "file", catalogue_file },
 	{ "process", catalogue_process },
 	{ "system", catalogue_system },
 	{ "probe", catalogue_probe },

@@ -11,6 +11,7 @@ const struct sampler_ops *const samplers[] = {
 	&sampler_uptime,
 	&sampler_self,
 	&sampler_processes,
+	&sampler_files,
 	&sampler_synthetic,
 	NULL,
 };

@@ -21,6 +21,7 @@ extern const struct sampler_ops sampler_memory;
 extern const struct sampler_ops sampler_disk;
 extern const struct sampler_ops sampler_network;
 extern const struct sampler_ops sampler_processes;
+extern const struct sampler_ops sampler_files;
 extern const struct sampler_ops sampler_uptime;
 extern const struct sampler_ops sampler_self;
 extern const struct sampler_ops sampler_synthetic;
@@ -149,6 +150,13 @@ struct sample_mounts_want {
 
 /* Pure but for one stat of each chosen mount point.  Returns how many lines did not parse. */
 unsigned sample_mounts_scan(const char *buf, size_t len, const struct sample_mounts_want *want);
+
+/*
+ * Can something on the way to path hang?  True when every mount at or above it
+ * is of a kind that is known to answer at once, or named in types.  Pure.
+ */
+bool sample_mounts_harmless(
+    const char *buf, size_t len, const struct bl_conf_strlist *types, const char *path);
 
 /* ---- disk counters (sample_disk_io.c) ---- */
 

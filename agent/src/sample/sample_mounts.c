@@ -314,3 +314,25 @@ sample_mounts_scan(const char *buf, size_t len, const struct sample_mounts_want 
 	pass(&s, false);
 	return s.bad_lines;
 }
+
+bool
+sample_mounts_harmless(
+    const char *buf, size_t len, const struct bl_conf_strlist *types, const char *path)
+{
+	const struct sample_disk_conf conf = { .types = *types };
+	const struct sample_mounts_want want = { .conf = &conf };
+	const struct scan s = { .want = &want };
+	struct sample_scan text = { buf, buf + len };
+	struct sample_scan line;
+	struct mount m;
+	bool covered = false;
+
+	while (sample_scan_line(&text, &line)) {
+		if (!line_parse(line, &m) || !below(path, m.path))
+			continue;
+		if (!is_harmless(&s, &m))
+			return false;
+		covered = true;
+	}
+	return covered;
+}

@@ -28,4 +28,19 @@ struct sample_processes_conf {
 	struct bl_conf_list watch; /* of struct sample_process_watch */
 };
 
+struct sample_file_watch {
+	char *name;
+	char *path;     /* absolute */
+	char *match;    /* NULL: the thing itself; else the files of a folder with such names */
+	bool recursive; /* and of the folders in it */
+};
+
+struct sample_files_conf {
+	bool enabled;
+	int64_t every_ms;
+	int64_t max_entries;          /* of folders, in one look at one watched name */
+	struct bl_conf_strlist types; /* further file systems to count as local */
+	struct bl_conf_list watch;    /* of struct sample_file_watch */
+};
+
 #endif
