@@ -4,7 +4,8 @@
  *
  * A disk changes bits of what nobody reads for months.  What cannot be read is named, with
  * its file and hour, and stays so until it can, or is there no more: an hour without its
- * samples must not look like one in which there were none.
+ * samples must not look like one in which there were none.  So what a part has of its devices' hour
+ * at the finest level that it still has goes into the ledger (compact_lost.c), and out again.
  */
 #include "compact_internal.h"
 
@@ -31,9 +32,8 @@ say(const struct compact_damage *d)
 	if (gmtime_r(&t, &tm) == NULL || strftime(hour, sizeof(hour), "%Y-%m-%dT%H:00Z", &tm) == 0)
 		(void)snprintf(hour, sizeof(hour), "%lld", (long long)d->hour_unix_ms);
 	bl_error("compact",
-	    "a part does not hold: %s; questions that need it fail and KPIs lack it until the file "
-	    "is"
-	    " put back out of a copy file=%s hour=%s part=%lld",
+	    "a part does not hold: %s; its hours are unknown until the file is put back out of a"
+	    " copy file=%s hour=%s part=%lld",
 	    d->why, d->file, hour, (long long)d->part);
 }
 
@@ -96,7 +96,7 @@ note(struct compact *c, const char *why, struct bl_err *err)
 		k->bad[i].round = k->round;
 	}
 	publish(c);
-	return BL_OK;
+	return k->level == compact_finest(&k->part) ? compact_lost(c, &k->part, err) : BL_OK;
 }
 
 /* ---- bytes ---- */
@@ -213,6 +213,10 @@ next_region(struct compact *c, struct bl_err *err)
 	bool holds;
 	int rc;
 
+	if (k->whole && (rc = compact_found(c, &k->part, err)) < 0)
+		return rc;
+	k->whole = false;
+
 	for (;;) {
 		while (++k->level < PARTS_LEVELS) {
 			if (k->part.bytes[k->level] == 0)
@@ -230,11 +234,15 @@ next_region(struct compact *c, struct bl_err *err)
 	}
 }
 
-static void
-end_round(struct compact *c)
+static int
+end_round(struct compact *c, struct bl_err *err)
 {
 	struct check *k = &c->check;
 	size_t n = 0;
+	int rc;
+
+	if ((rc = compact_found_rest(c, err)) < 0)
+		return rc;
 
 	for (size_t i = 0; i < k->n_bad; i++)
 		if (k->bad[i].round == k->round)
@@ -246,19 +254,25 @@ end_round(struct compact *c)
 	(void)pthread_mutex_lock(&c->lock);
 	c->status.checked_unix_ms = bl_unix_ms(c->opts.clock);
 	(void)pthread_mutex_unlock(&c->lock);
+	return BL_OK;
 }
 
-static void
-begin_round(struct compact *c)
+static int
+begin_round(struct compact *c, struct bl_err *err)
 {
 	struct check *k = &c->check;
+	int rc;
 
+	if ((rc = compact_lost_load(c, err)) < 0)
+		return rc;
 	k->in_round = true;
+	k->whole = false;
 	k->round++;
 	k->more = 0;
 	memset(&k->part, 0, sizeof(k->part));
 	k->level = PARTS_LEVELS;
 	k->next_mono_ms = bl_mono_ms(c->opts.clock) + ROUND_EVERY_MS;
+	return BL_OK;
 }
 
 /* What is wrong with the region, not with this program. */
@@ -276,20 +290,19 @@ compact_check(struct compact *c, struct bl_err *err)
 
 	if (!k->in_round && bl_mono_ms(c->opts.clock) < k->next_mono_ms)
 		return 0;
-	if (!k->in_round)
-		begin_round(c);
+	if (!k->in_round && (rc = begin_round(c, err)) < 0)
+		return rc;
 	for (k->left = SLICE_BYTES; k->left > 0;) {
 		if (!k->in_region) {
 			if ((rc = next_region(c, err)) < 0)
 				return rc;
-			if (rc == 0) {
-				end_round(c);
-				return 0;
-			}
+			if (rc == 0)
+				return end_round(c, err);
 		}
 		if ((rc = look_at_piece(c, err)) == 1)
 			continue;
 		close_region(k);
+		k->whole = rc == 0 && k->level == compact_finest(&k->part);
 		if (rc < 0 && (!is_damage(rc) || (rc = note(c, err->msg, err)) < 0))
 			return rc;
 	}
@@ -300,6 +313,7 @@ void
 compact_check_free(struct check *k)
 {
 	close_region(k);
+	free(k->lost);
 	free(k->dir_bytes.p);
 	free(k->block.p);
 }

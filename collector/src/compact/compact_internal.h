@@ -255,6 +255,12 @@ struct check {
 	} bad[CHECK_BAD_MAX];
 	size_t n_bad;
 	uint64_t more, more_last; /* that found no room, of this round and the last */
+	bool whole;               /* the region that was looked at last: the part's finest */
+	struct lost_part {
+		int64_t part, hour_unix_ms;
+		bool stays; /* found damaged in this round, or whole and out of it */
+	} * lost;           /* that the ledger named when the round began; ascending */
+	size_t n_lost, size_lost;
 };
 
 /* ---- compact.c ---- */
@@ -324,6 +330,19 @@ int compact_rewrite(struct compact *c, struct bl_err *err);
 /* A slice of the daily round, when it is time: 0; negative. */
 int compact_check(struct compact *c, struct bl_err *err);
 void compact_check_free(struct check *k);
+
+/* ---- compact_lost.c: hours of damaged parts in the ledger ---- */
+
+/* The finest level that the part still has; -1: none. */
+int compact_finest(const struct store_part *p);
+/* Which parts the ledger names; before a round. */
+int compact_lost_load(struct compact *c, struct bl_err *err);
+/* The part cannot be read: its hours go in. */
+int compact_lost(struct compact *c, const struct store_part *p, struct bl_err *err);
+/* It can: they go out, when they were in. */
+int compact_found(struct compact *c, const struct store_part *p, struct bl_err *err);
+/* Those that this round has not met are named no more: theirs go out, too. */
+int compact_found_rest(struct compact *c, struct bl_err *err);
 /* Begins a part; finishes it: files, then its row.  1: it is true now; 0: nothing was in it. */
 void compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_t moved_upto);
 int compact_install(struct compact *c, struct bl_err *err);

@@ -172,7 +172,8 @@ take_gap(void *ctx, const struct store_gap *g)
 
 	(void)snprintf(s.device, sizeof(s.device), "%s", g->device);
 	t->rc = BL_OK;
-	if (g->from_unix_ms != STORE_TIME_NONE && g->to_unix_ms != STORE_TIME_NONE)
+	/* Of an hour that cannot be read any more, what was worked out while it could be stands. */
+	if (!g->lost_part && g->from_unix_ms != STORE_TIME_NONE && g->to_unix_ms != STORE_TIME_NONE)
 		t->rc = eval_dirty_add(t->tx->db, &s, t->err);
 	if (t->rc < 0)
 		return false;

@@ -284,8 +284,19 @@ enum store_sql {
 	SQL_DEAD_ADD,
 	SQL_DEAD_FORGET,
 	SQL_DEAD_REMOVE,
+	SQL_LOST_DEVICES,
+	SQL_LOST_ENTRIES,
+	SQL_LOST_ADD,
+	SQL_LOST_REMOVE,
 	SQL_COUNT
 };
+
+/*
+ * A ledger entry of an hour that lies in a part which cannot be read: no seqs, no boot, begin_ms
+ * the hour, end_ms the part (0: its row is lost, too).
+ */
+#define STORE_SQL_LOST_PART                                                                        \
+	"reason = 6 AND seq_first = 0 AND length(begin_boot) = 0 AND begin_unix_ms = begin_ms"
 
 /* Statements of one connection: prepared when first used, kept. */
 struct sql_set {
@@ -611,6 +622,11 @@ int store_pack_note_cover(struct store *s, struct store_spool *sp, enum bl_strea
 /* ---- store_pack_seq.c ---- */
 
 /* Keeps the checks of seqs whose rows are to go; by spool, stream, seq. */
+/* A device's hour whose part is lost together with its row. */
+int store_pack_lost_hour(
+    struct store *s, int64_t device_id, int64_t hour_unix_ms, struct bl_err *err);
+int store_pack_found_hour(
+    struct store *s, int64_t device_id, int64_t hour_unix_ms, int64_t part, struct bl_err *err);
 int store_pack_keep_checks(
     struct store *s, const struct store_pack_seq *seq, size_t n, struct bl_err *err);
 

@@ -368,6 +368,7 @@ take_gap(sqlite3_stmt *st, struct gap_row *w)
 	w->g.samples = (uint64_t)sqlite3_column_int64(st, 8);
 	w->g.known_unix_ms = sqlite3_column_int64(st, 9);
 	w->spool_id = sqlite3_column_int64(st, 10);
+	w->g.lost_part = sqlite3_column_int(st, 11) != 0;
 }
 
 /* Where the entry has no times, its neighbours by seq tell them; both or neither. */

@@ -48,6 +48,7 @@ struct cover {
 	struct piece *p;
 	size_t n, size;
 	struct ledger gone; /* what the ledger has by time, by begin */
+	struct ledger lost; /* hours that came and cannot be read any more, by begin */
 	struct placer place;
 	store_log_span_cb cb;
 	void *ctx;
@@ -208,28 +209,36 @@ load_coverage(struct cover *c, struct bl_err *err)
 
 /* ---- the ledger ---- */
 
+static bool
+add_span(struct ledger *l, int64_t begin, int64_t end)
+{
+	struct span *more;
+
+	if (l->n == l->size) {
+		const size_t size = l->size == 0 ? 16 : l->size * 2;
+
+		if ((more = realloc(l->s, size * sizeof(*more))) == NULL)
+			return false;
+		l->s = more;
+		l->size = size;
+	}
+	l->s[l->n++] = (struct span){ begin, end };
+	return true;
+}
+
 static int
 load_ledger(struct cover *c, struct bl_err *err)
 {
 	sqlite3_stmt *st = read_bind(c->r, READ_LOG_GAP_TIMES, err, "iiii", c->device_id,
 	    (int64_t)c->stream, c->from - MARGIN_MS, c->to + MARGIN_MS);
-	struct span *more;
 	int rc;
 
-	while ((rc = read_step(c->r, st, err)) == 1) {
-		if (c->gone.n == c->gone.size) {
-			const size_t size = c->gone.size == 0 ? 16 : c->gone.size * 2;
-
-			if ((more = realloc(c->gone.s, size * sizeof(*more))) == NULL) {
-				(void)sqlite3_reset(st);
-				return no_memory(err);
-			}
-			c->gone.s = more;
-			c->gone.size = size;
+	while ((rc = read_step(c->r, st, err)) == 1)
+		if (!add_span(sqlite3_column_int(st, 2) != 0 ? &c->lost : &c->gone,
+			sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1))) {
+			(void)sqlite3_reset(st);
+			return no_memory(err);
 		}
-		c->gone.s[c->gone.n++] =
-		    (struct span){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) };
-	}
 	return rc;
 }
 
@@ -286,11 +295,26 @@ give(struct cover *c, bool gone, int64_t begin, int64_t end)
 		c->cb(c->ctx, gone, begin, end);
 }
 
+/* Without the hours that cannot be read any more: those are gone. */
 static void
 give_covered(struct cover *c)
 {
-	if (c->open)
-		give(c, false, c->covered.begin, c->covered.end);
+	int64_t at = c->covered.begin;
+
+	if (!c->open)
+		return;
+	for (size_t i = 0; i < c->lost.n && at < c->covered.end; i++) {
+		const int64_t a = c->lost.s[i].begin > at ? c->lost.s[i].begin : at;
+		const int64_t b =
+		    c->lost.s[i].end < c->covered.end ? c->lost.s[i].end : c->covered.end;
+
+		if (a >= b)
+			continue;
+		give(c, false, at, a);
+		give(c, true, a, b);
+		at = b;
+	}
+	give(c, false, at, c->covered.end);
 	c->open = false;
 }
 
@@ -390,5 +414,6 @@ store_log_coverage(struct store_read *r, const char *device, enum bl_stream stre
 	placer_free(&c.place);
 	free(c.p);
 	free(c.gone.s);
+	free(c.lost.s);
 	return rc;
 }

@@ -249,3 +249,32 @@ store_packed_has(
 	h = store_packed_at(p, unix_ms);
 	return h != NULL && batch_id <= h->batch_upto;
 }
+
+/* ---- hours that cannot be read ---- */
+
+int
+store_read_lost_parts(struct store_read *r, store_lost_cb cb, void *ctx, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_LOST_PARTS, err, "");
+	int rc;
+
+	while ((rc = read_step(r, st, err)) == 1)
+		if (!cb(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1))) {
+			(void)sqlite3_reset(st);
+			return BL_OK;
+		}
+	return rc;
+}
+
+int
+store_read_lost_hour(struct store_read *r, int64_t device_id, enum bl_stream stream,
+    int64_t hour_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_LOST_HOUR, err, "iii", device_id, (int64_t)stream,
+	    hour_unix_ms + STORE_HOUR_MS);
+	const int rc = read_step(r, st, err);
+
+	if (rc == 1)
+		(void)sqlite3_reset(st);
+	return rc;
+}

@@ -59,6 +59,7 @@
 	" AND q.last >= t.lowest_held AND q.first < t.next_seq) END"
 #define OF_DEVICE     " spool_id IN (SELECT id FROM spool WHERE device_id = d.id)"
 #define VANISHED_SPAN "reason = 9 AND seq_first = 0"
+#define LOST_PART     STORE_SQL_LOST_PART
 #define ASIDE_SELECT                                                                               \
 	"SELECT id, arrived_unix_ms, topic, device, part, reason, detail, bytes, repeats,"         \
 	" payload IS NOT NULL, tried_unix_ms FROM aside WHERE id < ?1"
@@ -148,11 +149,12 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE s.device_id = ?1 AND t.stream = ?2)",
 	[READ_NEXT_HOUR] = "SELECT (SELECT min(hour_unix_ms) FROM part WHERE hour_unix_ms >= ?1),"
 			   " (SELECT min(hour_unix_ms) FROM pack_due WHERE hour_unix_ms >= ?1)",
-	[READ_LEVELS] = "SELECT max(CASE WHEN raw_bytes = 0 THEN hour_unix_ms END),"
-			" max(CASE WHEN m5_bytes = 0 THEN hour_unix_ms END),"
-			" max(CASE WHEN h1_bytes = 0 THEN hour_unix_ms END),"
-			" (SELECT min(hour_unix_ms) FROM part), (SELECT min(hour_unix_ms) FROM pack_due)"
-			" FROM part WHERE hour_unix_ms >= ?",
+	[READ_LEVELS] =
+	    "SELECT max(CASE WHEN raw_bytes = 0 THEN hour_unix_ms END),"
+	    " max(CASE WHEN m5_bytes = 0 THEN hour_unix_ms END),"
+	    " max(CASE WHEN h1_bytes = 0 THEN hour_unix_ms END),"
+	    " (SELECT min(hour_unix_ms) FROM part), (SELECT min(hour_unix_ms) FROM pack_due)"
+	    " FROM part WHERE hour_unix_ms >= ?",
 	/* A device's hours that are in parts, and whether something of the stream is not. */
 	[READ_SAMPLE_HOURS] =
 	    "SELECT d.hour_unix_ms, d.part_id, d.batch_upto, p.space, p.raw_offset, p.raw_bytes,"
@@ -209,8 +211,9 @@ static const char *const read_text[READ_COUNT] = {
 	    GAP_SELECT " WHERE" GAP_RANGE " AND g.device_id = ?4 ORDER BY g.id DESC LIMIT 256",
 	[READ_GAPS_ALL] = GAP_SELECT " WHERE" GAP_RANGE " ORDER BY g.id DESC LIMIT 256",
 	[READ_GAPS_STREAM] =
-	    "SELECT id, reason, spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms FROM gap"
-	    " WHERE device_id = ?1 AND stream = ?2 AND id > ?3 AND (end_unix_ms IS NULL OR"
+	    "SELECT id, reason, spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms,"
+	    " " LOST_PART
+	    " FROM gap WHERE device_id = ?1 AND stream = ?2 AND id > ?3 AND (end_unix_ms IS NULL OR"
 	    " begin_unix_ms IS NULL OR (end_unix_ms > ?4 AND begin_unix_ms < ?5))"
 	    " ORDER BY id LIMIT 1024",
 	/* Ranges of seqs, holes, samples that vanished; batches; of them vanished; since. */
@@ -307,8 +310,8 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_LOG_BATCH] = LOG_BATCH_SELECT " WHERE b.id = ?",
 	[READ_LOG_GAPS] =
 	    "SELECT g.id, d.name, g.stream, g.reason, g.seq_first, g.seq_last, g.begin_unix_ms,"
-	    " g.end_unix_ms, g.samples, g.known_unix_ms, g.spool_id FROM gap g JOIN device d"
-	    " ON d.id = g.device_id WHERE g.id > ? ORDER BY g.id LIMIT ?",
+	    " g.end_unix_ms, g.samples, g.known_unix_ms, g.spool_id, " LOST_PART " FROM gap g"
+	    " JOIN device d ON d.id = g.device_id WHERE g.id > ? ORDER BY g.id LIMIT ?",
 	[READ_LOG_MOVED] =
 	    "SELECT m.id, d.name, m.stream, m.begin_unix_ms, m.end_unix_ms, m.spool_id, m.boot_id,"
 	    " m.from_ms FROM moved m JOIN device d ON d.id = m.device_id WHERE m.id > ?"
@@ -347,11 +350,16 @@ static const char *const read_text[READ_COUNT] = {
 			  " WHERE spool_id = ? AND stream = ? AND seq = ?",
 	/* What was thinned (reason 10) is there in another batch, or will come in it. */
 	[READ_LOG_GAP_TIMES] =
-	    "SELECT begin_unix_ms, end_unix_ms FROM gap WHERE device_id = ? AND stream = ?"
+	    "SELECT begin_unix_ms, end_unix_ms, " LOST_PART
+	    " FROM gap WHERE device_id = ? AND stream = ?"
 	    " AND end_unix_ms > ? AND begin_unix_ms < ? AND reason <> 10 ORDER BY begin_unix_ms",
 	[READ_LOG_GAP_SEQS] =
 	    "SELECT seq_first, seq_last FROM gap WHERE spool_id = ? AND stream = ?"
 	    " AND seq_first BETWEEN 1 AND ? AND seq_last >= ? AND reason <> 10 ORDER BY seq_first",
+	[READ_LOST_PARTS] = "SELECT DISTINCT end_ms, begin_unix_ms FROM gap WHERE " LOST_PART
+			    " AND end_ms > 0 ORDER BY end_ms",
+	[READ_LOST_HOUR] = "SELECT 1 FROM gap WHERE device_id = ? AND stream = ?"
+			   " AND end_unix_ms = ? AND " LOST_PART,
 	[READ_PARTS] = "SELECT " PART_COLUMNS " FROM part WHERE (hour_unix_ms, id) > (?, ?)"
 		       " AND hour_unix_ms < ? ORDER BY hour_unix_ms, id LIMIT 64",
 	[READ_PART] = "SELECT " PART_COLUMNS " FROM part WHERE id = ?",
@@ -398,18 +406,21 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_BATCH_COUNT] = "SELECT count(*) FROM batch",
 	[READ_WORN_HOUR] =
 	    "SELECT hour FROM (SELECT p.hour_unix_ms AS hour, sum(p.raw_bytes + p.m5_bytes"
-	    " + p.h1_bytes < ?1 AND p.devices < ?4) AS small, max(ifnull(h.n, 0) * 2 > p.devices) AS half,"
+	    " + p.h1_bytes < ?1 AND p.devices < ?4) AS small, max(ifnull(h.n, 0) * 2 > p.devices) "
+	    "AS half,"
 	    " max(p.made_unix_ms) AS made FROM part p LEFT JOIN (SELECT part_id, count(*) AS n"
 	    " FROM part_hidden GROUP BY part_id) h ON h.part_id = p.id WHERE p.raw_bytes > 0"
-	    " AND p.hour_unix_ms > ?5 GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND made < ?3 AND NOT EXISTS"
+	    " AND p.hour_unix_ms > ?5 GROUP BY p.hour_unix_ms) WHERE (small >= ?2 OR half) AND "
+	    "made < ?3 AND NOT EXISTS"
 	    " (SELECT 1 FROM pack_due d WHERE d.hour_unix_ms = hour) ORDER BY hour LIMIT 1",
 	[READ_FREE_PAGES] = "PRAGMA freelist_count",
 	[READ_MOVED_NEXT] =
 	    "SELECT id, spool_id, device_id, boot_id, from_ms, begin_unix_ms, end_unix_ms"
 	    " FROM moved WHERE id > ifnull((SELECT value FROM meta WHERE key = 'pack_moved'), 0)"
 	    " AND boot_id <> 0 ORDER BY id LIMIT 1",
-	[READ_RETAINED] = "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
-			  " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
+	[READ_RETAINED] =
+	    "SELECT 1 FROM part WHERE hour_unix_ms < ?2 AND (?1 <> 0 OR raw_bytes > 0)"
+	    " AND (?1 <> 1 OR m5_bytes > 0) LIMIT 1",
 	[READ_OLDEST_BATCH] = "SELECT arrived_unix_ms FROM batch ORDER BY id LIMIT 1",
 	[READ_DEAD] = "SELECT id, level, hour_unix_ms, offset, bytes, since_unix_ms FROM part_dead"
 		      " WHERE since_unix_ms < ? ORDER BY id LIMIT ?",

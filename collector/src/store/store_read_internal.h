@@ -89,6 +89,8 @@ enum read_sql {
 	READ_LOG_COVER_AFTER,
 	READ_LOG_SEQS,
 	READ_LOG_GAP_TIMES,
+	READ_LOST_PARTS,
+	READ_LOST_HOUR,
 	READ_LOG_GAP_SEQS,
 	READ_PARTS,
 	READ_PART,
@@ -293,6 +295,7 @@ struct hole_entry {
 	int64_t begin, end, spool_id;
 	uint64_t seq_first, seq_last;
 	int reason;
+	bool lost_part; /* takes away what was delivered, and explains nothing else */
 };
 /* Batches that a spool has, as its device says, and that are not settled here. */
 struct hole_held {

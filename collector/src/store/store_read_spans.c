@@ -131,6 +131,7 @@ load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int6
 				.seq_last = (uint64_t)sqlite3_column_int64(st, 4),
 				.begin = store_column_time(st, 5),
 				.end = store_column_time(st, 6),
+				.lost_part = sqlite3_column_int(st, 7) != 0,
 			};
 		}
 		if (rc < 0)
@@ -173,7 +174,7 @@ reason_by_seqs(
 	for (size_t i = 0; i < h->n_g; i++) {
 		const struct hole_entry *g = &h->g[i];
 
-		if (g->reason == BL_GAP_THINNED || g->seq_first == 0 ||
+		if (g->reason == BL_GAP_THINNED || g->lost_part || g->seq_first == 0 ||
 		    (g->begin != STORE_TIME_NONE && g->end != STORE_TIME_NONE))
 			continue;
 		if (before != NULL && g->spool_id == before->spool_id &&
@@ -222,8 +223,8 @@ explain(const struct hole_facts *h, int64_t from, int64_t to, const struct hole_
 		const struct hole_entry *g = &h->g[i];
 		int64_t a = g->begin, b = g->end;
 
-		if (g->reason == BL_GAP_THINNED || a == STORE_TIME_NONE || b == STORE_TIME_NONE ||
-		    b <= at || a >= to)
+		if (g->reason == BL_GAP_THINNED || g->lost_part || a == STORE_TIME_NONE ||
+		    b == STORE_TIME_NONE || b <= at || a >= to)
 			continue;
 		if (a - at < STORE_EDGE_MS)
 			a = at;
@@ -281,6 +282,61 @@ holes_free(struct hole_facts *h)
 	free(h->held);
 }
 
+static int
+by_from(const void *a, const void *b)
+{
+	const struct store_span *x = a, *y = b;
+
+	return (x->from_unix_ms > y->from_unix_ms) - (x->from_unix_ms < y->from_unix_ms);
+}
+
+/* Pieces of [at, end) that none of the first n spans, which ascend, has; not joined. */
+static int
+add_between(struct spans *l, size_t n, int64_t at, int64_t end, int reason)
+{
+	for (size_t k = 0; k < n && at < end; k++) {
+		const struct store_span hole = l->s[k];
+
+		if (hole.to_unix_ms <= at)
+			continue;
+		if (hole.from_unix_ms >= end)
+			break;
+		if (spans_add(l, at, hole.from_unix_ms, reason, INT64_MIN) < 0)
+			return BL_ENOMEM;
+		at = hole.to_unix_ms;
+	}
+	return spans_add(l, at, end, reason, INT64_MIN);
+}
+
+/* What was delivered of hours that cannot be read any more: it lies between the holes. */
+static int
+add_lost(const struct hole_facts *h, int64_t from, int64_t to, struct spans *l)
+{
+	const size_t n = l->n;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n_g; i++) {
+		const struct hole_entry *g = &h->g[i];
+
+		if (g->lost_part && add_between(l, n, g->begin > from ? g->begin : from,
+					g->end < to ? g->end : to, g->reason) < 0)
+			return BL_ENOMEM;
+	}
+	if (l->n == n)
+		return BL_OK;
+	qsort(l->s, l->n, sizeof(*l->s), by_from);
+	for (size_t i = 1; i < l->n; i++) {
+		struct store_span *last = &l->s[kept];
+
+		if (last->reason == l->s[i].reason && last->to_unix_ms == l->s[i].from_unix_ms)
+			last->to_unix_ms = l->s[i].to_unix_ms;
+		else
+			l->s[++kept] = l->s[i];
+	}
+	l->n = kept + 1;
+	return BL_OK;
+}
+
 int
 read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
     struct spans *out, struct bl_err *err)
@@ -289,7 +345,7 @@ read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 	int rc;
 
 	if ((rc = holes_load(r, device_id, stream, from, to, &h, err)) == BL_OK &&
-	    (rc = holes_make(&h, from, to, out)) < 0)
+	    ((rc = holes_make(&h, from, to, out)) < 0 || (rc = add_lost(&h, from, to, out)) < 0))
 		rc = bl_fail(err, rc, "read telemetry store: out of memory");
 	holes_free(&h);
 	return rc;

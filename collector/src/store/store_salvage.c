@@ -45,6 +45,7 @@ struct salvage {
 	char file[256];
 	struct pages *pages; /* NULL: not opened yet in this run */
 	struct names names;
+	struct salvage_files files;
 	struct bl_buf raw;
 	uint64_t n_pages;
 	bool loaded;  /* the names are in memory */
@@ -374,7 +375,8 @@ take_manifest_row(void *ctx, const struct pages_row *row)
 
 	t->rc = t->s->salvage->now.phase == PHASE_COVER
 		    ? store_salvage_cover(t->s, &t->s->salvage->names, row, t->err)
-		    : store_salvage_manifest(t->s, &t->s->salvage->names, t->space, row, t->err);
+		    : store_salvage_manifest(t->s, &t->s->salvage->names, &t->s->salvage->files,
+			  t->space, row, t->err);
 	return t->rc >= 0;
 }
 
@@ -410,7 +412,7 @@ take_parts(struct store *s, unsigned pages, struct bl_err *err)
 	if ((rc = store_salvage_space(s, &t.space, err)) < 0)
 		return rc;
 	if (v->now.at < lists)
-		return store_salvage_list(s, &v->names, t.space, &v->now.at, err);
+		return store_salvage_list(s, &v->names, &v->files, t.space, &v->now.at, err);
 	return take_manifest_pages(&t, lists, pages, PHASE_BATCHES);
 }
 

@@ -86,14 +86,21 @@ int store_salvage_spool(struct store *s, int64_t id, struct store_spool **out, s
 
 /* The number from which on parts that are taken over have their spaces. */
 int store_salvage_space(struct store *s, int64_t *out, struct bl_err *err);
+/* The files of parts that are there. */
+struct salvage_files {
+	bool known;
+	int64_t
+	    oldest[PARTS_LEVELS]; /* begin of the oldest one's period; INT64_MAX: there is none */
+};
+
 /* How many elements store_salvage_list goes through. */
 uint64_t store_salvage_lists(const struct names *n);
 /* The next of them: parts, and what devices, series and boots are called here. */
-int store_salvage_list(
-    struct store *s, const struct names *n, int64_t space, uint64_t *at, struct bl_err *err);
+int store_salvage_list(struct store *s, const struct names *n, struct salvage_files *f,
+    int64_t space, uint64_t *at, struct bl_err *err);
 /* A row of a page: where a device's hour is, what parts hide, checks of packed batches. */
-int store_salvage_manifest(struct store *s, const struct names *n, int64_t space,
-    const struct pages_row *row, struct bl_err *err);
+int store_salvage_manifest(struct store *s, const struct names *n, struct salvage_files *f,
+    int64_t space, const struct pages_row *row, struct bl_err *err);
 /* A row of coverage: what of it was packed is settled, and covered. */
 int store_salvage_cover(
     struct store *s, const struct names *n, const struct pages_row *row, struct bl_err *err);

@@ -4,8 +4,10 @@
  *
  * A part keeps the numbers that it was written with; they become a space, and table
  * part_alias says what they are called here.  Pages hold rows of the past as well: of a device's
- * hour that stands in several parts the newest part is right, and a file that is not there
- * any more was deleted by its age.
+ * hour that stands in several parts the newest part is right.  A file that is not there any more
+ * was deleted by its age when all that are there are younger.  Else it is lost: its rows are taken
+ * over all the same, so that the daily look finds it missing and the ledger names its hours, until
+ * it is put back.  Hours whose part has no readable row are named here, for good.
  *
  * What is settled rests on coverage, which has no sum: a row of it is believed as far as
  * checks of packed batches, which have one, say that its seqs were packed.
@@ -33,15 +35,69 @@ file_has(const struct store *s, int level, int64_t hour, int64_t offset, int64_t
 	return stat(path, &sb) == 0 && offset >= 0 && bytes > 0 && sb.st_size - bytes >= offset;
 }
 
+static bool
+older(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64_t blocks)
+{
+	struct salvage_files *f = ctx;
+	int64_t from, to;
+
+	(void)bytes;
+	(void)blocks;
+	parts_period(level, hour, &from, &to);
+	if (from < f->oldest[level])
+		f->oldest[level] = from;
+	return true;
+}
+
+/* What files there are, once. */
 static int
-take_part(struct store *s, const struct salvaged_part *p, int64_t space, struct bl_err *err)
+look_at_files(struct store *s, struct salvage_files *f, struct bl_err *err)
+{
+	char folder[STORE_PATH_MAX];
+	struct parts *parts;
+	int rc;
+
+	if (f->known)
+		return BL_OK;
+	for (int i = 0; i < PARTS_LEVELS; i++)
+		f->oldest[i] = INT64_MAX;
+	(void)snprintf(folder, sizeof(folder), "%.*sparts",
+	    (int)(store_file_name(s->path) - s->path), s->path);
+	if ((rc = parts_open(&parts, folder, 0, err)) < 0)
+		return rc;
+	rc = parts_files(parts, older, f, err);
+	parts_close(parts);
+	f->known = rc == BL_OK;
+	return rc;
+}
+
+/* Retention takes the oldest files first: it has not come to the hour's while an older one is
+ * there, and never takes all. */
+static bool
+by_age(const struct salvage_files *f, int level, int64_t hour)
+{
+	int64_t from, to;
+
+	parts_period((enum parts_level)level, hour, &from, &to);
+	return f->oldest[level] != INT64_MAX && to <= f->oldest[level];
+}
+
+static int
+take_part(struct store *s, const struct salvaged_part *p, int64_t space, struct salvage_files *f,
+    struct bl_err *err)
 {
 	int64_t bytes[PARTS_LEVELS];
 	bool any = false;
+	int rc;
 
+	if ((rc = look_at_files(s, f, err)) < 0)
+		return rc;
 	for (int i = 0; i < PARTS_LEVELS; i++) {
-		bytes[i] =
-		    file_has(s, i, p->hour_unix_ms, p->offset[i], p->bytes[i]) ? p->bytes[i] : 0;
+		bytes[i] = p->bytes[i] > 0 &&
+				   (!by_age(f, i, p->hour_unix_ms) ||
+				       file_has(s, i, p->hour_unix_ms, p->offset[i], p->bytes[i]))
+			       ? p->bytes[i]
+			       : 0;
 		any = any || bytes[i] > 0;
 	}
 	if (!any)
@@ -182,8 +238,8 @@ element(const struct salvaged *l, uint64_t i)
 }
 
 int
-store_salvage_list(
-    struct store *s, const struct names *n, int64_t space, uint64_t *at, struct bl_err *err)
+store_salvage_list(struct store *s, const struct names *n, struct salvage_files *f, int64_t space,
+    uint64_t *at, struct bl_err *err)
 {
 	const struct salvaged *const lists[] = { &n->part, &n->device, &n->series, &n->boot };
 	uint64_t i = *at;
@@ -198,7 +254,7 @@ store_salvage_list(
 
 		if (x == NULL)
 			continue;
-		rc = which == 0 ? take_part(s, names_part(n, *x), space, err)
+		rc = which == 0 ? take_part(s, names_part(n, *x), space, f, err)
 				: add_alias(s, n, space, (enum store_alias)which, *x, *x, err);
 	}
 	return rc < 0 ? rc : BL_OK;
@@ -208,16 +264,25 @@ store_salvage_list(
 
 /* A device's hour: the newest part that has it; what stands here already came later. */
 static int
-take_place(struct store *s, const struct names *n, int64_t space, const struct pages_row *row,
-    struct bl_err *err)
+take_place(struct store *s, const struct names *n, struct salvage_files *f, int64_t space,
+    const struct pages_row *row, struct bl_err *err)
 {
+	const int64_t hour = row->v[1].i;
 	int64_t device_id, part;
 	int rc;
 
 	if ((rc = device_here(s, n, row->v[0].i, &device_id, err)) <= 0 ||
-	    (rc = part_here(s, n, row->v[2].i, space, &part, err)) <= 0)
+	    (rc = part_here(s, n, row->v[2].i, space, &part, err)) < 0 ||
+	    (rc == 0 && names_part(n, row->v[2].i) != NULL))
+		return rc; /* too old */
+	if (rc == 1)
+		return (rc = store_pack_found_hour(s, device_id, hour, 0, err)) < 0
+			   ? rc
+			   : store_run(s, SQL_SALVAGE_PLACE, err, "iii", device_id, hour, part);
+	if ((rc = look_at_files(s, f, err)) < 0 || by_age(f, PARTS_H1, hour))
 		return rc;
-	return store_run(s, SQL_SALVAGE_PLACE, err, "iii", device_id, row->v[1].i, part);
+	rc = store_pack_lost_hour(s, device_id, hour, err);
+	return rc == BL_EFULL ? BL_OK : rc; /* counted by the entries that there are */
 }
 
 static int
@@ -256,8 +321,8 @@ take_checks(
 }
 
 int
-store_salvage_manifest(struct store *s, const struct names *n, int64_t space,
-    const struct pages_row *row, struct bl_err *err)
+store_salvage_manifest(struct store *s, const struct names *n, struct salvage_files *f,
+    int64_t space, const struct pages_row *row, struct bl_err *err)
 {
 	struct store_spool *sp;
 	int rc;
@@ -265,7 +330,7 @@ store_salvage_manifest(struct store *s, const struct names *n, int64_t space,
 	if (row->has_rowid)
 		return BL_OK;
 	if (row->n == 5 && row_holds(row, "place", false, 0, 3, 4))
-		return take_place(s, n, space, row, err);
+		return take_place(s, n, f, space, row, err);
 	if (row->n == 3 && row_holds(row, "hidden", false, 0, 1, 2))
 		return take_hidden(s, n, space, row, err);
 	if (row->n == 5 && row_holds(row, "alias", false, 0, 3, 4))

@@ -151,9 +151,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " AND h1_offset=?10 AND raw_offset=?6)",
 	[SQL_SALVAGE_PART_ID] = "SELECT id FROM part WHERE hour_unix_ms=? AND space=?"
 				" AND h1_offset=? AND raw_offset=? LIMIT 1",
-	[SQL_SALVAGE_ALIAS] =
-	    "INSERT OR REPLACE INTO part_alias (space, kind, old_id, new_id, sum)"
-	    " VALUES (?1,?2,?3,?4,row_sum('alias',?1,?2,?3,?4))",
+	[SQL_SALVAGE_ALIAS] = "INSERT OR REPLACE INTO part_alias (space, kind, old_id, new_id, sum)"
+			      " VALUES (?1,?2,?3,?4,row_sum('alias',?1,?2,?3,?4))",
 	[SQL_SALVAGE_SPACE] = "SELECT max(coalesce((SELECT max(space) FROM part), 0),"
 			      " coalesce((SELECT max(space) FROM part_alias), 0)) + 1",
 	[SQL_SALVAGE_PLACE] =
@@ -236,12 +235,12 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_PLACING_GET] = "SELECT p.spool_id, p.entry, s.uuid FROM placing p"
 			    " JOIN spool s ON s.id = p.spool_id LIMIT 1",
 	[SQL_PLACING_DONE] = "DELETE FROM placing WHERE spool_id=? AND entry=?",
-	[SQL_UNPLACED_COVERAGE] =
-	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last FROM coverage WHERE device_id=? AND stream=?"
-	    " AND lo_unix_ms IS NULL AND spool_id=? AND boot_id=? LIMIT 1",
-	[SQL_PLACED_COVERAGE] =
-	    "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last FROM coverage WHERE device_id=? AND stream=?"
-	    " AND lo_unix_ms >= ? AND spool_id=? AND boot_id=? AND hi_ms >= ?",
+	[SQL_UNPLACED_COVERAGE] = "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last "
+				  "FROM coverage WHERE device_id=? AND stream=?"
+				  " AND lo_unix_ms IS NULL AND spool_id=? AND boot_id=? LIMIT 1",
+	[SQL_PLACED_COVERAGE] = "SELECT id, begin_ms, end_ms, lo_ms, hi_ms, seq_first, seq_last "
+				"FROM coverage WHERE device_id=? AND stream=?"
+				" AND lo_unix_ms >= ? AND spool_id=? AND boot_id=? AND hi_ms >= ?",
 	[SQL_COVERAGE_PLACE] =
 	    "UPDATE coverage SET begin_unix_ms=?, end_unix_ms=?, lo_unix_ms=?, hi_unix_ms=?"
 	    " WHERE id=?",
@@ -320,11 +319,10 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
 	    " row_sum('part',?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12))",
 	/* The number that the part itself has of a device. */
-	[SQL_PART_OF] =
-	    "SELECT d.part_id, coalesce((SELECT a.old_id FROM part p JOIN part_alias a"
-	    " ON a.space = p.space AND a.kind = 1 AND a.new_id = d.device_id"
-	    " WHERE p.id = d.part_id AND p.space > 0), d.device_id)"
-	    " FROM part_device d WHERE d.device_id=? AND d.hour_unix_ms=?",
+	[SQL_PART_OF] = "SELECT d.part_id, coalesce((SELECT a.old_id FROM part p JOIN part_alias a"
+			" ON a.space = p.space AND a.kind = 1 AND a.new_id = d.device_id"
+			" WHERE p.id = d.part_id AND p.space > 0), d.device_id)"
+			" FROM part_device d WHERE d.device_id=? AND d.hour_unix_ms=?",
 	[SQL_PART_PLACE] = "INSERT OR REPLACE INTO part_device (device_id, hour_unix_ms, part_id,"
 			   " batch_upto, sum) VALUES (?1,?2,?3,?4,row_sum('place',?1,?2,?3,?4))",
 	[SQL_PART_VACATE] = "DELETE FROM part_device WHERE device_id=? AND hour_unix_ms=?",
@@ -368,6 +366,25 @@ const char *const store_sql_text[SQL_COUNT] = {
 			 " VALUES (?,?,?,?,?)",
 	[SQL_DEAD_FORGET] = "DELETE FROM part_dead WHERE level=? AND hour_unix_ms < ?",
 	[SQL_DEAD_REMOVE] = "DELETE FROM part_dead WHERE id=?",
+	/* Devices by number, and whether their hour lies in that part. */
+	[SQL_LOST_DEVICES] =
+	    "SELECT d.id, coalesce(p.part_id, 0) FROM device d LEFT JOIN part_device p"
+	    " ON p.device_id = d.id AND p.hour_unix_ms = ? WHERE d.id > ? ORDER BY d.id LIMIT 1",
+	[SQL_LOST_ENTRIES] = "SELECT entries FROM gap_total WHERE reason = 6",
+	/* Of the streams that it has series in. */
+	[SQL_LOST_ADD] =
+	    "INSERT OR IGNORE INTO gap (spool_id, device_id, stream, reason, seq_first, seq_last,"
+	    " begin_boot, begin_ms, end_boot, end_ms, begin_unix_ms, end_unix_ms, samples,"
+	    " known_unix_ms, lsn) SELECT s.id, ?1, t.stream, 6, 0, 0, x'', ?2, x'', ?3, ?2,"
+	    " ?2 + 3600000, 0, ?4, ?5 FROM (SELECT max(id) AS id FROM spool WHERE device_id = ?1) s"
+	    " JOIN (SELECT 2 AS stream UNION ALL SELECT 3) t WHERE s.id IS NOT NULL"
+	    " AND EXISTS (SELECT 1 FROM series_row r JOIN series_def f ON f.id = r.def_id"
+	    " WHERE r.device_id = ?1 AND f.stream = t.stream)"
+	    " AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.device_id = ?1 AND g.stream = t.stream"
+	    " AND g.end_unix_ms = ?2 + 3600000 AND " STORE_SQL_LOST_PART ")",
+	[SQL_LOST_REMOVE] =
+	    "DELETE FROM gap WHERE device_id = ?1 AND stream IN (1, 2, 3)"
+	    " AND end_unix_ms = ?2 + 3600000 AND end_ms = ?3 AND " STORE_SQL_LOST_PART,
 };
 
 int

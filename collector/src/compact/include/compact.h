@@ -108,6 +108,7 @@ struct compact_status {
 	 */
 	int64_t checked_unix_ms; /* when one ended last; 0: not since the start */
 	uint64_t damaged;        /* that cannot be read */
+	uint64_t lost_refused;   /* parts of which the ledger had no room to name all hours */
 	unsigned damaged_listed;
 	struct compact_damage damaged_at[COMPACT_DAMAGED];
 	/* As of some minutes ago. */

@@ -308,6 +308,25 @@ int store_pack_shrink(struct store *s, unsigned pages, struct bl_err *err);
 /* How many pages of the database are unused. */
 int store_read_free_pages(struct store_read *r, int64_t *out, struct bl_err *err);
 
+/*
+ * The devices' hours of a part that cannot be read, in the ledger ("lost_at_centre", the whole
+ * hour), so that what came no longer counts as known; and out of it, when the part is whole again
+ * or is named no more.  Both in slices, inside a transaction: devices behind *after (0 to begin
+ * with), so many at most.  1: there may be more; 0: done.  BL_EFULL: the ledger has no room for
+ * more of them.
+ */
+#define STORE_LOST_MAX 1000000u /* entries */
+int store_pack_lost(struct store *s, int64_t part, int64_t hour_unix_ms, int64_t *after,
+    unsigned devices, struct bl_err *err);
+int store_pack_found(struct store *s, int64_t part, int64_t hour_unix_ms, int64_t *after,
+    unsigned devices, struct bl_err *err);
+/* The parts that the ledger names, ascending. */
+typedef bool (*store_lost_cb)(void *ctx, int64_t part, int64_t hour_unix_ms);
+int store_read_lost_parts(struct store_read *r, store_lost_cb cb, void *ctx, struct bl_err *err);
+/* 1: the ledger names that hour of a device's stream; 0. */
+int store_read_lost_hour(struct store_read *r, int64_t device_id, enum bl_stream stream,
+    int64_t hour_unix_ms, struct bl_err *err);
+
 struct store_dead {
 	int64_t id;
 	enum parts_level level;

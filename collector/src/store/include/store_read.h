@@ -338,6 +338,8 @@ struct store_gap {
 	int64_t to_unix_ms;
 	uint64_t samples; /* 0: unknown */
 	int64_t known_unix_ms;
+	bool
+	    lost_part; /* filled by store_log_gaps: an hour that came and cannot be read any more */
 };
 
 typedef bool (*store_gap_cb)(void *ctx, const struct store_gap *g);

@@ -301,7 +301,7 @@ export const en = {
     disk_full: "The device's disk was full or read-only.",
     damaged: "The device's store was damaged; what could be read was recovered.",
     clock: "The device's clock was not set, so the times are not known.",
-    lost_at_centre: "It had arrived here and was lost, and the device no longer has it.",
+    lost_at_centre: "It had arrived here and was lost, or the part of the store that has it cannot be read (see Storage). The device no longer has it.",
     rolled_back: "The device was set back to an older state.",
     overload: "More came in than could be written.",
     vanished: "The device had accepted it and does not have it any more; nothing says why.",

@@ -284,7 +284,7 @@ export const zhCN: Catalogue = {
     disk_full: "设备磁盘已满或只读。",
     damaged: "设备存储损坏；能读出的部分已恢复。",
     clock: "设备时钟未校准，因此时间未知。",
-    lost_at_centre: "数据曾到达中心后丢失，设备上也已不存在。",
+    lost_at_centre: "数据曾到达中心后丢失，或其所在的存储分片无法读取（见“存储”页）；设备上也已不存在。",
     rolled_back: "设备被恢复到较早的状态。",
     overload: "写入速度跟不上数据产生的速度。",
     vanished: "设备已接收，但现已不存在，且没有任何原因记录。",
