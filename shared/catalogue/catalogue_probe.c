@@ -48,6 +48,18 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_dns_ttl_s", BL_GAUGE, "s",
 	    "Least time to live of these records",
 	    "这些记录中最短的生存时间" },
+	{ "probe_rtt_ms", BL_GAUGE, "ms",
+	    "Mean time there and back of the pings that came back",
+	    "收到应答的 ping 的平均往返时间" },
+	{ "probe_rtt_min_ms", BL_GAUGE, "ms",
+	    "Shortest of these times",
+	    "其中最短的往返时间" },
+	{ "probe_rtt_max_ms", BL_GAUGE, "ms",
+	    "Longest of these times",
+	    "其中最长的往返时间" },
+	{ "probe_loss_pct", BL_GAUGE, "pct",
+	    "Share of the pings that did not come back",
+	    "未收到应答的 ping 所占比例" },
 	{ 0 },
 };
 /* clang-format on */

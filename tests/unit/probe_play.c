@@ -136,6 +136,10 @@ told(const struct probe_result *r)
 		[PROBE_TLS_RESUMED] = "resumed",
 		[PROBE_DNS_RECORDS] = "records",
 		[PROBE_DNS_TTL_S] = "ttl",
+		[PROBE_RTT_MS] = "rtt",
+		[PROBE_RTT_MIN_MS] = "min",
+		[PROBE_RTT_MAX_MS] = "max",
+		[PROBE_LOSS_PCT] = "loss",
 	};
 	static char text[1024];
 	size_t used = 0;
@@ -143,7 +147,9 @@ told(const struct probe_result *r)
 	text[0] = '\0';
 	for (unsigned i = 0; i < PROBE_SERIES; i++) {
 		const struct probe_value *v = &r->value[i];
-		const bool counted = i == PROBE_UP || i >= PROBE_ANSWER_MATCH;
+		const bool counted =
+		    i == PROBE_UP || (i >= PROBE_ANSWER_MATCH && i != PROBE_RTT_MS &&
+					 i != PROBE_RTT_MIN_MS && i != PROBE_RTT_MAX_MS);
 
 		if (v->got == PROBE_ABSENT)
 			continue;

@@ -1,6 +1,7 @@
 /*
  * The configuration of probes of other kinds than http: what each kind needs,
- * and that no key is given to a kind that does not use it.
+ * and that no key is given to a kind that does not use it; what is told when a
+ * kind may not be tried.
  */
 #include "probe_internal.h"
 
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sample.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -80,6 +83,16 @@ static const struct {
 	    "dns.expect: expected IPv4 addresses" },
 	{ "name: a, kind: dns, host: b, dns: {name: a}, tcp: {send: x}", "tcp: a key that" },
 	{ "name: a, kind: tcp, host: b, port: 1, dns: {recursion: no}", "dns: a key that" },
+	/* ping */
+	{ "name: a, kind: ping, host: b", NULL },
+	{ "name: a, kind: ping, host: b, interval: 4400ms, timeout: 4s", NULL },
+	{ "name: a, kind: ping, host: b, ping: {count: 20, gap: 10ms, size: 1400}", NULL },
+	{ "name: a, kind: ping, host: b, interval: 4399ms, timeout: 4s",
+	    "ping: expected that all" },
+	{ "name: a, kind: ping, host: b, ping: {count: 21}", "ping.count: expected" },
+	{ "name: a, kind: ping, host: b, ping: {size: 15}", "ping.size: expected" },
+	{ "name: a, kind: ping, host: b, port: 7", "port: a key that" },
+	{ "name: a, kind: http, url: 'http://a/', ping: {gap: 20ms}", "ping: a key that" },
 };
 
 static void
@@ -142,12 +155,83 @@ what_is_printed_is_what_was_read(void **state)
 	}
 }
 
+/* ---- what may not be tried ---- */
+
+static int32_t
+sink_declare(void *ctx, const struct bl_series_def *def)
+{
+	(void)ctx;
+	(void)def;
+	return 0;
+}
+
+static void
+sink_put(void *ctx, int32_t handle, double value)
+{
+	(void)handle;
+	(void)value;
+	strcat(ctx, "known ");
+}
+
+static void
+sink_unknown(void *ctx, int32_t handle, enum bl_unknown reason)
+{
+	(void)handle;
+	(void)reason;
+	strcat(ctx, "unknown ");
+}
+
+static void
+sink_event(void *ctx, const struct bl_event *ev)
+{
+	char *text = ctx;
+
+	snprintf(text + strlen(text), 256, "%.*s(", (int)ev->type.len, ev->type.p);
+	for (unsigned i = 0; i < ev->n_attrs; i++)
+		snprintf(text + strlen(text), 256, "%.*s%s", (int)ev->attr[i].key.len,
+		    ev->attr[i].key.p, i + 1 < ev->n_attrs ? " " : ") ");
+}
+
+static const char *
+put(struct probe_state *s, enum probe_reason reason)
+{
+	static char text[2048];
+	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, sink_event };
+	struct probe_result r = { .reason = reason };
+
+	r.value[PROBE_UP].got = probe_reason_is_ours(reason) ? PROBE_MISSING : PROBE_HAVE;
+	text[0] = '\0';
+	probe_result_put(&r, s, &sink);
+	return text;
+}
+
+/* Up is unknown, no state changes; somebody can change it, so it is said, once. */
+static void
+what_may_not_be_tried_is_told_once(void **state)
+{
+	static char name[] = "router";
+	const struct probe_conf conf = { .name = name };
+	struct probe_state s;
+
+	(void)state;
+	probe_state_init(&s, &conf);
+	assert_string_equal(
+	    put(&s, PROBE_FAIL_NOT_ALLOWED), "unknown probe.unable(probe reason detail) ");
+	assert_string_equal(put(&s, PROBE_FAIL_NOT_ALLOWED), "unknown ");
+	assert_string_equal(put(&s, PROBE_FAIL_INTERNAL), "unknown ");
+	assert_string_equal(put(&s, PROBE_OK), "known probe.state(probe up reason detail) ");
+	assert_string_equal(
+	    put(&s, PROBE_FAIL_NOT_ALLOWED), "unknown probe.unable(probe reason detail) ");
+	assert_string_equal(put(&s, PROBE_OK), "known ");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(what_is_printed_is_what_was_read),
+		cmocka_unit_test(what_may_not_be_tried_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,8 @@ static const struct bl_conf_key keys[] = {
 	{ "port", BL_CONF_INT, "0", AT(port), 0, 65535, "its port; 0: the kind's usual one", NULL,
 	    NULL, NULL },
 	{ "dns", BL_CONF_SECTION, "", AT(dns), 0, 0, "kind dns", NULL, &probe_dns_section, NULL },
+	{ "ping", BL_CONF_SECTION, "", AT(ping), 0, 0, "kind ping", NULL, &probe_ping_section,
+	    NULL },
 	{ "tcp", BL_CONF_SECTION, "", AT(tcp), 0, 0, "kind tcp", NULL, &probe_tcp_section, NULL },
 	{ "interval", BL_CONF_DURATION, "30s", AT(interval_ms), 1000, 86400e3, "time between runs",
 	    NULL, NULL, NULL },

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const probe_kind_names[] = { "http", "tcp", "dns", NULL };
+const char *const probe_kind_names[] = { "http", "tcp", "dns", "ping", NULL };
 
 /* ---- tables ---- */
 
@@ -80,6 +80,22 @@ static const struct bl_conf_key dns_keys[] = {
 const struct bl_conf_section probe_dns_section = { "dns", sizeof(struct probe_dns_conf), dns_keys,
 	check_dns };
 
+#undef AT
+#define AT(member) offsetof(struct probe_ping_conf, member)
+
+static const struct bl_conf_key ping_keys[] = {
+	{ "count", BL_CONF_INT, "3", AT(count), 1, PROBE_PING_COUNT_MAX, "requests in each run",
+	    NULL, NULL, NULL },
+	{ "gap", BL_CONF_DURATION, "200ms", AT(gap_ms), 10, 10000, "time between them", NULL, NULL,
+	    NULL },
+	{ "size", BL_CONF_SIZE, "56", AT(size_bytes), PROBE_PING_SIZE_MIN, PROBE_PING_SIZE_MAX,
+	    "bytes of data in each", NULL, NULL, NULL },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_ping_section = { "ping", sizeof(struct probe_ping_conf),
+	ping_keys, NULL };
+
 /* ---- which key goes with which kind ---- */
 
 #define KIND(k) (1u << (k))
@@ -98,6 +114,7 @@ static const struct {
 	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) },
 	{ "tcp", KIND(PROBE_TCP) },
 	{ "dns", KIND(PROBE_DNS) },
+	{ "ping", KIND(PROBE_PING) },
 };
 
 static bool
@@ -179,6 +196,12 @@ probe_kind_check(const struct probe_conf *c, const char **key_out)
 	if (c->kind == PROBE_DNS && c->dns.name == NULL) {
 		*key_out = "dns";
 		return "expected dns.name: what to ask for";
+	}
+	if (c->kind == PROBE_PING &&
+	    (c->ping.count - 1) * c->ping.gap_ms + c->timeout_ms > c->interval_ms) {
+		*key_out = "ping";
+		return "expected that all requests and the last one's timeout fit into the "
+		       "interval";
 	}
 	*key_out = NULL;
 	return NULL;

@@ -30,12 +30,13 @@ address_text(const struct probe_addr *a, char *out, size_t size)
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->ss;
 
 		(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+		snprintf(
+		    out, size, in6->sin6_port != 0 ? "[%s]:%u" : "%s", host, ntohs(in6->sin6_port));
 	} else {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&a->ss;
 
 		(void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+		snprintf(out, size, in->sin_port != 0 ? "%s:%u" : "%s", host, ntohs(in->sin_port));
 	}
 }
 

@@ -41,6 +41,7 @@ bool probe_status_in(const char *set, int status);
 extern const char *const probe_kind_names[];
 extern const struct bl_conf_section probe_tcp_section;
 extern const struct bl_conf_section probe_dns_section;
+extern const struct bl_conf_section probe_ping_section;
 /* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
 const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
@@ -182,8 +183,9 @@ enum probe_io probe_tls_recv(
 
 /* ---- sessions to resume (probe_session.c) ---- */
 
-#define PROBE_SESSIONS_MAX 2u /* servers of one probe: where a redirect comes from, and where to   \
-			       */
+#define PROBE_SESSIONS_MAX                                                                         \
+	2u /* servers of one probe: where a redirect comes from, and where to                      \
+	    */
 
 /* A session is resumed for this long; then a whole handshake shows a new certificate. */
 #define PROBE_SESSION_MAX_MS (10 * 60 * 1000)
@@ -268,6 +270,7 @@ struct probe_kind_ops {
 extern const struct probe_kind_ops probe_kind_http;
 extern const struct probe_kind_ops probe_kind_tcp;
 extern const struct probe_kind_ops probe_kind_dns;
+extern const struct probe_kind_ops probe_kind_ping;
 
 struct probe_run {
 	struct probe_env *env;
@@ -346,6 +349,14 @@ probe_bit(enum probe_series s)
 	return 1u << s;
 }
 
+/* It says nothing about the service: we did not get so far as to ask. */
+static inline bool
+probe_reason_is_ours(enum probe_reason r)
+{
+	return r == PROBE_FAIL_INTERNAL || r == PROBE_FAIL_NOT_ALLOWED;
+}
+
+uint64_t probe_run_now_ns(void); /* CLOCK_MONOTONIC */
 /* To 10 microseconds. */
 double probe_run_ms_since(uint64_t from_ns);
 void probe_run_have(struct probe_run *r, enum probe_series s, double v);

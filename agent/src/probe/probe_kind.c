@@ -24,12 +24,13 @@ static const struct probe_kind_ops *const kinds[] = {
 	[PROBE_HTTP] = &probe_kind_http,
 	[PROBE_TCP] = &probe_kind_tcp,
 	[PROBE_DNS] = &probe_kind_dns,
+	[PROBE_PING] = &probe_kind_ping,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static uint64_t
-now_ns(void)
+uint64_t
+probe_run_now_ns(void)
 {
 	struct timespec t;
 
@@ -41,7 +42,7 @@ now_ns(void)
 double
 probe_run_ms_since(uint64_t from_ns)
 {
-	return round((double)(now_ns() - from_ns) / 1e4) / 100.0;
+	return round((double)(probe_run_now_ns() - from_ns) / 1e4) / 100.0;
 }
 
 /* ---- values ---- */
@@ -85,7 +86,7 @@ probe_run_phase(struct probe_run *r, enum probe_phase phase)
 	const int64_t deadline = bl_mono_ms(r->env->clock) + r->conf->timeout_ms;
 
 	r->phase = phase;
-	r->phase_ns = now_ns();
+	r->phase_ns = probe_run_now_ns();
 	r->deadline_mono_ms = deadline < r->due_mono_ms ? deadline : r->due_mono_ms;
 }
 
@@ -112,7 +113,7 @@ probe_run_done(struct probe_run *r, enum probe_reason reason)
 			res->value[s].got =
 			    reason == PROBE_FAIL_TIMEOUT ? PROBE_LATE : PROBE_MISSING;
 	/* What we could not try says nothing about the service. */
-	if (reason == PROBE_FAIL_INTERNAL)
+	if (probe_reason_is_ours(reason))
 		res->value[PROBE_UP].got = PROBE_MISSING;
 	else
 		probe_run_have(r, PROBE_UP, reason == PROBE_OK ? 1 : 0);
@@ -172,7 +173,7 @@ probe_run_begin(struct probe_run *r)
 	memset(&r->result, 0, sizeof(r->result));
 	r->result.probe = r->index;
 	r->result.boot_ms = bl_boot_ms(r->env->clock);
-	r->run_ns = now_ns();
+	r->run_ns = probe_run_now_ns();
 	r->ops->begin(r);
 	probe_run_step(r);
 }

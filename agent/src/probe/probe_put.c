@@ -29,6 +29,10 @@ static const struct {
 	[PROBE_TLS_RESUMED] = { "probe_tls_resumed", "1" },
 	[PROBE_DNS_RECORDS] = { "probe_dns_records", "1" },
 	[PROBE_DNS_TTL_S] = { "probe_dns_ttl_s", "s" },
+	[PROBE_RTT_MS] = { "probe_rtt_ms", "ms" },
+	[PROBE_RTT_MIN_MS] = { "probe_rtt_min_ms", "ms" },
+	[PROBE_RTT_MAX_MS] = { "probe_rtt_max_ms", "ms" },
+	[PROBE_LOSS_PCT] = { "probe_loss_pct", "pct" },
 };
 
 const char *
@@ -47,6 +51,7 @@ probe_reason_name(enum probe_reason r)
 		[PROBE_FAIL_HTTP] = "http",
 		[PROBE_FAIL_ANSWER] = "answer",
 		[PROBE_FAIL_PROTOCOL] = "protocol",
+		[PROBE_FAIL_NOT_ALLOWED] = "not_allowed",
 		[PROBE_FAIL_INTERNAL] = "internal",
 	};
 
@@ -58,6 +63,7 @@ probe_state_init(struct probe_state *s, const struct probe_conf *conf)
 {
 	s->conf = conf;
 	s->last_up = -1;
+	s->told = false;
 	for (unsigned i = 0; i < PROBE_SERIES; i++)
 		s->handle[i] = NEW;
 }
@@ -109,17 +115,20 @@ text_attr(const char *key, const char *text)
 }
 
 static void
-state_event(const struct probe_result *r, const struct probe_state *s, struct sample_sink *sink)
+tell(const struct probe_result *r, const struct probe_state *s, const char *type,
+    struct sample_sink *sink)
 {
+	const bool tried = !probe_reason_is_ours(r->reason);
 	struct bl_event ev;
 
 	memset(&ev, 0, sizeof(ev));
 	ev.boot_ms = r->boot_ms;
-	ev.type = str("probe.state");
+	ev.type = str(type);
 	ev.attr[ev.n_attrs++] = text_attr("probe", s->conf->name);
-	ev.attr[ev.n_attrs++] = (struct bl_attr){
-		.key = str("up"), .type = BL_ATTR_BOOL, .boolean = r->reason == PROBE_OK
-	};
+	if (tried)
+		ev.attr[ev.n_attrs++] = (struct bl_attr){
+			.key = str("up"), .type = BL_ATTR_BOOL, .boolean = r->reason == PROBE_OK
+		};
 	ev.attr[ev.n_attrs++] = text_attr("reason", probe_reason_name(r->reason));
 	ev.attr[ev.n_attrs++] = text_attr("detail", r->detail);
 	sink->event(sink->ctx, &ev);
@@ -133,9 +142,17 @@ probe_result_put(const struct probe_result *r, struct probe_state *s, struct sam
 	for (unsigned i = 0; i < PROBE_SERIES; i++)
 		value_put(&r->value[i], s, i, sink);
 
-	/* What we could not try changes nothing that is known. */
-	if (r->reason == PROBE_FAIL_INTERNAL || up == s->last_up)
+	/* What we could not try changes nothing that is known; that we may not, somebody can
+	 * change. */
+	if (probe_reason_is_ours(r->reason)) {
+		if (r->reason == PROBE_FAIL_NOT_ALLOWED && !s->told)
+			tell(r, s, "probe.unable", sink);
+		s->told = s->told || r->reason == PROBE_FAIL_NOT_ALLOWED;
+		return;
+	}
+	s->told = false;
+	if (up == s->last_up)
 		return;
 	s->last_up = up;
-	state_event(r, s, sink);
+	tell(r, s, "probe.state", sink);
 }

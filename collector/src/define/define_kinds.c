@@ -116,7 +116,8 @@ static const struct define_field kpi_fields[] = {
 static const char *const probe_metrics[] = { "probe_up", "probe_dns_ms", "probe_connect_ms",
 	"probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms", "probe_total_ms",
 	"probe_status_code", "probe_body_bytes", "probe_body_match", "probe_certificate_days",
-	"probe_answer_match", "probe_dns_records", "probe_dns_ttl_s", NULL };
+	"probe_answer_match", "probe_dns_records", "probe_dns_ttl_s", "probe_rtt_ms",
+	"probe_rtt_min_ms", "probe_rtt_max_ms", "probe_loss_pct", NULL };
 
 static void
 check_kpi(const void *thing, struct define_errors *errs)

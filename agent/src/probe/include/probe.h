@@ -25,7 +25,7 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
-enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS };
+enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS, PROBE_PING };
 
 struct probe_tcp_conf {
 	char *greeting; /* NULL: none is waited for; what the server says first */
@@ -48,6 +48,16 @@ struct probe_dns_conf {
 	bool recursion;                /* the server is to ask others */
 };
 
+#define PROBE_PING_COUNT_MAX 20
+#define PROBE_PING_SIZE_MIN  16
+#define PROBE_PING_SIZE_MAX  1400
+
+struct probe_ping_conf {
+	int64_t count;      /* of requests a run */
+	int64_t gap_ms;     /* between them */
+	int64_t size_bytes; /* behind the ICMP header */
+};
+
 enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
 
 /* One item of the configuration's list of probes; filled by bl_conf. */
@@ -59,6 +69,7 @@ struct probe_conf {
 	int64_t port; /* 0: the kind's usual one */
 	struct probe_tcp_conf tcp;
 	struct probe_dns_conf dns;
+	struct probe_ping_conf ping;
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
@@ -88,10 +99,11 @@ enum probe_reason {
 	PROBE_FAIL_CERTIFICATE,
 	PROBE_FAIL_STATUS,
 	PROBE_FAIL_BODY,
-	PROBE_FAIL_HTTP,     /* not HTTP, malformed, or cut off before its end */
-	PROBE_FAIL_ANSWER,   /* another answer than the expected one */
-	PROBE_FAIL_PROTOCOL, /* of others than HTTP: not this protocol, malformed, or cut off */
-	PROBE_FAIL_INTERNAL, /* the agent could not try (memory, descriptors): up is unknown */
+	PROBE_FAIL_HTTP,        /* not HTTP, malformed, or cut off before its end */
+	PROBE_FAIL_ANSWER,      /* another answer than the expected one */
+	PROBE_FAIL_PROTOCOL,    /* of others than HTTP: not this protocol, malformed, or cut off */
+	PROBE_FAIL_NOT_ALLOWED, /* the agent may not try (ICMP sockets): up is unknown */
+	PROBE_FAIL_INTERNAL,    /* the agent could not try (memory, descriptors): up is unknown */
 };
 
 /* "ok", "dns", "refused" ...; never NULL. */
@@ -111,9 +123,13 @@ enum probe_series {
 	PROBE_BODY_MATCH,
 	PROBE_CERTIFICATE_DAYS,
 	PROBE_ANSWER_MATCH, /* of others than HTTP */
-	PROBE_TLS_RESUMED, /* of a handshake; absent where sessions are not resumed */
+	PROBE_TLS_RESUMED,  /* of a handshake; absent where sessions are not resumed */
 	PROBE_DNS_RECORDS,
 	PROBE_DNS_TTL_S,
+	PROBE_RTT_MS,
+	PROBE_RTT_MIN_MS,
+	PROBE_RTT_MAX_MS,
+	PROBE_LOSS_PCT,
 	PROBE_SERIES,
 };
 
@@ -170,6 +186,7 @@ struct probe_state {
 	const struct probe_conf *conf; /* kept */
 	int32_t handle[PROBE_SERIES];
 	int last_up; /* -1: no result yet */
+	bool told;   /* that it is not allowed to try */
 };
 
 void probe_state_init(struct probe_state *s, const struct probe_conf *conf);
@@ -178,6 +195,7 @@ void probe_state_init(struct probe_state *s, const struct probe_conf *conf);
  * Puts the samples of r (the sink's owner has set its instant to r->boot_ms
  * and its stream to BL_STREAM_PROBES) and, when `up` differs from the last
  * result or there was none, the event probe.state {probe, up, reason, detail}.
+ * What may not be tried is told once, as probe.unable {probe, reason, detail}.
  * Thread of the sink.
  */
 void probe_result_put(
