@@ -78,8 +78,8 @@ cost(unsigned seconds)
 	static struct cost_sink sink_state;
 	struct sample_sink sink = { &sink_state, cost_declare, cost_put, cost_unknown, cost_event };
 	const struct bl_conf_list list = { 5, conf };
-	struct sampler *s[8];
-	void *sconf[8];
+	struct sampler *s[32];
+	void *sconf[32];
 	struct bl_err err = { 0 };
 	atomic_uint results = 0;
 	struct prober *pr;
@@ -112,7 +112,7 @@ cost(unsigned seconds)
 		const double before = thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID);
 
 		for (unsigned i = 0; samplers[i] != NULL; i++)
-			(void)samplers[i]->sample(s[i], tick * 1000, &sink, &err);
+			(void)samplers[i]->sample(s[i], tick * 10000, &sink, &err);
 		if (tick > 0)
 			sampling += thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID) - before;
 		sleep(1);

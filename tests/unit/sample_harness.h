@@ -43,6 +43,8 @@ void root_make(char *root, size_t size);
 
 /* ---- samplers ---- */
 
+#define RUN_MAX 32 /* room for every sampler there is */
+
 struct running {
 	const struct sampler_ops *ops;
 	void *conf;
