@@ -36,6 +36,15 @@ const struct bl_metric catalogue_disk[] = {
 	{ "disk_io_time_ms_total", BL_COUNTER, "ms",
 	    "Time in which the disk had something to do",
 	    "磁盘忙碌的时间" },
+	{ "disk_read_latency_ms", BL_GAUGE, "ms",
+	    "Mean time of the reads that ended since the last sample; none where none ended",
+	    "自上次采样以来完成的读操作平均耗时；期间没有读操作则无值" },
+	{ "disk_write_latency_ms", BL_GAUGE, "ms",
+	    "Mean time of the writes that ended since the last sample; none where none ended",
+	    "自上次采样以来完成的写操作平均耗时；期间没有写操作则无值" },
+	{ "disk_queue", BL_GAUGE, "1",
+	    "Requests that were under way or waited, on average since the last sample",
+	    "自上次采样以来平均在处理或排队的请求数" },
 	{ 0 },
 };
 /* clang-format on */

@@ -253,7 +253,7 @@ io_sample(struct disk *d, const struct sample_to *to, int64_t boot_ms, struct bl
 		return rc;
 	}
 	sample_table_begin(&d->devices);
-	sample_disk_io(&d->devices, d->conf, d->buf, (size_t)rc, to);
+	sample_disk_io(&d->devices, d->conf, d->buf, (size_t)rc, to, boot_ms);
 	sample_table_end(&d->devices, to, boot_ms);
 	return BL_OK;
 }

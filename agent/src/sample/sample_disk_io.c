@@ -1,11 +1,17 @@
 /*
- * Disk counters: raw, per whole device, from the text of /proc/diskstats.
+ * Disk counters, raw, and latency and queue, per whole device, from the text of
+ * /proc/diskstats.
  *
  * Pure.  A partition follows its disk in that file and is named after it, so
  * no look into /sys is needed.  Left out unless named in include_devices:
  * memory and loop devices, and what stands on other disks (dm, md, nbd ...),
  * which would count the same bytes twice; and a disk that was never used.
- * io_time_ms is 32 bits wide in the kernel and wraps after 49 days of work.
+ * The times are 32 bits wide in the kernel and wrap after 49 days of work:
+ * io_time_ms is put as it stands, latency and queue are worked out over the wrap.
+ *
+ * Latency is the mean of the requests that ended since the last tick, what
+ * iostat calls await.  Where none ended there is none: nothing is put, for a
+ * zero would say that the disk was fast.
  */
 #include "sample_internal.h"
 
@@ -19,10 +25,29 @@ const struct sample_spec sample_disk_io_spec[SAMPLE_DISK_IO_SERIES] = {
 	{ "disk_reads_total", "1", BL_COUNTER, "device" },
 	{ "disk_writes_total", "1", BL_COUNTER, "device" },
 	{ "disk_io_time_ms_total", "ms", BL_COUNTER, "device" },
+	{ "disk_read_latency_ms", "ms", BL_GAUGE, "device" },
+	{ "disk_write_latency_ms", "ms", BL_GAUGE, "device" },
+	{ "disk_queue", "1", BL_GAUGE, "device" },
 };
 
-/* reads merged sectors ms, writes merged sectors ms, in-flight io-ms: kernels add more behind. */
-enum { READS = 0, READ_SECTORS = 2, WRITES = 4, WRITE_SECTORS = 6, IO_MS = 9, FIELDS = 10 };
+enum { RAW_SERIES = 5, READ_LATENCY = 5, WRITE_LATENCY, QUEUE };
+
+/* reads merged sectors ms, writes merged sectors ms, in-flight io-ms queue-ms: kernels add more
+ * behind. */
+enum {
+	READS = 0,
+	READ_SECTORS = 2,
+	READ_MS = 3,
+	WRITES = 4,
+	WRITE_SECTORS = 6,
+	WRITE_MS = 7,
+	IO_MS = 9,
+	QUEUE_MS = 10,
+	FIELDS = 11,
+};
+
+/* More requests at a time than any queue holds: a time that says so did not wrap but begin anew. */
+#define QUEUE_MOST 65536
 
 static const char *const left_out[] = {
 	"loop*",
@@ -103,9 +128,62 @@ fields_parse(struct sample_scan *line, uint64_t field[FIELDS])
 	return true;
 }
 
+/* ---- latency and queue ---- */
+
+/* How far a time of 32 bits went within span_ms.  False: it began anew. */
+static bool
+time_passed(uint64_t before, uint64_t now, int64_t span_ms, double *ms)
+{
+	uint64_t passed = now - before;
+
+	if (now < before) {
+		if (before > UINT32_MAX)
+			return false;
+		passed = now + (UINT64_C(1) << 32) - before;
+	}
+	*ms = (double)passed;
+	return *ms <= (double)span_ms * QUEUE_MOST;
+}
+
+static bool
+latency(uint64_t n_before, uint64_t n, uint64_t ms_before, uint64_t ms, int64_t span_ms, double *v)
+{
+	double passed;
+
+	if (n <= n_before || !time_passed(ms_before, ms, span_ms, &passed))
+		return false;
+	*v = sample_round2(passed / (double)(n - n_before));
+	return true;
+}
+
 static void
-device_sample(
-    struct sample_table *t, const char *name, struct sample_scan *line, const struct sample_to *to)
+since_last(struct sample_slot *slot, const uint64_t field[FIELDS], const struct sample_to *to,
+    int64_t boot_ms)
+{
+	const struct sample_slot_last now = { boot_ms, field[READS], field[READ_MS], field[WRITES],
+		field[WRITE_MS], field[QUEUE_MS] };
+	const struct sample_slot_last *last = &slot->last;
+	const int64_t span_ms = boot_ms - last->boot_ms;
+	const bool again = now.reads < last->reads || now.writes < last->writes;
+	double v;
+
+	if (last->boot_ms > 0 && span_ms > 0 && !again) {
+		if (latency(last->reads, now.reads, last->read_ms, now.read_ms, span_ms, &v))
+			sample_put(to, &slot->handle[READ_LATENCY],
+			    &sample_disk_io_spec[READ_LATENCY], slot->name, v);
+		if (latency(last->writes, now.writes, last->write_ms, now.write_ms, span_ms, &v))
+			sample_put(to, &slot->handle[WRITE_LATENCY],
+			    &sample_disk_io_spec[WRITE_LATENCY], slot->name, v);
+		if (time_passed(last->queue_ms, now.queue_ms, span_ms, &v))
+			sample_put(to, &slot->handle[QUEUE], &sample_disk_io_spec[QUEUE],
+			    slot->name, sample_round2(v / (double)span_ms));
+	}
+	slot->last = now;
+}
+
+static void
+device_sample(struct sample_table *t, const char *name, struct sample_scan *line,
+    const struct sample_to *to, int64_t boot_ms)
 {
 	uint64_t field[FIELDS];
 	const bool whole = fields_parse(line, field);
@@ -120,20 +198,21 @@ device_sample(
 		sample_table_unknown(t, slot, to, BL_UNKNOWN_UNREADABLE);
 		return;
 	}
-	const double value[SAMPLE_DISK_IO_SERIES] = {
+	const double value[RAW_SERIES] = {
 		(double)field[READ_SECTORS] * SECTOR_BYTES,
 		(double)field[WRITE_SECTORS] * SECTOR_BYTES,
 		(double)field[READS],
 		(double)field[WRITES],
 		(double)field[IO_MS],
 	};
-	for (unsigned i = 0; i < SAMPLE_DISK_IO_SERIES; i++)
+	for (unsigned i = 0; i < RAW_SERIES; i++)
 		sample_put(to, &slot->handle[i], &sample_disk_io_spec[i], slot->name, value[i]);
+	since_last(slot, field, to, boot_ms);
 }
 
 void
 sample_disk_io(struct sample_table *t, const struct sample_disk_conf *conf, const char *buf,
-    size_t len, const struct sample_to *to)
+    size_t len, const struct sample_to *to, int64_t boot_ms)
 {
 	struct sample_scan text = { buf, buf + len };
 	struct sample_scan line;
@@ -145,6 +224,6 @@ sample_disk_io(struct sample_table *t, const struct sample_disk_conf *conf, cons
 			continue;
 		memcpy(disk, name, sizeof(disk));
 		if (wanted(conf, name))
-			device_sample(t, name, &line, to);
+			device_sample(t, name, &line, to, boot_ms);
 	}
 }

@@ -22,6 +22,11 @@ extern const struct sampler_ops sampler_disk;
 extern const struct sampler_ops sampler_network;
 extern const struct sampler_ops sampler_processes;
 extern const struct sampler_ops sampler_files;
+extern const struct sampler_ops sampler_pressure;
+extern const struct sampler_ops sampler_tcp;
+extern const struct sampler_ops sampler_time;
+extern const struct sampler_ops sampler_sensors;
+extern const struct sampler_ops sampler_kernel;
 extern const struct sampler_ops sampler_uptime;
 extern const struct sampler_ops sampler_self;
 extern const struct sampler_ops sampler_synthetic;
@@ -43,6 +48,22 @@ void sample_file_close(struct sample_file *f);
  * opened or read, or has none.  *cut: it was longer than the buffer.
  */
 int sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struct bl_err *err);
+/* Did the read fail because this kernel or machine has no such file? */
+bool sample_file_absent(const struct bl_err *err);
+/* A short text, opened and closed again, without its last newline.  False: unreadable or empty. */
+bool sample_text_read(const char *path, char *buf, size_t size);
+
+#define SAMPLE_ENTRY_MAX 64
+
+struct sample_entries {
+	char name[64][SAMPLE_ENTRY_MAX]; /* sorted, numbers by value */
+	unsigned n;
+	unsigned left_out; /* too many, or too long */
+};
+
+/* The entries of a folder but those that begin with a dot.  Allocates nothing.  False: no such
+ * folder, or unreadable. */
+bool sample_entries_read(const char *path, struct sample_entries *e);
 
 /* ---- scanning (sample_scan.c); pure, never passes end, blanks are skipped first ---- */
 
@@ -90,8 +111,14 @@ void sample_put(const struct sample_to *to, int32_t *handle, const struct sample
     const char *label, double value);
 void sample_put_unknown(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
     const char *label, enum bl_unknown reason);
-/* To two decimals, as the double nearest to them. */
+/* The value, or unknown (unreadable) when it is NaN. */
+void sample_put_known(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
+    const char *label, double value);
+/* Unknown, but only when the series was declared before: what was never there is not missed. */
+void sample_put_lost(const struct sample_to *to, int32_t handle);
+/* To two and to three decimals, as the double nearest to them. */
 double sample_round2(double v);
+double sample_round3(double v);
 /* 100 * part / whole, rounded; 0 when whole is 0. */
 double sample_pct(double part, double whole);
 
@@ -100,6 +127,12 @@ double sample_pct(double part, double whole);
 #define SAMPLE_SLOT_SERIES 8
 #define SAMPLE_GONE_MS     (10 * 60 * 1000) /* this long a vanished thing is put as unknown */
 
+/* What a disk's counters were at its last reading. */
+struct sample_slot_last {
+	int64_t boot_ms; /* 0: none */
+	uint64_t reads, read_ms, writes, write_ms, queue_ms;
+};
+
 struct sample_slot {
 	char name[BL_LABEL_VALUE_MAX + 1]; /* empty: free */
 	bool seen;                         /* in this tick */
@@ -107,6 +140,7 @@ struct sample_slot {
 	int64_t gone_boot_ms; /* since when */
 	unsigned n_series;    /* how many of spec apply to it */
 	int32_t handle[SAMPLE_SLOT_SERIES];
+	struct sample_slot_last last; /* all zero in a new slot */
 };
 
 struct sample_table {
@@ -158,13 +192,69 @@ unsigned sample_mounts_scan(const char *buf, size_t len, const struct sample_mou
 bool sample_mounts_harmless(
     const char *buf, size_t len, const struct bl_conf_strlist *types, const char *path);
 
+/* ---- TCP connections by state (sample_tcp_diag.c) ---- */
+
+#define SAMPLE_TCP_STATES 12 /* numbered from 1, as the kernel does */
+
+/*
+ * Asks the kernel (netlink, sock_diag) for all TCP sockets of this network
+ * namespace, IPv4 and IPv6, and counts them by state.  BL_EFULL: more than
+ * max, the counts say nothing; BL_EIO with ENOENT: this kernel does not tell.
+ */
+int sample_tcp_diag(unsigned count[SAMPLE_TCP_STATES], int64_t max, struct bl_err *err);
+/*
+ * Adds what one answer of the kernel holds.  Pure.  Returns 1 when it ends the
+ * list, 0 when more follows, a negative code when it is an error or no answer.
+ */
+int sample_tcp_diag_take(
+    const void *buf, size_t len, unsigned count[SAMPLE_TCP_STATES], struct bl_err *err);
+
+/* ---- sensors (sample_sensors.c, sample_sensors_find.c) ---- */
+
+enum sample_sensor_kind {
+	SENSOR_TEMPERATURE,
+	SENSOR_FAN,
+	SENSOR_POWER,
+	SENSOR_CHARGE,
+	SENSOR_BATTERY_POWER,
+	SENSOR_DISCHARGING,
+	SENSOR_ONLINE,
+	SENSOR_KINDS,
+};
+
+struct sample_sensors_found {
+	/* label is who it is on this machine, path (root not included) where it is read. */
+	void (*each)(void *ctx, enum sample_sensor_kind kind, const char *label, const char *path);
+	void *ctx;
+	unsigned left_out; /* out: a folder held more than can be looked at */
+};
+
+/* Looks through hwmon, thermal and power_supply of /sys below root. */
+void sample_sensors_find(const char *root, struct sample_sensors_found *found);
+
+/* ---- time (sample_time.c) ---- */
+
+struct timex;
+
+enum {
+	TIME_SYNCHRONISED,
+	TIME_OFFSET,
+	TIME_ERROR_MAX,
+	TIME_ERROR_ESTIMATED,
+	TIME_FREQUENCY,
+	TIME_SERIES,
+};
+
+/* What the kernel's answer means; NaN: not known.  Pure.  state is adjtimex's result. */
+void sample_time_values(const struct timex *t, int state, double value[TIME_SERIES]);
+
 /* ---- disk counters (sample_disk_io.c) ---- */
 
 extern const struct sample_spec sample_disk_io_spec[];
-#define SAMPLE_DISK_IO_SERIES 5
+#define SAMPLE_DISK_IO_SERIES 8
 
 /* One tick over the text of /proc/diskstats into t. */
 void sample_disk_io(struct sample_table *t, const struct sample_disk_conf *conf, const char *buf,
-    size_t len, const struct sample_to *to);
+    size_t len, const struct sample_to *to, int64_t boot_ms);
 
 #endif

@@ -22,6 +22,9 @@ struct sample_cpu_conf {
 struct sample_memory_conf {
 	bool enabled;
 	bool swap;
+	bool details;     /* what is dirty, shared, promised, and of the kernel's own */
+	bool events;      /* swapping, major faults, OOM kills */
+	int64_t every_ms; /* of the events */
 };
 
 struct sample_disk_conf {
@@ -43,6 +46,38 @@ struct sample_network_conf {
 	struct bl_conf_strlist include; /* interfaces; empty: as the two above say */
 	struct bl_conf_strlist exclude;
 	int64_t max_interfaces;
+};
+
+struct sample_pressure_conf {
+	bool enabled;
+	int average; /* 0: 10 s, 1: 60 s, 2: 300 s */
+	int64_t every_ms;
+};
+
+struct sample_tcp_conf {
+	bool enabled;
+	int64_t every_ms;
+	bool states;         /* connections by state: a walk over all sockets */
+	int64_t max_sockets; /* above, the states are unknown */
+	bool conntrack;
+};
+
+struct sample_time_conf {
+	bool enabled;
+	int64_t every_ms;
+};
+
+struct sample_sensors_conf {
+	bool enabled;
+	int64_t every_ms;
+	struct bl_conf_strlist include; /* sensors; empty: all */
+	struct bl_conf_strlist exclude;
+	int64_t max_sensors;
+};
+
+struct sample_kernel_conf {
+	bool enabled;
+	int64_t every_ms;
 };
 
 struct sample_uptime_conf {
