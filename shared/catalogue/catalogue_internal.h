@@ -10,8 +10,10 @@ extern const struct bl_metric catalogue_disk[];
 extern const struct bl_metric catalogue_file[];
 extern const struct bl_metric catalogue_memory[];
 extern const struct bl_metric catalogue_network[];
+extern const struct bl_metric catalogue_pressure[];
 extern const struct bl_metric catalogue_probe[];
 extern const struct bl_metric catalogue_process[];
+extern const struct bl_metric catalogue_sensors[];
 extern const struct bl_metric catalogue_system[];
 
 #endif

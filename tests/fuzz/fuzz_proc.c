@@ -21,6 +21,14 @@ static const struct {
 	{ "/proc/stat", &sampler_cpu },
 	{ "/proc/loadavg", &sampler_cpu },
 	{ "/proc/meminfo", &sampler_memory },
+	{ "/proc/vmstat", &sampler_memory },
+	{ "/proc/pressure/cpu", &sampler_pressure },
+	{ "/proc/pressure/io", &sampler_pressure },
+	{ "/proc/net/snmp", &sampler_tcp },
+	{ "/proc/net/netstat", &sampler_tcp },
+	{ "/proc/net/sockstat", &sampler_tcp },
+	{ "/proc/net/sockstat6", &sampler_tcp },
+	{ "/proc/sys/fs/file-nr", &sampler_kernel },
 	{ "/proc/self/mountinfo", &sampler_disk },
 	{ "/proc/diskstats", &sampler_disk },
 	{ "/proc/net/dev", &sampler_network },
@@ -30,8 +38,8 @@ static const struct {
 };
 #define FILES (sizeof(files) / sizeof(files[0]))
 static int fd[FILES];
-static void *conf[16];
-static const struct sampler_ops *ops[16];
+static void *conf[32];
+static const struct sampler_ops *ops[32];
 static size_t n_ops;
 
 static void
@@ -44,7 +52,7 @@ static void
 make_tree(void)
 {
 	static const char *const folders[] = { "/proc", "/proc/self", "/proc/net",
-		"/proc/self/task", "/proc/self/fd" };
+		"/proc/self/task", "/proc/self/fd", "/proc/pressure", "/proc/sys", "/proc/sys/fs" };
 	char path[FOLDER_MAX + 64], name[32];
 
 	(void)snprintf(name, sizeof(name), "fuzz-%d", (int)getpid());
@@ -147,7 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)ops[i]->sample(s, 1000, &sink, NULL);
 	if (nul != NULL)
 		put_text(ops[i], nul + 1, size - first - 1);
-	(void)ops[i]->sample(s, 11000, &sink, NULL);
+	(void)ops[i]->sample(s, 600000, &sink, NULL); /* all are due again */
 	ops[i]->close(s);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- the cases ---- */
 
@@ -24,17 +25,34 @@ struct proc_case {
 	char dir[512];
 	char root[128];
 	unsigned n;
-	struct running run[8];
+	struct running run[RUN_MAX];
 	struct recorder *rec;
 };
 
-/* "sampler cpu", "option exclude: [eth0]" (of the sampler before it), "mkdir /mnt/x" */
+/* "/sys/class/x/device ../../../x.0": a link under the root that leads there. */
+static void
+link_make(const char *root, char *words)
+{
+	char path[600];
+	char *to = strchr(words, ' ');
+
+	assert_non_null(to);
+	*to++ = '\0';
+	snprintf(path, sizeof(path), "%s%s", root, words);
+	make_folders(path);
+	assert_int_equal(symlink(to, path), 0);
+}
+
+/*
+ * "sampler cpu", "option exclude: [eth0]" (of the sampler before it), "mkdir /mnt/x",
+ * "link /sys/x/device ../x.0"
+ */
 static void
 case_read(struct proc_case *c)
 {
 	char path[600];
-	char options[8][512] = { "" };
-	const struct sampler_ops *ops[8];
+	char options[RUN_MAX][512] = { "" };
+	const struct sampler_ops *ops[RUN_MAX];
 	size_t len;
 	char *text;
 	char *save = NULL;
@@ -51,6 +69,8 @@ case_read(struct proc_case *c)
 		} else if (strncmp(line, "mkdir ", 6) == 0) {
 			snprintf(path, sizeof(path), "%s%s/", c->root, line + 6);
 			make_folders(path);
+		} else if (strncmp(line, "link ", 5) == 0) {
+			link_make(c->root, line + 5);
 		} else {
 			assert_int_equal(line[0], '#');
 		}
@@ -190,6 +210,12 @@ static const struct target targets[] = {
 	{ "disk", "/proc/diskstats" },
 	{ "network", "/proc/net/dev" },
 	{ "self", "/proc/self/statm" },
+	{ "memory", "/proc/vmstat" },
+	{ "pressure", "/proc/pressure/io" },
+	{ "tcp", "/proc/net/snmp" },
+	{ "tcp", "/proc/net/netstat" },
+	{ "tcp", "/proc/net/sockstat" },
+	{ "kernel", "/proc/sys/fs/file-nr" },
 };
 
 /*
@@ -206,6 +232,10 @@ a_file_cut_anywhere_never_hurts(void **state)
 	assert_non_null(rec);
 	root_make(root, sizeof(root));
 	copy_tree(BL_TEST_DATA "/proc/debian12/tick1", root);
+	copy_tree(BL_TEST_DATA "/proc/memory-details/tick1", root);
+	copy_tree(BL_TEST_DATA "/proc/pressure/tick1", root);
+	copy_tree(BL_TEST_DATA "/proc/tcp/tick1", root);
+	copy_tree(BL_TEST_DATA "/proc/kernel/tick1", root);
 	for (size_t t = 0; t < sizeof(targets) / sizeof(targets[0]); t++) {
 		struct sample_sink sink = sink_of(rec);
 		struct running run;
@@ -224,7 +254,7 @@ a_file_cut_anywhere_never_hurts(void **state)
 
 				rec_tick(rec);
 				rec->len = 0;
-				(void)run.ops->sample(run.s, tick * 10000, &sink, &err);
+				(void)run.ops->sample(run.s, tick * 3600000, &sink, &err);
 			}
 			run_close(&run);
 		}

@@ -7,11 +7,13 @@
  */
 #include "sample_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int
@@ -91,4 +93,75 @@ sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struc
 		return fail_and_close(f, "read", err);
 	}
 	return (int)len;
+}
+
+bool
+sample_file_absent(const struct bl_err *err)
+{
+	/* EOPNOTSUPP: a kernel that was built with it and started without (psi=0). */
+	return err->os_errno == ENOENT || err->os_errno == ENOTDIR || err->os_errno == EOPNOTSUPP;
+}
+
+/* ---- what is read once in a while ---- */
+
+bool
+sample_text_read(const char *path, char *buf, size_t size)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n;
+
+	buf[0] = '\0';
+	if (fd < 0)
+		return false;
+	do
+		n = read(fd, buf, size - 1);
+	while (n < 0 && errno == EINTR);
+	(void)close(fd);
+	if (n <= 0)
+		return false;
+	if (buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n > 0;
+}
+
+/* In its place, as `ls -v` has it; there are few. */
+static void
+entry_insert(struct sample_entries *e, const char *name)
+{
+	unsigned i = e->n;
+
+	if (e->n == sizeof(e->name) / sizeof(e->name[0]) || strlen(name) >= SAMPLE_ENTRY_MAX) {
+		e->left_out++;
+		return;
+	}
+	for (; i > 0 && strverscmp(e->name[i - 1], name) > 0; i--)
+		memcpy(e->name[i], e->name[i - 1], SAMPLE_ENTRY_MAX);
+	memcpy(e->name[i], name, strlen(name) + 1);
+	e->n++;
+}
+
+bool
+sample_entries_read(const char *path, struct sample_entries *e)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long got;
+
+	e->n = 0;
+	e->left_out = 0;
+	if (fd < 0)
+		return false;
+	/* Not opendir, which allocates. */
+	while ((got = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
+
+			at += entry->d_reclen;
+			if (entry->d_name[0] != '.')
+				entry_insert(e, entry->d_name);
+		}
+	}
+	(void)close(fd);
+	return got == 0;
 }

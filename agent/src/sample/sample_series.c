@@ -57,6 +57,29 @@ sample_put_unknown(const struct sample_to *to, int32_t *handle, const struct sam
 		to->sink->unknown(to->sink->ctx, *handle, reason);
 }
 
+void
+sample_put_known(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
+    const char *label, double value)
+{
+	if (isnan(value))
+		sample_put_unknown(to, handle, spec, label, BL_UNKNOWN_UNREADABLE);
+	else
+		sample_put(to, handle, spec, label, value);
+}
+
+void
+sample_put_lost(const struct sample_to *to, int32_t handle)
+{
+	if (handle >= 0)
+		to->sink->unknown(to->sink->ctx, handle, BL_UNKNOWN_UNREADABLE);
+}
+
+double
+sample_round3(double v)
+{
+	return round(v * 1000.0) / 1000.0;
+}
+
 double
 sample_round2(double v)
 {
