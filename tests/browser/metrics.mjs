@@ -74,3 +74,24 @@ export async function metrics(page, tag, language, on) {
   await latest(page, tag, language, on);
   await stored(page, tag, language, on);
 }
+
+/** Against a collector whose agent measures its own machine. */
+export async function oneMetric(page, tag, language, { target, checks, settled, noOverflow, shot }) {
+  await checks.check(`${tag}: a metric of a real agent over time`, async () => {
+    await page.goto(`${target.url}/explore?metric=cpu_used_pct&last=1h`);
+    await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
+    await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: 30_000 });
+    await settled(page);
+    await noOverflow(page);
+    await shot("metric");
+  });
+  await checks.check(`${tag}: its newest value, of this machine`, async () => {
+    await page.goto(`${target.url}/explore?metric=cpu_used_pct&view=latest`);
+    await page.locator(".metric-state").first().waitFor();
+    const row = await page.locator(".ant-table-row, .cards > li").first().textContent();
+    must(/\d/.test(row), `the row reads: ${row}`);
+    await settled(page);
+    await noOverflow(page);
+    await shot("metric-latest", false);
+  });
+}

@@ -11,7 +11,7 @@
 import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
 import { accessibleDevice, walkDevice } from "./device.mjs";
 import { startMock } from "./mock/server.mjs";
-import { metrics as walkMetrics } from "./metrics.mjs";
+import { metrics as walkMetrics, oneMetric as walkOneMetric } from "./metrics.mjs";
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
@@ -284,8 +284,9 @@ async function pass(language, width) {
     await walkDevice(page, tag, language, { target, checks, settled, noOverflow, shot });
   }
 
-  if (wants("metrics") && mock !== null) {
-    await walkMetrics(page, tag, language, { target, checks, settled, noOverflow, shot });
+  if (wants("metrics")) {
+    const walk = mock === null ? walkOneMetric : walkMetrics;
+    await walk(page, tag, language, { target, checks, settled, noOverflow, shot });
   }
 
   if (wants("incident")) {
