@@ -50,17 +50,21 @@ void
 parts_period(
     enum parts_level level, int64_t hour_unix_ms, int64_t *from_unix_ms, int64_t *to_unix_ms)
 {
+	const int64_t day_ms = 24 * 60 * 60 * (int64_t)1000;
+	const int64_t in = hour_unix_ms % day_ms;
 	struct tm from, to;
 
+	/* Asked with every read: a day of UTC needs no calendar. */
+	if (level != PARTS_H1) {
+		*from_unix_ms = hour_unix_ms - (in < 0 ? in + day_ms : in);
+		*to_unix_ms = *from_unix_ms + day_ms;
+		return;
+	}
 	date_of(hour_unix_ms, &from);
 	from.tm_hour = from.tm_min = from.tm_sec = 0;
-	if (level == PARTS_H1)
-		from.tm_mday = 1;
+	from.tm_mday = 1;
 	to = from;
-	if (level == PARTS_H1)
-		to.tm_mon++;
-	else
-		to.tm_mday++;
+	to.tm_mon++;
 	*from_unix_ms = time_of(&from);
 	*to_unix_ms = time_of(&to);
 }
@@ -343,22 +347,32 @@ parts_look(struct parts *p, enum parts_level level, int64_t hour_unix_ms)
 		parts_forget_file(p, level, from);
 }
 
+/* [at, at + len) of the region g. */
 static int
-read_all(int fd, int64_t at, void *buf, size_t len, const char *what, struct bl_err *err)
+read_all(
+    int fd, const struct parts_region *g, int64_t at, void *buf, size_t len, struct bl_err *err)
 {
+	char name[PARTS_NAME_SIZE];
 	size_t done = 0;
 
+	at += g->offset;
 	while (done < len) {
 		const ssize_t n =
 		    pread(fd, (char *)buf + done, len - done, (off_t)(at + (int64_t)done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n <= 0) {
+			const int why = errno;
+
+			parts_name(g->level, g->hour_unix_ms, name);
+			errno = why;
+		}
 		if (n < 0)
-			return bl_fail_errno(err, BL_EIO, "read %s", what);
+			return bl_fail_errno(err, BL_EIO, "read %s", name);
 		if (n == 0)
 			return bl_fail(err, BL_ECORRUPT,
-			    "%s ends at %lld, before what the store says is in it", what,
+			    "%s ends at %lld, before what the store says is in it", name,
 			    (long long)(at + (int64_t)done));
 		done += (size_t)n;
 	}
@@ -373,13 +387,14 @@ parts_read(struct parts *p, const struct parts_region *g, uint32_t at, void *buf
 	struct parts_file *f;
 	int rc;
 
-	parts_name(g->level, g->hour_unix_ms, name);
-	if (g->offset < 0 || (int64_t)at > g->bytes || (int64_t)len > g->bytes - (int64_t)at)
+	if (g->offset < 0 || (int64_t)at > g->bytes || (int64_t)len > g->bytes - (int64_t)at) {
+		parts_name(g->level, g->hour_unix_ms, name);
 		return bl_fail(err, BL_ECORRUPT, "part %lld in %s says more than it has",
 		    (long long)g->part, name);
+	}
 	if ((rc = take_file(p, g->level, g->hour_unix_ms, &f, err)) < 0)
 		return rc;
-	rc = read_all(f->fd, g->offset + (int64_t)at, buf, len, name, err);
+	rc = read_all(f->fd, g, (int64_t)at, buf, len, err);
 	give_file(p, f, len);
 	return rc;
 }

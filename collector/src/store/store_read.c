@@ -162,6 +162,7 @@ static const char *const read_text[READ_COUNT] = {
 	    " AND w.device_id = d.device_id AND w.stream = ?2) FROM part_device d JOIN part p"
 	    " ON p.id = d.part_id WHERE d.device_id = ?1 AND d.hour_unix_ms >= ?3"
 	    " AND d.hour_unix_ms < ?4 ORDER BY d.hour_unix_ms",
+	[READ_MOVED_MARK] = "SELECT seq FROM sqlite_sequence WHERE name = 'moved'",
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",
@@ -199,7 +200,8 @@ static const char *const read_text[READ_COUNT] = {
 	[READ_COVERAGE] =
 	    "SELECT spool_id, seq_first, seq_last, begin_unix_ms, end_unix_ms, arrived_unix_ms,"
 	    " lo_unix_ms, id, first_arrived_unix_ms FROM coverage WHERE device_id = ?1"
-	    " AND stream = ?2 AND (lo_unix_ms, id) > (?3, ?4) AND lo_unix_ms < ?5"
+	    " AND stream = ?2 AND lo_unix_ms >= max(?3, ?6 - " SPAN_MAX ")"
+	    " AND NOT (lo_unix_ms = ?3 AND id <= ?4) AND lo_unix_ms < ?5"
 	    " AND hi_unix_ms >= ?6 ORDER BY lo_unix_ms, id LIMIT 1024",
 	/* Named by the device and not settled here; a closed spool sends no more. */
 	[READ_LINK_HELD] =
@@ -547,6 +549,7 @@ store_read_refresh(struct store_read *r, struct bl_err *err)
 		moved == 0))
 		return BL_OK;
 	disconnect_reader(r);
+	whole_free(r);
 	if (r->part != NULL)
 		part_read_forget(r->part);
 	r->until_mono_ms = store_kernel_mono_ms() + READ_STATEMENT_MS;
@@ -602,6 +605,7 @@ store_read_close(struct store_read *r)
 		return;
 	read_parts_close(r);
 	disconnect_reader(r);
+	whole_free(r);
 	bl_buf_free(&r->raw);
 	free(r->boot_ms);
 	free(r->value);

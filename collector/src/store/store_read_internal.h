@@ -35,6 +35,7 @@ enum read_sql {
 	READ_METRIC_EXTENT,
 	READ_LEVELS,
 	READ_NEXT_HOUR,
+	READ_MOVED_MARK,
 	READ_SPAN_MAX,
 	READ_SEGMENTS,
 	READ_DOUBTS,
@@ -138,6 +139,7 @@ struct store_read {
 	double *value;
 	uint8_t *unknown;
 	struct bl_thin *thin; /* by read_thin only */
+	struct whole *whole;  /* store_read_whole.c; made by whole_begin */
 	/* parts of closed hours; opened when the first one is met, unless they were given */
 	struct parts *parts, *own_parts;
 	struct part_read *part;
@@ -265,8 +267,12 @@ int64_t scan_place(struct scan *sc, int64_t boot_ms);
  */
 int read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t *spool_id,
     int64_t *boot_id, struct bl_err *err);
+/* A stored body into r->raw; who watches the store is told of one that does not hold. */
+int read_inflate(struct store_read *r, int64_t id, const struct bl_batch_header *h,
+    const uint8_t *body, size_t body_len, struct bl_err *err);
 void scan_end(struct scan *sc);
-/* What of a header a row of batches says (columns 1 to 14); spool, boot and stream are not in it. */
+/* What of a header a row of batches says (columns 1 to 14); spool, boot and stream are not in it.
+ */
 void read_take_header(sqlite3_stmt *st, struct bl_batch_header *h);
 /* How far a row of coverage may begin before its end. */
 int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
@@ -317,9 +323,22 @@ int holes_load(struct store_read *r, int64_t device_id, enum bl_stream stream, i
 int holes_make(const struct hole_facts *h, int64_t from, int64_t to, struct spans *out);
 void holes_free(struct hole_facts *h);
 
-/* What of [from, to) a device's stream did not deliver, with the ledger's reasons. */
+/* What of [from, to) a device's stream did not deliver, with the ledger's reasons: what holes_load
+ * and holes_make say, without the rows of hours that were seen to be whole. */
 int read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct spans *out, struct bl_err *err);
+
+/* ---- store_read_whole.c: hours of a stream without a hole ---- */
+
+/* Before coverage is read: forgets everything when something was moved since. */
+int whole_begin(struct store_read *r, struct bl_err *err);
+/* The first span of [from, to) that lies in known hours that touch; false: there is none. */
+bool whole_next(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, int64_t *begin, int64_t *end);
+/* [begin, end) has no hole: its whole hours are known from now on. */
+void whole_note(
+    struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t begin, int64_t end);
+void whole_free(struct store_read *r);
 
 /* ---- store_log.c ---- */
 

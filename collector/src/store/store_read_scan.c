@@ -240,6 +240,22 @@ more_batches(struct scan *sc, struct bl_err *err)
 	return BL_OK;
 }
 
+/* Upwards, rows whose seqs go on where the last one's end are walked as one: live data have twenty
+ * an hour. */
+static void
+join_covers(struct scan *sc)
+{
+	while (sc->order == SCAN_UP && sc->next_cover < sc->n_covers) {
+		const struct scan_cover *c = &sc->cover[sc->next_cover];
+
+		if (c->spool_id != sc->at->spool_id || c->boot_id != sc->at->boot_id ||
+		    c->seq_first != sc->seq_last + 1)
+			break;
+		sc->seq_last = c->seq_last;
+		sc->next_cover++;
+	}
+}
+
 /* 1: there is a row of coverage with batches left; 0: no more. */
 static int
 next_cover(struct scan *sc, struct bl_err *err)
@@ -259,6 +275,7 @@ next_cover(struct scan *sc, struct bl_err *err)
 	sc->at = &sc->cover[sc->next_cover++];
 	sc->seq_first = sc->at->seq_first;
 	sc->seq_last = sc->at->seq_last;
+	join_covers(sc);
 	rc = placer_for(&sc->place, sc->at->spool_id, sc->at->boot_id, err);
 	return rc < 0 ? rc : 1;
 }
@@ -291,15 +308,23 @@ tell_damaged(const struct store_read *r, int64_t batch, int rc)
 }
 
 int
+read_inflate(struct store_read *r, int64_t id, const struct bl_batch_header *h, const uint8_t *body,
+    size_t body_len, struct bl_err *err)
+{
+	const int rc = bl_batch_inflate(h, body, body_len, &r->raw, err);
+
+	tell_damaged(r, id, rc);
+	return rc;
+}
+
+int
 scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err)
 {
-	int rc;
+	const int rc = read_inflate(sc->r, b->id, &b->h, b->body, b->body_len, err);
 
-	if ((rc = bl_batch_inflate(&b->h, b->body, b->body_len, &sc->r->raw, err)) < 0) {
-		tell_damaged(sc->r, b->id, rc);
+	if (rc < 0)
 		return rc;
-	}
 	return bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
 }
 
@@ -317,9 +342,8 @@ read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t 
 	*spool_id = sqlite3_column_int64(st, 17);
 	*boot_id = sqlite3_column_int64(st, 18);
 	h->stream = (enum bl_stream)sqlite3_column_int(st, 19);
-	rc = bl_batch_inflate(
-	    h, sqlite3_column_blob(st, 16), (size_t)sqlite3_column_bytes(st, 16), &r->raw, err);
+	rc = read_inflate(
+	    r, id, h, sqlite3_column_blob(st, 16), (size_t)sqlite3_column_bytes(st, 16), err);
 	(void)sqlite3_reset(st);
-	tell_damaged(r, id, rc);
 	return rc < 0 ? rc : 1;
 }

@@ -60,17 +60,15 @@ add_cover(struct hole_facts *h, const struct hole_row *c)
 	return BL_OK;
 }
 
+/* Rows that begin before to and end behind from. */
 static int
 load_coverage(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
     int64_t to, struct hole_facts *h, struct bl_err *err)
 {
-	int64_t at, at_id = 0, reach;
+	int64_t at = INT64_MIN, at_id = 0;
 	size_t page;
 	int rc;
 
-	if ((rc = read_reach(r, device_id, stream, &reach, err)) < 0)
-		return rc;
-	at = from - reach;
 	do {
 		sqlite3_stmt *st = read_bind(r, READ_COVERAGE, err, "iiiiii", device_id,
 		    (int64_t)stream, at, at_id, to, from);
@@ -140,12 +138,15 @@ load_ledger(struct store_read *r, int64_t device_id, enum bl_stream stream, int6
 	return BL_OK;
 }
 
+/* What stands for known hours (of no spool) comes behind the rows that begin with it. */
 static int
 by_begin(const void *a, const void *b)
 {
 	const struct hole_row *x = a, *y = b;
 
-	return (x->begin > y->begin) - (x->begin < y->begin);
+	if (x->begin != y->begin)
+		return x->begin < y->begin ? -1 : 1;
+	return (x->spool_id == 0) - (y->spool_id == 0);
 }
 
 /* Rows come by their lower ends, which only events before the interval tell from their begin. */
@@ -258,20 +259,34 @@ holes_make(const struct hole_facts *h, int64_t from, int64_t to, struct spans *o
 	return at < to ? explain(h, at, to, before, NULL, out) : BL_OK;
 }
 
+static void
+sort_rows(struct hole_facts *h)
+{
+	if (!in_order(h))
+		qsort(h->c, h->n_c, sizeof(*h->c), by_begin);
+}
+
+static int
+load_rest(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
+    struct hole_facts *h, struct bl_err *err)
+{
+	const int rc = load_ledger(r, device_id, stream, from, to, h, err);
+
+	if (rc < 0)
+		return rc;
+	sort_rows(h);
+	if (h->n_g > 1)
+		qsort(h->g, h->n_g, sizeof(*h->g), ledger_by_begin);
+	return BL_OK;
+}
+
 int
 holes_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
     struct hole_facts *h, struct bl_err *err)
 {
-	int rc;
+	const int rc = load_coverage(r, device_id, stream, from, to, h, err);
 
-	if ((rc = load_coverage(r, device_id, stream, from, to, h, err)) < 0 ||
-	    (rc = load_ledger(r, device_id, stream, from, to, h, err)) < 0)
-		return rc;
-	if (!in_order(h))
-		qsort(h->c, h->n_c, sizeof(*h->c), by_begin);
-	if (h->n_g > 1)
-		qsort(h->g, h->n_g, sizeof(*h->g), ledger_by_begin);
-	return BL_OK;
+	return rc < 0 ? rc : load_rest(r, device_id, stream, from, to, h, err);
 }
 
 void
@@ -337,6 +352,69 @@ add_lost(const struct hole_facts *h, int64_t from, int64_t to, struct spans *l)
 	return BL_OK;
 }
 
+/* ---- without the rows of whole hours ---- */
+
+/*
+ * Of [from, to), which may begin before what is asked for: hours are noted whole.  Known hours are
+ * one row each time they touch, which ends a moment before they do where more is asked for, so that
+ * what lies beside them has its true neighbour: a row that reaches over their border.
+ */
+static int
+load_unknown(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t to, struct hole_facts *h, struct bl_err *err)
+{
+	int64_t at = from, begin, end;
+	int rc = BL_OK;
+
+	while (rc == BL_OK && whole_next(r, device_id, stream, at, to, &begin, &end)) {
+		const struct hole_row known = { .begin = begin, .end = end < to ? end - 1 : to };
+
+		if (begin > from)
+			rc = load_coverage(
+			    r, device_id, stream, at > from ? at - 1 : at, begin + 1, h, err);
+		if (rc == BL_OK && add_cover(h, &known) < 0)
+			rc = bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
+		at = end;
+	}
+	if (rc == BL_OK && at < to)
+		rc = load_coverage(r, device_id, stream, at > from ? at - 1 : at, to, h, err);
+	return rc;
+}
+
+/* What the rows, which are in order, show to be whole. */
+static void
+note_whole(
+    struct store_read *r, int64_t device_id, enum bl_stream stream, const struct hole_facts *h)
+{
+	int64_t begin = 0, end = INT64_MIN;
+
+	for (size_t i = 0; i < h->n_c; i++) {
+		const struct hole_row *c = &h->c[i];
+
+		if (i == 0 || c->begin - end >= STORE_HOLE_MIN_MS) {
+			if (i > 0)
+				whole_note(r, device_id, stream, begin, end);
+			begin = c->begin;
+			end = c->end;
+		}
+		end = c->end > end ? c->end : end;
+	}
+	if (h->n_c > 0)
+		whole_note(r, device_id, stream, begin, end);
+}
+
+/* Rows that were read to see whether the first hour is whole say nothing of the range. */
+static void
+drop_before(struct hole_facts *h, int64_t from)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n_c; i++)
+		if (h->c[i].end > from)
+			h->c[n++] = h->c[i];
+	h->n_c = n;
+}
+
 int
 read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from, int64_t to,
     struct spans *out, struct bl_err *err)
@@ -344,9 +422,16 @@ read_holes(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 	struct hole_facts h = { 0 };
 	int rc;
 
-	if ((rc = holes_load(r, device_id, stream, from, to, &h, err)) == BL_OK &&
+	if ((rc = whole_begin(r, err)) < 0 ||
+	    (rc = load_unknown(r, device_id, stream, store_hour(from), to, &h, err)) < 0)
+		goto done;
+	sort_rows(&h);
+	note_whole(r, device_id, stream, &h);
+	drop_before(&h, from);
+	if ((rc = load_rest(r, device_id, stream, from, to, &h, err)) == BL_OK &&
 	    ((rc = holes_make(&h, from, to, out)) < 0 || (rc = add_lost(&h, from, to, out)) < 0))
 		rc = bl_fail(err, rc, "read telemetry store: out of memory");
+done:
 	holes_free(&h);
 	return rc;
 }

@@ -352,6 +352,7 @@ gather_free(struct gather *g)
 	free(g->bucket);
 	free(g->entry);
 	free(g->batch);
+	bl_buf_free(&g->bodies);
 	free(g->boot);
 	free(g->thin);
 	samples_part_free(g);
@@ -372,6 +373,7 @@ samples_of(struct store_read *r, const struct samples_ask *a, samples_fn fn, voi
 		return BL_OK;
 	if ((g.bucket = calloc(a->n, sizeof(*g.bucket))) == NULL)
 		return samples_no_memory(err);
+	bl_buf_init(&g.bodies, SAMPLES_BODIES_MAX);
 	if ((rc = read_scratch(r, err)) == BL_OK && (rc = samples_find(&g, err)) == BL_OK)
 		while (!g.stopped && rc == BL_OK && (at = next_instant(&g)) != INT64_MAX)
 			rc = give_hour(&g, store_hour(at), err);

@@ -77,6 +77,22 @@ by_boot_and_spool(const void *a, const void *b)
 	return (x->spool_id > y->spool_id) - (x->spool_id < y->spool_id);
 }
 
+/* Its header and body, until there is no room: what follows is read by its id when its hour comes.
+ */
+static int
+keep_body(struct gather *g, const struct scan_batch *b, struct listed *l, struct bl_err *err)
+{
+	g->bodies_full =
+	    g->bodies_full || sizeof(b->h) + b->body_len > SAMPLES_BODIES_MAX - g->bodies.len;
+	if (g->bodies_full || b->body_len == 0)
+		return BL_OK;
+	l->kept = g->bodies.len;
+	l->body_len = b->body_len;
+	bl_buf_bytes(&g->bodies, &b->h, sizeof(b->h));
+	bl_buf_bytes(&g->bodies, b->body, b->body_len);
+	return g->bodies.failed ? samples_no_memory(err) : BL_OK;
+}
+
 static int
 add_batch(struct gather *g, const struct scan_batch *b, struct bl_err *err)
 {
@@ -92,7 +108,7 @@ add_batch(struct gather *g, const struct scan_batch *b, struct bl_err *err)
 		.boot_id = b->boot_id,
 		.thin = b->h.kind == BL_BATCH_SUPERSEDES,
 		.mark_unix_ms = STORE_TIME_NONE };
-	return BL_OK;
+	return keep_body(g, b, &g->batch[g->n_batches - 1], err);
 }
 
 static int
@@ -106,10 +122,11 @@ list_span(struct gather *g, int64_t from, int64_t to, struct bl_err *err)
 	if ((rc = scan_begin(&sc, g->r, SCAN_UP, a->device_id, a->stream, from, to,
 		 a->deadline_mono_ms, err)) < 0)
 		goto done;
-	sc.bare = true;
-	while ((rc = scan_next(&sc, &b, err)) == 1)
+	while ((rc = scan_next(&sc, &b, err)) == 1) {
 		if (b->h.n_samples > 0 && (rc = add_batch(g, b, err)) < 0)
 			break;
+		sc.bare = g->bodies_full;
+	}
 done:
 	scan_end(&sc);
 	return rc;
@@ -376,12 +393,26 @@ take_columns(
 	return rc;
 }
 
+/* Its header and, inflated, its body: 1; 0: it is gone; negative. */
+static int
+fetch(struct gather *g, const struct listed *l, struct bl_batch_header *h, struct bl_err *err)
+{
+	const uint8_t *kept = g->bodies.data + l->kept;
+	int64_t spool_id, boot_id;
+	int rc;
+
+	if (l->body_len == 0)
+		return read_batch(g->r, l->id, h, &spool_id, &boot_id, err);
+	memcpy(h, kept, sizeof(*h));
+	rc = read_inflate(g->r, l->id, h, kept + sizeof(*h), l->body_len, err);
+	return rc < 0 ? rc : 1;
+}
+
 int
 samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
 {
 	struct bl_batch_header h;
-	int64_t spool_id, boot_id;
-	int rc = read_batch(g->r, l->id, &h, &spool_id, &boot_id, err);
+	int rc = fetch(g, l, &h, err);
 
 	if (rc == BL_ECORRUPT && g->ask->leave_damaged) {
 		/* It was checked before it was stored: the disk has changed it. */
@@ -392,7 +423,7 @@ samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
 	if (rc <= 0)
 		return rc;
 	g->n_read++;
-	if ((rc = placer_for(&g->place, spool_id, boot_id, err)) < 0)
+	if ((rc = placer_for(&g->place, l->spool_id, l->boot_id, err)) < 0)
 		return rc;
 	h.boot = g->place.boot;
 	return take_columns(g, l, &h, err);

@@ -7,15 +7,18 @@
 
 /* sample.from: who held it; spools have numbers from 1. */
 #define SAMPLES_OF_PART 0u
+/* Bodies that are kept from the list on: an open hour's, which is read once then. */
+#define SAMPLES_BODIES_MAX ((size_t)256 << 10)
 /* Sums of times below stay within 64 bits. */
 #define TIME_FAR (INT64_MAX / 4)
 
 /* A batch of the span, without its body. */
 struct listed {
 	int64_t id, begin_unix_ms, end_unix_ms, spool_id, boot_id;
-	bool thin;            /* it stands for others: what it holds may be thinned */
-	bool packed;          /* some of it is in parts: */
-	int64_t mark_unix_ms; /* store_packed_has tells what */
+	bool thin;             /* it stands for others: what it holds may be thinned */
+	bool packed;           /* some of it is in parts: */
+	int64_t mark_unix_ms;  /* store_packed_has tells what */
+	size_t kept, body_len; /* where in gather.bodies it is; 0 bytes: to be read by its id */
 };
 
 /* A dictionary entry of one of the wanted series. */
@@ -46,6 +49,8 @@ struct gather {
 	size_t n_entries, size_entries;
 	struct listed *batch; /* by begin */
 	size_t n_batches, size_batches, next_batch;
+	struct bl_buf bodies; /* of those that were listed first: each its header, then its body */
+	bool bodies_full;
 	struct bucket *bucket; /* one a series */
 	size_t n_held;         /* in all of them */
 	struct sample_boot *boot;
