@@ -45,6 +45,10 @@ endif()
 target_compile_definitions(bl_options INTERFACE
   _GNU_SOURCE BL_VERSION="${PROJECT_VERSION}" BL_VERSION_LONG="${bl_version_long}"
   BL_BROKEN="${BL_BROKEN}" ${bl_broken_id})
+# Also where a long has 32 bits: times after 2038 and files over 2 GiB.
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  target_compile_definitions(bl_options INTERFACE _FILE_OFFSET_BITS=64 _TIME_BITS=64)
+endif()
 target_compile_options(bl_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
   -Wmissing-prototypes -Wformat=2 -Wvla

@@ -142,7 +142,7 @@ get_doubles(struct bits_r *r, struct bl_numbers *x)
 	x->unary_at = (uint32_t)r->pos;
 	if (!bits_ok(r) || x->n < 2 || bits < 64 || bits > r->bytes * 8 - r->pos)
 		return false;
-	r->pos += bits;
+	r->pos += (size_t)bits;
 	x->rest_at = (uint32_t)r->pos;
 	return true;
 }

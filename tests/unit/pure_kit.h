@@ -27,7 +27,7 @@ static inline void
 pure_shuffle(double *v, size_t n, uint64_t *seed)
 {
 	for (size_t i = n; i > 1; i--) {
-		const size_t at = pure_next(seed) % i;
+		const size_t at = (size_t)(pure_next(seed) % i);
 		const double x = v[at];
 
 		v[at] = v[i - 1];

@@ -153,7 +153,7 @@ what_samples_stand_for_comes_out_as_it_went_in(void **state)
 		size_t n;
 
 		rng_state = seed * UINT64_C(0x9e3779b97f4a7c15);
-		n = 1 + below(N_MAX - 1);
+		n = 1 + (size_t)below(N_MAX - 1);
 		for (size_t i = 0; i < n; i++)
 			add_any(e, &m[i], 1 + (uint32_t)below(1 + seed % 9) * 3, 1000 + (int64_t)i);
 

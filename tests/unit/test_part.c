@@ -360,7 +360,7 @@ random_bytes_are_refused_or_the_one_way_to_write_it(void **state)
 	assert_int_equal(bl_part_init(&t, false), BL_OK);
 	for (int i = 0; i < 200000; i++) {
 		uint8_t bytes[40];
-		const size_t len = 3 + pure_next(&seed) % 37;
+		const size_t len = 3 + (size_t)(pure_next(&seed) % 37);
 		struct bl_buf again;
 
 		for (size_t k = 0; k < len; k++)

@@ -117,7 +117,7 @@ neither_order_nor_grouping_shows(void **state)
 		for (size_t i = 0; i < 7; i++)
 			part[i] = bl_sketch_create();
 		for (size_t i = n; i > 0; i--) {
-			const size_t at = pure_next(&seed) % i;
+			const size_t at = (size_t)(pure_next(&seed) % i);
 			const double x = v[at];
 
 			v[at] = v[i - 1];

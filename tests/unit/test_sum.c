@@ -187,7 +187,7 @@ carries_come_in_time(void **state)
 		for (int i = 0; i < 5; i++)
 			bl_sum_add(&s, sign * DBL_TRUE_MIN);
 		assert_true(s.adds < 5);
-		assert_in_range(labs(s.limb[0]), 0, UINT32_MAX);
+		assert_in_range(llabs(s.limb[0]), 0, UINT32_MAX);
 		assert_same_bits(bl_sum_value(&s),
 		    sign * ldexp((double)((INT64_C(1) << 62) + 4), -1074), "carried", sign);
 		bl_sum_add(&s, -sign * ldexp(1, 62 - 1074));

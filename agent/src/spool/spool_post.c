@@ -506,6 +506,9 @@ spool_thread_fd(const struct spool_thread *t)
 static void
 call(const struct spool_calls *c, struct result *r)
 {
+	void *data = r->data; /* its declared type is none of those that lie there */
+	const struct question_result *question;
+	const int64_t *failed_ms;
 	struct spool_frame *frames;
 
 	switch (r->kind) {
@@ -534,9 +537,9 @@ call(const struct spool_calls *c, struct result *r)
 			c->receipted(c->ctx, (struct spool_outcome *)r->data);
 		break;
 	case RESULT_QUESTION:
+		question = data;
 		if (c->questioned != NULL)
-			c->questioned(c->ctx, &((struct question_result *)r->data)->outcome,
-			    &((struct question_result *)r->data)->gone);
+			c->questioned(c->ctx, &question->outcome, &question->gone);
 		break;
 	case RESULT_CUT:
 		if (c->cut != NULL)
@@ -555,8 +558,9 @@ call(const struct spool_calls *c, struct result *r)
 			c->recovered(c->ctx, (const struct spool_recovery *)r->data);
 		break;
 	case RESULT_WORKING:
+		failed_ms = data;
 		if (c->working != NULL)
-			c->working(c->ctx, (enum spool_trouble)r->rc, *(const int64_t *)r->data);
+			c->working(c->ctx, (enum spool_trouble)r->rc, *failed_ms);
 		break;
 	}
 }

@@ -615,7 +615,7 @@ wait(struct spool_thread *t, int64_t wait_ms)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* exists on every kernel we run on */
 	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += wait_ms % 1000 * 1000000;
+	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;

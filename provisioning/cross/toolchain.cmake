@@ -1,0 +1,32 @@
+# For another processor: `cmake --preset arm64` or `armhf`, after provisioning/cross/sysroot.
+# BL_CROSS says which; Debian's compiler for it, the libraries of build/sysroot/BL_CROSS.
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES BL_CROSS)
+if(BL_CROSS STREQUAL "arm64")
+  set(CMAKE_SYSTEM_PROCESSOR aarch64)
+  set(triplet aarch64-linux-gnu)
+  set(emulator qemu-aarch64-static)
+elseif(BL_CROSS STREQUAL "armhf")
+  set(CMAKE_SYSTEM_PROCESSOR arm)
+  set(triplet arm-linux-gnueabihf)
+  set(emulator qemu-arm-static)
+else()
+  message(FATAL_ERROR "BL_CROSS=${BL_CROSS}: arm64 or armhf")
+endif()
+
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_C_COMPILER ${triplet}-gcc)
+set(CMAKE_LIBRARY_ARCHITECTURE ${triplet})
+get_filename_component(CMAKE_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../../build/sysroot/${BL_CROSS} ABSOLUTE)
+if(NOT EXISTS ${CMAKE_SYSROOT}/.made)
+  message(FATAL_ERROR "${CMAKE_SYSROOT} is missing: provisioning/cross/sysroot ${BL_CROSS}")
+endif()
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_DIR} "")
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${CMAKE_SYSROOT}/usr/lib/${triplet}/pkgconfig:${CMAKE_SYSROOT}/usr/share/pkgconfig)
+
+# A C library of its own for what is run here.
+set(CMAKE_CROSSCOMPILING_EMULATOR ${emulator};-L;${CMAKE_SYSROOT})
