@@ -60,6 +60,15 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_loss_pct", BL_GAUGE, "pct",
 	    "Share of the pings that did not come back",
 	    "未收到应答的 ping 所占比例" },
+	{ "probe_chain_days", BL_GAUGE, "days",
+	    "Days until the first certificate of the server's chain ends",
+	    "距服务器证书链中最早到期证书的天数" },
+	{ "probe_chain_length", BL_GAUGE, "1",
+	    "Certificates that the server shows",
+	    "服务器出示的证书数" },
+	{ "probe_tls_version", BL_GAUGE, "1",
+	    "Version of TLS that was agreed on, such as 1.2",
+	    "协商的 TLS 版本，例如 1.2" },
 	{ 0 },
 };
 /* clang-format on */

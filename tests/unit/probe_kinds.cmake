@@ -7,3 +7,4 @@ target_include_directories(test_probe_kinds PRIVATE ${PROJECT_SOURCE_DIR}/agent/
 bl_unit_test(test_probe_tcp LINK probe_play)
 bl_unit_test(test_probe_dns LINK probe_play)
 bl_unit_test(test_probe_ping LINK probe_play)
+bl_unit_test(test_probe_chain LINK probe_play)

@@ -140,6 +140,9 @@ told(const struct probe_result *r)
 		[PROBE_RTT_MIN_MS] = "min",
 		[PROBE_RTT_MAX_MS] = "max",
 		[PROBE_LOSS_PCT] = "loss",
+		[PROBE_CHAIN_DAYS] = "least",
+		[PROBE_CHAIN_LENGTH] = "chain",
+		[PROBE_TLS_VERSION] = "version",
 	};
 	static char text[1024];
 	size_t used = 0;
@@ -148,8 +151,9 @@ told(const struct probe_result *r)
 	for (unsigned i = 0; i < PROBE_SERIES; i++) {
 		const struct probe_value *v = &r->value[i];
 		const bool counted =
-		    i == PROBE_UP || (i >= PROBE_ANSWER_MATCH && i != PROBE_RTT_MS &&
-					 i != PROBE_RTT_MIN_MS && i != PROBE_RTT_MAX_MS);
+		    i == PROBE_UP ||
+		    (i >= PROBE_ANSWER_MATCH && i != PROBE_RTT_MS && i != PROBE_CHAIN_DAYS &&
+			i != PROBE_RTT_MIN_MS && i != PROBE_RTT_MAX_MS);
 
 		if (v->got == PROBE_ABSENT)
 			continue;

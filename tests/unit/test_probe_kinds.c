@@ -93,6 +93,20 @@ static const struct {
 	{ "name: a, kind: ping, host: b, ping: {size: 15}", "ping.size: expected" },
 	{ "name: a, kind: ping, host: b, port: 7", "port: a key that" },
 	{ "name: a, kind: http, url: 'http://a/', ping: {gap: 20ms}", "ping: a key that" },
+	/* tls */
+	{ "name: a, kind: tls, host: b", NULL },
+	{ "name: a, kind: tls, host: b, port: 465, verify: no, ca_file: x.pem", NULL },
+	{ "name: a, kind: tls, host: b, tls: {server_name: c, names: [d, e], min_days: 14, "
+	  "min_version: "
+	  "'1.1'}",
+	    NULL },
+	{ "name: a, kind: tls, host: b, tls: {names: [d e]}", "tls.names: expected host names" },
+	{ "name: a, kind: tls, host: b, tls: {names: [10.0.0.1]}",
+	    "tls.names: expected host names" },
+	{ "name: a, kind: tls, host: b, tls: {server_name: 'x y'}", "tls.server_name: expected" },
+	{ "name: a, kind: tls, host: b, tls: {min_version: '1.3'}", "tls.min_version: expected" },
+	{ "name: a, kind: tls, host: b, keep_alive: yes", "keep_alive: a key that" },
+	{ "name: a, kind: dns, host: b, dns: {name: c}, verify: no", "verify: a key that" },
 };
 
 static void

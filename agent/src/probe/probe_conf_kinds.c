@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const probe_kind_names[] = { "http", "tcp", "dns", "ping", NULL };
+const char *const probe_kind_names[] = { "http", "tcp", "dns", "ping", "tls", NULL };
 
 /* ---- tables ---- */
 
@@ -96,6 +96,47 @@ static const struct bl_conf_key ping_keys[] = {
 const struct bl_conf_section probe_ping_section = { "ping", sizeof(struct probe_ping_conf),
 	ping_keys, NULL };
 
+#undef AT
+#define AT(member) offsetof(struct probe_tls_conf, member)
+
+static const char *const tls_versions[] = { "1.0", "1.1", "1.2", NULL };
+
+static const char *
+check_server_name(const void *value)
+{
+	struct probe_url name;
+
+	return probe_host_set(&name, *(char *const *)value, 0);
+}
+
+static const char *
+check_tls_names(const void *value)
+{
+	const struct bl_conf_strlist *l = value;
+	struct probe_url name;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (probe_host_set(&name, l->item[i], 0) != NULL || name.literal)
+			return "host names in ASCII";
+	return NULL;
+}
+
+static const struct bl_conf_key tls_keys[] = {
+	{ "server_name", BL_CONF_STR, "", AT(server_name), 1, PROBE_HOST_MAX,
+	    "which of its names the server is asked for and has to be; empty: host", NULL, NULL,
+	    check_server_name },
+	{ "names", BL_CONF_STRLIST, "", AT(names), 0, PROBE_TLS_NAMES_MAX,
+	    "names that the certificate must be for as well", NULL, NULL, check_tls_names },
+	{ "min_days", BL_CONF_INT, "0", AT(min_days), 0, 3650,
+	    "a chain that ends in fewer days fails; 0: once it has ended", NULL, NULL, NULL },
+	{ "min_version", BL_CONF_ENUM, "1.2", AT(min_version), 0, 0,
+	    "an older version of TLS fails", tls_versions, NULL, NULL },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_tls_section = { "tls", sizeof(struct probe_tls_conf), tls_keys,
+	NULL };
+
 /* ---- which key goes with which kind ---- */
 
 #define KIND(k) (1u << (k))
@@ -111,10 +152,13 @@ static const struct {
 	{ "interval", ALL },
 	{ "timeout", ALL },
 	{ "host", ALL & ~KIND(PROBE_HTTP) },
-	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) },
+	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) | KIND(PROBE_TLS) },
 	{ "tcp", KIND(PROBE_TCP) },
 	{ "dns", KIND(PROBE_DNS) },
 	{ "ping", KIND(PROBE_PING) },
+	{ "tls", KIND(PROBE_TLS) },
+	{ "ca_file", KIND(PROBE_HTTP) | KIND(PROBE_TLS) },
+	{ "verify", KIND(PROBE_HTTP) | KIND(PROBE_TLS) },
 };
 
 static bool

@@ -142,11 +142,14 @@ tls_begin(struct probe_run *r)
 	struct bl_err err = { 0 };
 
 	probe_run_phase(r, PHASE_TLS);
-	if (probe_tls_create(&r->tls, r->env->tls, r->fd, &r->url,
+	if (probe_tls_create(&r->tls, r->env->tls, r->fd,
+		r->tls_name != NULL ? r->tls_name : &r->url,
 		is_set(r->conf->ca_file) ? r->conf->ca_file : "", r->conf->verify, &err) < 0)
 		probe_run_fail(r, PROBE_FAIL_INTERNAL, "%s", err.msg);
 	else if (r->sessions != NULL)
 		probe_tls_offer(r->tls, r->sessions, r->env->clock);
+	if (r->tls != NULL && r->ops->handshake != NULL)
+		r->ops->handshake(r->tls);
 }
 
 void
@@ -240,15 +243,21 @@ probe_connect_dns(struct probe_run *r)
 	addressed(r);
 }
 
+double
+probe_connect_days(const struct probe_run *r, int64_t unix_s)
+{
+	const double left_s = (double)unix_s - (double)bl_unix_ms(r->env->clock) / 1e3;
+
+	/* A tenth of a day: it changes ten times a day, not with every sample. */
+	return floor(left_s / 8640.0) / 10.0;
+}
+
 void
 probe_connect_certificate(struct probe_run *r)
 {
-	const double left_s =
-	    (double)r->peer.not_after_unix_s - (double)bl_unix_ms(r->env->clock) / 1e3;
-
-	/* A tenth of a day: it changes ten times a day, not with every sample. */
 	if (r->peer.not_after_unix_s != 0)
-		probe_run_have(r, PROBE_CERTIFICATE_DAYS, floor(left_s / 8640.0) / 10.0);
+		probe_run_have(
+		    r, PROBE_CERTIFICATE_DAYS, probe_connect_days(r, r->peer.not_after_unix_s));
 }
 
 /* What the handshake has found, or what it goes on from. */

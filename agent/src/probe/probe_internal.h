@@ -42,6 +42,7 @@ extern const char *const probe_kind_names[];
 extern const struct bl_conf_section probe_tcp_section;
 extern const struct bl_conf_section probe_dns_section;
 extern const struct bl_conf_section probe_ping_section;
+extern const struct bl_conf_section probe_tls_section;
 /* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
 const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
@@ -261,6 +262,8 @@ struct probe_kind_ops {
 	 * TLS when r->url.tls says so, then FIRST_BYTE begins.
 	 */
 	void (*addressed)(struct probe_run *r);
+	/* A TLS connection is made, its handshake not begun: settings of the kind.  May be NULL. */
+	void (*handshake)(struct probe_tls *t);
 	/* Something may have changed in FIRST_BYTE or TRANSFER: goes on as far as it can. */
 	void (*talk)(struct probe_run *r);
 	/* Their deadline passed: ends the run, or begins another phase.  NULL: a timeout. */
@@ -271,12 +274,14 @@ extern const struct probe_kind_ops probe_kind_http;
 extern const struct probe_kind_ops probe_kind_tcp;
 extern const struct probe_kind_ops probe_kind_dns;
 extern const struct probe_kind_ops probe_kind_ping;
+extern const struct probe_kind_ops probe_kind_tls;
 
 struct probe_run {
 	struct probe_env *env;
 	const struct probe_conf *conf;
 	const struct probe_kind_ops *ops;
-	void *kind; /* the kind's own; it frees it in release */
+	void *kind;                       /* the kind's own; it frees it in release */
+	const struct probe_url *tls_name; /* who the server has to be; NULL: url says it */
 	struct probe_url url;
 	unsigned index;
 	char *request; /* owned; the same bytes every time */
@@ -338,6 +343,8 @@ int probe_connect_datagram(struct probe_run *r, const struct probe_addr *a, int 
 void probe_connect_fail(struct probe_run *r, const struct probe_addr *a, int error);
 /* Tries the address at addr_at, and those after it when it fails at once. */
 void probe_connect_next(struct probe_run *r);
+/* Days from now, in tenths. */
+double probe_connect_days(const struct probe_run *r, int64_t unix_s);
 /* Sets the days that the certificate is still valid. */
 void probe_connect_certificate(struct probe_run *r);
 

@@ -25,6 +25,7 @@ static const struct probe_kind_ops *const kinds[] = {
 	[PROBE_TCP] = &probe_kind_tcp,
 	[PROBE_DNS] = &probe_kind_dns,
 	[PROBE_PING] = &probe_kind_ping,
+	[PROBE_TLS] = &probe_kind_tls,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -33,6 +33,9 @@ static const struct {
 	[PROBE_RTT_MIN_MS] = { "probe_rtt_min_ms", "ms" },
 	[PROBE_RTT_MAX_MS] = { "probe_rtt_max_ms", "ms" },
 	[PROBE_LOSS_PCT] = { "probe_loss_pct", "pct" },
+	[PROBE_CHAIN_DAYS] = { "probe_chain_days", "days" },
+	[PROBE_CHAIN_LENGTH] = { "probe_chain_length", "1" },
+	[PROBE_TLS_VERSION] = { "probe_tls_version", "1" },
 };
 
 const char *

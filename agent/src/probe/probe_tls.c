@@ -341,8 +341,8 @@ days_from_civil(int64_t year, int64_t month, int64_t day)
 	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static int64_t
-unix_s(const mbedtls_x509_time *t)
+int64_t
+probe_tls_unix_s(const mbedtls_x509_time *t)
 {
 	return days_from_civil(t->year, t->mon, t->day) * 86400 + t->hour * 3600 + t->min * 60 +
 	       t->sec;
@@ -444,7 +444,7 @@ probe_tls_peer(const struct probe_tls *t, struct probe_tls_peer *out)
 		snprintf(out->why, sizeof(out->why), "the server showed no certificate");
 		return;
 	}
-	out->not_after_unix_s = unix_s(&crt->valid_to);
+	out->not_after_unix_s = probe_tls_unix_s(&crt->valid_to);
 	if (t->judged)
 		judge(t, crt, out);
 }

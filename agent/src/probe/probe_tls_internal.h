@@ -46,6 +46,8 @@ struct probe_tls {
 	mbedtls_ssl_context ssl;
 };
 
+int64_t probe_tls_unix_s(const mbedtls_x509_time *t);
+
 /* Gives a reference back; NULL is fine. */
 void probe_trust_drop(struct trust *t);
 

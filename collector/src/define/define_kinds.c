@@ -117,7 +117,8 @@ static const char *const probe_metrics[] = { "probe_up", "probe_dns_ms", "probe_
 	"probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms", "probe_total_ms",
 	"probe_status_code", "probe_body_bytes", "probe_body_match", "probe_certificate_days",
 	"probe_answer_match", "probe_dns_records", "probe_dns_ttl_s", "probe_rtt_ms",
-	"probe_rtt_min_ms", "probe_rtt_max_ms", "probe_loss_pct", NULL };
+	"probe_rtt_min_ms", "probe_rtt_max_ms", "probe_loss_pct", "probe_chain_days",
+	"probe_chain_length", "probe_tls_version", NULL };
 
 static void
 check_kpi(const void *thing, struct define_errors *errs)

@@ -2,6 +2,7 @@
 
     tls_server.py CERT KEY [CERT KEY ...]
 
+CERT may begin with "old:" or "new:": that server speaks TLS 1.1 at most, or 1.3 at least.
 Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
 Paths: /ok, /connections (how many connections this server has had), /resumed (yes or no), /status/NNN.
 """
@@ -9,6 +10,7 @@ import socketserver
 import ssl
 import sys
 import threading
+import warnings
 from http.server import BaseHTTPRequestHandler
 
 
@@ -43,7 +45,15 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, cert, key):
         super().__init__(("127.0.0.1", 0), Handler)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
+        kind, _, file = cert.rpartition(":")
+        if kind == "old":
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.context.set_ciphers("ALL:@SECLEVEL=0")
+            self.context.minimum_version = ssl.TLSVersion.TLSv1
+            self.context.maximum_version = ssl.TLSVersion.TLSv1_1
+        elif kind == "new":
+            self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.load_cert_chain(file, key)
 
     def finish_request(self, request, client_address):
         # The handshake belongs to the connection's own thread.

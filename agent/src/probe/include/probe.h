@@ -25,7 +25,7 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
-enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS, PROBE_PING };
+enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS, PROBE_PING, PROBE_TLS };
 
 struct probe_tcp_conf {
 	char *greeting; /* NULL: none is waited for; what the server says first */
@@ -58,6 +58,15 @@ struct probe_ping_conf {
 	int64_t size_bytes; /* behind the ICMP header */
 };
 
+#define PROBE_TLS_NAMES_MAX 16u
+
+struct probe_tls_conf {
+	char *server_name;            /* NULL: host; which of its names the server is asked for */
+	struct bl_conf_strlist names; /* the certificate must be for all of these, too */
+	int64_t min_days;             /* fewer left are a failure */
+	int min_version;              /* 0: TLS 1.0, 1: 1.1, 2: 1.2 */
+};
+
 enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
 
 /* One item of the configuration's list of probes; filled by bl_conf. */
@@ -70,6 +79,7 @@ struct probe_conf {
 	struct probe_tcp_conf tcp;
 	struct probe_dns_conf dns;
 	struct probe_ping_conf ping;
+	struct probe_tls_conf tls;
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
@@ -130,6 +140,9 @@ enum probe_series {
 	PROBE_RTT_MIN_MS,
 	PROBE_RTT_MAX_MS,
 	PROBE_LOSS_PCT,
+	PROBE_CHAIN_DAYS,
+	PROBE_CHAIN_LENGTH,
+	PROBE_TLS_VERSION,
 	PROBE_SERIES,
 };
 
