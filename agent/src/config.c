@@ -291,6 +291,23 @@ place_steps(struct config_values *v, const char *base)
 	return -1;
 }
 
+/* What samplers keep: a text key of this name in their tables is a file of the state folder. */
+static int
+place_sampler_state(const struct config *c, struct config_values *v)
+{
+	for (size_t n = 0; c->schema->samplers[n].name != NULL; n++)
+		for (const struct bl_conf_key *k = c->schema->samplers[n].section->keys;
+		     k->name != NULL; k++) {
+			char **file =
+			    (void *)((char *)v + c->schema->sampler_offset[n] + k->offset);
+
+			if (strcmp(k->name, "state_file") == 0 && k->type == BL_CONF_STR &&
+			    make_absolute(file, v->state_dir) < 0)
+				return -1;
+		}
+	return 0;
+}
+
 /* The folder of the file, absolute; relative paths inside it start there. */
 static char *
 base_of(const char *path)
@@ -324,7 +341,8 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
 	    make_absolute(&v->broker.certificate, base) < 0 ||
 	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0 ||
-	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_steps(v, base) < 0)
+	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_steps(v, base) < 0 ||
+	    place_sampler_state(c, v) < 0)
 		rc = BL_ENOMEM;
 	for (size_t i = 0; i < v->probes.n; i++) {
 		char **file = &((struct probe_conf *)v->probes.item)[i].ca_file;

@@ -15,6 +15,7 @@ const struct bl_catalogue_area bl_catalogue_areas[] = {
 	{ "network", catalogue_network },
 	{ "file", catalogue_file },
 	{ "pressure", catalogue_pressure },
+	{ "log", catalogue_log },
 	{ "process", catalogue_process },
 	{ "sensors", catalogue_sensors },
 	{ "system", catalogue_system },

@@ -8,6 +8,7 @@ extern const struct bl_metric catalogue_agent[];
 extern const struct bl_metric catalogue_cpu[];
 extern const struct bl_metric catalogue_disk[];
 extern const struct bl_metric catalogue_file[];
+extern const struct bl_metric catalogue_log[];
 extern const struct bl_metric catalogue_memory[];
 extern const struct bl_metric catalogue_network[];
 extern const struct bl_metric catalogue_pressure[];

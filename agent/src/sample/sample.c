@@ -17,6 +17,7 @@ const struct sampler_ops *const samplers[] = {
 	&sampler_self,
 	&sampler_processes,
 	&sampler_files,
+	&sampler_logs,
 	&sampler_synthetic,
 	NULL,
 };

@@ -43,4 +43,19 @@ struct sample_files_conf {
 	struct bl_conf_list watch;    /* of struct sample_file_watch */
 };
 
+struct sample_log_watch {
+	char *name;
+	char *path;   /* absolute */
+	char *match;  /* regular expression: the lines that count */
+	char *ignore; /* or NULL: lines that do not, although they match */
+};
+
+struct sample_logs_conf {
+	bool enabled;
+	int64_t max_bytes;            /* read of one log in one tick */
+	char *state_file;             /* or NULL: positions end with the process */
+	struct bl_conf_strlist types; /* further file systems to count as local */
+	struct bl_conf_list watch;    /* of struct sample_log_watch */
+};
+
 #endif
