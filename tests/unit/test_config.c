@@ -12,6 +12,7 @@
 #include "probe.h"
 #include "sample.h"
 #include "sample_conf.h"
+#include "sample_watch_conf.h"
 
 static const char least[] = "device: {id: dev-1, site: shop, part: 3}\n"
 			    "broker: {host: broker.example}\n";
@@ -141,8 +142,8 @@ samplers_get_their_own_options(void **state)
 	struct config *c;
 
 	(void)state;
-	snprintf(text, sizeof(text), "%ssamplers:\n  cpu: {enabled: no}\n  disk: {max_mounts: 3}\n",
-	    least);
+	snprintf(text, sizeof(text),
+	    "%sstate_dir: /s\nsamplers:\n  cpu: {enabled: no}\n  disk: {max_mounts: 3}\n", least);
 	c = good("agent.yaml", text);
 	for (size_t i = 0; samplers[i] != NULL; i++) {
 		const void *conf = config_sampler(c, i);
@@ -153,6 +154,9 @@ samplers_get_their_own_options(void **state)
 			assert_true(((const struct sample_memory_conf *)conf)->enabled);
 		if (strcmp(samplers[i]->kind, "disk") == 0)
 			assert_int_equal(((const struct sample_disk_conf *)conf)->max_mounts, 3);
+		if (strcmp(samplers[i]->kind, "logs") == 0)
+			assert_string_equal(((const struct sample_logs_conf *)conf)->state_file,
+			    "/s/logs.places"); /* what samplers keep lies in the state folder */
 	}
 	config_free(c);
 }
