@@ -187,6 +187,12 @@ collector_compact_metrics(const struct collector *c, struct api_metrics *m)
 	COUNT("left_alone_total",
 	    "Devices' hours that could not be packed: something does not hold, or it is too much.",
 	    s.left_alone);
+	COUNT("too_late_total",
+	    "Devices' hours of which data came after their samples were deleted: they stay as they "
+	    "came.",
+	    s.too_late);
+	GAUGE("lost_refused", "Damaged parts of which the ledger has no room to name all hours.",
+	    s.lost_refused);
 	COUNT("files_deleted_total", "Files deleted by their age.", s.forgotten_files);
 	GAUGE("longest_write_ms", "The longest that the writer was kept by one slice.",
 	    s.longest_write_ms);

@@ -565,6 +565,7 @@ levels_go_one_after_the_other_with_their_files(void **state)
 		.to_ms = HOUR + MINUTE,
 		.event = true };
 	struct kit *k = *state;
+	struct compact_status s;
 	int64_t age = 0;
 
 	kit_stop(k);
@@ -622,6 +623,8 @@ levels_go_one_after_the_other_with_their_files(void **state)
 			settle(k);
 			assert_int_equal(count(k, AS_THEY_CAME), 1);
 			assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 1);
+			compact_status(k->compact, &s);
+			assert_int_equal(s.too_late, 1);
 			age += 2 * HOUR;
 		}
 	}

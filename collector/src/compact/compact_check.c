@@ -213,10 +213,6 @@ next_region(struct compact *c, struct bl_err *err)
 	bool holds;
 	int rc;
 
-	if (k->whole && (rc = compact_found(c, &k->part, err)) < 0)
-		return rc;
-	k->whole = false;
-
 	for (;;) {
 		while (++k->level < PARTS_LEVELS) {
 			if (k->part.bytes[k->level] == 0)
@@ -241,7 +237,7 @@ end_round(struct compact *c, struct bl_err *err)
 	size_t n = 0;
 	int rc;
 
-	if ((rc = compact_found_rest(c, err)) < 0)
+	if ((rc = compact_found(c, err)) < 0)
 		return rc;
 
 	for (size_t i = 0; i < k->n_bad; i++)
@@ -266,7 +262,6 @@ begin_round(struct compact *c, struct bl_err *err)
 	if ((rc = compact_lost_load(c, err)) < 0)
 		return rc;
 	k->in_round = true;
-	k->whole = false;
 	k->round++;
 	k->more = 0;
 	memset(&k->part, 0, sizeof(k->part));
@@ -302,7 +297,6 @@ compact_check(struct compact *c, struct bl_err *err)
 		if ((rc = look_at_piece(c, err)) == 1)
 			continue;
 		close_region(k);
-		k->whole = rc == 0 && k->level == compact_finest(&k->part);
 		if (rc < 0 && (!is_damage(rc) || (rc = note(c, err->msg, err)) < 0))
 			return rc;
 	}

@@ -211,6 +211,9 @@ give_up(struct compact *c, const struct store_due *due, size_t n, struct device_
 		d->n_due++;
 	}
 	d->given_up = true;
+	(void)pthread_mutex_lock(&c->lock);
+	c->status.too_late++;
+	(void)pthread_mutex_unlock(&c->lock);
 	bl_info("compact",
 	    "data of device %lld came after the samples of hour %lld were deleted by their age;"
 	    " they stay as they came",

@@ -255,10 +255,9 @@ struct check {
 	} bad[CHECK_BAD_MAX];
 	size_t n_bad;
 	uint64_t more, more_last; /* that found no room, of this round and the last */
-	bool whole;               /* the region that was looked at last: the part's finest */
 	struct lost_part {
 		int64_t part, hour_unix_ms;
-		bool stays; /* found damaged in this round, or whole and out of it */
+		bool stays; /* found damaged in this round */
 	} * lost;           /* that the ledger named when the round began; ascending */
 	size_t n_lost, size_lost;
 };
@@ -339,10 +338,8 @@ int compact_finest(const struct store_part *p);
 int compact_lost_load(struct compact *c, struct bl_err *err);
 /* The part cannot be read: its hours go in. */
 int compact_lost(struct compact *c, const struct store_part *p, struct bl_err *err);
-/* It can: they go out, when they were in. */
-int compact_found(struct compact *c, const struct store_part *p, struct bl_err *err);
-/* Those that this round has not met are named no more: theirs go out, too. */
-int compact_found_rest(struct compact *c, struct bl_err *err);
+/* Those that this round has not found so are whole, or named no more: theirs go out. */
+int compact_found(struct compact *c, struct bl_err *err);
 /* Begins a part; finishes it: files, then its row.  1: it is true now; 0: nothing was in it. */
 void compact_begin_pack(struct compact *c, int64_t hour_unix_ms, int64_t upto, int64_t moved_upto);
 int compact_install(struct compact *c, struct bl_err *err);

@@ -99,32 +99,19 @@ compact_lost(struct compact *c, const struct store_part *p, struct bl_err *err)
 }
 
 int
-compact_found(struct compact *c, const struct store_part *p, struct bl_err *err)
+compact_found(struct compact *c, struct bl_err *err)
 {
-	struct lost_part *l = find(&c->check, p->id);
-	int rc;
+	for (size_t i = 0; i < c->check.n_lost; i++) {
+		const struct lost_part *l = &c->check.lost[i];
+		int rc;
 
-	if (l == NULL || l->stays)
-		return BL_OK;
-	if ((rc = tell_ledger(c, l->part, l->hour_unix_ms, false, err)) < 0)
-		return rc;
-	l->stays = true;
-	bl_info("compact", "a part can be read again, its hours are out of the ledger part=%lld",
-	    (long long)p->id);
-	return BL_OK;
-}
-
-int
-compact_found_rest(struct compact *c, struct bl_err *err)
-{
-	int rc = BL_OK;
-
-	for (size_t i = 0; i < c->check.n_lost && rc == BL_OK; i++) {
-		struct lost_part *l = &c->check.lost[i];
-
-		if (!l->stays &&
-		    (rc = tell_ledger(c, l->part, l->hour_unix_ms, false, err)) == BL_OK)
-			l->stays = true;
+		if (l->stays)
+			continue;
+		if ((rc = tell_ledger(c, l->part, l->hour_unix_ms, false, err)) < 0)
+			return rc;
+		bl_info("compact",
+		    "a part holds again or is gone: its hours are out of the ledger part=%lld",
+		    (long long)l->part);
 	}
-	return rc;
+	return BL_OK;
 }

@@ -1,12 +1,14 @@
 /*
  * Pieces that overlap, or come from several spools or from a part: sorted, and of what two hold
- * of one boot and boot time one is left.  The order is total, and that of samples_of: what
- * is left and how it lies does not depend on what was packed before what.
+ * of one boot and boot time one is left.  The order is total, and that of samples_of
+ * (store_order.h): what is left and how it lies does not depend on what was packed before what.
  */
 #include "compact_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "store_order.h"
 
 struct row {
 	int64_t unix_ms, boot_ms, boot;
@@ -35,22 +37,10 @@ struct merging {
 	size_t n_met, size_met;
 };
 
-static int
-cmp(int64_t a, int64_t b)
-{
-	return (a > b) - (a < b);
-}
-
-static int
-cmp_double(double a, double b)
-{
-	return (a > b) - (a < b);
-}
-
 /* ---- the order ---- */
 
 static const struct bl_id *
-id_of(struct merging *m, int64_t boot)
+id_of(const struct merging *m, int64_t boot)
 {
 	static const struct bl_id none;
 
@@ -60,71 +50,45 @@ id_of(struct merging *m, int64_t boot)
 	return &none;
 }
 
-static int
-by_boot(struct merging *m, const struct row *x, const struct row *y)
-{
-	return x->boot == y->boot
-		   ? 0
-		   : memcmp(id_of(m, x->boot), id_of(m, y->boot), sizeof(struct bl_id));
-}
-
 static const struct chunk_thin *
 thin_at(const struct merging *m, const struct row *x)
 {
 	return &m->g->piece[x->from].thin[x->i];
 }
 
-static int
-by_thin(const struct chunk_thin *x, const struct chunk_thin *y)
+static struct store_order
+order_of(const struct merging *m, const struct row *x)
 {
-	int d;
+	struct store_order o = { .unix_ms = x->unix_ms,
+		.boot_ms = x->boot_ms,
+		.boot = id_of(m, x->boot),
+		.value = x->value,
+		.unknown = x->unknown };
 
-	if ((d = cmp(x->thin.count, y->thin.count)) != 0 ||
-	    (d = cmp_double(x->thin.min, y->thin.min)) != 0 ||
-	    (d = cmp_double(x->thin.max, y->thin.max)) != 0 ||
-	    (d = cmp(x->before_ms, y->before_ms)) != 0)
-		return d;
-	return cmp_double(x->before, y->before);
-}
+	if (x->thinned) {
+		const struct chunk_thin *t = thin_at(m, x);
 
-static int
-by_value(const struct merging *m, const struct row *x, const struct row *y)
-{
-	int d;
-
-	if (x->unknown != y->unknown)
-		return x->unknown < y->unknown ? -1 : 1; /* a known one first */
-	if (x->unknown != BL_KNOWN)
-		return 0;
-	if (x->thinned != y->thinned)
-		return y->thinned ? -1 : 1; /* one that is itself first */
-	if ((d = cmp_double(x->value, y->value)) != 0 || !x->thinned)
-		return d;
-	return by_thin(thin_at(m, x), thin_at(m, y));
+		o.thin = &t->thin;
+		o.before_ms = t->before_ms;
+		o.before = t->before;
+	}
+	return o;
 }
 
 static int
 in_boot_order(const void *a, const void *b, void *ctx)
 {
-	const struct row *x = a, *y = b;
-	int d;
+	const struct store_order x = order_of(ctx, a), y = order_of(ctx, b);
 
-	if ((d = by_boot(ctx, x, y)) != 0 || (d = cmp(x->boot_ms, y->boot_ms)) != 0 ||
-	    (d = by_value(ctx, x, y)) != 0)
-		return d;
-	return cmp(x->unix_ms, y->unix_ms);
+	return store_order_by_boot(&x, &y);
 }
 
 static int
 in_order(const void *a, const void *b, void *ctx)
 {
-	const struct row *x = a, *y = b;
-	int d;
+	const struct store_order x = order_of(ctx, a), y = order_of(ctx, b);
 
-	if ((d = cmp(x->unix_ms, y->unix_ms)) != 0 || (d = by_boot(ctx, x, y)) != 0 ||
-	    (d = cmp(x->boot_ms, y->boot_ms)) != 0)
-		return d;
-	return by_value(ctx, x, y);
+	return store_order_by_time(&x, &y);
 }
 
 /* ---- rows ---- */

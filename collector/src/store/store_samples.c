@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "branchline/log.h"
+#include "store_order.h"
 #include "store_samples_internal.h"
 
 /* An hour that grows beyond this is given out in pieces: memory is worth more than its order. */
@@ -42,78 +43,39 @@ samples_no_memory(struct bl_err *err)
 
 /* ---- order ---- */
 
-static int
-cmp(int64_t a, int64_t b)
+static struct store_order
+order_of(const struct gather *g, const struct sample *x)
 {
-	return (a > b) - (a < b);
-}
+	struct store_order o = { .unix_ms = x->unix_ms,
+		.boot_ms = x->boot_ms,
+		.boot = &g->boot[x->boot].uuid,
+		.value = x->value,
+		.unknown = x->unknown };
 
-static int
-cmp_double(double a, double b)
-{
-	return (a > b) - (a < b);
-}
+	if (x->thin > 0) {
+		const struct sample_thin *t = &g->thin[x->thin - 1];
 
-static int
-by_thin(const struct sample_thin *x, const struct sample_thin *y)
-{
-	int d;
-
-	if ((d = cmp(x->thin.count, y->thin.count)) != 0 ||
-	    (d = cmp_double(x->thin.min, y->thin.min)) != 0 ||
-	    (d = cmp_double(x->thin.max, y->thin.max)) != 0 ||
-	    (d = cmp(x->before_ms, y->before_ms)) != 0)
-		return d;
-	return cmp_double(x->before, y->before);
-}
-
-static int
-by_value(const struct gather *g, const struct sample *x, const struct sample *y)
-{
-	int d;
-
-	if (x->unknown != y->unknown)
-		return x->unknown < y->unknown ? -1 : 1; /* a known one first */
-	if (x->unknown != BL_KNOWN)
-		return 0;
-	if ((x->thin > 0) != (y->thin > 0))
-		return x->thin == 0 ? -1 : 1; /* one that is itself first */
-	if ((d = cmp_double(x->value, y->value)) != 0 || x->thin == 0)
-		return d;
-	return by_thin(&g->thin[x->thin - 1], &g->thin[y->thin - 1]);
-}
-
-/* Which boot, by its id, which every store shares. */
-static int
-by_boot(const struct gather *g, const struct sample *x, const struct sample *y)
-{
-	return x->boot == y->boot
-		   ? 0
-		   : memcmp(&g->boot[x->boot].uuid, &g->boot[y->boot].uuid, sizeof(struct bl_id));
+		o.thin = &t->thin;
+		o.before_ms = t->before_ms;
+		o.before = t->before;
+	}
+	return o;
 }
 
 static int
 in_boot_order(const void *a, const void *b, void *ctx)
 {
-	const struct sample *x = a, *y = b;
-	int d;
+	const struct store_order x = order_of(ctx, a), y = order_of(ctx, b);
 
-	if ((d = by_boot(ctx, x, y)) != 0 || (d = cmp(x->boot_ms, y->boot_ms)) != 0 ||
-	    (d = by_value(ctx, x, y)) != 0)
-		return d;
-	return cmp(x->unix_ms, y->unix_ms);
+	return store_order_by_boot(&x, &y);
 }
 
 static int
 in_order(const void *a, const void *b, void *ctx)
 {
-	const struct sample *x = a, *y = b;
-	int d;
+	const struct store_order x = order_of(ctx, a), y = order_of(ctx, b);
 
-	if ((d = cmp(x->unix_ms, y->unix_ms)) != 0 || (d = by_boot(ctx, x, y)) != 0 ||
-	    (d = cmp(x->boot_ms, y->boot_ms)) != 0)
-		return d;
-	return by_value(ctx, x, y);
+	return store_order_by_time(&x, &y);
 }
 
 /* What two batches hold of the same boot at the same instant is one sample.  Returns how many are

@@ -100,6 +100,8 @@ struct compact_status {
 	uint64_t batches;               /* whose rows may go or have gone */
 	uint64_t left_out;              /* devices that had to be packed again: their times moved */
 	uint64_t left_alone; /* devices' hours of which something did not hold, or was too much */
+	uint64_t too_late;   /* devices' hours of which data came after their samples had been
+				deleted by their age: they stay in batches */
 	uint64_t forgotten_files; /* by retention */
 	int64_t longest_write_ms; /* that the writer was kept */
 	int64_t last_step_mono_ms;
