@@ -1,7 +1,7 @@
 /*
- * cost_sample SECONDS: what one tick of all samplers and one run of a kept
- * plain probe cost in CPU time of their threads.  Not a test: figures for
- * README.md and for whoever changes the samplers.
+ * cost_sample SECONDS [SAMPLER ...]: what one tick of all samplers, or of those
+ * named, and one run of a kept plain probe cost in CPU time of their threads.  Not a test: figures
+ * for README.md and for whoever changes the samplers.
  */
 #include "probe_harness.h"
 
@@ -69,9 +69,18 @@ cost_result(void *ctx, const struct probe_result *r)
 	atomic_fetch_add((atomic_uint *)ctx, 1);
 }
 
+static bool
+named(const char *kind, char **names)
+{
+	for (char **name = names; *name != NULL; name++)
+		if (strcmp(*name, kind) == 0)
+			return true;
+	return names[0] == NULL;
+}
+
 /* Samplers once a second, five kept probes once a second, for so many seconds. */
 static int
-cost(unsigned seconds)
+cost(unsigned seconds, char **names)
 {
 	static struct probe p[5];
 	static struct probe_conf conf[5];
@@ -112,7 +121,8 @@ cost(unsigned seconds)
 		const double before = thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID);
 
 		for (unsigned i = 0; samplers[i] != NULL; i++)
-			(void)samplers[i]->sample(s[i], tick * 10000, &sink, &err);
+			if (named(samplers[i]->kind, names))
+				(void)samplers[i]->sample(s[i], tick * 10000, &sink, &err);
 		if (tick > 0)
 			sampling += thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID) - before;
 		sleep(1);
@@ -137,11 +147,11 @@ cost(unsigned seconds)
 int
 main(int argc, char **argv)
 {
-	const unsigned long seconds = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+	const unsigned long seconds = argc >= 2 ? strtoul(argv[1], NULL, 10) : 0;
 
 	if (seconds < 6 || seconds > 86400) {
-		fprintf(stderr, "usage: cost_sample SECONDS (6 or more)\n");
+		fprintf(stderr, "usage: cost_sample SECONDS (6 or more) [SAMPLER ...]\n");
 		return 2;
 	}
-	return cost((unsigned)seconds);
+	return cost((unsigned)seconds, argv + 2);
 }

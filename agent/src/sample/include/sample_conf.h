@@ -57,7 +57,8 @@ struct sample_pressure_conf {
 struct sample_tcp_conf {
 	bool enabled;
 	int64_t every_ms;
-	bool states;         /* connections by state: a walk over all sockets */
+	bool states; /* connections by state: a walk over all sockets */
+	int64_t states_every_ms;
 	int64_t max_sockets; /* above, the states are unknown */
 	bool conntrack;
 };
