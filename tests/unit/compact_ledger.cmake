@@ -1,5 +1,7 @@
-# Hours of parts that cannot be read, in the ledger.
-bl_unit_test(test_compact_ledger SOURCES unit/compact_kit.c contract/store_fixture.c
-  LINK collector_compact collector_store collector_parts collector_chunk bl_codec bl_buf bl_log
-    bl_fault test_shim PkgConfig::SQLITE m)
-target_include_directories(test_compact_ledger PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+# What of closed hours the ledger and checksums say.
+foreach(name test_compact_ledger test_compact_checks)
+  bl_unit_test(${name} SOURCES unit/compact_kit.c contract/store_fixture.c
+    LINK collector_compact collector_store collector_parts collector_chunk bl_codec bl_buf bl_log
+      bl_fault test_shim PkgConfig::SQLITE m)
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+endforeach()

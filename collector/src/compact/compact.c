@@ -316,6 +316,7 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 	c->free_since_mono_ms = INT64_MIN;
 	c->check.next_mono_ms = INT64_MIN;
 	c->worn_after = STORE_TIME_NONE;
+	c->checks_before = INT64_MIN;
 	c->status.ok = true;
 	c->hid_some = true;
 	(void)pthread_mutex_init(&c->lock, NULL); /* neither can fail with these arguments */

@@ -288,6 +288,7 @@ struct compact {
 	int64_t worn_after;         /* worn hours up to this have had their turn; NONE: none has */
 	int64_t worn_again_mono_ms; /* not from the first again before */
 	int64_t retain_mono_ms;     /* when retention is looked at next */
+	int64_t checks_before;      /* checksums of older batches are gone */
 	unsigned clean_rows;        /* of one slice: learns */
 	int64_t last_write_ms;      /* that the writer was kept */
 	bool hid_some;              /* parts may have nothing left that is read */

@@ -19,6 +19,7 @@ struct slice {
 	unsigned rows;
 	int more;
 	int64_t id;
+	struct store_checks_at at;
 };
 
 static int
@@ -82,6 +83,35 @@ forget_level(struct compact *c, enum parts_level level, struct bl_err *err)
 		if ((rc = compact_write(c, forget_fn, &x, err)) < 0)
 			return rc;
 	(void)bl_fault_hit("compact.forgotten");
+	return BL_OK;
+}
+
+static int
+forget_checks_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	struct slice *x = arg;
+
+	return x->more = store_pack_forget_checks(s, x->before, &x->at, x->rows, err);
+}
+
+/* With the samples; when another day of them is old enough. */
+static int
+forget_checks(struct compact *c, struct bl_err *err)
+{
+	struct slice x = { .rows = SLICE_ROWS, .more = 1 };
+	int64_t to;
+	int rc;
+
+	if (c->opts.retention.raw_ms <= 0)
+		return BL_OK;
+	parts_period(
+	    PARTS_RAW, bl_unix_ms(c->opts.clock) - c->opts.retention.raw_ms, &x.before, &to);
+	if (x.before <= c->checks_before)
+		return BL_OK;
+	while (x.more == 1)
+		if ((rc = compact_write(c, forget_checks_fn, &x, err)) < 0)
+			return rc;
+	c->checks_before = x.before;
 	return BL_OK;
 }
 
@@ -246,7 +276,7 @@ compact_retain(struct compact *c, struct bl_err *err)
 
 	if (bl_mono_ms(c->opts.clock) < c->retain_mono_ms)
 		return 0;
-	if ((rc = forget_level(c, PARTS_RAW, err)) < 0 ||
+	if ((rc = forget_level(c, PARTS_RAW, err)) < 0 || (rc = forget_checks(c, err)) < 0 ||
 	    (rc = forget_level(c, PARTS_M5, err)) < 0 ||
 	    (rc = forget_level(c, PARTS_H1, err)) < 0 || (rc = forget_batches(c, err)) < 0 ||
 	    (rc = compact_sweep(c, err)) < 0 || (rc = give_back(c, err)) < 0 ||

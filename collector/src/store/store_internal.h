@@ -268,6 +268,10 @@ enum store_sql {
 	SQL_PACKED_AFTER,
 	SQL_PACKED_SET,
 	SQL_PACKED_REMOVE,
+	SQL_PACKED_CLEAR,
+	SQL_PACKED_BARE,
+	SQL_CHECKS_NEXT,
+	SQL_CHECKS_OLD,
 	SQL_CLEAN_ADD,
 	SQL_CLEAN_GET,
 	SQL_CLEAN_DONE,
@@ -627,6 +631,12 @@ int store_pack_lost_hour(
     struct store *s, int64_t device_id, int64_t hour_unix_ms, struct bl_err *err);
 int store_pack_found_hour(
     struct store *s, int64_t device_id, int64_t hour_unix_ms, int64_t part, struct bl_err *err);
+/* Of these seqs nothing stays but that they were packed; rows with checks of them go. */
+int store_pack_bare(struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err);
+/* 1: nothing but that is known of seq; 0. */
+int store_pack_is_bare(
+    struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t seq, struct bl_err *err);
 int store_pack_keep_checks(
     struct store *s, const struct store_pack_seq *seq, size_t n, struct bl_err *err);
 

@@ -1,5 +1,8 @@
 /*
  * What is left of batches whose rows go: four bytes each, in rows of up to 1,024 neighbours.
+ *
+ * When the samples are past their retention the four bytes go, too: a row without checks, of any
+ * length, says that its seqs were packed.  What comes again of them is a duplicate, whatever it is.
  */
 #include <string.h>
 #include <zlib.h>
@@ -133,6 +136,116 @@ fill_row(struct checks *c, const struct store_pack_seq *seq, size_t n, uint64_t 
 	return i;
 }
 
+/* ---- without checks ---- */
+
+int
+store_pack_is_bare(
+    struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t seq, struct bl_err *err)
+{
+	sqlite3_stmt *st =
+	    store_bind(s, SQL_PACKED_BESIDE, err, "iiu", spool_id, (int64_t)stream, seq);
+	int rc = store_step(s, st, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = (uint64_t)sqlite3_column_int64(st, 1) >= seq && sqlite3_column_bytes(st, 2) == 0;
+	(void)sqlite3_reset(st);
+	return rc;
+}
+
+/* The bare row that ends right below, and the one that begins right behind, are taken along. */
+static int
+join_bare(struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t *first, uint64_t *last,
+    struct bl_err *err)
+{
+	const struct store_pack_seq below = {
+		.spool_id = spool_id, .stream = stream, .seq = *first - 1
+	};
+	sqlite3_stmt *st;
+	int rc = store_pack_is_bare(s, spool_id, stream, below.seq, err);
+
+	if (rc == 1) {
+		st = store_bind(
+		    s, SQL_PACKED_BESIDE, err, "iiu", spool_id, (int64_t)stream, below.seq);
+		if ((rc = store_step(s, st, err)) == 1) {
+			*first = (uint64_t)sqlite3_column_int64(st, 0);
+			(void)sqlite3_reset(st);
+		}
+	}
+	if (rc < 0 || (rc = store_pack_is_bare(s, spool_id, stream, *last + 1, err)) <= 0)
+		return rc;
+	st = store_bind(s, SQL_PACKED_BESIDE, err, "iiu", spool_id, (int64_t)stream, *last + 1);
+	if ((rc = store_step(s, st, err)) == 1) {
+		*last = (uint64_t)sqlite3_column_int64(st, 1);
+		(void)sqlite3_reset(st);
+	}
+	return rc;
+}
+
+int
+store_pack_bare(struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err)
+{
+	int rc = join_bare(s, spool_id, stream, &first, &last, err);
+
+	if (rc < 0 || (rc = store_run(s, SQL_PACKED_CLEAR, err, "iiuu", spool_id, (int64_t)stream,
+			   first, last)) < 0)
+		return rc;
+	return store_run(s, SQL_PACKED_BARE, err, "iiuu", spool_id, (int64_t)stream, first, last);
+}
+
+/* All of a stream's up to seq; 1: there are more. */
+static int
+forget_stream(struct store *s, const struct store_checks_at *at, uint64_t upto, unsigned *rows,
+    struct bl_err *err)
+{
+	while (*rows > 0) {
+		sqlite3_stmt *st = store_bind(
+		    s, SQL_CHECKS_OLD, err, "iiu", at->spool_id, (int64_t)at->stream, upto);
+		uint64_t first, last;
+		int rc = store_step(s, st, err);
+
+		if (rc <= 0)
+			return rc;
+		first = (uint64_t)sqlite3_column_int64(st, 0);
+		last = (uint64_t)sqlite3_column_int64(st, 1);
+		(void)sqlite3_reset(st);
+		if ((rc = store_pack_bare(s, at->spool_id, at->stream, first, last, err)) < 0)
+			return rc;
+		(*rows)--;
+	}
+	return 1;
+}
+
+int
+store_pack_forget_checks(struct store *s, int64_t before_unix_ms, struct store_checks_at *at,
+    unsigned rows, struct bl_err *err)
+{
+	while (rows > 0) {
+		sqlite3_stmt *st = store_bind(s, SQL_CHECKS_NEXT, err, "iii", at->spool_id,
+		    (int64_t)at->stream, before_unix_ms);
+		struct store_checks_at next;
+		uint64_t upto;
+		int rc = store_step(s, st, err);
+
+		if (rc <= 0)
+			return rc;
+		next.spool_id = sqlite3_column_int64(st, 0);
+		next.stream = (enum bl_stream)sqlite3_column_int(st, 1);
+		upto = (uint64_t)sqlite3_column_int64(st, 2);
+		(void)sqlite3_reset(st);
+		if ((rc = forget_stream(s, &next, upto, &rows, err)) < 0)
+			return rc;
+		if (rows == 0)
+			break; /* this one again */
+		*at = next;
+		rows--;
+	}
+	return 1;
+}
+
+/* ---- with them ---- */
+
 int
 store_pack_keep_checks(
     struct store *s, const struct store_pack_seq *seq, size_t n, struct bl_err *err)
@@ -144,6 +257,12 @@ store_pack_keep_checks(
 	for (size_t i = 0; i < n;) {
 		const struct store_pack_seq *q = &seq[i];
 
+		if ((rc = store_pack_is_bare(s, q->spool_id, q->stream, q->seq, err)) < 0)
+			return rc;
+		if (rc == 1) {
+			i++;
+			continue;
+		}
 		if ((rc = open_row(s, q, &c, err)) < 0 ||
 		    (rc = next_row(s, q, c.first, &next, NULL, err)) < 0)
 			return rc;

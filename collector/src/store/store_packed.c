@@ -44,7 +44,9 @@ store_packed_same(struct store *s, const struct store_spool *sp, const struct bl
 	last = (uint64_t)sqlite3_column_int64(st, 1);
 	whole = sqlite3_column_int(st, 3) != 0 &&
 		(uint64_t)sqlite3_column_bytes(st, 2) == 4 * (last - first + 1);
-	if (whole)
+	if (sqlite3_column_int(st, 3) != 0 && sqlite3_column_bytes(st, 2) == 0)
+		*same = whole = true; /* nothing more is known of it */
+	else if (whole)
 		*same = get32((const uint8_t *)sqlite3_column_blob(st, 2) + 4 * (h->seq - first)) ==
 			store_pack_check(h);
 	(void)sqlite3_reset(st);

@@ -305,7 +305,11 @@ take_checks(
 	struct store_pack_seq *q;
 	int rc;
 
-	if (first < 1 || last < first || count > 1024 || row->v[4].n != 4 * count)
+	if (first < 1 || last < first || last > STORE_SEQ_MAX)
+		return BL_OK;
+	if (row->v[4].n == 0)
+		return store_pack_bare(s, sp->id, (enum bl_stream)row->v[1].i, first, last, err);
+	if (count > 1024 || row->v[4].n != 4 * count)
 		return BL_OK;
 	if ((q = calloc(count, sizeof(*q))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");

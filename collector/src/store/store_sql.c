@@ -336,6 +336,23 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "INSERT OR REPLACE INTO packed_seq (spool_id, stream, first, last, checks, sum)"
 	    " VALUES (?1,?2,?3,?4,?5,row_sum('packed',?1,?2,?3,?4,?5))",
 	[SQL_PACKED_REMOVE] = "DELETE FROM packed_seq WHERE spool_id=? AND stream=? AND first=?",
+	/* What lies inside; then one row that says no more than that, unless it would overlap. */
+	[SQL_PACKED_CLEAR] =
+	    "DELETE FROM packed_seq WHERE spool_id=? AND stream=? AND first>=? AND last<=?",
+	[SQL_PACKED_BARE] =
+	    "INSERT INTO packed_seq (spool_id, stream, first, last, checks, sum)"
+	    " SELECT ?1,?2,?3,?4,x'',row_sum('packed',?1,?2,?3,?4,x'') WHERE NOT EXISTS (SELECT 1"
+	    " FROM packed_seq WHERE spool_id=?1 AND stream=?2 AND first<=?4 AND last>=?3)",
+	/* A stream that has some, and about how far its data are older than that. */
+	[SQL_CHECKS_NEXT] =
+	    "SELECT p.spool_id, p.stream, (SELECT c.seq_last FROM coverage c"
+	    " WHERE c.device_id = s.device_id AND c.stream = p.stream AND c.spool_id = p.spool_id"
+	    " AND c.lo_unix_ms < ?3 ORDER BY c.lo_unix_ms DESC LIMIT 1)"
+	    " FROM packed_seq p CROSS JOIN spool s ON s.id = p.spool_id"
+	    " WHERE (p.spool_id, p.stream) > (?1, ?2) ORDER BY p.spool_id, p.stream LIMIT 1",
+	[SQL_CHECKS_OLD] =
+	    "SELECT first, last FROM packed_seq WHERE spool_id=?1 AND stream=?2 AND first<=?3"
+	    " AND last<=?3 AND length(checks) > 0 ORDER BY first LIMIT 1",
 	[SQL_CLEAN_ADD] = "INSERT INTO pack_clean (id, after_unix_ms, n, ids, sum)"
 			  " SELECT i, ?1, ?2, ?3, row_sum('clean', i, ?2, ?3) FROM"
 			  " (SELECT coalesce(max(id), 0) + 1 AS i FROM pack_clean)",

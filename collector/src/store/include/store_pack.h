@@ -283,6 +283,17 @@ int store_pack_forget(struct store *s, enum parts_level level, int64_t before_un
 /* Batches (of events) that ended and came before that.  1: there may be more; 0. */
 int store_pack_forget_batches(
     struct store *s, int64_t before_unix_ms, unsigned rows, struct bl_err *err);
+/*
+ * Checksums of batches whose samples are older than that, about: what stays is that they were
+ * packed, so one that comes again is a duplicate and not told from one that contradicts it.  Goes
+ * on behind *at (zero to begin with).  1: there may be more; 0.
+ */
+struct store_checks_at {
+	int64_t spool_id;
+	enum bl_stream stream;
+};
+int store_pack_forget_checks(struct store *s, int64_t before_unix_ms, struct store_checks_at *at,
+    unsigned rows, struct bl_err *err);
 /* Parts whose devices all lie elsewhere by now: their rows go, their regions are dead. */
 int store_pack_sweep(struct store *s, unsigned rows, struct bl_err *err);
 
