@@ -14,6 +14,7 @@
 #include "branchline/topic.h"
 
 #include "agent.h"
+#include "agent_limits.h"
 #include "budget.h"
 #include "clockmap.h"
 #include "config.h"
@@ -41,7 +42,6 @@ struct agent_sink {
 	enum bl_stream stream;   /* of what is being collected */
 	struct spool_thread_sample *sample;
 	uint32_t n, size;
-	uint64_t refused; /* beyond AGENT_SAMPLES_MAX, or out of memory */
 	struct agent *agent;
 };
 
@@ -102,6 +102,8 @@ struct agent {
 	uint64_t sampler_failures;
 	char sampler_problem[256]; /* of the last tick; empty: all read */
 	struct agent_sink sink;
+	struct limits limits; /* what was refused, and is to be named */
+	struct bl_log_limit limits_log;
 	int64_t next_tick_mono_ms;
 	int64_t last_tick_boot_ms;
 	uint64_t ticks, missed_ticks;

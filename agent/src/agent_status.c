@@ -124,12 +124,17 @@ clock_json(const struct agent *a)
 static json_t *
 sampling_json(const struct agent *a)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I}", "interval_ms",
+	const struct limits *l = &a->limits;
+
+	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "interval_ms",
 	    (json_int_t)a->config->v->interval_ms, "ticks", (json_int_t)a->ticks, "missed_ticks",
 	    (json_int_t)a->missed_ticks, "failures", (json_int_t)a->sampler_failures, "problem",
 	    text_or_null(a->sampler_problem), "probes", (json_int_t)a->n_probes,
 	    "probe_results_dropped", (json_int_t)a->results.dropped, "refused_samples",
-	    (json_int_t)a->sink.refused);
+	    (json_int_t)l->refused_samples, "series",
+	    (json_int_t)spool_thread_series_count(a->spool), "max_series",
+	    (json_int_t)a->config->v->max_series, "refused_series",
+	    (json_int_t)limits_refused_now(l), "newest_refused_series", text_or_null(l->newest));
 }
 
 static json_t *
@@ -256,6 +261,11 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 	judge_clock(a, reasons);
 	if (a->sampler_problem[0] != '\0')
 		reason(reasons, "a sample is unknown: %s", a->sampler_problem);
+	if (limits_refused_now(&a->limits) > 0)
+		reason(reasons,
+		    "%u series are refused and not sampled, the newest is %s: raise max_series, or "
+		    "shorten names and labels",
+		    limits_refused_now(&a->limits), a->limits.newest);
 	if (a->steps_problem[0] != '\0')
 		reason(reasons, "no steps of processes are taken: %s", a->steps_problem);
 	return json_pack("{s:s,s:o}", "state",

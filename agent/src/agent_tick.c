@@ -16,12 +16,37 @@
 
 /* ---- the sink ---- */
 
+/* Counted, in the log, in the ledger (tell_limits), in status, and as series of the agent's own. */
+static void
+series_refused(struct agent *a, const struct bl_series_def *def, int32_t why)
+{
+	const int64_t boot_ms = bl_boot_ms(a->clock);
+	unsigned swallowed;
+
+	if (why == BL_ENOMEM) { /* it is asked for again at the next tick */
+		limits_sample(&a->limits, def->stream, boot_ms);
+		return;
+	}
+	limits_series(&a->limits, def, boot_ms);
+	if (bl_log_allow(&a->limits_log, bl_mono_ms(a->clock), 600000, &swallowed))
+		bl_warn("agent",
+		    "a series is refused, it will not be sampled: %s: %s suppressed=%u",
+		    a->limits.newest,
+		    why == BL_EFULL ? "there are max_series already"
+				    : "its name, unit or a label is too long, or not valid",
+		    swallowed);
+}
+
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
 {
-	struct agent_sink *s = ctx;
+	struct agent *a = ((struct agent_sink *)ctx)->agent;
+	const int32_t handle =
+	    spool_thread_series_within(a->spool, def, (uint32_t)a->config->v->max_series);
 
-	return spool_thread_series(s->agent->spool, def);
+	if (handle < 0)
+		series_refused(a, def, handle);
+	return handle;
 }
 
 static void
@@ -34,7 +59,7 @@ sink_add(struct agent_sink *s, int32_t handle, double value, enum bl_unknown unk
 
 		grown = size > AGENT_SAMPLES_MAX ? NULL : realloc(s->sample, size * sizeof(*grown));
 		if (grown == NULL) {
-			s->refused++;
+			limits_sample(&s->agent->limits, s->stream, bl_boot_ms(s->agent->clock));
 			return;
 		}
 		s->sample = grown;
@@ -78,12 +103,27 @@ agent_sink_init(struct agent *a)
 	return BL_OK;
 }
 
+/* Names in the ledger what the limits refused.  ending: samplers and probes begin anew, or never.
+ */
+static void
+tell_limits(struct agent *a, bool ending)
+{
+	struct bl_gap gap;
+
+	while (a->spool != NULL &&
+	       limits_due(&a->limits, &a->boot, bl_boot_ms(a->clock), ending, &gap))
+		(void)spool_thread_gap(a->spool, &gap);
+}
+
 /* Hands what was collected to the spool, as of one instant. */
 static void
 sink_flush(struct agent *a, enum bl_stream stream, int64_t boot_ms)
 {
-	if (a->sink.n > 0)
-		(void)spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n);
+	/* Full: the spool thread names it. */
+	if (a->sink.n > 0 &&
+	    spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n) == BL_ENOMEM)
+		for (uint32_t i = 0; i < a->sink.n; i++)
+			limits_sample(&a->limits, stream, boot_ms);
 	a->sink.n = 0;
 }
 
@@ -133,6 +173,7 @@ agent_samplers_open(struct agent *a, struct bl_err *err)
 void
 agent_samplers_close(struct agent *a)
 {
+	tell_limits(a, true);
 	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
 		samplers[i]->close(a->sampler[i]);
 		a->sampler[i] = NULL;
@@ -168,10 +209,22 @@ put_own(struct agent *a, const char *name, const char *unit, enum bl_series_kind
 		.interval_ms = (uint32_t)a->config->v->interval_ms,
 		.name = str(name),
 		.unit = str(unit) };
-	const int32_t handle = sink_declare(&a->sink, &def);
+	const int32_t handle = spool_thread_series(a->spool, &def); /* beside max_series */
 
 	if (handle >= 0)
 		sink_put(&a->sink, handle, value);
+}
+
+/* They exist from the first time that something was refused. */
+static void
+sample_limits(struct agent *a)
+{
+	if (a->limits.refused_series > 0)
+		put_own(a, "agent_series_refused", "1", BL_GAUGE,
+		    (double)limits_refused_now(&a->limits));
+	if (a->limits.refused_samples > 0)
+		put_own(a, "agent_samples_refused_total", "1", BL_COUNTER,
+		    (double)a->limits.refused_samples);
 }
 
 /* What only the agent as a whole knows of itself. */
@@ -182,6 +235,7 @@ sample_own(struct agent *a)
 	struct inlet_counters steps;
 	double waiting = 0;
 
+	sample_limits(a);
 	if (a->config->v->inlets.steps.enabled) {
 		agent_steps_count(a, &steps);
 		put_own(a, "agent_step_events", "1", BL_COUNTER,
@@ -243,9 +297,11 @@ agent_tick(struct agent *a)
 	a->ticks++;
 	agent_probe_results(a);
 	a->sink.n = 0;
+	a->sink.stream = BL_STREAM_HOST;
 	sample_all(a, boot_ms);
 	sample_own(a);
 	sink_flush(a, BL_STREAM_HOST, boot_ms);
+	tell_limits(a, false);
 	/* Full: it commits by itself within a second. */
 	agent_meter_tick(a);
 	(void)spool_thread_commit_probes(a->spool, boot_ms, probes_from_ms);
@@ -337,6 +393,7 @@ agent_probe_results(struct agent *a)
 		if (r.probe >= a->n_probes)
 			continue; /* of a list that a reload replaced */
 		a->sink.n = 0;
+		a->sink.stream = BL_STREAM_PROBES;
 		probe_result_put(&r, &a->probe_state[r.probe], &a->sink.sink);
 		sink_flush(a, BL_STREAM_PROBES, r.boot_ms);
 	}

@@ -16,6 +16,7 @@
 #include <mbedtls/sha256.h>
 
 #include "branchline/topic.h"
+#include "branchline/wire.h"
 
 #include "probe.h"
 #include "sample.h"
@@ -179,6 +180,14 @@ static const struct bl_conf_key root_keys[] = {
 	    .min = 1000,
 	    .max = 3600000,
 	    .help = "time between samples of this machine" },
+	{ .name = "max_series",
+	    .type = BL_CONF_INT,
+	    .dflt = "5000",
+	    .offset = offsetof(struct config_values, max_series),
+	    .min = 10,
+	    .max = BL_DICT_ENTRIES_MAX,
+	    .help = "series of samplers and probes since the start; further ones are refused, "
+		    "counted and named in the ledger" },
 	{ .name = "log_level",
 	    .type = BL_CONF_ENUM,
 	    .dflt = "info",

@@ -163,6 +163,34 @@ ask_status(struct seen *s)
 	await(s, &s->statuses, s->statuses + 1);
 }
 
+/* A cap on new series; the ones that are there are found whatever the cap is. */
+static void
+further_series_than_the_cap_are_refused(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { 0 };
+	struct bl_series_def def = { .stream = BL_STREAM_HOST,
+		.kind = BL_GAUGE,
+		.interval_ms = 10000,
+		.name = { "y", 1 },
+		.unit = { "1", 1 } };
+	int32_t first;
+
+	start(k, &s, 0);
+	assert_int_equal(spool_thread_series_count(s.t), 0);
+	first = spool_thread_series_within(s.t, &def, 1);
+	assert_int_equal(first, 0);
+	def.name = (struct bl_str){ "z", 1 };
+	assert_int_equal(spool_thread_series_within(s.t, &def, 1), BL_EFULL);
+	assert_int_equal(spool_thread_series_within(s.t, &def, 2), 1);
+	def.name = (struct bl_str){ "y", 1 };
+	assert_int_equal(spool_thread_series_within(s.t, &def, 1), first);
+	def.name = (struct bl_str){ "Not a name", 10 };
+	assert_true(spool_thread_series_within(s.t, &def, 99) < 0);
+	assert_int_equal(spool_thread_series_count(s.t), 2);
+	spool_thread_stop(s.t);
+}
+
 static void
 the_whole_way_from_tick_to_receipt(void **state)
 {
@@ -622,6 +650,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+		T(further_series_than_the_cap_are_refused),
 		T(the_whole_way_from_tick_to_receipt),
 		T(without_a_thread_it_does_the_same),
 		T(an_event_is_answered_after_its_commit),

@@ -88,6 +88,7 @@ struct config_values {
 	char *state_dir;
 	struct config_spool spool;
 	int64_t interval_ms;
+	int64_t max_series;
 	int log_level;              /* index: error, warn, info, debug */
 	struct bl_conf_list probes; /* of struct probe_conf */
 	struct config_inlets inlets;

@@ -165,11 +165,11 @@ handle_find_locked(const struct spool_thread *t, int64_t hash, const struct bl_b
 }
 
 static int32_t
-handle_add_locked(struct spool_thread *t, struct handle *h)
+handle_add_locked(struct spool_thread *t, struct handle *h, uint32_t max)
 {
 	struct handle **bucket = &t->bucket[(uint64_t)h->hash % HANDLE_BUCKETS];
 
-	if (t->n_handles >= (int32_t)BL_DICT_ENTRIES_MAX)
+	if (t->n_handles >= (int32_t)BL_DICT_ENTRIES_MAX || (uint32_t)t->n_handles >= max)
 		return BL_EFULL;
 	if (t->n_handles == t->handles_size) {
 		const int32_t size = t->handles_size * 2 + 64;
@@ -188,7 +188,7 @@ handle_add_locked(struct spool_thread *t, struct handle *h)
 }
 
 static int32_t
-handle_of_buf(struct spool_thread *t, enum bl_stream stream, const struct bl_buf *b)
+handle_of_buf(struct spool_thread *t, enum bl_stream stream, const struct bl_buf *b, uint32_t max)
 {
 	const int64_t hash = hash_bytes(b->data, b->len);
 	struct handle *h, *fresh = malloc(sizeof(*fresh) + b->len);
@@ -203,7 +203,7 @@ handle_of_buf(struct spool_thread *t, enum bl_stream stream, const struct bl_buf
 	memcpy(fresh->def, b->data, b->len);
 	pthread_mutex_lock(&t->mtx);
 	h = handle_find_locked(t, hash, b);
-	number = h != NULL ? h->number : handle_add_locked(t, fresh);
+	number = h != NULL ? h->number : handle_add_locked(t, fresh, max);
 	pthread_mutex_unlock(&t->mtx);
 	if (h != NULL || number < 0)
 		free(fresh);
@@ -213,6 +213,23 @@ handle_of_buf(struct spool_thread *t, enum bl_stream stream, const struct bl_buf
 int32_t
 spool_thread_series(struct spool_thread *t, const struct bl_series_def *def)
 {
+	return spool_thread_series_within(t, def, BL_DICT_ENTRIES_MAX);
+}
+
+uint32_t
+spool_thread_series_count(struct spool_thread *t)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&t->mtx);
+	n = (uint32_t)t->n_handles;
+	pthread_mutex_unlock(&t->mtx);
+	return n;
+}
+
+int32_t
+spool_thread_series_within(struct spool_thread *t, const struct bl_series_def *def, uint32_t max)
+{
 	struct bl_err err = { 0 };
 	struct bl_buf b;
 	int32_t rc;
@@ -221,9 +238,7 @@ spool_thread_series(struct spool_thread *t, const struct bl_series_def *def)
 		return BL_EINVAL;
 	bl_buf_init(&b, 8192);
 	if ((rc = def_encode(def, &b, &err)) == BL_OK)
-		rc = handle_of_buf(t, def->stream, &b);
-	else
-		bl_warn("spool", "a series was refused: %s", err.msg);
+		rc = handle_of_buf(t, def->stream, &b, max);
 	bl_buf_free(&b);
 	return rc;
 }

@@ -148,6 +148,11 @@ void spool_thread_problem(struct spool_thread *t, char *out, size_t size);
  * sample_sink.declare.  BL_EINVAL: a cap or rule of wire.h is broken; BL_EFULL, BL_ENOMEM.
  */
 int32_t spool_thread_series(struct spool_thread *t, const struct bl_series_def *def);
+/* The same; one that is not known yet is BL_EFULL when there are max already. */
+int32_t spool_thread_series_within(
+    struct spool_thread *t, const struct bl_series_def *def, uint32_t max);
+/* How many have been declared in this process. */
+uint32_t spool_thread_series_count(struct spool_thread *t);
 
 struct spool_thread_sample {
 	int32_t handle;

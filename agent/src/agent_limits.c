@@ -1,0 +1,106 @@
+/* What the agent's own limits refused; see agent_limits.h.  Pure. */
+#include "agent_limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct limits_stream *
+stream_of(struct limits *l, enum bl_stream stream)
+{
+	const unsigned i = (unsigned)stream - 1;
+
+	return &l->stream[i < BL_STREAMS ? i : BL_STREAM_HOST - 1];
+}
+
+static void
+note(struct limits_stream *s, int64_t boot_ms)
+{
+	if (!s->pending)
+		s->since_boot_ms = boot_ms;
+	s->pending = true;
+}
+
+/* "disk_used_bytes{mount=/srv}", cut where it is too long. */
+static void
+name_of(const struct bl_series_def *def, char out[LIMITS_NAME_MAX])
+{
+	size_t n = (size_t)snprintf(out, LIMITS_NAME_MAX, "%.*s", (int)(def->name.len & 0xfff),
+	    def->name.p == NULL ? "" : def->name.p);
+
+	for (uint32_t i = 0; i < def->n_labels && i < BL_LABELS_MAX && n < LIMITS_NAME_MAX; i++)
+		n += (size_t)snprintf(out + n, LIMITS_NAME_MAX - n, "%s%.*s=%.*s%s",
+		    i == 0 ? "{" : ",", (int)(def->label[i].key.len & 0xfff), def->label[i].key.p,
+		    (int)(def->label[i].value.len & 0xfff), def->label[i].value.p,
+		    i + 1 == def->n_labels ? "}" : "");
+	/* It may have been refused for what is in it. */
+	for (char *p = out; *p != '\0'; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+}
+
+void
+limits_series(struct limits *l, const struct bl_series_def *def, int64_t boot_ms)
+{
+	struct limits_stream *s = stream_of(l, def->stream);
+
+	l->refused_series++;
+	s->series++;
+	name_of(def, l->newest);
+	note(s, boot_ms);
+}
+
+void
+limits_sample(struct limits *l, enum bl_stream stream, int64_t boot_ms)
+{
+	struct limits_stream *s = stream_of(l, stream);
+
+	l->refused_samples++;
+	s->samples++;
+	note(s, boot_ms);
+}
+
+unsigned
+limits_refused_now(const struct limits *l)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		n += l->stream[i].series;
+	return n;
+}
+
+static bool
+is_due(const struct limits_stream *s, int64_t boot_ms, bool ending)
+{
+	return s->pending &&
+	       (ending || s->told_boot_ms == 0 || boot_ms - s->told_boot_ms >= LIMITS_TELL_MS);
+}
+
+bool
+limits_due(
+    struct limits *l, const struct bl_id *boot, int64_t boot_ms, bool ending, struct bl_gap *out)
+{
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		struct limits_stream *s = &l->stream[i];
+
+		if (!is_due(s, boot_ms, ending)) {
+			s->told_boot_ms = ending ? 0 : s->told_boot_ms;
+			continue;
+		}
+		/* How many samples a refused series would have had is not known: 0 says so. */
+		*out = (struct bl_gap){ .reason = BL_GAP_OVERLOAD,
+			.stream = (enum bl_stream)(i + 1),
+			.begin_boot = *boot,
+			.begin_boot_ms = s->since_boot_ms,
+			.end_boot = *boot,
+			.end_boot_ms = boot_ms,
+			.samples = s->series > 0 ? 0 : s->samples };
+		s->series = ending ? 0 : s->series;
+		s->samples = 0;
+		s->told_boot_ms = ending ? 0 : boot_ms;
+		s->since_boot_ms = boot_ms;
+		s->pending = s->series > 0; /* it goes on */
+		return true;
+	}
+	return false;
+}
