@@ -354,9 +354,10 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 	    place_sampler_state(c, v) < 0)
 		rc = BL_ENOMEM;
 	for (size_t i = 0; i < v->probes.n; i++) {
-		char **file = &((struct probe_conf *)v->probes.item)[i].ca_file;
+		struct probe_conf *p = &((struct probe_conf *)v->probes.item)[i];
 
-		if (*file != NULL && (*file)[0] != '\0' && make_absolute(file, base) < 0)
+		if (make_absolute(&p->ca_file, base) < 0 ||
+		    make_absolute(&p->secret_file, base) < 0)
 			rc = BL_ENOMEM;
 	}
 	free(base);

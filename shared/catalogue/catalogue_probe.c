@@ -69,6 +69,9 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_tls_version", BL_GAUGE, "1",
 	    "Version of TLS that was agreed on, such as 1.2",
 	    "协商的 TLS 版本，例如 1.2" },
+	{ "probe_redirects", BL_GAUGE, "1",
+	    "Redirects that were followed to the answer",
+	    "到达应答前跟随的重定向次数" },
 	{ 0 },
 };
 /* clang-format on */

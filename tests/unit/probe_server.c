@@ -106,6 +106,10 @@ serve(int fd, const char *path, const char *request, unsigned nth)
 			: "no");
 	} else if (strcmp(path, "/redirect") == 0) {
 		answer(fd, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
+	} else if (strncmp(path, "/to/", 4) == 0) {
+		snprintf(text, sizeof(text),
+		    "HTTP/1.1 302 Found\r\nLocation: %.60s\r\nContent-Length: 0\r\n\r\n", path + 4);
+		answer(fd, text);
 	} else if (strcmp(path, "/garbage") == 0) {
 		answer(fd, "\x01\x02 rubbish");
 	} else if (strcmp(path, "/huge-headers") == 0) {

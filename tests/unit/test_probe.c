@@ -2,7 +2,7 @@
  * The pure parts of the prober: addresses, status sets, the option table, the
  * reader of HTTP answers, and results as samples and events.
  */
-#include "probe_internal.h"
+#include "probe_http_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -321,13 +321,15 @@ static const struct answer answers[] = {
 	    false, 0 },
 };
 
-static struct probe_needle needle;
+static struct probe_want wanted; /* "needle" */
+static struct probe_body body;
 
 static void
 start(struct probe_http *h, const struct answer *a)
 {
 	memset(h, 0xa5, sizeof(*h)); /* nothing may depend on what was there */
-	probe_http_init(h, a->head, 32, &needle);
+	probe_body_begin(&body);
+	probe_http_init(h, a->head, 32, &body);
 }
 
 /* Feeds a heap copy of exactly len bytes, so that reading beyond it is seen. */
@@ -353,7 +355,7 @@ check(const struct answer *a, const struct probe_http *h, enum probe_http_verdic
 	assert_int_equal(h->error != NULL, v == WRONG);
 	if (v != WRONG) {
 		assert_int_equal(h->body_bytes, a->body);
-		assert_int_equal(h->matched, a->match);
+		assert_int_equal(body.text_found, a->match);
 	}
 	if (v == DONE)
 		assert_int_equal(strlen(a->text) - used, a->rest);
@@ -428,7 +430,7 @@ feed_repeated(struct probe_http *h, const char *first, const char *again, size_t
 	enum probe_http_verdict v;
 	size_t used;
 
-	probe_http_init(h, false, 1u << 20, &needle);
+	probe_http_init(h, false, 1u << 20, NULL);
 	v = feed(h, first, strlen(first), &used);
 	for (size_t n = 0; n < bytes && v == PROBE_HTTP_MORE; n += strlen(again))
 		v = feed(h, again, strlen(again), &used);
@@ -486,14 +488,14 @@ a_long_header_matters_only_when_it_rules_the_connection(void **state)
 	strcpy(text, OK_HEAD "Set-Cookie: ");
 	memset(text + strlen(text), 'c', 2000);
 	strcat(text, "\r\nContent-Length: 1\r\n\r\nx");
-	probe_http_init(&h, false, 32, &needle);
+	probe_http_init(&h, false, 32, NULL);
 	assert_int_equal(feed(&h, text, strlen(text), &used), DONE);
 
 	memset(text, 0, sizeof(text));
 	strcpy(text, OK_HEAD "Connection: ");
 	memset(text + strlen(text), 'c', 2000);
 	strcat(text, ", close\r\nContent-Length: 1\r\n\r\nx");
-	probe_http_init(&h, false, 32, &needle);
+	probe_http_init(&h, false, 32, NULL);
 	assert_int_equal(feed(&h, text, strlen(text), &used), WRONG);
 }
 
@@ -505,9 +507,11 @@ the_needle_is_found_like_strstr_finds_it(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < COUNT(needles); k++) {
-		struct probe_needle n;
+		struct probe_want want = { .regex = NULL };
+		struct probe_body found;
 
-		probe_needle_init(&n, needles[k]);
+		probe_needle_init(&want.needle, needles[k]);
+		assert_int_equal(probe_body_init(&found, &want, 1000, NULL), BL_OK);
 		for (unsigned round = 0; round < 2000; round++) {
 			char hay[32] = { 0 };
 			struct probe_http h;
@@ -517,11 +521,12 @@ the_needle_is_found_like_strstr_finds_it(void **state)
 				seed = seed * 1664525 + 1013904223;
 				hay[i] = (char)('a' + (seed >> 24) % 3);
 			}
-			probe_http_init(&h, false, 1000, &n);
+			probe_body_begin(&found);
+			probe_http_init(&h, false, 1000, &found);
 			(void)feed(&h, OK_HEAD "\r\n", strlen(OK_HEAD "\r\n"), &used);
 			(void)feed(&h, hay, 13, &used);
 			(void)feed(&h, hay + 13, strlen(hay) - 13, &used);
-			assert_int_equal(h.matched, strstr(hay, needles[k]) != NULL);
+			assert_int_equal(found.text_found, strstr(hay, needles[k]) != NULL);
 		}
 	}
 }
@@ -539,15 +544,17 @@ a_needle_that_overlaps_itself_is_found(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(c); i++) {
-		struct probe_needle n;
+		struct probe_want want = { .regex = NULL };
+		struct probe_body found;
 		struct probe_http h;
 		size_t used;
 
-		probe_needle_init(&n, c[i].needle);
-		probe_http_init(&h, false, 1000, &n);
+		probe_needle_init(&want.needle, c[i].needle);
+		assert_int_equal(probe_body_init(&found, &want, 1000, NULL), BL_OK);
+		probe_http_init(&h, false, 1000, &found);
 		(void)feed(&h, OK_HEAD "\r\n", strlen(OK_HEAD "\r\n"), &used);
 		(void)feed(&h, c[i].hay, strlen(c[i].hay), &used);
-		assert_true(h.matched);
+		assert_true(found.text_found);
 	}
 }
 
@@ -723,6 +730,11 @@ main(void)
 		cmocka_unit_test(every_reason_has_its_own_name),
 	};
 
-	probe_needle_init(&needle, "needle");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	probe_needle_init(&wanted.needle, "needle");
+	assert_int_equal(probe_body_init(&body, &wanted, 1000, NULL), BL_OK);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	probe_body_release(&body);
+	return failed;
 }

@@ -400,6 +400,81 @@ tls_against_a_plain_server_is_said_so(void **state)
 	assert_string_equal(got(&r), "H-Hmmmmmm-m");
 }
 
+static uint16_t
+port_of(const char *certificate)
+{
+	for (size_t i = 0; i < COUNT(certificates); i++)
+		if (strcmp(certificates[i], certificate) == 0)
+			return tls.port[i];
+	return 0;
+}
+
+/* From http to https, and on to another https server: both handshakes count, and are judged. */
+static void
+redirects_lead_into_tls_but_not_out_of_it(void **state)
+{
+	static const struct {
+		const char *from, *to, *path; /* from NULL: plain HTTP; to "": plain HTTP */
+		enum probe_reason reason;
+		const char *detail, *got;
+	} c[] = {
+		{ NULL, "good", "/ok", PROBE_OK, "", "HHHHHHHHH-H" },
+		{ NULL, "expired", "/ok", PROBE_FAIL_CERTIFICATE, "redirect 1)", "HHHHHHHHH-H" },
+		{ "good", "good", "/ok", PROBE_OK, "", "HHHHHHHHH-H" },
+		{ "good", "other-ca", "/ok", PROBE_FAIL_CERTIFICATE, "trusted CA", "HHHHHHHHH-H" },
+		{ "expired", "good", "/ok", PROBE_FAIL_CERTIFICATE, "expired", "HHHHHHHHH-H" },
+		{ "good", "", "/ok", PROBE_FAIL_REDIRECT, "leads from https to http",
+		    "HHHHHHHHH-H" },
+	};
+
+	(void)state;
+	server_start();
+	for (size_t i = 0; i < COUNT(c); i++) {
+		struct probe p;
+		struct probe_result r;
+		char path[200];
+		const bool out = c[i].to[0] == '\0';
+
+		snprintf(path, sizeof(path), "/to/%s://localhost:%u%s", out ? "http" : "https",
+		    out ? server.port : port_of(c[i].to), c[i].path);
+		if (c[i].from != NULL)
+			probe_tls(&p, c[i].from, "localhost", path);
+		else
+			probe_here(&p, path);
+		snprintf(p.ca, sizeof(p.ca), "%s/trusted.pem", tls.dir);
+		p.conf.redirects = 1;
+		p.conf.tls_resume = true;
+		r = run(&p, 1);
+		if (r.reason != c[i].reason || strstr(r.detail, c[i].detail) == NULL ||
+		    strcmp(got(&r), c[i].got) != 0)
+			fail_msg(
+			    "%zu: %s %s \"%s\"", i, probe_reason_name(r.reason), got(&r), r.detail);
+	}
+	server_stop();
+}
+
+/* Both servers' sessions are kept, so that both handshakes of the next run are short. */
+static void
+sessions_of_both_servers_are_resumed(void **state)
+{
+	const struct probe_result *r;
+	struct probe p;
+	char path[200];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/to/https://localhost:%u/resumed", port_of("good"));
+	probe_tls(&p, "good", "127.0.0.1", path);
+	p.conf.redirects = 1;
+	p.conf.tls_resume = true;
+	strcpy(p.body, "yes");
+	r = runs(&p, 3, 0);
+	assert_int_equal(r[0].reason, PROBE_FAIL_BODY);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(r[i].reason, PROBE_OK);
+		assert_true(r[i].value[PROBE_TLS_RESUMED].v == 1);
+	}
+}
+
 int
 main(void)
 {
@@ -414,6 +489,8 @@ main(void)
 		cmocka_unit_test(a_session_ends_so_that_a_new_certificate_is_seen),
 		cmocka_unit_test(a_bad_certificate_is_judged_anew_each_time),
 		cmocka_unit_test(a_changed_ca_file_ends_the_session),
+		cmocka_unit_test(redirects_lead_into_tls_but_not_out_of_it),
+		cmocka_unit_test(sessions_of_both_servers_are_resumed),
 		cmocka_unit_test(tls_against_a_plain_server_is_said_so),
 	};
 

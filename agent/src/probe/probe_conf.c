@@ -1,11 +1,13 @@
 /*
  * The configuration of a probe, as data, and its checks.  Pure.
  */
-#include "probe_internal.h"
+#include "probe_http_internal.h"
 
 #include <string.h>
 
-static const char *const methods[] = { "GET", "HEAD", NULL };
+static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
+	NULL };
+static const char *const auths[] = { "none", "basic", "bearer", NULL };
 
 /* The type's own checks have passed: value points at the struct's member. */
 static const char *
@@ -91,6 +93,91 @@ check_headers(const void *value)
 }
 
 static const char *
+check_regex(const void *value)
+{
+	struct bl_regex *re;
+	struct bl_err err = { 0 };
+
+	if (bl_regex_compile(&re, *(char *const *)value, &err) < 0)
+		return "a regular expression (groups, classes, counts and \\b, but no references "
+		       "and "
+		       "no look-around; shared/regex)";
+	bl_regex_free(re);
+	return NULL;
+}
+
+static const char *
+check_json(const void *value)
+{
+	const struct bl_conf_strmap *map = value;
+
+	for (size_t i = 0; i < map->n; i++) {
+		struct probe_json_want w;
+		const char *expected = probe_json_want_parse(&w, map->key[i], map->value[i]);
+
+		if (expected != NULL)
+			return expected;
+	}
+	return NULL;
+}
+
+static const char *
+check_user(const void *value)
+{
+	const char *user = *(char *const *)value;
+
+	for (const unsigned char *p = (const unsigned char *)user; *p != '\0'; p++)
+		if (*p < ' ' || *p == 0x7f || *p == ':')
+			return "a user name without colons and control characters";
+	return NULL;
+}
+
+static bool
+is_set(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static const char *
+check_auth(const struct probe_conf *c, const char **key_out)
+{
+	*key_out = "auth";
+	if (c->auth != PROBE_AUTH_NONE && !is_set(c->secret_file))
+		return "a secret_file with auth: the password or the token is its first line";
+	if ((c->auth == PROBE_AUTH_BASIC) != is_set(c->user))
+		return "a user with auth basic, and only there";
+	if (c->auth == PROBE_AUTH_NONE && is_set(c->secret_file))
+		return "auth basic or bearer with a secret_file";
+	for (size_t i = 0; c->auth != PROBE_AUTH_NONE && i < c->headers.n; i++)
+		if (strcasecmp(c->headers.key[i], "Authorization") == 0)
+			return "either auth or a header Authorization";
+	return NULL;
+}
+
+/* What does not go together in a request. */
+static const char *
+check_request(const struct probe_conf *c, const char **key_out)
+{
+	const bool bodyless = c->method == PROBE_GET || c->method == PROBE_HEAD;
+
+	if (bodyless && is_set(c->body)) {
+		*key_out = "body";
+		return "no body with methods GET and HEAD";
+	}
+	if (c->keep_alive && !probe_method_repeatable(c->method)) {
+		*key_out = "keep_alive";
+		return "no keep_alive with POST and PATCH: when a kept connection breaks, nobody "
+		       "knows whether the server has done it";
+	}
+	if (c->method == PROBE_HEAD &&
+	    (is_set(c->expect_body) || is_set(c->expect_regex) || c->expect_json.n > 0)) {
+		*key_out = is_set(c->expect_body) ? "expect_body" : "method";
+		return "no expectations of a body with method HEAD: its answer has none";
+	}
+	return check_auth(c, key_out);
+}
+
+static const char *
 check_probe(const void *section, const char **key_out)
 {
 	const struct probe_conf *c = section;
@@ -102,11 +189,7 @@ check_probe(const void *section, const char **key_out)
 	}
 	if ((wrong = probe_kind_check(c, key_out)) != NULL)
 		return wrong;
-	if (c->method == PROBE_HEAD && c->expect_body != NULL && c->expect_body[0] != '\0') {
-		*key_out = "expect_body";
-		return "no expect_body with method HEAD: its answer has no body";
-	}
-	return NULL;
+	return check_request(c, key_out);
 }
 
 const char *
@@ -145,13 +228,34 @@ static const struct bl_conf_key keys[] = {
 	{ "timeout", BL_CONF_DURATION, "5s", AT(timeout_ms), 100, 60e3,
 	    "most time for each phase (look-up, connect, TLS, first byte, transfer)", NULL, NULL,
 	    NULL },
-	{ "method", BL_CONF_ENUM, "GET", AT(method), 0, 0, "GET or HEAD", methods, NULL, NULL },
+	{ "method", BL_CONF_ENUM, "GET", AT(method), 0, 0, "how it is asked", methods, NULL, NULL },
+	{ "body", BL_CONF_STR, "", AT(body), 0, 16384,
+	    "body of the request; its Content-Type is one of headers", NULL, NULL, NULL },
+	{ "auth", BL_CONF_ENUM, "none", AT(auth), 0, 0,
+	    "whether the request carries a password (basic) or a token (bearer)", auths, NULL,
+	    NULL },
+	{ "user", BL_CONF_STR, "", AT(user), 0, PROBE_USER_MAX, "user name of auth basic", NULL,
+	    NULL, check_user },
+	{ "secret_file", BL_CONF_STR, "", AT(secret_file), 0, 4096,
+	    "file with the password or token in its first line, which nobody else may read", NULL,
+	    NULL, NULL },
+	{ "redirects", BL_CONF_INT, "0", AT(redirects), 0, PROBE_REDIRECTS_MAX,
+	    "redirects followed at most; 0: a redirect is the answer", NULL, NULL, NULL },
+	{ "compressed", BL_CONF_BOOL, "false", AT(compressed), 0, 0,
+	    "ask for gzip or deflate (what comes compressed is looked at decoded anyway)", NULL,
+	    NULL, NULL },
 	{ "headers", BL_CONF_MAP, "", AT(headers), 0, 16, "further request headers", NULL, NULL,
 	    check_headers },
 	{ "expect_status", BL_CONF_STR, "200-399", AT(expect_status), 3, 128,
 	    "status codes that are fine, such as \"200, 204, 300-399\"", NULL, NULL, check_status },
 	{ "expect_body", BL_CONF_STR, "", AT(expect_body), 0, PROBE_NEEDLE_MAX,
 	    "text that must occur in the body; empty: any body is fine", NULL, NULL, NULL },
+	{ "expect_regex", BL_CONF_STR, "", AT(expect_regex), 0, BL_REGEX_PATTERN_MAX,
+	    "regular expression that must match somewhere in the body", NULL, NULL, check_regex },
+	{ "expect_json", BL_CONF_MAP, "", AT(expect_json), 0, PROBE_JSON_WANTS_MAX,
+	    "places in the body's JSON and what must stand there: {status: ok, \"queue[0].n\": "
+	    "\"< 100\"}",
+	    NULL, NULL, check_json },
 	{ "body_max", BL_CONF_SIZE, "64KiB", AT(body_max_bytes), 1024, 4194304,
 	    "reading a body stops here", NULL, NULL, NULL },
 	{ "keep_alive", BL_CONF_BOOL, "false", AT(keep_alive), 0, 0,

@@ -279,8 +279,11 @@ static void
 tls_failed(struct probe_run *r, const char *why)
 {
 	if (r->sessions != NULL && probe_tls_offered(r->tls)) {
+		const struct probe_value redirects = r->result.value[PROBE_REDIRECTS];
+
 		probe_sessions_forget(r->sessions, r->tls);
 		memset(r->result.value, 0, sizeof(r->result.value));
+		r->result.value[PROBE_REDIRECTS] = redirects;
 		probe_connect_begin(r);
 		return;
 	}

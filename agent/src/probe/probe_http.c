@@ -2,58 +2,18 @@
  * Reading an HTTP/1.x answer from a stream, as far as a probe needs it.
  *
  * Pure and incremental: it takes the bytes in whatever pieces they come, keeps
- * one line at most and no body.  Written against hostile servers: every count
- * is bounded, a length that does not parse is an error rather than a guess,
- * and what would make two readers disagree about the end of the answer (two
- * lengths, a length together with chunks, folded headers) is refused.
- * RFC 9112; interim answers (1xx) are skipped, upgrades refused.
+ * one line at most and no body (probe_body.c looks at it).  Written against hostile servers: every
+ * count is bounded, a length that does not parse is an error rather than a guess, and what would
+ * make two readers disagree about the end of the answer (two lengths, a length together with
+ * chunks, folded headers) is refused. RFC 9112; interim answers (1xx) are skipped, upgrades
+ * refused.
  */
-#include "probe_internal.h"
+#include "probe_http_internal.h"
 
 #include <string.h>
 #include <strings.h>
 
 #define INTERIM_MAX 8u /* 1xx answers before the final one */
-
-/* ---- the needle ---- */
-
-void
-probe_needle_init(struct probe_needle *n, const char *text)
-{
-	const size_t len = text != NULL ? strlen(text) : 0;
-	uint16_t k = 0;
-
-	memset(n, 0, sizeof(*n));
-	n->len = (uint16_t)(len < PROBE_NEEDLE_MAX ? len : PROBE_NEEDLE_MAX);
-	if (n->len > 0)
-		memcpy(n->text, text, n->len);
-	for (uint16_t i = 1; i < n->len; i++) {
-		while (k > 0 && n->text[i] != n->text[k])
-			k = n->fall[k - 1];
-		if (n->text[i] == n->text[k])
-			k++;
-		n->fall[i] = k;
-	}
-}
-
-static void
-search(struct probe_http *h, const char *data, size_t len)
-{
-	const struct probe_needle *n = h->needle;
-
-	if (h->matched || n->len == 0)
-		return;
-	for (size_t i = 0; i < len; i++) {
-		while (h->match > 0 && data[i] != n->text[h->match])
-			h->match = n->fall[h->match - 1];
-		if (data[i] == n->text[h->match])
-			h->match++;
-		if (h->match == n->len) {
-			h->matched = true;
-			return;
-		}
-	}
-}
 
 /* ---- ends ---- */
 
@@ -88,13 +48,13 @@ verdict(const struct probe_http *h)
 }
 
 void
-probe_http_init(
-    struct probe_http *h, bool head, uint64_t body_max, const struct probe_needle *needle)
+probe_http_init(struct probe_http *h, bool head, uint64_t body_max, struct probe_body *body)
 {
-	memset(h, 0, offsetof(struct probe_http, line));
+	memset(h, 0, offsetof(struct probe_http, location));
+	h->location[0] = '\0';
 	h->head = head;
 	h->body_max = body_max;
-	h->needle = needle;
+	h->body = body;
 	h->at = AT_STATUS;
 }
 
@@ -129,6 +89,8 @@ status_line(struct probe_http *h)
 	h->close = false;
 	h->keep = false;
 	h->left = 0;
+	h->coding = CODING_NONE;
+	h->location[0] = '\0';
 	h->at = AT_HEADER;
 }
 
@@ -195,14 +157,51 @@ connection(struct probe_http *h, struct text value)
 	}
 }
 
+/* The first one; where two differ, that is what others take, too. */
+static void
+location(struct probe_http *h, struct text value)
+{
+	if (h->line_long || h->location[0] != '\0' || value.len > PROBE_LOCATION_MAX)
+		return;
+	if (memchr(value.p, '\0', value.len) != NULL)
+		return;
+	memcpy(h->location, value.p, value.len);
+	h->location[value.len] = '\0';
+}
+
+static void
+coding(struct probe_http *h, struct text value)
+{
+	if (equals(value, "identity") || (value.len == 0 && !h->line_long))
+		return;
+	if (h->line_long || h->coding != CODING_NONE)
+		h->coding = CODING_OTHER; /* one in another */
+	else if (equals(value, "gzip") || equals(value, "x-gzip"))
+		h->coding = CODING_GZIP;
+	else
+		h->coding = equals(value, "deflate") ? CODING_DEFLATE : CODING_OTHER;
+}
+
+/* Headers that say where else to look, and what the body is made of. */
+static void
+header_useful(struct probe_http *h, struct text name, struct text value)
+{
+	if (equals(name, "Location"))
+		location(h, value);
+	else if (equals(name, "Content-Encoding"))
+		coding(h, value);
+}
+
 static void
 header_known(struct probe_http *h, struct text name, struct text value)
 {
 	const bool length = equals(name, "Content-Length");
 	const bool encoding = equals(name, "Transfer-Encoding");
 
-	if (!length && !encoding && !equals(name, "Connection"))
+	if (!length && !encoding && !equals(name, "Connection")) {
+		header_useful(h, name, value);
 		return;
+	}
 	if (h->line_long) {
 		wrong(h, "a header that rules the connection is too long");
 	} else if (length) {
@@ -265,6 +264,8 @@ headers_end(struct probe_http *h)
 		done(h);
 	else
 		h->at = h->has_length ? AT_BODY_LENGTH : AT_BODY_END;
+	if (h->body != NULL && h->at > AT_HEADER && h->at < AT_DONE)
+		probe_body_coding(h->body, h->coding);
 }
 
 /* ---- chunks ---- */
@@ -373,6 +374,13 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 
 /* ---- bodies ---- */
 
+static void
+body_take(struct probe_http *h, const char *data, size_t len)
+{
+	if (h->body != NULL)
+		probe_body_feed(h->body, data, len);
+}
+
 static size_t
 feed_body(struct probe_http *h, const char *data, size_t len)
 {
@@ -382,12 +390,14 @@ feed_body(struct probe_http *h, const char *data, size_t len)
 	if (h->at != AT_BODY_END && n > h->left)
 		n = (size_t)h->left;
 	if (n > room) {
-		search(h, data, (size_t)room);
+		body_take(h, data, (size_t)room);
+		if (h->body != NULL)
+			h->body->cut = true;
 		h->body_bytes = h->body_max;
 		h->at = AT_CUT;
 		return n;
 	}
-	search(h, data, n);
+	body_take(h, data, n);
 	h->body_bytes += n;
 	if (h->at == AT_BODY_END)
 		return n;

@@ -48,11 +48,13 @@ const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
 /* ---- answers (probe_http.c); pure ---- */
 
-#define PROBE_HTTP_LINE  512u          /* of a line that we read; others may be longer */
+#define PROBE_LOCATION_MAX 1024u
+#define PROBE_HTTP_LINE                                                                            \
+	(PROBE_LOCATION_MAX + 64u)     /* of a line that we read; others may be longer */
 #define PROBE_HTTP_HEAD  (16u * 1024u) /* status line and headers, or trailers, together */
 #define PROBE_NEEDLE_MAX 256u
 
-/* Finds one string in a stream, without keeping the stream (Knuth, Morris, Pratt). */
+/* One string to be found in a stream, without keeping it (Knuth, Morris, Pratt; probe_body.c). */
 struct probe_needle {
 	char text[PROBE_NEEDLE_MAX];
 	uint16_t len; /* 0: nothing is sought */
@@ -83,16 +85,21 @@ enum probe_http_at {
 	AT_WRONG,
 };
 
+/* How a body is encoded (Content-Encoding). */
+enum probe_coding { CODING_NONE, CODING_GZIP, CODING_DEFLATE, CODING_OTHER };
+
+struct probe_body;
+
 struct probe_http {
 	/* of the request */
 	bool head;
 	uint64_t body_max;
-	const struct probe_needle *needle;
+	struct probe_body *body;
 	/* what is known so far */
 	int status; /* 0: not yet; of the last, final answer */
 	bool reusable;
-	bool matched;
-	uint64_t body_bytes;
+	enum probe_coding coding;
+	uint64_t body_bytes; /* as they were sent */
 	const char *error;
 	/* where we are */
 	enum probe_http_at at;
@@ -101,15 +108,14 @@ struct probe_http {
 	uint64_t left; /* of the body or of the chunk */
 	unsigned interim;
 	uint32_t head_bytes;
-	uint16_t match;
 	uint16_t line_len;
 	bool line_long;
+	char location[PROBE_LOCATION_MAX + 1]; /* empty: none, or too long */
 	char line[PROBE_HTTP_LINE];
 };
 
-/* Keeps needle. */
-void probe_http_init(
-    struct probe_http *h, bool head, uint64_t body_max, const struct probe_needle *needle);
+/* Keeps body, which gets what comes of it; NULL: nobody looks at it. */
+void probe_http_init(struct probe_http *h, bool head, uint64_t body_max, struct probe_body *body);
 /* *used: how many bytes were taken; all of them while the verdict is MORE. */
 enum probe_http_verdict probe_http_feed(
     struct probe_http *h, const char *data, size_t len, size_t *used);
@@ -286,7 +292,7 @@ struct probe_run {
 	unsigned index;
 	char *request; /* owned; the same bytes every time */
 	size_t request_len;
-	struct probe_needle needle;
+	bool needs_tls; /* set by init: a run may come to speak TLS, also where url does not */
 
 	int64_t due_mono_ms; /* the next run begins */
 	enum probe_phase phase;
@@ -309,6 +315,9 @@ struct probe_run {
 	struct probe_http http;
 
 	uint32_t due_values; /* bit per enum probe_series */
+	/* What the servers on the way to this one took (redirects): times add up, days are the
+	 * least. */
+	struct probe_value before[PROBE_SERIES];
 	struct probe_result result;
 };
 

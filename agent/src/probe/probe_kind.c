@@ -51,7 +51,28 @@ probe_run_ms_since(uint64_t from_ns)
 void
 probe_run_have(struct probe_run *r, enum probe_series s, double v)
 {
+	const struct probe_value *before = &r->before[s];
+
+	if (before->got == PROBE_HAVE && s >= PROBE_DNS_MS && s <= PROBE_TRANSFER_MS)
+		v += before->v;
+	else if (before->got == PROBE_HAVE && s == PROBE_CERTIFICATE_DAYS && before->v < v)
+		v = before->v;
 	r->result.value[s] = (struct probe_value){ PROBE_HAVE, v };
+}
+
+/* Phases that happened only on the way to the last server. */
+static void
+carry(struct probe_run *r)
+{
+	static const enum probe_series carried[] = { PROBE_DNS_MS, PROBE_CONNECT_MS, PROBE_TLS_MS,
+		PROBE_CERTIFICATE_DAYS, PROBE_TLS_RESUMED };
+
+	for (unsigned i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+		struct probe_value *v = &r->result.value[carried[i]];
+
+		if (v->got == PROBE_ABSENT)
+			*v = r->before[carried[i]];
+	}
 }
 
 uint32_t
@@ -113,6 +134,7 @@ probe_run_done(struct probe_run *r, enum probe_reason reason)
 		if ((r->due_values & probe_bit(s)) != 0 && res->value[s].got == PROBE_ABSENT)
 			res->value[s].got =
 			    reason == PROBE_FAIL_TIMEOUT ? PROBE_LATE : PROBE_MISSING;
+	carry(r);
 	/* What we could not try says nothing about the service. */
 	if (probe_reason_is_ours(reason))
 		res->value[PROBE_UP].got = PROBE_MISSING;
@@ -172,6 +194,7 @@ void
 probe_run_begin(struct probe_run *r)
 {
 	memset(&r->result, 0, sizeof(r->result));
+	memset(r->before, 0, sizeof(r->before));
 	r->result.probe = r->index;
 	r->result.boot_ms = bl_boot_ms(r->env->clock);
 	r->run_ns = probe_run_now_ns();

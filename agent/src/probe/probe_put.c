@@ -36,6 +36,7 @@ static const struct {
 	[PROBE_CHAIN_DAYS] = { "probe_chain_days", "days" },
 	[PROBE_CHAIN_LENGTH] = { "probe_chain_length", "1" },
 	[PROBE_TLS_VERSION] = { "probe_tls_version", "1" },
+	[PROBE_REDIRECTS] = { "probe_redirects", "1" },
 };
 
 const char *
@@ -55,6 +56,7 @@ probe_reason_name(enum probe_reason r)
 		[PROBE_FAIL_ANSWER] = "answer",
 		[PROBE_FAIL_PROTOCOL] = "protocol",
 		[PROBE_FAIL_NOT_ALLOWED] = "not_allowed",
+		[PROBE_FAIL_REDIRECT] = "redirect",
 		[PROBE_FAIL_INTERNAL] = "internal",
 	};
 

@@ -2,24 +2,35 @@
  * The kind "http": the request, the answer, the verdict (phases and deadlines
  * are probe_kind.c's, the way to the server is probe_connect.c's).
  *
- * A kept connection that turns out to be closed before it gave a byte is not
- * the server's failure: the run starts over on a new one, once.
+ * A redirect that is followed is another request of the same run; its times
+ * add up with those before it.  A kept connection that turns out to be closed before it gave a byte
+ * is not the server's failure: the run starts over on a new one, once.
  */
-#include "probe_internal.h"
+#include "probe_http_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
-#define ROUNDS_MAX  8u /* reads of PROBE_BUF_BYTES in one step: others want a turn too */
-#define REQUEST_MAX (32u * 1024u)
+#define ROUNDS_MAX 8u /* reads of PROBE_BUF_BYTES in one step: others want a turn too */
+
+/* What all runs of one probe share, and where the present one is. */
+struct http {
+	struct probe_url first; /* the address of the configuration; r->url is where we are */
+	struct probe_want want;
+	struct probe_body body;
+	int method;
+	unsigned hops;  /* redirects followed */
+	bool over_kept; /* a connection that was used before: its end is not the server's failure */
+	bool stale;     /* the request is to be made anew */
+};
 
 static uint32_t
 http_due(const struct probe_run *r, bool reused)
 {
+	const struct http *k = r->kind;
 	uint32_t due = probe_bit(PROBE_UP) | probe_bit(PROBE_FIRST_BYTE_MS) |
 		       probe_bit(PROBE_TRANSFER_MS) | probe_bit(PROBE_TOTAL_MS) |
 		       probe_bit(PROBE_STATUS_CODE);
@@ -32,113 +43,243 @@ http_due(const struct probe_run *r, bool reused)
 		due |= probe_bit(PROBE_TLS_MS);
 	if (r->url.tls)
 		due |= probe_bit(PROBE_CERTIFICATE_DAYS);
-	if (r->conf->method != PROBE_HEAD)
+	if (k->method != PROBE_HEAD)
 		due |= probe_bit(PROBE_BODY_BYTES);
-	if (r->needle.len > 0)
+	if (probe_want_any(&k->want))
 		due |= probe_bit(PROBE_BODY_MATCH);
 	return due;
 }
 
+/* ---- the request ---- */
+
+/* False: the run has ended. */
+static bool
+request_renew(struct probe_run *r)
+{
+	struct http *k = r->kind;
+	const struct probe_conf *c = r->conf;
+	const bool asked_first = k->method == c->method && c->body != NULL;
+	const struct probe_request q = { .url = &r->url,
+		.method = k->method,
+		.body = asked_first ? c->body : "",
+		.ours = probe_same_origin(&r->url, &k->first),
+		.conf = c };
+	struct bl_err err = { 0 };
+	int rc;
+
+	if (r->request != NULL && !k->stale)
+		return true;
+	probe_request_free(r->request, r->request_len);
+	r->request = NULL;
+	r->request_len = 0;
+	rc = probe_request_make(&q, &r->request, &r->request_len, &err);
+	k->stale = k->hops > 0 || c->auth != PROBE_AUTH_NONE;
+	if (rc == BL_OK)
+		return true;
+	r->due_values = http_due(r, false);
+	probe_run_fail(
+	    r, rc == BL_ENOMEM ? PROBE_FAIL_INTERNAL : PROBE_FAIL_NOT_ALLOWED, "%s", err.msg);
+	return false;
+}
+
+/* Asks r->url, over the connection that there is or over a new one.  What it is to find out is set.
+ */
+static void
+ask(struct probe_run *r, bool kept)
+{
+	struct http *k = r->kind;
+
+	r->sent = 0;
+	k->over_kept = kept;
+	probe_body_begin(&k->body);
+	probe_http_init(
+	    &r->http, k->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &k->body);
+	if (!kept) {
+		probe_connect_begin(r);
+		return;
+	}
+	r->due_values = http_due(r, true);
+	if (r->url.tls)
+		probe_connect_certificate(r);
+	probe_run_phase(r, PHASE_FIRST_BYTE);
+}
+
+/* ---- redirects ---- */
+
+/* NULL, or why we do not go there. */
+static const char *
+not_to(const struct probe_run *r, const struct probe_url *to, int method)
+{
+	const struct http *k = r->kind;
+
+	if (r->url.tls && !to->tls)
+		return "leads from https to http";
+	if (r->conf->body != NULL && method == r->conf->method && !probe_same_origin(to, &k->first))
+		return "would send the request's body to another server";
+	return NULL;
+}
+
+/* A 303, and as everybody does it a 301 or 302 behind a POST, is asked for with GET (RFC
+ * 9110, 15.4). */
+static int
+method_after(int method, int status)
+{
+	if (method == PROBE_HEAD || status == 307 || status == 308)
+		return method;
+	return status == 303 || method == PROBE_POST ? PROBE_GET : method;
+}
+
+static void
+go_on(struct probe_run *r, const struct probe_url *to)
+{
+	struct http *k = r->kind;
+	const bool kept =
+	    r->fd >= 0 && probe_same_origin(&r->url, to) && probe_method_repeatable(k->method);
+
+	memcpy(r->before, r->result.value, sizeof(r->before));
+	memset(r->result.value, 0, sizeof(r->result.value));
+	r->url = *to;
+	k->hops++;
+	k->stale = true;
+	probe_run_have(r, PROBE_REDIRECTS, k->hops);
+	if (!kept)
+		probe_run_close(r);
+	if (!request_renew(r))
+		return;
+	ask(r, kept);
+	r->again = r->again || kept; /* nothing will happen on the connection before we ask */
+}
+
+/* True: the answer leads elsewhere, and the run goes on there or has ended. */
+static bool
+follow(struct probe_run *r)
+{
+	struct http *k = r->kind;
+	const struct probe_http *h = &r->http;
+	struct probe_url to;
+	const char *wrong;
+
+	if (r->conf->redirects == 0 || !probe_redirect_status(h->status) ||
+	    (r->url.tls && r->peer.bad))
+		return false;
+	wrong = probe_redirect_to(&r->url, h->location, &to);
+	if (wrong == NULL && k->hops >= (unsigned)r->conf->redirects) {
+		probe_run_fail(r, PROBE_FAIL_REDIRECT,
+		    "status %d leads on from %.60s to %.60s, after %u redirects already", h->status,
+		    r->url.authority, to.authority, k->hops);
+		return true;
+	}
+	if (wrong != NULL) {
+		probe_run_fail(r, PROBE_FAIL_REDIRECT, "status %d from %.80s: %s", h->status,
+		    r->url.authority, wrong);
+		return true;
+	}
+	k->method = method_after(k->method, h->status);
+	if ((wrong = not_to(r, &to, k->method)) != NULL) {
+		probe_run_fail(r, PROBE_FAIL_REDIRECT, "status %d from %.60s to %.60s %s",
+		    h->status, r->url.authority, to.authority, wrong);
+		return true;
+	}
+	go_on(r, &to);
+	return true;
+}
+
+/* ---- the verdict ---- */
+
 /* The answer is whole: is it what was expected? */
+static enum probe_reason
+judge(struct probe_run *r, const char *body_wrong)
+{
+	const struct http *k = r->kind;
+	const int status = r->http.status;
+	char *detail = r->result.detail;
+	const size_t size = sizeof(r->result.detail);
+	char at[80] = "";
+
+	if (k->hops > 0)
+		snprintf(at, sizeof(at), " (%.50s, redirect %u)", r->url.authority, k->hops);
+	if (r->url.tls && r->peer.bad) {
+		snprintf(detail, size, "%s%s", r->peer.why, at);
+		return PROBE_FAIL_CERTIFICATE;
+	}
+	if (!probe_status_in(r->conf->expect_status, status)) {
+		snprintf(detail, size, "status %d, expected %.60s%s", status,
+		    r->conf->expect_status, at);
+		return PROBE_FAIL_STATUS;
+	}
+	if (body_wrong != NULL) {
+		snprintf(detail, size, "%.100s%s", body_wrong, at);
+		return PROBE_FAIL_BODY;
+	}
+	return PROBE_OK;
+}
+
 static void
 answered(struct probe_run *r)
 {
+	struct http *k = r->kind;
 	const struct probe_http *h = &r->http;
-	char *detail = r->result.detail;
-	const size_t size = sizeof(r->result.detail);
-	enum probe_reason reason = PROBE_OK;
+	char why[160];
+	const char *wrong = probe_body_end(&k->body, why, sizeof(why));
 
 	probe_run_have(r, PROBE_TRANSFER_MS, probe_run_ms_since(r->phase_ns));
 	probe_run_have(r, PROBE_TOTAL_MS, probe_run_ms_since(r->run_ns));
 	if (r->due_values & probe_bit(PROBE_BODY_BYTES))
 		probe_run_have(r, PROBE_BODY_BYTES, (double)h->body_bytes);
-	if (r->needle.len > 0)
-		probe_run_have(r, PROBE_BODY_MATCH, h->matched ? 1 : 0);
+	if (r->due_values & probe_bit(PROBE_BODY_MATCH))
+		probe_run_have(r, PROBE_BODY_MATCH, wrong == NULL ? 1 : 0);
 	if (!h->reusable || !r->conf->keep_alive)
 		probe_run_close(r);
-
-	if (r->url.tls && r->peer.bad) {
-		reason = PROBE_FAIL_CERTIFICATE;
-		snprintf(detail, size, "%s", r->peer.why);
-	} else if (!probe_status_in(r->conf->expect_status, h->status)) {
-		reason = PROBE_FAIL_STATUS;
-		snprintf(
-		    detail, size, "status %d, expected %.100s", h->status, r->conf->expect_status);
-	} else if (r->needle.len > 0 && !h->matched) {
-		reason = PROBE_FAIL_BODY;
-		snprintf(detail, size,
-		    "the expected text is not in the first %llu bytes of the body",
-		    (unsigned long long)h->body_bytes);
-	}
-	probe_run_done(r, reason);
+	if (!follow(r))
+		probe_run_done(r, judge(r, wrong));
 }
 
-/* ---- request ---- */
-
-static bool
-has_header(const struct probe_conf *c, const char *name)
-{
-	for (size_t i = 0; i < c->headers.n; i++)
-		if (strcasecmp(c->headers.key[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int
-request_make(struct probe_run *r, struct bl_err *err)
-{
-	const struct probe_conf *c = r->conf;
-	FILE *f = open_memstream(&r->request, &r->request_len);
-
-	if (f == NULL)
-		return bl_fail(err, BL_ENOMEM, "probe %s: out of memory", c->name);
-	fprintf(f, "%s %s HTTP/1.1\r\n", c->method == PROBE_HEAD ? "HEAD" : "GET", r->url.target);
-	if (!has_header(c, "Host"))
-		fprintf(f, "Host: %s\r\n", r->url.authority);
-	if (!has_header(c, "User-Agent"))
-		fprintf(f, "User-Agent: branchline/%s\r\n", BL_VERSION);
-	if (!has_header(c, "Accept"))
-		fprintf(f, "Accept: */*\r\n");
-	if (!c->keep_alive)
-		fprintf(f, "Connection: close\r\n");
-	for (size_t i = 0; i < c->headers.n; i++)
-		fprintf(f, "%s: %s\r\n", c->headers.key[i], c->headers.value[i]);
-	fprintf(f, "\r\n");
-	if (fclose(f) != 0)
-		return bl_fail(err, BL_ENOMEM, "probe %s: out of memory", c->name);
-	if (r->request_len > REQUEST_MAX)
-		return bl_fail(err, BL_EINVAL, "probe %s: its headers are longer than %u bytes",
-		    c->name, REQUEST_MAX);
-	return BL_OK;
-}
+/* ---- once ---- */
 
 static int
 http_init(struct probe_run *r, struct bl_err *err)
 {
 	const struct probe_conf *conf = r->conf;
+	struct http *k = calloc(1, sizeof(*k));
 	const char *expected;
 	int rc;
 
-	if ((expected = probe_url_parse(conf->url, &r->url)) != NULL)
+	if ((r->kind = k) == NULL)
+		return bl_fail(err, BL_ENOMEM, "probe %s: out of memory", conf->name);
+	if ((expected = probe_url_parse(conf->url, &k->first)) != NULL)
 		return bl_fail(err, BL_EINVAL, "probe %s: url: expected %s", conf->name, expected);
 	if ((expected = probe_status_check(conf->expect_status)) != NULL)
 		return bl_fail(
 		    err, BL_EINVAL, "probe %s: expect_status: expected %s", conf->name, expected);
 	if (conf->body_max_bytes <= 0)
 		return bl_fail(err, BL_EINVAL, "probe %s: body_max must be > 0", conf->name);
-	probe_needle_init(&r->needle, conf->method == PROBE_HEAD ? "" : conf->expect_body);
-	if (conf->tls_resume && r->url.tls && (rc = probe_sessions_create(&r->sessions, err)) < 0)
+	r->url = k->first;
+	k->method = conf->method;
+	r->needs_tls = r->url.tls || conf->redirects > 0;
+	if ((rc = probe_want_init(&k->want, conf, err)) < 0)
 		return rc;
-	return request_make(r, err);
+	if ((rc = probe_body_init(&k->body, &k->want, (uint64_t)conf->body_max_bytes, err)) < 0)
+		return rc;
+	if (conf->tls_resume && r->needs_tls)
+		return probe_sessions_create(&r->sessions, err);
+	return BL_OK;
 }
 
 static void
 http_release(struct probe_run *r)
 {
+	struct http *k = r->kind;
+
 	probe_sessions_free(r->sessions);
 	r->sessions = NULL;
-	free(r->request);
+	probe_request_free(r->request, r->request_len);
 	r->request = NULL;
+	if (k == NULL)
+		return;
+	probe_body_release(&k->body);
+	probe_want_release(&k->want);
+	free(k);
+	r->kind = NULL;
 }
 
 /* ---- talking ---- */
@@ -177,8 +318,13 @@ io_recv(struct probe_run *r, char *data, size_t size, size_t *n, struct bl_err *
 static void
 lost(struct probe_run *r, const char *why)
 {
-	if (r->result.reused) {
+	struct http *k = r->kind;
+
+	if (k->over_kept) {
+		k->over_kept = false;
 		memset(r->result.value, 0, sizeof(r->result.value));
+		if (r->conf->redirects > 0)
+			probe_run_have(r, PROBE_REDIRECTS, k->hops);
 		probe_connect_begin(r);
 		return;
 	}
@@ -281,21 +427,21 @@ talk_step(struct probe_run *r)
 static void
 http_begin(struct probe_run *r)
 {
-	const bool reused =
-	    r->fd >= 0 && bl_mono_ms(r->env->clock) - r->connected_mono_ms < PROBE_KEEP_MAX_MS;
+	struct http *k = r->kind;
+	bool kept;
 
-	r->sent = 0;
-	probe_http_init(
-	    &r->http, r->conf->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &r->needle);
-	if (!reused) {
-		probe_connect_begin(r);
+	if (!probe_same_origin(&r->url, &k->first))
+		probe_run_close(r); /* kept where a redirect had led to */
+	r->url = k->first;
+	k->method = r->conf->method;
+	k->hops = 0;
+	if (r->conf->redirects > 0)
+		probe_run_have(r, PROBE_REDIRECTS, 0);
+	kept = r->fd >= 0 && bl_mono_ms(r->env->clock) - r->connected_mono_ms < PROBE_KEEP_MAX_MS;
+	if (!request_renew(r))
 		return;
-	}
-	r->result.reused = true;
-	r->due_values = http_due(r, true);
-	if (r->url.tls)
-		probe_connect_certificate(r);
-	probe_run_phase(r, PHASE_FIRST_BYTE);
+	r->result.reused = kept;
+	ask(r, kept);
 }
 
 const struct probe_kind_ops probe_kind_http = {

@@ -196,7 +196,7 @@ runs_init(struct prober *p, const struct bl_conf_list *probes, struct bl_err *er
 		if ((rc = probe_run_init(r, &p->env, &conf[i], i, err)) < 0)
 			return rc;
 		r->due_mono_ms = now + (int64_t)bl_random_below(p->env.clock, (uint64_t)spread);
-		if (r->url.tls && p->env.tls == NULL &&
+		if ((r->url.tls || r->needs_tls) && p->env.tls == NULL &&
 		    (rc = probe_tls_env_create(&p->env.tls, err)) < 0)
 			return rc;
 	}

@@ -4,7 +4,7 @@
 
 CERT may begin with "old:" or "new:": that server speaks TLS 1.1 at most, or 1.3 at least.
 Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
-Paths: /ok, /connections (how many connections this server has had), /resumed (yes or no), /status/NNN.
+Paths: /ok, /connections (how many connections this server has had), /resumed (yes or no), /status/NNN, /to/LOCATION.
 """
 import socketserver
 import ssl
@@ -22,14 +22,18 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def do_GET(self):
-        status, body = 200, b"hello"
+        status, body, to = 200, b"hello", None
         if self.path == "/connections":
             body = str(self.server.connections).encode()
         elif self.path == "/resumed":
             body = b"yes" if self.connection.session_reused else b"no"
         elif self.path.startswith("/status/"):
             status = int(self.path[8:])
+        elif self.path.startswith("/to/"):
+            status, to = 302, self.path[4:]
         self.send_response(status)
+        if to is not None:
+            self.send_header("Location", to)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

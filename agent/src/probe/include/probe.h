@@ -8,7 +8,7 @@
  * the owner through a callback on the prober thread; probe_result_put is pure
  * and runs on whichever thread the owner likes.
  *
- * Does not follow redirects, uses no proxy, sends no body, caches nothing.
+ * Uses no proxy, keeps no cookies, caches nothing.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -67,7 +67,20 @@ struct probe_tls_conf {
 	int min_version;              /* 0: TLS 1.0, 1: 1.1, 2: 1.2 */
 };
 
-enum probe_method { PROBE_GET = 0, PROBE_HEAD = 1 };
+enum probe_method {
+	PROBE_GET = 0,
+	PROBE_HEAD,
+	PROBE_POST,
+	PROBE_PUT,
+	PROBE_PATCH,
+	PROBE_DELETE,
+	PROBE_OPTIONS,
+};
+
+enum probe_auth { PROBE_AUTH_NONE = 0, PROBE_AUTH_BASIC, PROBE_AUTH_BEARER };
+
+#define PROBE_USER_MAX      128
+#define PROBE_REDIRECTS_MAX 10
 
 /* One item of the configuration's list of probes; filled by bl_conf. */
 struct probe_conf {
@@ -84,9 +97,17 @@ struct probe_conf {
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
 	struct bl_conf_strmap headers;
-	char *expect_status;    /* "200-399", "200, 204, 300-399" */
-	char *expect_body;      /* must occur in the body; "": no check */
-	int64_t body_max_bytes; /* reading stops here */
+	char *body;         /* NULL: none */
+	int auth;           /* enum probe_auth */
+	char *user;         /* NULL but for basic */
+	char *secret_file;  /* NULL: none; its first line is the password or the token */
+	int64_t redirects;  /* followed at most; 0: a redirect is the answer */
+	bool compressed;    /* gzip and deflate are asked for */
+	char *expect_regex; /* must match in the body; NULL: no check */
+	struct bl_conf_strmap expect_json; /* place: what must stand there */
+	char *expect_status;               /* "200-399", "200, 204, 300-399" */
+	char *expect_body;                 /* must occur in the body; "": no check */
+	int64_t body_max_bytes;            /* reading stops here */
 	bool keep_alive;
 	char *ca_file;   /* PEM; "": the system's bundle */
 	bool tls_resume; /* a later handshake goes on with an earlier session */
@@ -113,6 +134,7 @@ enum probe_reason {
 	PROBE_FAIL_ANSWER,      /* another answer than the expected one */
 	PROBE_FAIL_PROTOCOL,    /* of others than HTTP: not this protocol, malformed, or cut off */
 	PROBE_FAIL_NOT_ALLOWED, /* the agent may not try (ICMP sockets): up is unknown */
+	PROBE_FAIL_REDIRECT,    /* too many, or to where we do not follow */
 	PROBE_FAIL_INTERNAL,    /* the agent could not try (memory, descriptors): up is unknown */
 };
 
@@ -143,6 +165,7 @@ enum probe_series {
 	PROBE_CHAIN_DAYS,
 	PROBE_CHAIN_LENGTH,
 	PROBE_TLS_VERSION,
+	PROBE_REDIRECTS, /* followed; absent where none are */
 	PROBE_SERIES,
 };
 
