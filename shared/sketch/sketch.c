@@ -32,6 +32,7 @@ bl_sketch_free(struct bl_sketch *s)
 		return;
 	free(s->positive.b);
 	free(s->negative.b);
+	free(s->counts.count);
 	free(s);
 }
 
@@ -42,6 +43,9 @@ bl_sketch_reset(struct bl_sketch *s)
 	s->zeros = 0;
 	s->positive.n = 0;
 	s->negative.n = 0;
+	/* What comes next may lie elsewhere. */
+	free(s->counts.count);
+	s->counts = (struct sketch_counts){ 0 };
 }
 
 uint64_t

@@ -27,6 +27,12 @@ struct sketch_side {
 struct bl_sketch {
 	uint64_t count, zeros;
 	struct sketch_side positive, negative;
+	/* Counts that are not settled yet: of ordinals from `first` on. */
+	struct sketch_counts {
+		uint64_t *count;
+		int32_t first;
+		uint32_t n;
+	} counts;
 };
 
 /* Joins the smallest magnitudes until no more than the cap are left. */

@@ -402,6 +402,10 @@ read_roll(struct reader *r, const struct chunk_column *c)
 	note(r, rc = chunk_h1_sketch(c, s, NULL));
 	assert_true(got == BL_OK || rc < 0);
 	assert_int_equal(bl_sketch_count(s), rc == BL_OK ? w[0].count : 0);
+	bl_sketch_reset(s);
+	assert_int_equal(chunk_h1_counts(c, s, NULL), rc);
+	if (rc == BL_OK && bl_sketch_settle(s) == BL_OK)
+		assert_int_equal(bl_sketch_count(s), w[0].count);
 	bl_sketch_free(s);
 }
 

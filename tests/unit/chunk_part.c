@@ -202,6 +202,10 @@ check_h1(const struct part *p, const struct kit_column *c)
 
 		assert_int_equal(chunk_h1_sketch(&f.c, s, &err), BL_OK);
 		assert_true(bl_sketch_equal(s, model));
+		bl_sketch_reset(s);
+		assert_int_equal(chunk_h1_counts(&f.c, s, &err), BL_OK);
+		assert_int_equal(bl_sketch_settle(s), BL_OK);
+		assert_true(bl_sketch_equal(s, model));
 		bl_sketch_free(s);
 		bl_sketch_free(model);
 	}

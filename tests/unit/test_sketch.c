@@ -263,6 +263,63 @@ buckets_in_and_out_are_the_sketch(void **state)
 	assert_int_equal(bl_sketch_ordinal(-0.0), 0);
 }
 
+/* Through counts where they reach so far, else in the other way, as one does who uses them. */
+static bool
+add_counted(struct bl_sketch *s, const struct bl_sketch_bucket *b, size_t n)
+{
+	uint64_t *at = bl_sketch_counts(s, b[0].ordinal, b[n - 1].ordinal);
+
+	if (at == NULL) {
+		assert_int_equal(bl_sketch_add_buckets(s, b, n), BL_OK);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		at[b[i].ordinal - b[0].ordinal] += b[i].count;
+	return true;
+}
+
+/* Runs that lie anywhere, each wider or elsewhere than the ones before. */
+static void
+counts_are_what_buckets_are(void **state)
+{
+	struct bl_sketch *one = bl_sketch_create(), *two = bl_sketch_create();
+	struct bl_sketch_bucket b[300];
+	uint64_t seed = 11;
+	unsigned counted = 0, beyond = 0;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		const int32_t around = round % 3 == 0 ? 0 : round % 3 == 1 ? 51000 : -51000;
+
+		bl_sketch_reset(one);
+		bl_sketch_reset(two);
+		for (int lot = 0; lot < 6; lot++) {
+			size_t n = 1 + pure_next(&seed) % 300;
+			int32_t at = around + (int32_t)(pure_next(&seed) % 5000) - 2500;
+
+			for (size_t i = 0; i < n; i++) {
+				b[i] = (struct bl_sketch_bucket){ at, 1 + pure_next(&seed) % 9 };
+				at += 1 + (int32_t)(pure_next(&seed) % 7);
+			}
+			assert_int_equal(bl_sketch_add_buckets(one, b, n), BL_OK);
+			if (add_counted(two, b, n))
+				counted++;
+			else
+				beyond++;
+			if (pure_next(&seed) % 3 == 0)
+				assert_int_equal(bl_sketch_settle(two), BL_OK);
+		}
+		assert_int_equal(bl_sketch_settle(two), BL_OK);
+		assert_true(bl_sketch_equal(one, two));
+		assert_int_equal(bl_sketch_count(one), bl_sketch_count(two));
+	}
+	assert_true(counted > 500);
+	assert_true(beyond > 50);
+	assert_null(bl_sketch_counts(two, 0, BL_SKETCH_COUNTS_MAX));
+	bl_sketch_free(one);
+	bl_sketch_free(two);
+}
+
 static int
 decode(struct bl_sketch *s, const uint8_t *data, size_t len)
 {
@@ -370,6 +427,7 @@ main(void)
 		cmocka_unit_test(special_values_have_their_place),
 		cmocka_unit_test(counts_stop_at_their_cap),
 		cmocka_unit_test(buckets_in_and_out_are_the_sketch),
+		cmocka_unit_test(counts_are_what_buckets_are),
 		cmocka_unit_test(bytes_come_back_and_damage_is_seen),
 		cmocka_unit_test(malformed_bytes_are_refused),
 		cmocka_unit_test(a_full_buffer_is_said),

@@ -124,9 +124,12 @@ void chunk_sketcher_free(struct chunk_sketcher *k);
  */
 int chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
     uint32_t n, const struct chunk_roll *h1);
-/* Fills out (CHUNK_BUCKETS_MAX of room); r ends behind it.  False: ill-formed. */
-bool chunk_sketch_get(
-    struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch_bucket *out, uint32_t *n);
+/*
+ * Fills out (CHUNK_BUCKETS_MAX of room), or, *n is 0 then, the counts of into (NULL: not there)
+ * where they can be; r ends behind it.  False: ill-formed.
+ */
+bool chunk_sketch_get(struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
+    struct bl_sketch_bucket *out, uint32_t *n);
 
 /* ---- raw columns (chunk_raw.c) and time columns (chunk_times.c), writing side ---- */
 

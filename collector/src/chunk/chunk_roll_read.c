@@ -131,8 +131,9 @@ chunk_h1_get(const struct chunk_column *c, struct chunk_window *out, struct chun
 	return BL_OK;
 }
 
-int
-chunk_h1_sketch(const struct chunk_column *c, struct bl_sketch *s, struct bl_err *err)
+/* counts: where they can be, into s's counts. */
+static int
+add_sketch(const struct chunk_column *c, struct bl_sketch *s, bool counts, struct bl_err *err)
 {
 	struct bl_sketch_bucket bucket[CHUNK_BUCKETS_MAX];
 	struct chunk_roll r;
@@ -146,10 +147,22 @@ chunk_h1_sketch(const struct chunk_column *c, struct bl_sketch *s, struct bl_err
 		return rc;
 	if (!any_known(&r))
 		return chunk_bits_ok(&b) ? BL_OK : bad_column(c, "sketch", err);
-	if (!chunk_sketch_get(&b, &r, bucket, &n))
+	if (!chunk_sketch_get(&b, &r, counts ? s : NULL, bucket, &n))
 		return bad_column(c, "sketch", err);
-	rc = bl_sketch_add_buckets(s, bucket, n);
+	rc = n > 0 ? bl_sketch_add_buckets(s, bucket, n) : BL_OK;
 	return rc < 0 ? bl_fail(err, rc, "part: %s",
 			    rc == BL_EFULL ? "a sketch's count passes its cap" : "out of memory")
 		      : BL_OK;
+}
+
+int
+chunk_h1_sketch(const struct chunk_column *c, struct bl_sketch *s, struct bl_err *err)
+{
+	return add_sketch(c, s, false, err);
+}
+
+int
+chunk_h1_counts(const struct chunk_column *c, struct bl_sketch *s, struct bl_err *err)
+{
+	return add_sketch(c, s, true, err);
 }

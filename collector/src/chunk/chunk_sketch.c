@@ -284,15 +284,6 @@ put_paced(struct chunk_bits_w *w, struct pace *p, uint64_t v, uint64_t *bits)
 	pace_step(p, v);
 }
 
-static inline uint64_t
-get_paced(struct chunk_bits_r *r, struct pace *p)
-{
-	const uint64_t v = chunk_get_rice(r, pace_k(p));
-
-	pace_step(p, v);
-	return v;
-}
-
 /* Between the ends, which count 1 each at least, `rest` values are to be shared out. */
 static struct pace
 pace_counts(uint64_t rest, uint32_t span)
@@ -383,103 +374,175 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 
 /* ---- reading ---- */
 
+/* Bits that come next, in a register: what a code takes is shifted out, mostly without a load. */
+struct ahead {
+	struct chunk_bits_r r; /* stands where w begins */
+	uint64_t w;
+	unsigned have;
+};
+
+static inline unsigned
+unary_of(uint64_t w)
+{
+	return (unsigned)__builtin_ctzll(~w | UINT64_C(1) << CHUNK_UNARY_MAX);
+}
+
+static inline uint64_t
+get_paced(struct ahead *a, struct pace *p)
+{
+	const unsigned k = pace_k(p);
+	unsigned q = unary_of(a->w), need = q + 1 + k;
+	uint64_t v;
+
+	if (need > a->have) {
+		a->w = chunk_peek(&a->r);
+		a->have = 57;
+		q = unary_of(a->w);
+		need = q + 1 + k;
+	}
+	if (__builtin_expect(q == CHUNK_UNARY_MAX || need > a->have, 0)) {
+		v = chunk_get_rice(&a->r, k);
+		a->have = 0;
+	} else {
+		v = (uint64_t)q << k | (a->w >> (q + 1) & ((UINT64_C(1) << k) - 1));
+		a->w >>= need;
+		a->have -= need;
+		a->r.pos += need;
+	}
+	pace_step(p, v);
+	return v;
+}
+
 struct reading {
-	struct chunk_bits_r *r;
+	struct ahead a;
+	uint64_t *counts; /* of ordinals from first on; NULL: into out */
 	struct bl_sketch_bucket *out;
 	uint32_t n;
 	int32_t first, last;
 	uint64_t rest;
 };
 
-static bool
-give(struct reading *g, int32_t ordinal, uint64_t count)
+static inline bool
+give(struct reading *g, uint64_t *counts, int32_t ordinal, uint64_t count)
 {
+	if (counts != NULL) {
+		counts[ordinal - g->first] += count;
+		return true;
+	}
 	if (g->n == CHUNK_BUCKETS_MAX)
 		return false;
 	g->out[g->n++] = (struct bl_sketch_bucket){ ordinal, count };
 	return true;
 }
 
-static bool
-get_dense(struct reading *g, uint32_t span)
+/* counts is g's, or NULL: each has a loop of its own. */
+static inline bool
+get_dense(struct reading *g, uint64_t *counts, uint32_t span)
 {
 	struct pace p = pace_counts(g->rest, span);
+	struct ahead a = g->a;
+	uint64_t rest = g->rest;
 
 	for (uint32_t i = 0; i + 1 < span; i++) {
-		const uint64_t more = g->rest > 0 ? get_paced(g->r, &p) : 0;
+		const uint64_t more = rest > 0 ? get_paced(&a, &p) : 0;
 		const uint64_t count = more + (i == 0);
 
-		if (more > g->rest || (count > 0 && !give(g, g->first + (int32_t)i, count)))
+		if (more > rest || (count > 0 && !give(g, counts, g->first + (int32_t)i, count)))
 			return false;
-		g->rest -= more;
-		if (g->rest == 0)
+		rest -= more;
+		if (rest == 0)
 			break;
 	}
+	g->a = a;
+	g->rest = rest;
 	return true;
 }
 
-static bool
-get_sparse(struct reading *g, uint32_t span)
+static inline bool
+get_sparse(struct reading *g, uint64_t *counts, uint32_t span)
 {
-	struct pace counts = { 16 }, steps = { (int64_t)span * 2 };
-	uint64_t more = get_paced(g->r, &counts), step;
+	struct pace pace = { 16 }, steps = { (int64_t)span * 2 };
+	struct ahead a = g->a;
+	uint64_t rest = g->rest, more = get_paced(&a, &pace), step;
 	int32_t at = g->first;
 
-	if (more > g->rest)
+	if (more > rest)
 		return false;
-	g->rest -= more;
-	if (!give(g, at, more + 1))
+	rest -= more;
+	if (!give(g, counts, at, more + 1))
 		return false;
-	while (g->rest > 0) {
-		step = get_paced(g->r, &steps);
+	while (rest > 0) {
+		step = get_paced(&a, &steps);
 		if (step >= (uint64_t)(g->last - at))
 			return false;
 		at += (int32_t)step + 1;
 		if (at == g->last)
 			break;
-		more = get_paced(g->r, &counts);
-		if (more >= g->rest || !give(g, at, more + 1))
+		more = get_paced(&a, &pace);
+		if (more >= rest || !give(g, counts, at, more + 1))
 			return false;
-		g->rest -= more + 1;
+		rest -= more + 1;
 	}
+	g->a = a;
+	g->rest = rest;
+	return true;
+}
+
+static bool
+get_between(struct reading *g, uint32_t span)
+{
+	const bool dense = chunk_get_bits(&g->a.r, 1) == 0;
+
+	if (g->counts != NULL)
+		return dense ? get_dense(g, g->counts, span) : get_sparse(g, g->counts, span);
+	return dense ? get_dense(g, NULL, span) : get_sparse(g, NULL, span);
+}
+
+/* Where the buckets begin and end; false: ill-formed. */
+static bool
+get_ends(struct reading *g, const struct chunk_roll *h1)
+{
+	int64_t first;
+	uint64_t span;
+
+	if (chunk_get_bits(&g->a.r, 1) == 0) {
+		g->first = chunk_roll_ordinal(h1, false);
+		g->last = chunk_roll_ordinal(h1, true);
+		return g->first <= g->last;
+	}
+	first = bl_unzigzag(chunk_get_num(&g->a.r));
+	span = chunk_get_num(&g->a.r);
+	if (first < -BL_SKETCH_ORDINAL_MAX || first > BL_SKETCH_ORDINAL_MAX ||
+	    span > (uint64_t)(BL_SKETCH_ORDINAL_MAX - first))
+		return false;
+	g->first = (int32_t)first;
+	g->last = g->first + (int32_t)span;
 	return true;
 }
 
 bool
-chunk_sketch_get(
-    struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch_bucket *out, uint32_t *n)
+chunk_sketch_get(struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
+    struct bl_sketch_bucket *out, uint32_t *n)
 {
-	struct reading g = { .r = r, .out = out };
 	const uint64_t known = h1->shape.known[0];
-	uint64_t span;
+	struct reading g = { .a = { .r = *r }, .out = out };
 	bool ok = true;
 
-	if (chunk_get_bits(r, 1) != 0) {
-		const int64_t first = bl_unzigzag(chunk_get_num(r));
-
-		span = chunk_get_num(r);
-		if (first < -BL_SKETCH_ORDINAL_MAX || first > BL_SKETCH_ORDINAL_MAX ||
-		    span > (uint64_t)(BL_SKETCH_ORDINAL_MAX - first))
-			return false;
-		g.first = (int32_t)first;
-		g.last = g.first + (int32_t)span;
-	} else {
-		g.first = chunk_roll_ordinal(h1, false);
-		g.last = chunk_roll_ordinal(h1, true);
-		if (g.first > g.last)
-			return false;
-		span = (uint64_t)(g.last - g.first);
-	}
-	if (span == 0) {
-		(void)give(&g, g.first, known);
+	if (!get_ends(&g, h1))
+		return false;
+	/* So few that no count of an array passes 64 bits. */
+	if (into != NULL && known <= UINT32_MAX)
+		g.counts = bl_sketch_counts(into, g.first, g.last);
+	if (g.first == g.last) {
+		(void)give(&g, g.counts, g.first, known);
 	} else {
 		if (known < 2)
 			return false;
 		g.rest = known - 2;
-		ok = chunk_get_bits(r, 1) == 0 ? get_dense(&g, (uint32_t)span + 1)
-					       : get_sparse(&g, (uint32_t)span + 1);
-		ok = ok && give(&g, g.last, g.rest + 1);
+		ok = get_between(&g, (uint32_t)(g.last - g.first) + 1) &&
+		     give(&g, g.counts, g.last, g.rest + 1);
 	}
+	*r = g.a.r;
 	*n = g.n;
 	return ok && chunk_bits_ok(r);
 }

@@ -75,35 +75,45 @@ query_cells_sketch(struct query_work *w, uint32_t group, uint32_t step)
 	return *s;
 }
 
-static void
-sketch_done(struct query_work *w, size_t group, size_t step)
+static int
+sketch_done(struct query_work *w, size_t group, size_t step, struct bl_err *err)
 {
 	struct bl_sketch *s = w->sketch[group * w->ring + step % w->ring];
+	int rc;
 
 	if (s == NULL)
-		return;
+		return BL_OK;
+	if ((rc = bl_sketch_settle(s)) < 0)
+		return bl_fail(err, rc, "query: %s",
+		    rc == BL_EFULL ? "more samples than a percentile can be of" : "out of memory");
 	if (bl_sketch_count(s) > 0)
 		w->res->cell[group * w->res->n_steps + step].value =
 		    bl_sketch_quantile(s, w->quantile);
 	bl_sketch_reset(s);
+	return BL_OK;
 }
 
-void
-query_cells_pass(struct query_work *w, size_t step)
+int
+query_cells_pass(struct query_work *w, size_t step, struct bl_err *err)
 {
-	for (; w->quantile > 0 && w->done_steps < step; w->done_steps++)
-		for (size_t g = 0; g < w->res->n_groups; g++)
-			sketch_done(w, g, w->done_steps);
+	int rc = BL_OK;
+
+	for (; w->quantile > 0 && w->done_steps < step && rc == BL_OK; w->done_steps++)
+		for (size_t g = 0; g < w->res->n_groups && rc == BL_OK; g++)
+			rc = sketch_done(w, g, w->done_steps, err);
+	return rc;
 }
 
-void
-query_cells_end(struct query_work *w)
+int
+query_cells_end(struct query_work *w, struct bl_err *err)
 {
 	struct query_result *res = w->res;
+	int rc;
 
 	for (size_t i = 0; i < w->n_series; i++)
 		query_fold_flush(w, i);
-	query_cells_pass(w, res->n_steps);
+	if ((rc = query_cells_pass(w, res->n_steps, err)) < 0)
+		return rc;
 	for (size_t i = 0; i < res->n_groups * res->n_steps; i++) {
 		struct query_cell *c = &res->cell[i];
 
@@ -114,4 +124,5 @@ query_cells_end(struct query_work *w)
 		else if (w->r->agg == QUERY_COUNT && c->n > 0)
 			c->value = (double)c->n;
 	}
+	return BL_OK;
 }

@@ -30,7 +30,7 @@ edge_of(const struct section *x, const struct chunk_edges *e, bool first, struct
 static int
 add_sketch(const void *of, struct bl_sketch *into, struct bl_err *err)
 {
-	return chunk_h1_sketch(of, into, err);
+	return chunk_h1_counts(of, into, err);
 }
 
 static int

@@ -48,9 +48,9 @@ void query_fold_flush(struct query_work *w, size_t i);
 int query_cells_open(struct query_work *w, struct bl_err *err);
 void query_cells_close(struct query_work *w);
 /* Nothing more comes for steps before this one. */
-void query_cells_pass(struct query_work *w, size_t step);
+int query_cells_pass(struct query_work *w, size_t step, struct bl_err *err);
 /* Nothing more comes. */
-void query_cells_end(struct query_work *w);
+int query_cells_end(struct query_work *w, struct bl_err *err);
 /* The sketch of a cell; NULL: out of memory. */
 struct bl_sketch *query_cells_sketch(struct query_work *w, uint32_t group, uint32_t step);
 

@@ -139,8 +139,10 @@ read_hour(struct run *y, int64_t hour, struct bl_err *err)
 
 	if ((rc = still_time(y, err)) < 0)
 		return rc;
-	if (hour > r->from_unix_ms)
-		query_cells_pass(&y->w, (size_t)((hour - r->from_unix_ms) / r->step_ms));
+	if (hour > r->from_unix_ms &&
+	    (rc = query_cells_pass(&y->w, (size_t)((hour - r->from_unix_ms) / r->step_ms), err)) <
+		0)
+		return rc;
 	if (!y->one_place)
 		sort_out(y, hour, level);
 	if ((rc = note_read(y, hour, level, err)) < 0 ||
@@ -229,7 +231,7 @@ query_run(struct query_result **out, const struct query_grid *r, const struct qu
 	y.w.series = query_set_series(s, &y.w.n_series);
 	if ((rc = src->kept(src->ctx, r->from_unix_ms, &y.kept, err)) == BL_OK &&
 	    (rc = open_run(&y, err)) == BL_OK && (rc = read_all(&y, err)) == BL_OK)
-		query_cells_end(&y.w);
+		rc = query_cells_end(&y.w, err);
 	query_cells_close(&y.w);
 	free(y.all);
 	if (rc < 0) {

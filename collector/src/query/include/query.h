@@ -213,7 +213,7 @@ struct query_roll {
 /*
  * An hour of a series.  first and last: a counter's, NULL where there is none; first NULL
  * also when no pair may go across to it.  add_sketch puts the hour's samples into a sketch
- * (branchline/sketch.h), with of as its first argument; NULL: it was not asked for.
+ * (branchline/sketch.h) or its counts, with of as its first argument; NULL: it was not asked for.
  */
 struct query_hour_roll {
 	int64_t begin_unix_ms;

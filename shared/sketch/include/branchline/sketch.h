@@ -67,6 +67,17 @@ bl_sketch_ordinal(double value)
  * them already.
  */
 int bl_sketch_add_buckets(struct bl_sketch *s, const struct bl_sketch_bucket *b, size_t n);
+/*
+ * For who adds very many buckets one after the other: the counts of ordinals first to last, to be
+ * added to by the caller; the place of the first one's, good until the next call.  Nothing of them
+ * shows before bl_sketch_settle has taken them in; bl_sketch_reset forgets them.  NULL: out of
+ * memory, or with what was asked for before it would be more than BL_SKETCH_COUNTS_MAX ordinals;
+ * add them in the other way.
+ */
+#define BL_SKETCH_COUNTS_MAX 4096u
+uint64_t *bl_sketch_counts(struct bl_sketch *s, int32_t first, int32_t last);
+/* BL_OK; BL_ENOMEM, BL_EFULL: what was counted is lost. */
+int bl_sketch_settle(struct bl_sketch *s);
 /* Its buckets in ascending order into out (room for 2 * BL_SKETCH_BUCKETS_MAX + 1); how many. */
 size_t bl_sketch_buckets(const struct bl_sketch *s, struct bl_sketch_bucket *out);
 bool bl_sketch_equal(const struct bl_sketch *a, const struct bl_sketch *b);
