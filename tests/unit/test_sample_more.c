@@ -263,6 +263,109 @@ a_sensor_is_who_it_is_not_its_number(void **state)
 	free(rec);
 }
 
+/* ---- units of systemd ---- */
+
+/* The link that systemd keeps for an active unit; id NULL: it is down. */
+static void
+unit_link(const char *root, const char *unit, const char *id)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/run/systemd/units/invocation:%s", root, unit);
+	make_folders(path);
+	(void)unlink(path);
+	if (id != NULL)
+		assert_int_equal(symlink(id, path), 0);
+}
+
+static void
+starts_of_a_unit_are_counted_and_its_group_is_found(void **state)
+{
+	static const char up[] = "unit_up{pos-print@1.service}";
+	static const char starts[] = "unit_starts_total{pos-print@1.service}";
+	static const struct {
+		const char *id;
+		double up, starts;
+	} c[] = {
+		{ "aaaa", 1, 0 }, /* it was up when the agent came: no start was seen */
+		{ "aaaa", 1, 0 },
+		{ "bbbb", 1, 1 }, /* restarted between two looks */
+		{ NULL, 0, 1 },
+		{ NULL, 0, 1 },
+		{ "cccc", 1, 2 },
+		{ "cccc", 1, 2 },
+	};
+	struct recorder *rec = calloc(1, sizeof(*rec));
+	struct sample_sink sink = sink_of(rec);
+	struct bl_err err = { 0 };
+	struct running run;
+	char root[128];
+	char path[400];
+
+	(void)state;
+	assert_non_null(rec);
+	root_make(root, sizeof(root));
+	snprintf(path, sizeof(path),
+	    "%s/sys/fs/cgroup/system.slice/system-pos\\x2dprint.slice/pos-print@1.service/"
+	    "pids.current",
+	    root);
+	put_file(path, "3\n", 2);
+	unit_link(root, "pos-print@1.service", c[0].id);
+	run_open(&run, ops_of("units"), "watch: [\"pos-print@1.service\"]\n", root);
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		unit_link(root, "pos-print@1.service", c[i].id);
+		sensors_tick(&run, rec, (int64_t)(i + 1) * 10000);
+		assert_true(value_of(rec, up) == c[i].up);
+		assert_true(value_of(rec, starts) == c[i].starts);
+		assert_true(value_of(rec, "unit_tasks{pos-print@1.service}") == 3);
+	}
+
+	/* systemd's folder is gone: nothing is known, and the log is told why. */
+	snprintf(path, sizeof(path), "%s/run/systemd/units", root);
+	remove_tree(path);
+	rec_tick(rec);
+	assert_int_equal(run.ops->sample(run.s, 900000, &sink, &err), BL_ENOTFOUND);
+	assert_non_null(strstr(err.msg, "systemd"));
+	assert_true(isnan(value_of(rec, up)) && isnan(value_of(rec, starts)));
+	run_close(&run);
+	remove_tree(root);
+	free(rec);
+}
+
+static void
+names_of_units_are_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} c[] = {
+		{ "watch: []", true },
+		{ "watch: [cups]", true },
+		{ "watch: [cups, till.service, a.timer]", true },
+		{ "watch: [cups, cups.service]", false },
+		{ "watch: [../../etc/passwd]", false },
+		{ "watch: [\"\"]", false },
+		{ "watch: [.service]", false },
+		{ "watch: [a/b]", false },
+	};
+	const struct sampler_ops *ops = ops_of("units");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		struct sample_units_conf conf = { 0 };
+		struct bl_conf_errors errors = { 0 };
+		struct bl_err err = { 0 };
+		const int rc = bl_conf_parse(
+		    "units", c[i].text, strlen(c[i].text), ops->options, &conf, &errors, &err);
+
+		if ((rc == BL_OK) != c[i].good)
+			fail_msg("%s: %d", c[i].text, rc);
+		bl_conf_errors_free(&errors);
+		if (rc == BL_OK)
+			bl_conf_release(ops->options, &conf);
+	}
+}
+
 int
 main(void)
 {
@@ -272,6 +375,8 @@ main(void)
 		cmocka_unit_test(a_broken_list_of_sockets_is_refused),
 		cmocka_unit_test(the_kernels_clock_state_is_read_in_its_units),
 		cmocka_unit_test(a_sensor_is_who_it_is_not_its_number),
+		cmocka_unit_test(starts_of_a_unit_are_counted_and_its_group_is_found),
+		cmocka_unit_test(names_of_units_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

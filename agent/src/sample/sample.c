@@ -13,6 +13,7 @@ const struct sampler_ops *const samplers[] = {
 	&sampler_time,
 	&sampler_sensors,
 	&sampler_kernel,
+	&sampler_units,
 	&sampler_uptime,
 	&sampler_self,
 	&sampler_processes,

@@ -27,6 +27,7 @@ extern const struct sampler_ops sampler_tcp;
 extern const struct sampler_ops sampler_time;
 extern const struct sampler_ops sampler_sensors;
 extern const struct sampler_ops sampler_kernel;
+extern const struct sampler_ops sampler_units;
 extern const struct sampler_ops sampler_logs;
 extern const struct sampler_ops sampler_uptime;
 extern const struct sampler_ops sampler_self;

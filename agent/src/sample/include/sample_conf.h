@@ -81,6 +81,12 @@ struct sample_kernel_conf {
 	int64_t every_ms;
 };
 
+struct sample_units_conf {
+	bool enabled;
+	struct bl_conf_strlist watch;
+	int64_t every_ms;
+};
+
 struct sample_uptime_conf {
 	bool enabled;
 };
