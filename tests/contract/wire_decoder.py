@@ -771,6 +771,37 @@ def batch(r):
     return h
 
 
+# ---- bundle ----
+
+
+def bundled(message):
+    """A batch of a bundle, or why it is none: that is its own affair."""
+    try:
+        need(len(message) < 4 or message[2] != 1 or message[3] == 3, "no batch")
+        return decode(message)
+    except Corrupt as e:
+        return {"refused": "corrupt", "reason": str(e)}
+    except Newer as e:
+        return {"refused": "newer_version", "reason": str(e)}
+
+
+def batches(c):
+    n = c.varint(64)
+    need(n >= 2, "too few batches")
+    out = []
+    for _ in range(n):
+        size = c.varint(MESSAGE_MAX)
+        need(size > 0, "an empty batch")
+        out.append(c.take(size))
+    return out
+
+
+def bundle(r):
+    d = read_sections(r, {1: ("batches", True, False, batches)})
+    d["batches"] = [bundled(m) for m in d["batches"]]
+    return d
+
+
 TYPES = {
     1: ("hello", hello),
     2: ("answer", lambda r: receipt(r, True)),
@@ -783,6 +814,7 @@ TYPES = {
     9: ("gone", gone),
     10: ("question", question),
     11: ("report", report),
+    12: ("bundle", bundle),
 }
 
 

@@ -605,6 +605,50 @@ json_report(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 	return BL_OK;
 }
 
+/* What is in a bundle is a batch, or is refused by itself. */
+static void
+put_bundled(FILE *to, const uint8_t *msg, size_t len)
+{
+	const int type = bl_msg_type(msg, len);
+	struct bl_err err = { 0 };
+	char *text = NULL;
+	size_t text_len;
+	FILE *one;
+	int rc;
+
+	if ((one = open_memstream(&text, &text_len)) == NULL)
+		abort();
+	if (type < 0 || type == BL_MSG_BATCH)
+		rc = type < 0 ? type : json_batch(one, msg, len, &err);
+	else
+		rc = BL_ECORRUPT;
+	if (fclose(one) != 0)
+		abort();
+	if (rc == BL_OK)
+		(void)fprintf(to, "%s}", text);
+	else
+		(void)fprintf(to, "{\"refused\": \"%s\"}", bl_code_name(rc));
+	free(text);
+}
+
+static int
+json_bundle(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
+{
+	struct bl_bundle b;
+	int rc;
+
+	if ((rc = bl_bundle_decode(msg, len, &b, err)) != BL_OK)
+		return rc;
+	(void)fputs("{\"type\": \"bundle\", \"batches\": [", to);
+	for (unsigned i = 0; i < b.n; i++) {
+		(void)fputs(i > 0 ? ", " : "", to);
+		put_bundled(to, b.batch[i].msg, b.batch[i].len);
+	}
+	(void)fputc(']', to);
+	put_u(to, "unknown_sections", b.unknown_sections);
+	return BL_OK;
+}
+
 static int
 json_any(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 {
@@ -632,6 +676,8 @@ json_any(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 		return json_question(to, msg, len, err);
 	case BL_MSG_REPORT:
 		return json_report(to, msg, len, err);
+	case BL_MSG_BUNDLE:
+		return json_bundle(to, msg, len, err);
 	default:
 		return bl_fail(err, type, "prefix");
 	}

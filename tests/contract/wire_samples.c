@@ -603,6 +603,58 @@ make_all(struct bl_buf *out)
 	batch_of(fill_all, header(BL_STREAM_EVENTS), out);
 }
 
+/* n messages in a bundle; frees them. */
+static void
+bundle_of(struct bl_buf *of, unsigned n, struct bl_buf *out)
+{
+	struct bl_bundle b = { .n = n };
+
+	for (unsigned i = 0; i < n; i++)
+		b.batch[i] = (struct bl_bundle_batch){ of[i].data, of[i].len };
+	must(bl_bundle_encode(&b, out));
+	for (unsigned i = 0; i < n; i++)
+		bl_buf_free(&of[i]);
+}
+
+/* A minute of an agent: nothing happened, nothing was probed, the machine was looked at. */
+static void
+make_bundle(struct bl_buf *out)
+{
+	struct bl_buf of[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		bl_buf_init(&of[i], BL_BATCH_WIRE_MAX);
+	make_empty(&of[0]);
+	batch_of(fill_nothing, header(BL_STREAM_PROBES), &of[1]);
+	make_ticks(&of[2]);
+	bundle_of(of, 3, out);
+}
+
+/* One good batch among what is none; a section of a later version before it. */
+static void
+make_bundle_mixed(struct bl_buf *out)
+{
+	struct bl_buf of[6], bundle;
+
+	for (unsigned i = 0; i < 6; i++)
+		bl_buf_init(&of[i], BL_BATCH_WIRE_MAX);
+	make_bundle(&of[0]);
+	make_presence(&of[1]);
+	make_ticks(&of[2]);
+	of[2].data[of[2].len - 1] ^= 1; /* its checksum tells */
+	make_empty(&of[3]);
+	make_empty(&of[4]);
+	of[4].data[2] = 2; /* a later format */
+	bl_buf_bytes(&of[5], "BL\1", 3);
+	bl_buf_init(&bundle, BL_BATCH_WIRE_MAX);
+	bundle_of(of, 6, &bundle);
+	bl_buf_bytes(out, bundle.data, 4);
+	bl_buf_varint(out, 300);
+	bl_buf_str(out, "a later version says this");
+	bl_buf_bytes(out, bundle.data + 4, bundle.len - 4);
+	bl_buf_free(&bundle);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct bl_buf *out);
@@ -635,6 +687,8 @@ static const struct {
 	{ "batch-infinite", make_infinite },
 	{ "batch-offered-again", make_offered_again },
 	{ "batch-unknown-section", batch_with_unknown },
+	{ "bundle", make_bundle },
+	{ "bundle-mixed", make_bundle_mixed },
 };
 
 const char *
@@ -743,23 +797,45 @@ fill_random(struct bl_batch_enc *e)
 		fill_gaps(e);
 }
 
-void
-wire_random(struct bl_buf *out)
+static void
+random_batch(struct bl_buf *out)
 {
 	struct bl_batch_header h = header((enum bl_stream)(1 + below(3)));
 
-	switch (below(12)) {
+	h.seq = 1 + below(UINT64_C(1) << (1 + below(60)));
+	h.next_seq = 0;
+	h.lowest_held = 0;
+	batch_of(fill_random, h, out);
+}
+
+static void
+random_bundle(struct bl_buf *out)
+{
+	const unsigned n = 2 + (unsigned)below(5);
+	struct bl_buf of[6];
+
+	for (unsigned i = 0; i < n; i++) {
+		bl_buf_init(&of[i], BL_BATCH_WIRE_MAX);
+		random_batch(&of[i]);
+	}
+	bundle_of(of, n, out);
+}
+
+void
+wire_random(struct bl_buf *out)
+{
+	switch (below(13)) {
 	case 0:
 		dict_of(1 + (uint32_t)below(60000), 1 + (uint32_t)below(50), out);
 		break;
 	case 1:
 		golden[below(sizeof(golden) / sizeof(golden[0]))].make(out);
 		break;
+	case 2:
+		random_bundle(out);
+		break;
 	default:
-		h.seq = 1 + below(UINT64_C(1) << (1 + below(60)));
-		h.next_seq = 0;
-		h.lowest_held = 0;
-		batch_of(fill_random, h, out);
+		random_batch(out);
 		break;
 	}
 }

@@ -166,6 +166,25 @@ one_small(const uint8_t *msg, size_t len)
 	(void)bl_report_decode(msg, len, &u.report, NULL);
 }
 
+/* What decodes is the same bytes again, but for sections that were skipped. */
+static void
+one_bundle(const uint8_t *msg, size_t len)
+{
+	struct bl_bundle b;
+	struct bl_buf again;
+
+	if (bl_bundle_decode(msg, len, &b, NULL) != BL_OK)
+		return;
+	bl_buf_init(&again, BL_BATCH_WIRE_MAX);
+	if (b.n < BL_BUNDLE_MIN || b.n > BL_BUNDLE_MAX || bl_bundle_encode(&b, &again) != BL_OK ||
+	    (b.unknown_sections == 0 && (again.len != len || memcmp(again.data, msg, len) != 0)))
+		abort();
+	for (unsigned i = 0; i < b.n; i++)
+		if (bl_msg_type(b.batch[i].msg, b.batch[i].len) == BL_MSG_BATCH)
+			one_batch(b.batch[i].msg, b.batch[i].len);
+	bl_buf_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -175,14 +194,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(msg, data, size);
 	memcpy(msg, "BL\1", 3);
-	if (msg[3] < BL_MSG_HELLO || msg[3] > BL_MSG_REPORT)
-		msg[3] = (uint8_t)(1 + msg[3] % BL_MSG_REPORT);
+	if (msg[3] < BL_MSG_HELLO || msg[3] > BL_MSG_BUNDLE)
+		msg[3] = (uint8_t)(1 + msg[3] % BL_MSG_BUNDLE);
 	if (msg[3] == BL_MSG_BATCH)
 		one_batch(msg, size);
 	else if (msg[3] == BL_MSG_DICT)
 		one_dict(msg, size);
 	else if (msg[3] == BL_MSG_CLOCK)
 		one_clock(msg, size);
+	else if (msg[3] == BL_MSG_BUNDLE)
+		one_bundle(msg, size);
 	else
 		one_small(msg, size);
 	free(msg);

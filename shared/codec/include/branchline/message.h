@@ -136,6 +136,27 @@ int bl_centre_encode(const struct bl_centre *c, struct bl_buf *out);
 int bl_centre_decode(const void *msg, size_t len, struct bl_centre *c, struct bl_err *err);
 
 /*
+ * agent -> centre, topics live and past: batches that share a message.  What is in
+ * a decoded one lies in the message, and was not looked into.
+ */
+struct bl_bundle {
+	unsigned n; /* BL_BUNDLE_MIN to BL_BUNDLE_MAX */
+	struct bl_bundle_batch {
+		const uint8_t *msg; /* with its prefix */
+		size_t len;         /* not 0 */
+	} batch[BL_BUNDLE_MAX];
+	uint32_t unknown_sections;
+};
+
+/* What a bundle takes beside its batches: once, and for each of them, at most. */
+#define BL_BUNDLE_HEAD_BYTES  9u
+#define BL_BUNDLE_ENTRY_BYTES 3u
+
+/* BL_EINVAL also where it would be larger than any message may be. */
+int bl_bundle_encode(const struct bl_bundle *b, struct bl_buf *out);
+int bl_bundle_decode(const void *msg, size_t len, struct bl_bundle *b, struct bl_err *err);
+
+/*
  * agent -> centre, topic live: dictionary entries first..first+n-1 of a spool,
  * compressed.  A message holds as many as fit BL_BATCH_WIRE_MAX; *encoded
  * tells how many did (>= 1 unless n is 0).

@@ -37,6 +37,8 @@
 #define BL_DEVICE_ID_MAX      63u
 #define BL_DICT_ENTRIES_MAX   65536u /* of one spool */
 #define BL_CLOCK_SEGMENTS_MAX 65536u /* of one spool */
+#define BL_BUNDLE_MIN         2u     /* batches in one message */
+#define BL_BUNDLE_MAX         64u
 
 enum bl_stream { BL_STREAM_EVENTS = 1, BL_STREAM_PROBES = 2, BL_STREAM_HOST = 3 };
 #define BL_STREAMS 3 /* arrays by stream are indexed with stream - 1 */
@@ -53,6 +55,7 @@ enum bl_msg_type {
 	BL_MSG_GONE = 9,
 	BL_MSG_QUESTION = 10,
 	BL_MSG_REPORT = 11,
+	BL_MSG_BUNDLE = 12,
 };
 
 struct bl_str {
