@@ -170,6 +170,7 @@ metrics(void *ctx, struct api_metrics *m)
 	api_metric(m, "branchline_ingest_" name, API_GAUGE, help, NULL, (double)(value))
 	COUNT("batches_total", "Batches stored since the start.", s.core.batches);
 	COUNT("samples_total", "Samples stored since the start.", s.core.samples);
+	COUNT("bundles_total", "Messages with several batches since the start.", s.core.bundles);
 	COUNT("duplicates_total", "Batches that were stored already.", s.core.duplicates);
 	COUNT("set_aside_total", "Messages set aside, repeats too.", s.core.set_aside);
 	COUNT("hellos_total", "Handshakes begun by agents.", s.core.hellos);

@@ -82,7 +82,7 @@ next_random(struct child *c)
 }
 
 static void
-feed(struct child *c, uint64_t seq)
+make(struct child *c, uint64_t seq)
 {
 	const struct fixture_batch b = { .spool = fixture_id(0x11),
 		.boot = fixture_id(0xb0),
@@ -93,14 +93,47 @@ feed(struct child *c, uint64_t seq)
 		.interval_ms = INTERVAL,
 		.n_series = SERIES };
 	struct bl_batch_header h;
-	struct bl_err err = { 0 };
-	struct ingest_msg m = { "bl/1/up/07/kiosk-1/past", NULL, 0, false };
 
 	fixture_encode(&b, &c->msg, &h);
-	m.payload = c->msg.data;
-	m.len = c->msg.len;
+}
+
+static void
+take_past(struct child *c, const struct bl_buf *msg)
+{
+	const struct ingest_msg m = { "bl/1/up/07/kiosk-1/past", msg->data, msg->len, false };
+	struct bl_err err = { 0 };
+
 	if (ingest_core_take(c->core, &m, &err) < 0)
 		_exit(3);
+}
+
+static void
+feed(struct child *c, uint64_t seq)
+{
+	make(c, seq);
+	take_past(c, &c->msg);
+}
+
+/* Three in one message, of those around seq. */
+static void
+feed_bundle(struct child *c, uint64_t seq)
+{
+	struct bl_bundle b = { .n = 3 };
+	struct bl_buf part[3], msg;
+
+	for (unsigned i = 0; i < b.n; i++) {
+		make(c, seq + next_random(c) % 8);
+		bl_buf_init(&part[i], BL_BATCH_WIRE_MAX);
+		bl_buf_bytes(&part[i], c->msg.data, c->msg.len);
+		b.batch[i] = (struct bl_bundle_batch){ part[i].data, part[i].len };
+	}
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	if (bl_bundle_encode(&b, &msg) < 0)
+		_exit(3);
+	take_past(c, &msg);
+	bl_buf_free(&msg);
+	for (unsigned i = 0; i < b.n; i++)
+		bl_buf_free(&part[i]);
 }
 
 static void
@@ -181,8 +214,9 @@ round_of(struct child *c)
 	feed_hello(c, next);
 	feed_maps(c);
 	/* Out of order, some twice, some known already. */
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 3; i++)
 		feed(c, next + next_random(c) % 8);
+	feed_bundle(c, next);
 	if (next > 3)
 		feed(c, next - 2);
 	feed(c, next);
@@ -386,6 +420,7 @@ static const char *const places[] = {
 	"ingest.dict",
 	"ingest.decoded",
 	"ingest.put",
+	"ingest.bundled",
 	"ingest.taken",
 	"store.commit",
 	"store.committed",

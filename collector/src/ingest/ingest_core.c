@@ -176,8 +176,8 @@ not_here(struct ingest_core *c, const struct arrival *a, int type, const struct 
 	if (type < 0)
 		(void)snprintf(detail, sizeof(detail), "%s", why->msg);
 	else
-		(void)snprintf(
-		    detail, sizeof(detail), "a message of type %d does not belong here", type);
+		(void)snprintf(detail, sizeof(detail), "a message of type %d does not belong %s",
+		    type, a->bundled ? "into a bundle" : "here");
 	return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, detail, NULL, 0, 0, err);
 }
 
@@ -206,6 +206,10 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 		return ingest_take_presence(c, a, err);
 	if ((kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST) && type == BL_MSG_BATCH)
 		return ingest_take_batch(c, a, err);
+	if (a->bundled)
+		return not_here(c, a, type, &why, err);
+	if ((kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST) && type == BL_MSG_BUNDLE)
+		return ingest_take_bundle(c, a, err);
 	if (kind == BL_TOPIC_LIVE && type == BL_MSG_DICT)
 		return ingest_take_dict(c, a, err);
 	if (kind == BL_TOPIC_LIVE && type == BL_MSG_CLOCK)
@@ -213,7 +217,10 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 	return not_here(c, a, type, &why, err);
 }
 
-/* What of a batch is the same at every offer and names it: spool, boot, stream, seq. */
+/*
+ * What of a batch is the same at every offer and names it: spool, boot, stream, seq.  Of a
+ * bundle only the lengths are read under its name, and its first batch will do.
+ */
 #define BATCH_NAME_BYTES 48u
 
 /*
@@ -230,7 +237,7 @@ sum_of(const struct arrival *a)
 	const uint64_t kind = (uint64_t)a->topic.kind + (type == BL_MSG_REPORT ? 0x100u : 0);
 	size_t len = moment ? 0 : a->m->len;
 
-	if (type == BL_MSG_BATCH && len > BATCH_NAME_BYTES)
+	if ((type == BL_MSG_BATCH || type == BL_MSG_BUNDLE) && len > BATCH_NAME_BYTES)
 		len = BATCH_NAME_BYTES;
 	/* A batch may come as live first and as backlog later. */
 	return marker_sum(marker_sum(moment ? kind : 0, a->topic.device, strlen(a->topic.device)),
@@ -259,6 +266,16 @@ look_into(struct ingest_core *c, struct arrival *a, struct bl_err *err)
 	rc = dispatch(c, a, err);
 	ingest_decoded(c, a); /* also where nobody came so far as to decode it */
 	return rc;
+}
+
+int
+ingest_bundled(struct ingest_core *c, const struct arrival *bundle, const uint8_t *msg, size_t len,
+    struct bl_err *err)
+{
+	const struct ingest_msg m = { .topic = bundle->m->topic, .payload = msg, .len = len };
+	struct arrival a = { .m = &m, .topic = bundle->topic, .dev = bundle->dev, .bundled = true };
+
+	return look_into(c, &a, err);
 }
 
 int

@@ -111,6 +111,7 @@ struct arrival {
 	struct bl_topic topic;
 	struct device *dev; /* NULL: unknown */
 	uint64_t sum;       /* its name for the decode marker */
+	bool bundled;       /* m is a part of a bundle */
 };
 
 /* ---- ingest_core.c ---- */
@@ -127,12 +128,16 @@ int ingest_own_spool(struct ingest_core *c, const struct arrival *a, const struc
     struct store_spool **out, struct bl_err *err);
 /* The message has been decoded: what kills us from here on is not its form. */
 void ingest_decoded(struct ingest_core *c, const struct arrival *a);
+/* A batch of this bundle, as ingest_core_take does with one that came alone. */
+int ingest_bundled(struct ingest_core *c, const struct arrival *bundle, const uint8_t *msg,
+    size_t len, struct bl_err *err);
 /* The message is at fault, not the store: err is about it. */
 bool ingest_bad_message(int rc);
 
 /* ---- handlers ---- */
 
 int ingest_take_batch(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
+int ingest_take_bundle(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_gone(struct ingest_core *c, const struct arrival *a, struct bl_err *err);
 int ingest_take_dict(struct ingest_core *c, const struct arrival *a, struct bl_err *err);

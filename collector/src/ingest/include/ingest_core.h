@@ -147,6 +147,7 @@ void ingest_core_devices_changed(struct ingest_core *c);
 struct ingest_core_stats {
 	uint64_t batches, samples, duplicates, set_aside, hellos, answers, receipts, questions;
 	uint64_t lookup_failures; /* messages dropped because the device table could not be read */
+	uint64_t bundles;         /* messages with several batches */
 	uint64_t refused_holes;   /* batches dropped because a stream has too many holes */
 	unsigned devices, with_backlog;
 	int64_t credit_bytes_per_s; /* handed out in all now: less than configured when the writer
