@@ -207,15 +207,15 @@ room(void *ctx, uint64_t under_way, struct uplink_room *out)
 }
 
 static void
-charge(void *ctx, enum bl_stream stream, size_t bytes, bool went)
+charge(void *ctx, enum bl_stream stream, size_t bytes, bool shares, bool went)
 {
 	struct agent *a = ctx;
 	const struct budget_now now = now_of(a);
 
 	if (went)
-		budget_sent(&a->meter.budget, &now, stream, bytes);
+		budget_sent(&a->meter.budget, &now, stream, bytes, shares);
 	else
-		budget_unsent(&a->meter.budget, &now, stream, bytes);
+		budget_unsent(&a->meter.budget, &now, stream, bytes, shares);
 }
 
 static void

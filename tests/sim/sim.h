@@ -425,7 +425,8 @@ struct sim {
 	unsigned given_up;     /* 1 + machine: its spool, and nobody had damaged it */
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
-	unsigned armed; /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
+	uint64_t bundles; /* messages with several batches that left */
+	unsigned armed;   /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
 	enum shim_loss armed_loss;
 	int64_t disk_well_at; /* a fault ends */
 	unsigned snapshots;
@@ -528,6 +529,9 @@ void measure_judge(struct sim *w, struct sim_result *out);
 
 /* A batch leaves: so that its seq can be looked up. */
 void sim_note_sent(struct sim *w, const struct bl_batch_header *h);
+/* Every batch of a message: the one that it is, or those of a bundle. */
+typedef void (*sim_batch_fn)(void *ctx, const void *msg, size_t len);
+void sim_each_batch(const void *msg, size_t len, sim_batch_fn fn, void *ctx);
 /* NULL: it never left. */
 struct sim_sent *sim_find_sent(struct sim *w, const struct bl_batch_header *h);
 

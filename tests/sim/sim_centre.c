@@ -272,19 +272,35 @@ centre_kill(struct sim *w, enum shim_loss how, int64_t out_ms)
 	start_again(w, out_ms);
 }
 
+struct measured {
+	struct sim *w;
+	bool past;
+};
+
 static void
-measure(struct sim *w, const char *topic, const void *payload, size_t len)
+measure_one(void *ctx, const void *msg, size_t len)
 {
+	const struct measured *to = ctx;
 	struct bl_batch_header h;
 	struct bl_err err = { 0 };
 	const uint8_t *body;
-	struct bl_topic t;
 	size_t body_len;
 
-	if ((w->sc.limit.live_p99_ms != 0 || w->sc.limit.jain_pct != 0) &&
-	    bl_msg_type(payload, len) == BL_MSG_BATCH && bl_topic_parse(topic, strlen(topic), &t) &&
-	    bl_batch_header_decode(payload, len, &h, &body, &body_len, &err) == BL_OK)
-		measure_arrived(w, t.kind == BL_TOPIC_PAST, &h, len);
+	if (bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) == BL_OK)
+		measure_arrived(to->w, to->past, &h, len);
+}
+
+static void
+measure(struct sim *w, const char *topic, const void *payload, size_t len)
+{
+	struct bl_topic t;
+	struct measured to = { .w = w };
+
+	if ((w->sc.limit.live_p99_ms == 0 && w->sc.limit.jain_pct == 0) ||
+	    !bl_topic_parse(topic, strlen(topic), &t))
+		return;
+	to.past = t.kind == BL_TOPIC_PAST;
+	sim_each_batch(payload, len, measure_one, &to);
 }
 
 void

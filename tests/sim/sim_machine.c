@@ -17,23 +17,30 @@
 
 /* ---- what delivery wants ---- */
 
+static void
+note_sent(void *ctx, const void *msg, size_t len)
+{
+	struct bl_batch_header h;
+	struct bl_err err = { 0 };
+	const uint8_t *body;
+	size_t body_len;
+
+	if (bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) == BL_OK)
+		sim_note_sent(ctx, &h);
+}
+
 static int
 do_publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t token)
 {
 	struct sim_machine *m = ctx;
 	struct sim *w = m->w;
-	struct bl_batch_header h;
-	struct bl_err err = { 0 };
-	const uint8_t *body;
-	size_t len;
 
 	if (m->crashing)
 		return BL_ENET;
 	sim_trace_bytes(w, msg->data, msg->len);
-	if ((kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST) &&
-	    bl_msg_type(msg->data, msg->len) == BL_MSG_BATCH &&
-	    bl_batch_header_decode(msg->data, msg->len, &h, &body, &len, &err) == BL_OK)
-		sim_note_sent(w, &h);
+	if (kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST)
+		sim_each_batch(msg->data, msg->len, note_sent, w);
+	w->bundles += bl_msg_type(msg->data, msg->len) == BL_MSG_BUNDLE;
 	return broker_publish(m, kind, msg, token);
 }
 

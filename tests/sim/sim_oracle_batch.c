@@ -235,18 +235,31 @@ note_batch(struct judge *j, const struct found *f, const void *body, size_t len)
 			note(j, f, ev.attr[0].number, ev.boot_ms, -1);
 }
 
-void
-judge_message(struct judge *j, enum where where, const void *msg, size_t len)
+struct judged {
+	struct judge *j;
+	enum where where;
+};
+
+static void
+judge_one(void *ctx, const void *msg, size_t len)
 {
+	const struct judged *to = ctx;
 	struct bl_batch_header h;
-	const struct found f = { .where = where, .h = &h };
+	const struct found f = { .where = to->where, .h = &h };
 	struct bl_err err = { 0 };
 	const uint8_t *body;
 	size_t body_len;
 
-	if (bl_msg_type(msg, len) == BL_MSG_BATCH &&
-	    bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) == BL_OK)
-		note_batch(j, &f, body, body_len);
+	if (bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) == BL_OK)
+		note_batch(to->j, &f, body, body_len);
+}
+
+void
+judge_message(struct judge *j, enum where where, const void *msg, size_t len)
+{
+	struct judged to = { j, where };
+
+	sim_each_batch(msg, len, judge_one, &to);
 }
 
 /* ---- the store ---- */

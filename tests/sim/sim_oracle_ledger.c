@@ -74,9 +74,16 @@ judge_ledger(struct judge *j)
 }
 
 /* Ledger entries that travelled in a batch which was set aside are shown with it. */
+struct gaps_of {
+	struct judge *j;
+	unsigned device;
+};
+
 static void
-note_gaps_aside(struct judge *j, const void *msg, size_t len, unsigned device)
+note_gaps_aside(void *ctx, const void *msg, size_t len)
 {
+	struct judge *j = ((struct gaps_of *)ctx)->j;
+	const unsigned device = ((struct gaps_of *)ctx)->device;
 	struct bl_batch_header h;
 	struct bl_batch_reader rd;
 	struct bl_gap g;
@@ -84,8 +91,7 @@ note_gaps_aside(struct judge *j, const void *msg, size_t len, unsigned device)
 	const uint8_t *body;
 	size_t body_len;
 
-	if (bl_msg_type(msg, len) != BL_MSG_BATCH ||
-	    bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) < 0 ||
+	if (bl_batch_header_decode(msg, len, &h, &body, &body_len, &err) < 0 ||
 	    bl_batch_inflate(&h, body, body_len, &j->raw, &err) < 0 ||
 	    bl_batch_reader_init(&rd, &h, j->raw.data, j->raw.len, &err) < 0)
 		return;
@@ -112,7 +118,7 @@ judge_aside(struct judge *j)
 	while (judge_row(j, st)) {
 		const char *topic = (const char *)sqlite3_column_text(st, 1);
 		const char *name = strstr(topic, "/dev-");
-		unsigned device;
+		struct gaps_of gaps = { .j = j };
 
 		sim_trace(
 		    j->w, "set aside: %s %s", topic, (const char *)sqlite3_column_text(st, 2));
@@ -122,9 +128,9 @@ judge_aside(struct judge *j)
 			continue;
 		judge_message(
 		    j, IN_ASIDE, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
-		if (name != NULL && sscanf(name, "/dev-%u", &device) == 1)
-			note_gaps_aside(j, sqlite3_column_blob(st, 0),
-			    (size_t)sqlite3_column_bytes(st, 0), device);
+		if (name != NULL && sscanf(name, "/dev-%u", &gaps.device) == 1)
+			sim_each_batch(sqlite3_column_blob(st, 0),
+			    (size_t)sqlite3_column_bytes(st, 0), note_gaps_aside, &gaps);
 	}
 }
 

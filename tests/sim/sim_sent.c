@@ -51,6 +51,20 @@ grow_sent(struct sim *w)
 }
 
 void
+sim_each_batch(const void *msg, size_t len, sim_batch_fn fn, void *ctx)
+{
+	struct bl_err err = { 0 };
+	struct bl_bundle b;
+
+	if (bl_msg_type(msg, len) == BL_MSG_BATCH)
+		fn(ctx, msg, len);
+	else if (bl_msg_type(msg, len) == BL_MSG_BUNDLE &&
+		 bl_bundle_decode(msg, len, &b, &err) == BL_OK)
+		for (unsigned i = 0; i < b.n; i++)
+			fn(ctx, b.batch[i].msg, b.batch[i].len);
+}
+
+void
 sim_note_sent(struct sim *w, const struct bl_batch_header *h)
 {
 	struct sim_sent *s;

@@ -120,7 +120,7 @@ on_hello(struct centre *c, const struct bl_mqtt_msg *m, const char *device)
 }
 
 static void
-on_batch(struct centre *c, const struct bl_mqtt_msg *m, bool past)
+on_batch(struct centre *c, const void *msg, size_t bytes, bool past)
 {
 	struct bl_batch_header h;
 	struct bl_err err = { 0 };
@@ -130,7 +130,7 @@ on_batch(struct centre *c, const struct bl_mqtt_msg *m, bool past)
 	int rc;
 
 	bl_buf_init(&raw, BL_BATCH_RAW_MAX);
-	rc = bl_batch_header_decode(m->payload, m->len, &h, &body, &len, &err);
+	rc = bl_batch_header_decode(msg, bytes, &h, &body, &len, &err);
 	if (rc == BL_OK)
 		rc = bl_batch_inflate(&h, body, len, &raw, &err);
 	if (rc == BL_OK)
@@ -141,11 +141,25 @@ on_batch(struct centre *c, const struct bl_mqtt_msg *m, bool past)
 		return;
 	}
 	printf("batch stream=%d seq=%" PRIu64 " samples=%u events=%u gaps=%u past=%d bytes=%zu\n",
-	    (int)h.stream, h.seq, h.n_samples, h.n_events, h.n_gaps, past, m->len);
+	    (int)h.stream, h.seq, h.n_samples, h.n_events, h.n_gaps, past, bytes);
 	if (c->deaf || !bl_id_equal(&h.spool, &c->spool))
 		return;
 	bl_ranges_add(&c->has[h.stream - 1], h.seq, h.seq);
 	c->owes = true;
+}
+
+static void
+on_bundle(struct centre *c, const struct bl_mqtt_msg *m, bool past)
+{
+	struct bl_err err = { 0 };
+	struct bl_bundle b;
+
+	if (bl_bundle_decode(m->payload, m->len, &b, &err) < 0) {
+		printf("bad bundle: %s\n", err.msg);
+		return;
+	}
+	for (unsigned i = 0; i < b.n; i++)
+		on_batch(c, b.batch[i].msg, b.batch[i].len, past);
 }
 
 static void
@@ -198,7 +212,9 @@ on_message(void *ctx, const struct bl_mqtt_msg *m)
 	if (type == BL_MSG_HELLO)
 		on_hello(c, m, t.device);
 	else if (type == BL_MSG_BATCH)
-		on_batch(c, m, t.kind == BL_TOPIC_PAST);
+		on_batch(c, m->payload, m->len, t.kind == BL_TOPIC_PAST);
+	else if (type == BL_MSG_BUNDLE)
+		on_bundle(c, m, t.kind == BL_TOPIC_PAST);
 	else if (type == BL_MSG_DICT || type == BL_MSG_CLOCK)
 		on_maps(c, m, type);
 	else if (type == BL_MSG_PRESENCE)

@@ -237,10 +237,10 @@ a_class_has_its_own_limit(void **state)
 	w->conf.class[HOST].bytes_per_hour = 100 * KIB;
 	start(w);
 	assert_int_equal(room(w, 0).live[HOST], 100 * KIB);
-	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 50 * KIB);
+	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 50 * KIB, false);
 	r = room(w, 0);
 	assert_int_equal(r.live[HOST], 100 * KIB - 50 * KIB - 50 * KIB / 16 - BUDGET_FRAME_BYTES);
-	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 50 * KIB);
+	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 50 * KIB, false);
 	r = room(w, 0);
 	assert_int_equal(r.held, 4);
 	assert_true(r.live[PROBES] > 800 * KIB);
@@ -370,7 +370,7 @@ what_is_spent_outlives_the_process(void **state)
 
 	start(w);
 	budget_carried(&w->b, &w->now, 990 * KIB);
-	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 100);
+	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 100, false);
 	saved = w->b.at;
 
 	/* The same boot: to the millisecond. */

@@ -47,6 +47,7 @@ struct world {
 	uint64_t carried[HOURS_MAX], host_cost[HOURS_MAX];
 	int64_t lag_ms; /* of live events, the worst */
 	unsigned held_hours;
+	unsigned bundles; /* messages with several batches */
 };
 
 static struct budget_now
@@ -98,15 +99,15 @@ room(void *ctx, uint64_t under_way, struct uplink_room *out)
 }
 
 static void
-charge(void *ctx, enum bl_stream stream, size_t bytes, bool went)
+charge(void *ctx, enum bl_stream stream, size_t bytes, bool shares, bool went)
 {
 	struct world *w = ctx;
 	const struct budget_now now = now_of(w);
 
 	if (went)
-		budget_sent(&w->budget, &now, stream, bytes);
+		budget_sent(&w->budget, &now, stream, bytes, shares);
 	else
-		budget_unsent(&w->budget, &now, stream, bytes);
+		budget_unsent(&w->budget, &now, stream, bytes, shares);
 }
 
 static void
@@ -115,25 +116,51 @@ on_sent(void *ctx, enum bl_stream stream, size_t bytes)
 	struct world *w = ctx;
 
 	if (stream == BL_STREAM_HOST)
-		w->host_cost[hour_of(w)] += bytes + bytes / 16 + BUDGET_FRAME_BYTES;
+		w->host_cost[hour_of(w)] += bytes + bytes / 16;
 }
 
 /* ---- broker and centre ---- */
 
 static void
-take_batch(struct world *w, const struct bl_buf *msg)
+take_batch(struct world *w, const void *msg, size_t bytes)
 {
 	struct bl_batch_header h;
 	const uint8_t *body;
 	size_t len;
 
-	assert_int_equal(bl_batch_header_decode(msg->data, msg->len, &h, &body, &len, NULL), BL_OK);
+	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
 	assert_true(h.seq < SEQS_MAX);
 	w->got[h.stream - 1][h.seq] = true;
 	w->owes_receipt = true;
 	if (h.stream == BL_STREAM_EVENTS && h.n_events > 0 && h.event_begin_ms > w->up_boot_ms &&
 	    w->time.boot_ms - h.event_begin_ms > w->lag_ms)
 		w->lag_ms = w->time.boot_ms - h.event_begin_ms;
+}
+
+/* Who is first in a message pays for it. */
+static void
+take_first(struct world *w, const void *msg, size_t bytes)
+{
+	struct bl_batch_header h;
+	const uint8_t *body;
+	size_t len;
+
+	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
+	if (h.stream == BL_STREAM_HOST)
+		w->host_cost[hour_of(w)] += BUDGET_FRAME_BYTES;
+	take_batch(w, msg, bytes);
+}
+
+static void
+take_bundle(struct world *w, const struct bl_buf *msg)
+{
+	struct bl_bundle b;
+
+	assert_int_equal(bl_bundle_decode(msg->data, msg->len, &b, NULL), BL_OK);
+	take_first(w, b.batch[0].msg, b.batch[0].len);
+	for (unsigned i = 1; i < b.n; i++)
+		take_batch(w, b.batch[i].msg, b.batch[i].len);
+	w->bundles++;
 }
 
 static void
@@ -170,7 +197,9 @@ publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t t
 		w->nonce = h.nonce;
 		w->owes_answer = true;
 	} else if (type == BL_MSG_BATCH) {
-		take_batch(w, msg);
+		take_first(w, msg->data, msg->len);
+	} else if (type == BL_MSG_BUNDLE) {
+		take_bundle(w, msg);
 	} else {
 		take_map(w, msg, type);
 	}
@@ -415,6 +444,7 @@ no_hour_carries_more_than_its_budget_and_nothing_is_lost(void **state)
 		/* And the budget is used: there is a backlog all the time. */
 		assert_true(w.host_cost[h] > HOST_BYTES / 2);
 	}
+	assert_true(w.bundles > 0);
 	/* Events are not behind what is held. */
 	assert_in_range(w.lag_ms, 1, 20000);
 	assert_int_equal(missing(&w, BL_STREAM_EVENTS), 0);

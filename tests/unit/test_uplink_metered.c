@@ -9,6 +9,7 @@ struct meter {
 	uint64_t under_way;
 	unsigned asked;
 	int64_t charged;
+	int messages;        /* paid for */
 	bool charged_at_ask; /* room was asked after the last charge */
 };
 
@@ -24,12 +25,13 @@ room(void *ctx, uint64_t under_way, struct uplink_room *out)
 }
 
 static void
-charge(void *ctx, enum bl_stream stream, size_t bytes, bool went)
+charge(void *ctx, enum bl_stream stream, size_t bytes, bool shares, bool went)
 {
 	struct meter *m = ctx;
 
 	assert_int_equal(stream, BL_STREAM_HOST);
 	m->charged += went ? (int64_t)bytes : -(int64_t)bytes;
+	m->messages += shares ? 0 : went ? 1 : -1;
 	m->charged_at_ask = false;
 }
 
@@ -189,6 +191,39 @@ what_is_handed_out_counts_until_it_is_acknowledged(void **unused)
 	uplink_free(s.u);
 }
 
+/* The first batch pays for the message, and all of it comes back when there was no room. */
+static void
+a_message_that_is_shared_is_paid_for_once(void **unused)
+{
+	struct meter m = { .room = { .frame_bytes = 700, .again_mono_ms = INT64_MAX } };
+	struct script s = metered(&m);
+
+	(void)unused;
+	fill(&m, UINT64_MAX, UINT64_MAX);
+	m.room.max_packet = 500;
+	link_up(&s);
+	answer(&s, s.nonce, BL_VERDICT_OK);
+	answered(&s);
+	assert_int_equal(frames(&s, BL_STREAM_HOST, 1, 3, 100, false), 3);
+	assert_int_equal(find(&s.fx, UPLINK_PUBLISH)->n_more, 2);
+	assert_int_equal(m.under_way, 300 + 700);
+	assert_int_equal(m.charged, 300);
+	assert_int_equal(m.messages, 1);
+	uplink_busy(s.u, find(&s.fx, UPLINK_PUBLISH)->slot);
+	assert_int_equal(m.charged, 0);
+	assert_int_equal(m.messages, 0);
+	s.fx.n = 0;
+	uplink_cut(s.u, s.now, &s.fx);
+	assert_int_equal(m.charged, 300);
+	assert_int_equal(m.messages, 1);
+	receipt(&s, BL_STREAM_HOST, 3);
+	/* No larger messages than this link may be busy with. */
+	assert_int_equal(frames(&s, BL_STREAM_HOST, 4, 3, 200, false), 3);
+	assert_int_equal(find(&s.fx, UPLINK_PUBLISH)->n_more, 1);
+	assert_int_equal(m.messages, 3);
+	uplink_free(s.u);
+}
+
 int
 main(void)
 {
@@ -197,6 +232,7 @@ main(void)
 		cmocka_unit_test(without_a_meter_nothing_is_limited),
 		cmocka_unit_test(without_room_nothing_is_asked_until_there_may_be_some),
 		cmocka_unit_test(nothing_there_is_not_believed_for_ever),
+		cmocka_unit_test(a_message_that_is_shared_is_paid_for_once),
 		cmocka_unit_test(what_is_handed_out_counts_until_it_is_acknowledged),
 	};
 

@@ -46,7 +46,7 @@ struct model {
 	bool up, worked_in;
 	int64_t reconnect_at;
 	/* the count */
-	uint64_t sent, hellos, offers, past_bytes, drops;
+	uint64_t sent, bundles, hellos, offers, past_bytes, drops;
 	bool offer_asked;
 	struct uplink_offer offer;
 	bool answer_due, receipt_due;
@@ -117,28 +117,55 @@ spool_offer(struct model *m, struct uplink_frame *out)
 	return n;
 }
 
+static unsigned
+slot_of(const struct uplink_effect *e, unsigned i)
+{
+	return i == 0 ? e->slot : e->more[i - 1];
+}
+
+/* Who may share a message, and that it stays small. */
+static void
+check_bundle(const struct model *m, const struct uplink_effect *e)
+{
+	const struct uplink_frame *first = &m->kept[e->slot];
+	size_t bytes = first->bytes;
+
+	for (unsigned i = 1; i <= e->n_more; i++) {
+		const struct uplink_frame *f = &m->kept[slot_of(e, i)];
+
+		assert_true(m->keeps[slot_of(e, i)]);
+		assert_int_equal(first->type, BL_MSG_BATCH);
+		assert_int_equal(f->type, BL_MSG_BATCH);
+		assert_int_equal(f->past, first->past);
+		bytes += f->bytes;
+	}
+	assert_true(e->n_more == 0 || bytes <= UPLINK_BUNDLE_BYTES);
+}
+
+/* The batches of one message are lost, doubled and overtaken apart: more than a network can. */
 static void
 do_publish(struct model *m, const struct uplink_effect *e)
 {
-	const struct uplink_frame *f = &m->kept[e->slot];
-	struct wire w = { .type = f->type == BL_MSG_DICT ? WIRE_DICT : WIRE_BATCH,
-		.stream = f->stream,
-		.seq = f->seq,
-		.token = e->token };
-
 	assert_true(m->up && m->worked_in); /* nothing before the answer */
 	assert_true(m->keeps[e->slot]);
+	check_bundle(m, e);
 	if (chance(m, 20) == 0) {
-		uplink_busy(m->s.u, e->slot);
+		uplink_busy(m->s.u, slot_of(e, (unsigned)chance(m, e->n_more + 1)));
 		return;
 	}
-	m->keeps[e->slot] = false;
-	m->sent++;
-	if (f->past)
-		m->past_bytes += f->bytes;
-	put_wire(m, w);
-	w.type = WIRE_ACK;
-	put_wire(m, w);
+	m->bundles += e->n_more > 0;
+	for (unsigned i = 0; i <= e->n_more; i++) {
+		const struct uplink_frame *f = &m->kept[slot_of(e, i)];
+
+		m->keeps[slot_of(e, i)] = false;
+		m->sent++;
+		if (f->past)
+			m->past_bytes += f->bytes;
+		put_wire(m, (struct wire){ .type = f->type == BL_MSG_DICT ? WIRE_DICT : WIRE_BATCH,
+				.stream = f->stream,
+				.seq = f->seq });
+	}
+	put_wire(m, (struct wire){ .type = WIRE_ACK, .token = e->token });
 }
 
 static void
@@ -478,6 +505,7 @@ a_clean_network_needs_no_second_try(void **unused)
 	assert_true(all_done(m));
 	assert_int_equal(m->hellos, 1);
 	assert_int_equal(m->sent, 3 * BATCHES + 1);
+	assert_true(m->bundles > 0);
 	uplink_free(m->s.u);
 	free(m);
 }

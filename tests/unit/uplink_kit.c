@@ -15,7 +15,7 @@ count(const struct uplink_effects *fx, enum uplink_effect_type type)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < fx->n; i++)
-		n += fx->e[i].type == type;
+		n += fx->e[i].type == type ? 1 + fx->e[i].n_more : 0;
 	return n;
 }
 

@@ -24,6 +24,7 @@ struct script {
 };
 
 struct script script(void);
+/* Of PUBLISH, the batches that leave, whatever messages they share. */
 unsigned count(const struct uplink_effects *fx, enum uplink_effect_type type);
 const struct uplink_effect *find(const struct uplink_effects *fx, enum uplink_effect_type type);
 void link_up(struct script *s);

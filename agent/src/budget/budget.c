@@ -153,23 +153,25 @@ less(uint64_t a, uint64_t b)
 }
 
 static uint64_t
-cost_of(size_t bytes)
+cost_of(size_t bytes, bool shares)
 {
-	return (uint64_t)bytes + bytes / 16 + BUDGET_FRAME_BYTES;
+	return (uint64_t)bytes + bytes / 16 + (shares ? 0 : BUDGET_FRAME_BYTES);
 }
 
 void
-budget_sent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes)
+budget_sent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes,
+    bool shares)
 {
 	turn(b, now);
-	b->at.class_bytes[stream - 1] += cost_of(bytes);
+	b->at.class_bytes[stream - 1] += cost_of(bytes, shares);
 }
 
 void
-budget_unsent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes)
+budget_unsent(struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes,
+    bool shares)
 {
 	turn(b, now);
-	b->at.class_bytes[stream - 1] = less(b->at.class_bytes[stream - 1], cost_of(bytes));
+	b->at.class_bytes[stream - 1] = less(b->at.class_bytes[stream - 1], cost_of(bytes, shares));
 }
 
 static uint64_t

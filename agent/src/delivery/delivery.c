@@ -56,22 +56,62 @@ delivery_spool(struct delivery *d, struct spool_thread *spool)
 
 /* ---- effects ---- */
 
+/* The frame of a slot, or with those that share its message a bundle, which is made in msg. */
+static const struct bl_buf *
+message_of(const struct delivery *d, const struct uplink_effect *e, struct bl_buf *msg)
+{
+	struct bl_bundle b;
+
+	if (e->n_more == 0)
+		return &d->kept[e->slot].msg;
+	b.n = e->n_more + 1;
+	for (unsigned i = 0; i < b.n; i++) {
+		const struct bl_buf *one = &d->kept[i == 0 ? e->slot : e->more[i - 1]].msg;
+
+		b.batch[i] = (struct bl_bundle_batch){ one->data, one->len };
+	}
+	return bl_bundle_encode(&b, msg) == BL_OK ? msg : NULL;
+}
+
+/* What else the message took is the first one's. */
+static void
+tell_sent(struct delivery *d, const struct uplink_effect *e, size_t bytes)
+{
+	if (d->out.sent == NULL)
+		return;
+	for (unsigned i = 0; i < e->n_more; i++) {
+		const struct delivery_frame *f = &d->kept[e->more[i]];
+
+		d->out.sent(d->out.ctx, f->stream, f->msg.len);
+		bytes -= f->msg.len;
+	}
+	d->out.sent(d->out.ctx, d->kept[e->slot].stream, bytes);
+}
+
 static void
 do_publish(struct delivery *d, const struct uplink_effect *e)
 {
-	struct delivery_frame *f = &d->kept[e->slot];
-	const int rc =
-	    d->out.publish(d->out.ctx, f->past ? BL_TOPIC_PAST : BL_TOPIC_LIVE, &f->msg, e->token);
+	const enum bl_topic_kind topic = d->kept[e->slot].past ? BL_TOPIC_PAST : BL_TOPIC_LIVE;
+	const struct bl_buf *msg;
+	struct bl_buf bundle;
+	int rc = BL_EBUSY; /* no memory for a bundle: tried again */
 
+	bl_buf_init(&bundle, BL_BATCH_WIRE_MAX);
+	if ((msg = message_of(d, e, &bundle)) != NULL)
+		rc = d->out.publish(d->out.ctx, topic, msg, e->token);
 	if (rc == BL_EBUSY || rc == BL_ENET) {
 		uplink_busy(d->uplink, e->slot); /* not up: the loss is about to be told */
-		return;
+	} else {
+		if (rc < 0)
+			uplink_unsendable(d->uplink, e->slot);
+		else
+			tell_sent(d, e, msg->len);
+		/* It was copied; after a loss the spool has the original. */
+		bl_buf_free(&d->kept[e->slot].msg);
+		for (unsigned i = 0; i < e->n_more; i++)
+			bl_buf_free(&d->kept[e->more[i]].msg);
 	}
-	if (rc < 0)
-		uplink_unsendable(d->uplink, e->slot);
-	else if (d->out.sent != NULL)
-		d->out.sent(d->out.ctx, f->stream, f->msg.len);
-	bl_buf_free(&f->msg); /* it was copied; after a loss the spool has the original */
+	bl_buf_free(&bundle);
 }
 
 static void

@@ -55,6 +55,7 @@ uplink_meter(struct uplink *u, uplink_room_fn room, uplink_charge_fn charge, voi
 	u->room = room;
 	u->charge = charge;
 	u->room_ctx = ctx;
+	u->room_packet = u->room_frame_bytes = 0; /* told with the next offer */
 }
 
 void

@@ -1,5 +1,4 @@
-/* What uplink.c (handshake), uplink_window.c (frames, credit, deadlines) and uplink_rate.c share.
- */
+/* What the files of the uplink share. */
 #ifndef UPLINK_INTERNAL_H
 #define UPLINK_INTERNAL_H
 
@@ -14,7 +13,8 @@ enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_SENT, SLOT_ACKED };
 struct slot {
 	enum slot_state state;
 	struct uplink_frame f;
-	uint64_t token;
+	uint64_t token; /* of its message, which others may share */
+	bool shares;    /* it is not the first one in it */
 	int64_t sent_ms;
 	int64_t deadline_ms; /* for the receipt */
 };
@@ -70,6 +70,7 @@ struct uplink {
 	uplink_charge_fn charge;
 	void *room_ctx;
 	size_t room_frame_bytes; /* as it was told last */
+	size_t room_packet;      /* no larger messages than this; 0: no limit by this */
 	int64_t room_asked_ms;   /* of the offer under way: when there may be more room */
 	int64_t room_again_ms;   /* something may be held back until then; INT64_MAX: nothing is */
 
@@ -102,13 +103,28 @@ void uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects 
 /* Publishes what is queued and fits, asks for more when there is room. */
 void uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx);
 int64_t uplink_window_deadline(const struct uplink *u);
+/* When the receipt for f is overdue, its PUBACK having come now. */
+int64_t uplink_window_receipt_at(struct uplink *u, int64_t now, const struct uplink_frame *f);
+/* It has been offered before, and no receipt came. */
+bool uplink_window_vain(struct uplink *u, const struct uplink_frame *f);
+
+/* ---- uplink_send.c: messages, each of one frame or of several batches ---- */
+
+static inline bool
+uplink_in_flight(const struct slot *s)
+{
+	return s->state == SLOT_SENT || s->state == SLOT_ACKED;
+}
+
+/* Publishes what is queued and fits the window, in the order in which it was given. */
+void uplink_send_queued(struct uplink *u, int64_t now, struct uplink_effects *fx);
 
 /* ---- uplink_room.c: a metered link; without one all is open ---- */
 
 /* Fills the offer's room.  False: there is none, and it is looked at again in time. */
 bool uplink_room_ask(struct uplink *u, struct uplink_offer *o);
 /* A batch is about to be published, or was not after all. */
-void uplink_room_charge(const struct uplink *u, const struct uplink_frame *f, bool went);
+void uplink_room_charge(const struct uplink *u, const struct slot *s, bool went);
 
 void uplink_rate_reset(struct uplink_rate *r);
 /* Something small went there and back in so long. */

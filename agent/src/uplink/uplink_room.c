@@ -5,10 +5,10 @@
 #include "uplink_internal.h"
 
 void
-uplink_room_charge(const struct uplink *u, const struct uplink_frame *f, bool went)
+uplink_room_charge(const struct uplink *u, const struct slot *s, bool went)
 {
-	if (u->charge != NULL && f->type == BL_MSG_BATCH)
-		u->charge(u->room_ctx, f->stream, f->bytes, went);
+	if (u->charge != NULL && s->f.type == BL_MSG_BATCH)
+		u->charge(u->room_ctx, s->f.stream, s->f.bytes, s->shares, went);
 }
 
 /* What was handed out and has not been acknowledged: the link may not have carried it yet. */
@@ -19,7 +19,7 @@ under_way(const struct uplink *u)
 
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
 		if (u->slot[i].state == SLOT_QUEUED || u->slot[i].state == SLOT_SENT)
-			bytes += u->slot[i].f.bytes + u->room_frame_bytes;
+			bytes += u->slot[i].f.bytes + (u->slot[i].shares ? 0 : u->room_frame_bytes);
 	return bytes;
 }
 
@@ -33,6 +33,7 @@ uplink_room_ask(struct uplink *u, struct uplink_offer *o)
 	o->metered = true;
 	u->room(u->room_ctx, under_way(u), &o->room);
 	u->room_frame_bytes = o->room.frame_bytes;
+	u->room_packet = o->room.max_packet;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
 		live |= o->room.live[i];
 		past |= o->room.past[i];

@@ -1,6 +1,6 @@
 /*
  * Frames in flight: slots, receipt deadlines, the shrinking window, and how
- * much of the backlog may be under way.
+ * much of the backlog may be under way.  Messages are in uplink_send.c.
  */
 #include "uplink_internal.h"
 
@@ -12,12 +12,6 @@ static bool
 in_use(const struct slot *s)
 {
 	return s->state != SLOT_FREE;
-}
-
-static bool
-in_flight(const struct slot *s)
-{
-	return s->state == SLOT_SENT || s->state == SLOT_ACKED;
 }
 
 struct usage {
@@ -69,6 +63,12 @@ find_retry(struct uplink *u, const struct uplink_frame *f)
 	return NULL;
 }
 
+bool
+uplink_window_vain(struct uplink *u, const struct uplink_frame *f)
+{
+	return find_retry(u, f) != NULL;
+}
+
 static void
 count_retry(struct uplink *u, const struct uplink_frame *f)
 {
@@ -94,8 +94,8 @@ receipt_ms(struct uplink *u, unsigned times)
 	return ms < UPLINK_RECEIPT_MAX_MS ? ms : UPLINK_RECEIPT_MAX_MS;
 }
 
-static int64_t
-deadline_of(struct uplink *u, int64_t now, const struct uplink_frame *f)
+int64_t
+uplink_window_receipt_at(struct uplink *u, int64_t now, const struct uplink_frame *f)
 {
 	const struct retry *r = find_retry(u, f);
 	unsigned times = u->silence;
@@ -142,7 +142,7 @@ void
 uplink_window_overdue(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		if (in_flight(&u->slot[i]) && now >= u->slot[i].deadline_ms)
+		if (uplink_in_flight(&u->slot[i]) && now >= u->slot[i].deadline_ms)
 			give_up(u, now, i, fx);
 }
 
@@ -174,7 +174,7 @@ uplink_window_trip_ms(const struct uplink *u, int64_t now, const struct bl_recei
 		 * Of what was sent more than once, or may still lie at the broker from the
 		 * connection before, nobody knows which copy the receipt is for.
 		 */
-		if (!in_flight(s) || s->f.type != BL_MSG_BATCH || !settled(u, r, &s->f) ||
+		if (!uplink_in_flight(s) || s->f.type != BL_MSG_BATCH || !settled(u, r, &s->f) ||
 		    s->sent_ms < u->since_ms + UPLINK_TRIP_AFTER_MS ||
 		    find_retry((struct uplink *)u, &s->f) != NULL)
 			continue;
@@ -193,7 +193,7 @@ uplink_window_settle(struct uplink *u, const struct bl_receipt *r)
 		struct slot *s = &u->slot[i];
 		struct retry *again;
 
-		if (!in_flight(s) || !settled(u, r, &s->f))
+		if (!uplink_in_flight(s) || !settled(u, r, &s->f))
 			continue;
 		if (s->f.type == BL_MSG_BATCH && (again = find_retry(u, &s->f)) != NULL)
 			again->seq = 0;
@@ -243,117 +243,7 @@ past_room(struct uplink *u, int64_t now, const struct usage *use)
 	return room > UPLINK_WINDOW_BYTES ? UPLINK_WINDOW_BYTES : (size_t)room;
 }
 
-static bool
-on_the_wire(const struct uplink *u)
-{
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		if (u->slot[i].state == SLOT_SENT)
-			return true;
-	return false;
-}
-
-void
-uplink_puback(struct uplink *u, int64_t now, uint64_t token, int reason, struct uplink_effects *fx)
-{
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
-		struct slot *s = &u->slot[i];
-
-		if (s->state != SLOT_SENT || s->token != token)
-			continue;
-		s->state = SLOT_ACKED;
-		s->deadline_ms = deadline_of(u, now, &s->f);
-		if (reason >= 0x80) {
-			/* Offered again when its deadline passes: at once would be a storm. */
-			u->refused++;
-			u->refused_reason = reason;
-		} else {
-			uplink_rate_acked(&u->rate, now, s->sent_ms, s->f.bytes, !on_the_wire(u));
-#ifdef BL_BROKEN_DELETE_ON_PUBACK
-			/* Wrong: the broker's word is taken for the collector's. */
-			if (s->f.type == BL_MSG_BATCH) {
-				struct uplink_effect *e = uplink_effect(fx, UPLINK_CLEAR);
-
-				e->stream = s->f.stream;
-				e->seq = s->f.seq | UINT64_C(1) << 63; /* spool_offer.c */
-			}
-#endif
-		}
-		break;
-	}
-	if (u->state == UPLINK_READY)
-		uplink_window_pump(u, now, fx);
-}
-
-void
-uplink_busy(struct uplink *u, unsigned slot)
-{
-	if (slot < UPLINK_SLOTS && u->slot[slot].state == SLOT_SENT) {
-		u->slot[slot].state = SLOT_QUEUED;
-		uplink_room_charge(u, &u->slot[slot].f, false);
-		u->published--;
-	}
-}
-
-void
-uplink_unsendable(struct uplink *u, unsigned slot)
-{
-	struct slot *s = &u->slot[slot < UPLINK_SLOTS ? slot : 0];
-
-	if (slot >= UPLINK_SLOTS || s->state != SLOT_SENT)
-		return;
-	s->state = SLOT_ACKED; /* its deadline hands it back to the spool */
-	s->deadline_ms = deadline_of(u, s->sent_ms, &s->f);
-}
-
 /* ---- out ---- */
-
-static void
-publish(struct uplink *u, int64_t now, unsigned i, struct uplink_effects *fx)
-{
-	struct slot *s = &u->slot[i];
-	struct uplink_effect *e;
-
-	if (!on_the_wire(u))
-		uplink_rate_begin(&u->rate, now);
-	s->state = SLOT_SENT;
-	s->sent_ms = now;
-	/*
-	 * The receipt is waited for from the PUBACK on: on a slow link a frame may be on its way
-	 * for longer than that, and offered again it would wait behind itself.  Until then the
-	 * connection's own deadline watches (shared/mqtt), and this one as the last resort.
-	 */
-	s->deadline_ms = now + UPLINK_RECEIPT_MAX_MS;
-	s->token = ++u->token;
-	u->published++;
-	uplink_room_charge(u, &s->f, true);
-	e = uplink_effect(fx, UPLINK_PUBLISH);
-	e->slot = i;
-	e->token = s->token;
-}
-
-static void
-publish_queued(struct uplink *u, int64_t now, struct uplink_effects *fx)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		if (in_flight(&u->slot[i]))
-			bytes += u->slot[i].f.bytes;
-	for (;;) {
-		unsigned next = UPLINK_SLOTS;
-
-		/* In the order they were given. */
-		for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-			if (u->slot[i].state == SLOT_QUEUED &&
-			    (next == UPLINK_SLOTS || u->slot[i].token < u->slot[next].token))
-				next = i;
-		if (next == UPLINK_SLOTS ||
-		    (bytes > 0 && bytes + u->slot[next].f.bytes > UPLINK_WINDOW_BYTES))
-			return;
-		bytes += u->slot[next].f.bytes;
-		publish(u, now, next, fx);
-	}
-}
 
 /* Whether there is room for more; the bucket is another question. */
 static bool
@@ -401,7 +291,7 @@ void
 uplink_window_pump(struct uplink *u, int64_t now, struct uplink_effects *fx)
 {
 	look_again(u, now);
-	publish_queued(u, now, fx);
+	uplink_send_queued(u, now, fx);
 	ask(u, now, fx);
 }
 
@@ -474,7 +364,7 @@ uplink_window_deadline(const struct uplink *u)
 	int64_t at = INT64_MAX;
 
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++)
-		if (in_flight(&u->slot[i]) && u->slot[i].deadline_ms < at)
+		if (uplink_in_flight(&u->slot[i]) && u->slot[i].deadline_ms < at)
 			at = u->slot[i].deadline_ms;
 	if (u->room_again_ms < at && may_ask(u, &use))
 		at = u->room_again_ms;
@@ -498,7 +388,7 @@ uplink_status(const struct uplink *u, struct uplink_status *out)
 	out->verdict = u->verdict;
 	out->window = u->window;
 	for (unsigned i = 0; i < UPLINK_SLOTS; i++) {
-		if (in_flight(&u->slot[i])) {
+		if (uplink_in_flight(&u->slot[i])) {
 			out->in_flight++;
 			out->in_flight_bytes += u->slot[i].f.bytes;
 		}

@@ -42,17 +42,57 @@ what_goes(const struct fleet_agent *a, const struct uplink_frame *f)
 	return f->past ? FLEET_OUT_PAST : per_tick > 0 ? FLEET_OUT_DATA : FLEET_OUT_QUIET;
 }
 
+static struct fleet_frame *
+frame_of(struct fleet_agent *a, const struct uplink_effect *e, unsigned i)
+{
+	return &a->kept[i == 0 ? e->slot : e->more[i - 1]];
+}
+
+/* Each batch counts for what it is; what the message takes beside them, for data if there are. */
+static bool
+publish_bundle(struct fleet_agent *a, const struct uplink_effect *e, enum bl_topic_kind topic)
+{
+	enum fleet_bytes what = what_goes(a, &frame_of(a, e, 0)->f);
+	struct bl_bundle b = { .n = e->n_more + 1 };
+	struct bl_buf msg;
+	bool went;
+
+	for (unsigned i = 0; i < b.n; i++) {
+		const struct fleet_frame *f = frame_of(a, e, i);
+
+		b.batch[i] = (struct bl_bundle_batch){ f->msg.data, f->msg.len };
+		if (what_goes(a, &f->f) == FLEET_OUT_DATA)
+			what = FLEET_OUT_DATA;
+	}
+	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
+	went = bl_bundle_encode(&b, &msg) == BL_OK &&
+	       session_publish(a, what, topic, &msg, false, e->token);
+	bl_buf_free(&msg);
+	for (unsigned i = 0; i < b.n && went; i++) {
+		const struct fleet_frame *f = frame_of(a, e, i);
+
+		a->fleet->bytes[what] -= f->msg.len;
+		a->fleet->bytes[what_goes(a, &f->f)] += f->msg.len;
+	}
+	return went;
+}
+
 static void
 publish(struct fleet_agent *a, const struct uplink_effect *e)
 {
-	struct fleet_frame *f = &a->kept[e->slot];
-
+	const struct fleet_frame *f = frame_of(a, e, 0);
 	const enum bl_topic_kind topic = f->f.past ? BL_TOPIC_PAST : BL_TOPIC_LIVE;
+	const bool went = e->n_more > 0 ? publish_bundle(a, e, topic)
+					: session_publish(a, what_goes(a, &f->f), topic, &f->msg,
+					      false, e->token);
 
-	if (session_publish(a, what_goes(a, &f->f), topic, &f->msg, false, e->token))
-		forget(a, e->slot);
-	else
+	if (!went) {
 		uplink_busy(a->uplink, e->slot);
+		return;
+	}
+	forget(a, e->slot);
+	for (unsigned i = 0; i < e->n_more; i++)
+		forget(a, e->more[i]);
 }
 
 static void

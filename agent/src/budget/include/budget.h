@@ -108,13 +108,13 @@ void budget_restore(
 
 /* What the link carried since the last call, both ways. */
 void budget_carried(struct budget *b, const struct budget_now *now, uint64_t bytes);
-/* A message of a class went out. */
-void budget_sent(
-    struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes);
+/* A batch of a class went out.  shares: in the message of another, which has paid for that. */
+void budget_sent(struct budget *b, const struct budget_now *now, enum bl_stream stream,
+    size_t bytes, bool shares);
 
 /* It did not go after all. */
-void budget_unsent(
-    struct budget *b, const struct budget_now *now, enum bl_stream stream, size_t bytes);
+void budget_unsent(struct budget *b, const struct budget_now *now, enum bl_stream stream,
+    size_t bytes, bool shares);
 
 /* under_way: bytes handed out that the link may not have carried yet, with their extra cost. */
 void budget_room(

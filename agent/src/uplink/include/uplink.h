@@ -15,6 +15,9 @@
  *     way to the broker, one second of the measured rate and the batch that begins
  *     in it; one batch is always allowed.
  *   - One offer is asked for at a time, and only when there is room for it.
+ *   - Batches that may go at the same moment share a message (a bundle), up to
+ *     UPLINK_BUNDLE_BYTES; nothing waits for one to fill, and what was offered in vain
+ *     before goes alone.  Slots, deadlines and receipts know batches only.
  *
  * Every function appends to fx, which the caller works off in order before the
  * next event.  One thread.
@@ -31,11 +34,12 @@
 
 #define UPLINK_SLOTS            16u
 #define UPLINK_WINDOW_BYTES     (256u * 1024u)
-#define UPLINK_HELLO_MS         10000  /* for the answer, each time */
-#define UPLINK_HELLO_TRIES      3u     /* then the connection is dropped */
-#define UPLINK_RECEIPT_MIN_MS   10000  /* first receipt deadline */
-#define UPLINK_RECEIPT_MAX_MS   300000 /* last one */
-#define UPLINK_REFUSED_RETRY_MS 300000 /* hello again after conflict or retired */
+#define UPLINK_BUNDLE_BYTES     (16u * 1024u) /* a message that several batches share, at most */
+#define UPLINK_HELLO_MS         10000         /* for the answer, each time */
+#define UPLINK_HELLO_TRIES      3u            /* then the connection is dropped */
+#define UPLINK_RECEIPT_MIN_MS   10000         /* first receipt deadline */
+#define UPLINK_RECEIPT_MAX_MS   300000        /* last one */
+#define UPLINK_REFUSED_RETRY_MS 300000        /* hello again after conflict or retired */
 #define UPLINK_EFFECTS_MAX      64u
 
 /* The centre itself asks for five minutes at most; more is a mistake, or worse. */
@@ -65,11 +69,12 @@ enum uplink_effect_type {
 	UPLINK_TAKE_RECEIPT,  /* ... as a receipt */
 	UPLINK_TAKE_QUESTION, /* ... as a question */
 	UPLINK_ASK_OFFER,     /* ask the spool for frames; exactly one uplink_frames follows */
-	UPLINK_PUBLISH, /* publish the frame of this slot; uplink_busy when there is no room */
-	UPLINK_FORGET,  /* the frame of this slot is not wanted any more: free it */
-	UPLINK_CLEAR,   /* tell the spool: (stream, seq) may be offered again; stream 0: the maps */
-	UPLINK_DROP,    /* drop the connection; why says it */
-	UPLINK_TIME,    /* the centre's time, measured */
+	UPLINK_PUBLISH,       /* publish the frame of this slot, with more of them in one bundle;
+				 uplink_busy when there is no room */
+	UPLINK_FORGET,        /* the frame of this slot is not wanted any more: free it */
+	UPLINK_CLEAR, /* tell the spool: (stream, seq) may be offered again; stream 0: the maps */
+	UPLINK_DROP,  /* drop the connection; why says it */
+	UPLINK_TIME,  /* the centre's time, measured */
 };
 
 /*
@@ -101,7 +106,9 @@ struct uplink_offer {
 
 struct uplink_effect {
 	enum uplink_effect_type type;
-	unsigned slot;             /* PUBLISH, FORGET */
+	unsigned slot;   /* PUBLISH, FORGET */
+	unsigned n_more; /* PUBLISH: batches that share the message, behind slot's */
+	uint8_t more[UPLINK_SLOTS];
 	uint64_t token;            /* PUBLISH: for the PUBACK */
 	uint32_t nonce;            /* SEND_HELLO */
 	const char *why;           /* DROP */
@@ -152,11 +159,13 @@ struct uplink *uplink_create(uint64_t seed);
 void uplink_free(struct uplink *u);
 
 /*
- * A batch is about to be published: its class pays for it.  went false: it did not go
- * after all, and is paid for when it does.  Told before the effect, for the next offer is
- * asked for before that is worked off.
+ * A batch is about to be published: its class pays for it.  shares: in the message of
+ * another batch, which pays for the message.  went false: it did not go after all, and is
+ * paid for when it does.  Told before the effect, for the next offer is asked for before
+ * that is worked off.
  */
-typedef void (*uplink_charge_fn)(void *ctx, enum bl_stream stream, size_t bytes, bool went);
+typedef void (*uplink_charge_fn)(
+    void *ctx, enum bl_stream stream, size_t bytes, bool shares, bool went);
 
 /* The link is metered: both are called in the middle of any call.  NULL: it is not.  Keeps ctx. */
 void uplink_meter(struct uplink *u, uplink_room_fn room, uplink_charge_fn charge, void *ctx);
@@ -170,9 +179,13 @@ void uplink_link_down(struct uplink *u, int64_t now, struct uplink_effects *fx);
 /* A PUBACK; reason is the MQTT 5 code.  An unknown token (an older connection's) does nothing. */
 void uplink_puback(
     struct uplink *u, int64_t now, uint64_t token, int reason, struct uplink_effects *fx);
-/* The publish of this slot found no room: it is tried again after the next PUBACK. */
+/*
+ * The publish of this slot, and of what shared its message, found no room: they are tried
+ * again after the next PUBACK.
+ */
 void uplink_busy(struct uplink *u, unsigned slot);
-/* The publish of this slot can never work (too large for this broker): left to its deadline. */
+/* The publish of this slot (as above) can never work (too large for this broker): left to its
+ * deadline. */
 void uplink_unsendable(struct uplink *u, unsigned slot);
 /* The hello with this nonce went out just now: from here the round trip is counted. */
 void uplink_hello_sent(struct uplink *u, int64_t now, uint32_t nonce);
