@@ -13,7 +13,10 @@
 #define BEGIN_UNIX_MS INT64_C(1795824000000) /* 2026-11-28 */
 #define SPINS         200000 /* things that happen at one instant: somebody does not wait */
 #define QUIET_TIMES   6 /* of 15 min: a ledger entry without seqs may travel with an hourly cut */
-#define SETTLE_MS     (36 * SIM_HOUR) /* at most: deadlines double, refusals last 5 min */
+/* No multiple of the minute in which streams are cut: a batch under way at one look is not at the
+ * next. */
+#define LOOK_MS   (15 * SIM_MINUTE + 7919)
+#define SETTLE_MS (36 * SIM_HOUR) /* at most: deadlines double, refusals last 5 min */
 
 /* ---- chance (splitmix64) ---- */
 
@@ -393,7 +396,7 @@ settle(struct sim *w)
 	w->settling = true;
 	chaos_heal(w);
 	while (w->fail[0] == '\0' && quiet < QUIET_TIMES && w->now < w->end + SETTLE_MS) {
-		go_on(w, w->now + 15 * SIM_MINUTE);
+		go_on(w, w->now + LOOK_MS);
 		quiet = all_quiet(w) ? quiet + 1 : 0;
 	}
 	if (quiet < QUIET_TIMES)
