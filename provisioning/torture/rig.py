@@ -26,6 +26,11 @@ samplers:
   memory: { enabled: false }
   disk: { enabled: false }
   network: { enabled: false }
+  pressure: { enabled: false }
+  tcp: { enabled: false }
+  time: { enabled: false }
+  sensors: { enabled: false }
+  kernel: { enabled: false }
   uptime: { enabled: false }
   self: { enabled: false }
 """

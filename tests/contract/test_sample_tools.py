@@ -46,6 +46,19 @@ def between(before, value, after, name):
     assert before <= value <= after, f"{name}: {before} <= {value} <= {after}"
 
 
+# ---- configurations that want no samples ----
+
+ONLY_WHEN_CONFIGURED = {"processes", "files", "logs", "units", "synthetic"}
+
+
+@pytest.mark.parametrize("file", ["tests/system/support/oracle.py", "provisioning/torture/rig.py", "tests/perf/lanes.py"])
+def test_who_wants_silence_switches_every_sampler_off(file):
+    kinds = set(subprocess.run([tool()], capture_output=True, text=True, check=True).stdout.split())
+    assert len(kinds) > 10 and ONLY_WHEN_CONFIGURED <= kinds
+    off = set(re.findall(r"^  (\w+): { enabled: false }$", (ROOT / file).read_text(), re.M))
+    assert kinds - ONLY_WHEN_CONFIGURED == off
+
+
 # ---- TCP, in a network namespace where nobody else is ----
 
 CONNECTIONS = r"""

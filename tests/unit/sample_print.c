@@ -1,4 +1,5 @@
 /*
+ * sample_print: prints the samplers there are.
  * sample_print SAMPLER [OPTIONS]: opens one sampler on this machine and prints
  * what it puts in two ticks, "name{label} value" a line, after a line "tick".
  * Between the two it waits for a line on its standard input.  For tests that
@@ -89,6 +90,11 @@ main(int argc, char **argv)
 	for (size_t i = 0; argc >= 2 && samplers[i] != NULL; i++)
 		if (strcmp(samplers[i]->kind, argv[1]) == 0)
 			return run(samplers[i], argc > 2 ? argv[2] : "{}");
-	fprintf(stderr, "usage: sample_print SAMPLER [OPTIONS]\n");
-	return 2;
+	if (argc >= 2) {
+		fprintf(stderr, "usage: sample_print [SAMPLER [OPTIONS]]\n");
+		return 2;
+	}
+	for (size_t i = 0; samplers[i] != NULL; i++)
+		printf("%s\n", samplers[i]->kind);
+	return 0;
 }
