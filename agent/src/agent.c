@@ -364,7 +364,7 @@ agent_stop(struct agent *a)
 	if (a->epoll_fd >= 0)
 		(void)close(a->epoll_fd);
 	(void)pthread_mutex_destroy(&a->results.lock);
-	free(a->results.ring);
+	agent_results_free(&a->results);
 	free(a->sink.sample);
 	agent_meter_free(a);
 	config_free(a->config);

@@ -17,6 +17,7 @@
 #include "agent_limits.h"
 #include "budget.h"
 #include "clockmap.h"
+#include "agent_results.h"
 #include "config.h"
 #include "delivery.h"
 #include "inlet.h"
@@ -25,7 +26,6 @@
 #include "spool_thread.h"
 
 #define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
-#define AGENT_RESULTS       256u   /* probe results waiting for the loop */
 #define AGENT_RESULTS_MS    10500  /* over the usual interval: the tick comes first */
 #define AGENT_CLIENTS       8u     /* control connections at a time */
 #define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
@@ -43,14 +43,6 @@ struct agent_sink {
 	struct spool_thread_sample *sample;
 	uint32_t n, size;
 	struct agent *agent;
-};
-
-struct agent_results {
-	pthread_mutex_t lock;
-	int fd; /* eventfd */
-	unsigned head, n;
-	uint64_t dropped;
-	struct probe_result *ring; /* AGENT_RESULTS */
 };
 
 struct agent_client {

@@ -310,29 +310,6 @@ agent_tick(struct agent *a)
 
 /* ---- probes ---- */
 
-/* On the prober's thread. */
-static void
-on_result(void *ctx, const struct probe_result *r)
-{
-	struct agent_results *q = ctx;
-	const uint64_t one = 1;
-	bool urgent;
-
-	pthread_mutex_lock(&q->lock);
-	if (q->n == AGENT_RESULTS)
-		q->dropped++;
-	else
-		q->ring[(q->head + q->n++) % AGENT_RESULTS] = *r;
-	urgent = q->n >= AGENT_RESULTS / 2;
-	pthread_mutex_unlock(&q->lock);
-	/*
-	 * They go to the spool with the next tick, in one commit: a wake-up and
-	 * an fsync for each would cost more than all samplers together.
-	 */
-	if (urgent)
-		(void)!write(q->fd, &one, sizeof(one)); /* fails only when it is readable anyway */
-}
-
 int
 agent_probes_start(struct agent *a, struct bl_err *err)
 {
@@ -343,14 +320,12 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 	if (probes->n == 0)
 		return BL_OK;
 	a->next_results_mono_ms = bl_mono_ms(a->clock) + AGENT_RESULTS_MS;
-	if (a->results.ring == NULL)
-		a->results.ring = calloc(AGENT_RESULTS, sizeof(*a->results.ring));
 	a->probe_state = calloc(probes->n, sizeof(*a->probe_state));
-	if (a->results.ring == NULL || a->probe_state == NULL)
+	if (a->probe_state == NULL || !agent_results_room(&a->results, probe_points_most(probes)))
 		return bl_fail(err, BL_ENOMEM, "start probes: out of memory");
 	for (size_t i = 0; i < probes->n; i++)
 		probe_state_init(&a->probe_state[i], &((const struct probe_conf *)probes->item)[i]);
-	return prober_start(&a->prober, probes, a->clock, on_result, &a->results, err);
+	return prober_start(&a->prober, probes, a->clock, agent_results_put, &a->results, err);
 }
 
 void
@@ -364,22 +339,6 @@ agent_probes_stop(struct agent *a)
 	a->n_probes = 0;
 }
 
-static bool
-take_result(struct agent_results *q, struct probe_result *out)
-{
-	bool got = false;
-
-	pthread_mutex_lock(&q->lock);
-	if (q->n > 0) {
-		*out = q->ring[q->head];
-		q->head = (q->head + 1) % AGENT_RESULTS;
-		q->n--;
-		got = true;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return got;
-}
-
 void
 agent_probe_results(struct agent *a)
 {
@@ -389,7 +348,7 @@ agent_probe_results(struct agent *a)
 	a->next_results_mono_ms =
 	    a->n_probes > 0 ? bl_mono_ms(a->clock) + AGENT_RESULTS_MS : INT64_MAX;
 	(void)!read(a->results.fd, &count, sizeof(count)); /* EAGAIN: nothing was counted */
-	while (take_result(&a->results, &r)) {
+	while (agent_results_take(&a->results, &r)) {
 		if (r.probe >= a->n_probes)
 			continue; /* of a list that a reload replaced */
 		a->sink.n = 0;

@@ -107,6 +107,40 @@ static const struct {
 	{ "name: a, kind: tls, host: b, tls: {min_version: '1.3'}", "tls.min_version: expected" },
 	{ "name: a, kind: tls, host: b, keep_alive: yes", "keep_alive: a key that" },
 	{ "name: a, kind: dns, host: b, dns: {name: c}, verify: no", "verify: a key that" },
+	/* modbus */
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 0}]}", NULL },
+	{ "name: a, kind: modbus, host: b, port: 1502, modbus: {unit: 7, at_once: 10, registers: "
+	  "[{name: temp_1, table: input, address: 65534, type: float32, order: CDAB, scale: 0.1, "
+	  "offset: -40, unit: degC}, {name: door, table: coil, address: 65535}]}",
+	    NULL },
+	{ "name: a, kind: modbus, host: b", "modbus: expected modbus.registers" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t}]}", "address: required" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: T, address: 0}]}",
+	    "name: expected a name of a-z" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: probe_up, address: 0}]}",
+	    "name: expected a name of a-z" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 0}, {name: t, "
+	  "address: 1}]}",
+	    "modbus.registers: expected registers with distinct" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 65536}]}",
+	    "address: expected" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 65535, type: "
+	  "int32}]}",
+	    "address: expected an address whose" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 1, table: coil, "
+	  "type: int16}]}",
+	    "type: expected no type" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 1, table: "
+	  "discrete, scale: 2}]}",
+	    "type: expected no type" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 1, scale: 0}]}",
+	    "scale: expected a scale" },
+	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 1, unit: 'a "
+	  "b'}]}",
+	    "unit: expected a unit" },
+	{ "name: a, kind: modbus, host: b, modbus: {unit: 256, registers: [{name: t, address: 1}]}",
+	    "modbus.unit: expected" },
+	{ "name: a, kind: tcp, host: b, port: 1, modbus: {unit: 2}", "modbus: a key that" },
 };
 
 static void
@@ -169,13 +203,17 @@ what_is_printed_is_what_was_read(void **state)
 	}
 }
 
-/* ---- what may not be tried ---- */
+/* ---- results: values of configured names, and what may not be tried ---- */
 
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
 {
-	(void)ctx;
-	(void)def;
+	char *text = ctx;
+
+	assert_int_equal(def->n_labels, 1);
+	if (def->name.len < 6 || memcmp(def->name.p, "probe_", 6) != 0)
+		snprintf(text + strlen(text), 256, "%.*s[%.*s] ", (int)def->name.len, def->name.p,
+		    (int)def->unit.len, def->unit.p);
 	return 0;
 }
 
@@ -239,6 +277,37 @@ what_may_not_be_tried_is_told_once(void **state)
 	assert_string_equal(put(&s, PROBE_OK), "known ");
 }
 
+static void
+values_of_configured_names_are_gauges_of_their_probe(void **state)
+{
+	static char name[] = "meter", volts[] = "line_volts", unit[] = "V", door[] = "door_open";
+	struct probe_register_conf reg[] = { { .name = volts, .unit = unit }, { .name = door } };
+	const struct probe_conf conf = {
+		.name = name, .kind = PROBE_MODBUS, .modbus = { .registers = { COUNT(reg), reg } }
+	};
+	struct probe_value point[] = { { PROBE_HAVE, 230 }, { PROBE_MISSING, 0 } };
+	struct probe_result r = { .reason = PROBE_OK, .n_points = 2, .point = point };
+	char text[2048] = "";
+	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, sink_event };
+	struct probe_state s;
+
+	(void)state;
+	assert_int_equal(probe_points(&conf), 2);
+	assert_int_equal(
+	    probe_points_most(&(struct bl_conf_list){ 1, (void *)(uintptr_t)&conf }), 2);
+	probe_state_init(&s, &conf);
+	s.last_up = 1;
+	probe_result_put(&r, &s, &sink);
+	assert_string_equal(text, "line_volts[V] known door_open[1] unknown ");
+	text[0] = '\0'; /* declared once */
+	probe_result_put(&r, &s, &sink);
+	assert_string_equal(text, "known unknown ");
+	r.n_points = 1; /* never beyond what there is */
+	text[0] = '\0';
+	probe_result_put(&r, &s, &sink);
+	assert_string_equal(text, "known ");
+}
+
 int
 main(void)
 {
@@ -246,6 +315,7 @@ main(void)
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(what_is_printed_is_what_was_read),
 		cmocka_unit_test(what_may_not_be_tried_is_told_once),
+		cmocka_unit_test(values_of_configured_names_are_gauges_of_their_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,8 @@ static const struct bl_conf_key keys[] = {
 	{ "ping", BL_CONF_SECTION, "", AT(ping), 0, 0, "kind ping", NULL, &probe_ping_section,
 	    NULL },
 	{ "tls", BL_CONF_SECTION, "", AT(tls), 0, 0, "kind tls", NULL, &probe_tls_section, NULL },
+	{ "modbus", BL_CONF_SECTION, "", AT(modbus), 0, 0, "kind modbus", NULL,
+	    &probe_modbus_section, NULL },
 	{ "tcp", BL_CONF_SECTION, "", AT(tcp), 0, 0, "kind tcp", NULL, &probe_tcp_section, NULL },
 	{ "interval", BL_CONF_DURATION, "30s", AT(interval_ms), 1000, 86400e3, "time between runs",
 	    NULL, NULL, NULL },

@@ -8,11 +8,12 @@
  */
 #include "probe_internal.h"
 #include "probe_dns.h"
+#include "probe_modbus.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-const char *const probe_kind_names[] = { "http", "tcp", "dns", "ping", "tls", NULL };
+const char *const probe_kind_names[] = { "http", "tcp", "dns", "ping", "tls", "modbus", NULL };
 
 /* ---- tables ---- */
 
@@ -137,6 +138,129 @@ static const struct bl_conf_key tls_keys[] = {
 const struct bl_conf_section probe_tls_section = { "tls", sizeof(struct probe_tls_conf), tls_keys,
 	NULL };
 
+#undef AT
+#define AT(member) offsetof(struct probe_register_conf, member)
+
+static const char *const modbus_tables[] = { "coil", "discrete", "holding", "input", NULL };
+static const char *const modbus_types[] = { "uint16", "int16", "int32", "uint32", "float32", NULL };
+static const char *const modbus_orders[] = { "ABCD", "CDAB", "BADC", "DCBA", NULL };
+
+/* As a name of a series; those of probes themselves mean something else. */
+static const char *
+check_register_name(const void *value)
+{
+	static const char expected[] = "a name of a-z, 0-9 and underscores that begins with a "
+				       "letter, but not with \"probe_\"";
+	const char *name = *(char *const *)value;
+
+	if (name[0] < 'a' || name[0] > 'z' || strncmp(name, "probe_", 6) == 0 ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
+		return expected;
+	return NULL;
+}
+
+static const char *
+check_register_unit(const void *value)
+{
+	for (const char *p = *(char *const *)value; *p != '\0'; p++)
+		if (*p < '!' || *p > '~')
+			return "a unit of printable ASCII without spaces, such as V or degC";
+	return NULL;
+}
+
+static const char *
+check_register(const void *section, const char **key_out)
+{
+	const struct probe_register_conf *r = section;
+
+	*key_out = "address";
+	if (r->address + probe_modbus_width(r) > 65536)
+		return "expected an address whose second register is there, too";
+	*key_out = "type";
+	if (probe_modbus_is_bits((enum probe_modbus_table)r->table) &&
+	    (r->type != PROBE_MODBUS_UINT16 || r->order != PROBE_MODBUS_ABCD || r->scale < 1 ||
+		r->scale > 1 || r->offset < 0 || r->offset > 0))
+		return "expected no type, order, scale or offset: coils and discrete inputs are 0 "
+		       "or 1";
+	*key_out = "scale";
+	if (!(r->scale < 0) && !(r->scale > 0))
+		return "expected a scale that is not 0";
+	*key_out = NULL;
+	return NULL;
+}
+
+static const struct bl_conf_key register_keys[] = {
+	{ "name", BL_CONF_STR, NULL, AT(name), 1, 64, "its series", NULL, NULL,
+	    check_register_name },
+	{ "table", BL_CONF_ENUM, "holding", AT(table), 0, 0, "where it is", modbus_tables, NULL,
+	    NULL },
+	{ "address", BL_CONF_INT, NULL, AT(address), 0, 65535,
+	    "as it stands in the request: the first one is 0 (40001 of a manual is holding 0)",
+	    NULL, NULL, NULL },
+	{ "type", BL_CONF_ENUM, "uint16", AT(type), 0, 0, "those of 32 bits take two registers",
+	    modbus_types, NULL, NULL },
+	{ "order", BL_CONF_ENUM, "ABCD", AT(order), 0, 0,
+	    "how the bytes come, A being the most significant", modbus_orders, NULL, NULL },
+	{ "scale", BL_CONF_NUMBER, "1", AT(scale), -1e12, 1e12, "value = raw * scale + offset",
+	    NULL, NULL, NULL },
+	{ "offset", BL_CONF_NUMBER, "0", AT(offset), -1e12, 1e12, "see scale", NULL, NULL, NULL },
+	{ "unit", BL_CONF_STR, "1", AT(unit), 1, 16, "of the value; 1: none", NULL, NULL,
+	    check_register_unit },
+	{ 0 },
+};
+
+static const struct bl_conf_section register_section = { "register",
+	sizeof(struct probe_register_conf), register_keys, check_register };
+
+static const char *
+check_registers(const void *value)
+{
+	const struct bl_conf_list *l = value;
+	const struct probe_register_conf *r = l->item;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(r[i].name, r[k].name) == 0)
+				return "registers with distinct names";
+	return NULL;
+}
+
+#undef AT
+#define AT(member) offsetof(struct probe_modbus_conf, member)
+
+static const struct bl_conf_key modbus_keys[] = {
+	{ "unit", BL_CONF_INT, "1", AT(unit), 0, 255, "which device behind the address", NULL, NULL,
+	    NULL },
+	{ "at_once", BL_CONF_INT, "125", AT(at_once), 1, PROBE_MODBUS_AT_ONCE_MAX,
+	    "most registers in one request; of coils 16 times as many", NULL, NULL, NULL },
+	{ "registers", BL_CONF_LIST, "", AT(registers), 0, PROBE_POINTS_MAX, "what is read", NULL,
+	    &register_section, check_registers },
+	{ 0 },
+};
+
+const struct bl_conf_section probe_modbus_section = { "modbus", sizeof(struct probe_modbus_conf),
+	modbus_keys, NULL };
+
+unsigned
+probe_points(const struct probe_conf *conf)
+{
+	if (conf->kind != PROBE_MODBUS)
+		return 0;
+	return conf->modbus.registers.n < PROBE_POINTS_MAX ? (unsigned)conf->modbus.registers.n
+							   : PROBE_POINTS_MAX;
+}
+
+unsigned
+probe_points_most(const struct bl_conf_list *probes)
+{
+	const struct probe_conf *c = probes->item;
+	unsigned most = 0;
+
+	for (size_t i = 0; i < probes->n; i++)
+		most = probe_points(&c[i]) > most ? probe_points(&c[i]) : most;
+	return most;
+}
+
 /* ---- which key goes with which kind ---- */
 
 #define KIND(k) (1u << (k))
@@ -152,11 +276,12 @@ static const struct {
 	{ "interval", ALL },
 	{ "timeout", ALL },
 	{ "host", ALL & ~KIND(PROBE_HTTP) },
-	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) | KIND(PROBE_TLS) },
+	{ "port", KIND(PROBE_TCP) | KIND(PROBE_DNS) | KIND(PROBE_TLS) | KIND(PROBE_MODBUS) },
 	{ "tcp", KIND(PROBE_TCP) },
 	{ "dns", KIND(PROBE_DNS) },
 	{ "ping", KIND(PROBE_PING) },
 	{ "tls", KIND(PROBE_TLS) },
+	{ "modbus", KIND(PROBE_MODBUS) },
 	{ "ca_file", KIND(PROBE_HTTP) | KIND(PROBE_TLS) },
 	{ "verify", KIND(PROBE_HTTP) | KIND(PROBE_TLS) },
 };
@@ -246,6 +371,10 @@ probe_kind_check(const struct probe_conf *c, const char **key_out)
 		*key_out = "ping";
 		return "expected that all requests and the last one's timeout fit into the "
 		       "interval";
+	}
+	if (c->kind == PROBE_MODBUS && c->modbus.registers.n == 0) {
+		*key_out = "modbus";
+		return "expected modbus.registers: what to read";
 	}
 	*key_out = NULL;
 	return NULL;

@@ -43,6 +43,7 @@ extern const struct bl_conf_section probe_tcp_section;
 extern const struct bl_conf_section probe_dns_section;
 extern const struct bl_conf_section probe_ping_section;
 extern const struct bl_conf_section probe_tls_section;
+extern const struct bl_conf_section probe_modbus_section;
 /* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
 const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
@@ -281,6 +282,7 @@ extern const struct probe_kind_ops probe_kind_tcp;
 extern const struct probe_kind_ops probe_kind_dns;
 extern const struct probe_kind_ops probe_kind_ping;
 extern const struct probe_kind_ops probe_kind_tls;
+extern const struct probe_kind_ops probe_kind_modbus;
 
 struct probe_run {
 	struct probe_env *env;
@@ -318,6 +320,9 @@ struct probe_run {
 	/* What the servers on the way to this one took (redirects): times add up, days are the
 	 * least. */
 	struct probe_value before[PROBE_SERIES];
+	struct probe_value
+	    *point; /* the kind's; empty when a run begins, what is then is unknown */
+	unsigned n_points;
 	struct probe_result result;
 };
 

@@ -26,6 +26,7 @@ static const struct probe_kind_ops *const kinds[] = {
 	[PROBE_DNS] = &probe_kind_dns,
 	[PROBE_PING] = &probe_kind_ping,
 	[PROBE_TLS] = &probe_kind_tls,
+	[PROBE_MODBUS] = &probe_kind_modbus,
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -121,6 +122,22 @@ detail_clean(char *detail)
 			*detail = '?';
 }
 
+/* What was due and is not there is unknown. */
+static void
+fill_up(struct probe_run *r, enum probe_reason reason)
+{
+	const enum probe_got got = reason == PROBE_FAIL_TIMEOUT ? PROBE_LATE : PROBE_MISSING;
+
+	for (unsigned s = 0; s < PROBE_SERIES; s++)
+		if ((r->due_values & probe_bit(s)) != 0 && r->result.value[s].got == PROBE_ABSENT)
+			r->result.value[s].got = got;
+	for (unsigned i = 0; i < r->n_points; i++)
+		if (r->point[i].got == PROBE_ABSENT)
+			r->point[i].got = got;
+	r->result.n_points = r->n_points;
+	r->result.point = r->point;
+}
+
 void
 probe_run_done(struct probe_run *r, enum probe_reason reason)
 {
@@ -130,10 +147,7 @@ probe_run_done(struct probe_run *r, enum probe_reason reason)
 	if (reason == PROBE_OK)
 		res->detail[0] = '\0';
 	detail_clean(res->detail);
-	for (unsigned s = 0; s < PROBE_SERIES; s++)
-		if ((r->due_values & probe_bit(s)) != 0 && res->value[s].got == PROBE_ABSENT)
-			res->value[s].got =
-			    reason == PROBE_FAIL_TIMEOUT ? PROBE_LATE : PROBE_MISSING;
+	fill_up(r, reason);
 	carry(r);
 	/* What we could not try says nothing about the service. */
 	if (probe_reason_is_ours(reason))
@@ -197,6 +211,8 @@ probe_run_begin(struct probe_run *r)
 	memset(r->before, 0, sizeof(r->before));
 	r->result.probe = r->index;
 	r->result.boot_ms = bl_boot_ms(r->env->clock);
+	for (unsigned i = 0; i < r->n_points; i++)
+		r->point[i] = (struct probe_value){ PROBE_ABSENT, 0 };
 	r->run_ns = probe_run_now_ns();
 	r->ops->begin(r);
 	probe_run_step(r);

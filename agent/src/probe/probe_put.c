@@ -71,6 +71,8 @@ probe_state_init(struct probe_state *s, const struct probe_conf *conf)
 	s->told = false;
 	for (unsigned i = 0; i < PROBE_SERIES; i++)
 		s->handle[i] = NEW;
+	for (unsigned i = 0; i < PROBE_POINTS_MAX; i++)
+		s->point_handle[i] = NEW;
 }
 
 static struct bl_str
@@ -80,37 +82,50 @@ str(const char *text)
 }
 
 static bool
-declared(struct probe_state *s, unsigned i, struct sample_sink *sink)
+declared(const struct probe_state *s, int32_t *handle, const char *name, const char *unit,
+    struct sample_sink *sink)
 {
 	struct bl_series_def def;
 
-	if (s->handle[i] >= 0 || s->handle[i] == REFUSED)
-		return s->handle[i] >= 0;
+	if (*handle >= 0 || *handle == REFUSED)
+		return *handle >= 0;
 	memset(&def, 0, sizeof(def));
 	def.stream = BL_STREAM_PROBES;
 	def.kind = BL_GAUGE;
 	def.interval_ms = (uint32_t)s->conf->interval_ms;
-	def.name = str(series[i].name);
-	def.unit = str(series[i].unit);
+	def.name = str(name);
+	def.unit = str(unit);
 	def.n_labels = 1;
 	def.label[0].key = str("probe");
 	def.label[0].value = str(s->conf->name);
-	s->handle[i] = sink->declare(sink->ctx, &def);
-	if (s->handle[i] < 0) /* memory may be there at the next run; a cap stays reached */
-		s->handle[i] = s->handle[i] == BL_ENOMEM ? NEW : REFUSED;
-	return s->handle[i] >= 0;
+	*handle = sink->declare(sink->ctx, &def);
+	if (*handle < 0) /* memory may be there at the next run; a cap stays reached */
+		*handle = *handle == BL_ENOMEM ? NEW : REFUSED;
+	return *handle >= 0;
 }
 
 static void
-value_put(const struct probe_value *v, struct probe_state *s, unsigned i, struct sample_sink *sink)
+value_put(const struct probe_value *v, int32_t handle, struct sample_sink *sink)
 {
-	if (v->got == PROBE_ABSENT || !declared(s, i, sink))
-		return;
 	if (v->got == PROBE_HAVE)
-		sink->put(sink->ctx, s->handle[i], v->v);
+		sink->put(sink->ctx, handle, v->v);
 	else
-		sink->unknown(sink->ctx, s->handle[i],
+		sink->unknown(sink->ctx, handle,
 		    v->got == PROBE_LATE ? BL_UNKNOWN_TIMEOUT : BL_UNKNOWN_UNREADABLE);
+}
+
+/* The values whose names the configuration gives. */
+static void
+points_put(const struct probe_result *r, struct probe_state *s, struct sample_sink *sink)
+{
+	const struct probe_register_conf *reg = s->conf->modbus.registers.item;
+	const unsigned n = probe_points(s->conf);
+
+	for (unsigned i = 0; i < n && i < r->n_points; i++)
+		if (r->point[i].got != PROBE_ABSENT &&
+		    declared(s, &s->point_handle[i], reg[i].name,
+			reg[i].unit != NULL ? reg[i].unit : "1", sink))
+			value_put(&r->point[i], s->point_handle[i], sink);
 }
 
 static struct bl_attr
@@ -145,7 +160,10 @@ probe_result_put(const struct probe_result *r, struct probe_state *s, struct sam
 	const int up = r->reason == PROBE_OK ? 1 : 0;
 
 	for (unsigned i = 0; i < PROBE_SERIES; i++)
-		value_put(&r->value[i], s, i, sink);
+		if (r->value[i].got != PROBE_ABSENT &&
+		    declared(s, &s->handle[i], series[i].name, series[i].unit, sink))
+			value_put(&r->value[i], s->handle[i], sink);
+	points_put(r, s, sink);
 
 	/* What we could not try changes nothing that is known; that we may not, somebody can
 	 * change. */

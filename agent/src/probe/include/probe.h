@@ -25,7 +25,7 @@ struct sample_sink;
 #define PROBES_MAX     64u
 #define PROBE_NAME_MAX 64u
 
-enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS, PROBE_PING, PROBE_TLS };
+enum probe_kind { PROBE_HTTP = 0, PROBE_TCP, PROBE_DNS, PROBE_PING, PROBE_TLS, PROBE_MODBUS };
 
 struct probe_tcp_conf {
 	char *greeting; /* NULL: none is waited for; what the server says first */
@@ -67,6 +67,49 @@ struct probe_tls_conf {
 	int min_version;              /* 0: TLS 1.0, 1: 1.1, 2: 1.2 */
 };
 
+/* Values of a probe that the configuration names. */
+#define PROBE_POINTS_MAX 64u
+
+enum probe_modbus_table {
+	PROBE_MODBUS_COIL,
+	PROBE_MODBUS_DISCRETE,
+	PROBE_MODBUS_HOLDING,
+	PROBE_MODBUS_INPUT,
+};
+
+/* The types of two registers come last. */
+enum probe_modbus_type {
+	PROBE_MODBUS_UINT16,
+	PROBE_MODBUS_INT16,
+	PROBE_MODBUS_INT32,
+	PROBE_MODBUS_UINT32,
+	PROBE_MODBUS_FLOAT32,
+};
+
+/* How the bytes A (most significant) to D come. */
+enum probe_modbus_order {
+	PROBE_MODBUS_ABCD,
+	PROBE_MODBUS_CDAB,
+	PROBE_MODBUS_BADC,
+	PROBE_MODBUS_DCBA,
+};
+
+struct probe_register_conf {
+	char *name;           /* of the series */
+	int table;            /* enum probe_modbus_table */
+	int64_t address;      /* as it stands in the request: the first one is 0 */
+	int type;             /* enum probe_modbus_type; of coils and discrete inputs: none */
+	int order;            /* enum probe_modbus_order */
+	double scale, offset; /* value = raw * scale + offset */
+	char *unit;
+};
+
+struct probe_modbus_conf {
+	int64_t unit;                  /* of the device behind the address */
+	int64_t at_once;               /* most registers in one request */
+	struct bl_conf_list registers; /* of struct probe_register_conf */
+};
+
 enum probe_method {
 	PROBE_GET = 0,
 	PROBE_HEAD,
@@ -93,6 +136,7 @@ struct probe_conf {
 	struct probe_dns_conf dns;
 	struct probe_ping_conf ping;
 	struct probe_tls_conf tls;
+	struct probe_modbus_conf modbus;
 	int64_t interval_ms;
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
@@ -118,6 +162,10 @@ struct probe_conf {
 extern const struct bl_conf_section probe_conf_section;
 /* ... with max = PROBES_MAX and this as the key's check: names are distinct. */
 const char *probe_list_check(const void *list);
+
+/* How many values of its own names a probe has; the most of one in a list of probes. */
+unsigned probe_points(const struct probe_conf *conf);
+unsigned probe_points_most(const struct bl_conf_list *probes);
 
 /* Why a run failed.  The names (probe_reason_name) stand in events: never renamed. */
 enum probe_reason {
@@ -182,7 +230,7 @@ struct probe_value {
 	double v;
 };
 
-/* What one run found.  Plain data: copy it freely. */
+/* What one run found.  Plain data: copy it freely, but for what point leads to. */
 struct probe_result {
 	unsigned probe;  /* place in the list given to prober_start */
 	int64_t boot_ms; /* when the run began */
@@ -190,6 +238,10 @@ struct probe_result {
 	bool reused;      /* over a connection kept from an earlier run */
 	char detail[192]; /* for people; empty when ok */
 	struct probe_value value[PROBE_SERIES];
+	/* Those that the configuration names, in its order; borrowed, until the callback returns.
+	 */
+	unsigned n_points;
+	const struct probe_value *point;
 };
 
 struct prober;
@@ -221,6 +273,7 @@ int64_t prober_open_from_ms(const struct prober *p);
 struct probe_state {
 	const struct probe_conf *conf; /* kept */
 	int32_t handle[PROBE_SERIES];
+	int32_t point_handle[PROBE_POINTS_MAX];
 	int last_up; /* -1: no result yet */
 	bool told;   /* that it is not allowed to try */
 };
