@@ -1,7 +1,8 @@
 /*
- * cost_sample SECONDS [SAMPLER ...]: what one tick of all samplers, or of those
- * named, and one run of a kept plain probe cost in CPU time of their threads.  Not a test: figures
- * for README.md and for whoever changes the samplers.
+ * cost_sample SECONDS [SAMPLER[=OPTIONS] ...]: what one tick of all samplers, or of
+ * those named (with options as in a file: 'processes={states: yes, every: 10s}'), and one run of a
+ * kept plain probe cost in CPU time of their threads.  Not a test: figures for README.md and for
+ * whoever changes the samplers.
  */
 #include "probe_harness.h"
 
@@ -69,13 +70,27 @@ cost_result(void *ctx, const struct probe_result *r)
 	atomic_fetch_add((atomic_uint *)ctx, 1);
 }
 
-static bool
+/* What follows "kind=" among the names, "" for "kind" alone; NULL: is not among them. */
+static const char *
 named(const char *kind, char **names)
 {
+	const size_t len = strlen(kind);
+
 	for (char **name = names; *name != NULL; name++)
-		if (strcmp(*name, kind) == 0)
-			return true;
-	return names[0] == NULL;
+		if (strncmp(*name, kind, len) == 0 && ((*name)[len] == '=' || (*name)[len] == '\0'))
+			return *name + len + ((*name)[len] == '=');
+	return names[0] == NULL ? "" : NULL;
+}
+
+static const char *
+options_of(const char *kind, char **names)
+{
+	const char *given = named(kind, names);
+
+	if (given != NULL && given[0] != '\0')
+		return given;
+	return strcmp(kind, "network") == 0 ? "{loopback: true, virtual: true, max_interfaces: 256}"
+					    : "{}";
 }
 
 /* Samplers once a second, five kept probes once a second, for so many seconds. */
@@ -105,9 +120,7 @@ cost(unsigned seconds, char **names)
 	}
 	for (unsigned i = 0; samplers[i] != NULL; i++) {
 		struct bl_conf_errors errors = { 0 };
-		const char *text = strcmp(samplers[i]->kind, "network") == 0
-				       ? "{loopback: true, virtual: true, max_interfaces: 256}"
-				       : "{}";
+		const char *text = options_of(samplers[i]->kind, names);
 
 		sconf[i] = calloc(1, samplers[i]->options->size);
 		if (bl_conf_parse("cost", text, strlen(text), samplers[i]->options, sconf[i],
@@ -121,7 +134,7 @@ cost(unsigned seconds, char **names)
 		const double before = thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID);
 
 		for (unsigned i = 0; samplers[i] != NULL; i++)
-			if (named(samplers[i]->kind, names))
+			if (named(samplers[i]->kind, names) != NULL)
 				(void)samplers[i]->sample(s[i], tick * 10000, &sink, &err);
 		if (tick > 0)
 			sampling += thread_cpu_ms(CLOCK_THREAD_CPUTIME_ID) - before;
@@ -150,7 +163,7 @@ main(int argc, char **argv)
 	const unsigned long seconds = argc >= 2 ? strtoul(argv[1], NULL, 10) : 0;
 
 	if (seconds < 6 || seconds > 86400) {
-		fprintf(stderr, "usage: cost_sample SECONDS (6 or more) [SAMPLER ...]\n");
+		fprintf(stderr, "usage: cost_sample SECONDS (6 or more) [SAMPLER[=OPTIONS] ...]\n");
 		return 2;
 	}
 	return cost((unsigned)seconds, argv + 2);

@@ -114,7 +114,7 @@ static const struct bl_conf_key files_keys[] = {
 	    .offset = offsetof(struct sample_files_conf, max_entries),
 	    .min = 1,
 	    .max = 200000,
-	    .help = "entries of folders looked at for one name, some 2 us each; where there are "
+	    .help = "entries of folders looked at for one name, some 3 us each; where there are "
 		    "more, it is unknown" },
 	{ .name = "types",
 	    .type = BL_CONF_STRLIST,

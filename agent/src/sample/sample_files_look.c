@@ -1,5 +1,5 @@
 /*
- * Looking at files: one fstatat an entry, some 2 us, and a cap on them.
+ * Looking at files: one fstatat an entry, some 3 us, and a cap on them.
  *
  * Folders are walked by descriptors, so that nobody who renames something
  * meanwhile can lead the walk elsewhere; a link is a link, not what it points

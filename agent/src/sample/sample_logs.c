@@ -40,7 +40,8 @@ struct watch {
 	char *path; /* root included; owned */
 	struct bl_regex *match, *ignore;
 	struct log_file file;
-	bool opened; /* file is */
+	bool opened;   /* file is */
+	bool harmless; /* nothing on the way to it can hang, by the newest table of mounts */
 	struct log_counts counts;
 	struct minute minute;
 	int32_t handle[LOG_SERIES];
@@ -314,6 +315,10 @@ look_at_mounts(struct logs *l)
 	l->mounts_len = sample_file_read(&l->mountinfo, l->mounts, MOUNTS_BYTES, &cut, &ignored);
 	if (l->mounts_len >= 0 && cut)
 		l->mounts_len = BL_EFULL;
+	for (size_t i = 0; i < l->n; i++)
+		l->watch[i].harmless =
+		    l->mounts_len >= 0 && sample_mounts_harmless(l->mounts, (size_t)l->mounts_len,
+					      &l->conf->types, l->watch[i].conf->path);
 }
 
 /* Of the last minute; false: it was not watched as a whole. */
@@ -371,8 +376,7 @@ sample_one(struct logs *l, struct watch *w, const struct sample_to *to, int64_t 
 	const struct log_counts before = w->counts;
 	int rc;
 
-	if (l->mounts_len < 0 || !sample_mounts_harmless(l->mounts, (size_t)l->mounts_len,
-				     &l->conf->types, w->conf->path)) {
+	if (!w->harmless) {
 		sample_put_unknown(to, &w->handle[L_PRESENT], &spec[L_PRESENT], w->conf->name,
 		    BL_UNKNOWN_UNSUPPORTED);
 		put_unknown(w, to, BL_UNKNOWN_UNSUPPORTED);

@@ -2,7 +2,7 @@
  * All processes of the machine, one after the other.
  *
  * /proc is listed anew each time and every process' stat is one open, read
- * and close: 5 to 10 us.  There is no cheaper way to learn who is there without
+ * and close: 10 to 20 us.  There is no cheaper way to learn who is there without
  * rights that the agent does not want.
  */
 #include "sample_process_internal.h"

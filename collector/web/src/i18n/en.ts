@@ -303,7 +303,7 @@ export const en = {
     clock: "The device's clock was not set, so the times are not known.",
     lost_at_centre: "It had arrived here and was lost, or the part of the store that has it cannot be read (see Storage). The device no longer has it.",
     rolled_back: "The device was set back to an older state.",
-    overload: "More came in than could be written.",
+    overload: "More came in than the agent takes: what could not be written in time, or too many series.",
     vanished: "The device had accepted it and does not have it any more; nothing says why.",
     thinned: "The device's buffer was full: mean, lowest, highest and count of a while are here in place of the single samples.",
     unknown_value: "The agent ran but could not read the value.",
