@@ -1,6 +1,6 @@
 /*
- * Probes of kind dns: the reading of messages, pure, and a name server that
- * does what the name asked for says, over UDP and TCP.
+ * Probes of kind dns: the reading of messages, pure; a name server that does
+ * what the name asked for says, over UDP and TCP; and one that somebody else wrote.
  */
 #include "probe_dns.h"
 #include "probe_play.h"
@@ -10,12 +10,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "folder.h"
@@ -635,6 +639,121 @@ a_server_by_name_has_its_addresses_take_turns(void **state)
 	ns_stop();
 }
 
+/* ---- somebody else's server ---- */
+
+/* A port that nobody has now. */
+static uint16_t
+free_port(void)
+{
+	uint16_t port = 0;
+
+	(void)close(listen_on("127.0.0.1", 1, &port));
+	return port;
+}
+
+static void
+dnsmasq_exec(uint16_t port, int err)
+{
+	static char number[24], many[64][40];
+	char *argv[80] = { "dnsmasq", number, "--no-daemon", "--conf-file=/dev/null",
+		"--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv", "--no-hosts",
+		"--user=", "--group=", "--local=/ex/",
+		"--host-record=shop.ex,10.0.0.9,2001:db8::9,77", "--cname=www.ex,shop.ex",
+		"--mx-host=shop.ex,mail.ex,10", "--txt-record=shop.ex,v=spf1 -all" };
+	size_t n = 15;
+
+	snprintf(number, sizeof(number), "--port=%u", port);
+	for (unsigned i = 0; i < COUNT(many); i++) { /* more than a datagram of 512 bytes holds */
+		snprintf(many[i], sizeof(many[i]), "--host-record=many.ex,10.0.1.%u", i);
+		argv[n++] = many[i];
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when the test fails */
+	dup2(err, 2);
+	execv("/usr/sbin/dnsmasq", argv);
+	_exit(127);
+}
+
+/* Its process, and the end of its words; false: it ended, since somebody took the port. */
+static bool
+dnsmasq_start(uint16_t port, pid_t *pid, FILE **words)
+{
+	char line[300] = "";
+	int err[2], status;
+
+	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
+	if ((*pid = fork()) == 0)
+		dnsmasq_exec(port, err[1]);
+	close(err[1]);
+	*words = fdopen(err[0], "r");
+	while (strstr(line, "started, version") == NULL) {
+		if (fgets(line, sizeof(line), *words) != NULL)
+			continue;
+		fclose(*words);
+		(void)waitpid(*pid, &status, 0);
+		return false;
+	}
+	return true;
+}
+
+static const struct {
+	const char *name;
+	enum probe_dns_type type;
+	const char *expect;
+	enum probe_reason reason;
+	const char *values, *detail;
+} real_cases[] = {
+	{ "shop.ex", PROBE_DNS_A, "10.0.0.9", PROBE_OK, "up=1 first total match=1 records=1 ttl=77",
+	    "" },
+	{ "shop.ex", PROBE_DNS_AAAA, "2001:DB8:0::9", PROBE_OK,
+	    "up=1 first total match=1 records=1 ttl=77", "" },
+	{ "www.ex", PROBE_DNS_CNAME, "shop.ex.", PROBE_OK,
+	    "up=1 first total match=1 records=1 ttl=0", "" },
+	{ "www.ex", PROBE_DNS_A, "10.0.0.9", PROBE_OK, "up=1 first total match=1 records=1 ttl=77",
+	    "" },
+	{ "shop.ex", PROBE_DNS_MX, "10 mail.ex", PROBE_OK,
+	    "up=1 first total match=1 records=1 ttl=0", "" },
+	{ "shop.ex", PROBE_DNS_TXT, "v=spf1", PROBE_OK, "up=1 first total match=1 records=1 ttl=0",
+	    "" },
+	{ "none.ex", PROBE_DNS_A, "10.0.0.9", PROBE_FAIL_ANSWER,
+	    "up=0 first total match=0 records=0", "no such name (NXDOMAIN)" },
+	{ "shop.elsewhere", PROBE_DNS_A, "10.0.0.9", PROBE_FAIL_ANSWER,
+	    "up=0 first total match=0 records=0", "refused (REFUSED)" },
+	{ "many.ex", PROBE_DNS_A, "10.0.1.63", PROBE_OK,
+	    "up=1 connect first total match=1 records=64 ttl=0", "" },
+};
+
+static void
+a_server_that_somebody_else_wrote_is_asked(void **state)
+{
+	uint16_t port = 0;
+	unsigned taken = 0;
+	FILE *words;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	if (access("/usr/sbin/dnsmasq", X_OK) != 0) {
+		print_message("skipped: dnsmasq-base is not installed\n");
+		skip();
+	}
+	while (!dnsmasq_start(port = free_port(), &pid, &words))
+		if (++taken == 20)
+			fail_msg("dnsmasq does not start");
+	for (size_t i = 0; i < COUNT(real_cases); i++) {
+		char *expect = (char *)(uintptr_t)real_cases[i].expect;
+		struct probe p;
+
+		dns_set(&p, "127.0.0.1", real_cases[i].name, real_cases[i].type);
+		p.conf.port = port;
+		p.conf.dns.expect = (struct bl_conf_strlist){ 1, &expect };
+		(void)expect_run(&p, real_cases[i].name, real_cases[i].reason, real_cases[i].values,
+		    real_cases[i].detail);
+	}
+	(void)kill(pid, SIGTERM);
+	(void)waitpid(pid, &status, 0);
+	fclose(words);
+}
+
 int
 main(void)
 {
@@ -648,6 +767,7 @@ main(void)
 		cmocka_unit_test(records_are_compared_as_their_type_wants),
 		cmocka_unit_test(each_answer_gets_its_verdict),
 		cmocka_unit_test(a_server_by_name_has_its_addresses_take_turns),
+		cmocka_unit_test(a_server_that_somebody_else_wrote_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

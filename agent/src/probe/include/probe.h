@@ -1,6 +1,6 @@
 /*
- * HTTP(S) probes: what one is, the thread that runs them, and how a result
- * becomes samples and events.
+ * Probes of services, of several kinds: what one is, the thread that runs them,
+ * and how a result becomes samples and events.
  *
  * The prober owns one thread.  All probes run at once on it, non-blocking,
  * with one deadline per phase; name look-ups run in detached threads of which
