@@ -161,14 +161,18 @@ start_parts(struct agent *a, struct bl_err *err)
 	struct bl_err minor = { 0 };
 	int rc;
 
-	if ((rc = make_state_dir(a->config, err)) < 0 || (rc = open_loop(a, err)) < 0 ||
-	    (rc = agent_link_init(a, err)) < 0 || (rc = open_spool(a, err)) < 0)
+	if ((rc = make_state_dir(a->config, err)) < 0)
+		return rc;
+	agent_safe_init(a);
+	if ((rc = open_loop(a, err)) < 0 || (rc = agent_link_init(a, err)) < 0 ||
+	    (rc = open_spool(a, err)) < 0)
 		return rc;
 	agent_clock_init(a);
 	announce(a);
-	if ((rc = agent_meter_init(a, err)) < 0 || (rc = agent_sink_init(a)) < 0 ||
-	    (rc = agent_samplers_open(a, err)) < 0)
+	agent_safe_announce(a);
+	if ((rc = agent_meter_init(a, err)) < 0 || (rc = agent_sink_init(a)) < 0)
 		return rc;
+	agent_samplers_open(a);
 	if (agent_probes_start(a, &minor) < 0)
 		bl_error("probe", "probes do not run, the rest goes on: %s", minor.msg);
 	if (agent_control_open(a, &minor) < 0)
@@ -181,6 +185,7 @@ start_parts(struct agent *a, struct bl_err *err)
 	/* The spool's word on how often this device connected comes first: the will tells it. */
 	a->mqtt_retry_mono_ms = bl_mono_ms(a->clock) + HELLO_WAIT_MS;
 	(void)spool_thread_hello(a->spool);
+	agent_manager_ready(a);
 	return BL_OK;
 }
 
@@ -200,6 +205,7 @@ agent_start(
 	a->clock = clock;
 	a->config = config;
 	a->boot = bl_boot_id(clock);
+	agent_manager_open(a);
 	a->config_loaded_unix_ms = bl_unix_ms(clock);
 	a->started_mono_ms = bl_mono_ms(clock);
 	a->epoll_fd = a->signal_fd = a->results.fd = a->control_fd = a->control_spare_fd = -1;
@@ -263,6 +269,8 @@ wait_ms(const struct agent *a)
 	at = earliest(at, agent_report_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
 	at = earliest(at, agent_steps_deadline(a));
+	at = earliest(at, agent_manager_deadline(a));
+	at = earliest(at, agent_safe_deadline(a));
 	left = at == INT64_MIN ? 0 : at - bl_mono_ms(a->clock);
 	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
@@ -290,6 +298,8 @@ do_what_is_due(struct agent *a)
 	agent_steps_tick(a);
 	agent_link_tick(a);
 	agent_report_tick(a);
+	agent_manager_tick(a);
+	agent_safe_tick(a);
 }
 
 static int
@@ -332,6 +342,7 @@ agent_run(struct agent *a, struct bl_err *err)
 		if (!a->stopping)
 			rc = turn(a, wait_ms(a), err);
 	}
+	notify_stopping(&a->notify);
 	agent_clock_save(a);
 	say_goodbye(a);
 	return rc;
@@ -355,6 +366,8 @@ agent_stop(struct agent *a)
 		agent_meter_end(a);
 	spool_thread_stop(a->spool);
 	a->spool = NULL;
+	agent_safe_end(a);
+	notify_close(&a->notify);
 	agent_steps_close(a);
 	agent_link_close(a);
 	if (a->results.fd >= 0)

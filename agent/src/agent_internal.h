@@ -21,7 +21,9 @@
 #include "config.h"
 #include "delivery.h"
 #include "inlet.h"
+#include "notify.h"
 #include "probe.h"
+#include "safe.h"
 #include "sample.h"
 #include "spool_thread.h"
 
@@ -51,6 +53,14 @@ struct agent_client {
 	int64_t deadline_mono_ms;
 	char *out; /* answer under way; owned */
 	size_t out_len, out_sent;
+};
+
+/* Safe mode: safe.h. */
+struct agent_safe {
+	bool counts; /* a service manager is there, so starts are counted */
+	bool active;
+	int64_t until_mono_ms; /* active: all is tried then; else this start is healthy then */
+	struct safe_record record;
 };
 
 /* What the link carried and may carry. */
@@ -88,8 +98,16 @@ struct agent {
 	int epoll_fd, signal_fd;
 	bool stopping;
 
+	/* service manager */
+	struct notify notify;
+	int64_t next_alive_mono_ms;
+	char manager_told[NOTIFY_TEXT_MAX];
+	struct bl_log_limit behind_log;
+	struct agent_safe safe;
+
 	/* sampling */
 	struct sampler *sampler[CONFIG_SAMPLERS_MAX];
+	struct config *sampler_config[CONFIG_SAMPLERS_MAX]; /* that it was opened with; kept */
 	struct bl_log_limit sampler_log[CONFIG_SAMPLERS_MAX];
 	uint64_t sampler_failures;
 	char sampler_problem[256]; /* of the last tick; empty: all read */
@@ -102,6 +120,7 @@ struct agent {
 
 	/* probes */
 	struct prober *prober;
+	struct config *probes_config; /* that they were started with; kept */
 	struct probe_state *probe_state;
 	size_t n_probes;
 	struct agent_results results;
@@ -159,10 +178,13 @@ struct agent {
 int agent_watch(struct agent *a, int fd, struct bl_err *err);
 
 /* ---- agent_tick.c: samplers, probes, the sink ---- */
-int agent_samplers_open(struct agent *a, struct bl_err *err);
+/* Those that are not open, or whose configuration has changed. */
+void agent_samplers_open(struct agent *a);
 void agent_samplers_close(struct agent *a);
 int agent_probes_start(struct agent *a, struct bl_err *err);
 void agent_probes_stop(struct agent *a);
+/* They run, and by the same configuration. */
+bool agent_probes_stay(const struct agent *a);
 void agent_probe_results(struct agent *a);
 int agent_sink_init(struct agent *a);
 /* When the next tick is due, and doing it. */
@@ -268,7 +290,29 @@ void agent_disk_words(
 /* The JSON text, malloced; NULL: out of memory. */
 char *agent_status_text(const struct agent *a, const struct spool_thread_status *st);
 
+/* ---- agent_manager.c: what the service manager hears ---- */
+void agent_manager_open(struct agent *a);
+void agent_manager_ready(struct agent *a);
+void agent_manager_tick(struct agent *a);
+int64_t agent_manager_deadline(const struct agent *a);
+/* No thread stands still. */
+bool agent_manager_gets_on(const struct agent *a);
+
+/* ---- agent_safe.c: after a crash loop ---- */
+/* Once the state folder is there, before anything that could fail. */
+void agent_safe_init(struct agent *a);
+/* To the centre. */
+void agent_safe_announce(struct agent *a);
+void agent_safe_tick(struct agent *a);
+int64_t agent_safe_deadline(const struct agent *a);
+/* Somebody changed something: all of it is tried, which the caller sees to. */
+void agent_safe_leave(struct agent *a);
+/* Ended in order. */
+void agent_safe_end(struct agent *a);
+
 /* ---- agent_reload.c ---- */
+/* Opens samplers and probes anew by the configuration there is. */
+void agent_resample(struct agent *a);
 void agent_reload(struct agent *a);
 
 #endif

@@ -3,6 +3,10 @@
  * swapped in.  What cannot change in a running agent (its identity, where its
  * state lies) makes the whole new one be refused, with the reason; nothing is
  * half applied.
+ *
+ * A sampler whose part of the configuration is the same goes on, with what it
+ * remembers of the last tick; so do the probes while their list is.  They hold
+ * the configuration that they were opened with.
  */
 #include "agent_internal.h"
 
@@ -81,37 +85,62 @@ apply_link(struct agent *a, const struct config *new)
 }
 
 void
-agent_reload(struct agent *a)
+agent_resample(struct agent *a)
+{
+	struct bl_err err = { 0 };
+
+	/* What was refused is asked for again: by everybody, or it would not be counted. */
+	if (limits_refused_now(&a->limits) > 0) {
+		agent_probes_stop(a);
+		agent_samplers_close(a);
+	}
+	agent_samplers_open(a);
+	if (agent_probes_stay(a))
+		return;
+	agent_probes_stop(a);
+	if (agent_probes_start(a, &err) < 0)
+		bl_error("probe", "probes do not run, the rest goes on: %s", err.msg);
+}
+
+/* Takes new. */
+static void
+apply(struct agent *a, struct config *new)
 {
 	static const enum bl_log_level levels[] = { BL_LOG_ERROR, BL_LOG_WARN, BL_LOG_INFO,
 		BL_LOG_DEBUG };
-	struct agent_attr attrs[] = { { "hash", NULL, 0 }, { NULL, NULL, 0 } };
-	struct config *old = a->config, *new = read_new(a);
-	struct bl_err err = { 0 };
+	struct agent_attr attrs[] = { { "hash", new->hash, 0 }, { NULL, NULL, 0 } };
+	struct config *old = a->config;
 
-	if (new == NULL)
-		return;
-	if (!apply_link(a, new)) {
-		config_free(new);
-		return;
-	}
-	/* Another interval is no gap: what was due by the old one was sampled. */
-	if (new->v->interval_ms != old->v->interval_ms)
-		a->last_tick_boot_ms = bl_boot_ms(a->clock);
-	agent_probes_stop(a);
-	agent_samplers_close(a);
+	agent_safe_leave(a);
 	a->config = new;
 	a->config_loaded_unix_ms = bl_unix_ms(a->clock);
 	bl_log_level_set(levels[new->v->log_level]);
-	(void)agent_samplers_open(a, &err); /* logs what does not start, never fails as a whole */
-	if (agent_probes_start(a, &err) < 0)
-		bl_error("probe", "probes do not run, the rest goes on: %s", err.msg);
+	agent_resample(a);
 	agent_steps_reload(a, &old->v->inlets.steps);
 	agent_meter_reload(a);
-	agent_tick_align(a);
-	attrs[0].text = new->hash;
+	/* A tick that is due just now is not put off. */
+	if (new->v->interval_ms != old->v->interval_ms) {
+		/* Another interval is no gap: what was due by the old one was sampled. */
+		a->last_tick_boot_ms = bl_boot_ms(a->clock);
+		agent_tick_align(a);
+	}
 	agent_event(a, "config.loaded", attrs);
 	bl_info("config", "reloaded changed=%s hash=%.12s",
 	    strcmp(old->hash, new->hash) != 0 ? "yes" : "no", new->hash);
 	config_free(old);
+}
+
+void
+agent_reload(struct agent *a)
+{
+	struct config *new;
+
+	notify_reloading(&a->notify);
+	if ((new = read_new(a)) != NULL) {
+		if (apply_link(a, new))
+			apply(a, new);
+		else
+			config_free(new);
+	}
+	agent_manager_ready(a);
 }

@@ -138,6 +138,16 @@ sampling_json(const struct agent *a)
 }
 
 static json_t *
+safe_json(const struct agent *a)
+{
+	const int64_t left = a->safe.until_mono_ms - bl_mono_ms(a->clock);
+
+	return json_pack("{s:b,s:o,s:b}", "active", a->safe.active, "ends_in_ms",
+	    a->safe.active ? json_integer(left > 0 ? left : 0) : json_null(), "starts_counted",
+	    a->safe.counts);
+}
+
+static json_t *
 steps_json(const struct agent *a)
 {
 	const struct config_steps *conf = &a->config->v->inlets.steps;
@@ -256,6 +266,15 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 {
 	json_t *reasons = json_array();
 
+	if (a->safe.active)
+		reason(reasons,
+		    "safe mode: the last %u starts ended before three minutes, so nothing is "
+		    "probed "
+		    "and little is sampled; all of it is tried again in %lld min, or at once after "
+		    "a "
+		    "reload or restart",
+		    SAFE_STARTS,
+		    (long long)((a->safe.until_mono_ms - bl_mono_ms(a->clock)) / 60000 + 1));
 	judge_link(a, m, u, reasons);
 	judge_spool(a, st, u, reasons);
 	judge_clock(a, reasons);
@@ -335,7 +354,7 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 		bl_mqtt_stats(a->mqtt, &m);
 	delivery_status(a->delivery, &u);
 	all = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
@@ -343,7 +362,8 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
 	    sampling_json(a), "steps", steps_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps),
-	    "meter", meter_json(a), "health", health_json(a, &m, &u, st));
+	    "safe_mode", safe_json(a), "meter", meter_json(a), "health",
+	    health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

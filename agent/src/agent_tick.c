@@ -152,32 +152,59 @@ agent_event(struct agent *a, const char *type, const struct agent_attr *attrs)
 
 /* ---- samplers ---- */
 
-int
-agent_samplers_open(struct agent *a, struct bl_err *err)
+/* Its part of the configuration is the same as when it was opened. */
+static bool
+sampler_stays(const struct agent *a, size_t i)
 {
-	int rc;
+	return a->sampler[i] != NULL &&
+	       a->sampler_config[i]->v->interval_ms == a->config->v->interval_ms &&
+	       config_sampler_same(a->sampler_config[i], a->config, i);
+}
 
-	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
-		rc = samplers[i]->open(&a->sampler[i], config_sampler(a->config, i), "",
-		    (uint32_t)a->config->v->interval_ms, err);
-		if (rc < 0) {
-			/* One that cannot begin does not keep the others from it. */
-			bl_error("agent", "%s sampler does not start, the others go on: %s",
-			    samplers[i]->kind, err->msg);
-			a->sampler[i] = NULL;
-		}
+static void
+sampler_close(struct agent *a, size_t i)
+{
+	samplers[i]->close(a->sampler[i]);
+	a->sampler[i] = NULL;
+	config_free(a->sampler_config[i]);
+	a->sampler_config[i] = NULL;
+}
+
+static void
+sampler_open(struct agent *a, size_t i)
+{
+	struct bl_err err = { 0 };
+
+	if (a->safe.active && !safe_sampler(samplers[i]->kind))
+		return;
+	if (samplers[i]->open(&a->sampler[i], config_sampler(a->config, i), "",
+		(uint32_t)a->config->v->interval_ms, &err) < 0) {
+		/* One that cannot begin does not keep the others from it. */
+		bl_error("agent", "%s sampler does not start, the others go on: %s",
+		    samplers[i]->kind, err.msg);
+		a->sampler[i] = NULL;
+		return;
 	}
-	return BL_OK;
+	a->sampler_config[i] = config_keep(a->config);
+}
+
+void
+agent_samplers_open(struct agent *a)
+{
+	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
+		if (sampler_stays(a, i))
+			continue;
+		sampler_close(a, i);
+		sampler_open(a, i);
+	}
 }
 
 void
 agent_samplers_close(struct agent *a)
 {
 	tell_limits(a, true);
-	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++) {
-		samplers[i]->close(a->sampler[i]);
-		a->sampler[i] = NULL;
-	}
+	for (size_t i = 0; samplers[i] != NULL && i < CONFIG_SAMPLERS_MAX; i++)
+		sampler_close(a, i);
 }
 
 static void
@@ -236,6 +263,8 @@ sample_own(struct agent *a)
 	double waiting = 0;
 
 	sample_limits(a);
+	if (a->safe.counts)
+		put_own(a, "agent_safe_mode", "1", BL_GAUGE, a->safe.active);
 	if (a->config->v->inlets.steps.enabled) {
 		agent_steps_count(a, &steps);
 		put_own(a, "agent_step_events", "1", BL_COUNTER,
@@ -315,9 +344,9 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 {
 	const struct bl_conf_list *probes = &a->config->v->probes;
 
-	a->n_probes = probes->n;
+	a->n_probes = a->safe.active ? 0 : probes->n;
 	a->next_results_mono_ms = INT64_MAX;
-	if (probes->n == 0)
+	if (a->n_probes == 0)
 		return BL_OK;
 	a->next_results_mono_ms = bl_mono_ms(a->clock) + AGENT_RESULTS_MS;
 	a->probe_state = calloc(probes->n, sizeof(*a->probe_state));
@@ -325,7 +354,15 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 		return bl_fail(err, BL_ENOMEM, "start probes: out of memory");
 	for (size_t i = 0; i < probes->n; i++)
 		probe_state_init(&a->probe_state[i], &((const struct probe_conf *)probes->item)[i]);
+	a->probes_config = config_keep(a->config);
 	return prober_start(&a->prober, probes, a->clock, agent_results_put, &a->results, err);
+}
+
+bool
+agent_probes_stay(const struct agent *a)
+{
+	return a->prober != NULL && !a->safe.active &&
+	       config_probes_same(a->probes_config, a->config);
 }
 
 void
@@ -337,6 +374,8 @@ agent_probes_stop(struct agent *a)
 	free(a->probe_state);
 	a->probe_state = NULL;
 	a->n_probes = 0;
+	config_free(a->probes_config);
+	a->probes_config = NULL;
 }
 
 void

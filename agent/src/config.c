@@ -446,6 +446,10 @@ config_free(struct config *c)
 {
 	if (c == NULL)
 		return;
+	if (c->kept > 0) {
+		c->kept--;
+		return;
+	}
 	if (c->v != NULL) {
 		/* const for its readers; we made it */
 		void *v = (void *)(uintptr_t)c->v;
@@ -457,6 +461,58 @@ config_free(struct config *c)
 	free(c->proxy_host);
 	free(c->path);
 	free(c);
+}
+
+struct config *
+config_keep(struct config *c)
+{
+	c->kept++;
+	return c;
+}
+
+/* Two values of one section, as they would be printed. */
+static bool
+same_text(const struct bl_conf_section *s, const void *x, const void *y)
+{
+	const void *value[2] = { x, y };
+	char *text[2] = { NULL, NULL };
+	size_t len[2] = { 0, 0 };
+	bool same = true;
+
+	for (unsigned i = 0; i < 2; i++) {
+		FILE *f = open_memstream(&text[i], &len[i]);
+
+		same = f != NULL && bl_conf_print(s, value[i], f) == BL_OK && same;
+		if (f != NULL)
+			same = fclose(f) == 0 && same;
+	}
+	same = same && len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
+	free(text[0]);
+	free(text[1]);
+	return same;
+}
+
+bool
+config_sampler_same(const struct config *a, const struct config *b, size_t i)
+{
+	const struct bl_conf_section *s = samplers[i]->options;
+
+	return s == NULL || same_text(s, config_sampler(a, i), config_sampler(b, i));
+}
+
+bool
+config_probes_same(const struct config *a, const struct config *b)
+{
+	const struct bl_conf_list *x = &a->v->probes, *y = &b->v->probes;
+
+	if (x->n != y->n)
+		return false;
+	for (size_t i = 0; i < x->n; i++)
+		if (!same_text(&probe_conf_section,
+			(const char *)x->item + i * probe_conf_section.size,
+			(const char *)y->item + i * probe_conf_section.size))
+			return false;
+	return true;
 }
 
 void

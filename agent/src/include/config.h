@@ -102,6 +102,7 @@ struct config {
 	uint16_t proxy_port;
 	char hash[65]; /* SHA-256 of the effective configuration, hex */
 	struct config_schema *schema;
+	unsigned kept; /* holders but one */
 };
 
 /*
@@ -113,10 +114,16 @@ int config_load(
 /* The same from text; name stands for the file, its folder is the base of relative paths. */
 int config_parse(struct config **out, const char *name, const char *text, size_t len,
     struct bl_conf_errors *errors, struct bl_err *err);
+/* NULL is fine.  The last of its holders releases it. */
 void config_free(struct config *c);
+/* One more holder; config_free for each.  One thread. */
+struct config *config_keep(struct config *c);
 
 /* The struct that belongs to samplers[i]. */
 const void *config_sampler(const struct config *c, size_t i);
+/* Whether samplers[i], or all probes, would run the same by both. */
+bool config_sampler_same(const struct config *a, const struct config *b, size_t i);
+bool config_probes_same(const struct config *a, const struct config *b);
 /* The section `broker`, and its parts for who reads them elsewhere. */
 extern const struct bl_conf_section config_broker_section, config_proxy_section;
 extern const char *const config_transports[]; /* "tcp", "websocket", NULL */

@@ -35,6 +35,7 @@ struct prober {
 	int stop_fd;
 	atomic_bool stopping;
 	_Atomic int64_t open_from_ms; /* see prober_open_from_ms */
+	_Atomic int64_t awake_by_ms;  /* see prober_awake_by_mono_ms */
 	bool started;
 	pthread_t thread;
 };
@@ -139,8 +140,12 @@ thread_main(void *arg)
 	struct epoll_event ev[EVENTS];
 
 	while (!atomic_load(&p->stopping)) {
-		const int n = epoll_wait(p->env.epoll_fd, ev, EVENTS, wait_ms(p));
+		const int ms = wait_ms(p);
+		int n;
 
+		atomic_store(&p->awake_by_ms, bl_mono_ms(p->env.clock) + ms);
+		n = epoll_wait(p->env.epoll_fd, ev, EVENTS, ms);
+		atomic_store(&p->awake_by_ms, bl_mono_ms(p->env.clock));
 		for (int i = 0; i < n; i++)
 			event(p, ev[i].data.u64);
 		timers(p);
@@ -222,6 +227,8 @@ thread_start(struct prober *p, struct bl_err *err)
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	p->started = rc == 0;
+	if (rc == 0)
+		(void)pthread_setname_np(p->thread, "probes"); /* a help in top */
 	errno = rc;
 	return rc == 0 ? BL_OK : bl_fail_errno(err, BL_ENOMEM, "probe: start the thread");
 }
@@ -267,6 +274,7 @@ prober_start_with(struct prober **out, const struct bl_conf_list *probes,
 	p->env.epoll_fd = -1;
 	p->stop_fd = -1;
 	atomic_store(&p->open_from_ms, INT64_MAX);
+	atomic_store(&p->awake_by_ms, INT64_MAX);
 	if ((rc = set_up(p, probes, lookup, err)) < 0) {
 		prober_free(p);
 		return rc;
@@ -286,6 +294,12 @@ int64_t
 prober_open_from_ms(const struct prober *p)
 {
 	return p != NULL ? atomic_load(&p->open_from_ms) : INT64_MAX;
+}
+
+int64_t
+prober_awake_by_mono_ms(const struct prober *p)
+{
+	return p != NULL ? atomic_load(&p->awake_by_ms) : INT64_MAX;
 }
 
 void

@@ -269,6 +269,12 @@ void prober_stop(struct prober *p);
  */
 int64_t prober_open_from_ms(const struct prober *p);
 
+/*
+ * Monotonic ms: until when the thread sleeps at most; while it works, since when it does.
+ * For a watchdog.  Any thread.  NULL is fine: INT64_MAX.
+ */
+int64_t prober_awake_by_mono_ms(const struct prober *p);
+
 /* What the putting side remembers of one probe; one for each, by the same index. */
 struct probe_state {
 	const struct probe_conf *conf; /* kept */
