@@ -106,7 +106,17 @@ play_start(struct play *p, const struct play_step *steps)
 void
 play_stop(struct play *p)
 {
-	(void)shutdown(p->fd, SHUT_RDWR);
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons(p->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/*
+	 * A client that has come and gone may still wait to be accepted: closing the door would
+	 * lose what it said.  So one more comes behind it, for the case that nobody did.
+	 */
+	(void)connect(fd, (struct sockaddr *)&in, sizeof(in));
+	(void)close(fd);
 	(void)pthread_join(p->thread, NULL);
 	(void)close(p->fd);
 }
