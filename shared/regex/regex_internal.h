@@ -52,6 +52,13 @@ regex_is_word(int c)
 	       c == '_';
 }
 
+void regex_set_add(struct regex_set *set, unsigned lo, unsigned hi);
+void regex_set_negate(struct regex_set *set);
+/* The other case of every letter in it. */
+void regex_set_fold(struct regex_set *set);
+/* \d and the like; false: the letter names no set. */
+bool regex_set_named(struct regex_set *set, char letter);
+
 /* Fills an empty program.  NULL, or what is wrong; *at is then where in the pattern. */
 const char *regex_parse(struct bl_regex *re, const char *pattern, size_t *at);
 

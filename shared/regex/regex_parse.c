@@ -51,60 +51,7 @@ step_add(struct parse *s, enum regex_op op)
 	return step_insert(s, s->re->n, op);
 }
 
-/* ---- sets ---- */
-
-static void
-set_add(struct regex_set *set, unsigned lo, unsigned hi)
-{
-	for (unsigned c = lo; c <= hi; c++)
-		set->bit[c >> 3] |= (uint8_t)(1u << (c & 7));
-}
-
-static void
-set_negate(struct regex_set *set)
-{
-	for (unsigned i = 0; i < sizeof(set->bit); i++)
-		set->bit[i] = (uint8_t)~set->bit[i];
-}
-
-/* The other case of every letter in it. */
-static void
-set_fold(struct regex_set *set)
-{
-	for (unsigned c = 'a'; c <= 'z'; c++) {
-		if (regex_in_set(set, (unsigned char)c))
-			set_add(set, c - 32, c - 32);
-		else if (regex_in_set(set, (unsigned char)(c - 32)))
-			set_add(set, c, c);
-	}
-}
-
-/* \d and the like; false: the letter names no set. */
-static bool
-set_named(struct regex_set *set, char letter)
-{
-	memset(set, 0, sizeof(*set));
-	switch (letter | 0x20) {
-	case 'd':
-		set_add(set, '0', '9');
-		break;
-	case 'w':
-		set_add(set, '0', '9');
-		set_add(set, 'a', 'z');
-		set_add(set, 'A', 'Z');
-		set_add(set, '_', '_');
-		break;
-	case 's':
-		set_add(set, '\t', '\r');
-		set_add(set, ' ', ' ');
-		break;
-	default:
-		return false;
-	}
-	if ((letter & 0x20) == 0)
-		set_negate(set);
-	return true;
-}
+/* ---- one character ---- */
 
 /* A step for a set; equal sets are held once. */
 static void
@@ -134,8 +81,8 @@ byte_emit(struct parse *s, unsigned char c)
 		step_add(s, REGEX_BYTE)->c = c;
 		return;
 	}
-	set_add(&set, low, low);
-	set_fold(&set);
+	regex_set_add(&set, low, low);
+	regex_set_fold(&set);
 	set_emit(s, &set);
 }
 
@@ -206,7 +153,7 @@ bracket_item(struct parse *s, struct regex_set *set, bool *named)
 	s->p++;
 	if (c != '\\')
 		return (unsigned char)c;
-	if (!set_named(&part, *s->p))
+	if (!regex_set_named(&part, *s->p))
 		return escaped(s);
 	s->p++;
 	*named = true;
@@ -242,14 +189,14 @@ bracket(struct parse *s)
 				fail(s, "a range in brackets goes from a lesser to a greater "
 					"character");
 		}
-		set_add(&set, lo, hi);
+		regex_set_add(&set, lo, hi);
 	}
 	s->p++;
 	if (s->fold)
-		set_fold(&set);
+		regex_set_fold(&set);
 	if (negate) {
-		set_add(&set, '\n', '\n');
-		set_negate(&set);
+		regex_set_add(&set, '\n', '\n');
+		regex_set_negate(&set);
 	}
 	if (s->wrong == NULL)
 		set_emit(s, &set);
@@ -290,7 +237,7 @@ backslash(struct parse *s)
 		s->p++;
 		return true;
 	}
-	if (set_named(&set, *s->p)) {
+	if (regex_set_named(&set, *s->p)) {
 		s->p++;
 		set_emit(s, &set);
 	} else {
@@ -319,8 +266,8 @@ atom(struct parse *s)
 		step_add(s, REGEX_LINE_END);
 		return true;
 	case '.':
-		set_add(&set, '\n', '\n');
-		set_negate(&set);
+		regex_set_add(&set, '\n', '\n');
+		regex_set_negate(&set);
 		set_emit(s, &set);
 		return false;
 	case '[':
