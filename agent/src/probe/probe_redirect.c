@@ -102,7 +102,7 @@ probe_redirect_to(const struct probe_url *from, const char *location, struct pro
 	char text[PROBE_TARGET_MAX + sizeof(ref) + PROBE_HOST_MAX + 32];
 
 	if (location[0] == '\0')
-		return "there is no Location";
+		return "there is no Location, or it is longer than 1024 bytes";
 	if (!clean(location, ref, sizeof(ref)))
 		return "the Location holds control characters";
 	if (has_scheme(ref)) {
