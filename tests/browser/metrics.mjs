@@ -3,8 +3,8 @@
 import { must } from "./harness.mjs";
 
 const WORDS = {
-  en: { metric: "Metric", agg: "What of it", group: "Split by", p95: "95 % are at most", site: "Site", newest: "Newest values", exact: /within 1 % of the exact value/, packing: "Packing", rate: /Growth per second/ },
-  "zh-CN": { metric: "指标", agg: "统计方式", group: "分组", p95: "95 % 不高于", site: "网点", newest: "最新值", exact: /相差不超过 1 %/, packing: "压缩整理", rate: /每秒增量/ },
+  en: { metric: "Metric", agg: "What of it", group: "Split by", p95: "95 % are at most", site: "Site", newest: "Newest values", exact: /within 1 % of the exact value/, packing: "Packing", rate: /Growth per second/, about: /What cpu_used_pct says/, used: /Share of all processors/ },
+  "zh-CN": { metric: "指标", agg: "统计方式", group: "分组", p95: "95 % 不高于", site: "网点", newest: "最新值", exact: /相差不超过 1 %/, packing: "压缩整理", rate: /每秒增量/, about: /cpu_used_pct 的含义/, used: /全部处理器时间/ },
 };
 
 async function choose(page, name, text) {
@@ -16,10 +16,12 @@ async function choose(page, name, text) {
 async function overTime(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   const words = WORDS[language];
   await checks.check(`${tag}: a metric is chosen by a part of its name, and asked for percentiles by site`, async () => {
-    await page.goto(`${target.url}/metrics`);
+    await page.goto(`${target.url}/explore`);
     await page.locator(".view-empty").waitFor();
     await choose(page, words.metric, "cpu_used_pct");
     await page.locator(".chart-card canvas").waitFor();
+    await page.locator(".about-metric").getByText(words.about).waitFor();
+    must((await page.locator(".about-metric span").count()) === 3, "not what it is, its kind and its unit");
     await choose(page, words.agg, words.p95);
     await choose(page, words.group, words.site);
     await page.waitForURL(/agg=p95.*group=site|group=site.*agg=p95/);
@@ -80,6 +82,7 @@ export async function oneMetric(page, tag, language, { target, checks, settled, 
   await checks.check(`${tag}: a metric of a real agent over time`, async () => {
     await page.goto(`${target.url}/explore?metric=cpu_used_pct&last=1h`);
     await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
+    await page.locator(".about-metric").getByText(WORDS[language].used).waitFor();
     await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: 30_000 });
     await settled(page);
     await noOverflow(page);
