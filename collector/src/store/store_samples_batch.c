@@ -370,10 +370,29 @@ take_column(struct gather *g, const struct listed *l, const struct bl_batch_read
 	return BL_OK;
 }
 
+/* The first wanted number of the spool, which ascend; end: there is none. */
+static const struct entry *
+first_entry(const struct gather *g, int64_t spool_id)
+{
+	size_t lo = 0, hi = g->n_entries;
+
+	while (lo < hi) {
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (g->entry[mid].spool_id < spool_id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return g->entry + lo;
+}
+
+/* Columns ascend as the numbers do; what lies behind the last wanted one is not looked at. */
 static int
 take_columns(
     struct gather *g, const struct listed *l, const struct bl_batch_header *h, struct bl_err *err)
 {
+	const struct entry *e = first_entry(g, l->spool_id), *end = g->entry + g->n_entries;
 	struct sample x = { .from = (uint32_t)l->spool_id };
 	struct bl_batch_reader rd;
 	struct bl_column c;
@@ -382,15 +401,18 @@ take_columns(
 	if ((rc = samples_boot(g, l->boot_id, &x.boot, err)) < 0 ||
 	    (rc = bl_batch_reader_init(&rd, h, g->r->raw.data, g->r->raw.len, err)) < 0)
 		return rc;
-	while ((rc = bl_batch_next_column(&rd, &c, err)) == 1) {
-		const struct entry want = { l->spool_id, c.series_id, 0 };
-		const struct entry *e =
-		    bsearch(&want, g->entry, g->n_entries, sizeof(want), by_entry);
-
-		if (e != NULL && (rc = take_column(g, l, &rd, &c, e->series, x, err)) < 0)
+	while (e < end && e->spool_id == l->spool_id) {
+		if ((rc = bl_batch_next_column(&rd, &c, err)) != 1)
 			return rc;
+		while (e < end && e->spool_id == l->spool_id && e->number < c.series_id)
+			e++;
+		if (e == end || e->spool_id != l->spool_id || e->number != c.series_id)
+			continue;
+		if ((rc = take_column(g, l, &rd, &c, e->series, x, err)) < 0)
+			return rc;
+		e++;
 	}
-	return rc;
+	return BL_OK;
 }
 
 /* Its header and, inflated, its body: 1; 0: it is gone; negative. */
