@@ -7,6 +7,7 @@
  * A folder that was filled before is asked again.  Data of the mix (mix.h) at 10 s, in batches of
  * an hour, each hour packed when it is closed: eight of its 100 series (a section of a part holds
  * one metric, so what a query costs does not depend on how many others there are) or all of them.
+ * Then LIVE minutes of all 100 in batches of a minute, which no part has yet.
  * Every question is asked 15 times; printed are the median and, on standard error, the first, least
  * and greatest.
  */
@@ -38,6 +39,8 @@
 #define OFFSET  INT64_C(1795860000000) /* an hour's begin */
 #define REPEATS 15
 #define SITES   50
+#define LIVE    50
+#define MINUTE  60000
 
 /* One series an agent each, of every kind; the mix's first of that name. */
 static const char *const few[] = { "load_l1", "cpu_user", "mem_used", "fs_used", "io_reads",
@@ -47,7 +50,8 @@ struct bench {
 	struct bl_clock clock;
 	int64_t unix_ms, mono_ms;
 	char store_path[600], parts_path[600], control_path[600], socket_path[600];
-	unsigned agents, hours, n_series, series[MIX_SERIES]; /* of the mix */
+	/* of the mix: those of closed hours, then the rest */
+	unsigned agents, hours, n_series, series[MIX_SERIES];
 	struct store *store;
 	struct parts *parts;
 	struct compact *compact;
@@ -214,7 +218,7 @@ tell_names(struct bench *b)
 			.id = 1, .boot = id, .offset_ms = OFFSET, .source = BL_CLOCK_NTP
 		};
 
-		for (unsigned i = 0; i < b->n_series; i++) {
+		for (unsigned i = 0; i < MIX_SERIES; i++) {
 			def[b->series[i]].id = i + 1;
 			check(store_dict(b->store, sp, &def[b->series[i]], &err), &err);
 		}
@@ -225,13 +229,15 @@ tell_names(struct bench *b)
 	check(store_commit(b->store, &err), &err);
 }
 
+/* The first n series over [begin, end). */
 static void
-put_hour(struct bench *b, struct bl_batch_enc *e, struct mix *mix, unsigned agent, unsigned hour)
+put_batch(struct bench *b, struct bl_batch_enc *e, struct mix *mix, unsigned agent, uint64_t seq,
+    int64_t begin, int64_t end, unsigned n)
 {
 	struct bl_batch_header h = { .stream = BL_STREAM_HOST,
-		.seq = hour + 1,
-		.collect_begin_ms = hour * HOUR,
-		.collect_end_ms = (hour + 1) * HOUR };
+		.seq = seq,
+		.collect_begin_ms = begin,
+		.collect_end_ms = end };
 	struct store_spool *sp = spool_of(b, agent, &h.spool);
 	struct bl_err err = { 0 };
 	struct bl_buf msg, raw;
@@ -243,7 +249,7 @@ put_hour(struct bench *b, struct bl_batch_enc *e, struct mix *mix, unsigned agen
 	for (int64_t t = h.collect_begin_ms; t < h.collect_end_ms; t += TICK) {
 		const int64_t at = t + mix_jitter_ms(mix);
 
-		for (unsigned i = 0; i < b->n_series; i++)
+		for (unsigned i = 0; i < n; i++)
 			check(bl_batch_enc_sample(
 				  e, i + 1, at, mix_next(mix, b->series[i]), BL_KNOWN),
 			    &err);
@@ -269,6 +275,24 @@ pack(struct bench *b)
 	check(rc, &err);
 }
 
+/* As they come: a transaction a minute, nothing packed behind it. */
+static void
+fill_live(struct bench *b, struct bl_batch_enc *e, struct mix *mix)
+{
+	const int64_t begin = b->hours * HOUR;
+	struct bl_err err = { 0 };
+
+	for (unsigned m = 0; m < LIVE; m++) {
+		b->unix_ms = OFFSET + begin + (m + 1) * MINUTE;
+		b->mono_ms += MINUTE;
+		check(store_begin(b->store, &err), &err);
+		for (unsigned a = 0; a < b->agents; a++)
+			put_batch(b, e, &mix[a], a, b->hours + m + 1, begin + m * MINUTE,
+			    begin + (m + 1) * MINUTE, MIX_SERIES);
+		check(store_commit(b->store, &err), &err);
+	}
+}
+
 static void
 fill(struct bench *b)
 {
@@ -285,12 +309,14 @@ fill(struct bench *b)
 		b->unix_ms = OFFSET + (hour + 1) * HOUR;
 		check(store_begin(b->store, &err), &err);
 		for (unsigned a = 0; a < b->agents; a++)
-			put_hour(b, e, &mix[a], a, hour);
+			put_batch(b, e, &mix[a], a, hour + 1, hour * HOUR, (hour + 1) * HOUR,
+			    b->n_series);
 		check(store_commit(b->store, &err), &err);
 		b->unix_ms += HOUR / 2 + 60000;
 		b->mono_ms += HOUR;
 		pack(b);
 	}
+	fill_live(b, e, mix);
 	bl_batch_enc_free(e);
 	free(mix);
 }
@@ -390,6 +416,19 @@ ask(struct bench *b, const char *figure, const char *path)
 	free(text);
 }
 
+/* The last 24 h by five minutes: what is closed, and all minutes that are not. */
+static void
+ask_now(struct bench *b)
+{
+	const int64_t to = OFFSET + b->hours * HOUR + LIVE * MINUTE;
+	char path[512];
+
+	(void)snprintf(path, sizeof(path),
+	    "/api/v1/metrics/query?metric=load_l1&agg=avg&from=%lld&to=%lld&step=%lld",
+	    (long long)(to - 24 * HOUR), (long long)to, (long long)(HOUR / 12));
+	ask(b, "query_fleet_now_24h_ms", path);
+}
+
 static void
 ask_all(struct bench *b, const char *only)
 {
@@ -424,6 +463,8 @@ ask_all(struct bench *b, const char *only)
 			    (long long)(OFFSET + b->hours * HOUR), (long long)q[i].step);
 		ask(b, q[i].figure, path);
 	}
+	if (only == NULL || strcmp(only, "query_fleet_now_24h_ms") == 0)
+		ask_now(b);
 }
 
 static void
@@ -452,7 +493,7 @@ filled_before(struct bench *b)
 	check(reader_open(b, &r, &err), &err);
 	check(store_read_totals(r, &t, &err), &err);
 	store_read_close(r);
-	b->unix_ms = t.batches > 0 ? OFFSET + b->hours * HOUR + HOUR / 2 : b->unix_ms;
+	b->unix_ms = t.batches > 0 ? OFFSET + b->hours * HOUR + LIVE * MINUTE : b->unix_ms;
 	return t.batches > 0;
 }
 
@@ -559,6 +600,8 @@ measure_export(struct bench *b)
 static void
 choose_series(struct bench *b, bool all)
 {
+	unsigned rest[MIX_SERIES], n_rest = 0;
+
 	for (unsigned i = 0; i < MIX_SERIES; i++) {
 		bool wanted = all;
 
@@ -569,7 +612,10 @@ choose_series(struct bench *b, bool all)
 			    strcmp(mix_series(b->series[k])->metric, mix_series(i)->metric) != 0;
 		if (wanted)
 			b->series[b->n_series++] = i;
+		else
+			rest[n_rest++] = i;
 	}
+	memcpy(b->series + b->n_series, rest, n_rest * sizeof(rest[0]));
 }
 
 int
