@@ -294,7 +294,7 @@ counts_are_what_buckets_are(void **state)
 		bl_sketch_reset(one);
 		bl_sketch_reset(two);
 		for (int lot = 0; lot < 6; lot++) {
-			size_t n = 1 + pure_next(&seed) % 300;
+			size_t n = 1 + (size_t)(pure_next(&seed) % 300);
 			int32_t at = around + (int32_t)(pure_next(&seed) % 5000) - 2500;
 
 			for (size_t i = 0; i < n; i++) {
