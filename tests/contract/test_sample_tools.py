@@ -121,7 +121,7 @@ def in_a_namespace():
         pytest.skip("needs ss (iproute2)")
     done = subprocess.run(["unshare", "-n", sys.executable, "-c", CONNECTIONS, tool()],
                           capture_output=True, text=True, timeout=60)
-    if "unshare failed" in done.stderr:
+    if "unshare" in done.stderr and "failed" in done.stderr:
         pytest.skip(f"no network namespace here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     return done.stdout.split("--\n")
@@ -209,7 +209,8 @@ class Timex(ctypes.Structure):
 def test_the_clocks_state_is_what_the_kernel_says():
     before, after = Timex(), Timex()
     libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.adjtimex(ctypes.byref(before)) >= 0
+    if libc.adjtimex(ctypes.byref(before)) < 0:
+        pytest.skip(f"adjtimex may not be asked here: {os.strerror(ctypes.get_errno())}")
     got = one_tick("time")
     assert libc.adjtimex(ctypes.byref(after)) >= 0
     if before.status != after.status or after.maxerror < before.maxerror:

@@ -291,7 +291,8 @@ states_sample(struct tcp *t, struct sample_sink *sink, struct bl_err *err)
 			sample_put_lost(&to, t->state_handle[i]);
 	}
 	/* A kernel built without sock_diag has no such series. */
-	if (rc >= 0 || why.os_errno == ENOENT || why.os_errno == EPROTONOSUPPORT)
+	if (rc >= 0 || why.os_errno == ENOENT || why.os_errno == EPROTONOSUPPORT ||
+	    why.os_errno == EOPNOTSUPP)
 		return BL_OK;
 	if (err != NULL)
 		*err = why;
