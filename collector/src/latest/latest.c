@@ -21,7 +21,7 @@
 #define NUMBERS_AT_ONCE 64u
 #define OFTEN_MS        5000                  /* a stream that brings more is looked into later */
 #define STASH_MAX       (16u * 1024u * 1024u) /* bytes of bodies that are put off, of all */
-#define LOOK_ONCE       64u                   /* spools */
+#define LOOK_ONCE       8u                    /* spools */
 
 static int
 init_locks(struct latest *l)

@@ -14,6 +14,7 @@
 
 #define EARLY_MS     5000 /* what grew so lately may not be committed */
 #define AGAIN_MS     2000 /* then names are looked up again after that */
+#define VIEW_ONCE    512u /* values taken while the lock is held */
 #define FILL_METRICS 128u
 #define FILL_SERIES  50000u /* looked up at a time: some 10 MB */
 
@@ -236,6 +237,10 @@ latest_view(struct latest *l, struct store_read *r, const char *metric, struct l
 	for (size_t i = 0; i < m->n; i++) {
 		const struct latest_name *s = &m->s[i];
 
+		if (i > 0 && i % VIEW_ONCE == 0) { /* the writer may have its turn */
+			pthread_mutex_unlock(&l->lock);
+			pthread_mutex_lock(&l->lock);
+		}
 		if (!s->again) {
 			row = &out->row[out->n++];
 			*row = (struct latest_row){ .series = s->series,
