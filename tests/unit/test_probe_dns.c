@@ -388,7 +388,7 @@ static struct {
 	int udp, tcp;
 	uint16_t port;
 	pthread_t thread;
-	unsigned asked; /* since the test began; the server's thread alone writes */
+	atomic_uint asked; /* since the test began */
 	atomic_uint over_tcp;
 } ns;
 
@@ -418,9 +418,9 @@ static void
 serve_udp(const struct msg *q, const struct sockaddr_in *to)
 {
 	static struct msg m;
+	const unsigned nth = atomic_fetch_add(&ns.asked, 1) + 1;
 
-	ns.asked++;
-	if (asked_for(q, "silent") || (asked_for(q, "lost") && ns.asked == 1))
+	if (asked_for(q, "silent") || (asked_for(q, "lost") && nth == 1))
 		return;
 	if (asked_for(q, "nx")) {
 		echo(&m, q, 0x8183);
@@ -603,7 +603,7 @@ each_answer_gets_its_verdict(void **state)
 		struct probe p;
 
 		ns_start();
-		ns.asked = 0;
+		atomic_store(&ns.asked, 0);
 		dns_set(&p, "127.0.0.1", run_cases[i].name, run_cases[i].type);
 		for (unsigned k = 0; k < 2 && run_cases[i].expect[k] != NULL; k++) {
 			expect[k] = (char *)(uintptr_t)run_cases[i].expect[k];
@@ -617,7 +617,7 @@ each_answer_gets_its_verdict(void **state)
 		    run_cases[i].detail);
 		ns_stop();
 		if (run_cases[i].reason == PROBE_FAIL_TIMEOUT)
-			assert_int_equal(ns.asked, 3);
+			assert_int_equal(atomic_load(&ns.asked), 3);
 	}
 }
 
