@@ -178,6 +178,27 @@ secrets_are_sent_and_their_files_looked_at(void **state)
 }
 
 static void
+a_secret_of_somebody_else_is_refused(void **state)
+{
+	struct probe p;
+	struct probe_result r;
+
+	(void)state;
+	if (geteuid() != 0) {
+		printf("skipped: only root can give a file away\n");
+		skip();
+	}
+	secret_write("abc\n", 0600);
+	assert_int_equal(chown(peer.secret, 65534, 65534), 0);
+	probe_peer(&p, 0, "/echo");
+	p.conf.auth = PROBE_AUTH_BEARER;
+	p.conf.secret_file = peer.secret;
+	r = run(&p, 1);
+	expect(&r, "somebody else's", PROBE_FAIL_NOT_ALLOWED, "belongs to somebody else");
+	assert_int_equal(chown(peer.secret, 0, 0), 0);
+}
+
+static void
 turn(unsigned n)
 {
 	if (n == 2)
@@ -440,6 +461,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(methods_and_bodies_arrive),
 		cmocka_unit_test(secrets_are_sent_and_their_files_looked_at),
+		cmocka_unit_test(a_secret_of_somebody_else_is_refused),
 		cmocka_unit_test(a_new_secret_is_used_at_once),
 		cmocka_unit_test(redirects_are_followed_as_far_as_they_may),
 		cmocka_unit_test(phases_add_up_over_redirects),
