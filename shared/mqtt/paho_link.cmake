@@ -1,7 +1,7 @@
 # Makes TO from Paho's archive FROM: `connect` becomes `bl_link_paho_connect`,
 # and the result is refused unless that happened in exactly one place.  What
 # mqtt_lean.c has without tracing becomes weak; all of it has to be there.
-set(lean StackTrace_entry StackTrace_exit)
+set(lean StackTrace_entry StackTrace_exit Log)
 file(COPY_FILE ${FROM} ${TO}.part)
 list(TRANSFORM lean PREPEND "--weaken-symbol=" OUTPUT_VARIABLE weaken)
 execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${weaken} ${TO}.part
