@@ -128,14 +128,14 @@ what_was_offered_in_vain_goes_alone(void **unused)
 
 	(void)unused;
 	ready(&s, 0);
-	assert_string_equal(give(&s, "lll", 1), "3");
+	assert_string_equal(give(&s, "lll", 2), "3");
 	pubacks(&s);
 	tick_to(&s, s.now + 2 * UPLINK_RECEIPT_MIN_MS);
 	assert_int_equal(count(&s.fx, UPLINK_CLEAR), 3);
-	/* The first two once more, and two that are new. */
-	assert_string_equal(give(&s, "llll", 2), "1 1 2");
-	receipt(&s, BL_STREAM_HOST, 5);
-	assert_string_equal(give(&s, "lll", 6), "3");
+	/* One that is new, those three once more, two that are new. */
+	assert_string_equal(give(&s, "llllll", 1), "1 1 1 1 2");
+	receipt(&s, BL_STREAM_HOST, 6);
+	assert_string_equal(give(&s, "lll", 7), "3");
 	uplink_free(s.u);
 }
 
