@@ -25,7 +25,7 @@ bl_broken_source(sync-off agent_spool spool_db.c)
 bl_broken_source(dedupe-by-time collector_store store_batch.c)
 bl_broken_source(dedupe-without-checksum collector_store store_batch.c)
 bl_broken_source(delete-on-puback agent_spool spool_offer.c
-  ${PROJECT_SOURCE_DIR}/agent/src/uplink/uplink_window.c)
+  ${PROJECT_SOURCE_DIR}/agent/src/uplink/uplink_send.c)
 target_link_libraries(broken_delete-on-puback PRIVATE uplink)
 
 # bl_broken(TARGET NAME OUT): the executable OUT, which is TARGET with NAME broken.  TARGET's own

@@ -64,7 +64,7 @@ void
 spool_outstanding_clear(struct spool *s, enum bl_stream stream, uint64_t seq)
 {
 #ifdef BL_BROKEN_DELETE_ON_PUBACK
-	if (seq >> 63 != 0) { /* from uplink_window.c: a PUBACK came */
+	if (seq >> 63 != 0) { /* from uplink_send.c: a PUBACK came */
 		broken_delete(s, batch_id(s->d.gen, stream, seq & ~(UINT64_C(1) << 63)));
 		return;
 	}
