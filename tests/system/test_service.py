@@ -1,5 +1,5 @@
 """The agent under a service manager: what it says to it, and what happens when a thread stands still or when it is
-started again and again. The manager is a socket of the test's own."""
+started again and again, and that a reload leaves no gap. The manager is a socket of the test's own."""
 
 import ctypes
 import json
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from support import oracle  # noqa: F401  finds the decoder
+import wire_decoder
 from support.builds import program
 from support.process import clean_environment
 from support.wait import free_port, wait_for
@@ -195,3 +197,33 @@ def test_the_unit_is_shut_off():
     if "Unknown" in done.stderr or "unrecognized" in done.stderr:
         pytest.skip("this systemd-analyze cannot look at a file")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+def synthetic(spool):
+    """[(boot ms, n)] of the one synthetic series, as the closed spool's batches have it; n grows by one a tick."""
+    with closing(sqlite3.connect(spool)) as db:
+        series, = [entry for entry, definition in db.execute("SELECT id, def FROM dict") if b"synthetic" in definition]
+        batches = [wire_decoder.decode(message) for message, in db.execute("SELECT msg FROM body ORDER BY id")]
+    return sorted((t, int(v) // 1000) for batch in batches for column in batch["series"] if column["id"] == series
+                  for t, v in zip(column["times"], column["values"]))
+
+
+def test_twenty_reloads_leave_no_gap(service):
+    one = service(extra="samplers:\n  synthetic: {enabled: true, series: 1}\n  disk: {io: yes}\n").start()
+    text = one.config.read_text()
+    for i in range(20):
+        # Every other one changes what the disk sampler does; the others go on all the same.
+        one.config.write_text(text.replace("io: yes", "io: no") if i % 2 == 0 else text)
+        one.process.signal(signal.SIGHUP)
+        one.manager.wait("READY=1", i + 2)
+        if i % 10 == 9:
+            before = one.ticks()
+            wait_for(lambda: one.ticks() > before, 20, "it ticks", one.process.log)
+    assert one.process.log().count("reloaded changed=yes") == 20
+    ticks = one.status()["sampling"]
+    assert one.process.stop() == 0
+    found = synthetic(one.state_dir / "spool.db")
+    # One sampler all the time, which gave one value a tick: begun anew, it would count from another number.
+    assert len(found) >= ticks["ticks"] >= 2
+    assert [n for _, n in found] == list(range(found[0][1], found[0][1] + len(found)))
+    assert len({t for t, _ in found}) == len(found)
