@@ -217,7 +217,7 @@ know(struct kit *k, uint8_t spool, const char *device)
 	commit(k);
 }
 
-static int
+int
 put_in(struct kit *k, const struct put *p)
 {
 	const struct bl_event ev = { .boot_ms = p->from_ms, .type = { "opened", 6 } };

@@ -81,6 +81,8 @@ struct put {
 #define NOTHING UINT32_MAX
 /* In a transaction of its own; enum store_put. */
 int put(struct kit *k, const struct put *p);
+/* The same inside one that has begun. */
+int put_in(struct kit *k, const struct put *p);
 /* Batches of a minute each, in one transaction: seq first for the minute first - 1, and so on. */
 void put_minutes(struct kit *k, const char *device, uint8_t spool, uint64_t first, uint64_t last);
 

@@ -174,6 +174,32 @@ a_clock_that_comes_late_is_waited_for(void **state)
 	free(before);
 }
 
+/* Before the row of coverage of the batch is written, which then has its place at once. */
+static void
+a_clock_that_comes_with_the_batches_makes_them_due(void **state)
+{
+	struct kit *k = *state;
+	struct put p = { .device = devices[0], .spool = 0xa, .from_ms = 30 * MINUTE };
+
+	begin(k);
+	put_dict(k, 0xa, devices[0], 1, 1);
+	put_dict(k, 0xa, devices[0], 2, 2);
+	p.seq = 1;
+	p.to_ms = p.from_ms + HOUR;
+	assert_int_equal(put_in(k, &p), STORE_NEW);
+	put_clock(k, 0xa, devices[0], 1, 1, 0, OFFSET);
+	p.seq = 2;
+	p.from_ms = p.to_ms;
+	p.to_ms = p.from_ms + HOUR;
+	assert_int_equal(put_in(k, &p), STORE_NEW);
+	commit(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 3);
+	pass(k, 4 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_device"), 3);
+	assert_int_equal(count(k, "SELECT sum(samples) FROM part"), 2 * 2 * 360);
+}
+
 static void
 a_dictionary_that_comes_late_is_waited_for(void **state)
 {
@@ -640,6 +666,8 @@ main(void)
 		    what_the_evaluator_has_not_passed_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_comes_late_is_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_that_comes_with_the_batches_makes_them_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_dictionary_that_comes_late_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(
