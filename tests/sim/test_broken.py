@@ -1,6 +1,6 @@
 """Promises broken on purpose (BL_BROKEN): the oracle catches each within the seeds given here, and the whole
-program passes on the same ones. A receipt before the commit is caught by test_ingest_fault (caught_receipt-before-commit...): what
-a device sends comes in one message here, and its receipt is due after the commit of that in any case."""
+program passes on the same ones. A receipt before the commit, and dedupe without the checksum, are caught by
+test_ingest_fault (caught_...): what a device sends comes in one message here, and its receipt is due after the commit of that."""
 
 import re
 import subprocess
@@ -13,7 +13,6 @@ from test_delivery import check, command
 BROKEN = (
     ("sync_off", "agent-killed", 3, 1, (1,)),
     ("dedupe_by_time", "outages", 3, 1, (1,)),
-    ("dedupe_without_checksum", "rolled-back-at-once", 2, 0.6, (1, 2)),
     ("delete_on_puback", "broker-forgets", 3, 1, (1,)),
 )
 
