@@ -722,6 +722,25 @@ impossible_grids_are_refused_in_words(void **state)
 	assert_int_equal(query_step_for(365 * 24 * QUERY_HOUR_MS, 10), 37 * 24 * QUERY_HOUR_MS);
 }
 
+/* An aligned grid has a step more: also of the most that may be asked for. */
+static void
+as_many_points_as_are_allowed_can_be_had(void **state)
+{
+	const struct query_kept all = { { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
+	const int64_t ranges[] = { (int64_t)QUERY_STEPS_MAX * 1000,
+		(int64_t)QUERY_STEPS_MAX * 60000, QUERY_STEPS_MAX * 24 * QUERY_HOUR_MS };
+	struct bl_err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		struct query_grid g = { BASE + 1, BASE + 1 + ranges[i],
+			query_step_for(ranges[i], QUERY_STEPS_MAX), QUERY_AVG };
+
+		if (query_plan(&g, &all, true, &err) != BL_OK)
+			fail_msg("range %zu: %s", i, err.msg);
+	}
+}
+
 static void
 limits_hold(void **state)
 {
@@ -849,6 +868,7 @@ main(void)
 		cmocka_unit_test(hours_without_anything_are_passed_over),
 		cmocka_unit_test(a_step_is_never_finer_than_what_is_kept),
 		cmocka_unit_test(impossible_grids_are_refused_in_words),
+		cmocka_unit_test(as_many_points_as_are_allowed_can_be_had),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_failing_source_is_passed_on),
 		cmocka_unit_test(thinned_samples_weigh_what_they_stand_for),

@@ -88,7 +88,9 @@ query_step_for(int64_t range_ms, int64_t points)
 		QUERY_M5_MS, 2 * QUERY_M5_MS, 3 * QUERY_M5_MS, 6 * QUERY_M5_MS, QUERY_HOUR_MS,
 		2 * QUERY_HOUR_MS, 3 * QUERY_HOUR_MS, 6 * QUERY_HOUR_MS, 12 * QUERY_HOUR_MS };
 	const int64_t day_ms = 24 * QUERY_HOUR_MS;
-	const int64_t least = (range_ms - 1) / (points > 1 ? points : 1) + 1;
+	/* A grid that is aligned has a step more, and must not be too many then. */
+	const int64_t most = points < (int64_t)QUERY_STEPS_MAX ? points : QUERY_STEPS_MAX - 1;
+	const int64_t least = (range_ms - 1) / (most > 1 ? most : 1) + 1;
 
 	for (size_t i = 0; i < sizeof(nice_ms) / sizeof(nice_ms[0]); i++)
 		if (nice_ms[i] >= least)
