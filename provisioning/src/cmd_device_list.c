@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/topic.h"
+
 #include "client.h"
 #include "cmd_device.h"
 #include "commands.h"
 #include "csv.h"
 #include "files.h"
+
+#define NAME_MAX_BYTES 128 /* the collector's */
 
 enum column { SITE, NAME, ID, COLUMNS };
 
@@ -116,6 +120,41 @@ device_of(const struct list *l, size_t row)
 
 /* ---- before anything is changed ---- */
 
+static bool
+is_utf8(const char *text)
+{
+	json_t *j = json_string(text);
+
+	json_decref(j);
+	return j != NULL;
+}
+
+static bool
+has_control(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return true;
+	return false;
+}
+
+/* What the collector would refuse, when devices of the lines above are registered already. */
+static int
+check_texts(const char *site, const char *name, const char *id, struct bl_err *err)
+{
+	if (!is_utf8(site) || !is_utf8(name) || !is_utf8(id))
+		return bl_fail(err, BL_EINVAL, "the site, name or id is not UTF-8 text");
+	if (name[0] == '\0' || strlen(name) > NAME_MAX_BYTES)
+		return bl_fail(
+		    err, BL_EINVAL, "a name is missing, or longer than %d bytes", NAME_MAX_BYTES);
+	if (has_control(name))
+		return bl_fail(err, BL_EINVAL, "a name holds a control character");
+	if (id[0] != '\0' && !bl_id_text_valid(id))
+		return bl_fail(err, BL_EINVAL,
+		    "an id is 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit");
+	return BL_OK;
+}
+
 static int
 check_row(const struct list *l, size_t row, json_t *seen, struct bl_err *err)
 {
@@ -123,9 +162,10 @@ check_row(const struct list *l, size_t row, json_t *seen, struct bl_err *err)
 	const char *id = csv_field(l->csv, row, ID);
 	const json_t *known = json_object_get(l->sites, site), *there;
 	char key[400];
+	int rc;
 
-	if (name[0] == '\0' || strlen(name) > 200)
-		return bl_fail(err, BL_EINVAL, "a name is missing, or longer than 200 bytes");
+	if ((rc = check_texts(site, name, id, err)) < 0)
+		return rc;
 	if (known == NULL || json_is_null(known))
 		return bl_fail(err, BL_ENOTFOUND, "%s site has the id or name \"%.64s\"",
 		    known == NULL ? "no" : "more than one", site);

@@ -19,7 +19,7 @@ def org(organisation):
 
 def add(org, text, *options, check=True):
     path = org.folder.parent / "list.csv"
-    path.write_bytes(text.encode())
+    path.write_bytes(text.encode(errors="surrogateescape"))
     return org.tool("device", "add", "--file", path, *options, check=check)
 
 
@@ -61,6 +61,13 @@ def test_a_run_that_was_stopped_half_way_is_finished_by_the_next(org):
 MISTAKES = (
     ("site,name\nnorth,a\nwest,b\n", "line 3: no site has the id or name \"west\""),
     ("site,name\nnorth,a\nnorth,\n", "line 3: a name is missing"),
+    ("site,name\nnorth,a\nnorth,caf\udce9\n", "line 3: the site, name or id is not UTF-8 text"),
+    ("site,name,id\nnorth,a,x\nnorth,caf\udce9,y\n", "line 3: the site, name or id is not UTF-8 text"),
+    ("site,name,id\nnorth,a,x\nn\udcf8rth,b,y\n", "line 3: the site, name or id is not UTF-8 text"),
+    ("site,name\nnorth,a\nnorth," + "n" * 129 + "\n", "line 3: a name is missing, or longer than 128 bytes"),
+    ("site,name\nnorth,a\nnorth,b\tc\n", "line 3: a name holds a control character"),
+    ("site,name,id\nnorth,a,x\nnorth,b,Till 2\n", "line 3: an id is 1 to 63 of a-z, 0-9 and -"),
+    ("site,name,id\nnorth,a,x\nnorth,b," + "i" * 64 + "\n", "line 3: an id is 1 to 63 of a-z, 0-9 and -"),
     ("site,name,id\nnorth,a,x\nnorth,b,x\n", "line 3: \"x\" stands in the list twice"),
     ("site,name\nnorth,a\nNorth,a\n", "line 3: \"north/a\" stands in the list twice"),
     ("site,name,id\nnorth,a,collector-live\n", "line 2: ids that begin with collector- are reserved"),
