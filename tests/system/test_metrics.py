@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import sqlite3
+import time
 import urllib.parse
 
 from support.fleet import Fleet
@@ -86,6 +87,15 @@ def test_a_fleet_is_answered_from_batches_and_parts_alike(tmp_path, processes):
     n = check_against_samples(org, rows, begin, end)
     assert n >= 4 * 3 * 360
     assert parts(org) == 0
+    # One device whose clock once stood in 1970: no export walks through all the hours since, device by device.
+    with contextlib.closing(sqlite3.connect(org.folder / "collector" / "telemetry.db", timeout=10)) as store, store:
+        store.execute("INSERT INTO pack_due SELECT 3600000, device_id, spool_id, stream, seq_first, seq_first, since_unix_ms"
+                      " FROM pack_due LIMIT 1")
+    began = time.monotonic()
+    assert export(org, **{"metric": "load_l1", "from": 0, "to": end}) == rows
+    assert time.monotonic() - began < 20  # each device's half a million hours took longer
+    with contextlib.closing(sqlite3.connect(org.folder / "collector" / "telemetry.db", timeout=10)) as store, store:
+        assert store.execute("DELETE FROM pack_due WHERE hour_unix_ms = 3600000").rowcount == 1
     # Closed hours that the evaluator has passed go into parts; the present one stays.
     wait_for(lambda: org.api("GET", "/status")["evaluator"]["behind_batches"] == 0, 30, "all is evaluated")
     org.collector.stop()

@@ -234,6 +234,27 @@ next_device(struct exporting *y, const struct query_kept *kept)
 			    : kept->begin_unix_ms;
 }
 
+/* Passes over hours of which nothing at all is stored: one device's wrong clock makes many. */
+static int
+skip_hours(struct exporting *y, const struct query_source *src, struct bl_err *err)
+{
+	int64_t next;
+	int rc;
+
+	rc = src->next(src->ctx, y->at_unix_ms - y->at_unix_ms % QUERY_HOUR_MS, &next, err);
+	if (rc == BL_OK && next > y->at_unix_ms)
+		y->at_unix_ms = next < y->ask->range.to_unix_ms ? next : y->ask->range.to_unix_ms;
+	return rc;
+}
+
+/* Nothing is left of the device that is being written. */
+static bool
+is_through(const struct exporting *y, const struct query_kept *kept)
+{
+	return y->end == 0 || y->at_unix_ms >= y->ask->range.to_unix_ms ||
+	       y->at_unix_ms >= kept->end_unix_ms;
+}
+
 /* A few pieces of reading until there is something to send: 1, 0: that was all. */
 static int
 write_some(struct exporting *y, struct query_store *store, struct bl_err *err)
@@ -247,12 +268,13 @@ write_some(struct exporting *y, struct query_store *store, struct bl_err *err)
 	if ((rc = src->kept(src->ctx, y->ask->range.from_unix_ms, &kept, err)) < 0)
 		return rc;
 	for (int reads = 0; reads < 200 && y->out->len - before < 32u * 1024u; reads++) {
-		if (y->end == 0 || y->at_unix_ms >= y->ask->range.to_unix_ms ||
-		    y->at_unix_ms >= kept.end_unix_ms)
+		if (is_through(y, &kept))
 			next_device(y, &kept);
 		if (y->first == y->n_series)
 			return 0;
-		if ((rc = fit_piece(y, store, err)) < 0)
+		if ((rc = skip_hours(y, src, err)) < 0)
+			return rc;
+		if (!is_through(y, &kept) && (rc = fit_piece(y, store, err)) < 0)
 			return rc;
 	}
 	return 1;
