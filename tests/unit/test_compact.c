@@ -200,6 +200,28 @@ a_clock_that_comes_with_the_batches_makes_them_due(void **state)
 	assert_int_equal(count(k, "SELECT sum(samples) FROM part"), 2 * 2 * 360);
 }
 
+/* Batches of a known clock, and right behind them, in one transaction, word that it was wrong. */
+static void
+a_clock_that_steps_right_behind_makes_both_places_due(void **state)
+{
+	struct kit *k = *state;
+	struct put p = { .device = devices[0], .spool = 0xa, .seq = 1 };
+
+	begin(k);
+	put_dict(k, 0xa, devices[0], 1, 1);
+	put_dict(k, 0xa, devices[0], 2, 2);
+	put_clock(k, 0xa, devices[0], 1, 1, 0, OFFSET + 100 * (int64_t)HOUR);
+	commit(k);
+	begin(k);
+	p.from_ms = 10 * MINUTE;
+	p.to_ms = 20 * MINUTE;
+	assert_int_equal(put_in(k, &p), STORE_NEW);
+	put_clock(k, 0xa, devices[0], 2, 1, 5 * MINUTE, OFFSET);
+	commit(k);
+	assert_true(count(k, "SELECT count(*) FROM moved") > 0);
+	assert_int_equal(count(k, "SELECT count(DISTINCT hour_unix_ms) FROM pack_due"), 2);
+}
+
 static void
 a_dictionary_that_comes_late_is_waited_for(void **state)
 {
@@ -668,6 +690,8 @@ main(void)
 		    a_clock_that_comes_late_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_comes_with_the_batches_makes_them_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_that_steps_right_behind_makes_both_places_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_dictionary_that_comes_late_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(

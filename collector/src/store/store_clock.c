@@ -90,6 +90,28 @@ remember(struct store_spool *sp, const struct bl_clock_segment *seg, struct bl_e
 	return BL_OK;
 }
 
+/*
+ * Rows of coverage in memory speak of batches that were noted without the next segment.  Written
+ * with it they would stand where it places them, and placing, which says what is due and what has
+ * moved, would not find them where they stood.
+ */
+static int
+end_rows(struct store *s, struct store_spool *sp, struct bl_err *err)
+{
+	int rc;
+
+	for (int i = 0; i < BL_STREAMS; i++)
+		for (int k = 0; k < 2; k++) {
+			struct coverage_row *c = &sp->stream[i].cover[k];
+
+			if (c->dirty &&
+			    (rc = store_cover_flush(s, sp, (enum bl_stream)(i + 1), c, err)) < 0)
+				return rc;
+		}
+	store_cover_forget(sp);
+	return BL_OK;
+}
+
 int
 store_clock(
     struct store *s, struct store_spool *sp, const struct bl_clock_segment *seg, struct bl_err *err)
@@ -104,7 +126,7 @@ store_clock(
 		return STORE_ENTRY_EARLY;
 	if (seg->id > BL_CLOCK_SEGMENTS_MAX)
 		return bl_fail(err, BL_EINVAL, "clock map of %s: too many segments", sp->device);
-	if ((rc = remember(sp, seg, err)) < 0 ||
+	if ((rc = end_rows(s, sp, err)) < 0 || (rc = remember(sp, seg, err)) < 0 ||
 	    (rc = store_run(s, SQL_SEGMENT_ADD, err, "iidiiii", sp->id, (int64_t)seg->id,
 		 &seg->boot, seg->from_boot_ms, seg->offset_ms, (int64_t)seg->uncertainty_ms,
 		 (int64_t)seg->source)) < 0)
