@@ -73,6 +73,16 @@ find_pending(const struct spool *s, int64_t hash, const struct bl_buf *b)
 	return 0;
 }
 
+/*
+ * The last entry that has an id, written or waiting.  Counted from the first that waits: while a
+ * commit is in doubt, d counts what of them may be in the file as well.
+ */
+int64_t
+dict_last(const struct spool *s)
+{
+	return (s->p.n_defs > 0 ? (int64_t)s->p.defs->id - 1 : s->d.dict) + s->p.n_defs;
+}
+
 static int
 series_of_buf(struct spool *s, const struct bl_buf *b, uint32_t *id, struct bl_err *err)
 {
@@ -86,11 +96,11 @@ series_of_buf(struct spool *s, const struct bl_buf *b, uint32_t *id, struct bl_e
 	if ((rc = find_in_file(s, hash, b, id, err)) < 0)
 		return rc;
 	if (*id == 0) {
-		if (s->d.dict + s->p.n_defs >= BL_DICT_ENTRIES_MAX)
+		if (dict_last(s) >= BL_DICT_ENTRIES_MAX)
 			return bl_fail(err, BL_EFULL,
 			    "spool %s: the dictionary is full (%u series)", s->path,
 			    BL_DICT_ENTRIES_MAX);
-		*id = (uint32_t)(s->d.dict + s->p.n_defs + 1);
+		*id = (uint32_t)(dict_last(s) + 1);
 		added = true;
 	}
 	if (*id < s->defs_size && s->defs[*id] != NULL)
@@ -252,11 +262,14 @@ says_nothing_new(const struct bl_clock_segment *last, const struct bl_clock_segm
 int
 clock_add(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err)
 {
-	if (s->d.clock + s->p.n_clocks >= BL_CLOCK_SEGMENTS_MAX ||
-	    s->p.n_clocks == SPOOL_PENDING_CLOCKS)
+	/* As dict_last. */
+	const int64_t last =
+	    (s->p.n_clocks > 0 ? (int64_t)s->p.clock[0].id - 1 : s->d.clock) + s->p.n_clocks;
+
+	if (last >= BL_CLOCK_SEGMENTS_MAX || s->p.n_clocks == SPOOL_PENDING_CLOCKS)
 		return bl_fail(err, BL_EFULL, "spool %s: the clock map is full", s->path);
 	s->p.clock[s->p.n_clocks] = *seg;
-	s->p.clock[s->p.n_clocks].id = (uint32_t)(s->d.clock + s->p.n_clocks + 1);
+	s->p.clock[s->p.n_clocks].id = (uint32_t)(last + 1);
 	s->p.n_clocks++;
 	return BL_OK;
 }

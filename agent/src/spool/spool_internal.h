@@ -425,6 +425,8 @@ int pending_renumber(struct spool *s, struct bl_err *err);
 
 /* ---- spool_dict.c ---- */
 void defs_free(struct spool *s);
+/* The last entry that has an id, written or waiting. */
+int64_t dict_last(const struct spool *s);
 int clock_add(struct spool *s, const struct bl_clock_segment *seg, struct bl_err *err);
 /* Of any boot; newest first, at most max.  How many, or negative. */
 int clock_newest_first(

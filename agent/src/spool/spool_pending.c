@@ -186,7 +186,7 @@ int
 spool_append(struct spool *s, enum bl_stream stream, int64_t boot_ms,
     const struct spool_sample *samples, uint32_t n, struct bl_err *err)
 {
-	const int64_t known = s->d.dict + s->p.n_defs;
+	const int64_t known = dict_last(s);
 	struct spool_row *row;
 	int rc;
 
