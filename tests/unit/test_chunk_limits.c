@@ -223,7 +223,8 @@ memory_that_ends_leaves_the_encoder_usable(void **state)
 			nomem_arm(nth);
 			failed = kit_read_region(p.out[l].data, p.out[l].len);
 			fired = nomem_disarm();
-			/* Counts of sketches that find no memory take the other way, with the same result. */
+			/* Counts of sketches that find no memory take the other way, with the same
+			 * result. */
 			assert_true(l == CHUNK_H1 ? failed == 0 || fired : (failed > 0) == fired);
 		}
 	}
