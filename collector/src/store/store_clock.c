@@ -91,9 +91,10 @@ remember(struct store_spool *sp, const struct bl_clock_segment *seg, struct bl_e
 }
 
 /*
- * Rows of coverage in memory speak of batches that were noted without the next segment.  Written
- * with it they would stand where it places them, and placing, which says what is due and what has
- * moved, would not find them where they stood.
+ * Rows of coverage in memory that have a place speak of batches that were noted without the next
+ * segment.  Written with it they would stand where it places them, and placing, which says what is
+ * due and what has moved, would not find them where they stood.  A row without a place stays: it is
+ * written together with the map, since whoever reads the log takes what the map places for placed.
  */
 static int
 end_rows(struct store *s, struct store_spool *sp, struct bl_err *err)
@@ -104,11 +105,13 @@ end_rows(struct store *s, struct store_spool *sp, struct bl_err *err)
 		for (int k = 0; k < 2; k++) {
 			struct coverage_row *c = &sp->stream[i].cover[k];
 
+			if (!c->used || c->waits)
+				continue;
 			if (c->dirty &&
 			    (rc = store_cover_flush(s, sp, (enum bl_stream)(i + 1), c, err)) < 0)
 				return rc;
+			memset(c, 0, sizeof(*c));
 		}
-	store_cover_forget(sp);
 	return BL_OK;
 }
 
