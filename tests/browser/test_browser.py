@@ -28,7 +28,9 @@ def walk(environment, tmp_path, *parts):
                      if "ERROR:" not in line)
     last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", done.stdout)
     assert last, f"the walk did not end:\n{told[-6000:]}"
-    assert last.group(2) == "0" and int(last.group(1)) > 0 and done.returncode == 0, told[-6000:]
+    # What failed comes first: a walk is longer than what is shown of it.
+    wrong = "\n".join(re.findall(r"^FAIL .*(?:\n {6}.*)*", done.stdout, re.M))
+    assert last.group(2) == "0" and int(last.group(1)) > 0 and done.returncode == 0, f"{wrong[:6000]}\n\n{told[-2000:]}"
     print(told)
 
 
