@@ -150,8 +150,15 @@ if (wants("signin")) {
     await page.locator(".header").waitFor();
   });
   await checks.check("signing out ends the session at the collector", async () => {
+    // Not while the page still comes up and the menu may be drawn anew under the click.
+    await page.locator(".counters").waitFor();
+    await settled(page);
     await page.locator(".account-button").click();
-    await page.getByRole("menuitem", { name: /Sign out|退出登录/ }).click();
+    const item = page.getByRole("menuitem", { name: /Sign out|退出登录/ });
+    await item.waitFor();
+    const answered = page.waitForResponse((r) => r.url().endsWith("/api/v1/session") && r.request().method() === "DELETE");
+    await item.click();
+    await answered;
     await page.locator("#user").waitFor();
     const res = await page.request.get(`${target.url}/api/v1/session`);
     must(res.status() === 401, `GET /session answers ${res.status()} after signing out`);
