@@ -157,7 +157,9 @@ if (wants("signin")) {
     const item = page.getByRole("menuitem", { name: /Sign out|退出登录/ });
     await item.waitFor();
     const answered = page.waitForResponse((r) => r.url().endsWith("/api/v1/session") && r.request().method() === "DELETE");
-    await item.click();
+    // By keyboard: a menu that still unfolds moves away under a click.
+    await item.focus();
+    await page.keyboard.press("Enter");
     await answered;
     await page.locator("#user").waitFor();
     const res = await page.request.get(`${target.url}/api/v1/session`);
