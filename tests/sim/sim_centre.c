@@ -1,5 +1,5 @@
 /*
- * The collector's writer, as in ingest.c: groups of messages in one transaction, then
+ * The collector's writer, as in ingest_write.c: groups of messages in one transaction, then
  * what is due is said.  It may die anywhere, in particular between commit and receipt.
  */
 #include "sim.h"
