@@ -10,14 +10,12 @@
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
  *   thin DEVICE 0|1   an hour more of host metrics, thinned; 1: the ledger has probes, too
  *   skip DEVICE N     N batches of its probes stay with it for now, the next one comes
- *   offline DEVICE    its last will
- *   aside DEVICE      one message set aside
- *   broker up|down    what the status callback says, also of evaluator and delivery
- *   evaluate SITE DEVICE OTHER_SITE BASE_MS
- *                     results of evaluation in the hour after BASE_MS: api_evaluation.h
- *   doubt DEVICE BASE_MS LENGTH_MS UNCERTAINTY_MS
- *                     telemetry of another boot, begun at BASE_MS, whose clock is that uncertain
- *   changes           "done N M": how often the collector was told of changed definitions
+ *   labels DEVICE N   of many_keys N series, each with a label of its own, and a sample of
+ * odd_labels offline DEVICE    its last will aside DEVICE      one message set aside broker up|down
+ * what the status callback says, also of evaluator and delivery evaluate SITE DEVICE OTHER_SITE
+ * BASE_MS results of evaluation in the hour after BASE_MS: api_evaluation.h doubt DEVICE BASE_MS
+ * LENGTH_MS UNCERTAINTY_MS telemetry of another boot, begun at BASE_MS, whose clock is that
+ * uncertain changes           "done N M": how often the collector was told of changed definitions
  *                     and of messages
  *   idle              nothing; a sign of life
  * Ends at the end of its input.
@@ -367,6 +365,47 @@ probe(struct server *s, const char *device, bool up)
 	s->last_end_ms += BATCH_MS;
 }
 
+/* Series that differ in what their labels are called, and one whose label's value is hard to quote.
+ */
+static void
+labels(struct server *s, const char *device, uint32_t n)
+{
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	struct bl_batch_header h = { .spool = s->last_spool,
+		.boot = s->last_spool,
+		.stream = BL_STREAM_HOST,
+		.collect_begin_ms = s->last_end_ms,
+		.collect_end_ms = s->last_end_ms + BATCH_MS };
+	struct bl_series_def def = { .id = N_METRICS + 1,
+		.stream = BL_STREAM_HOST,
+		.kind = BL_GAUGE,
+		.interval_ms = BATCH_MS,
+		.name = str("odd_labels"),
+		.unit = str("1"),
+		.n_labels = 2,
+		.label = { { str("a=b"), str("c,d=e\\f") }, { str("g"), str("") } } };
+	struct bl_err err = { 0 };
+	struct store_spool *sp;
+	char key[16];
+
+	check(store_begin(s->store, &err), "begin", &err);
+	check(store_spool(s->store, &s->last_spool, device, &sp, &err), "spool", &err);
+	check(store_dict(s->store, sp, &def, &err), "dictionary", &err);
+	check(bl_batch_enc_sample(e, def.id, s->last_end_ms, 1, BL_KNOWN), "sample", &err);
+	put_encoded(s, device, e, &h);
+	def.name = str("many_keys");
+	for (uint32_t i = 0; i < n; i++) {
+		(void)snprintf(key, sizeof(key), "key_%03u", i);
+		def.id++;
+		def.n_labels = 1;
+		def.label[0] = (struct bl_label){ str(key), str("x") };
+		check(store_dict(s->store, sp, &def, &err), "dictionary", &err);
+	}
+	check(store_commit(s->store, &err), "commit", &err);
+	s->last_end_ms += BATCH_MS;
+	bl_batch_enc_free(e);
+}
+
 /* An hour of host metrics behind what is there, thinned: sixty batches superseded by one. */
 static void
 thin(struct server *s, const char *device, bool with_probes)
@@ -484,6 +523,8 @@ obey(struct server *s, char *line)
 		probe(s, device, value[0] == '1');
 	else if (strcmp(word, "thin") == 0)
 		thin(s, device, value[0] == '1');
+	else if (strcmp(word, "labels") == 0)
+		labels(s, device, (uint32_t)strtoul(value, NULL, 10));
 	else if (strcmp(word, "doubt") == 0)
 		doubt(s, line);
 	else if (strcmp(word, "skip") == 0) {

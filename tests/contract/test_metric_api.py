@@ -72,6 +72,27 @@ def test_metrics_and_their_labels(viewer):
     refused(viewer.get("/metrics/labels?metric=nothing"), 404, "not_found")
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A device whose series have more label keys than an answer names, and a label that is hard to quote."""
+    server = Server(tmp_path_factory.mktemp("odd"))
+    server.admin.ok("POST", "/sites", {"id": "west", "name": "West"})
+    server.admin.ok("POST", "/devices", {"id": "west-a", "name": "A", "site": "west"})
+    server.order("seed", "west-a")
+    server.order("labels", "west-a", "101")
+    yield server.person("wanda")
+    server.stop()
+
+
+def test_label_keys_are_at_most_a_hundred(odd):
+    many = odd.ok("GET", "/metrics/labels?metric=many_keys")
+    assert many["series"] == 101 and many["more"] is True
+    assert many["items"] == [{"key": f"key_{i:03}", "values": ["x"], "more": False} for i in range(100)]
+    few = odd.ok("GET", "/metrics/labels?metric=odd_labels")
+    assert few["more"] is False and few["items"] == [
+        {"key": "a=b", "values": ["c,d=e\\f"], "more": False}, {"key": "g", "values": [""], "more": False}]
+
+
 def test_catalogue_says_what_metrics_are(viewer):
     catalogue = viewer.ok("GET", "/metrics/catalogue")
     units = {u["name"]: u["text"] for u in catalogue["units"]}

@@ -7,6 +7,7 @@
 
 #include "store_metric.h"
 
+#define LABELS_MAX 100u
 #define VALUES_MAX 1000u /* of one label */
 
 /* ---- the list ------------------------------------------------------------ */
@@ -90,36 +91,37 @@ struct label {
 };
 
 struct labels {
-	struct label *label; /* ascending by key */
-	size_t n, size;
+	struct label label[LABELS_MAX]; /* ascending by key */
+	size_t n;
+	bool more;
 	char unit[BL_NAME_MAX + 1];
 	size_t n_series;
 	bool no_memory;
 };
 
+/* NULL: there are as many already. */
 static struct label *
 label_of(struct labels *l, const char *key)
 {
-	struct label *more;
-	size_t at = 0;
+	size_t low = 0, high = l->n;
 
-	while (at < l->n && strcmp(l->label[at].key, key) < 0)
-		at++;
-	if (at < l->n && strcmp(l->label[at].key, key) == 0)
-		return &l->label[at];
-	if (l->n == l->size) {
-		const size_t size = l->size == 0 ? 8 : l->size * 2;
+	while (low < high) {
+		const size_t mid = low + (high - low) / 2;
 
-		if ((more = realloc(l->label, size * sizeof(*more))) == NULL)
-			return NULL;
-		l->label = more;
-		l->size = size;
+		if (strcmp(l->label[mid].key, key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	memmove(&l->label[at + 1], &l->label[at], (l->n - at) * sizeof(l->label[0]));
-	l->label[at] = (struct label){ .n = 0 };
-	(void)snprintf(l->label[at].key, sizeof(l->label[at].key), "%s", key);
+	if (low < l->n && strcmp(l->label[low].key, key) == 0)
+		return &l->label[low];
+	if (l->n == LABELS_MAX)
+		return NULL;
+	memmove(&l->label[low + 1], &l->label[low], (l->n - low) * sizeof(l->label[0]));
+	l->label[low] = (struct label){ .n = 0 };
+	(void)snprintf(l->label[low].key, sizeof(l->label[low].key), "%s", key);
 	l->n++;
-	return &l->label[at];
+	return &l->label[low];
 }
 
 static bool
@@ -164,7 +166,9 @@ add_label(void *ctx, const char *key, const char *value)
 	struct labels *l = ctx;
 	struct label *e = label_of(l, key);
 
-	if (e == NULL || !value_add(e, value))
+	if (e == NULL)
+		l->more = true;
+	else if (!value_add(e, value))
 		l->no_memory = true;
 	return !l->no_memory;
 }
@@ -189,7 +193,6 @@ labels_free(struct labels *l)
 			free(l->label[i].value[k]);
 		free(l->label[i].value);
 	}
-	free(l->label);
 }
 
 static int
@@ -213,6 +216,7 @@ write_labels(struct api_req *r, const char *metric, const struct labels *l)
 		jsonw_object_end(w);
 	}
 	jsonw_array_end(w);
+	jsonw_bool(w, "more", l->more);
 	jsonw_object_end(w);
 	return api_json_send(r, 200);
 }

@@ -50,6 +50,7 @@ export function metricLabels(world, metric) {
   return {
     metric, unit: of[0]?.series.unit ?? "", series: of.length,
     items: keys.map((key) => ({ key, values: [...new Set(of.flatMap((x) => x.series.labels[key] ?? []))].sort().slice(0, 1000), more: false })),
+    more: false,
   };
 }
 
