@@ -257,6 +257,13 @@ def test_export_of_steps_says_what_the_query_says(viewer, span):
     refused(viewer.get(f"/metrics/export?metric=nothing&from={span[0]}&to={span[1]}"), 404, "not_found")
 
 
+def test_export_writes_labels_as_the_filter_takes_them(odd):
+    now = int(time.time() * 1000)
+    rows = rows_of(odd, (now - 3 * HOUR, now + HOUR), metric="odd_labels")
+    assert [r["labels"] for r in rows] == ["a\\=b=c\\,d\\=e\\\\f,g="]
+    assert rows_of(odd, (now - 3 * HOUR, now + HOUR), metric="odd_labels", labels=rows[0]["labels"]) == rows
+
+
 def test_latest_of_all(fleet, viewer):
     answer = viewer.ok("GET", "/metrics/latest?metric=cpu_used_pct")
     assert answer["device"] == ["east-a", "west-a", "west-b"] and answer["site"] == ["east", "west", "west"]

@@ -62,19 +62,40 @@ exporting_free(void *ctx)
 
 /* ---- samples --------------------------------------------------------------- */
 
+/* As query_pairs_parse takes them. */
 struct words {
-	char text[BL_LABELS_MAX * (BL_NAME_MAX + BL_LABEL_VALUE_MAX + 2) + 1];
+	char text[BL_LABELS_MAX * (2 * (BL_NAME_MAX + BL_LABEL_VALUE_MAX) + 2) + 1];
 	size_t n;
 };
+
+static void
+add_char(struct words *w, char c)
+{
+	if (w->n < sizeof(w->text) - 1)
+		w->text[w->n++] = c;
+}
+
+static void
+add_quoted(struct words *w, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (strchr("\\,=", *text) != NULL)
+			add_char(w, '\\');
+		add_char(w, *text);
+	}
+}
 
 static bool
 add_word(void *ctx, const char *key, const char *value)
 {
 	struct words *w = ctx;
-	const int n = snprintf(
-	    w->text + w->n, sizeof(w->text) - w->n, "%s%s=%s", w->n > 0 ? "," : "", key, value);
 
-	w->n += (size_t)n < sizeof(w->text) - w->n ? (size_t)n : sizeof(w->text) - 1 - w->n;
+	if (w->n > 0)
+		add_char(w, ',');
+	add_quoted(w, key);
+	add_char(w, '=');
+	add_quoted(w, value);
+	w->text[w->n] = '\0';
 	return true;
 }
 
