@@ -257,6 +257,15 @@ def test_export_of_steps_says_what_the_query_says(viewer, span):
     refused(viewer.get(f"/metrics/export?metric=nothing&from={span[0]}&to={span[1]}"), 404, "not_found")
 
 
+@pytest.mark.parametrize("more", [{"agg": "max"}, {"group": "site"}, {"align": "true"}, {"group": "region", "depth": 1}])
+def test_export_takes_what_belongs_to_steps_only_with_a_step(viewer, span, more):
+    query = {"from": span[0], "to": span[1], "metric": "cpu_used_pct", **more}
+    answer = viewer.get("/metrics/export?" + urllib.parse.urlencode(query))
+    refused(answer, 422, "invalid_field")
+    assert [e["field"] for e in answer.json["errors"]] == ["step"]
+    assert rows_of(viewer, span, **{"step": HOUR, "metric": "cpu_used_pct", **more})
+
+
 def test_export_writes_labels_as_the_filter_takes_them(odd):
     now = int(time.time() * 1000)
     rows = rows_of(odd, (now - 3 * HOUR, now + HOUR), metric="odd_labels")

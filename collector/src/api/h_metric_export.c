@@ -451,6 +451,20 @@ send_export(
 	return BL_OK;
 }
 
+/* Samples are neither put together nor grouped: who asks for that has forgotten the step. */
+static bool
+check_step(struct api_req *r, const struct metric_query *q)
+{
+	struct field_errors errs = { 0 };
+
+	if (q->step.given || !(q->agg.given || q->group.given || q->align.given))
+		return true;
+	field_error_add(
+	    &errs, "step", "with agg, group or align: the length of a step", "none", NULL);
+	api_problem_fields(r, &errs);
+	return false;
+}
+
 /* With its turn taken (API_EXPORTS_MAX), which the answer gives back. */
 static int
 begin(struct api_req *r, struct query_store *store, bool *sent, struct bl_err *err)
@@ -463,6 +477,8 @@ begin(struct api_req *r, struct query_store *store, bool *sent, struct bl_err *e
 	struct metric_ask *a;
 	int rc;
 
+	if (!check_step(r, q))
+		return BL_OK;
 	if (!q->step.given) {
 		/* Samples: of every kind, exactly of the range. */
 		p.agg = (struct given_enum){ true, QUERY_COUNT };
