@@ -91,28 +91,53 @@ remember(struct store_spool *sp, const struct bl_clock_segment *seg, struct bl_e
 }
 
 /*
- * Rows of coverage in memory that have a place speak of batches that were noted without the next
- * segment.  Written with it they would stand where it places them, and placing, which says what is
- * due and what has moved, would not find them where they stood.  A row without a place stays: it is
- * written together with the map, since whoever reads the log takes what the map places for placed.
+ * Placing reads rows of coverage from the database, and says what is due and what has moved.  For
+ * those in memory that has to be right before they are written with the new segment.  One that has
+ * a place is written as it stands, so that placing finds it there, and a new one begins.  One that
+ * gets its place now is written with it, since whoever reads the log takes what the map places for
+ * placed; so placing never meets it, and what is due is noted here.
  */
+typedef int (*row_fn)(struct store *s, struct store_spool *sp, enum bl_stream stream,
+    struct coverage_row *c, struct bl_err *err);
+
 static int
-end_rows(struct store *s, struct store_spool *sp, struct bl_err *err)
+end_placed(struct store *s, struct store_spool *sp, enum bl_stream stream, struct coverage_row *c,
+    struct bl_err *err)
 {
-	int rc;
+	int rc = BL_OK;
+
+	if (store_place_time(sp, &c->boot, c->begin_ms) == STORE_TIME_NONE)
+		return BL_OK;
+	if (c->dirty)
+		rc = store_cover_flush(s, sp, stream, c, err);
+	memset(c, 0, sizeof(*c));
+	return rc;
+}
+
+static int
+note_waiting(struct store *s, struct store_spool *sp, enum bl_stream stream, struct coverage_row *c,
+    struct bl_err *err)
+{
+	struct coverage_times t;
+
+	store_cover_times(sp, stream, &c->boot, c, &t);
+	return store_pack_note_cover(s, sp, stream, c, &t, false, err);
+}
+
+static int
+rows_of(struct store *s, struct store_spool *sp, const struct bl_id *boot, row_fn fn,
+    struct bl_err *err)
+{
+	int rc = BL_OK;
 
 	for (int i = 0; i < BL_STREAMS; i++)
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < 2 && rc >= 0; k++) {
 			struct coverage_row *c = &sp->stream[i].cover[k];
 
-			if (!c->used || c->waits)
-				continue;
-			if (c->dirty &&
-			    (rc = store_cover_flush(s, sp, (enum bl_stream)(i + 1), c, err)) < 0)
-				return rc;
-			memset(c, 0, sizeof(*c));
+			if (c->used && bl_id_equal(&c->boot, boot))
+				rc = fn(s, sp, (enum bl_stream)(i + 1), c, err);
 		}
-	return BL_OK;
+	return rc;
 }
 
 int
@@ -129,7 +154,9 @@ store_clock(
 		return STORE_ENTRY_EARLY;
 	if (seg->id > BL_CLOCK_SEGMENTS_MAX)
 		return bl_fail(err, BL_EINVAL, "clock map of %s: too many segments", sp->device);
-	if ((rc = end_rows(s, sp, err)) < 0 || (rc = remember(sp, seg, err)) < 0 ||
+	if ((rc = rows_of(s, sp, &seg->boot, end_placed, err)) < 0 ||
+	    (rc = remember(sp, seg, err)) < 0 ||
+	    (rc = rows_of(s, sp, &seg->boot, note_waiting, err)) < 0 ||
 	    (rc = store_run(s, SQL_SEGMENT_ADD, err, "iidiiii", sp->id, (int64_t)seg->id,
 		 &seg->boot, seg->from_boot_ms, seg->offset_ms, (int64_t)seg->uncertainty_ms,
 		 (int64_t)seg->source)) < 0)

@@ -43,15 +43,6 @@ reach(struct coverage_row *c, const struct bl_batch_header *h)
 		c->hi_ms = hi;
 }
 
-static bool
-has_place(const struct store_spool *sp, const struct bl_batch_header *h)
-{
-	int64_t lo, hi;
-
-	return store_clock_extent(
-	    sp->segs, sp->n_segs, &h->boot, h->event_begin_ms, h->event_end_ms, &lo, &hi);
-}
-
 static void
 extend(struct store *s, struct coverage_row *c, const struct bl_batch_header *h)
 {
@@ -101,12 +92,6 @@ store_cover_flush(struct store *s, struct store_spool *sp, enum bl_stream stream
 	int rc;
 
 	store_cover_times(sp, stream, &c->boot, c, &t);
-	/* The clock came before the row was written: who places rows never meets it. */
-	if (c->waits && t.lo != STORE_TIME_NONE) {
-		if ((rc = store_pack_note_cover(s, sp, stream, c, &t, false, err)) < 0)
-			return rc;
-		c->waits = false;
-	}
 	if (grew_upwards(c, &t))
 		rc = store_run(s, SQL_COVERAGE_GROW, err, "uiiooiii", c->seq_last, c->end_ms,
 		    c->hi_ms, t.end, t.hi, c->arrived_unix_ms, s->total.lsn, c->id);
@@ -142,7 +127,6 @@ store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_heade
 	for (unsigned i = 0; i < 2; i++)
 		if (joins(&m->cover[i], h, boot_id, s->now_unix_ms)) {
 			extend(s, &m->cover[i], h);
-			m->cover[i].waits = m->cover[i].waits || !has_place(sp, h);
 			m->cover_older = 1 - i;
 			return BL_OK;
 		}
@@ -152,7 +136,6 @@ store_cover(struct store *s, struct store_spool *sp, const struct bl_batch_heade
 	*c = (struct coverage_row){
 		.used = true,
 		.dirty = true,
-		.waits = !has_place(sp, h),
 		.seq_first = h->seq,
 		.seq_last = h->seq,
 		.boot = h->boot,

@@ -57,7 +57,6 @@ void seqs_missing_ranges(
 struct coverage_row {
 	int64_t id; /* 0: not in the database yet */
 	bool used, dirty;
-	bool waits; /* a batch of it had no place when it came: nobody has noted what is due */
 	uint64_t seq_first, seq_last;
 	struct bl_id boot;
 	int64_t boot_id;
