@@ -178,8 +178,7 @@ files_open(struct sampler **out, const void *conf, const char *root, uint32_t in
 	if (f == NULL)
 		return bl_fail(err, BL_ENOMEM, "files: out of memory");
 	f->conf = conf;
-	f->interval_ms = sample_every_interval(f->conf->every_ms, interval_ms);
-	f->every.every_ms = f->interval_ms;
+	f->interval_ms = sample_every_init(&f->every, f->conf->every_ms, interval_ms);
 	f->n = f->conf->watch.n;
 	f->watch = calloc(f->n > 0 ? f->n : 1, sizeof(*f->watch));
 	f->mounts = f->n > 0 ? malloc(MOUNTS_BYTES) : NULL;

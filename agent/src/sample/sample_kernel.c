@@ -68,8 +68,7 @@ kernel_open(struct sampler **out, const void *conf, const char *root, uint32_t i
 	if (k == NULL)
 		return bl_fail(err, BL_ENOMEM, "kernel: out of memory");
 	k->conf = conf;
-	k->interval_ms = sample_every_interval(k->conf->every_ms, interval_ms);
-	k->every.every_ms = k->interval_ms;
+	k->interval_ms = sample_every_init(&k->every, k->conf->every_ms, interval_ms);
 	for (unsigned i = 0; i < KERNEL_SERIES; i++)
 		k->handle[i] = SAMPLE_NEW;
 	rc = sample_file_init(&k->files, root, "/proc/sys/fs/file-nr", err);

@@ -168,8 +168,7 @@ memory_open(struct sampler **out, const void *conf, const char *root, uint32_t i
 	for (unsigned i = 0; i < EVENTS; i++)
 		m->event_handle[i] = SAMPLE_NEW;
 	m->page_bytes = (double)sysconf(_SC_PAGESIZE);
-	m->events_interval_ms = sample_every_interval(m->conf->every_ms, interval_ms);
-	m->every.every_ms = m->events_interval_ms;
+	m->events_interval_ms = sample_every_init(&m->every, m->conf->every_ms, interval_ms);
 	rc = sample_file_init(&m->meminfo, root, "/proc/meminfo", err);
 	if (rc == BL_OK)
 		rc = sample_file_init(&m->vmstat, root, "/proc/vmstat", err);

@@ -93,8 +93,7 @@ pressure_open(struct sampler **out, const void *conf, const char *root, uint32_t
 	if (p == NULL)
 		return bl_fail(err, BL_ENOMEM, "pressure: out of memory");
 	p->conf = conf;
-	p->interval_ms = sample_every_interval(p->conf->every_ms, interval_ms);
-	p->every.every_ms = p->interval_ms;
+	p->interval_ms = sample_every_init(&p->every, p->conf->every_ms, interval_ms);
 	for (unsigned i = 0; i < RESOURCES; i++)
 		for (unsigned k = 0; k < PRESSURE_SERIES; k++)
 			p->handle[i][k] = SAMPLE_NEW;

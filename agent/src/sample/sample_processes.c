@@ -161,8 +161,7 @@ processes_open(struct sampler **out, const void *conf, const char *root, uint32_
 	if (p == NULL)
 		return bl_fail(err, BL_ENOMEM, "processes: out of memory");
 	p->conf = conf;
-	p->interval_ms = sample_every_interval(p->conf->every_ms, interval_ms);
-	p->every.every_ms = p->interval_ms;
+	p->interval_ms = sample_every_init(&p->every, p->conf->every_ms, interval_ms);
 	p->tick_ms = 1000.0 / (double)sysconf(_SC_CLK_TCK);
 	p->page_bytes = (double)sysconf(_SC_PAGESIZE);
 	p->n = p->conf->watch.n;

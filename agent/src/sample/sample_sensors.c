@@ -126,8 +126,7 @@ sensors_open(struct sampler **out, const void *conf, const char *root, uint32_t 
 	n->max = (unsigned)n->conf->max_sensors;
 	n->skipped_handle = SAMPLE_NEW;
 	n->find = true;
-	n->interval_ms = sample_every_interval(n->conf->every_ms, interval_ms);
-	n->every.every_ms = n->interval_ms;
+	n->interval_ms = sample_every_init(&n->every, n->conf->every_ms, interval_ms);
 	n->root = strdup(root);
 	n->sensor = calloc(n->max, sizeof(*n->sensor));
 	if (n->root == NULL || n->sensor == NULL) {

@@ -165,10 +165,9 @@ tcp_open(struct sampler **out, const void *conf, const char *root, uint32_t inte
 	t->conf = conf;
 	t->live = root[0] == '\0';
 	t->page_bytes = (double)sysconf(_SC_PAGESIZE);
-	t->interval_ms = sample_every_interval(t->conf->every_ms, interval_ms);
-	t->every.every_ms = t->interval_ms;
-	t->states_interval_ms = sample_every_interval(t->conf->states_every_ms, interval_ms);
-	t->states_every.every_ms = t->states_interval_ms;
+	t->interval_ms = sample_every_init(&t->every, t->conf->every_ms, interval_ms);
+	t->states_interval_ms =
+	    sample_every_init(&t->states_every, t->conf->states_every_ms, interval_ms);
 	for (unsigned i = 0; i < SOURCES; i++)
 		t->handle[i] = SAMPLE_NEW;
 	for (unsigned i = 0; i < SAMPLE_TCP_STATES; i++)

@@ -62,8 +62,7 @@ time_open(struct sampler **out, const void *conf, const char *root, uint32_t int
 	if (t == NULL)
 		return bl_fail(err, BL_ENOMEM, "time: out of memory");
 	t->conf = conf;
-	t->interval_ms = sample_every_interval(t->conf->every_ms, interval_ms);
-	t->every.every_ms = t->interval_ms;
+	t->interval_ms = sample_every_init(&t->every, t->conf->every_ms, interval_ms);
 	for (unsigned i = 0; i < TIME_SERIES; i++)
 		t->handle[i] = SAMPLE_NEW;
 	return BL_OK;

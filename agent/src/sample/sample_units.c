@@ -129,8 +129,7 @@ units_open(struct sampler **out, const void *conf, const char *root, uint32_t in
 	if (u == NULL)
 		return bl_fail(err, BL_ENOMEM, "units: out of memory");
 	u->conf = conf;
-	u->interval_ms = sample_every_interval(u->conf->every_ms, interval_ms);
-	u->every.every_ms = u->interval_ms;
+	u->interval_ms = sample_every_init(&u->every, u->conf->every_ms, interval_ms);
 	u->root = strdup(root);
 	u->unit = calloc(u->conf->watch.n + 1, sizeof(*u->unit));
 	if (u->root == NULL || u->unit == NULL) {

@@ -36,11 +36,12 @@ sample_watch_names_check(const struct bl_conf_list *list, size_t item_size)
 }
 
 uint32_t
-sample_every_interval(int64_t every_ms, uint32_t tick_ms)
+sample_every_init(struct sample_every *e, int64_t every_ms, uint32_t tick_ms)
 {
 	const int64_t ticks = (every_ms + tick_ms - 1) / tick_ms;
 
-	return (uint32_t)((ticks < 1 ? 1 : ticks) * tick_ms);
+	*e = (struct sample_every){ (ticks < 1 ? 1 : ticks) * tick_ms, 0 };
+	return (uint32_t)e->every_ms;
 }
 
 bool

@@ -21,8 +21,8 @@ struct sample_every {
 	int64_t next_boot_ms; /* 0: at once */
 };
 
-/* What its series should say is their interval: whole ticks. */
-uint32_t sample_every_interval(int64_t every_ms, uint32_t tick_ms);
+/* Returns what its series should say is their interval: whole ticks. */
+uint32_t sample_every_init(struct sample_every *e, int64_t every_ms, uint32_t tick_ms);
 /* True: look now; the next one is due one interval later.  Late looks are not made up for. */
 bool sample_every_due(struct sample_every *e, int64_t boot_ms);
 
