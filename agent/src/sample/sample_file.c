@@ -95,11 +95,17 @@ sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struc
 	return (int)len;
 }
 
-bool
-sample_file_absent(const struct bl_err *err)
+int
+sample_file_result(int rc, const struct bl_err *why, struct bl_err *err)
 {
+	const int e = why->os_errno;
+
 	/* EOPNOTSUPP: a kernel that was built with it and started without (psi=0). */
-	return err->os_errno == ENOENT || err->os_errno == ENOTDIR || err->os_errno == EOPNOTSUPP;
+	if (rc >= 0 || e == ENOENT || e == ENOTDIR || e == EOPNOTSUPP)
+		return BL_OK;
+	if (err != NULL)
+		*err = *why;
+	return rc;
 }
 
 /* ---- what is read once in a while ---- */

@@ -50,8 +50,9 @@ void sample_file_close(struct sample_file *f);
  * opened or read, or has none.  *cut: it was longer than the buffer.
  */
 int sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struct bl_err *err);
-/* Did the read fail because this kernel or machine has no such file? */
-bool sample_file_absent(const struct bl_err *err);
+/* BL_OK also when the read failed because this kernel or machine has no such file; else rc, and why
+ * in err (may be NULL). */
+int sample_file_result(int rc, const struct bl_err *why, struct bl_err *err);
 /* A short text, opened and closed again, without its last newline.  False: unreadable or empty. */
 bool sample_text_read(const char *path, char *buf, size_t size);
 

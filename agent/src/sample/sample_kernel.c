@@ -97,15 +97,10 @@ numbers_read(struct sample_file *f, double *v, unsigned n, struct bl_err *err)
 	text = (struct sample_scan){ buf, buf + (rc < 0 ? 0 : rc) };
 	for (unsigned i = 0; i < n; i++)
 		v[i] = sample_scan_u64(&text, &one) ? (double)one : NAN;
-	if (rc < 0 && !sample_file_absent(&why)) {
-		if (err != NULL)
-			*err = why;
-		return rc;
-	}
 	if (rc >= 0 && isnan(v[n - 1]))
 		return bl_fail(
 		    err, BL_ECORRUPT, "kernel: %s does not read as %u numbers", f->path, n);
-	return BL_OK;
+	return sample_file_result(rc, &why, err);
 }
 
 static int

@@ -289,12 +289,7 @@ events_sample(struct memory *m, struct sample_sink *sink, struct bl_err *err)
 	for (unsigned i = 0; i < EVENTS; i++)
 		if (!put[i])
 			sample_put_lost(&to, m->event_handle[i]);
-	if (rc < 0 && !sample_file_absent(&why)) {
-		if (err != NULL)
-			*err = why;
-		return rc;
-	}
-	return BL_OK;
+	return sample_file_result(rc, &why, err);
 }
 
 static int

@@ -159,11 +159,7 @@ resource_sample(struct pressure *p, unsigned i, const struct sample_to *to, stru
 	if (rc < 0) {
 		for (unsigned k = 0; k < PRESSURE_SERIES; k++)
 			sample_put_lost(to, p->handle[i][k]);
-		if (sample_file_absent(&why))
-			return BL_OK;
-		if (err != NULL)
-			*err = why;
-		return rc;
+		return sample_file_result(rc, &why, err);
 	}
 	text_parse(buf, (size_t)rc, average_word[p->conf->average], value, &full);
 	full = (full || p->handle[i][FULL_PCT] >= 0) && i != 0;

@@ -263,11 +263,7 @@ file_sample(struct tcp *t, unsigned file, const struct sample_to *to, struct bl_
 			    strcmp(source[i].field, "mem") == 0 ? value[i] * t->page_bytes
 								: value[i]);
 	}
-	if (rc >= 0 || sample_file_absent(&why))
-		return BL_OK;
-	if (err != NULL)
-		*err = why;
-	return rc;
+	return sample_file_result(rc, &why, err);
 }
 
 /* ---- states, tracking ---- */
@@ -312,11 +308,7 @@ track_sample(struct tcp *t, unsigned i, const struct sample_to *to, struct bl_er
 		sample_put(to, &t->track_handle[i], &track_spec[i], NULL, (double)n);
 	else
 		sample_put_lost(to, t->track_handle[i]);
-	if (rc >= 0 || sample_file_absent(&why))
-		return BL_OK;
-	if (err != NULL)
-		*err = why;
-	return rc;
+	return sample_file_result(rc, &why, err);
 }
 
 static int
