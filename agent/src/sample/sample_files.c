@@ -14,8 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#define MOUNTS_BYTES (128 * 1024) /* untouched pages cost nothing */
-
 enum { F_EXISTS, F_SIZE, F_AGE, F_COUNT, F_OLDEST, FILE_SERIES };
 #define FILE_SERIES_OF_ONE 3 /* the first three: a single file has no more */
 
@@ -39,8 +37,7 @@ struct files {
 	const struct sample_files_conf *conf;
 	uint32_t interval_ms;
 	struct sample_every every;
-	struct sample_file mountinfo;
-	char *mounts; /* text; owned */
+	struct sample_watch_mounts mounts;
 	size_t n;
 	struct watch *watch; /* owned */
 };
@@ -145,9 +142,8 @@ files_close(struct sampler *s)
 		return;
 	for (size_t i = 0; f->watch != NULL && i < f->n; i++)
 		free(f->watch[i].path);
-	sample_file_close(&f->mountinfo);
+	sample_watch_mounts_close(&f->mounts);
 	free(f->watch);
-	free(f->mounts);
 	free(f);
 }
 
@@ -181,9 +177,8 @@ files_open(struct sampler **out, const void *conf, const char *root, uint32_t in
 	f->interval_ms = sample_every_init(&f->every, f->conf->every_ms, interval_ms);
 	f->n = f->conf->watch.n;
 	f->watch = calloc(f->n > 0 ? f->n : 1, sizeof(*f->watch));
-	f->mounts = f->n > 0 ? malloc(MOUNTS_BYTES) : NULL;
-	made = f->watch != NULL && (f->n == 0 || f->mounts != NULL) &&
-	       sample_file_init(&f->mountinfo, root, "/proc/self/mountinfo", err) == BL_OK;
+	made = f->watch != NULL && (f->n == 0 || sample_watch_mounts_init(&f->mounts,
+						     &f->conf->types, root, err) == BL_OK);
 	for (size_t i = 0; made && i < f->n; i++)
 		made = watch_init(&f->watch[i],
 		    &((const struct sample_file_watch *)f->conf->watch.item)[i], root,
@@ -234,16 +229,13 @@ put_found(struct watch *w, const struct files_found *found, const struct sample_
 	}
 }
 
-/* mounts: length of the text; negative: not known, so nothing is touched. */
 static int
-sample_one(
-    struct files *f, struct watch *w, int mounts, const struct sample_to *to, struct bl_err *err)
+sample_one(struct files *f, struct watch *w, const struct sample_to *to, struct bl_err *err)
 {
 	struct files_found found;
 	int rc;
 
-	if (mounts < 0 ||
-	    !sample_mounts_harmless(f->mounts, (size_t)mounts, &f->conf->types, w->conf->path)) {
+	if (!sample_watch_mounts_harmless(&f->mounts, w->conf->path)) {
 		put_unknown(w, to, BL_UNKNOWN_UNSUPPORTED);
 		return bl_fail(err, BL_EDENIED,
 		    "files: %s is not looked at: it is not known to be on a local file system",
@@ -268,16 +260,13 @@ files_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struc
 {
 	struct files *f = (struct files *)s;
 	const struct sample_to to = { sink, f->interval_ms };
-	int mounts, rc = BL_OK;
-	bool cut;
+	int rc = BL_OK;
 
 	if (!f->conf->enabled || f->n == 0 || !sample_every_due(&f->every, boot_ms))
 		return BL_OK;
-	mounts = sample_file_read(&f->mountinfo, f->mounts, MOUNTS_BYTES, &cut, err);
-	if (mounts >= 0 && cut)
-		mounts = BL_EFULL; /* the mount that matters may be in the rest */
+	(void)sample_watch_mounts_look(&f->mounts);
 	for (size_t i = 0; i < f->n; i++) {
-		const int one = sample_one(f, &f->watch[i], mounts, &to, err);
+		const int one = sample_one(f, &f->watch[i], &to, err);
 
 		rc = rc == BL_OK ? one : rc;
 	}

@@ -8,15 +8,13 @@
  */
 #include "sample_log_internal.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOUNTS_BYTES (128 * 1024)
-#define MINUTE_MS    60000
-#define SLACK_MS     500 /* a tick comes some ms early or late */
-#define RING         64  /* ticks of a minute: one a second at most */
+#define MINUTE_MS 60000
+#define SLACK_MS  500 /* a tick comes some ms early or late */
+#define RING      64  /* ticks of a minute: one a second at most */
 
 enum { L_PRESENT, L_LINES, L_MATCHED, L_SKIPPED, L_PER_MIN, LOG_SERIES };
 
@@ -50,11 +48,8 @@ struct watch {
 struct logs {
 	const struct sample_logs_conf *conf;
 	uint32_t interval_ms;
-	struct sample_file mountinfo;
-	bool always;    /* under a test's root a plain file does not tell that it changed */
-	int mounts_len; /* of the text; negative: not known */
-	char *mounts;   /* owned */
-	char *buf;      /* owned */
+	struct sample_watch_mounts mounts;
+	char *buf; /* owned */
 	size_t n;
 	struct watch *watch; /* owned */
 };
@@ -216,9 +211,8 @@ free_all(struct logs *l)
 {
 	for (size_t i = 0; l->watch != NULL && i < l->n; i++)
 		watch_close(&l->watch[i]);
-	sample_file_close(&l->mountinfo);
+	sample_watch_mounts_close(&l->mounts);
 	free(l->watch);
-	free(l->mounts);
 	free(l->buf);
 	free(l);
 }
@@ -260,16 +254,15 @@ watch_open(
 static int
 open_all(struct logs *l, const char *root, struct bl_err *err)
 {
-	int rc = sample_file_init(&l->mountinfo, root, "/proc/self/mountinfo", err);
+	int rc;
 
-	l->always = root[0] != '\0';
-	l->mounts_len = BL_ENOTFOUND;
-	l->watch = calloc(l->n > 0 ? l->n : 1, sizeof(*l->watch));
-	l->mounts = l->n > 0 ? malloc(MOUNTS_BYTES) : NULL;
-	l->buf = l->n > 0 ? malloc(LOG_READ) : NULL;
-	if (rc == BL_OK &&
-	    (l->watch == NULL || (l->n > 0 && (l->mounts == NULL || l->buf == NULL))))
-		rc = bl_fail(err, BL_ENOMEM, "logs: out of memory");
+	if (l->n == 0)
+		return BL_OK;
+	l->watch = calloc(l->n, sizeof(*l->watch));
+	l->buf = malloc(LOG_READ);
+	if (l->watch == NULL || l->buf == NULL)
+		return bl_fail(err, BL_ENOMEM, "logs: out of memory");
+	rc = sample_watch_mounts_init(&l->mounts, &l->conf->types, root, err);
 	for (size_t i = 0; rc == BL_OK && i < l->n; i++)
 		rc = watch_open(&l->watch[i],
 		    &((const struct sample_log_watch *)l->conf->watch.item)[i], root, err);
@@ -301,24 +294,14 @@ logs_open(struct sampler **out, const void *conf, const char *root, uint32_t int
 
 /* ---- a tick ---- */
 
-/* Reads the table of mounts when the kernel says that it changed. */
 static void
 look_at_mounts(struct logs *l)
 {
-	struct pollfd p = { .fd = l->mountinfo.fd, .events = POLLPRI };
-	struct bl_err ignored = { 0 };
-	bool cut;
-
-	if (!l->always && l->mounts_len >= 0 && l->mountinfo.fd >= 0 &&
-	    (poll(&p, 1, 0) <= 0 || (p.revents & (POLLPRI | POLLERR)) == 0))
+	if (!sample_watch_mounts_look(&l->mounts))
 		return;
-	l->mounts_len = sample_file_read(&l->mountinfo, l->mounts, MOUNTS_BYTES, &cut, &ignored);
-	if (l->mounts_len >= 0 && cut)
-		l->mounts_len = BL_EFULL;
 	for (size_t i = 0; i < l->n; i++)
 		l->watch[i].harmless =
-		    l->mounts_len >= 0 && sample_mounts_harmless(l->mounts, (size_t)l->mounts_len,
-					      &l->conf->types, l->watch[i].conf->path);
+		    sample_watch_mounts_harmless(&l->mounts, l->watch[i].conf->path);
 }
 
 /* Of the last minute; false: it was not watched as a whole. */

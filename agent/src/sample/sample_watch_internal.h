@@ -15,6 +15,28 @@ const char *sample_watch_path_check(const void *value);
 /* Every item's struct begins with `char *name`: NULL, or what was expected of them. */
 const char *sample_watch_names_check(const struct bl_conf_list *list, size_t item_size);
 
+/*
+ * Nothing on the agent's loop may hang, so a path from the configuration is
+ * touched only where the table of mounts says that everything on the way to it
+ * answers at once.
+ */
+struct sample_watch_mounts {
+	const struct bl_conf_strlist *types; /* further ones to count as local */
+	struct sample_file file;
+	bool always; /* under a test's root a plain file does not tell that it changed */
+	int len;     /* of the text; negative: not known */
+	char *text;  /* owned */
+};
+
+/* Borrows types.  To be closed also after a failure; a zeroed one may be closed, too. */
+int sample_watch_mounts_init(struct sample_watch_mounts *m, const struct bl_conf_strlist *types,
+    const char *root, struct bl_err *err);
+void sample_watch_mounts_close(struct sample_watch_mounts *m);
+/* Reads the table when the kernel says that it changed, or it is not known.  False: as before. */
+bool sample_watch_mounts_look(struct sample_watch_mounts *m);
+/* By the newest table; without one nothing is harmless. */
+bool sample_watch_mounts_harmless(const struct sample_watch_mounts *m, const char *path);
+
 /* When a look is due; times are boot times. */
 struct sample_every {
 	int64_t every_ms;
