@@ -8,7 +8,6 @@
  */
 #include "sample_internal.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,16 +164,6 @@ mount_found(void *ctx, const char *mount_point)
 	(void)sample_table_take(&d->mounts, mount_point);
 }
 
-static bool
-mounts_changed(const struct disk *d)
-{
-	struct pollfd p = { .fd = d->mountinfo.fd, .events = POLLPRI };
-
-	if (!d->scanned || d->always || d->mountinfo.fd < 0)
-		return true;
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLPRI | POLLERR)) != 0;
-}
-
 /* Marks what is mounted now as seen.  On failure the marks of the last scan stay. */
 static int
 mounts_scan(struct disk *d, struct bl_err *err)
@@ -231,7 +220,7 @@ space_sample(struct disk *d, const struct sample_to *to, int64_t boot_ms, struct
 {
 	int rc = BL_OK;
 
-	if (mounts_changed(d))
+	if (!d->scanned || d->always || sample_file_changed(&d->mountinfo))
 		rc = mounts_scan(d, err);
 	for (unsigned i = 0; i < d->mounts.max; i++)
 		if (d->mounts.slot[i].name[0] != '\0' && d->mounts.slot[i].seen)

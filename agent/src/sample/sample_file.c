@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,14 @@ sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struc
 		return fail_and_close(f, "read", err);
 	}
 	return (int)len;
+}
+
+bool
+sample_file_changed(const struct sample_file *f)
+{
+	struct pollfd p = { .fd = f->fd, .events = POLLPRI };
+
+	return f->fd < 0 || (poll(&p, 1, 0) > 0 && (p.revents & (POLLPRI | POLLERR)) != 0);
 }
 
 int

@@ -50,6 +50,9 @@ void sample_file_close(struct sample_file *f);
  * opened or read, or has none.  *cut: it was longer than the buffer.
  */
 int sample_file_read(struct sample_file *f, char *buf, size_t size, bool *cut, struct bl_err *err);
+/* Of a file whose changes the kernel tells (mountinfo): has it changed since it was last asked, or
+ * is it not open? */
+bool sample_file_changed(const struct sample_file *f);
 /* BL_OK also when the read failed because this kernel or machine has no such file; else rc, and why
  * in err (may be NULL). */
 int sample_file_result(int rc, const struct bl_err *why, struct bl_err *err);

@@ -1,7 +1,6 @@
 /* The table of mounts, for the samplers that touch paths from the configuration. */
 #include "sample_watch_internal.h"
 
-#include <poll.h>
 #include <stdlib.h>
 
 #define MOUNTS_BYTES (128 * 1024) /* untouched pages cost nothing */
@@ -29,12 +28,10 @@ sample_watch_mounts_close(struct sample_watch_mounts *m)
 bool
 sample_watch_mounts_look(struct sample_watch_mounts *m)
 {
-	struct pollfd p = { .fd = m->file.fd, .events = POLLPRI };
 	struct bl_err ignored = { 0 };
 	bool cut;
 
-	if (!m->always && m->len >= 0 && m->file.fd >= 0 &&
-	    (poll(&p, 1, 0) <= 0 || (p.revents & (POLLPRI | POLLERR)) == 0))
+	if (m->len >= 0 && !m->always && !sample_file_changed(&m->file))
 		return false;
 	m->len = sample_file_read(&m->file, m->text, MOUNTS_BYTES, &cut, &ignored);
 	if (m->len >= 0 && cut)
