@@ -60,20 +60,9 @@ check_watches(const void *list)
 }
 
 static const struct bl_conf_key watch_keys[] = {
-	{ .name = "name",
-	    .type = BL_CONF_STR,
-	    .offset = offsetof(struct sample_file_watch, name),
-	    .min = 1,
-	    .max = BL_LABEL_VALUE_MAX,
-	    .help = "its name in series",
-	    .check = sample_watch_name_check },
-	{ .name = "path",
-	    .type = BL_CONF_STR,
-	    .offset = offsetof(struct sample_file_watch, path),
-	    .min = 1,
-	    .max = 1000,
-	    .help = "a file, or with match a folder; absolute, on a local file system",
-	    .check = sample_watch_path_check },
+	SAMPLE_WATCH_NAME_KEY(struct sample_file_watch),
+	SAMPLE_WATCH_PATH_KEY(struct sample_file_watch,
+	    "a file, or with match a folder; absolute, on a local file system"),
 	{ .name = "match",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -113,20 +102,9 @@ static const struct bl_conf_key files_keys[] = {
 	    .max = 200000,
 	    .help = "entries of folders looked at for one name, some 3 us each; where there are "
 		    "more, it is unknown" },
-	{ .name = "types",
-	    .type = BL_CONF_STRLIST,
-	    .dflt = "",
-	    .offset = offsetof(struct sample_files_conf, types),
-	    .max = 16,
-	    .help = "further file systems to count as local, although they may hang (nfs4, fuse)" },
-	{ .name = "watch",
-	    .type = BL_CONF_LIST,
-	    .dflt = "",
-	    .offset = offsetof(struct sample_files_conf, watch),
-	    .max = SAMPLE_WATCHES_MAX,
-	    .help = "files and folders",
-	    .section = &watch_section,
-	    .check = check_watches },
+	SAMPLE_WATCH_TYPES_KEY(struct sample_files_conf),
+	SAMPLE_WATCH_LIST_KEY(
+	    struct sample_files_conf, watch_section, check_watches, "files and folders"),
 	{ 0 },
 };
 

@@ -65,13 +65,7 @@ check_watches(const void *list)
 }
 
 static const struct bl_conf_key watch_keys[] = {
-	{ .name = "name",
-	    .type = BL_CONF_STR,
-	    .offset = offsetof(struct sample_process_watch, name),
-	    .min = 1,
-	    .max = BL_LABEL_VALUE_MAX,
-	    .help = "its name in series",
-	    .check = sample_watch_name_check },
+	SAMPLE_WATCH_NAME_KEY(struct sample_process_watch),
 	{ .name = "command",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -117,14 +111,8 @@ static const struct bl_conf_key processes_keys[] = {
 	    .min = 64,
 	    .max = 65536,
 	    .help = "where there are more, all of it is unknown" },
-	{ .name = "watch",
-	    .type = BL_CONF_LIST,
-	    .dflt = "",
-	    .offset = offsetof(struct sample_processes_conf, watch),
-	    .max = SAMPLE_WATCHES_MAX,
-	    .help = "programs that should run",
-	    .section = &watch_section,
-	    .check = check_watches },
+	SAMPLE_WATCH_LIST_KEY(
+	    struct sample_processes_conf, watch_section, check_watches, "programs that should run"),
 	{ 0 },
 };
 

@@ -8,6 +8,33 @@
 #include "sample_internal.h"
 #include "sample_watch_conf.h"
 
+/* Rows of option tables that read alike wherever something is watched; row_of is the
+ * table's struct. */
+#define SAMPLE_WATCH_NAME_KEY(row_of)                                                              \
+	{                                                                                          \
+		.name = "name", .type = BL_CONF_STR, .offset = offsetof(row_of, name), .min = 1,   \
+		.max = BL_LABEL_VALUE_MAX, .help = "its name in series",                           \
+		.check = sample_watch_name_check                                                   \
+	}
+#define SAMPLE_WATCH_PATH_KEY(row_of, text)                                                        \
+	{                                                                                          \
+		.name = "path", .type = BL_CONF_STR, .offset = offsetof(row_of, path), .min = 1,   \
+		.max = 1000, .help = (text), .check = sample_watch_path_check                      \
+	}
+#define SAMPLE_WATCH_TYPES_KEY(row_of)                                                             \
+	{                                                                                          \
+		.name = "types", .type = BL_CONF_STRLIST, .dflt = "",                              \
+		.offset = offsetof(row_of, types), .max = 16,                                      \
+		.help =                                                                            \
+		    "further file systems to count as local, although they may hang (nfs4, fuse)"  \
+	}
+#define SAMPLE_WATCH_LIST_KEY(row_of, table, list_check, text)                                     \
+	{                                                                                          \
+		.name = "watch", .type = BL_CONF_LIST, .dflt = "",                                 \
+		.offset = offsetof(row_of, watch), .max = SAMPLE_WATCHES_MAX, .help = (text),      \
+		.section = &(table), .check = (list_check)                                         \
+	}
+
 /* For bl_conf_key.check: good as a label. */
 const char *sample_watch_name_check(const void *value);
 /* For bl_conf_key.check of a path. */
