@@ -271,3 +271,18 @@ ops_of(const char *kind)
 	fail_msg("no sampler %s", kind);
 	return NULL;
 }
+
+void
+options_refused(const char *kind, const char *options)
+{
+	const struct bl_conf_section *table = ops_of(kind)->options;
+	struct bl_conf_errors errors = { 0 };
+	struct bl_err err = { 0 };
+	void *conf = calloc(1, table->size);
+
+	assert_non_null(conf);
+	if (bl_conf_parse(kind, options, strlen(options), table, conf, &errors, &err) != BL_EINVAL)
+		fail_msg("taken: %s", options);
+	bl_conf_errors_free(&errors);
+	free(conf);
+}

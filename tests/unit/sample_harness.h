@@ -55,5 +55,7 @@ void run_open(
     struct running *r, const struct sampler_ops *ops, const char *options, const char *root);
 void run_close(struct running *r);
 const struct sampler_ops *ops_of(const char *kind);
+/* Fails the test when the sampler's table takes them. */
+void options_refused(const char *kind, const char *options);
 
 #endif
