@@ -250,6 +250,30 @@ unknown_file_systems_make_unknown_values(void **state)
 }
 
 static void
+the_first_failure_is_the_one_told(void **state)
+{
+	struct sample_sink sink = sink_of(&rec);
+	struct bl_err err = { 0 };
+	struct running r;
+	char root[64];
+
+	(void)state;
+	make_root(root, sizeof(root));
+	put_aged(root, "/many/a", 1, 1);
+	put_aged(root, "/many/b", 1, 1);
+	memset(&rec, 0, sizeof(rec));
+	run_open(&r, ops_of("files"),
+	    "max_entries: 1\nwatch: [{name: a, path: /mnt/share/a}, "
+	    "{name: b, path: /many, match: '*'}]",
+	    root);
+	assert_int_equal(r.ops->sample(r.s, 60000, &sink, &err), BL_EDENIED);
+	assert_int_equal(err.code, BL_EDENIED);
+	assert_non_null(strstr(err.msg, "/mnt/share/a"));
+	run_close(&r);
+	remove_tree(root);
+}
+
+static void
 options_are_checked(void **state)
 {
 	static const char *const bad[] = {
@@ -272,6 +296,7 @@ main(void)
 		cmocka_unit_test(folders_deeper_than_the_cap_are_not_claimed),
 		cmocka_unit_test(what_may_hang_is_not_touched),
 		cmocka_unit_test(unknown_file_systems_make_unknown_values),
+		cmocka_unit_test(the_first_failure_is_the_one_told),
 		cmocka_unit_test(options_are_checked),
 	};
 

@@ -403,6 +403,30 @@ only_local_regular_files_are_read(void **state)
 }
 
 static void
+the_first_failure_is_the_one_told(void **state)
+{
+	struct sample_sink sink = sink_of(&rec);
+	struct bl_err err = { 0 };
+	struct running r;
+	char root[64], path[128];
+
+	(void)state;
+	root_make(root, sizeof(root));
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", root);
+	put_file(path, MOUNTS, strlen(MOUNTS));
+	memset(&rec, 0, sizeof(rec));
+	run_open(&r, ops_of("logs"),
+	    "state_file: ''\nwatch: [{name: n, path: /net/a.log, match: a}, "
+	    "{name: p, path: /proc, match: a}]",
+	    root);
+	assert_int_equal(r.ops->sample(r.s, 10000, &sink, &err), BL_EDENIED);
+	assert_int_equal(err.code, BL_EDENIED);
+	assert_non_null(strstr(err.msg, "/net/a.log"));
+	run_close(&r);
+	remove_tree(root);
+}
+
+static void
 options_are_checked(void **state)
 {
 	static const char *const bad[] = {
@@ -536,6 +560,7 @@ main(void)
 		cmocka_unit_test(what_comes_too_fast_is_passed_over_and_counted),
 		cmocka_unit_test(a_minute_is_told_when_it_was_watched),
 		cmocka_unit_test(only_local_regular_files_are_read),
+		cmocka_unit_test(the_first_failure_is_the_one_told),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(whatever_the_writer_does_every_line_counts_once),
 	};

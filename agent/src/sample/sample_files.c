@@ -244,7 +244,7 @@ files_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struc
 		return BL_OK;
 	(void)sample_watch_mounts_look(&f->mounts);
 	for (size_t i = 0; i < f->n; i++) {
-		const int one = sample_one(f, &f->watch[i], &to, err);
+		const int one = sample_one(f, &f->watch[i], &to, rc < 0 ? NULL : err);
 
 		rc = rc == BL_OK ? one : rc;
 	}

@@ -377,7 +377,7 @@ logs_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struct
 		return BL_OK;
 	look_at_mounts(l);
 	for (size_t i = 0; i < l->n; i++) {
-		const int one = sample_one(l, &l->watch[i], &to, boot_ms, err);
+		const int one = sample_one(l, &l->watch[i], &to, boot_ms, rc < 0 ? NULL : err);
 
 		rc = rc == BL_OK ? one : rc;
 	}
