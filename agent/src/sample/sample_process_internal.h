@@ -46,7 +46,7 @@ struct process_walk {
 
 /*
  * All processes there are.  One that ends while it is looked at is none.
- * Negative: the list itself could not be read.
+ * Negative: the list itself, or one that is there, could not be read.
  */
 int process_walk(struct process_walk *w, struct bl_err *err);
 /* The command line, blanks between arguments; "" when it has none or cannot be read. */

@@ -121,22 +121,29 @@ process_arguments(int proc_fd, uint32_t pid, char *out, size_t size)
 	out[n] = '\0';
 }
 
-static void
-look_at(struct process_walk *w, int proc_fd, const char *pid)
+/* Negative: it is there (no descriptor is left, no memory ...), so a walk without it is not whole.
+ */
+static int
+look_at(struct process_walk *w, int proc_fd, const char *pid, struct bl_err *err)
 {
 	char text[1024];
 	struct process p;
 	const ssize_t n = read_small(proc_fd, pid, "stat", text, sizeof(text));
 
 	if (n < 0) {
-		/* ESRCH and ENOENT: it has ended meanwhile */
-		w->hidden += errno == EACCES || errno == EPERM;
-		return;
+		const bool hidden = errno == EACCES || errno == EPERM;
+		const bool ended = errno == ESRCH || errno == ENOENT;
+
+		w->hidden += hidden;
+		return hidden || ended
+			   ? BL_OK
+			   : bl_fail_errno(err, BL_EIO, "processes: read %s/%s/stat", w->proc, pid);
 	}
 	if (!process_parse(text, (size_t)n, &p))
-		return;
+		return BL_OK;
 	w->n++;
 	w->each(w->ctx, proc_fd, &p);
+	return BL_OK;
 }
 
 /* Where /proc hides the processes of others (hidepid=2), the first one is not listed. */
@@ -160,12 +167,13 @@ process_walk(struct process_walk *w, struct bl_err *err)
 	if (fd < 0)
 		return bl_fail_errno(err, BL_EIO, "processes: open %s", w->proc);
 	/* Not opendir, which allocates. */
-	while (!w->more && (got = syscall(SYS_getdents64, fd, buf, sizeof(buf))) != 0) {
+	while (
+	    rc == BL_OK && !w->more && (got = syscall(SYS_getdents64, fd, buf, sizeof(buf))) != 0) {
 		if (got < 0) {
 			rc = bl_fail_errno(err, BL_EIO, "processes: list %s", w->proc);
 			break;
 		}
-		for (long at = 0; at < got && !w->more;) {
+		for (long at = 0; rc == BL_OK && at < got && !w->more;) {
 			const struct dirent64 *e = (const struct dirent64 *)(buf + at);
 
 			at += e->d_reclen;
@@ -176,7 +184,7 @@ process_walk(struct process_walk *w, struct bl_err *err)
 				break;
 			}
 			first = first || is_first(e->d_name);
-			look_at(w, fd, e->d_name);
+			rc = look_at(w, fd, e->d_name, err);
 		}
 	}
 	(void)close(fd);
