@@ -167,6 +167,76 @@ without_verify_a_bad_certificate_is_fine(void **state)
 }
 
 static void
+secret_write(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "s3cret\n", 7), 7);
+	close(fd);
+}
+
+/* Asks the server that has expired how many secrets it has heard. */
+static void
+expect_heard(const char *number)
+{
+	struct probe p;
+	struct probe_result r;
+
+	probe_tls(&p, "expired", "localhost", "/secrets");
+	p.conf.verify = false;
+	strcpy(p.body, number);
+	r = run(&p, 1);
+	if (r.reason != PROBE_OK)
+		fail_msg("not %s: %s \"%s\"", number, probe_reason_name(r.reason), r.detail);
+}
+
+/* What the configuration sends to a server is for that one, not for somebody in its place. */
+static void
+a_server_with_a_bad_certificate_hears_no_secret(void **state)
+{
+	static char name[] = "X-Till", value[] = "t0ken", body[] = "order 4711";
+	static char *names[] = { name }, *values[] = { value };
+	static char secret[300];
+
+	(void)state;
+	snprintf(secret, sizeof(secret), "%s/secret", tls.dir);
+	secret_write(secret);
+	expect_heard("0");
+	for (unsigned what = 0; what < 3; what++) {
+		struct probe p;
+		struct probe_result r;
+
+		probe_tls(&p, "expired", "localhost", "/ok");
+		if (what == 0) {
+			p.conf.auth = PROBE_AUTH_BEARER;
+			p.conf.secret_file = secret;
+		} else if (what == 1) {
+			p.conf.headers = (struct bl_conf_strmap){ 1, names, values };
+		} else {
+			p.conf.method = PROBE_POST;
+			p.conf.body = body;
+		}
+		r = run(&p, 1);
+		assert_int_equal(r.reason, PROBE_FAIL_CERTIFICATE);
+		assert_non_null(strstr(r.detail, "has expired"));
+		assert_string_equal(got(&r), "HHHHmmmmm-H");
+		expect_heard("0");
+	}
+	/* The right one hears it, and so does any where nobody wants to know which it is. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct probe p;
+
+		probe_tls(&p, i == 0 ? "good" : "expired", "localhost", "/secrets");
+		p.conf.auth = PROBE_AUTH_BEARER;
+		p.conf.secret_file = secret;
+		p.conf.verify = i == 0;
+		strcpy(p.body, "1");
+		assert_int_equal(run(&p, 1).reason, PROBE_OK);
+	}
+}
+
+static void
 a_missing_ca_file_is_named(void **state)
 {
 	struct probe p;
@@ -481,6 +551,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_certificate_gets_its_verdict),
 		cmocka_unit_test(without_verify_a_bad_certificate_is_fine),
+		cmocka_unit_test(a_server_with_a_bad_certificate_hears_no_secret),
 		cmocka_unit_test(a_missing_ca_file_is_named),
 		cmocka_unit_test(a_changed_ca_file_is_read_again),
 		cmocka_unit_test(a_kept_tls_connection_is_used_again),

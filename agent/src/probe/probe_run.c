@@ -52,16 +52,35 @@ http_due(const struct probe_run *r, bool reused)
 
 /* ---- the request ---- */
 
+/* The method may have changed on the way here; then the body was for another one. */
+static const char *
+body_of(const struct probe_run *r)
+{
+	const struct http *k = r->kind;
+
+	return k->method == r->conf->method && r->conf->body != NULL ? r->conf->body : "";
+}
+
+/* What the configuration says to its server alone would go to somebody who may be another. */
+static bool
+is_withheld(const struct probe_run *r)
+{
+	const struct http *k = r->kind;
+
+	return r->url.tls && r->peer.bad && probe_same_origin(&r->url, &k->first) &&
+	       (r->conf->auth != PROBE_AUTH_NONE || r->conf->headers.n > 0 ||
+		   body_of(r)[0] != '\0');
+}
+
 /* False: the run has ended. */
 static bool
 request_renew(struct probe_run *r)
 {
 	struct http *k = r->kind;
 	const struct probe_conf *c = r->conf;
-	const bool asked_first = k->method == c->method && c->body != NULL;
 	const struct probe_request q = { .url = &r->url,
 		.method = k->method,
-		.body = asked_first ? c->body : "",
+		.body = body_of(r),
 		.ours = probe_same_origin(&r->url, &k->first),
 		.conf = c };
 	struct bl_err err = { 0 };
@@ -395,6 +414,10 @@ stream_end(struct probe_run *r)
 static void
 talk_step(struct probe_run *r)
 {
+	if (is_withheld(r)) {
+		probe_run_fail(r, PROBE_FAIL_CERTIFICATE, "%s; nothing was sent", r->peer.why);
+		return;
+	}
 	if (!send_step(r))
 		return;
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {

@@ -4,7 +4,8 @@
 
 CERT may begin with "old:" or "new:": that server speaks TLS 1.1 at most, or 1.3 at least.
 Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
-Paths: /ok, /connections (how many connections this server has had), /resumed (yes or no), /status/NNN, /to/LOCATION.
+Paths: /ok, /connections (how many connections this server has had), /secrets (how many requests with a header
+Authorization or X-Till, or a body), /resumed (yes or no), /status/NNN, /to/LOCATION.
 """
 import socketserver
 import ssl
@@ -23,8 +24,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         status, body, to = 200, b"hello", None
+        self.count_secrets()
         if self.path == "/connections":
             body = str(self.server.connections).encode()
+        elif self.path == "/secrets":
+            body = str(self.server.secrets).encode()
         elif self.path == "/resumed":
             body = b"yes" if self.connection.session_reused else b"no"
         elif self.path.startswith("/status/"):
@@ -38,6 +42,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    do_POST = do_GET
+
+    def count_secrets(self):
+        length = int(self.headers.get("Content-Length", "0"))
+        self.rfile.read(length)
+        if length > 0 or "Authorization" in self.headers or "X-Till" in self.headers:
+            self.server.secrets += 1
+
     def log_message(self, *_):
         pass
 
@@ -45,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     connections = 0
+    secrets = 0
 
     def __init__(self, cert, key):
         super().__init__(("127.0.0.1", 0), Handler)
