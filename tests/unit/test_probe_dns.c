@@ -639,6 +639,41 @@ a_server_by_name_has_its_addresses_take_turns(void **state)
 	ns_stop();
 }
 
+/* More datagrams than one turn may take, none of them an answer. */
+static void
+a_flood_leaves_the_others_their_turn(void **state)
+{
+	static struct probe_env env;
+	static struct probe_run run;
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len = sizeof(in);
+	struct bl_err err = { 0 };
+	struct probe p;
+	unsigned left = 0;
+	char byte;
+
+	(void)state;
+	dns_set(&p, "127.0.0.1", "ok.ex", PROBE_DNS_A);
+	env.clock = harness_clock();
+	assert_int_equal(probe_run_init(&run, &env, &p.conf, 0, &err), BL_OK);
+	run.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(run.fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(run.fd, (struct sockaddr *)&in, &len), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(sendto(run.fd, "x", 1, 0, (struct sockaddr *)&in, sizeof(in)), 1);
+	run.phase = PHASE_FIRST_BYTE;
+	run.ops->talk(&run);
+	assert_true(run.again);
+	while (recv(run.fd, &byte, 1, 0) == 1)
+		left++;
+	assert_in_range(left, 1, 99);
+	run.again = false;
+	run.ops->talk(&run);
+	assert_false(run.again); /* nothing is left: the next event counts */
+	probe_run_release(&run);
+}
+
 /* ---- somebody else's server ---- */
 
 /* A port that nobody has now. */
@@ -767,6 +802,7 @@ main(void)
 		cmocka_unit_test(records_are_compared_as_their_type_wants),
 		cmocka_unit_test(each_answer_gets_its_verdict),
 		cmocka_unit_test(a_server_by_name_has_its_addresses_take_turns),
+		cmocka_unit_test(a_flood_leaves_the_others_their_turn),
 		cmocka_unit_test(a_server_that_somebody_else_wrote_is_asked),
 	};
 

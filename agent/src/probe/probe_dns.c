@@ -19,6 +19,7 @@
 #define DNS_PORT      53
 #define DNS_TRIES     3
 #define TCP_BYTES_MAX (16u * 1024u) /* of an answer over TCP */
+#define ROUNDS_MAX    64u           /* reads in one step: others want a turn too */
 #define SHOWN_MAX     80u           /* characters of what came instead, in a detail */
 
 struct dns {
@@ -226,7 +227,7 @@ udp_talk(struct probe_run *r)
 {
 	struct dns *d = r->kind;
 
-	for (;;) {
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		const ssize_t n = recv(r->fd, r->env->buf, sizeof(r->env->buf), 0);
 
 		if (n >= 0 && take(r, (const uint8_t *)r->env->buf, (size_t)n))
@@ -241,6 +242,7 @@ udp_talk(struct probe_run *r)
 			probe_connect_fail(r, &r->addr[(d->tries - 1) % r->n_addrs], errno);
 		return;
 	}
+	r->again = true;
 }
 
 static void
