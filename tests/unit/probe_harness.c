@@ -64,7 +64,9 @@ lookup(const char *host, uint16_t port, struct probe_addr *out, unsigned max, un
 		pthread_mutex_unlock(&names_mtx);
 		return EAI_AGAIN;
 	}
-	if (strcmp(host, "unreachable.test") == 0)
+	if (strcmp(host, "second-unreachable.test") == 0)
+		address(&out[(*n)++], "127.0.0.1", port);
+	if (strstr(host, "unreachable.test") != NULL)
 		address(&out[(*n)++], "255.255.255.255", port);
 	if (strcmp(host, "two.test") == 0) /* nobody listens on the first */
 		address(&out[(*n)++], "127.0.0.2", port);

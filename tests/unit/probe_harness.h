@@ -35,7 +35,7 @@ int listen_on(const char *address, int backlog, uint16_t *port);
 
 /*
  * nowhere.test does not exist, broken.test fails on our side, hang.test hangs
- * until released; unreachable.test, two.test (nobody at the first address),
+ * until released; unreachable.test, second-unreachable.test (behind 127.0.0.1), two.test (nobody at the first address),
  * silent.test and silent-first.test (the first address never answers); any
  * other name is 127.0.0.1.
  */

@@ -639,6 +639,25 @@ a_server_by_name_has_its_addresses_take_turns(void **state)
 	ns_stop();
 }
 
+/* One datagram is lost, and the server's other address cannot be reached from here. */
+static void
+an_address_without_a_way_leaves_the_others(void **state)
+{
+	struct probe p;
+
+	(void)state;
+	ns_start();
+	atomic_store(&ns.asked, 0);
+	dns_set(&p, "second-unreachable.test", "lost.ex", PROBE_DNS_A);
+	p.conf.timeout_ms = 2400; /* a third of it passes */
+	(void)expect_run(&p, "lost", PROBE_OK, "up=1 dns first total records=2 ttl=30", "");
+	assert_int_equal(atomic_load(&ns.asked), 2);
+	dns_set(&p, "unreachable.test", "ok.ex", PROBE_DNS_A);
+	(void)expect_run(&p, "unreachable", PROBE_FAIL_UNREACHABLE,
+	    "up=0 dns first? total? records? ttl?", "255.255.255.255");
+	ns_stop();
+}
+
 /* More datagrams than one turn may take, none of them an answer. */
 static void
 a_flood_leaves_the_others_their_turn(void **state)
@@ -802,6 +821,7 @@ main(void)
 		cmocka_unit_test(records_are_compared_as_their_type_wants),
 		cmocka_unit_test(each_answer_gets_its_verdict),
 		cmocka_unit_test(a_server_by_name_has_its_addresses_take_turns),
+		cmocka_unit_test(an_address_without_a_way_leaves_the_others),
 		cmocka_unit_test(a_flood_leaves_the_others_their_turn),
 		cmocka_unit_test(a_server_that_somebody_else_wrote_is_asked),
 	};

@@ -105,6 +105,7 @@ dns_begin(struct probe_run *r)
 
 	d->id = (uint16_t)bl_random_below(r->env->clock, 65536);
 	d->tries = 0;
+	d->asked_ns = 0;
 	d->tcp = false;
 	probe_connect_begin(r);
 }
@@ -195,30 +196,43 @@ take(struct probe_run *r, const uint8_t *data, size_t len)
 
 /* ---- UDP ---- */
 
+/* The next address whose socket can be made, as long as there are tries.  0, or errno. */
+static int
+udp_turn(struct probe_run *r)
+{
+	struct dns *d = r->kind;
+	int error;
+
+	do
+		error = probe_connect_datagram(r, &r->addr[d->tries++ % r->n_addrs], SOCK_DGRAM, 0);
+	while (error != 0 && d->tries < DNS_TRIES && r->n_addrs > 1);
+	return error;
+}
+
 /* Asks the next address, or the same again; the phase's time is shared by the tries. */
 static void
 udp_ask(struct probe_run *r)
 {
 	struct dns *d = r->kind;
-	const struct probe_addr *a = &r->addr[d->tries % r->n_addrs];
 	uint8_t text[PROBE_DNS_ASK_MAX];
 	const size_t len = probe_dns_ask(text, d->id, &d->q);
 	const int64_t now = bl_mono_ms(r->env->clock);
 	int error = 0;
 
 	if (d->tries == 0 || r->n_addrs > 1)
-		error = probe_connect_datagram(r, a, SOCK_DGRAM, 0);
+		error = udp_turn(r);
+	else
+		d->tries++; /* over the socket that there is: a late answer counts */
 	if (error != 0) {
-		probe_connect_fail(r, a, error);
+		probe_connect_fail(r, &r->addr[(d->tries - 1) % r->n_addrs], error);
 		return;
 	}
 	/* One that is not sent (ENOBUFS, or the refusal of the one before) is like one that is
 	 * lost. */
 	(void)send(r->fd, text, len, MSG_NOSIGNAL);
-	d->tries++;
 	probe_run_phase(r, PHASE_FIRST_BYTE);
 	r->deadline_mono_ms = now + (r->deadline_mono_ms - now) / DNS_TRIES;
-	if (d->tries == 1)
+	if (d->asked_ns == 0)
 		d->asked_ns = r->phase_ns;
 }
 
