@@ -327,11 +327,12 @@ malformed_records_are_said_so(void **state)
 static void
 mutated_messages_do_no_harm(void **state)
 {
+	const unsigned n_rounds = rounds(20000, 400000);
 	uint32_t seed = 1;
 	struct msg m;
 
 	(void)state;
-	for (unsigned round = 0; round < rounds(20000, 400000); round++) {
+	for (unsigned round = 0; round < n_rounds; round++) {
 		const enum probe_dns_type type = (enum probe_dns_type)(round % 5);
 
 		head(&m, 7, 0x8180, "shop.ex", (unsigned[]){ A, AAAA, CNAME, MX, TXT }[type]);
