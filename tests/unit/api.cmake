@@ -3,7 +3,7 @@ bl_unit_test(test_control LINK test_shim collector_control PkgConfig::SQLITE Thr
 bl_unit_test(test_fleet LINK test_control_kit collector_fleet)
 bl_unit_test(test_auth LINK collector_auth)
 # White box: tables and pure parts of the API.
-foreach(name test_api_routes test_api_input test_api_static)
+foreach(name test_api_routes test_api_input test_api_static test_api_stream)
   bl_unit_test(${name}
     LINK collector_api collector_auth collector_define collector_fleet collector_store
       PkgConfig::JANSSON)

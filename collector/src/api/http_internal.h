@@ -51,6 +51,8 @@ struct http_stream {
 	/*
 	 * Appends a piece (some KiB) to out: 1; nothing more comes: 0.  Negative: it failed;
 	 * the connection then ends in the middle, so that the peer knows.  Borrows out.
+	 * 1 with nothing appended: it is called again when others have had their turn, so a
+	 * step takes about 100 ms at most.
 	 */
 	int (*next)(void *ctx, struct bl_buf *out);
 	void (*end)(void *ctx); /* always, once */

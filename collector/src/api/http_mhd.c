@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -348,21 +349,31 @@ on_stream_end(void *cls)
 	free(g);
 }
 
-/* 1: there is something to send; 0: no more; negative: failed. */
+/* One step.  1: go on, perhaps with nothing to send yet; 0: no more; negative: failed. */
 static int
 next_piece(struct sending *g)
 {
-	int rc = 1;
+	int rc;
 
 	bl_buf_reset(&g->piece);
 	g->sent = 0;
-	while (g->piece.len == 0 && rc == 1)
-		rc = g->ended ? 0 : g->stream.next(g->stream.ctx, &g->piece);
-	if (rc == 0)
-		g->ended = true;
+	rc = g->ended ? 0 : g->stream.next(g->stream.ctx, &g->piece);
+	g->ended = rc == 0;
 	if (rc < 0 || g->piece.failed)
 		return -1;
-	return g->piece.len > 0;
+	return g->piece.len > 0 ? 1 : rc;
+}
+
+/*
+ * Whoever has nothing to send is not told by sending that nobody listens any more.  A peer that
+ * has only ended its own side is taken for gone, too: none that we know does that.
+ */
+static bool
+peer_gone(const struct conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 static ssize_t
@@ -376,6 +387,9 @@ on_stream(void *cls, uint64_t at, char *out, size_t max)
 	if (g->sent == g->piece.len && (rc = next_piece(g)) <= 0)
 		return rc == 0 ? MHD_CONTENT_READER_END_OF_STREAM
 			       : MHD_CONTENT_READER_END_WITH_ERROR;
+	/* Others of this thread have their turn first, and the reaper's word counts. */
+	if (g->piece.len == 0)
+		return peer_gone(g->conn) ? MHD_CONTENT_READER_END_WITH_ERROR : 0;
 	n = g->piece.len - g->sent < max ? g->piece.len - g->sent : max;
 	memcpy(out, g->piece.data + g->sent, n);
 	g->sent += n;
@@ -399,6 +413,9 @@ stream_response(struct http_server *s, struct MHD_Connection *connection, struct
 	g->server = s;
 	g->conn = conn_of(connection);
 	g->until_mono_ms = mono_ms() + STREAM_MAX_MS;
+	/* The reaper alone ends it: a step with nothing to send yet is not idle. */
+	if (MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u) != MHD_YES)
+		bl_debug("api", "http server: a stream keeps the time of an idle connection");
 	bl_buf_init(&g->piece, STREAM_PIECE_MAX);
 	r = MHD_create_response_from_callback(
 	    MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, g, on_stream_end);
