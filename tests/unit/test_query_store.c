@@ -249,6 +249,16 @@ what_comes_late_counts_at_once_and_once(void **state)
 	answers_free(same_as(k, answers));
 }
 
+static int64_t
+next_raw(struct query_store *store, int64_t hour_unix_ms)
+{
+	struct bl_err err = { 0 };
+	int64_t hour;
+
+	must(query_store_next_raw(store, hour_unix_ms, &hour, &err), &err);
+	return hour;
+}
+
 /* Levels that retention has taken make steps longer, and what is left still answers. */
 static void
 retention_makes_steps_longer(void **state)
@@ -277,11 +287,17 @@ retention_makes_steps_longer(void **state)
 	assert_true(kept.from_unix_ms[QUERY_M5] == OFFSET + 2 * (int64_t)HOUR);
 	assert_true(kept.from_unix_ms[QUERY_H1] == INT64_MIN);
 	assert_true(kept.begin_unix_ms == OFFSET);
-	query_store_close(store);
+	/* Samples begin where raw does. */
+	assert_true(next_raw(store, OFFSET) == OFFSET + 3 * (int64_t)HOUR);
+	assert_true(next_raw(store, OFFSET + 4 * (int64_t)HOUR) == OFFSET + 4 * (int64_t)HOUR);
+	assert_true(next_raw(store, OFFSET + HOURS * (int64_t)HOUR) == INT64_MAX);
 	rolled = ask(k, &questions[0]); /* by the hour: nothing is missed */
 	compare(0, raw, rolled);
 	query_result_free(raw);
 	query_result_free(rolled);
+	put_minutes(k, devices[1], 0xb, 81, 81); /* what comes late is a sample, too */
+	assert_true(next_raw(store, OFFSET) == OFFSET + HOUR);
+	query_store_close(store);
 }
 
 int

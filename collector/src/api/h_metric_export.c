@@ -17,6 +17,7 @@
 
 #define ROWS_WANTED 4000 /* of a piece */
 #define PIECE_MAX   (900u * 1024u)
+#define STEP_MS     100  /* of reading: others wait for the thread meanwhile */
 #define RESULT_ROWS 500u /* at a time */
 
 static const struct field metric_export_fields[] = {
@@ -44,6 +45,8 @@ struct exporting {
 	bool bom, begun;
 	size_t first, end;  /* of the device that is being written, in order[] */
 	int64_t at_unix_ms; /* so far it is written */
+	/* Of no device is there a sample in [from, to): found for one, used for all. */
+	int64_t none_from_unix_ms, none_to_unix_ms;
 	size_t cell;        /* the next one of res */
 	struct bl_buf *out; /* of the piece that is being made */
 };
@@ -255,17 +258,25 @@ next_device(struct exporting *y, const struct query_kept *kept)
 			    : kept->begin_unix_ms;
 }
 
-/* Passes over hours of which nothing at all is stored: one device's wrong clock makes many. */
+/*
+ * Passes over hours of which no samples are stored: those of which there are only roll-ups, and
+ * those that one device's wrong clock makes.
+ */
 static int
-skip_hours(struct exporting *y, const struct query_source *src, struct bl_err *err)
+skip_hours(struct exporting *y, struct query_store *store, struct bl_err *err)
 {
-	int64_t next;
+	const int64_t hour = y->at_unix_ms - y->at_unix_ms % QUERY_HOUR_MS;
+	const int64_t to = y->ask->range.to_unix_ms;
 	int rc;
 
-	rc = src->next(src->ctx, y->at_unix_ms - y->at_unix_ms % QUERY_HOUR_MS, &next, err);
-	if (rc == BL_OK && next > y->at_unix_ms)
-		y->at_unix_ms = next < y->ask->range.to_unix_ms ? next : y->ask->range.to_unix_ms;
-	return rc;
+	if (hour < y->none_from_unix_ms || hour >= y->none_to_unix_ms) {
+		if ((rc = query_store_next_raw(store, hour, &y->none_to_unix_ms, err)) < 0)
+			return rc;
+		y->none_from_unix_ms = hour;
+	}
+	if (y->none_to_unix_ms > y->at_unix_ms)
+		y->at_unix_ms = y->none_to_unix_ms < to ? y->none_to_unix_ms : to;
+	return BL_OK;
 }
 
 /* Nothing is left of the device that is being written. */
@@ -276,11 +287,13 @@ is_through(const struct exporting *y, const struct query_kept *kept)
 	       y->at_unix_ms >= kept->end_unix_ms;
 }
 
-/* A few pieces of reading until there is something to send: 1, 0: that was all. */
+/* A few pieces of reading; perhaps there is nothing to send yet.  1; 0: that was all. */
 static int
 write_some(struct exporting *y, struct query_store *store, struct bl_err *err)
 {
 	const struct query_source *src = query_store_source(store);
+	const struct bl_clock *clock = y->ask->api->opts.clock;
+	const int64_t until_mono_ms = bl_mono_ms(clock) + STEP_MS;
 	const size_t before = y->out->len;
 	struct query_kept kept;
 	int rc;
@@ -288,12 +301,12 @@ write_some(struct exporting *y, struct query_store *store, struct bl_err *err)
 	query_store_metric(store, y->ask->metric);
 	if ((rc = src->kept(src->ctx, y->ask->range.from_unix_ms, &kept, err)) < 0)
 		return rc;
-	for (int reads = 0; reads < 200 && y->out->len - before < 32u * 1024u; reads++) {
+	while (bl_mono_ms(clock) < until_mono_ms && y->out->len - before < 32u * 1024u) {
 		if (is_through(y, &kept))
 			next_device(y, &kept);
 		if (y->first == y->n_series)
 			return 0;
-		if ((rc = skip_hours(y, src, err)) < 0)
+		if ((rc = skip_hours(y, store, err)) < 0)
 			return rc;
 		if (!is_through(y, &kept) && (rc = fit_piece(y, store, err)) < 0)
 			return rc;

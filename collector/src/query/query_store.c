@@ -245,6 +245,12 @@ query_store_series(struct query_store *s, const char *metric, struct query_set *
 	return rc < 0 ? rc : l.rc;
 }
 
+int
+query_store_next_raw(struct query_store *s, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+{
+	return store_read_next_raw(s->r, hour_unix_ms, out, err);
+}
+
 void
 query_store_metric(struct query_store *s, const char *metric)
 {

@@ -149,6 +149,10 @@ static const char *const read_text[READ_COUNT] = {
 	    " WHERE s.device_id = ?1 AND t.stream = ?2)",
 	[READ_NEXT_HOUR] = "SELECT (SELECT min(hour_unix_ms) FROM part WHERE hour_unix_ms >= ?1),"
 			   " (SELECT min(hour_unix_ms) FROM pack_due WHERE hour_unix_ms >= ?1)",
+	[READ_NEXT_RAW] =
+	    "SELECT (SELECT hour_unix_ms FROM part WHERE hour_unix_ms >= ?1 AND raw_bytes > 0"
+	    " ORDER BY hour_unix_ms LIMIT 1),"
+	    " (SELECT min(hour_unix_ms) FROM pack_due WHERE hour_unix_ms >= ?1)",
 	[READ_LEVELS] =
 	    "SELECT max(CASE WHEN raw_bytes = 0 THEN hour_unix_ms END),"
 	    " max(CASE WHEN m5_bytes = 0 THEN hour_unix_ms END),"

@@ -144,10 +144,11 @@ store_read_levels(struct store_read *r, int64_t since_unix_ms, int64_t from_unix
 	return BL_OK;
 }
 
-int
-store_read_next_hour(struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+static int
+next_hour(struct store_read *r, enum read_sql which, int64_t hour_unix_ms, int64_t *out,
+    struct bl_err *err)
 {
-	sqlite3_stmt *st = read_bind(r, READ_NEXT_HOUR, err, "i", hour_unix_ms);
+	sqlite3_stmt *st = read_bind(r, which, err, "i", hour_unix_ms);
 	int rc = read_step(r, st, err);
 
 	*out = INT64_MAX;
@@ -158,6 +159,18 @@ store_read_next_hour(struct store_read *r, int64_t hour_unix_ms, int64_t *out, s
 			*out = sqlite3_column_int64(st, i);
 	(void)sqlite3_reset(st);
 	return BL_OK;
+}
+
+int
+store_read_next_hour(struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+{
+	return next_hour(r, READ_NEXT_HOUR, hour_unix_ms, out, err);
+}
+
+int
+store_read_next_raw(struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err)
+{
+	return next_hour(r, READ_NEXT_RAW, hour_unix_ms, out, err);
 }
 
 int

@@ -20,6 +20,9 @@ const struct query_source *query_store_source(const struct query_store *s);
 int query_store_series(struct query_store *s, const char *metric, struct query_set *set,
     char unit[BL_NAME_MAX + 1], size_t *n_series, struct bl_err *err);
 
+/* As the source's next, but of hours of which samples may be there. */
+int query_store_next_raw(
+    struct query_store *s, int64_t hour_unix_ms, int64_t *out, struct bl_err *err);
 /* The metric of series that were put into a set before, by another such object. */
 void query_store_metric(struct query_store *s, const char *metric);
 /* Of the metric's first series; BL_ENOTFOUND: there is no such metric; err is then left alone. */

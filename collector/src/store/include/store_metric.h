@@ -56,6 +56,9 @@ int store_read_levels(struct store_read *r, int64_t since_unix_ms,
 /* The first hour from that one on that is in a part or due; INT64_MAX: none is. */
 int store_read_next_hour(
     struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err);
+/* The same, without parts of which only roll-ups are kept. */
+int store_read_next_raw(
+    struct store_read *r, int64_t hour_unix_ms, int64_t *out, struct bl_err *err);
 /* The files that this reader reads parts from; borrowed from it. */
 int store_read_parts_files(struct store_read *r, struct parts **out, struct bl_err *err);
 
