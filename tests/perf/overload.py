@@ -17,6 +17,7 @@ from support.process import Processes, clean_environment
 FIGURES = {"overload_10x_rss_mib": "MiB", "overload_10x_growth_mib": "MiB"}
 
 AGENTS = 1000
+OFFERED_S = AGENTS * 3 / 6  # batches: three streams, each cut every six seconds
 OPTIONS = ("--tick", "1", "--cut", "6", "--connects", "100", "--measure", "100", "--limit", "900")
 SYNC_MS = 3500  # a group is 200 messages and one sync
 OVERLOAD_S = 90
@@ -61,12 +62,25 @@ def session(org, slow):
     found = fleet.check()
     third = len(sizes) // 3
     growth = max(sizes[-third:]) - max(sizes[third:2 * third])
-    say(f"stored {stored(after) - stored(before)} batches in {taken:.0f} s of overload; {seen['offered_again']:.0f}"
+    got = stored(after) - stored(before)
+    say(f"stored {got} batches in {taken:.0f} s of overload; {seen['offered_again']:.0f}"
         f" offered again, {seen['unsettled']:.0f} unsettled; resident {sizes[0]:.0f} at first, {max(sizes):.0f} at most,"
         f" {sizes[-1]:.0f} MiB in the end, {rss_mib(org.collector.pid):.0f} ever; {found}")
-    if seen["unsettled"] or seen["lost"] or found["check_wrong_agents"]:
+    if (why := why_no_figure(got / taken, seen, found)) is not None:
+        say(f"no figure: {why}")
         return {}
     return {"overload_10x_rss_mib": max(sizes), "overload_10x_growth_mib": growth}
+
+
+def why_no_figure(stored_s, seen, found):
+    """In words; None: it was overloaded as it should be, and all of it is there."""
+    if stored_s > OFFERED_S / 5:
+        return f"it stored {stored_s:.0f} of {OFFERED_S:.0f} batches a second, so it was not overloaded"
+    if not seen["offered_again"]:
+        return "nothing was offered again, so it was not overloaded"
+    if seen["unsettled"] or seen["lost"] or found["check_wrong_agents"]:
+        return "not all of it is there in the end"
+    return None
 
 
 def stored(status):
