@@ -133,6 +133,26 @@ def test_every_mistake_is_named_and_the_exit_code_is_78(tmp_path):
             assert wanted in done.stderr, (command, done.stderr)
 
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "agent" / "agent.example.yaml"
+
+
+def test_the_example_is_good_also_with_all_that_it_shows_as_comments(tmp_path):
+    text = EXAMPLE.read_text()
+    shown, n = re.subn(r"^( *)# ( *(?:- )?\{?[a-z_]+:(?: .*)?)$", r"\1\2", text, flags=re.M)
+    assert n > 40
+    config = tmp_path / "agent.yaml"
+    for one, probes in ((text, 1), (shown, 6)):
+        config.write_text(one)
+        done = agent("check-config", "--config", config)
+        assert done.returncode == 0, done.stderr
+        assert f"{probes} probes" in done.stdout
+    # Every sampler there is stands in it.
+    printed = agent("print-config", "--config", config).stdout
+    kinds = re.findall(r"^  (\w+):", re.split(r"^\w", printed.split("\nsamplers:\n")[1], flags=re.M)[0], re.M)
+    assert len(kinds) > 10
+    assert [k for k in kinds if k not in re.findall(r"^  (\w+):", shown, re.M)] == ["synthetic"]
+
+
 def test_a_missing_configuration_is_named(tmp_path):
     done = agent("run", "--config", tmp_path / "none.yaml")
     assert done.returncode == 78
