@@ -20,17 +20,24 @@ note(struct limits_stream *s, int64_t boot_ms)
 	s->pending = true;
 }
 
+/* For %.*s. */
+static int
+shown(const struct bl_str *s)
+{
+	return s->len < LIMITS_NAME_MAX ? (int)s->len : (int)LIMITS_NAME_MAX;
+}
+
 /* "disk_used_bytes{mount=/srv}", cut where it is too long. */
 static void
 name_of(const struct bl_series_def *def, char out[LIMITS_NAME_MAX])
 {
-	size_t n = (size_t)snprintf(out, LIMITS_NAME_MAX, "%.*s", (int)(def->name.len & 0xfff),
+	size_t n = (size_t)snprintf(out, LIMITS_NAME_MAX, "%.*s", shown(&def->name),
 	    def->name.p == NULL ? "" : def->name.p);
 
 	for (uint32_t i = 0; i < def->n_labels && i < BL_LABELS_MAX && n < LIMITS_NAME_MAX; i++)
 		n += (size_t)snprintf(out + n, LIMITS_NAME_MAX - n, "%s%.*s=%.*s%s",
-		    i == 0 ? "{" : ",", (int)(def->label[i].key.len & 0xfff), def->label[i].key.p,
-		    (int)(def->label[i].value.len & 0xfff), def->label[i].value.p,
+		    i == 0 ? "{" : ",", shown(&def->label[i].key), def->label[i].key.p,
+		    shown(&def->label[i].value), def->label[i].value.p,
 		    i + 1 == def->n_labels ? "}" : "");
 	/* It may have been refused for what is in it. */
 	for (char *p = out; *p != '\0'; p++)

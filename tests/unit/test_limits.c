@@ -111,7 +111,7 @@ refused_samples_are_told_by_number(void **state)
 static void
 the_newest_has_a_name_whatever_is_in_it(void **state)
 {
-	char longer[400];
+	char longer[4097];
 	struct bl_series_def def;
 	struct limits l = { 0 };
 
@@ -123,9 +123,18 @@ the_newest_has_a_name_whatever_is_in_it(void **state)
 	assert_string_equal(l.newest, "bad??{a=1,mount=?[31m}");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
-	def = def_of(BL_STREAM_HOST, longer, longer);
-	limits_series(&l, &def, 1);
-	assert_int_equal(strlen(l.newest), LIMITS_NAME_MAX - 1);
+	for (size_t len = 400; len <= 4096; len += 4096 - 400) {
+		l.newest[0] = '\0';
+		def = def_of(BL_STREAM_HOST, longer, longer);
+		def.name.len = len;
+		limits_series(&l, &def, 1);
+		assert_int_equal(strlen(l.newest), LIMITS_NAME_MAX - 1);
+		assert_int_equal(l.newest[0], 'x');
+		def = def_of(BL_STREAM_HOST, "m", longer);
+		def.label[1].value.len = len;
+		limits_series(&l, &def, 1);
+		assert_int_equal(strlen(l.newest), LIMITS_NAME_MAX - 1);
+	}
 	def = def_of(BL_STREAM_HOST, "", NULL);
 	limits_series(&l, &def, 1);
 	assert_string_equal(l.newest, "");
