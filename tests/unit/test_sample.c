@@ -398,6 +398,66 @@ a_tick_allocates_nothing(void **state)
 }
 
 static void
+write_below(const char *root, const char *path, const char *text)
+{
+	char full[256];
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	put_file(full, text, strlen(text));
+}
+
+/* What is watched by name only when configured: every kind finds something, and more each time. */
+static void
+a_tick_of_what_is_watched_allocates_nothing(void **state)
+{
+	static const char *const watched[][2] = {
+		{ "processes",
+		    "states: yes\nevery: 10s\nwatch: [{name: w, command: x, arguments: y}]" },
+		{ "files", "every: 10s\n"
+			   "watch: [{name: w, path: /var, match: '*', recursive: yes}]" },
+		{ "logs", "state_file: ''\n"
+			  "watch: [{name: w, path: /var/log, match: 'a+b', ignore: '[0-9]c'}]" },
+		{ "units", "watch: [till]" },
+	};
+	enum { N = sizeof(watched) / sizeof(watched[0]) };
+	struct recorder *rec = calloc(1, sizeof(*rec));
+	char *text = calloc(1, 4096);
+	struct running run[N];
+	unsigned long before = 0;
+	char root[64];
+
+	(void)state;
+	assert_non_null(rec);
+	assert_non_null(text);
+	root_make(root, sizeof(root));
+	write_below(root, "/proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+	write_below(root, "/proc/1/stat",
+	    "1 (x) S 1 7 7 0 -1 4194560 10 20 30 40 100 23 5 6 20 0 1 0 4711 2500000 321 1\n");
+	write_below(root, "/proc/1/cmdline", "y");
+	write_below(root, "/var/a/b/c", "x");
+	write_below(root, "/var/log", "");
+	write_below(root, "/run/systemd/units/invocation:till.service", "");
+	for (unsigned i = 0; i < N; i++)
+		run_open(&run[i], ops_of(watched[i][0]), watched[i][1], root);
+	for (int tick = 1; tick <= 20; tick++) {
+		before = tick == 3 ? allocations : before;
+		memcpy(text + strlen(text), "aaab 1\n", 8);
+		write_below(root, "/var/log", text);
+		live_tick(run, N, rec, tick * 10000);
+	}
+	assert_int_equal(allocations, before);
+	assert_true(value_of(rec, "process_up{w}") == 1);
+	assert_true(value_of(rec, "file_count{w}") == 2);
+	assert_true(value_of(rec, "log_matched_lines_total{w}") == 19);
+	assert_true(isnan(value_of(rec, "unit_up{till.service}")));
+	for (unsigned i = 0; i < N; i++)
+		run_close(&run[i]);
+	remove_tree(root);
+	free(text);
+	free(rec);
+}
+
+static void
 a_refused_series_is_asked_for_once(void **state)
 {
 	struct recorder *rec = calloc(1, sizeof(*rec));
@@ -452,6 +512,7 @@ main(void)
 		cmocka_unit_test(what_vanishes_is_unknown_for_a_bounded_time),
 		cmocka_unit_test(this_machine_gives_plausible_values),
 		cmocka_unit_test(a_tick_allocates_nothing),
+		cmocka_unit_test(a_tick_of_what_is_watched_allocates_nothing),
 		cmocka_unit_test(a_refused_series_is_asked_for_once),
 		cmocka_unit_test(a_disabled_sampler_puts_nothing),
 	};
