@@ -74,14 +74,14 @@ say_alive(struct agent *a, int64_t now)
 {
 	const char *who;
 	const int64_t behind = behind_ms(a, &who);
+	const bool well = behind <= notify_patience_ms(&a->notify);
+	const int64_t next = notify_next_ms(&a->notify, well);
 	unsigned swallowed;
 
 	if (now < a->next_alive_mono_ms)
 		return;
-	a->next_alive_mono_ms = notify_every_ms(&a->notify) < INT64_MAX - now
-				    ? now + notify_every_ms(&a->notify)
-				    : INT64_MAX;
-	if (behind <= notify_patience_ms(&a->notify))
+	a->next_alive_mono_ms = next < INT64_MAX - now ? now + next : INT64_MAX;
+	if (well)
 		notify_alive(&a->notify);
 	else if (bl_log_allow(&a->behind_log, now, 60000, &swallowed))
 		bl_error("agent",

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define AGAIN_MS 1000
+
 /* "/path" or "@name" (abstract). */
 static int
 address(struct notify *n, const char *path, struct bl_err *err)
@@ -154,7 +156,11 @@ notify_patience_ms(const struct notify *n)
 }
 
 int64_t
-notify_every_ms(const struct notify *n)
+notify_next_ms(const struct notify *n, bool said)
 {
-	return n->watchdog_ms > 0 ? n->watchdog_ms / 4 : INT64_MAX;
+	const int64_t every = n->watchdog_ms / 4;
+
+	if (n->watchdog_ms == 0)
+		return INT64_MAX;
+	return said || every < AGAIN_MS ? every : AGAIN_MS;
 }

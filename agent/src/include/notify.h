@@ -49,7 +49,11 @@ void notify_alive(struct notify *n);
  * said just before, and this together stay within twice of it.  INT64_MAX without a watchdog.
  */
 int64_t notify_patience_ms(const struct notify *n);
-/* How often notify_alive is due; INT64_MAX without a watchdog. */
-int64_t notify_every_ms(const struct notify *n);
+/*
+ * In how long notify_alive is due again; INT64_MAX without a watchdog.  Soon when it could not be
+ * said: where all of this process stood still (stopped, swapped out), the loop may be back before
+ * the others, and a whole turn more could be too late.
+ */
+int64_t notify_next_ms(const struct notify *n, bool said);
 
 #endif
