@@ -250,6 +250,24 @@ a_class_has_its_own_limit(void **state)
 	assert_int_equal(room(w, 0).held, 0);
 }
 
+/* It shares the message of another one, which has paid for it; what did not go is given back. */
+static void
+a_batch_in_a_shared_message_pays_for_its_bytes_alone(void **state)
+{
+	const uint64_t most = 100 * KIB, alone = 1600 + 100 + BUDGET_FRAME_BYTES;
+	struct world *w = *state;
+
+	w->conf.class[HOST].bytes_per_hour = most;
+	start(w);
+	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 1600, false);
+	budget_sent(&w->b, &w->now, BL_STREAM_HOST, 1600, true);
+	assert_int_equal(room(w, 0).live[HOST], most - alone - 1600 - 100);
+	budget_unsent(&w->b, &w->now, BL_STREAM_HOST, 1600, true);
+	assert_int_equal(room(w, 0).live[HOST], most - alone);
+	budget_unsent(&w->b, &w->now, BL_STREAM_HOST, 1600, false);
+	assert_int_equal(room(w, 0).live[HOST], most);
+}
+
 static void
 keeping_the_connection_up_comes_first(void **state)
 {
@@ -472,6 +490,7 @@ main(void)
 		T(classes_stop_in_their_order),
 		T(past_goes_no_faster_than_the_hour_passes),
 		T(a_class_has_its_own_limit),
+		T(a_batch_in_a_shared_message_pays_for_its_bytes_alone),
 		T(keeping_the_connection_up_comes_first),
 		T(hours_hold_a_class_back_and_let_it_go),
 		T(without_a_clock_hours_are_closed_and_budgets_run_by_boot_time),
