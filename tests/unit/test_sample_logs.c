@@ -403,6 +403,26 @@ only_local_regular_files_are_read(void **state)
 }
 
 static void
+a_place_behind_a_mount_that_may_hang_is_not_touched_at_the_start(void **state)
+{
+	static const char net[] = MOUNTS "22 20 0:9 / /var/log rw - nfs4 s:/ rw\n";
+	struct place p;
+	char path[128];
+
+	(void)state;
+	place_make(&p, "");
+	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", p.root);
+	counted(&p, 0, 0);
+	run_close(&p.r);
+	append_to(p.path, "ERROR 1\n");
+	put_file(path, net, strlen(net));
+	start(&p, "");
+	put_file(path, MOUNTS, strlen(MOUNTS));
+	counted(&p, 0, 0); /* first touched now, and so begun at its end */
+	place_end(&p);
+}
+
+static void
 the_first_failure_is_the_one_told(void **state)
 {
 	struct sample_sink sink = sink_of(&rec);
@@ -560,6 +580,7 @@ main(void)
 		cmocka_unit_test(what_comes_too_fast_is_passed_over_and_counted),
 		cmocka_unit_test(a_minute_is_told_when_it_was_watched),
 		cmocka_unit_test(only_local_regular_files_are_read),
+		cmocka_unit_test(a_place_behind_a_mount_that_may_hang_is_not_touched_at_the_start),
 		cmocka_unit_test(the_first_failure_is_the_one_told),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(whatever_the_writer_does_every_line_counts_once),

@@ -160,6 +160,17 @@ keep_places(struct logs *l)
 }
 
 static void
+look_at_mounts(struct logs *l)
+{
+	if (!sample_watch_mounts_look(&l->mounts))
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		l->watch[i].harmless =
+		    sample_watch_mounts_harmless(&l->mounts, l->watch[i].conf->path);
+}
+
+/* At the start, too, nothing is touched that may hang: such a place is given up. */
+static void
 take_places(struct logs *l)
 {
 	struct log_kept *kept;
@@ -167,8 +178,9 @@ take_places(struct logs *l)
 	if (l->conf->state_file == NULL || l->n == 0 || (kept = kept_of(l)) == NULL)
 		return;
 	log_state_take(l->conf->state_file, kept, l->n);
+	look_at_mounts(l);
 	for (size_t i = 0; i < l->n; i++)
-		if (kept[i].known)
+		if (kept[i].known && l->watch[i].harmless)
 			log_file_resume(&l->watch[i].file, &kept[i].at);
 	free(kept);
 }
@@ -270,16 +282,6 @@ logs_open(struct sampler **out, const void *conf, const char *root, uint32_t int
 }
 
 /* ---- a tick ---- */
-
-static void
-look_at_mounts(struct logs *l)
-{
-	if (!sample_watch_mounts_look(&l->mounts))
-		return;
-	for (size_t i = 0; i < l->n; i++)
-		l->watch[i].harmless =
-		    sample_watch_mounts_harmless(&l->mounts, l->watch[i].conf->path);
-}
 
 /* Of the last minute; false: it was not watched as a whole. */
 static bool
