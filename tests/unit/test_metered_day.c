@@ -48,6 +48,8 @@ struct world {
 	int64_t lag_ms; /* of live events, the worst */
 	unsigned held_hours;
 	unsigned bundles; /* messages with several batches */
+	/* Bytes of messages by stream, 0 the maps: as they came, and as delivery told them. */
+	uint64_t came[BL_STREAMS + 1], told[BL_STREAMS + 1];
 };
 
 static struct budget_now
@@ -115,6 +117,7 @@ on_sent(void *ctx, enum bl_stream stream, size_t bytes)
 {
 	struct world *w = ctx;
 
+	w->told[stream] += bytes;
 	if (stream == BL_STREAM_HOST)
 		w->host_cost[hour_of(w)] += bytes + bytes / 16;
 }
@@ -131,15 +134,16 @@ take_batch(struct world *w, const void *msg, size_t bytes)
 	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
 	assert_true(h.seq < SEQS_MAX);
 	w->got[h.stream - 1][h.seq] = true;
+	w->came[h.stream] += bytes;
 	w->owes_receipt = true;
 	if (h.stream == BL_STREAM_EVENTS && h.n_events > 0 && h.event_begin_ms > w->up_boot_ms &&
 	    w->time.boot_ms - h.event_begin_ms > w->lag_ms)
 		w->lag_ms = w->time.boot_ms - h.event_begin_ms;
 }
 
-/* Who is first in a message pays for it. */
+/* Who is first in a message pays for it, and for what it is longer than the batches in it. */
 static void
-take_first(struct world *w, const void *msg, size_t bytes)
+take_first(struct world *w, const void *msg, size_t bytes, size_t more)
 {
 	struct bl_batch_header h;
 	const uint8_t *body;
@@ -148,16 +152,20 @@ take_first(struct world *w, const void *msg, size_t bytes)
 	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
 	if (h.stream == BL_STREAM_HOST)
 		w->host_cost[hour_of(w)] += BUDGET_FRAME_BYTES;
+	w->came[h.stream] += more;
 	take_batch(w, msg, bytes);
 }
 
 static void
 take_bundle(struct world *w, const struct bl_buf *msg)
 {
+	size_t more = msg->len;
 	struct bl_bundle b;
 
 	assert_int_equal(bl_bundle_decode(msg->data, msg->len, &b, NULL), BL_OK);
-	take_first(w, b.batch[0].msg, b.batch[0].len);
+	for (unsigned i = 0; i < b.n; i++)
+		more -= b.batch[i].len;
+	take_first(w, b.batch[0].msg, b.batch[0].len, more);
 	for (unsigned i = 1; i < b.n; i++)
 		take_batch(w, b.batch[i].msg, b.batch[i].len);
 	w->bundles++;
@@ -197,10 +205,11 @@ publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t t
 		w->nonce = h.nonce;
 		w->owes_answer = true;
 	} else if (type == BL_MSG_BATCH) {
-		take_first(w, msg->data, msg->len);
+		take_first(w, msg->data, msg->len, 0);
 	} else if (type == BL_MSG_BUNDLE) {
 		take_bundle(w, msg);
 	} else {
+		w->came[0] += msg->len;
 		take_map(w, msg, type);
 	}
 	w->ack[w->n_acks++] = token;
@@ -445,6 +454,8 @@ no_hour_carries_more_than_its_budget_and_nothing_is_lost(void **state)
 		assert_true(w.host_cost[h] > HOST_BYTES / 2);
 	}
 	assert_true(w.bundles > 0);
+	for (unsigned i = 0; i <= BL_STREAMS; i++)
+		assert_int_equal(w.told[i], w.came[i]);
 	/* Events are not behind what is held. */
 	assert_in_range(w.lag_ms, 1, 20000);
 	assert_int_equal(missing(&w, BL_STREAM_EVENTS), 0);
