@@ -263,6 +263,41 @@ a_sensor_is_who_it_is_not_its_number(void **state)
 	free(rec);
 }
 
+/* As nct6775 does: some two hundred files, a few of them readings; and a cooling device a CPU. */
+static void
+folders_with_many_other_entries_lose_no_sensor(void **state)
+{
+	struct recorder *rec = calloc(1, sizeof(*rec));
+	struct running run;
+	char root[128], name[64];
+
+	(void)state;
+	assert_non_null(rec);
+	root_make(root, sizeof(root));
+	sensor_file(root, "hwmon0/name", "nct6775\n");
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "hwmon0/temp%d_%s", i / 10,
+		    i % 10 == 0 ? "input" : "alarm");
+		if (i % 10 > 0)
+			snprintf(name + strlen(name), sizeof(name) - strlen(name), "%d", i % 10);
+		sensor_file(root, name, "20000\n");
+	}
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "../thermal/cooling_device%d/type", i);
+		sensor_file(root, name, "Processor\n");
+	}
+	sensor_file(root, "../thermal/thermal_zone0/temp", "30000\n");
+	run_open(&run, ops_of("sensors"), "every: 10s\n", root);
+	sensors_tick(&run, rec, 10000);
+	assert_int_equal(rec->n, 21); /* and no sensors_skipped */
+	assert_true(value_of(rec, "temperature_celsius{thermal_zone0}") == 30);
+	assert_true(value_of(rec, "temperature_celsius{nct6775/temp0}") == 20);
+	assert_true(value_of(rec, "temperature_celsius{nct6775/temp19}") == 20);
+	run_close(&run);
+	remove_tree(root);
+	free(rec);
+}
+
 /* ---- units of systemd ---- */
 
 /* The link that systemd keeps for an active unit; id NULL: it is down. */
@@ -375,6 +410,7 @@ main(void)
 		cmocka_unit_test(a_broken_list_of_sockets_is_refused),
 		cmocka_unit_test(the_kernels_clock_state_is_read_in_its_units),
 		cmocka_unit_test(a_sensor_is_who_it_is_not_its_number),
+		cmocka_unit_test(folders_with_many_other_entries_lose_no_sensor),
 		cmocka_unit_test(starts_of_a_unit_are_counted_and_its_group_is_found),
 		cmocka_unit_test(names_of_units_are_checked),
 	};

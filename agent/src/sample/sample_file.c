@@ -157,7 +157,7 @@ entry_insert(struct sample_entries *e, const char *name)
 }
 
 bool
-sample_entries_read(const char *path, struct sample_entries *e)
+sample_entries_read(const char *path, bool (*wanted)(const char *name), struct sample_entries *e)
 {
 	char buf[4096] __attribute__((aligned(8)));
 	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -173,7 +173,7 @@ sample_entries_read(const char *path, struct sample_entries *e)
 			const struct dirent64 *entry = (const struct dirent64 *)(buf + at);
 
 			at += entry->d_reclen;
-			if (entry->d_name[0] != '.')
+			if (entry->d_name[0] != '.' && (wanted == NULL || wanted(entry->d_name)))
 				entry_insert(e, entry->d_name);
 		}
 	}

@@ -67,9 +67,10 @@ struct sample_entries {
 	unsigned left_out; /* too many, or too long */
 };
 
-/* The entries of a folder but those that begin with a dot.  Allocates nothing.  False: no such
- * folder, or unreadable. */
-bool sample_entries_read(const char *path, struct sample_entries *e);
+/* The entries of a folder that are wanted (NULL: all), but those that begin with a dot.  Allocates
+ * nothing.  False: no such folder, or unreadable. */
+bool sample_entries_read(
+    const char *path, bool (*wanted)(const char *name), struct sample_entries *e);
 
 /* ---- scanning (sample_scan.c); pure, never passes end, blanks are skipped first ---- */
 

@@ -7,7 +7,7 @@
  * which stay the same from boot to boot.  A thermal zone keeps its number: two
  * may be of one type, and nothing else tells them apart.
  *
- * A folder with more than 64 entries is read in part; that is counted.
+ * A folder with more than 64 of them is read in part; that is counted.
  */
 #include "sample_internal.h"
 
@@ -47,12 +47,13 @@ add(const struct finder *f, enum sample_sensor_kind kind, const char *label, con
 }
 
 static bool
-entries(const struct finder *f, const char *folder, const char *name, struct sample_entries *e)
+entries(const struct finder *f, const char *folder, const char *name,
+    bool (*wanted)(const char *name), struct sample_entries *e)
 {
 	char path[1024];
 	const int n = snprintf(path, sizeof(path), "%s%s/%s", f->root, folder, name);
 
-	if (n < 0 || (size_t)n >= sizeof(path) || !sample_entries_read(path, e))
+	if (n < 0 || (size_t)n >= sizeof(path) || !sample_entries_read(path, wanted, e))
 		return false;
 	f->found->left_out += e->left_out;
 	return true;
@@ -69,6 +70,16 @@ static const struct {
 	{ "power*_input", SENSOR_POWER },
 	{ "power*_average", SENSOR_POWER },
 };
+
+/* A chip may have some two hundred files (nct6775), most of them limits and alarms. */
+static bool
+is_reading(const char *file)
+{
+	for (size_t k = 0; k < sizeof(hwmon_file) / sizeof(hwmon_file[0]); k++)
+		if (sample_glob(hwmon_file[k].pattern, file))
+			return true;
+	return false;
+}
 
 /* The last part of where the link `device` leads, or "". */
 static void
@@ -122,7 +133,7 @@ hwmon_chip(const struct finder *f, const char *chip)
 
 	device_of(f, chip, device);
 	/* A thermal zone shows up here again; it is read as a zone. */
-	if (strncmp(device, "thermal_zone", 12) == 0 || !entries(f, HWMON, chip, &e))
+	if (strncmp(device, "thermal_zone", 12) == 0 || !entries(f, HWMON, chip, is_reading, &e))
 		return;
 	if (!attribute(f, HWMON, chip, "name", name))
 		(void)snprintf(name, sizeof(name), "%s", chip);
@@ -138,14 +149,19 @@ hwmon_chip(const struct finder *f, const char *chip)
 
 /* ---- zones and supplies ---- */
 
+/* Not a cooling device: there is one for each CPU. */
+static bool
+is_zone(const char *name)
+{
+	return strncmp(name, "thermal_zone", 12) == 0;
+}
+
 static void
 zone(const struct finder *f, const char *name)
 {
 	char type[SAMPLE_ENTRY_MAX];
 	char label[3 * SAMPLE_ENTRY_MAX];
 
-	if (strncmp(name, "thermal_zone", 12) != 0)
-		return; /* a cooling device */
 	if (!attribute(f, THERMAL, name, "type", type))
 		type[0] = '\0';
 	(void)snprintf(label, sizeof(label), "%s%s%s", name, type[0] != '\0' ? "/" : "", type);
@@ -182,13 +198,13 @@ sample_sensors_find(const char *root, struct sample_sensors_found *found)
 	struct sample_entries e;
 
 	found->left_out = 0;
-	if (entries(&f, HWMON, "", &e))
+	if (entries(&f, HWMON, "", NULL, &e))
 		for (unsigned i = 0; i < e.n; i++)
 			hwmon_chip(&f, e.name[i]);
-	if (entries(&f, THERMAL, "", &e))
+	if (entries(&f, THERMAL, "", is_zone, &e))
 		for (unsigned i = 0; i < e.n; i++)
 			zone(&f, e.name[i]);
-	if (entries(&f, SUPPLY, "", &e))
+	if (entries(&f, SUPPLY, "", NULL, &e))
 		for (unsigned i = 0; i < e.n; i++)
 			supply(&f, e.name[i]);
 }
