@@ -126,6 +126,8 @@ enum read_sql {
 	READ_COUNT
 };
 
+extern const char *const read_text[READ_COUNT]; /* store_read_sql.c */
+
 struct store_read {
 	sqlite3 *db;
 	sqlite3_stmt *stmt[READ_COUNT];
