@@ -625,20 +625,23 @@ int store_pack_note_cover(struct store *s, struct store_spool *sp, enum bl_strea
 
 /* ---- store_pack_seq.c ---- */
 
-/* Keeps the checks of seqs whose rows are to go; by spool, stream, seq. */
-/* A device's hour whose part is lost together with its row. */
-int store_pack_lost_hour(
-    struct store *s, int64_t device_id, int64_t hour_unix_ms, struct bl_err *err);
-int store_pack_found_hour(
-    struct store *s, int64_t device_id, int64_t hour_unix_ms, int64_t part, struct bl_err *err);
 /* Of these seqs nothing stays but that they were packed; rows with checks of them go. */
 int store_pack_bare(struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t first,
     uint64_t last, struct bl_err *err);
 /* 1: nothing but that is known of seq; 0. */
 int store_pack_is_bare(
     struct store *s, int64_t spool_id, enum bl_stream stream, uint64_t seq, struct bl_err *err);
+/* Keeps the checks of seqs whose rows are to go; by spool, stream, seq. */
 int store_pack_keep_checks(
     struct store *s, const struct store_pack_seq *seq, size_t n, struct bl_err *err);
+
+/* ---- store_pack_lost.c ---- */
+
+/* A device's hour whose part is lost together with its row. */
+int store_pack_lost_hour(
+    struct store *s, int64_t device_id, int64_t hour_unix_ms, struct bl_err *err);
+int store_pack_found_hour(
+    struct store *s, int64_t device_id, int64_t hour_unix_ms, int64_t part, struct bl_err *err);
 
 /* ---- store_pack_clean.c ---- */
 
