@@ -113,29 +113,38 @@ static const struct question questions[] = {
 
 #define QUESTIONS (sizeof(questions) / sizeof(questions[0]))
 
-static struct query_result *
-ask(struct kit *k, const struct question *q)
+static int
+try_ask(struct kit *k, const struct question *q, struct query_result **out, struct bl_err *err)
 {
 	const struct query_filter f = { .by = QUERY_BY_DEVICE,
 		.agg = q->agg,
 		.from_unix_ms = OFFSET + q->from,
 		.to_unix_ms = OFFSET + HOURS * (int64_t)HOUR };
 	const struct query_grid g = { f.from_unix_ms, f.to_unix_ms, q->step, q->agg };
-	struct query_result *res;
 	struct query_store *store;
 	struct query_set *set;
-	struct bl_err err = { 0 };
 	size_t n;
+	int rc;
 
-	must(query_store_open(&store, k->r, &k->clock.clock, &err), &err);
-	must(query_set_create(&set, &f, &err), &err);
-	must(query_store_series(store, q->metric, set, NULL, &n, &err), &err);
+	must(query_store_open(&store, k->r, &k->clock.clock, err), err);
+	must(query_set_create(&set, &f, err), err);
+	must(query_store_series(store, q->metric, set, NULL, &n, err), err);
 	assert_int_equal(n, 3);
-	must(query_set_end(set, &err), &err);
-	must(query_run(&res, &g, set, query_store_source(store), NULL, &err), &err);
-	assert_int_equal(res->n_groups, 3);
+	must(query_set_end(set, err), err);
+	rc = query_run(out, &g, set, query_store_source(store), NULL, err);
 	query_set_free(set);
 	query_store_close(store);
+	return rc;
+}
+
+static struct query_result *
+ask(struct kit *k, const struct question *q)
+{
+	struct query_result *res;
+	struct bl_err err = { 0 };
+
+	must(try_ask(k, q, &res, &err), &err);
+	assert_int_equal(res->n_groups, 3);
 	return res;
 }
 
@@ -300,6 +309,29 @@ retention_makes_steps_longer(void **state)
 	query_store_close(store);
 }
 
+/* A part's samples are gone with their file: no answer, also where they are read one by one. */
+static void
+damage_fails_a_question_for_samples(void **state)
+{
+	struct kit *k = *state;
+	const struct question by_minute = { "m1", QUERY_COUNT, 0, MINUTE };
+	struct query_result *res;
+	struct bl_err err = { 0 };
+	char command[700];
+
+	make_history(k);
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	must(try_ask(k, &by_minute, &res, &err), &err);
+	query_result_free(res);
+	(void)snprintf(command, sizeof(command), "rm %s/raw-*", k->parts_path);
+	assert_int_equal(system(command), 0);
+	kit_stop(k);
+	kit_start(k);
+	assert_int_equal(try_ask(k, &by_minute, &res, &err), BL_ECORRUPT);
+	assert_null(res);
+}
+
 int
 main(void)
 {
@@ -308,6 +340,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    what_comes_late_counts_at_once_and_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(retention_makes_steps_longer, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    damage_fails_a_question_for_samples, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);

@@ -78,8 +78,8 @@ read_unit(struct query_store *s, const struct unit *u, const struct query_want *
 	if (n == 0)
 		return BL_OK;
 	s->block.n = 0;
-	rc = store_log_samples(s->r, u->device, u->stream, s->id, n, w->from_unix_ms, w->to_unix_ms,
-	    take_sample, &y, err);
+	rc = store_log_samples_whole(s->r, u->device, u->stream, s->id, n, w->from_unix_ms,
+	    w->to_unix_ms, take_sample, &y, err);
 	if (rc >= 0 && y.rc == BL_OK)
 		y.rc = hand_on(&y);
 	return rc < 0 ? rc : y.rc;

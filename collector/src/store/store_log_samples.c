@@ -1,5 +1,5 @@
 /*
- * Samples of a span for the evaluator, one by one.
+ * Samples of a span one by one, for the evaluator and for questions.
  */
 #include "store_log.h"
 #include "store_samples.h"
@@ -38,22 +38,46 @@ give(void *ctx, const struct samples *l)
 	return true;
 }
 
+static int
+visit_all(struct store_read *r, const char *device, struct samples_ask *a, struct visit *v,
+    struct bl_err *err)
+{
+	int rc;
+
+	a->deadline_mono_ms = INT64_MAX;
+	a->leave_damaged = true;
+	if ((rc = read_device_id(r, device, &a->device_id, err)) <= 0)
+		return rc; /* never heard of: no samples */
+	return samples_of(r, a, give, v, NULL, err);
+}
+
 int
 store_log_samples(struct store_read *r, const char *device, enum bl_stream stream,
     const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
     void *ctx, struct bl_err *err)
 {
+	struct samples_ask a = { .stream = stream,
+		.ids = ids,
+		.n = n,
+		.from_unix_ms = from_unix_ms,
+		.to_unix_ms = to_unix_ms };
 	struct visit v = { cb, ctx };
+
+	return visit_all(r, device, &a, &v, err);
+}
+
+int
+store_log_samples_whole(struct store_read *r, const char *device, enum bl_stream stream,
+    const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
+    void *ctx, struct bl_err *err)
+{
 	struct samples_ask a = { .stream = stream,
 		.ids = ids,
 		.n = n,
 		.from_unix_ms = from_unix_ms,
 		.to_unix_ms = to_unix_ms,
-		.deadline_mono_ms = INT64_MAX,
-		.leave_damaged = true };
-	int rc;
+		.need_parts = true };
+	struct visit v = { cb, ctx };
 
-	if ((rc = read_device_id(r, device, &a.device_id, err)) <= 0)
-		return rc; /* never heard of: no samples */
-	return samples_of(r, &a, give, &v, NULL, err);
+	return visit_all(r, device, &a, &v, err);
 }
