@@ -419,12 +419,13 @@ take_columns(
 static int
 fetch(struct gather *g, const struct listed *l, struct bl_batch_header *h, struct bl_err *err)
 {
-	const uint8_t *kept = g->bodies.data + l->kept;
 	int64_t spool_id, boot_id;
+	const uint8_t *kept;
 	int rc;
 
 	if (l->body_len == 0)
 		return read_batch(g->r, l->id, h, &spool_id, &boot_id, err);
+	kept = g->bodies.data + l->kept;
 	memcpy(h, kept, sizeof(*h));
 	rc = read_inflate(g->r, l->id, h, kept + sizeof(*h), l->body_len, err);
 	return rc < 0 ? rc : 1;
