@@ -222,6 +222,31 @@ a_clock_that_steps_right_behind_makes_both_places_due(void **state)
 	assert_int_equal(count(k, "SELECT count(DISTINCT hour_unix_ms) FROM pack_due"), 2);
 }
 
+/* A batch, its clock and a step of that in one transaction: each part is due where it ends up. */
+static void
+a_clock_and_its_step_with_the_batch_make_both_places_due(void **state)
+{
+	struct kit *k = *state;
+	struct put p = { .device = devices[0],
+		.spool = 0xa,
+		.seq = 1,
+		.from_ms = 10 * MINUTE,
+		.to_ms = 20 * MINUTE };
+
+	begin(k);
+	put_dict(k, 0xa, devices[0], 1, 1);
+	put_dict(k, 0xa, devices[0], 2, 2);
+	assert_int_equal(put_in(k, &p), STORE_NEW);
+	put_clock(k, 0xa, devices[0], 1, 1, 0, OFFSET + 2 * (int64_t)HOUR);
+	put_clock(k, 0xa, devices[0], 2, 1, 15 * MINUTE, OFFSET);
+	commit(k);
+	pass(k, 6 * HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part_device"), 2);
+	assert_int_equal(count(k, "SELECT sum(samples) FROM part"), 2 * 60);
+	assert_int_equal(count(k, "SELECT count(*) FROM pack_due"), 0);
+}
+
 static void
 a_dictionary_that_comes_late_is_waited_for(void **state)
 {
@@ -692,6 +717,8 @@ main(void)
 		    a_clock_that_comes_with_the_batches_makes_them_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_steps_right_behind_makes_both_places_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_and_its_step_with_the_batch_make_both_places_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_dictionary_that_comes_late_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(
