@@ -179,6 +179,7 @@ start_parts(struct agent *a, struct bl_err *err)
 		bl_error(
 		    "agent", "`branchline-agent status` will not reach this agent: %s", minor.msg);
 	agent_steps_open(a);
+	agent_local_open(a);
 	agent_tick_align(a);
 	a->last_tick_boot_ms = bl_boot_ms(a->clock); /* a pause before the first tick is one, too */
 	a->next_status_mono_ms = bl_mono_ms(a->clock);
@@ -212,7 +213,8 @@ agent_start(
 	a->control_again_mono_ms = INT64_MAX;
 	(void)pthread_mutex_init(&a->results.lock, NULL);
 	bl_log_level_set(levels[config->v->log_level]);
-	if ((rc = start_parts(a, err)) < 0) {
+	a->local_retry_mono_ms = INT64_MAX;
+	if ((rc = current_create(&a->current, err)) < 0 || (rc = start_parts(a, err)) < 0) {
 		agent_stop(a);
 		return rc;
 	}
@@ -248,7 +250,7 @@ on_ready(struct agent *a, int fd, uint32_t events)
 		agent_probe_results(a);
 	else if (fd == a->control_fd)
 		agent_control_accept(a);
-	else if (!agent_steps_serve(a, fd))
+	else if (!agent_steps_serve(a, fd) && !agent_local_serve(a, fd))
 		(void)agent_control_serve(a, fd, events); /* else the link: stepped below */
 }
 
@@ -269,6 +271,7 @@ wait_ms(const struct agent *a)
 	at = earliest(at, agent_report_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
 	at = earliest(at, agent_steps_deadline(a));
+	at = earliest(at, agent_local_deadline(a));
 	at = earliest(at, agent_manager_deadline(a));
 	at = earliest(at, agent_safe_deadline(a));
 	left = at == INT64_MIN ? 0 : at - bl_mono_ms(a->clock);
@@ -296,6 +299,7 @@ do_what_is_due(struct agent *a)
 	}
 	agent_control_tick(a);
 	agent_steps_tick(a);
+	agent_local_tick(a);
 	agent_link_tick(a);
 	agent_report_tick(a);
 	agent_manager_tick(a);
@@ -358,6 +362,7 @@ agent_stop(struct agent *a)
 		agent_probes_stop(a);
 	agent_samplers_close(a);
 	agent_control_close(a);
+	agent_local_close(a);
 	agent_steps_finish(a);
 	/* The spool first: its last callbacks want delivery, which wants no connection. */
 	if (a->mqtt != NULL)
@@ -380,6 +385,7 @@ agent_stop(struct agent *a)
 	agent_results_free(&a->results);
 	free(a->sink.sample);
 	agent_meter_free(a);
+	current_free(a->current);
 	config_free(a->config);
 	free(a);
 }

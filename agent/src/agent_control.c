@@ -1,6 +1,7 @@
 /*
- * The control socket: STATE/agent.sock, mode 0600.  A client writes "status"
- * and a newline and gets one JSON object, then the end of the stream.  At most
+ * The control socket: STATE/agent.sock, mode 0600.  A client writes "status" or
+ * "now" and a newline and gets one JSON object (status.h, local_now.h), then the
+ * end of the stream.  At most
  * AGENT_CLIENTS at a time, each with a deadline; root and the agent's own user
  * are let in.
  */
@@ -185,7 +186,9 @@ read_question(struct agent *a, unsigned place)
 		return;
 	}
 	text[n] = '\0';
-	if (strcmp(text, "status\n") != 0 || spool_thread_status(a->spool, place) != BL_OK) {
+	c->now = strcmp(text, "now\n") == 0;
+	if ((!c->now && strcmp(text, "status\n") != 0) ||
+	    spool_thread_status(a->spool, place) != BL_OK) {
 		drop_client(c);
 		return;
 	}
@@ -207,6 +210,28 @@ agent_control_serve(struct agent *a, int fd, uint32_t events)
 	return false;
 }
 
+static bool
+write_answer(struct agent *a, struct agent_client *c, const struct spool_thread_status *st)
+{
+	struct bl_err err = { 0 };
+	struct bl_buf b;
+
+	if (!c->now) {
+		c->out = agent_status_text(a, st);
+		c->out_len = c->out != NULL ? strlen(c->out) : 0;
+		return c->out != NULL;
+	}
+	bl_buf_init(&b, STATUS_NOW_MAX - 1);
+	if (agent_local_now(a, st, &b, &err) < 0) {
+		bl_warn("agent", "somebody who asked gets no answer: %s", err.msg);
+		bl_buf_free(&b);
+		return false;
+	}
+	c->out = (char *)b.data;
+	c->out_len = b.len;
+	return true;
+}
+
 void
 agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_status *st)
 {
@@ -218,12 +243,10 @@ agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_
 	/* The one who asked may have gone, and another may sit in its place, not yet asking. */
 	if (c->fd < 0 || !c->asked || c->out != NULL)
 		return;
-	if ((c->out = agent_status_text(a, st)) == NULL) {
+	if (!write_answer(a, c, st))
 		drop_client(c);
-		return;
-	}
-	c->out_len = strlen(c->out);
-	send_more(a, c);
+	else
+		send_more(a, c);
 }
 
 int64_t
@@ -237,16 +260,23 @@ agent_control_deadline(const struct agent *a)
 	return at;
 }
 
-/* The spool thread does not answer: what was known last, with that said. */
+void
+agent_control_stale(const struct agent *a, struct spool_thread_status *out)
+{
+	const int64_t turned = spool_thread_turned_mono_ms(a->spool);
+
+	*out = a->spool_status;
+	(void)snprintf(out->problem, sizeof(out->problem),
+	    "its thread has not moved for %lld s: the disk hangs, or is very slow",
+	    (long long)((bl_mono_ms(a->clock) - turned) / 1000));
+}
+
 static void
 answer_without_spool(struct agent *a, unsigned place)
 {
-	struct spool_thread_status st = a->spool_status;
-	const int64_t turned = spool_thread_turned_mono_ms(a->spool);
+	struct spool_thread_status st;
 
-	(void)snprintf(st.problem, sizeof(st.problem),
-	    "its thread has not moved for %lld s: the disk hangs, or is very slow",
-	    (long long)((bl_mono_ms(a->clock) - turned) / 1000));
+	agent_control_stale(a, &st);
 	a->client[place].deadline_mono_ms += CLIENT_MS;
 	agent_control_status(a, place, &st);
 }

@@ -19,8 +19,10 @@
 #include "clockmap.h"
 #include "agent_results.h"
 #include "config.h"
+#include "current.h"
 #include "delivery.h"
 #include "inlet.h"
+#include "local.h"
 #include "notify.h"
 #include "probe.h"
 #include "safe.h"
@@ -38,6 +40,7 @@
 /* Tokens of spool_thread_status beyond the control clients' places. */
 #define AGENT_TOKEN_SELF   1000u
 #define AGENT_TOKEN_REPORT 1001u
+#define AGENT_TOKEN_LOCAL  (UINT64_C(1) << 32) /* and the number of the one who asks */
 
 struct agent_sink {
 	struct sample_sink sink; /* what samplers see */
@@ -50,6 +53,7 @@ struct agent_sink {
 struct agent_client {
 	int fd; /* -1: free */
 	bool asked;
+	bool now; /* for all that is current, not for the status alone */
 	int64_t deadline_mono_ms;
 	char *out; /* answer under way; owned */
 	size_t out_len, out_sent;
@@ -168,6 +172,13 @@ struct agent {
 	int64_t steps_retry_mono_ms;
 	struct inlet_counters steps_before; /* of inlets that a reload closed */
 
+	/* what local people see */
+	struct current *current;
+	struct local *local;         /* NULL: switched off, or not opened */
+	struct config *local_config; /* that it was opened with; kept */
+	char local_problem[256];     /* why it is not open; empty: no reason */
+	int64_t local_retry_mono_ms;
+
 	/* control */
 	int control_fd, control_spare_fd; /* held for when there is no other */
 	int64_t control_again_mono_ms;    /* the socket is watched again; INT64_MAX: it is */
@@ -261,6 +272,24 @@ bool agent_control_serve(struct agent *a, int fd, uint32_t events);
 void agent_control_tick(struct agent *a);
 int64_t agent_control_deadline(const struct agent *a);
 void agent_control_status(struct agent *a, uint64_t token, const struct spool_thread_status *st);
+/* The spool thread does not answer: what was known last, with that said. */
+void agent_control_stale(const struct agent *a, struct spool_thread_status *out);
+
+/* ---- agent_local.c: current values for local people ---- */
+/* A failure is kept in local_problem and tried again: sampling does not depend on it. */
+void agent_local_open(struct agent *a);
+void agent_local_close(struct agent *a);
+/* The configuration is another one. */
+void agent_local_reload(struct agent *a);
+/* True when fd was its own. */
+bool agent_local_serve(struct agent *a, int fd);
+void agent_local_tick(struct agent *a);
+int64_t agent_local_deadline(const struct agent *a);
+/* The spool's answer for one who asked the page. */
+void agent_local_status(struct agent *a, uint64_t token, const struct spool_thread_status *st);
+/* See local_now.h. */
+int agent_local_now(
+    struct agent *a, const struct spool_thread_status *st, struct bl_buf *out, struct bl_err *err);
 
 /* ---- agent_steps.c: the step inlet ---- */
 /* A failure is kept in steps_problem and tried again: sampling does not depend on it. */

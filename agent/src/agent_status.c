@@ -14,20 +14,6 @@
 #define CLOCK_DOUBT_MS 60000  /* minutes are wrong from there on */
 #define QUIET_MS       180000 /* no receipt for so long, with data waiting, is worth a word */
 
-static void reason(json_t *reasons, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void
-reason(json_t *reasons, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	(void)json_array_append_new(reasons, json_string(text));
-}
-
 static json_t *
 text_or_null(const char *text)
 {
@@ -35,6 +21,23 @@ text_or_null(const char *text)
 	json_t *s = text[0] != '\0' ? json_string(text) : json_null();
 
 	return s != NULL ? s : json_string("(a reason that is no text)");
+}
+
+static void reason(json_t *reasons, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* code: one word for programs, and for words of other languages (local_words.c: "health.CODE"). */
+static void
+reason(json_t *reasons, const char *code, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)json_array_append_new(
+	    reasons, json_pack("{s:s,s:o}", "code", code, "text", text_or_null(text)));
 }
 
 static const char *
@@ -162,25 +165,41 @@ steps_json(const struct agent *a)
 	    (json_int_t)n.idle_clients);
 }
 
+static json_t *
+local_json(const struct agent *a)
+{
+	const struct config_local *conf = &a->config->v->local;
+	struct local_counters n = { 0 };
+
+	if (a->local != NULL)
+		local_count(a->local, &n);
+	return json_pack("{s:o,s:o,s:i,s:I,s:I,s:I}", "listen",
+	    text_or_null(conf->listen != NULL ? conf->listen : ""), "problem",
+	    text_or_null(a->local_problem), "clients", (int)n.clients, "answers",
+	    (json_int_t)n.answers, "refused", (json_int_t)n.refused, "busy", (json_int_t)n.busy);
+}
+
 static void
 judge_link(const struct agent *a, const struct bl_mqtt_stats *st, const struct uplink_status *u,
     json_t *reasons)
 {
 	if (a->mqtt == NULL)
-		reason(reasons, "no connection can be made: %s",
+		reason(reasons, "link_none", "no connection can be made: %s",
 		    a->mqtt_problem[0] != '\0' ? a->mqtt_problem : "just started");
 	else if (st->state != BL_MQTT_UP)
-		reason(reasons, "not connected to the broker: %s",
+		reason(reasons, "link_down", "not connected to the broker: %s",
 		    st->why[0] != '\0' ? st->why : "the first attempt is under way");
 	else if (u->state == UPLINK_REFUSED && u->verdict == BL_VERDICT_RETIRED)
-		reason(reasons, "the collector takes nothing: this device was retired");
+		reason(reasons, "retired", "the collector takes nothing: this device was retired");
 	else if (u->state == UPLINK_REFUSED)
-		reason(reasons, "the collector takes nothing: this spool belongs to another device "
-				"(a copied disk image?)");
+		reason(reasons, "copied",
+		    "the collector takes nothing: this spool belongs to another device "
+		    "(a copied disk image?)");
 	else if (u->state != UPLINK_READY)
-		reason(reasons, "connected to the broker, but the collector has not answered yet");
+		reason(reasons, "centre_silent",
+		    "connected to the broker, but the collector has not answered yet");
 	if (u->refused_reason != 0)
-		reason(reasons,
+		reason(reasons, "broker_refuses",
 		    "the broker refuses messages of this device (MQTT reason %d): part or id "
 		    "differ "
 		    "from its certificate",
@@ -194,18 +213,18 @@ judge_disk(const struct agent *a, const struct spool_thread_status *st, json_t *
 
 	if (!st->committing && st->trouble != SPOOL_FINE) {
 		agent_disk_words(a, st, words, sizeof(words));
-		reason(reasons, "%s", words);
+		reason(reasons, "disk", "%s", words);
 	} else if (st->problem[0] != '\0') {
-		reason(reasons, "the spool: %s", st->problem);
+		reason(reasons, "spool", "the spool: %s", st->problem);
 	} else if (st->spool_valid && st->spool.reserve_gone) {
-		reason(reasons,
+		reason(reasons, "disk_reserve",
 		    "the disk is (nearly) full: the reserve that the spool kept for this is in "
 		    "use; "
 		    "make room in %s",
 		    a->config->v->state_dir);
 	}
 	if (st->recovery.running)
-		reason(reasons,
+		reason(reasons, "spool_recovering",
 		    "a damaged spool was set aside as %s/%s; what can be read of it is being "
 		    "recovered (%u %%), the rest will be named in the ledger",
 		    a->config->v->state_dir, st->aside, st->recovery.pct);
@@ -226,12 +245,14 @@ judge_spool(const struct agent *a, const struct spool_thread_status *st,
 		if ((a->meter.held >> i & 1) == 0)
 			waiting += st->spool.stream[i].waiting_batches;
 	if (u->state == UPLINK_READY && waiting > 0 && quiet > QUIET_MS)
-		reason(reasons, "no receipt for %" PRId64 " s, %" PRIu64 " batches wait",
-		    quiet / 1000, waiting);
+		reason(reasons, "no_receipt",
+		    "no receipt for %" PRId64 " s, %" PRIu64 " batches wait", quiet / 1000,
+		    waiting);
 	if (st->spool.file_bytes * 10 > st->spool.max_bytes * 9 && waiting > 0)
-		reason(reasons, "the spool is over 90 %% full: the oldest data will be dropped");
+		reason(reasons, "spool_nearly_full",
+		    "the spool is over 90 %% full: the oldest data will be dropped");
 	if (st->refused_events > 0 || st->refused_samples > 0)
-		reason(reasons,
+		reason(reasons, "disk_slow",
 		    "the disk is too slow: %" PRIu64 " samples, %" PRIu64
 		    " events were refused (in the ledger)",
 		    st->refused_samples, st->refused_events);
@@ -244,20 +265,32 @@ judge_clock(const struct agent *a, json_t *reasons)
 	const uint32_t doubt = clockmap_doubt_ms(m, bl_boot_ms(a->clock));
 
 	if (!clockmap_trusted(m))
-		reason(reasons, "the clock is not known: no time synchronisation, and no answer "
-				"of the collector yet");
+		reason(reasons, "clock_unknown",
+		    "the clock is not known: no time synchronisation, and no answer "
+		    "of the collector yet");
 	else if (doubt > CLOCK_DOUBT_MS)
-		reason(reasons,
+		reason(reasons, "clock_doubt",
 		    "nobody has told this machine the time for %" PRId64
 		    " h: times are uncertain by %u s",
 		    (bl_boot_ms(a->clock) - m->measured_boot_ms) / 3600000, doubt / 1000);
 	if (m->wild)
-		reason(reasons, "the machine's clock stands, or runs at a wrong speed; it is not "
-				"used");
+		reason(reasons, "clock_wild",
+		    "the machine's clock stands, or runs at a wrong speed; it is not "
+		    "used");
 	if (m->disagrees)
-		reason(reasons,
+		reason(reasons, "clock_disagrees",
 		    "the time service of this machine and the centre disagree by %" PRId64 " s",
 		    m->centre_less_wall_ms / 1000);
+}
+
+static json_t *
+texts_of(const json_t *reasons)
+{
+	json_t *texts = json_array();
+
+	for (size_t i = 0; i < json_array_size(reasons); i++)
+		(void)json_array_append(texts, json_object_get(json_array_get(reasons, i), "text"));
+	return texts;
 }
 
 static json_t *
@@ -267,7 +300,7 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 	json_t *reasons = json_array();
 
 	if (a->safe.active)
-		reason(reasons,
+		reason(reasons, "safe_mode",
 		    "safe mode: the last %u starts ended before three minutes, so nothing is "
 		    "probed "
 		    "and little is sampled; all of it is tried again in %lld min, or at once after "
@@ -279,16 +312,21 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 	judge_spool(a, st, u, reasons);
 	judge_clock(a, reasons);
 	if (a->sampler_problem[0] != '\0')
-		reason(reasons, "a sample is unknown: %s", a->sampler_problem);
+		reason(reasons, "sample_unknown", "a sample is unknown: %s", a->sampler_problem);
 	if (limits_refused_now(&a->limits) > 0)
-		reason(reasons,
+		reason(reasons, "series_refused",
 		    "%u series are refused and not sampled, the newest is %s: raise max_series, or "
 		    "shorten names and labels",
 		    limits_refused_now(&a->limits), a->limits.newest);
 	if (a->steps_problem[0] != '\0')
-		reason(reasons, "no steps of processes are taken: %s", a->steps_problem);
-	return json_pack("{s:s,s:o}", "state",
-	    json_array_size(reasons) == 0 ? "healthy" : "degraded", "reasons", reasons);
+		reason(reasons, "steps_closed", "no steps of processes are taken: %s",
+		    a->steps_problem);
+	if (a->local_problem[0] != '\0')
+		reason(reasons, "local_closed", "no status page and no /metrics: %s",
+		    a->local_problem);
+	return json_pack("{s:s,s:o,s:o}", "state",
+	    json_array_size(reasons) == 0 ? "healthy" : "degraded", "reasons", texts_of(reasons),
+	    "problems", reasons);
 }
 
 static json_t *
@@ -354,16 +392,16 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 		bl_mqtt_stats(a->mqtt, &m);
 	delivery_status(a->delivery, &u);
 	all = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
 	    "config_hash", a->config->hash, "config_loaded_unix_ms",
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
-	    sampling_json(a), "steps", steps_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps),
-	    "safe_mode", safe_json(a), "meter", meter_json(a), "health",
-	    health_json(a, &m, &u, st));
+	    sampling_json(a), "steps", steps_json(a), "local", local_json(a), "gaps",
+	    status_gaps_json(st->gap, st->n_gaps), "safe_mode", safe_json(a), "meter",
+	    meter_json(a), "health", health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

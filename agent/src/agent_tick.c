@@ -119,6 +119,7 @@ tell_limits(struct agent *a, bool ending)
 static void
 sink_flush(struct agent *a, enum bl_stream stream, int64_t boot_ms)
 {
+	current_put(a->current, boot_ms, a->sink.sample, a->sink.n);
 	/* Full: the spool thread names it. */
 	if (a->sink.n > 0 &&
 	    spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n) == BL_ENOMEM)
@@ -346,6 +347,7 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 
 	a->n_probes = a->safe.active ? 0 : probes->n;
 	a->next_results_mono_ms = INT64_MAX;
+	current_probes(a->current, a->n_probes > 0 ? probes : NULL);
 	if (a->n_probes == 0)
 		return BL_OK;
 	a->next_results_mono_ms = bl_mono_ms(a->clock) + AGENT_RESULTS_MS;
@@ -371,6 +373,7 @@ agent_probes_stop(struct agent *a)
 	prober_stop(a->prober);
 	a->prober = NULL;
 	agent_probe_results(a);
+	current_probes(a->current, NULL);
 	free(a->probe_state);
 	a->probe_state = NULL;
 	a->n_probes = 0;
@@ -394,5 +397,6 @@ agent_probe_results(struct agent *a)
 		a->sink.stream = BL_STREAM_PROBES;
 		probe_result_put(&r, &a->probe_state[r.probe], &a->sink.sink);
 		sink_flush(a, BL_STREAM_PROBES, r.boot_ms);
+		current_result(a->current, &r);
 	}
 }

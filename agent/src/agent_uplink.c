@@ -160,6 +160,8 @@ on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
 		agent_meter_restored(a, &st->spool.usage);
 	if (token == AGENT_TOKEN_REPORT)
 		agent_report_say(a, st);
+	else if (token >= AGENT_TOKEN_LOCAL)
+		agent_local_status(a, token, st);
 	else if (token != AGENT_TOKEN_SELF)
 		agent_control_status(a, token, st);
 }

@@ -92,8 +92,8 @@ static const struct bl_conf_section spool_section = { "spool", sizeof(struct con
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
-static const char *
-check_mode(const void *value)
+const char *
+config_check_mode(const void *value)
 {
 	const char *text = *(char *const *)value;
 
@@ -123,7 +123,7 @@ static const struct bl_conf_key steps_keys[] = {
 	    .min = 1,
 	    .max = 4,
 	    .help = "permissions of the socket: who may write to it may report",
-	    .check = check_mode },
+	    .check = config_check_mode },
 	{ .name = "group",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -214,6 +214,12 @@ static const struct bl_conf_key root_keys[] = {
 	    .offset = offsetof(struct config_values, metered),
 	    .help = "what the link may carry, where it is paid for by the byte",
 	    .section = &config_metered_section },
+	{ .name = "local",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_values, local),
+	    .help = "what people and programs at this machine see: a status page, /metrics",
+	    .section = &config_local_section },
 	{ 0 },
 };
 
@@ -498,6 +504,12 @@ config_sampler_same(const struct config *a, const struct config *b, size_t i)
 	const struct bl_conf_section *s = samplers[i]->options;
 
 	return s == NULL || same_text(s, config_sampler(a, i), config_sampler(b, i));
+}
+
+bool
+config_local_same(const struct config *a, const struct config *b)
+{
+	return same_text(&config_local_section, &a->v->local, &b->v->local);
 }
 
 bool

@@ -226,10 +226,9 @@ read_answer(int fd, char *text, size_t size, size_t *len, struct bl_err *err)
 	}
 }
 
-int
-status_ask(const char *state_dir, json_t **out, struct bl_err *err)
+static int
+ask(const char *state_dir, const char *question, size_t max, json_t **out, struct bl_err *err)
 {
-	static const char question[] = "status\n";
 	char *text = NULL;
 	json_error_t why;
 	size_t len = 0;
@@ -238,17 +237,32 @@ status_ask(const char *state_dir, json_t **out, struct bl_err *err)
 	*out = NULL;
 	if ((rc = connect_to(state_dir, &fd, err)) < 0)
 		return rc;
-	if ((text = malloc(ANSWER_MAX)) == NULL)
+	if ((text = malloc(max)) == NULL)
 		rc = bl_fail(err, BL_ENOMEM, "ask the agent: out of memory");
-	else if (send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) < 0)
+	else if (send(fd, question, strlen(question), MSG_NOSIGNAL) < 0)
 		rc = bl_fail_errno(err, BL_EIO, "ask the agent");
 	else
-		rc = read_answer(fd, text, ANSWER_MAX, &len, err);
+		rc = read_answer(fd, text, max, &len, err);
+	if (rc == BL_OK && len == 0)
+		rc = bl_fail(err, BL_EIO,
+		    "the agent does not understand the question: is it of an older version?");
 	if (rc == BL_OK && (*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why)) == NULL)
 		rc = bl_fail(err, BL_ECORRUPT, "the agent's answer is no JSON: %s", why.text);
 	free(text);
 	(void)close(fd);
 	return rc;
+}
+
+int
+status_ask(const char *state_dir, json_t **out, struct bl_err *err)
+{
+	return ask(state_dir, "status\n", ANSWER_MAX, out, err);
+}
+
+int
+status_ask_now(const char *state_dir, json_t **out, struct bl_err *err)
+{
+	return ask(state_dir, "now\n", STATUS_NOW_MAX, out, err);
 }
 
 int

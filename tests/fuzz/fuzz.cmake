@@ -52,6 +52,7 @@ bl_fuzz_target(setup LINK agent_core bl_pki MAX_LEN 8192 DICT conf/yaml.dict INC
 bl_fuzz_target(status LINK agent_core)
 bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
   OPTIONS -Wl,--wrap=spool_thread_status)
+bl_fuzz_target(local_http LINK agent_local)
 bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
 bl_fuzz_target(regex LINK bl_regex MAX_LEN 1024)
 bl_fuzz_target(dns LINK agent_probe INCLUDE ${root}/agent/src/probe MAX_LEN 1024)

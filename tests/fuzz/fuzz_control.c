@@ -1,7 +1,7 @@
 /*
  * libFuzzer target: questions on the agent's control socket, in pieces split
- * at NUL bytes.  Only "status" and a newline is asked of the spool, once, and
- * whoever says something else is let go.
+ * at NUL bytes.  Only "status" or "now" and a newline is asked of the spool, once,
+ * and whoever says something else is let go.
  */
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -81,6 +81,16 @@ struct config_metered {
 
 extern const struct bl_conf_section config_metered_section;
 
+struct config_local {
+	char *listen; /* NULL: no page */
+	char *mode;
+	struct bl_conf_strlist hosts;
+};
+
+extern const struct bl_conf_section config_local_section;
+/* The socket's mode as a number. */
+unsigned config_local_mode(const struct config_local *l);
+
 /* The values as the tables fill them; the samplers' own structs lie behind. */
 struct config_values {
 	struct config_device device;
@@ -93,6 +103,7 @@ struct config_values {
 	struct bl_conf_list probes; /* of struct probe_conf */
 	struct config_inlets inlets;
 	struct config_metered metered;
+	struct config_local local;
 };
 
 struct config {
@@ -124,6 +135,10 @@ const void *config_sampler(const struct config *c, size_t i);
 /* Whether samplers[i], or all probes, would run the same by both. */
 bool config_sampler_same(const struct config *a, const struct config *b, size_t i);
 bool config_probes_same(const struct config *a, const struct config *b);
+/* The section `local` is the same. */
+bool config_local_same(const struct config *a, const struct config *b);
+/* For tables: permissions in octal. */
+const char *config_check_mode(const void *value);
 /* The section `broker`, and its parts for who reads them elsewhere. */
 extern const struct bl_conf_section config_broker_section, config_proxy_section;
 extern const char *const config_transports[]; /* "tcp", "websocket", NULL */

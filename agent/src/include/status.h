@@ -14,8 +14,9 @@
 
 #include "spool.h"
 
-#define STATUS_SOCKET "agent.sock"
-#define STATUS_SPOOL  "spool.db"
+#define STATUS_SOCKET  "agent.sock"
+#define STATUS_SPOOL   "spool.db"
+#define STATUS_NOW_MAX (4u * 1024u * 1024u) /* bytes of the answer to "now" */
 
 enum status_health { STATUS_HEALTHY = 0, STATUS_DEGRADED = 1, STATUS_DEAD = 2 };
 
@@ -32,6 +33,8 @@ const char *status_gap_reason(enum bl_gap_reason r); /* "off", "evicted" ... */
  * err); BL_EDENIED; BL_ETIMEDOUT: it lives but does not answer.
  */
 int status_ask(const char *state_dir, json_t **out, struct bl_err *err);
+/* The same for all that is current (local_now.h). */
+int status_ask_now(const char *state_dir, json_t **out, struct bl_err *err);
 /* The same object from the spool file alone; daemon is "dead". */
 int status_of_files(const char *state_dir, json_t **out, struct bl_err *err);
 

@@ -227,6 +227,19 @@ spool_thread_series_count(struct spool_thread *t)
 	return n;
 }
 
+bool
+spool_thread_series_def(struct spool_thread *t, int32_t handle, struct bl_series_def *out)
+{
+	const struct handle *h = NULL;
+
+	pthread_mutex_lock(&t->mtx);
+	if (handle >= 0 && handle < t->n_handles)
+		h = t->handles[handle];
+	pthread_mutex_unlock(&t->mtx);
+	/* Its definition never changes, nor does it go before t does. */
+	return h != NULL && def_decode(h->def, h->len, out) == BL_OK;
+}
+
 int32_t
 spool_thread_series_within(struct spool_thread *t, const struct bl_series_def *def, uint32_t max)
 {

@@ -151,6 +151,9 @@ int32_t spool_thread_series(struct spool_thread *t, const struct bl_series_def *
 /* The same; one that is not known yet is BL_EFULL when there are max already. */
 int32_t spool_thread_series_within(
     struct spool_thread *t, const struct bl_series_def *def, uint32_t max);
+/* What a handle stands for, with id 0; texts live as long as t does.  False: there is no such
+ * handle. */
+bool spool_thread_series_def(struct spool_thread *t, int32_t handle, struct bl_series_def *out);
 /* How many have been declared in this process. */
 uint32_t spool_thread_series_count(struct spool_thread *t);
 

@@ -1,0 +1,282 @@
+"""What people and programs at the machine see: the page's JSON, /metrics in both formats, and that all of it is what goes
+to the centre. A real agent without a broker; what the centre would get is read out of its closed spool."""
+
+import http.client
+import http.server
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from support import oracle  # noqa: F401  finds the decoder
+import wire_decoder
+from support import prometheus
+from support.builds import program
+from support.wait import free_port, wait_for
+
+OPEN = "application/openmetrics-text"
+
+
+class Agent:
+    def __init__(self, folder, pki, processes, extra="", port=None, listen=True):
+        cert = pki.device("dev-1")
+        self.folder, self.processes = folder, processes
+        self.port = port or free_port()
+        self.state = folder / "state"
+        self.config = folder / "agent.yaml"
+        self.before = (
+            "device: {id: dev-1, site: shop, part: 3}\n"
+            f"broker: {{host: 127.0.0.1, port: {free_port()}, ca: {pki.ca}, certificate: {cert.cert}, key: {cert.key}}}\n"
+            f"state_dir: state\ninterval: 1s\n{extra}")
+        self.ready = "the status page and /metrics are there" if listen else "steps are taken"
+        self.write(f"127.0.0.1:{self.port}" if listen else "")
+
+    def write(self, listen):
+        self.config.write_text(self.before + f'local: {{listen: "{listen}"}}\n')
+
+    def start(self):
+        self.process = self.processes.start("agent", [program("branchline-agent"), "run", "--config", self.config])
+        self.process.wait_log(self.ready, 20)
+        return self
+
+    def get(self, path, **more):
+        """(status, headers, body); asks again while it says that it has been asked too often."""
+        return wait_for(lambda: (answer := self.get_once(path, **more))[0] != 503 and answer, 20, "it has time for us")
+
+    def get_once(self, path, accept="*/*", host=None, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
+        with closing(connection):
+            connection.request("GET", path, headers={"Accept": accept, **({"Host": host} if host else {})})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read().decode()
+
+    def now(self):
+        status, headers, text = self.get("/now.json")
+        assert status == 200 and headers["Content-Type"] == "application/json", text
+        return json.loads(text)
+
+    def command(self, *argv, **options):
+        return subprocess.run([program("branchline-agent"), *argv, "--state", self.state], capture_output=True, text=True,
+                              timeout=40, **options)
+
+    def status(self):
+        return json.loads(self.command("status", "--json").stdout)
+
+
+@pytest.fixture
+def agent(tmp_path, pki, processes):
+    return lambda **more: Agent(tmp_path, pki, processes, **more)
+
+
+@pytest.fixture
+def shop():
+    """A service to probe; .status can be changed."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(self.server.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.status = 200
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def probing(shop):
+    return (f"probes:\n  - {{name: shop, url: 'http://127.0.0.1:{shop.server_port}/', interval: 1s, timeout: 500ms}}\n"
+            f"  - {{name: nobody, url: 'http://127.0.0.1:{free_port()}/', interval: 1s, timeout: 500ms}}\n"
+            "samplers:\n  synthetic: {enabled: yes, series: 5}\n")
+
+
+def key_of(series):
+    return series["name"], tuple(sorted(series["labels"].items()))
+
+
+def definition(blob):
+    """(name, labels) of a row of the spool's dictionary."""
+    def number():
+        n = shift = 0
+        while True:
+            byte = blob[number.at]
+            number.at += 1
+            n |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return n
+
+    def text():
+        n = number()
+        number.at += n
+        return blob[number.at - n:number.at].decode()
+
+    number.at = 2
+    number()
+    name = text()
+    text()
+    return name, tuple(sorted((text(), text()) for _ in range(number())))
+
+
+def spooled(spool):
+    """Series -> [(boot ms, value or None)], of all batches of a closed spool."""
+    found = {}
+    with closing(sqlite3.connect(spool)) as db:
+        names = {entry: definition(blob) for entry, blob in db.execute("SELECT id, def FROM dict")}
+        for message, in db.execute("SELECT msg FROM body ORDER BY id"):
+            for column in wire_decoder.decode(message)["series"]:
+                found.setdefault(names[column["id"]], []).extend(zip(column["times"], column["values"]))
+    return found
+
+
+def prometheus_of(series):
+    """The name and the value that Prometheus gets, by the rules of local_metrics.h written down a second time."""
+    base = {"ms": ("_ms", "seconds", 1e-3), "us": ("_us", "seconds", 1e-6), "s": ("_s", "seconds", 1),
+            "days": ("_days", "seconds", 86400), "pct": ("_pct", "ratio", 1e-2), "ppm": ("_ppm", "ratio", 1e-6),
+            "bytes": ("_bytes", "bytes", 1), "celsius": ("_celsius", "celsius", 1), "watt": ("_watts", "watts", 1),
+            "rpm": ("_rpm", "rpm", 1), "1": ("_bits", "", 1)}
+    name = series["name"].removesuffix("_total")
+    if name.endswith("_count"):
+        name = name.removesuffix("_count") + "_number"
+    suffix, unit, factor = base[series["unit"]]
+    name = "branchline_" + name.removesuffix(suffix) + ("_" + unit if unit else "")
+    return name + ("_total" if series["kind"] == "counter" else ""), series["value"] * factor
+
+
+def same_instant(agent):
+    """now.json and both formats of /metrics of one tick, with a result of each probe."""
+    def times(now):
+        return {key_of(s): s["unix_ms"] for s in now["series"]}
+
+    def try_once():
+        before = agent.now()
+        if len({s["labels"].get("probe") for s in before["series"]} - {None}) < 2:
+            return None
+        texts = [agent.get("/metrics", accept=accept) for accept in ("*/*", OPEN)]
+        after = agent.now()
+        return (before, *texts) if times(before) == times(after) else None
+    return wait_for(try_once, 30, "nothing changes between four requests", agent.process.log)
+
+
+def test_what_is_shown_is_what_the_centre_gets(agent, shop):
+    one = agent(extra=probing(shop)).start()
+    now, plain, opened = same_instant(one)
+    assert plain[1]["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert opened[1]["Content-Type"].startswith(OPEN + "; version=1.0.0")
+    text = prometheus.read(plain[2], False)
+    families = prometheus.read(opened[2], True)
+    found = prometheus.samples(text, False)
+    assert found == prometheus.samples(families, True)  # two formats, one set of values
+
+    known = [s for s in now["series"] if s["value"] is not None]
+    own = {"branchline_agent_info", "branchline_link_up", "branchline_series_left_out", "branchline_unknown"}
+    expected = {}
+    for series in known:
+        name, value = prometheus_of(series)
+        expected[name, tuple(sorted(series["labels"].items()))] = value
+    assert len(expected) == len(known) > 50
+    shown = {key: value for key, value in found.items() if key[0] not in own}
+    assert set(shown) == set(expected)
+    for key, value in expected.items():
+        assert math.isclose(shown[key], value, rel_tol=1e-14), key
+    assert found["branchline_link_up", ()] == 0 and found["branchline_series_left_out", ()] == 0
+    unknown = [s for s in now["series"] if s["value"] is None]
+    assert sum(v for (name, _), v in found.items() if name == "branchline_unknown") == len(unknown) > 0
+    assert all(f.help for name, f in families.items() if name != "branchline_synthetic")
+
+    offset = round((time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)) * 1000)
+    assert one.process.stop() == 0
+    centre = spooled(one.state / "spool.db")
+    for series in now["series"]:
+        boot_ms = series["unix_ms"] - offset
+        nearest = min(centre[key_of(series)], key=lambda sample: abs(sample[0] - boot_ms))
+        assert abs(nearest[0] - boot_ms) < 500
+        if series["value"] is None:
+            assert not isinstance(nearest[1], (int, float)), series
+        else:
+            assert nearest[1] == series["value"], series  # to the last bit
+
+
+def test_states_of_probes_follow(agent, shop):
+    one = agent(extra=probing(shop)).start()
+
+    def states():
+        return {p["name"]: p["state"] for p in one.now()["probes"]}
+
+    wait_for(lambda: states() == {"shop": "up", "nobody": "down"}, 20, "both have a result", one.process.log)
+    shop.status = 500
+    wait_for(lambda: states()["shop"] == "down", 20, "it is down", one.process.log)
+    probe = one.now()["probes"][0]
+    assert probe["reason"] == "status" and "500" in probe["detail"] and probe["since_unix_ms"] <= probe["unix_ms"]
+    text = prometheus.read(one.get("/metrics")[2], False)
+    assert text["branchline_probe_up"].samples[("probe", "shop"),] == 0
+
+
+def listening(pid):
+    """Local addresses of the process's listening TCP sockets."""
+    inodes = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        if link.startswith("socket:["):
+            inodes.add(link[8:-1])
+    rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}").readlines()[1:]]
+    return [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
+
+
+def test_nobody_else_is_let_in(agent):
+    one = agent(listen=False).start()
+    assert one.status()["local"]["listen"] is None
+    assert listening(one.process.pid) == []  # by default there is no port
+    one.write(f"127.0.0.1:{one.port}")
+    one.process.signal(signal.SIGHUP)
+    one.process.wait_log("the status page and /metrics are there")
+    assert listening(one.process.pid) == [f"0100007F:{one.port:04X}"]
+    assert one.get("/now.json", host=f"localhost:{one.port}")[0] == 200
+    assert one.get("/now.json", host="tunnel.example")[0] == 403
+    assert one.get("/metrics", host="169.254.169.254")[0] == 403
+    assert one.status()["local"]["refused"] == 2
+
+
+def test_reload_moves_it_and_sampling_goes_on(agent):
+    one = agent().start()
+    second = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", second))
+        taken.listen()
+        one.write(f"127.0.0.1:{second}")
+        one.process.signal(signal.SIGHUP)
+        one.process.wait_log("no status page and no /metrics, will try again in 60 s")
+        status = one.status()
+        assert "Address already in use" in status["local"]["problem"]
+        assert "local_closed" in [p["code"] for p in status["health"]["problems"]]
+        with pytest.raises(ConnectionRefusedError):
+            one.get("/")
+    one.process.signal(signal.SIGHUP)
+    one.process.wait_log("the status page and /metrics are there", count=2)
+    assert one.get("/", port=second)[0] == 200
+    ticks = one.status()["sampling"]["ticks"]
+    wait_for(lambda: one.status()["sampling"]["ticks"] > ticks, 20, "it ticks", one.process.log)
+    assert one.status()["sampling"]["missed_ticks"] == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)")
+def test_promtool_has_nothing_to_say(agent, shop):
+    one = agent(extra=probing(shop)).start()
+    _, plain, _ = same_instant(one)
+    done = subprocess.run(["promtool", "check", "metrics"], input=plain[2], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
