@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 void
-conf_error(struct conf_run *run, unsigned line, unsigned col, const char *fmt, ...)
+conf_error(struct conf_run *run, struct conf_pos at, const char *fmt, ...)
 {
 	struct bl_conf_errors *e = run->errors;
 	char text[512];
@@ -29,15 +29,22 @@ conf_error(struct conf_run *run, unsigned line, unsigned col, const char *fmt, .
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (asprintf(&e->line[e->n_kept], "%s:%u:%u: %s%s%s", run->name, line, col, run->path,
-		run->path[0] != '\0' ? ": " : "", text) < 0) {
+	if (asprintf(&e->line[e->n_kept], "%s:%u:%u: %s%s%s", run->files[at.file].name, at.line,
+		at.col, run->path, run->path[0] != '\0' ? ": " : "", text) < 0) {
 		e->line[e->n_kept] = NULL;
 		run->no_memory = true;
 		return;
 	}
-	run->pos[e->n_kept].line = line;
-	run->pos[e->n_kept].col = col;
+	run->pos[e->n_kept] = at;
 	e->n_kept++;
+}
+
+static bool
+stands_behind(const struct conf_pos *a, const struct conf_pos *b)
+{
+	if (a->file != b->file)
+		return a->file > b->file;
+	return a->line != b->line ? a->line > b->line : a->col > b->col;
 }
 
 /* By place; what stands at the same place keeps its order.  At most 100 entries. */
@@ -53,8 +60,7 @@ conf_errors_sort(struct conf_run *run)
 
 		for (; j > 0; j--) {
 			const struct conf_pos *prev = &run->pos[j - 1];
-			if (prev->line < pos.line ||
-			    (prev->line == pos.line && prev->col <= pos.col))
+			if (!stands_behind(prev, &pos))
 				break;
 			e->line[j] = e->line[j - 1];
 			run->pos[j] = *prev;
@@ -66,26 +72,38 @@ conf_errors_sort(struct conf_run *run)
 
 /* Keys come from the file: cut, and nothing that could forge a line. */
 size_t
-conf_path_push(struct conf_run *run, const char *name)
+conf_path_add(char path[CONF_PATH_SIZE], const char *name)
 {
-	const size_t len = strlen(run->path);
+	const size_t len = strlen(path);
 	size_t n = len;
 
-	if (n > 0 && n + 1 < sizeof(run->path))
-		run->path[n++] = '.';
-	for (size_t i = 0; name[i] != '\0' && i < 64 && n + 1 < sizeof(run->path); i++)
-		run->path[n++] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? ' ' : name[i];
-	run->path[n] = '\0';
+	if (n > 0 && n + 1 < CONF_PATH_SIZE)
+		path[n++] = '.';
+	for (size_t i = 0; name[i] != '\0' && i < 64 && n + 1 < CONF_PATH_SIZE; i++)
+		path[n++] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? ' ' : name[i];
+	path[n] = '\0';
 	return len;
+}
+
+size_t
+conf_path_add_index(char path[CONF_PATH_SIZE], size_t i)
+{
+	const size_t len = strlen(path);
+
+	(void)snprintf(path + len, CONF_PATH_SIZE - len, "[%zu]", i);
+	return len;
+}
+
+size_t
+conf_path_push(struct conf_run *run, const char *name)
+{
+	return conf_path_add(run->path, name);
 }
 
 size_t
 conf_path_push_index(struct conf_run *run, size_t i)
 {
-	const size_t len = strlen(run->path);
-
-	(void)snprintf(run->path + len, sizeof(run->path) - len, "[%zu]", i);
-	return len;
+	return conf_path_add_index(run->path, i);
 }
 
 void
@@ -94,53 +112,116 @@ conf_path_pop(struct conf_run *run, size_t len)
 	run->path[len] = '\0';
 }
 
+void
+conf_where(
+    const struct conf_run *run, struct conf_pos what, unsigned from_file, char *out, size_t size)
+{
+	if (what.file == from_file)
+		(void)snprintf(out, size, "line %u", what.line);
+	else
+		(void)snprintf(out, size, "%s:%u", run->files[what.file].name, what.line);
+}
+
+/* Text to struct; the first file stands in run.  Releases what run owns. */
+static int
+finish(struct conf_run *run, struct conf_node *tree, void *out, struct bl_err *err)
+{
+	const struct bl_conf_errors *errors = run->errors;
+	int rc = BL_OK;
+
+	if (!run->no_memory)
+		conf_apply(run, run->root, tree, out);
+	conf_tree_free(tree);
+	conf_errors_sort(run);
+	if (run->no_memory)
+		rc = bl_fail(
+		    err, BL_ENOMEM, "read configuration %s: out of memory", run->files[0].name);
+	else if (errors->n > 0)
+		rc = bl_fail(err, BL_EINVAL, "configuration %s has %zu error%s", run->files[0].name,
+		    errors->n, errors->n == 1 ? "" : "s");
+	if (rc < 0)
+		bl_conf_release(run->root, out);
+	if (run->sources != NULL)
+		conf_sources_finish(run);
+	for (unsigned i = 0; i < run->n_files; i++)
+		free(run->files[i].name);
+	return rc;
+}
+
+static int
+begin(struct conf_run **out, const char *name, const struct bl_conf_section *root, void *conf,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	struct conf_run *run = calloc(1, sizeof(*run));
+
+	memset(errors, 0, sizeof(*errors));
+	memset(conf, 0, root->size);
+	*out = NULL;
+	if (run == NULL || (run->files[0].name = strdup(name)) == NULL) {
+		free(run);
+		return bl_fail(err, BL_ENOMEM, "read configuration %s: out of memory", name);
+	}
+	run->n_files = 1;
+	run->root = root;
+	run->errors = errors;
+	*out = run;
+	return BL_OK;
+}
+
 int
 bl_conf_parse(const char *name, const char *text, size_t len, const struct bl_conf_section *root,
     void *out, struct bl_conf_errors *errors, struct bl_err *err)
 {
-	struct conf_run run = { .name = name, .root = root, .errors = errors };
 	struct conf_node *tree;
+	struct conf_run *run;
+	int rc;
 
-	memset(errors, 0, sizeof(*errors));
-	memset(out, 0, root->size);
-	tree = conf_tree_read(&run, text, len);
-	if (!run.no_memory)
-		conf_apply(&run, root, tree, out);
-	conf_tree_free(tree);
-	conf_errors_sort(&run);
-	if (run.no_memory) {
-		bl_conf_release(root, out);
-		return bl_fail(err, BL_ENOMEM, "read configuration %s: out of memory", name);
-	}
-	if (errors->n > 0) {
-		bl_conf_release(root, out);
-		return bl_fail(err, BL_EINVAL, "configuration %s has %zu error%s", name, errors->n,
-		    errors->n == 1 ? "" : "s");
-	}
-	return BL_OK;
+	if ((rc = begin(&run, name, root, out, errors, err)) < 0)
+		return rc;
+	tree = conf_tree_read(run, text, len);
+	conf_include_refuse(run, tree);
+	rc = finish(run, tree, out, err);
+	free(run);
+	return rc;
 }
 
 static int
-read_file(const char *path, char **text, size_t *len, struct bl_err *err)
+open_file(const char *path, struct conf_file *file, struct bl_err *err)
 {
 	struct stat st;
+	int fd, rc;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0) {
+		rc = errno == ENOENT ? BL_ENOTFOUND : errno == EACCES ? BL_EDENIED : BL_EIO;
+		return bl_fail_errno(err, rc, "open configuration %s", path);
+	}
+	if (fstat(fd, &st) != 0)
+		rc = bl_fail_errno(err, BL_EIO, "look at configuration %s", path);
+	else if (S_ISDIR(st.st_mode))
+		rc = bl_fail(err, BL_EIO, "open configuration %s: it is a folder", path);
+	else
+		rc = fd;
+	if (rc < 0) {
+		(void)close(fd);
+		return rc;
+	}
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
+	file->regular = S_ISREG(st.st_mode);
+	return fd;
+}
+
+int
+conf_file_read(
+    const char *path, char **text, size_t *len, struct conf_file *file, struct bl_err *err)
+{
 	ssize_t n;
 	int fd, rc;
 
 	*text = NULL;
 	*len = 0;
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) < 0) {
-		rc = errno == ENOENT ? BL_ENOTFOUND : errno == EACCES ? BL_EDENIED : BL_EIO;
-		return bl_fail_errno(err, rc, "open configuration %s", path);
-	}
-	if (fstat(fd, &st) != 0) {
-		rc = bl_fail_errno(err, BL_EIO, "look at configuration %s", path);
-		goto out;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		rc = bl_fail(err, BL_EIO, "open configuration %s: it is a folder", path);
-		goto out;
-	}
+	if ((fd = open_file(path, file, err)) < 0)
+		return fd;
 	if ((*text = malloc(BL_CONF_FILE_MAX + 1)) == NULL) {
 		rc = bl_fail(err, BL_ENOMEM, "read configuration %s: out of memory", path);
 		goto out;
@@ -172,20 +253,36 @@ out:
 }
 
 int
-bl_conf_load(const char *path, const struct bl_conf_section *root, void *out,
-    struct bl_conf_errors *errors, struct bl_err *err)
+bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err)
 {
+	struct conf_node *tree;
+	struct conf_run *run;
 	char *text;
 	size_t len;
 	int rc;
 
-	memset(errors, 0, sizeof(*errors));
-	memset(out, 0, root->size);
-	if ((rc = read_file(path, &text, &len, err)) < 0)
+	if ((rc = begin(&run, path, root, out, errors, err)) < 0)
 		return rc;
-	rc = bl_conf_parse(path, text, len, root, out, errors, err);
+	run->sources = sources;
+	if ((rc = conf_file_read(path, &text, &len, &run->files[0], err)) < 0) {
+		free(run->files[0].name);
+		free(run);
+		return rc;
+	}
+	tree = conf_tree_read(run, text, len);
 	free(text);
+	conf_include(run, tree);
+	rc = finish(run, tree, out, err);
+	free(run);
 	return rc;
+}
+
+int
+bl_conf_load(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	return bl_conf_load_from(path, root, out, NULL, errors, err);
 }
 
 static void

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct bl_conf_key *
-find_key(const struct bl_conf_section *s, const char *name)
+const struct bl_conf_key *
+conf_find_key(const struct bl_conf_section *s, const char *name)
 {
 	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++)
 		if (strcmp(k->name, name) == 0)
@@ -19,15 +19,22 @@ find_key(const struct bl_conf_section *s, const char *name)
 	return NULL;
 }
 
-static const struct conf_node *
-find_member(const struct conf_node *map, const char *name)
+struct conf_node *
+conf_find_member(const struct conf_node *map, const char *name)
 {
 	if (map == NULL || map->kind != CONF_MAPPING)
 		return NULL;
-	for (const struct conf_node *c = map->child; c != NULL; c = c->next)
+	for (struct conf_node *c = map->child; c != NULL; c = c->next)
 		if (strcmp(c->key, name) == 0)
 			return c;
 	return NULL;
+}
+
+bool
+conf_is_nothing(const struct conf_node *n)
+{
+	return n->kind == CONF_SCALAR && n->plain &&
+	       (n->text[0] == '\0' || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
 }
 
 /* ---- defaults ---- */
@@ -77,6 +84,7 @@ fill_default(struct conf_run *run, const struct bl_conf_key *key, void *conf)
 	case BL_CONF_SECTION:
 		fill_defaults(run, key->section, conf_field(conf, key));
 		return;
+	case BL_CONF_INCLUDE:
 	case BL_CONF_LIST:
 	case BL_CONF_MAP:
 		return; /* empty */
@@ -125,18 +133,11 @@ wrong_value(struct conf_run *run, const struct bl_conf_key *key, const struct co
 
 	conf_value_expected(key, expected, sizeof(expected));
 	if (n->kind == CONF_SCALAR && conf_value_near(key, n->text, near, sizeof(near)))
-		conf_error(run, n->line, n->col, "expected %s, got %s; did you mean \"%s\"?",
-		    expected, got_name(n, got, sizeof(got)), near);
+		conf_error(run, n->at, "expected %s, got %s; did you mean \"%s\"?", expected,
+		    got_name(n, got, sizeof(got)), near);
 	else
-		conf_error(run, n->line, n->col, "expected %s, got %s", expected,
-		    got_name(n, got, sizeof(got)));
-}
-
-static bool
-is_nothing(const struct conf_node *n)
-{
-	return n->kind == CONF_SCALAR && n->plain &&
-	       (n->text[0] == '\0' || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
+		conf_error(
+		    run, n->at, "expected %s, got %s", expected, got_name(n, got, sizeof(got)));
 }
 
 static void
@@ -146,7 +147,7 @@ apply_scalar(
 	const char *expected;
 	char got[80];
 
-	if (n->kind != CONF_SCALAR || is_nothing(n)) {
+	if (n->kind != CONF_SCALAR || conf_is_nothing(n)) {
 		wrong_value(run, key, n);
 		return;
 	}
@@ -163,8 +164,8 @@ apply_scalar(
 	if (key->check == NULL || (key->type == BL_CONF_STR && *(char **)field == NULL))
 		return;
 	if ((expected = key->check(field)) != NULL)
-		conf_error(run, n->line, n->col, "expected %s, got %s", expected,
-		    got_name(n, got, sizeof(got)));
+		conf_error(
+		    run, n->at, "expected %s, got %s", expected, got_name(n, got, sizeof(got)));
 }
 
 /* True when n is a collection of at most and at least so many; else the error is reported. */
@@ -177,13 +178,11 @@ check_collection(struct conf_run *run, const struct bl_conf_key *key, const stru
 		return false;
 	}
 	if (key->max > 0 && n->n > key->max) {
-		conf_error(
-		    run, n->line, n->col, "expected at most %.0f entries, got %u", key->max, n->n);
+		conf_error(run, n->at, "expected at most %.0f entries, got %u", key->max, n->n);
 		return false;
 	}
 	if (n->n < key->min) {
-		conf_error(
-		    run, n->line, n->col, "expected at least %.0f entries, got %u", key->min, n->n);
+		conf_error(run, n->at, "expected at least %.0f entries, got %u", key->min, n->n);
 		return false;
 	}
 	return true;
@@ -195,11 +194,10 @@ is_text(struct conf_run *run, const struct conf_node *n)
 {
 	char got[80];
 
-	if (n->kind == CONF_SCALAR && !is_nothing(n))
+	if (n->kind == CONF_SCALAR && !conf_is_nothing(n))
 		return true;
 	if (n->kind != CONF_REFUSED)
-		conf_error(
-		    run, n->line, n->col, "expected text, got %s", got_name(n, got, sizeof(got)));
+		conf_error(run, n->at, "expected text, got %s", got_name(n, got, sizeof(got)));
 	return false;
 }
 
@@ -210,7 +208,7 @@ apply_check(struct conf_run *run, const struct bl_conf_key *key, const struct co
 	const char *expected;
 
 	if (key->check != NULL && (expected = key->check(field)) != NULL)
-		conf_error(run, n->line, n->col, "expected %s", expected);
+		conf_error(run, n->at, "expected %s", expected);
 }
 
 static void
@@ -267,6 +265,42 @@ apply_map(
 		apply_check(run, key, n, field);
 }
 
+/* No two entries of a list may have the same text under the key that names them. */
+static void
+check_unique(struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n,
+    const struct bl_conf_list *list)
+{
+	const struct bl_conf_key *by = conf_find_key(key->section, key->unique);
+	const char *const item = list->item;
+	const struct conf_node *a = n->child, *b;
+	char got[80], where[CONF_PATH_SIZE];
+	size_t len;
+
+	for (size_t i = 0; i < list->n; i++, a = a->next) {
+		const char *const *name = conf_field_const(item + i * key->section->size, by);
+
+		b = n->child;
+		for (size_t k = 0; k < i; k++, b = b->next) {
+			const char *const *other =
+			    conf_field_const(item + k * key->section->size, by);
+			const struct conf_node *at = conf_find_member(a, by->name);
+
+			if (*name == NULL || *other == NULL || at == NULL ||
+			    strcmp(*name, *other) != 0)
+				continue;
+			conf_quote_got(*name, got, sizeof(got));
+			conf_where(run, b->at, at->at.file, where, sizeof(where));
+			len = conf_path_push_index(run, i);
+			(void)conf_path_push(run, by->name);
+			conf_error(run, at->at,
+			    "%s %s is taken by the entry on %s; they have to differ", by->name, got,
+			    where);
+			conf_path_pop(run, len);
+			break;
+		}
+	}
+}
+
 static void
 apply_list(
     struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n, void *field)
@@ -287,6 +321,8 @@ apply_list(
 		conf_apply(run, key->section, c, (char *)list->item + i * key->section->size);
 		conf_path_pop(run, at);
 	}
+	if (run->errors->n == before && key->unique != NULL)
+		check_unique(run, key, n, list);
 	if (run->errors->n == before)
 		apply_check(run, key, n, field);
 }
@@ -299,21 +335,25 @@ apply_value(
 
 	if (n->kind == CONF_REFUSED)
 		return;
+	if (key->type != BL_CONF_SECTION)
+		conf_source_note(run, n->at);
 	switch (key->type) {
+	case BL_CONF_INCLUDE:
+		return; /* done */
 	case BL_CONF_SECTION:
 		conf_apply(run, key->section, n, field);
 		return;
 	/* A key with everything below it commented out is an empty list, not a mistake. */
 	case BL_CONF_STRLIST:
-		if (!is_nothing(n) || key->dflt == NULL)
+		if (!conf_is_nothing(n) || key->dflt == NULL)
 			apply_strlist(run, key, n, field);
 		return;
 	case BL_CONF_MAP:
-		if (!is_nothing(n) || key->dflt == NULL)
+		if (!conf_is_nothing(n) || key->dflt == NULL)
 			apply_map(run, key, n, field);
 		return;
 	case BL_CONF_LIST:
-		if (!is_nothing(n) || key->dflt == NULL)
+		if (!conf_is_nothing(n) || key->dflt == NULL)
 			apply_list(run, key, n, field);
 		return;
 	default:
@@ -322,49 +362,6 @@ apply_value(
 }
 
 /* ---- keys ---- */
-
-/* The path of a key of this exact name in some other section, for "belongs into". */
-static bool
-find_elsewhere(
-    const struct bl_conf_section *s, const char *name, char *path, size_t size, unsigned depth)
-{
-	const size_t used = strlen(path);
-
-	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
-		(void)snprintf(path + used, size - used, "%s%s", used > 0 ? "." : "", k->name);
-		if (strcmp(k->name, name) == 0)
-			return true;
-		if (k->type == BL_CONF_SECTION && depth > 0 &&
-		    find_elsewhere(k->section, name, path, size, depth - 1))
-			return true;
-	}
-	path[used] = '\0';
-	return false;
-}
-
-static void
-unknown_key(struct conf_run *run, const struct bl_conf_section *s, const struct conf_node *member)
-{
-	const char *nearest = NULL;
-	char elsewhere[CONF_PATH_SIZE] = "";
-	unsigned best = UINT32_MAX, d;
-
-	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
-		if (conf_is_near(member->key, k->name, &d) && d < best) {
-			best = d;
-			nearest = k->name;
-		}
-	}
-	if (nearest != NULL)
-		conf_error(run, member->key_line, member->key_col,
-		    "unknown key; did you mean \"%s\"?", nearest);
-	else if (find_elsewhere(run->root, member->key, elsewhere, sizeof(elsewhere), 4))
-		conf_error(run, member->key_line, member->key_col,
-		    "unknown key here; did you mean \"%s\"?", elsewhere);
-	else
-		conf_error(run, member->key_line, member->key_col,
-		    "unknown key; it is not one of this section's keys");
-}
 
 static bool
 needs_something(const struct bl_conf_section *s)
@@ -378,20 +375,20 @@ needs_something(const struct bl_conf_section *s)
 /* Required keys that are not in the file.  at: where the section begins. */
 static void
 report_missing(struct conf_run *run, const struct bl_conf_section *s, const struct conf_node *map,
-    unsigned line, unsigned col)
+    struct conf_pos begin)
 {
 	char expected[320];
 	size_t at;
 
 	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
-		if (find_member(map, k->name) != NULL)
+		if (conf_find_member(map, k->name) != NULL)
 			continue;
 		at = conf_path_push(run, k->name);
 		if (k->type == BL_CONF_SECTION && needs_something(k->section)) {
-			report_missing(run, k->section, NULL, line, col);
+			report_missing(run, k->section, NULL, begin);
 		} else if (k->dflt == NULL) {
 			conf_value_expected(k, expected, sizeof(expected));
-			conf_error(run, line, col, "required key is missing; expected %s (%s)",
+			conf_error(run, begin, "required key is missing; expected %s (%s)",
 			    expected, k->help != NULL ? k->help : k->name);
 		}
 		conf_path_pop(run, at);
@@ -400,7 +397,7 @@ report_missing(struct conf_run *run, const struct bl_conf_section *s, const stru
 
 static void
 check_section(struct conf_run *run, const struct bl_conf_section *s, const struct conf_node *map,
-    const void *conf, unsigned line, unsigned col)
+    const void *conf, struct conf_pos begin)
 {
 	const char *key = NULL, *wrong;
 	const struct conf_node *member;
@@ -409,29 +406,28 @@ check_section(struct conf_run *run, const struct bl_conf_section *s, const struc
 	if (s->check == NULL || (wrong = s->check(conf, &key)) == NULL)
 		return;
 	if (key == NULL) {
-		conf_error(run, line, col, "%s", wrong);
+		conf_error(run, begin, "%s", wrong);
 		return;
 	}
-	member = find_member(map, key);
+	member = conf_find_member(map, key);
 	at = conf_path_push(run, key);
-	conf_error(run, member != NULL ? member->line : line, member != NULL ? member->col : col,
-	    "%s", wrong);
+	conf_error(run, member != NULL ? member->at : begin, "%s", wrong);
 	conf_path_pop(run, at);
 }
 
 /* Checks of the sections that the file does not mention, which stand with their defaults. */
 static void
 check_absent(struct conf_run *run, const struct bl_conf_section *s, const struct conf_node *map,
-    const void *conf, unsigned line, unsigned col)
+    const void *conf, struct conf_pos begin)
 {
 	size_t at;
 
 	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
-		if (k->type != BL_CONF_SECTION || find_member(map, k->name) != NULL)
+		if (k->type != BL_CONF_SECTION || conf_find_member(map, k->name) != NULL)
 			continue;
 		at = conf_path_push(run, k->name);
-		check_absent(run, k->section, NULL, conf_field_const(conf, k), line, col);
-		check_section(run, k->section, NULL, conf_field_const(conf, k), line, col);
+		check_absent(run, k->section, NULL, conf_field_const(conf, k), begin);
+		check_section(run, k->section, NULL, conf_field_const(conf, k), begin);
 		conf_path_pop(run, at);
 	}
 }
@@ -442,29 +438,25 @@ conf_apply(
 {
 	const size_t before = run->errors->n;
 	const struct bl_conf_key *key;
-	unsigned line = 1, col = 1;
+	struct conf_pos begin = { 0, 1, 1 };
 	char got[80];
 	size_t at;
 
-	if (node != NULL) {
-		/* What is missing is missing below the section's own key. */
-		line = node->key != NULL ? node->key_line : node->line;
-		col = node->key != NULL ? node->key_col : node->col;
-	}
+	if (node != NULL) /* what is missing is missing below the section's own key */
+		begin = node->key != NULL ? node->key_at : node->at;
 	fill_defaults(run, s, conf);
 	if (node != NULL && node->kind == CONF_REFUSED)
 		return;
-	if (node != NULL && node->kind != CONF_MAPPING && !is_nothing(node)) {
-		conf_error(run, node->line, node->col,
-		    "expected a section of keys and values, got %s",
+	if (node != NULL && node->kind != CONF_MAPPING && !conf_is_nothing(node)) {
+		conf_error(run, node->at, "expected a section of keys and values, got %s",
 		    got_name(node, got, sizeof(got)));
 		return;
 	}
 	for (const struct conf_node *c = node != NULL ? node->child : NULL; c != NULL;
 	     c = c->next) {
 		at = conf_path_push(run, c->key);
-		if ((key = find_key(s, c->key)) == NULL) {
-			unknown_key(run, s, c);
+		if ((key = conf_find_key(s, c->key)) == NULL) {
+			conf_unknown_key(run, s, c);
 		} else {
 			apply_value(run, key, c, conf);
 		}
@@ -472,9 +464,9 @@ conf_apply(
 	}
 	if (run->broken)
 		return;
-	report_missing(run, s, node, line, col);
+	report_missing(run, s, node, begin);
 	if (run->errors->n == before) {
-		check_absent(run, s, node, conf, line, col);
-		check_section(run, s, node, conf, line, col);
+		check_absent(run, s, node, conf, begin);
+		check_section(run, s, node, conf, begin);
 	}
 }

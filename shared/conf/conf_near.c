@@ -62,3 +62,48 @@ conf_is_near(const char *a, const char *b, unsigned *distance)
 	return *distance <= NEAR_STOP && *distance <= (longer < 6 ? 1 : longer / 3) &&
 	       *distance < longer;
 }
+
+/* ---- keys ---- */
+
+/* The path of a key of this exact name in some other section, for "belongs into". */
+static bool
+find_elsewhere(
+    const struct bl_conf_section *s, const char *name, char *path, size_t size, unsigned depth)
+{
+	const size_t used = strlen(path);
+
+	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
+		(void)snprintf(path + used, size - used, "%s%s", used > 0 ? "." : "", k->name);
+		if (strcmp(k->name, name) == 0)
+			return true;
+		if (k->type == BL_CONF_SECTION && depth > 0 &&
+		    find_elsewhere(k->section, name, path, size, depth - 1))
+			return true;
+	}
+	path[used] = '\0';
+	return false;
+}
+
+void
+conf_unknown_key(
+    struct conf_run *run, const struct bl_conf_section *s, const struct conf_node *member)
+{
+	const char *nearest = NULL;
+	char elsewhere[CONF_PATH_SIZE] = "";
+	unsigned best = UINT32_MAX, d;
+
+	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
+		if (conf_is_near(member->key, k->name, &d) && d < best) {
+			best = d;
+			nearest = k->name;
+		}
+	}
+	if (nearest != NULL)
+		conf_error(run, member->key_at, "unknown key; did you mean \"%s\"?", nearest);
+	else if (find_elsewhere(run->root, member->key, elsewhere, sizeof(elsewhere), 4))
+		conf_error(
+		    run, member->key_at, "unknown key here; did you mean \"%s\"?", elsewhere);
+	else
+		conf_error(
+		    run, member->key_at, "unknown key; it is not one of this section's keys");
+}

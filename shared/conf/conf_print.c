@@ -13,6 +13,10 @@ struct out {
 	FILE *to;
 	unsigned indent;
 	bool item; /* the next line begins an entry of a list */
+	/* For people; else NULL, and secrets are written. */
+	const struct bl_conf_sources *sources;
+	bool hide;
+	char path[CONF_PATH_SIZE];
 };
 
 static void
@@ -78,9 +82,54 @@ is_word(const char *text)
 	return text[0] >= 'a' && text[0] <= 'z' && text[strspn(text, letters)] == '\0';
 }
 
+/* A text of the key, or what is shown of it. */
 static void
-print_scalar(const struct bl_conf_key *key, const void *field, FILE *to)
+print_secret(const struct out *o, const struct bl_conf_key *key, const char *text)
 {
+	const char *query = strchr(text, '?');
+	char *shown;
+
+	if (!o->hide || key->secret == BL_CONF_SHOWN ||
+	    (key->secret == BL_CONF_HIDDEN_QUERY && query == NULL)) {
+		print_text(text, o->to);
+		return;
+	}
+	if (key->secret == BL_CONF_HIDDEN) {
+		(void)fputs("\"***\"", o->to);
+		return;
+	}
+	if ((shown = strndup(text, (size_t)(query - text) + 1)) != NULL)
+		print_text(shown, o->to);
+	free(shown);
+	/* Behind the quote: nobody's text ends like this. */
+	(void)fputs(" # without its query;", o->to);
+}
+
+/* Ends the line of the value at o->path. */
+static void
+end_line(const struct out *o)
+{
+	const char *file;
+	unsigned line;
+
+	if (o->sources == NULL) {
+		(void)fputc('\n', o->to);
+		return;
+	}
+	(void)fputs("  # ", o->to);
+	if (!conf_source_find(o->sources, o->path, &file, &line)) {
+		(void)fputs("default\n", o->to);
+		return;
+	}
+	for (; *file != '\0'; file++)
+		(void)fputc((unsigned char)*file < 0x20 || *file == 0x7f ? '?' : *file, o->to);
+	(void)fprintf(o->to, ":%u\n", line);
+}
+
+static void
+print_scalar(const struct out *o, const struct bl_conf_key *key, const void *field)
+{
+	FILE *to = o->to;
 	char text[64];
 
 	switch (key->type) {
@@ -103,7 +152,7 @@ print_scalar(const struct bl_conf_key *key, const void *field, FILE *to)
 		(void)fputs(key->choices[*(const int *)field], to);
 		return;
 	default:
-		print_text(*(char *const *)field, to);
+		print_secret(o, key, *(char *const *)field);
 		return;
 	}
 	(void)fputs(text, to);
@@ -116,6 +165,8 @@ static bool
 is_absent(const struct bl_conf_key *key, const void *field)
 {
 	switch (key->type) {
+	case BL_CONF_INCLUDE:
+		return true; /* what was included stands where it belongs */
 	case BL_CONF_STR:
 		return *(char *const *)field == NULL;
 	case BL_CONF_MAP:
@@ -141,21 +192,24 @@ section_is_empty(const struct bl_conf_section *s, const void *conf)
 }
 
 static void
-print_strlist(const struct bl_conf_strlist *list, FILE *to)
+print_strlist(const struct out *o, const struct bl_conf_strlist *list)
 {
+	FILE *to = o->to;
+
 	(void)fputs(" [", to);
 	for (size_t i = 0; i < list->n; i++) {
 		if (i > 0)
 			(void)fputs(", ", to);
 		print_text(list->item[i], to);
 	}
-	(void)fputs("]\n", to);
+	(void)fputc(']', to);
+	end_line(o);
 }
 
 static void
-print_map(struct out *o, const struct bl_conf_strmap *map)
+print_map(struct out *o, const struct bl_conf_key *key, const struct bl_conf_strmap *map)
 {
-	(void)fputc('\n', o->to);
+	end_line(o);
 	o->indent++;
 	for (size_t i = 0; i < map->n; i++) {
 		begin_line(o);
@@ -164,7 +218,7 @@ print_map(struct out *o, const struct bl_conf_strmap *map)
 		else
 			print_text(map->key[i], o->to);
 		(void)fputs(": ", o->to);
-		print_text(map->value[i], o->to);
+		print_secret(o, key, map->value[i]);
 		(void)fputc('\n', o->to);
 	}
 	o->indent--;
@@ -178,6 +232,8 @@ print_list(struct out *o, const struct bl_conf_key *key, const struct bl_conf_li
 	for (size_t i = 0; i < list->n; i++) {
 		const char *item = (const char *)list->item + i * key->section->size;
 
+		const size_t len = conf_path_add_index(o->path, i);
+
 		o->item = true;
 		if (section_is_empty(key->section, item)) {
 			begin_line(o);
@@ -185,6 +241,7 @@ print_list(struct out *o, const struct bl_conf_key *key, const struct bl_conf_li
 		} else {
 			print_section(o, key->section, item);
 		}
+		o->path[len] = '\0';
 	}
 	o->indent--;
 }
@@ -209,15 +266,15 @@ print_key(struct out *o, const struct bl_conf_key *key, const void *field)
 		print_list(o, key, field);
 		return;
 	case BL_CONF_MAP:
-		print_map(o, field);
+		print_map(o, key, field);
 		return;
 	case BL_CONF_STRLIST:
-		print_strlist(field, o->to);
+		print_strlist(o, field);
 		return;
 	default:
 		(void)fputc(' ', o->to);
-		print_scalar(key, field, o->to);
-		(void)fputc('\n', o->to);
+		print_scalar(o, key, field);
+		end_line(o);
 	}
 }
 
@@ -226,9 +283,13 @@ print_section(struct out *o, const struct bl_conf_section *s, const void *conf)
 {
 	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
 		const void *field = conf_field_const(conf, k);
+		size_t len;
 
-		if (!is_absent(k, field))
-			print_key(o, k, field);
+		if (is_absent(k, field))
+			continue;
+		len = conf_path_add(o->path, k->name);
+		print_key(o, k, field);
+		o->path[len] = '\0';
 	}
 }
 
@@ -236,6 +297,16 @@ int
 bl_conf_print(const struct bl_conf_section *root, const void *conf, FILE *to)
 {
 	struct out o = { .to = to };
+
+	print_section(&o, root, conf);
+	return fflush(to) != 0 || ferror(to) ? BL_EIO : BL_OK;
+}
+
+int
+bl_conf_print_for_people(const struct bl_conf_section *root, const void *conf,
+    const struct bl_conf_sources *sources, bool with_secrets, FILE *to)
+{
+	struct out o = { .to = to, .sources = sources, .hide = !with_secrets };
 
 	print_section(&o, root, conf);
 	return fflush(to) != 0 || ferror(to) ? BL_EIO : BL_OK;

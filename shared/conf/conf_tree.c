@@ -21,7 +21,7 @@ struct walk {
 	unsigned depth;
 	/* The key that waits for its value, of each level. */
 	char *key[CONF_DEPTH_MAX];
-	unsigned key_line[CONF_DEPTH_MAX], key_col[CONF_DEPTH_MAX];
+	struct conf_pos key_at[CONF_DEPTH_MAX];
 	bool bad_key[CONF_DEPTH_MAX]; /* the next value is thrown away */
 	unsigned skip;                /* depth inside something that is thrown away */
 	unsigned documents;
@@ -33,10 +33,10 @@ line_of(const yaml_mark_t *m)
 	return (unsigned)m->line + 1;
 }
 
-static unsigned
-col_of(const yaml_mark_t *m)
+static struct conf_pos
+at_of(const struct walk *w, const yaml_mark_t *m)
 {
-	return (unsigned)m->column + 1;
+	return (struct conf_pos){ w->run->file, line_of(m), (unsigned)m->column + 1 };
 }
 
 void
@@ -53,13 +53,24 @@ conf_tree_free(struct conf_node *n)
 	}
 }
 
+void
+conf_node_append(struct conf_node *to, struct conf_node *n)
+{
+	if (to->last == NULL)
+		to->child = n;
+	else
+		to->last->next = n;
+	to->last = n;
+	to->n++;
+}
+
 static struct conf_node *
 node_new(struct walk *w, enum conf_kind kind, const yaml_mark_t *at)
 {
 	struct conf_node *n;
 
 	if (w->run->nodes >= CONF_NODES_MAX) {
-		conf_error(w->run, line_of(at), col_of(at),
+		conf_error(w->run, at_of(w, at),
 		    "too many values: a configuration file holds at most %u", CONF_NODES_MAX);
 		w->run->broken = true;
 		return NULL;
@@ -70,8 +81,7 @@ node_new(struct walk *w, enum conf_kind kind, const yaml_mark_t *at)
 	}
 	w->run->nodes++;
 	n->kind = kind;
-	n->line = line_of(at);
-	n->col = col_of(at);
+	n->at = at_of(w, at);
 	return n;
 }
 
@@ -80,7 +90,7 @@ key_known(const struct conf_node *map, const char *key, unsigned *line)
 {
 	for (const struct conf_node *c = map->child; c != NULL; c = c->next) {
 		if (strcmp(c->key, key) == 0) {
-			*line = c->key_line;
+			*line = c->key_at.line;
 			return true;
 		}
 	}
@@ -103,16 +113,10 @@ attach(struct walk *w, struct conf_node *n)
 	top = w->stack[level];
 	if (top->kind == CONF_MAPPING) {
 		n->key = w->key[level];
-		n->key_line = w->key_line[level];
-		n->key_col = w->key_col[level];
+		n->key_at = w->key_at[level];
 		w->key[level] = NULL;
 	}
-	if (top->last == NULL)
-		top->child = n;
-	else
-		top->last->next = n;
-	top->last = n;
-	top->n++;
+	conf_node_append(top, n);
 }
 
 /* A scalar where a mapping's key belongs. */
@@ -127,13 +131,13 @@ take_key(struct walk *w, const char *key, const yaml_mark_t *at)
 	w->bad_key[level] = true;
 	conf_quote_got(key, got, sizeof(got));
 	if (key_known(top, key, &line)) {
-		conf_error(w->run, line_of(at), col_of(at),
+		conf_error(w->run, at_of(w, at),
 		    "key %s stands twice, first on line %u; remove one of the two", got, line);
 		return;
 	}
 	if (top->n >= CONF_MAP_KEYS_MAX) {
-		conf_error(w->run, line_of(at), col_of(at), "more than %u keys in one section",
-		    CONF_MAP_KEYS_MAX);
+		conf_error(
+		    w->run, at_of(w, at), "more than %u keys in one section", CONF_MAP_KEYS_MAX);
 		w->run->broken = true;
 		return;
 	}
@@ -141,8 +145,7 @@ take_key(struct walk *w, const char *key, const yaml_mark_t *at)
 		w->run->no_memory = true;
 		return;
 	}
-	w->key_line[level] = line_of(at);
-	w->key_col[level] = col_of(at);
+	w->key_at[level] = at_of(w, at);
 	w->bad_key[level] = false;
 }
 
@@ -171,10 +174,10 @@ refuse_features(
     struct walk *w, const yaml_char_t *anchor, const yaml_char_t *tag, const yaml_mark_t *at)
 {
 	if (anchor != NULL)
-		conf_error(w->run, line_of(at), col_of(at),
-		    "anchors (&name) are not supported; write the value out");
+		conf_error(
+		    w->run, at_of(w, at), "anchors (&name) are not supported; write the value out");
 	if (tag != NULL)
-		conf_error(w->run, line_of(at), col_of(at),
+		conf_error(w->run, at_of(w, at),
 		    "tags (!name) are not supported; types follow from the keys");
 }
 
@@ -186,7 +189,7 @@ on_scalar(struct walk *w, const yaml_event_t *e)
 
 	refuse_features(w, e->data.scalar.anchor, e->data.scalar.tag, &e->start_mark);
 	if (strlen(text) != e->data.scalar.length) {
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
+		conf_error(w->run, at_of(w, &e->start_mark),
 		    "a NUL character (\\0) is not allowed in text");
 	}
 	if (wants_key(w)) {
@@ -212,7 +215,7 @@ on_alias(struct walk *w, const yaml_event_t *e)
 {
 	struct conf_node *n;
 
-	conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
+	conf_error(w->run, at_of(w, &e->start_mark),
 	    "aliases (*name) are not supported; write the value out");
 	if (wants_key(w)) {
 		w->bad_key[w->depth - 1] = true;
@@ -235,7 +238,7 @@ on_open(struct walk *w, enum conf_kind kind, const yaml_event_t *e)
 		refuse_features(
 		    w, e->data.sequence_start.anchor, e->data.sequence_start.tag, &e->start_mark);
 	if (as_key) {
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
+		conf_error(w->run, at_of(w, &e->start_mark),
 		    "a key must be a word, not a list or a section");
 		w->bad_key[w->depth - 1] = true;
 		w->skip = 1;
@@ -246,8 +249,8 @@ on_open(struct walk *w, enum conf_kind kind, const yaml_event_t *e)
 		return;
 	}
 	if (w->depth == CONF_DEPTH_MAX) {
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
-		    "nested deeper than %u levels", CONF_DEPTH_MAX);
+		conf_error(w->run, at_of(w, &e->start_mark), "nested deeper than %u levels",
+		    CONF_DEPTH_MAX);
 		w->run->broken = true;
 		return;
 	}
@@ -269,8 +272,8 @@ on_skipped(struct walk *w, const yaml_event_t *e)
 	else if (e->type == YAML_MAPPING_END_EVENT || e->type == YAML_SEQUENCE_END_EVENT)
 		w->skip--;
 	if (w->skip > CONF_DEPTH_MAX) {
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
-		    "nested deeper than %u levels", CONF_DEPTH_MAX);
+		conf_error(w->run, at_of(w, &e->start_mark), "nested deeper than %u levels",
+		    CONF_DEPTH_MAX);
 		w->run->broken = true;
 	}
 }
@@ -279,15 +282,14 @@ static void
 on_document(struct walk *w, const yaml_event_t *e)
 {
 	if (++w->documents > 1) {
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
+		conf_error(w->run, at_of(w, &e->start_mark),
 		    "a second document (---) begins; a configuration file has one");
 		w->run->broken = true;
 		return;
 	}
 	if (e->data.document_start.tag_directives.start !=
 	    e->data.document_start.tag_directives.end)
-		conf_error(w->run, line_of(&e->start_mark), col_of(&e->start_mark),
-		    "%%TAG directives are not supported");
+		conf_error(w->run, at_of(w, &e->start_mark), "%%TAG directives are not supported");
 }
 
 static void
@@ -324,15 +326,15 @@ on_event(struct walk *w, const yaml_event_t *e)
 
 /* Where a byte offset lies; libyaml gives no mark for bytes that are no text. */
 static void
-locate(const char *text, size_t len, size_t offset, unsigned *line, unsigned *col)
+locate(const char *text, size_t len, size_t offset, struct conf_pos *at)
 {
-	*line = *col = 1;
+	at->line = at->col = 1;
 	for (size_t i = 0; i < offset && i < len; i++) {
 		if (text[i] == '\n') {
-			(*line)++;
-			*col = 1;
+			at->line++;
+			at->col = 1;
 		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
-			(*col)++;
+			at->col++;
 		}
 	}
 }
@@ -341,7 +343,7 @@ static void
 on_parser_error(struct walk *w, const yaml_parser_t *p, const char *text, size_t len)
 {
 	const char *problem = p->problem != NULL ? p->problem : "unreadable";
-	unsigned line, col;
+	struct conf_pos at = { .file = w->run->file };
 
 	w->run->broken = true;
 	if (p->error == YAML_MEMORY_ERROR) {
@@ -349,17 +351,16 @@ on_parser_error(struct walk *w, const yaml_parser_t *p, const char *text, size_t
 		return;
 	}
 	if (p->error == YAML_READER_ERROR) {
-		locate(text, len, p->problem_offset, &line, &col);
-		conf_error(w->run, line, col, "not text in UTF-8: %s", problem);
+		locate(text, len, p->problem_offset, &at);
+		conf_error(w->run, at, "not text in UTF-8: %s", problem);
 		return;
 	}
 	if (p->context != NULL)
-		conf_error(w->run, line_of(&p->problem_mark), col_of(&p->problem_mark),
+		conf_error(w->run, at_of(w, &p->problem_mark),
 		    "not valid YAML: %s (%s that began on line %u)", problem, p->context,
 		    line_of(&p->context_mark));
 	else
-		conf_error(w->run, line_of(&p->problem_mark), col_of(&p->problem_mark),
-		    "not valid YAML: %s", problem);
+		conf_error(w->run, at_of(w, &p->problem_mark), "not valid YAML: %s", problem);
 }
 
 struct conf_node *

@@ -278,26 +278,6 @@ conf_value_read(const struct bl_conf_key *key, const char *text, void *field)
 
 /* ---- what to say ---- */
 
-const char *
-conf_type_name(enum bl_conf_type type)
-{
-	static const char *const names[] = {
-		[BL_CONF_STR] = "text",
-		[BL_CONF_INT] = "number",
-		[BL_CONF_NUMBER] = "number",
-		[BL_CONF_BOOL] = "true or false",
-		[BL_CONF_DURATION] = "duration",
-		[BL_CONF_SIZE] = "size",
-		[BL_CONF_ENUM] = "one of",
-		[BL_CONF_STRLIST] = "list of texts",
-		[BL_CONF_MAP] = "keys with texts",
-		[BL_CONF_SECTION] = "section",
-		[BL_CONF_LIST] = "list of sections",
-	};
-
-	return names[type];
-}
-
 static void
 format_bound(enum bl_conf_type type, double v, char *out, size_t size)
 {
@@ -372,6 +352,9 @@ conf_value_expected(const struct bl_conf_key *key, char *out, size_t size)
 		break;
 	case BL_CONF_LIST:
 		(void)snprintf(out, size, "a list of sections (each beginning with \"- \")");
+		break;
+	case BL_CONF_INCLUDE:
+		(void)snprintf(out, size, "a file's name or a list of such, like conf.d/*.yaml");
 		break;
 	}
 }

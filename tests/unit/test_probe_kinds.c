@@ -30,7 +30,7 @@ static const struct bl_conf_key list_keys[] = {
 	    .max = PROBES_MAX,
 	    .help = "probes",
 	    .section = &probe_conf_section,
-	    .check = probe_list_check },
+	    .unique = "name" },
 	{ 0 },
 };
 
@@ -121,7 +121,7 @@ static const struct {
 	    "name: expected a name of a-z" },
 	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 0}, {name: t, "
 	  "address: 1}]}",
-	    "modbus.registers: expected registers with distinct" },
+	    "modbus.registers[1].name: name \"t\" is taken" },
 	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 65536}]}",
 	    "address: expected" },
 	{ "name: a, kind: modbus, host: b, modbus: {registers: [{name: t, address: 65535, type: "

@@ -34,7 +34,8 @@ static const struct bl_conf_key tcp_keys[] = {
 	    .offset = AT(send),
 	    .min = 1,
 	    .max = 1024,
-	    .help = "what is sent then; empty: nothing" },
+	    .help = "what is sent then; empty: nothing",
+	    .secret = BL_CONF_HIDDEN },
 	{ .name = "expect",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -313,19 +314,6 @@ static const struct bl_conf_key register_keys[] = {
 static const struct bl_conf_section register_section = { "register",
 	sizeof(struct probe_register_conf), register_keys, check_register };
 
-static const char *
-check_registers(const void *value)
-{
-	const struct bl_conf_list *l = value;
-	const struct probe_register_conf *r = l->item;
-
-	for (size_t i = 0; i < l->n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(r[i].name, r[k].name) == 0)
-				return "registers with distinct names";
-	return NULL;
-}
-
 #undef AT
 #define AT(member) offsetof(struct probe_modbus_conf, member)
 
@@ -350,7 +338,7 @@ static const struct bl_conf_key modbus_keys[] = {
 	    .max = PROBE_POINTS_MAX,
 	    .help = "what is read",
 	    .section = &register_section,
-	    .check = check_registers },
+	    .unique = "name" },
 	{ 0 },
 };
 
@@ -447,6 +435,8 @@ is_default(const struct bl_conf_key *k, const void *conf)
 		return ((const struct bl_conf_list *)field)->n == 0;
 	case BL_CONF_SECTION:
 		return section_is_default(k->section, field);
+	case BL_CONF_INCLUDE:
+		return true;
 	}
 	return true;
 }

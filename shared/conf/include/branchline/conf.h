@@ -9,6 +9,12 @@
  *
  * The same tables print the effective configuration and the list of options.
  * Anchors, aliases, tags, several documents and depth over 16 are refused.
+ *
+ * Where the root's table has a key of type INCLUDE, its value names other files
+ * (a text or a list; patterns of glob(7), relative to the first file's folder, in
+ * the order of their names' bytes; hidden ones are none).  Their sections are
+ * merged with what stands already, their lists of sections go on, and any other
+ * key may stand in one place alone.  They may include more; none twice.
  * Pure but for reading the file; any thread.
  */
 #ifndef BRANCHLINE_CONF_H
@@ -23,6 +29,7 @@
 
 #define BL_CONF_FILE_MAX   (1024u * 1024u)
 #define BL_CONF_ERRORS_MAX 100u /* further ones are counted, not kept */
+#define BL_CONF_FILES_MAX  64u  /* a file with all that it includes */
 
 enum bl_conf_type {
 	BL_CONF_STR,      /* char *, owned; min and max: bytes */
@@ -36,6 +43,18 @@ enum bl_conf_type {
 	BL_CONF_MAP,     /* struct bl_conf_strmap, owned: free keys, string values; max: how many */
 	BL_CONF_SECTION, /* a struct inside the struct, by its own table */
 	BL_CONF_LIST,    /* struct bl_conf_list, owned: a sequence of sections; max: how many */
+	/*
+	 * No field: names or patterns of other files, whose keys are read as if they
+	 * stood here.  In the root's table only.
+	 */
+	BL_CONF_INCLUDE,
+};
+
+/* What bl_conf_print_for_people does not show of a text, or of a map's texts. */
+enum bl_conf_secret {
+	BL_CONF_SHOWN = 0,
+	BL_CONF_HIDDEN,
+	BL_CONF_HIDDEN_QUERY, /* of an address, what follows the "?" */
 };
 
 struct bl_conf_strlist {
@@ -78,6 +97,8 @@ struct bl_conf_key {
 	 * Not called for defaults.  May be NULL.
 	 */
 	const char *(*check)(const void *value);
+	enum bl_conf_secret secret; /* STR, MAP */
+	const char *unique; /* LIST: the STR key of its section in which entries have to differ */
 };
 
 struct bl_conf_section {
@@ -105,7 +126,27 @@ struct bl_conf_errors {
  */
 int bl_conf_load(const char *path, const struct bl_conf_section *root, void *out,
     struct bl_conf_errors *errors, struct bl_err *err);
-/* The same from memory; name stands for the path in messages. */
+
+/*
+ * Where values stand, by path ("samplers.cpu.modes", "probes[2].url").  Zeroed
+ * before, released by bl_conf_sources_free whatever became of the load.
+ */
+struct bl_conf_sources {
+	size_t n, size;
+	struct bl_conf_source *at; /* owned */
+	size_t n_files;
+	char **file; /* owned */
+};
+
+/* The same, and sources is filled; NULL: as bl_conf_load. */
+int bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err);
+void bl_conf_sources_free(struct bl_conf_sources *s);
+
+/*
+ * From memory; name stands for the path in messages.  Includes nothing: a text
+ * that somebody handed over must not make this machine's files be read.
+ */
 int bl_conf_parse(const char *name, const char *text, size_t len,
     const struct bl_conf_section *root, void *out, struct bl_conf_errors *errors,
     struct bl_err *err);
@@ -116,6 +157,15 @@ void bl_conf_errors_free(struct bl_conf_errors *errors);
 
 /* Writes the effective configuration as YAML that parses back to the same. */
 int bl_conf_print(const struct bl_conf_section *root, const void *conf, FILE *to);
+/*
+ * The same for people: behind each value the file and line that it came from, or
+ * "default", as a comment; secrets as "***" unless with_secrets.  sources NULL: no
+ * comments.
+ */
+int bl_conf_print_for_people(const struct bl_conf_section *root, const void *conf,
+    const struct bl_conf_sources *sources, bool with_secrets, FILE *to);
+/* Writes the table as the body of a man page (roff, man(7)): a paragraph a key. */
+void bl_conf_print_man(const struct bl_conf_section *root, FILE *to);
 /* Writes a table of options with type, default, bounds and help. */
 void bl_conf_print_options(const struct bl_conf_section *root, FILE *to);
 
