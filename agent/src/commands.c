@@ -1,6 +1,7 @@
 /* What the subcommands share, and the small ones about the configuration. */
 #include "commands.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,15 @@ mistake(const char *what, const char *word)
 	return 2;
 }
 
+/* What is not in the help is not in the man page, either, which is made of it. */
+static void
+assert_told(const struct cmd_option *options, const char *help)
+{
+	for (; options->name != NULL; options++)
+		assert(strstr(help, options->name) != NULL);
+	(void)help;
+}
+
 int
 cmd_options_read(int argc, char **argv, const struct cmd_option *options, const char **words,
     int max_words, const char *help)
@@ -37,6 +47,7 @@ cmd_options_read(int argc, char **argv, const struct cmd_option *options, const 
 
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			assert_told(options, help);
 			(void)fputs(help, stdout);
 			return 1;
 		}
@@ -61,13 +72,13 @@ cmd_options_read(int argc, char **argv, const struct cmd_option *options, const 
 	return 0;
 }
 
-struct config *
-cmd_config(const char *path, int *exit_code)
+static struct config *
+load(const char *path, struct bl_conf_sources *sources, int *exit_code)
 {
 	struct bl_conf_errors errors;
 	struct bl_err err = { 0 };
 	struct config *c;
-	const int rc = config_load(&c, path, &errors, &err);
+	const int rc = config_load_from(&c, path, sources, &errors, &err);
 
 	for (size_t i = 0; i < errors.n_kept; i++)
 		(void)fprintf(stderr, "%s\n", errors.line[i]);
@@ -80,6 +91,12 @@ cmd_config(const char *path, int *exit_code)
 	 */
 	*exit_code = rc == BL_OK ? 0 : rc == BL_ENOMEM ? 1 : CONFIG_EXIT_REFUSED;
 	return rc == BL_OK ? c : NULL;
+}
+
+struct config *
+cmd_config(const char *path, int *exit_code)
+{
+	return load(path, NULL, exit_code);
 }
 
 static int
@@ -99,7 +116,8 @@ cmd_check_config(int argc, char **argv)
 	int code = read_config_option(argc, argv, &path,
 	    "usage: branchline-agent check-config [--config FILE]\n\n"
 	    "Reads the configuration and prints every error with file, line, column, what was\n"
-	    "expected and what stands there. Exit code 0: it is good; 78: it is not.\n");
+	    "expected and what stands there; those of included files, too. Exit code 0: it is "
+	    "good; 78: it is not.\n");
 
 	if (code != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
@@ -114,18 +132,30 @@ cmd_check_config(int argc, char **argv)
 int
 cmd_print_config(int argc, char **argv)
 {
-	const char *path;
-	struct config *c;
-	int code = read_config_option(argc, argv, &path,
-	    "usage: branchline-agent print-config [--config FILE]\n\n"
+	static const char help[] =
+	    "usage: branchline-agent print-config [--config FILE] [--plain] [--secrets]\n\n"
 	    "Prints the configuration in force as YAML, with every default and with file names\n"
-	    "made absolute. What it prints can be read back.\n");
+	    "made absolute, and behind each value where it comes from: a file with its line, or\n"
+	    "\"default\". What it prints can be read back.\n\n"
+	    "  --plain      without where values come from\n"
+	    "  --secrets    with the texts that may hold secrets (headers, bodies and queries of\n"
+	    "               probes), which are *** otherwise\n";
+	const char *path = CONFIG_FILE_DEFAULT;
+	int plain = 0, secrets = 0, code;
+	const struct cmd_option options[] = { { "--config", &path, NULL },
+		{ "--plain", NULL, &plain }, { "--secrets", NULL, &secrets },
+		{ NULL, NULL, NULL } };
+	struct bl_conf_sources sources = { 0 };
+	struct config *c;
 
-	if (code != 0)
+	if ((code = cmd_options_read(argc, argv, options, &path, 1, help)) != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
-	if ((c = cmd_config(path, &code)) == NULL)
-		return code;
-	code = config_print(c, stdout) == BL_OK ? 0 : 1;
+	if ((c = load(path, &sources, &code)) != NULL)
+		code = config_print_for_people(c, plain ? NULL : &sources, secrets != 0, stdout) ==
+			       BL_OK
+			   ? 0
+			   : 1;
+	bl_conf_sources_free(&sources);
 	config_free(c);
 	return code;
 }

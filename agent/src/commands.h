@@ -2,6 +2,21 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+#include <stdio.h>
+
+struct command {
+	const char *name;   /* NULL ends the table */
+	const char *dashed; /* or NULL */
+	const char *words;  /* what follows, but options */
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+/* Everything that there is (command_table.c). */
+extern const struct command commands[];
+extern const char cmd_signals_text[], cmd_exit_codes_text[];
+void cmd_print_help(FILE *to);
+
 int cmd_run(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_print_config(int argc, char **argv);
@@ -23,8 +38,8 @@ struct cmd_option {
 };
 
 /*
- * Reads options and up to max_words other words.  0: go on; 1: --help was
- * printed; 2: a mistake was told, exit with 64.
+ * help has to name every one of options.  Reads options and up to max_words other words.  0: go on;
+ * 1: --help was printed; 2: a mistake was told, exit with 64.
  */
 int cmd_options_read(int argc, char **argv, const struct cmd_option *options, const char **words,
     int max_words, const char *help);

@@ -1,34 +1,21 @@
 /*
- * The agent's configuration.
+ * The agent's configuration: its tables.
  *
  * The table of the section `samplers` is put together at run time from the
  * samplers there are, each bringing its own; so a new sampler needs no change
  * here.  Their structs lie behind struct config_values in one allocation.
  */
-#include "config.h"
+#include "config_internal.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <mbedtls/sha256.h>
 
 #include "branchline/topic.h"
 #include "branchline/wire.h"
 
 #include "probe.h"
 #include "sample.h"
-
-struct config_schema {
-	struct bl_conf_key samplers[CONFIG_SAMPLERS_MAX + 1];
-	struct bl_conf_section samplers_section;
-	struct bl_conf_key root[16];
-	struct bl_conf_section root_section;
-	size_t sampler_offset[CONFIG_SAMPLERS_MAX]; /* from the start of struct config_values */
-	size_t sampler_of[CONFIG_SAMPLERS_MAX];     /* table's place -> samplers[] */
-};
 
 static const char *
 check_id(const void *value)
@@ -150,6 +137,11 @@ static const struct bl_conf_section inlets_section = { "inlets", sizeof(struct c
 	inlets_keys, NULL };
 
 static const struct bl_conf_key root_keys[] = {
+	{ .name = "include",
+	    .type = BL_CONF_INCLUDE,
+	    .dflt = "",
+	    .help = "further files, relative to the folder of the first one: sections are merged, "
+		    "lists of sections go on, and no other key may stand twice" },
 	{ .name = "device",
 	    .type = BL_CONF_SECTION,
 	    .offset = offsetof(struct config_values, device),
@@ -199,9 +191,9 @@ static const struct bl_conf_key root_keys[] = {
 	    .dflt = "",
 	    .offset = offsetof(struct config_values, probes),
 	    .max = PROBES_MAX,
-	    .help = "HTTP and HTTPS services to check",
+	    .help = "services to check",
 	    .section = &probe_conf_section,
-	    .check = probe_list_check },
+	    .unique = "name" },
 	{ .name = "inlets",
 	    .type = BL_CONF_SECTION,
 	    .dflt = "",
@@ -223,6 +215,9 @@ static const struct bl_conf_key root_keys[] = {
 	{ 0 },
 };
 
+_Static_assert(
+    sizeof(root_keys) / sizeof(root_keys[0]) <= CONFIG_ROOT_KEYS_MAX, "and one for the samplers");
+
 static size_t
 aligned(size_t n)
 {
@@ -232,8 +227,8 @@ aligned(size_t n)
 }
 
 /* The tables: the fixed keys, and one section of the samplers' own. */
-static struct config_schema *
-schema_create(void)
+struct config_schema *
+config_schema_create(void)
 {
 	struct config_schema *s = calloc(1, sizeof(*s));
 	const size_t n_root = sizeof(root_keys) / sizeof(root_keys[0]) - 1;
@@ -277,271 +272,6 @@ config_sampler(const struct config *c, size_t i)
 	return NULL;
 }
 
-/* ---- paths ---- */
-
-static int
-make_absolute(char **path, const char *base)
-{
-	char *full;
-
-	if (*path == NULL || (*path)[0] == '/')
-		return 0;
-	if (asprintf(&full, "%s/%s", base, *path) < 0)
-		return -1;
-	free(*path);
-	*path = full;
-	return 0;
-}
-
-static int
-place_steps(struct config_values *v, const char *base)
-{
-	char **socket = &v->inlets.steps.socket;
-
-	if (*socket != NULL)
-		return make_absolute(socket, base);
-	if (asprintf(socket, "%s/%s", v->state_dir, CONFIG_STEPS_SOCKET) >= 0)
-		return 0;
-	*socket = NULL;
-	return -1;
-}
-
-/* What samplers keep: a text key of this name in their tables is a file of the state folder. */
-static int
-place_sampler_state(const struct config *c, struct config_values *v)
-{
-	for (size_t n = 0; c->schema->samplers[n].name != NULL; n++)
-		for (const struct bl_conf_key *k = c->schema->samplers[n].section->keys;
-		     k->name != NULL; k++) {
-			char **file =
-			    (void *)((char *)v + c->schema->sampler_offset[n] + k->offset);
-
-			if (strcmp(k->name, "state_file") == 0 && k->type == BL_CONF_STR &&
-			    make_absolute(file, v->state_dir) < 0)
-				return -1;
-		}
-	return 0;
-}
-
-/* The folder of the file, absolute; relative paths inside it start there. */
-static char *
-base_of(const char *path)
-{
-	char cwd[CONFIG_PATH_MAX] = "", *base;
-	const char *slash = strrchr(path, '/');
-	const int len = slash == NULL ? 0 : (int)(slash - path);
-
-	if (path[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
-		return NULL;
-	if (path[0] == '/' && len == 0)
-		return strdup("/");
-	if (asprintf(&base, "%s%s%.*s", cwd, cwd[0] != '\0' && len > 0 ? "/" : "", len, path) < 0)
-		return NULL;
-	return base;
-}
-
-static int
-resolve(struct config *c, struct config_values *v, const char *path, struct bl_err *err)
-{
-	char *base = base_of(path);
-	const char *slash = strrchr(path, '/');
-	int rc = BL_OK;
-
-	if (base == NULL)
-		return bl_fail_errno(err, BL_EIO, "find the folder of %s", path);
-	if (asprintf(&c->path, "%s/%s", base, slash != NULL ? slash + 1 : path) < 0) {
-		c->path = NULL;
-		rc = BL_ENOMEM;
-	}
-	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
-	    make_absolute(&v->broker.certificate, base) < 0 ||
-	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0 ||
-	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_steps(v, base) < 0 ||
-	    place_sampler_state(c, v) < 0)
-		rc = BL_ENOMEM;
-	for (size_t i = 0; i < v->probes.n; i++) {
-		struct probe_conf *p = &((struct probe_conf *)v->probes.item)[i];
-
-		if (make_absolute(&p->ca_file, base) < 0 ||
-		    make_absolute(&p->secret_file, base) < 0)
-			rc = BL_ENOMEM;
-	}
-	free(base);
-	return rc < 0 ? bl_fail(err, rc, "read %s: out of memory", path) : BL_OK;
-}
-
-static int
-hash(struct config *c, struct bl_err *err)
-{
-	static const char digits[] = "0123456789abcdef";
-	unsigned char sum[32];
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	int rc;
-
-	if (f == NULL)
-		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", c->path);
-	rc = config_print(c, f);
-	if (fclose(f) != 0)
-		rc = BL_ENOMEM;
-	if (rc == BL_OK && mbedtls_sha256_ret((const unsigned char *)text, len, sum, 0) != 0)
-		rc = BL_EIO;
-	free(text);
-	if (rc < 0)
-		return bl_fail(err, rc, "read %s: its hash could not be computed", c->path);
-	for (size_t i = 0; i < sizeof(sum); i++) {
-		c->hash[2 * i] = digits[sum[i] >> 4];
-		c->hash[2 * i + 1] = digits[sum[i] & 15];
-	}
-	return BL_OK;
-}
-
-/* ---- loading ---- */
-
-static int
-load(struct config **out, const char *path, const char *text, size_t len,
-    struct bl_conf_errors *errors, struct bl_err *err)
-{
-	struct config *c = calloc(1, sizeof(*c));
-	struct config_values *v = NULL;
-	int rc;
-
-	*out = NULL;
-	memset(errors, 0, sizeof(*errors));
-	if (c == NULL || (c->schema = schema_create()) == NULL ||
-	    (v = calloc(1, c->schema->root_section.size)) == NULL) {
-		config_free(c);
-		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", path);
-	}
-	c->v = v;
-	if (text == NULL)
-		rc = bl_conf_load(path, &c->schema->root_section, v, errors, err);
-	else
-		rc = bl_conf_parse(path, text, len, &c->schema->root_section, v, errors, err);
-	if (rc == BL_OK)
-		rc = resolve(c, v, path, err);
-	if (rc == BL_OK)
-		rc = config_broker_place(c, err);
-	if (rc == BL_OK)
-		rc = hash(c, err);
-	if (rc < 0) {
-		config_free(c);
-		return rc;
-	}
-	*out = c;
-	return BL_OK;
-}
-
-int
-config_load(
-    struct config **out, const char *path, struct bl_conf_errors *errors, struct bl_err *err)
-{
-	return load(out, path, NULL, 0, errors, err);
-}
-
-int
-config_parse(struct config **out, const char *name, const char *text, size_t len,
-    struct bl_conf_errors *errors, struct bl_err *err)
-{
-	return load(out, name, text, len, errors, err);
-}
-
-void
-config_free(struct config *c)
-{
-	if (c == NULL)
-		return;
-	if (c->kept > 0) {
-		c->kept--;
-		return;
-	}
-	if (c->v != NULL) {
-		/* const for its readers; we made it */
-		void *v = (void *)(uintptr_t)c->v;
-
-		bl_conf_release(&c->schema->root_section, v);
-		free(v);
-	}
-	free(c->schema);
-	free(c->proxy_host);
-	free(c->path);
-	free(c);
-}
-
-struct config *
-config_keep(struct config *c)
-{
-	c->kept++;
-	return c;
-}
-
-/* Two values of one section, as they would be printed. */
-static bool
-same_text(const struct bl_conf_section *s, const void *x, const void *y)
-{
-	const void *value[2] = { x, y };
-	char *text[2] = { NULL, NULL };
-	size_t len[2] = { 0, 0 };
-	bool same = true;
-
-	for (unsigned i = 0; i < 2; i++) {
-		FILE *f = open_memstream(&text[i], &len[i]);
-
-		same = f != NULL && bl_conf_print(s, value[i], f) == BL_OK && same;
-		if (f != NULL)
-			same = fclose(f) == 0 && same;
-	}
-	same = same && len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
-	free(text[0]);
-	free(text[1]);
-	return same;
-}
-
-bool
-config_sampler_same(const struct config *a, const struct config *b, size_t i)
-{
-	const struct bl_conf_section *s = samplers[i]->options;
-
-	return s == NULL || same_text(s, config_sampler(a, i), config_sampler(b, i));
-}
-
-bool
-config_local_same(const struct config *a, const struct config *b)
-{
-	return same_text(&config_local_section, &a->v->local, &b->v->local);
-}
-
-bool
-config_probes_same(const struct config *a, const struct config *b)
-{
-	const struct bl_conf_list *x = &a->v->probes, *y = &b->v->probes;
-
-	if (x->n != y->n)
-		return false;
-	for (size_t i = 0; i < x->n; i++)
-		if (!same_text(&probe_conf_section,
-			(const char *)x->item + i * probe_conf_section.size,
-			(const char *)y->item + i * probe_conf_section.size))
-			return false;
-	return true;
-}
-
-void
-config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH_MAX])
-{
-	const int n = snprintf(out, CONFIG_PATH_MAX, "%s/%s", c->v->state_dir, name);
-
-	if (n < 0 || (size_t)n >= CONFIG_PATH_MAX)
-		out[0] = '\0';
-}
-
-unsigned
-config_steps_mode(const struct config_steps *s)
-{
-	return (unsigned)strtoul(s->mode, NULL, 8);
-}
-
 int
 config_print(const struct config *c, FILE *to)
 {
@@ -549,9 +279,28 @@ config_print(const struct config *c, FILE *to)
 }
 
 int
+config_print_for_people(
+    const struct config *c, const struct bl_conf_sources *sources, bool with_secrets, FILE *to)
+{
+	return bl_conf_print_for_people(&c->schema->root_section, c->v, sources, with_secrets, to);
+}
+
+int
+config_print_man(FILE *to)
+{
+	struct config_schema *s = config_schema_create();
+
+	if (s == NULL)
+		return BL_ENOMEM;
+	bl_conf_print_man(&s->root_section, to);
+	free(s);
+	return ferror(to) ? BL_EIO : BL_OK;
+}
+
+int
 config_print_options(FILE *to)
 {
-	struct config_schema *s = schema_create();
+	struct config_schema *s = config_schema_create();
 
 	if (s == NULL)
 		return BL_ENOMEM;

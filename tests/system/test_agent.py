@@ -141,7 +141,7 @@ def test_the_example_is_good_also_with_all_that_it_shows_as_comments(tmp_path):
     shown, n = re.subn(r"^( *)# ( *(?:- )?\{?[a-z_]+:(?: .*)?)$", r"\1\2", text, flags=re.M)
     assert n > 40
     config = tmp_path / "agent.yaml"
-    for one, probes in ((text, 1), (shown, 6)):
+    for one, probes in ((text, 1), (shown, 7)):
         config.write_text(one)
         done = agent("check-config", "--config", config)
         assert done.returncode == 0, done.stderr
@@ -160,12 +160,12 @@ def test_a_missing_configuration_is_named(tmp_path):
 
 
 def test_what_is_printed_is_accepted(tmp_path, device):
-    printed = agent("print-config", "--config", device.config)
+    printed = agent("print-config", "--config", device.config, "--plain", "--secrets")
     assert printed.returncode == 0
     again = tmp_path / "again.yaml"
     again.write_text(printed.stdout)
     assert agent("check-config", "--config", again).returncode == 0
-    assert agent("print-config", "--config", again).stdout == printed.stdout
+    assert agent("print-config", "--config", again, "--plain", "--secrets").stdout == printed.stdout
 
 
 @pytest.mark.parametrize("command", ["run", "setup", "status", "diagnose", "check-config",

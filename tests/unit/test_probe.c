@@ -139,7 +139,7 @@ static const struct bl_conf_key list_keys[] = {
 	    .max = PROBES_MAX,
 	    .help = "probes",
 	    .section = &probe_conf_section,
-	    .check = probe_list_check },
+	    .unique = "name" },
 	{ 0 },
 };
 
@@ -160,7 +160,7 @@ options_are_checked(void **state)
 		{ "probes: [{name: a}]", "url" },
 		{ "probes: [{name: a, url: a}]", "http://" },
 		{ "probes: [{name: a, url: \"http://a/\"}, {name: a, url: \"http://b/\"}]",
-		    "distinct" },
+		    "name \"a\" is taken" },
 		{ "probes: [{name: a, url: \"http://a/\", expect_status: \"1-2\"}]",
 		    "status codes" },
 		{ "probes: [{name: a, url: \"http://a/\", headers: {\"X Y\": a}}]",

@@ -122,6 +122,9 @@ struct config {
  */
 int config_load(
     struct config **out, const char *path, struct bl_conf_errors *errors, struct bl_err *err);
+/* The same; sources is told where each value stands (bl_conf_load_from). */
+int config_load_from(struct config **out, const char *path, struct bl_conf_sources *sources,
+    struct bl_conf_errors *errors, struct bl_err *err);
 /* The same from text; name stands for the file, its folder is the base of relative paths. */
 int config_parse(struct config **out, const char *name, const char *text, size_t len,
     struct bl_conf_errors *errors, struct bl_err *err);
@@ -157,6 +160,11 @@ void config_state_path(const struct config *c, const char *name, char out[CONFIG
 unsigned config_steps_mode(const struct config_steps *s);
 
 int config_print(const struct config *c, FILE *to);
+/* Like bl_conf_print_for_people. */
+int config_print_for_people(
+    const struct config *c, const struct bl_conf_sources *sources, bool with_secrets, FILE *to);
+/* The body of the man page: every key there is. */
+int config_print_man(FILE *to);
 int config_print_options(FILE *to);
 
 #endif

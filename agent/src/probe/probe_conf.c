@@ -192,19 +192,6 @@ check_probe(const void *section, const char **key_out)
 	return check_request(c, key_out);
 }
 
-const char *
-probe_list_check(const void *list)
-{
-	const struct bl_conf_list *l = list;
-	const struct probe_conf *c = l->item;
-
-	for (size_t i = 0; i < l->n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(c[i].name, c[k].name) == 0)
-				return "probes with distinct names";
-	return NULL;
-}
-
 #define AT(member) offsetof(struct probe_conf, member)
 
 static const struct bl_conf_key keys[] = {
@@ -228,7 +215,8 @@ static const struct bl_conf_key keys[] = {
 	    .min = 1,
 	    .max = 2048,
 	    .help = "kind http: http:// or https:// address to ask",
-	    .check = check_url },
+	    .check = check_url,
+	    .secret = BL_CONF_HIDDEN_QUERY },
 	{ .name = "host",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -298,7 +286,8 @@ static const struct bl_conf_key keys[] = {
 	    .dflt = "",
 	    .offset = AT(body),
 	    .max = 16384,
-	    .help = "body of the request; its Content-Type is one of headers" },
+	    .help = "body of the request; its Content-Type is one of headers",
+	    .secret = BL_CONF_HIDDEN },
 	{ .name = "auth",
 	    .type = BL_CONF_ENUM,
 	    .dflt = "none",
@@ -336,7 +325,8 @@ static const struct bl_conf_key keys[] = {
 	    .offset = AT(headers),
 	    .max = 16,
 	    .help = "further request headers",
-	    .check = check_headers },
+	    .check = check_headers,
+	    .secret = BL_CONF_HIDDEN },
 	{ .name = "expect_status",
 	    .type = BL_CONF_STR,
 	    .dflt = "200-399",

@@ -53,12 +53,6 @@ check_watch(const void *section, const char **key_out)
 	return "recursive only together with match (\"*\": all files)";
 }
 
-static const char *
-check_watches(const void *list)
-{
-	return sample_watch_names_check(list, sizeof(struct sample_file_watch));
-}
-
 static const struct bl_conf_key watch_keys[] = {
 	SAMPLE_WATCH_NAME_KEY(struct sample_file_watch),
 	SAMPLE_WATCH_PATH_KEY(struct sample_file_watch,
@@ -103,8 +97,7 @@ static const struct bl_conf_key files_keys[] = {
 	    .help = "entries of folders looked at for one name, some 3 us each; where there are "
 		    "more, it is unknown" },
 	SAMPLE_WATCH_TYPES_KEY(struct sample_files_conf),
-	SAMPLE_WATCH_LIST_KEY(
-	    struct sample_files_conf, watch_section, check_watches, "files and folders"),
+	SAMPLE_WATCH_LIST_KEY(struct sample_files_conf, watch_section, "files and folders"),
 	{ 0 },
 };
 

@@ -71,12 +71,6 @@ check_regex(const void *value)
 	return NULL;
 }
 
-static const char *
-check_watches(const void *list)
-{
-	return sample_watch_names_check(list, sizeof(struct sample_log_watch));
-}
-
 static const struct bl_conf_key watch_keys[] = {
 	SAMPLE_WATCH_NAME_KEY(struct sample_log_watch),
 	SAMPLE_WATCH_PATH_KEY(struct sample_log_watch, "the log, absolute, on a local file system"),
@@ -122,8 +116,8 @@ static const struct bl_conf_key logs_keys[] = {
 	    .max = 1000,
 	    .help = "keeps the places over an orderly restart; in the state folder" },
 	SAMPLE_WATCH_TYPES_KEY(struct sample_logs_conf),
-	SAMPLE_WATCH_LIST_KEY(struct sample_logs_conf, watch_section, check_watches,
-	    "logs, and what is looked for in them"),
+	SAMPLE_WATCH_LIST_KEY(
+	    struct sample_logs_conf, watch_section, "logs, and what is looked for in them"),
 	{ 0 },
 };
 

@@ -58,12 +58,6 @@ check_watch(const void *section, const char **key_out)
 	return "a command or arguments to know it by";
 }
 
-static const char *
-check_watches(const void *list)
-{
-	return sample_watch_names_check(list, sizeof(struct sample_process_watch));
-}
-
 static const struct bl_conf_key watch_keys[] = {
 	SAMPLE_WATCH_NAME_KEY(struct sample_process_watch),
 	{ .name = "command",
@@ -112,7 +106,7 @@ static const struct bl_conf_key processes_keys[] = {
 	    .max = 65536,
 	    .help = "where there are more, all of it is unknown" },
 	SAMPLE_WATCH_LIST_KEY(
-	    struct sample_processes_conf, watch_section, check_watches, "programs that should run"),
+	    struct sample_processes_conf, watch_section, "programs that should run"),
 	{ 0 },
 };
 

@@ -19,22 +19,6 @@ sample_watch_path_check(const void *value)
 	return (*(char *const *)value)[0] == '/' ? NULL : "an absolute path";
 }
 
-const char *
-sample_watch_names_check(const struct bl_conf_list *list, size_t item_size)
-{
-	const char *item = list->item;
-
-	for (size_t i = 0; i < list->n; i++)
-		for (size_t k = 0; k < i; k++) {
-			const char *const *a = (const void *)(item + i * item_size);
-			const char *const *b = (const void *)(item + k * item_size);
-
-			if (strcmp(*a, *b) == 0)
-				return "entries with distinct names";
-		}
-	return NULL;
-}
-
 uint32_t
 sample_every_init(struct sample_every *e, int64_t every_ms, uint32_t tick_ms)
 {

@@ -28,19 +28,17 @@
 		.help =                                                                            \
 		    "further file systems to count as local, although they may hang (nfs4, fuse)"  \
 	}
-#define SAMPLE_WATCH_LIST_KEY(row_of, table, list_check, text)                                     \
+#define SAMPLE_WATCH_LIST_KEY(row_of, table, text)                                                 \
 	{                                                                                          \
 		.name = "watch", .type = BL_CONF_LIST, .dflt = "",                                 \
 		.offset = offsetof(row_of, watch), .max = SAMPLE_WATCHES_MAX, .help = (text),      \
-		.section = &(table), .check = (list_check)                                         \
+		.section = &(table), .unique = "name"                                              \
 	}
 
 /* For bl_conf_key.check: good as a label. */
 const char *sample_watch_name_check(const void *value);
 /* For bl_conf_key.check of a path. */
 const char *sample_watch_path_check(const void *value);
-/* Every item's struct begins with `char *name`: NULL, or what was expected of them. */
-const char *sample_watch_names_check(const struct bl_conf_list *list, size_t item_size);
 
 /*
  * Nothing on the agent's loop may hang, so a path from the configuration is

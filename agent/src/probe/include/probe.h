@@ -160,8 +160,7 @@ struct probe_conf {
 
 /* The table of one probe, for a key of type BL_CONF_LIST ... */
 extern const struct bl_conf_section probe_conf_section;
-/* ... with max = PROBES_MAX and this as the key's check: names are distinct. */
-const char *probe_list_check(const void *list);
+/* ... with max = PROBES_MAX and unique = "name". */
 
 /* How many values of its own names a probe has; the most of one in a list of probes. */
 unsigned probe_points(const struct probe_conf *conf);

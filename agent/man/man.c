@@ -1,0 +1,193 @@
+/*
+ * The man pages, made from the tables that the agent itself goes by.
+ *
+ *   agent_man 1 > branchline-agent.1         the table of subcommands, and each one's --help
+ *   agent_man 5 > branchline-agent.conf.5    the tables of the configuration
+ *
+ * Run by the build, not installed.  What --help prints is caught by giving the command
+ * another standard output.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "config.h"
+
+/* Text that means itself, as groff and mandoc read it. */
+static void
+print_plain(const char *text)
+{
+	bool begins = true;
+
+	for (; *text != '\0'; text++) {
+		if (begins && (*text == '.' || *text == '\''))
+			(void)fputs("\\&", stdout);
+		if (*text == '\\')
+			(void)fputs("\\e", stdout);
+		else if (*text == '-')
+			(void)fputs("\\-", stdout);
+		else
+			(void)fputc(*text, stdout);
+		begins = *text == '\n';
+	}
+}
+
+static void
+print_as_it_is(const char *text)
+{
+	(void)puts(".PP\n.nf");
+	print_plain(text);
+	(void)puts(".fi");
+}
+
+/* What the command says when it is asked for help; free() it. */
+static char *
+help_of(const struct command *c, const char *word)
+{
+	char *args[] = { (char *)(uintptr_t)word, (char *)(uintptr_t) "--help", NULL };
+	FILE *before = stdout;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int code;
+
+	if (f == NULL)
+		return NULL;
+	stdout = f;
+	code = word != NULL ? c->run(2, args) : c->run(1, args + 1);
+	stdout = before;
+	if (fclose(f) != 0 || code != 0 || len == 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static bool
+print_help_of(const struct command *c, const char *word)
+{
+	char *text = help_of(c, word);
+
+	if (text == NULL) {
+		(void)fprintf(stderr, "agent_man: %s has no help\n", c->name);
+		return false;
+	}
+	print_as_it_is(text);
+	free(text);
+	return true;
+}
+
+static bool
+print_command(const struct command *c)
+{
+	static const char *const steps[] = { "begin", "end", "event", "time" };
+	bool good = true;
+
+	(void)fputs(".SS ", stdout);
+	print_plain(c->name);
+	(void)fputc(' ', stdout);
+	print_plain(c->words);
+	(void)fputc('\n', stdout);
+	print_plain(c->summary);
+	(void)fputs(".\n", stdout);
+	if (strcmp(c->name, "version") == 0 || strcmp(c->name, "help") == 0)
+		return true;
+	good = print_help_of(c, NULL);
+	for (size_t i = 0; strcmp(c->name, "step") == 0 && i < sizeof(steps) / sizeof(*steps); i++)
+		good = print_help_of(c, steps[i]) && good;
+	return good;
+}
+
+static bool
+page_1(void)
+{
+	bool good = true;
+
+	(void)puts(
+	    ".TH BRANCHLINE\\-AGENT 1 \"\" \"branchline " BL_VERSION "\" \"Branchline\"\n"
+	    ".SH NAME\n"
+	    "branchline\\-agent \\- samples a machine and the services it depends on\n"
+	    ".SH SYNOPSIS\n"
+	    ".B branchline\\-agent\n"
+	    ".I COMMAND\n"
+	    "[\\fIOPTIONS\\fR]\n"
+	    ".SH DESCRIPTION\n"
+	    "One small process on a branch server, till or field device. It samples the\n"
+	    "machine, asks the services that the place depends on, keeps everything on disk\n"
+	    "until the centre has it, and publishes it over TLS.\n"
+	    "It goes on sampling whatever happens to the network.\n"
+	    ".SH COMMANDS");
+	for (const struct command *c = commands; c->name != NULL; c++)
+		good = print_command(c) && good;
+	(void)puts(".SH SIGNALS\nOf\n.BR run :");
+	print_as_it_is(cmd_signals_text);
+	(void)puts(".SH EXIT STATUS");
+	print_as_it_is(cmd_exit_codes_text);
+	(void)puts(".SH FILES\n.TP\n.I " CONFIG_FILE_DEFAULT "\nthe configuration\n.TP\n"
+		   ".I " CONFIG_STATE_DEFAULT "\nthe spool, the saved time, the sockets\n"
+		   ".SH SEE ALSO\n.BR branchline\\-agent.conf (5)");
+	return good;
+}
+
+static bool
+page_5(void)
+{
+	(void)puts(
+	    ".TH BRANCHLINE\\-AGENT.CONF 5 \"\" \"branchline " BL_VERSION "\" \"Branchline\"\n"
+	    ".SH NAME\n"
+	    "branchline\\-agent.conf \\- configuration of branchline\\-agent\n"
+	    ".SH DESCRIPTION\n"
+	    ".I " CONFIG_FILE_DEFAULT "\n"
+	    "is written in YAML, in sections of keys and values. Required are the address of the\n"
+	    "broker and who this device is, which\n"
+	    ".B branchline\\-agent setup\n"
+	    "writes; everything else has a default that suits a till.\n"
+	    ".B branchline\\-agent check\\-config\n"
+	    "names every mistake with its file and line,\n"
+	    ".B branchline\\-agent print\\-config\n"
+	    "says what is in force and where it comes from. SIGHUP reads it again: a file with a\n"
+	    "mistake is refused as a whole and nothing changes; device, state_dir and spool need "
+	    "a\n"
+	    "restart.\n"
+	    ".PP\n"
+	    "Names of files are relative to the folder of this file. Durations have a unit (ms, "
+	    "s,\n"
+	    "m, h, d), sizes may have one (KiB, MiB, GiB, TiB).\n"
+	    ".SH INCLUDED FILES\n"
+	    "The key\n"
+	    ".B include\n"
+	    "names further files, or patterns of such as in\n"
+	    ".BR glob (7),\n"
+	    "that are read in the order of their names' bytes as if they stood in this one:\n"
+	    ".PP\n"
+	    ".nf\n"
+	    "include: conf.d/*.yaml\n"
+	    ".fi\n"
+	    ".PP\n"
+	    "Sections are merged, lists of sections (probes, watch) go on, and any other key may\n"
+	    "stand in one place alone: a second one is an error that names both. So nothing is\n"
+	    "overridden by the order of files. Names in included files are relative to the folder\n"
+	    "of the first one, too. A pattern may match nothing, a name has to be there. Included\n"
+	    "files may include more; none may be read twice, and all together are at most 64.\n"
+	    ".SH KEYS");
+	return config_print_man(stdout) == BL_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *which = argc == 2 ? argv[1] : "";
+	bool good;
+
+	if (strcmp(which, "1") == 0) {
+		good = page_1();
+	} else if (strcmp(which, "5") == 0) {
+		good = page_5();
+	} else {
+		(void)fputs("usage: agent_man 1|5\n", stderr);
+		return 64;
+	}
+	return fflush(stdout) == 0 && good ? 0 : 1;
+}
