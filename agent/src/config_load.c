@@ -99,7 +99,8 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 		struct probe_conf *p = &((struct probe_conf *)v->probes.item)[i];
 
 		if (make_absolute(&p->ca_file, base) < 0 ||
-		    make_absolute(&p->secret_file, base) < 0)
+		    make_absolute(&p->secret_file, base) < 0 ||
+		    make_absolute(&p->proxy.secret_file, base) < 0)
 			rc = BL_ENOMEM;
 	}
 	free(base);

@@ -153,6 +153,11 @@ told(const struct probe_result *r)
 		[PROBE_CHAIN_DAYS] = "least",
 		[PROBE_CHAIN_LENGTH] = "chain",
 		[PROBE_TLS_VERSION] = "version",
+		[PROBE_TRANSFER_MS] = "transfer",
+		[PROBE_STATUS_CODE] = "status",
+		[PROBE_BODY_BYTES] = "bytes",
+		[PROBE_REDIRECTS] = "redirects",
+		[PROBE_PROXY_MS] = "proxy",
 	};
 	static char text[1024];
 	size_t used = 0;
@@ -161,9 +166,9 @@ told(const struct probe_result *r)
 	for (unsigned i = 0; i < PROBE_SERIES; i++) {
 		const struct probe_value *v = &r->value[i];
 		const bool counted =
-		    i == PROBE_UP ||
+		    i == PROBE_UP || i == PROBE_STATUS_CODE ||
 		    (i >= PROBE_ANSWER_MATCH && i != PROBE_RTT_MS && i != PROBE_CHAIN_DAYS &&
-			i != PROBE_RTT_MIN_MS && i != PROBE_RTT_MAX_MS);
+			i != PROBE_PROXY_MS && i != PROBE_RTT_MIN_MS && i != PROBE_RTT_MAX_MS);
 
 		if (v->got == PROBE_ABSENT)
 			continue;

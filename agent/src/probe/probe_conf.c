@@ -76,7 +76,7 @@ static const char *
 check_headers(const void *value)
 {
 	static const char *const ours[] = { "Connection", "Content-Length", "Transfer-Encoding",
-		"Upgrade", "Expect", "TE", "Trailer" };
+		"Upgrade", "Expect", "TE", "Trailer", "Proxy-Authorization" };
 	const struct bl_conf_strmap *map = value;
 
 	for (size_t i = 0; i < map->n; i++) {
@@ -178,6 +178,18 @@ check_request(const struct probe_conf *c, const char **key_out)
 }
 
 static const char *
+check_proxy(const struct probe_proxy_conf *c, const char **key_out)
+{
+	*key_out = "proxy";
+	if (!is_set(c->url) && (is_set(c->user) || is_set(c->secret_file)))
+		return "proxy.url with proxy.user or proxy.secret_file";
+	if (is_set(c->user) != is_set(c->secret_file))
+		return "proxy.user together with proxy.secret_file, whose first line is the "
+		       "password";
+	return NULL;
+}
+
+static const char *
 check_probe(const void *section, const char **key_out)
 {
 	const struct probe_conf *c = section;
@@ -189,7 +201,9 @@ check_probe(const void *section, const char **key_out)
 	}
 	if ((wrong = probe_kind_check(c, key_out)) != NULL)
 		return wrong;
-	return check_request(c, key_out);
+	if ((wrong = check_request(c, key_out)) != NULL)
+		return wrong;
+	return check_proxy(&c->proxy, key_out);
 }
 
 #define AT(member) offsetof(struct probe_conf, member)
@@ -308,6 +322,12 @@ static const struct bl_conf_key keys[] = {
 	    .max = 4096,
 	    .help =
 		"file with the password or token in its first line, which nobody else may read" },
+	{ .name = "proxy",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = AT(proxy),
+	    .help = "kind http: an HTTP proxy that is asked instead; https through a tunnel",
+	    .section = &probe_proxy_section },
 	{ .name = "redirects",
 	    .type = BL_CONF_INT,
 	    .dflt = "0",

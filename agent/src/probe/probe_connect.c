@@ -88,8 +88,13 @@ probe_connect_fail(struct probe_run *r, const struct probe_addr *a, int error)
 {
 	char text[80];
 
+	enum probe_reason reason = reason_of_errno(error);
+
 	address_text(a, text, sizeof(text));
-	probe_run_fail(r, reason_of_errno(error), "connect %s: %s", text, strerror(error));
+	if (r->proxy != NULL && reason != PROBE_FAIL_TIMEOUT && !probe_reason_is_ours(reason))
+		reason = PROBE_FAIL_PROXY;
+	probe_run_fail(r, reason, "connect %s%s: %s", r->proxy != NULL ? "to the proxy " : "", text,
+	    strerror(error));
 }
 
 /*
@@ -153,6 +158,15 @@ tls_begin(struct probe_run *r)
 }
 
 void
+probe_connect_through(struct probe_run *r)
+{
+	if (r->url.tls)
+		tls_begin(r);
+	else
+		probe_run_phase(r, PHASE_FIRST_BYTE);
+}
+
+void
 probe_connect_tcp(struct probe_run *r)
 {
 	int error = 0;
@@ -173,32 +187,30 @@ probe_connect_tcp(struct probe_run *r)
 	}
 	probe_run_have(r, PROBE_CONNECT_MS, probe_run_ms_since(r->phase_ns));
 	r->connected_mono_ms = bl_mono_ms(r->env->clock);
-	if (r->url.tls) {
-		tls_begin(r);
-	} else {
-		probe_run_phase(r, PHASE_FIRST_BYTE);
-	}
+	if (r->ops->connected == NULL || !r->ops->connected(r))
+		probe_connect_through(r);
 }
 
 static void
 literal_address(struct probe_run *r)
 {
+	const struct probe_url *to = probe_run_dialled(r);
 	struct probe_addr *a = &r->addr[0];
 
 	memset(a, 0, sizeof(*a));
-	if (strchr(r->url.host, ':') != NULL) {
+	if (strchr(to->host, ':') != NULL) {
 		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->ss;
 
 		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(r->url.port);
-		(void)inet_pton(AF_INET6, r->url.host, &in6->sin6_addr);
+		in6->sin6_port = htons(to->port);
+		(void)inet_pton(AF_INET6, to->host, &in6->sin6_addr);
 		a->len = sizeof(*in6);
 	} else {
 		struct sockaddr_in *in = (struct sockaddr_in *)&a->ss;
 
 		in->sin_family = AF_INET;
-		in->sin_port = htons(r->url.port);
-		(void)inet_pton(AF_INET, r->url.host, &in->sin_addr);
+		in->sin_port = htons(to->port);
+		(void)inet_pton(AF_INET, to->host, &in->sin_addr);
 		a->len = sizeof(*in);
 	}
 	r->n_addrs = 1;
@@ -207,20 +219,22 @@ literal_address(struct probe_run *r)
 void
 probe_connect_begin(struct probe_run *r)
 {
+	const struct probe_url *to = probe_run_dialled(r);
+
 	probe_run_close(r);
 	r->sent = 0;
 	r->result.reused = false;
 	r->due_values = r->ops->due(r, false);
-	if (r->url.literal) {
+	if (to->literal) {
 		literal_address(r);
 		addressed(r);
 		return;
 	}
 	probe_run_phase(r, PHASE_DNS);
-	r->job = probe_job_start(r->env->resolver, r->url.host, r->url.port);
+	r->job = probe_job_start(r->env->resolver, to->host, to->port);
 	if (r->job == NULL)
-		probe_run_fail(r, PROBE_FAIL_DNS, "look up %.100s: too many look-ups hang already",
-		    r->url.host);
+		probe_run_fail(
+		    r, PROBE_FAIL_DNS, "look up %.100s: too many look-ups hang already", to->host);
 }
 
 void
@@ -235,8 +249,12 @@ probe_connect_dns(struct probe_run *r)
 	if (rc != 0) {
 		const bool ours = rc == EAI_MEMORY || rc == EAI_SYSTEM;
 
-		probe_run_fail(r, ours ? PROBE_FAIL_INTERNAL : PROBE_FAIL_DNS, "look up %.100s: %s",
-		    r->url.host, gai_strerror(rc));
+		probe_run_fail(r,
+		    ours               ? PROBE_FAIL_INTERNAL
+		    : r->proxy != NULL ? PROBE_FAIL_PROXY
+				       : PROBE_FAIL_DNS,
+		    "look up %s%.100s: %s", r->proxy != NULL ? "the proxy " : "",
+		    probe_run_dialled(r)->host, gai_strerror(rc));
 		return;
 	}
 	probe_run_have(r, PROBE_DNS_MS, probe_run_ms_since(r->phase_ns));

@@ -5,6 +5,8 @@
 #ifndef PROBE_HTTP_INTERNAL_H
 #define PROBE_HTTP_INTERNAL_H
 
+#include <stdio.h>
+
 #include <zlib.h>
 
 #include "branchline/regex.h"
@@ -83,6 +85,11 @@ bool probe_redirect_status(int status);
 /* Where a Location leads from an address (RFC 3986, 5.2).  NULL, or what is wrong with it. */
 const char *probe_redirect_to(
     const struct probe_url *from, const char *location, struct probe_url *out);
+/* With which method (enum probe_method) the new address is asked. */
+int probe_redirect_method(int method, int status);
+/* NULL, or why we do not go there; first: the address of the configuration. */
+const char *probe_redirect_not(const struct probe_url *from, const struct probe_url *to,
+    const struct probe_url *first, bool with_body);
 bool probe_same_origin(const struct probe_url *a, const struct probe_url *b);
 
 /* ---- secrets in files (probe_secret.c) ---- */
@@ -92,16 +99,39 @@ bool probe_same_origin(const struct probe_url *a, const struct probe_url *b);
 /* The first line; a file that others can read, or that is not ours or root's, is refused. */
 int probe_secret_read(char out[PROBE_SECRET_MAX + 1], const char *path, struct bl_err *err);
 
+/* ---- the proxy (probe_proxy.c) ---- */
+
+struct probe_proxy {
+	bool used;
+	struct probe_url at;
+	char *request; /* owned; it may hold a secret */
+	size_t len, sent;
+};
+
+int probe_proxy_init(struct probe_proxy *p, const struct probe_conf *conf, struct bl_err *err);
+void probe_proxy_release(struct probe_proxy *p);
+/* TCP to it is through, and r->url wants TLS: PROXY begins, or the run ends. */
+void probe_proxy_begin(struct probe_proxy *p, struct probe_run *r);
+/* As far as it goes without waiting; through: probe_connect_through. */
+void probe_proxy_step(struct probe_proxy *p, struct probe_run *r);
+/* What its status means, in words. */
+void probe_proxy_refusal(const struct probe_run *r, int status, char *out, size_t size);
+/* NULL, or what was expected of the address. */
+const char *probe_proxy_url(const char *text, struct probe_url *out);
+
 /* ---- requests (probe_request.c) ---- */
 
 struct probe_request {
 	const struct probe_url *url;
 	int method;       /* enum probe_method */
 	const char *body; /* "" : none */
+	bool to_proxy;    /* which hands it on: with the whole address, and its password */
 	bool ours;        /* the address of the configuration: its headers and secrets go out */
 	const struct probe_conf *conf;
 };
 
+/* "Proxy-Authorization: ..." and its line's end, when the proxy wants one. */
+int probe_request_proxy_put(FILE *f, const struct probe_proxy_conf *c, struct bl_err *err);
 const char *probe_method_name(int method);
 /* A kept connection may have swallowed it: may it be sent again? */
 bool probe_method_repeatable(int method);

@@ -39,6 +39,7 @@ bool probe_status_in(const char *set, int status);
 
 /* By enum probe_kind, NULL-terminated. */
 extern const char *const probe_kind_names[];
+extern const struct bl_conf_section probe_proxy_section;
 extern const struct bl_conf_section probe_tcp_section;
 extern const struct bl_conf_section probe_dns_section;
 extern const struct bl_conf_section probe_ping_section;
@@ -219,6 +220,7 @@ enum probe_phase {
 	PHASE_IDLE,
 	PHASE_DNS,
 	PHASE_CONNECT,
+	PHASE_PROXY, /* it is asked for a tunnel */
 	PHASE_TLS,
 	PHASE_FIRST_BYTE, /* sending the request included */
 	PHASE_TRANSFER,
@@ -269,6 +271,13 @@ struct probe_kind_ops {
 	 * TLS when r->url.tls says so, then FIRST_BYTE begins.
 	 */
 	void (*addressed)(struct probe_run *r);
+	/*
+	 * TCP is through.  True: more is to be said before TLS and FIRST_BYTE: PROXY has
+	 * begun, and probe_connect_through follows.  May be NULL, with tunnel.
+	 */
+	bool (*connected)(struct probe_run *r);
+	/* Something may have changed in PROXY: goes on as far as it can. */
+	void (*tunnel)(struct probe_run *r);
 	/* A TLS connection is made, its handshake not begun: settings of the kind.  May be NULL. */
 	void (*handshake)(struct probe_tls *t);
 	/* Something may have changed in FIRST_BYTE or TRANSFER: goes on as far as it can. */
@@ -289,6 +298,7 @@ struct probe_run {
 	const struct probe_conf *conf;
 	const struct probe_kind_ops *ops;
 	void *kind;                       /* the kind's own; it frees it in release */
+	const struct probe_url *proxy;    /* who is connected to instead; NULL: nobody */
 	const struct probe_url *tls_name; /* who the server has to be; NULL: url says it */
 	struct probe_url url;
 	unsigned index;
@@ -346,6 +356,8 @@ void probe_connect_begin(struct probe_run *r);
 void probe_connect_dns(struct probe_run *r);
 void probe_connect_tcp(struct probe_run *r);
 void probe_connect_tls(struct probe_run *r);
+/* The way is open to the server itself: TLS, or what is said begins. */
+void probe_connect_through(struct probe_run *r);
 /* TCP to the addresses that are known, one after the other. */
 void probe_connect_tcp_begin(struct probe_run *r);
 /*
@@ -381,6 +393,13 @@ uint64_t probe_run_now_ns(void); /* CLOCK_MONOTONIC */
 /* To 10 microseconds. */
 double probe_run_ms_since(uint64_t from_ns);
 void probe_run_have(struct probe_run *r, enum probe_series s, double v);
+/* Whom we connect to. */
+static inline const struct probe_url *
+probe_run_dialled(const struct probe_run *r)
+{
+	return r->proxy != NULL ? r->proxy : &r->url;
+}
+
 /* Up, and what is due of look-up, connect and TLS. */
 uint32_t probe_run_due_way(const struct probe_run *r, bool reused);
 /* Begins a phase and its deadline. */

@@ -54,7 +54,8 @@ probe_run_have(struct probe_run *r, enum probe_series s, double v)
 {
 	const struct probe_value *before = &r->before[s];
 
-	if (before->got == PROBE_HAVE && s >= PROBE_DNS_MS && s <= PROBE_TRANSFER_MS)
+	if (before->got == PROBE_HAVE &&
+	    ((s >= PROBE_DNS_MS && s <= PROBE_TRANSFER_MS) || s == PROBE_PROXY_MS))
 		v += before->v;
 	else if (before->got == PROBE_HAVE && s == PROBE_CERTIFICATE_DAYS && before->v < v)
 		v = before->v;
@@ -65,8 +66,8 @@ probe_run_have(struct probe_run *r, enum probe_series s, double v)
 static void
 carry(struct probe_run *r)
 {
-	static const enum probe_series carried[] = { PROBE_DNS_MS, PROBE_CONNECT_MS, PROBE_TLS_MS,
-		PROBE_CERTIFICATE_DAYS, PROBE_TLS_RESUMED };
+	static const enum probe_series carried[] = { PROBE_DNS_MS, PROBE_CONNECT_MS, PROBE_PROXY_MS,
+		PROBE_TLS_MS, PROBE_CERTIFICATE_DAYS, PROBE_TLS_RESUMED };
 
 	for (unsigned i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
 		struct probe_value *v = &r->result.value[carried[i]];
@@ -83,7 +84,7 @@ probe_run_due_way(const struct probe_run *r, bool reused)
 
 	if (reused)
 		return due;
-	if (!r->url.literal)
+	if (!probe_run_dialled(r)->literal)
 		due |= probe_bit(PROBE_DNS_MS);
 	if (r->url.tls)
 		due |= probe_bit(PROBE_TLS_MS);
@@ -238,6 +239,9 @@ probe_run_step(struct probe_run *r)
 		case PHASE_CONNECT:
 			probe_connect_tcp(r);
 			break;
+		case PHASE_PROXY:
+			r->ops->tunnel(r);
+			break;
 		case PHASE_TLS:
 			probe_connect_tls(r);
 			break;
@@ -256,6 +260,7 @@ probe_run_timeout(struct probe_run *r)
 		[PHASE_IDLE] = "nothing",
 		[PHASE_DNS] = "the name look-up",
 		[PHASE_CONNECT] = "the TCP connect",
+		[PHASE_PROXY] = "the answer of the proxy",
 		[PHASE_TLS] = "the TLS handshake",
 		[PHASE_FIRST_BYTE] = "the first byte of the answer",
 		[PHASE_TRANSFER] = "the rest of the answer",
@@ -272,7 +277,8 @@ probe_run_timeout(struct probe_run *r)
 		r->ops->late(r);
 		return;
 	}
-	probe_run_fail(r, PROBE_FAIL_TIMEOUT, "%s took longer than %.0f ms", what,
+	probe_run_fail(r, PROBE_FAIL_TIMEOUT, "%s%s took longer than %.0f ms", what,
+	    r->proxy != NULL && r->phase < PHASE_PROXY ? " of the proxy" : "",
 	    probe_run_ms_since(r->phase_ns));
 }
 

@@ -17,6 +17,7 @@ static const struct {
 	[PROBE_UP] = { "probe_up", "1" },
 	[PROBE_DNS_MS] = { "probe_dns_ms", "ms" },
 	[PROBE_CONNECT_MS] = { "probe_connect_ms", "ms" },
+	[PROBE_PROXY_MS] = { "probe_proxy_ms", "ms" },
 	[PROBE_TLS_MS] = { "probe_tls_ms", "ms" },
 	[PROBE_FIRST_BYTE_MS] = { "probe_first_byte_ms", "ms" },
 	[PROBE_TRANSFER_MS] = { "probe_transfer_ms", "ms" },
@@ -56,6 +57,7 @@ probe_reason_name(enum probe_reason r)
 		[PROBE_FAIL_ANSWER] = "answer",
 		[PROBE_FAIL_PROTOCOL] = "protocol",
 		[PROBE_FAIL_NOT_ALLOWED] = "not_allowed",
+		[PROBE_FAIL_PROXY] = "proxy",
 		[PROBE_FAIL_REDIRECT] = "redirect",
 		[PROBE_FAIL_INTERNAL] = "internal",
 	};

@@ -23,6 +23,27 @@ probe_same_origin(const struct probe_url *a, const struct probe_url *b)
 	return a->tls == b->tls && a->port == b->port && strcasecmp(a->host, b->host) == 0;
 }
 
+/* A 303, and as everybody does it a 301 or 302 behind a POST, is asked for with GET (RFC
+ * 9110, 15.4). */
+int
+probe_redirect_method(int method, int status)
+{
+	if (method == PROBE_HEAD || status == 307 || status == 308)
+		return method;
+	return status == 303 || method == PROBE_POST ? PROBE_GET : method;
+}
+
+const char *
+probe_redirect_not(const struct probe_url *from, const struct probe_url *to,
+    const struct probe_url *first, bool with_body)
+{
+	if (from->tls && !to->tls)
+		return "leads from https to http";
+	if (with_body && !probe_same_origin(to, first))
+		return "would send the request's body to another server";
+	return NULL;
+}
+
 /* Without the fragment; blanks and bytes beyond ASCII, which many servers send raw, in percents. */
 static bool
 clean(const char *location, char *out, size_t size)

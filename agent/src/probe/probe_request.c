@@ -45,7 +45,7 @@ has_header(const struct probe_conf *c, const char *name)
 }
 
 static int
-basic_put(FILE *f, const char *user, const char *file, struct bl_err *err)
+basic_put(FILE *f, const char *header, const char *user, const char *file, struct bl_err *err)
 {
 	char secret[PROBE_SECRET_MAX + 1];
 	unsigned char plain[PROBE_USER_MAX + PROBE_SECRET_MAX + 2];
@@ -58,12 +58,20 @@ basic_put(FILE *f, const char *user, const char *file, struct bl_err *err)
 		    snprintf((char *)plain, sizeof(plain), "%.*s:%s", PROBE_USER_MAX, user, secret);
 
 		(void)mbedtls_base64_encode(text, sizeof(text), &n, plain, (size_t)len);
-		fprintf(f, "Authorization: Basic %s\r\n", (const char *)text);
+		fprintf(f, "%s: Basic %s\r\n", header, (const char *)text);
 	}
 	explicit_bzero(secret, sizeof(secret));
 	explicit_bzero(plain, sizeof(plain));
 	explicit_bzero(text, sizeof(text));
 	return rc;
+}
+
+int
+probe_request_proxy_put(FILE *f, const struct probe_proxy_conf *c, struct bl_err *err)
+{
+	if (c->user == NULL)
+		return BL_OK;
+	return basic_put(f, "Proxy-Authorization", c->user, c->secret_file, err);
 }
 
 static int
@@ -85,7 +93,7 @@ ours_put(FILE *f, const struct probe_conf *c, struct bl_err *err)
 	for (size_t i = 0; i < c->headers.n; i++)
 		fprintf(f, "%s: %s\r\n", c->headers.key[i], c->headers.value[i]);
 	if (c->auth == PROBE_AUTH_BASIC)
-		return basic_put(f, c->user, c->secret_file, err);
+		return basic_put(f, "Authorization", c->user, c->secret_file, err);
 	if (c->auth == PROBE_AUTH_BEARER)
 		return bearer_put(f, c->secret_file, err);
 	return BL_OK;
@@ -99,6 +107,8 @@ request_put(FILE *f, const struct probe_request *q, struct bl_err *err)
 	int rc = BL_OK;
 
 	fprintf(f, "%s ", probe_method_name(q->method));
+	if (q->to_proxy)
+		fprintf(f, "http://%s", q->url->authority);
 	fprintf(f, "%s HTTP/1.1\r\n", q->url->target);
 	if (!q->ours || !has_header(c, "Host"))
 		fprintf(f, "Host: %s\r\n", q->url->authority);
@@ -113,7 +123,9 @@ request_put(FILE *f, const struct probe_request *q, struct bl_err *err)
 	if (body > 0 || q->method == PROBE_POST || q->method == PROBE_PUT ||
 	    q->method == PROBE_PATCH)
 		fprintf(f, "Content-Length: %zu\r\n", body);
-	if (q->ours)
+	if (q->to_proxy)
+		rc = probe_request_proxy_put(f, &c->proxy, err);
+	if (q->ours && rc == BL_OK)
 		rc = ours_put(f, c, err);
 	fprintf(f, "\r\n%s", q->body);
 	return rc;

@@ -19,6 +19,7 @@
 /* What all runs of one probe share, and where the present one is. */
 struct http {
 	struct probe_url first; /* the address of the configuration; r->url is where we are */
+	struct probe_proxy proxy;
 	struct probe_want want;
 	struct probe_body body;
 	int method;
@@ -35,12 +36,9 @@ http_due(const struct probe_run *r, bool reused)
 		       probe_bit(PROBE_TRANSFER_MS) | probe_bit(PROBE_TOTAL_MS) |
 		       probe_bit(PROBE_STATUS_CODE);
 
-	if (!reused && !r->url.literal)
-		due |= probe_bit(PROBE_DNS_MS);
-	if (!reused)
-		due |= probe_bit(PROBE_CONNECT_MS);
-	if (!reused && r->url.tls)
-		due |= probe_bit(PROBE_TLS_MS);
+	due |= probe_run_due_way(r, reused);
+	if (!reused && r->url.tls && r->proxy != NULL)
+		due |= probe_bit(PROBE_PROXY_MS);
 	if (r->url.tls)
 		due |= probe_bit(PROBE_CERTIFICATE_DAYS);
 	if (k->method != PROBE_HEAD)
@@ -82,6 +80,7 @@ request_renew(struct probe_run *r)
 		.method = k->method,
 		.body = body_of(r),
 		.ours = probe_same_origin(&r->url, &k->first),
+		.to_proxy = r->proxy != NULL && !r->url.tls,
 		.conf = c };
 	struct bl_err err = { 0 };
 	int rc;
@@ -92,13 +91,23 @@ request_renew(struct probe_run *r)
 	r->request = NULL;
 	r->request_len = 0;
 	rc = probe_request_make(&q, &r->request, &r->request_len, &err);
-	k->stale = k->hops > 0 || c->auth != PROBE_AUTH_NONE;
+	k->stale =
+	    k->hops > 0 || c->auth != PROBE_AUTH_NONE || (q.to_proxy && c->proxy.user != NULL);
 	if (rc == BL_OK)
 		return true;
 	r->due_values = http_due(r, false);
 	probe_run_fail(
 	    r, rc == BL_ENOMEM ? PROBE_FAIL_INTERNAL : PROBE_FAIL_NOT_ALLOWED, "%s", err.msg);
 	return false;
+}
+
+static void
+answer_begin(struct probe_run *r)
+{
+	struct http *k = r->kind;
+
+	probe_http_init(
+	    &r->http, k->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &k->body);
 }
 
 /* Asks r->url, over the connection that there is or over a new one.  What it is to find out is set.
@@ -111,8 +120,7 @@ ask(struct probe_run *r, bool kept)
 	r->sent = 0;
 	k->over_kept = kept;
 	probe_body_begin(&k->body);
-	probe_http_init(
-	    &r->http, k->method == PROBE_HEAD, (uint64_t)r->conf->body_max_bytes, &k->body);
+	answer_begin(r);
 	if (!kept) {
 		probe_connect_begin(r);
 		return;
@@ -124,29 +132,6 @@ ask(struct probe_run *r, bool kept)
 }
 
 /* ---- redirects ---- */
-
-/* NULL, or why we do not go there. */
-static const char *
-not_to(const struct probe_run *r, const struct probe_url *to, int method)
-{
-	const struct http *k = r->kind;
-
-	if (r->url.tls && !to->tls)
-		return "leads from https to http";
-	if (r->conf->body != NULL && method == r->conf->method && !probe_same_origin(to, &k->first))
-		return "would send the request's body to another server";
-	return NULL;
-}
-
-/* A 303, and as everybody does it a 301 or 302 behind a POST, is asked for with GET (RFC
- * 9110, 15.4). */
-static int
-method_after(int method, int status)
-{
-	if (method == PROBE_HEAD || status == 307 || status == 308)
-		return method;
-	return status == 303 || method == PROBE_POST ? PROBE_GET : method;
-}
 
 static void
 go_on(struct probe_run *r, const struct probe_url *to)
@@ -177,6 +162,7 @@ follow(struct probe_run *r)
 	const struct probe_http *h = &r->http;
 	struct probe_url to;
 	const char *wrong;
+	bool with_body;
 
 	if (r->conf->redirects == 0 || !probe_redirect_status(h->status) ||
 	    (r->url.tls && r->peer.bad))
@@ -193,8 +179,9 @@ follow(struct probe_run *r)
 		    r->url.authority, wrong);
 		return true;
 	}
-	k->method = method_after(k->method, h->status);
-	if ((wrong = not_to(r, &to, k->method)) != NULL) {
+	k->method = probe_redirect_method(k->method, h->status);
+	with_body = r->conf->body != NULL && k->method == r->conf->method;
+	if ((wrong = probe_redirect_not(&r->url, &to, &k->first, with_body)) != NULL) {
 		probe_run_fail(r, PROBE_FAIL_REDIRECT, "status %d from %.60s to %.60s %s",
 		    h->status, r->url.authority, to.authority, wrong);
 		return true;
@@ -217,6 +204,10 @@ judge(struct probe_run *r, const char *body_wrong)
 
 	if (k->hops > 0)
 		snprintf(at, sizeof(at), " (%.50s, redirect %u)", r->url.authority, k->hops);
+	if (status == 407 && r->proxy != NULL && !r->url.tls) {
+		probe_proxy_refusal(r, status, detail, size);
+		return PROBE_FAIL_PROXY;
+	}
 	if (r->url.tls && r->peer.bad) {
 		snprintf(detail, size, "%s%s", r->peer.why, at);
 		return PROBE_FAIL_CERTIFICATE;
@@ -275,6 +266,9 @@ http_init(struct probe_run *r, struct bl_err *err)
 	r->url = k->first;
 	k->method = conf->method;
 	r->needs_tls = r->url.tls || conf->redirects > 0;
+	if ((rc = probe_proxy_init(&k->proxy, conf, err)) < 0)
+		return rc;
+	r->proxy = k->proxy.used ? &k->proxy.at : NULL;
 	if ((rc = probe_want_init(&k->want, conf, err)) < 0)
 		return rc;
 	if ((rc = probe_body_init(&k->body, &k->want, (uint64_t)conf->body_max_bytes, err)) < 0)
@@ -295,6 +289,7 @@ http_release(struct probe_run *r)
 	r->request = NULL;
 	if (k == NULL)
 		return;
+	probe_proxy_release(&k->proxy);
 	probe_body_release(&k->body);
 	probe_want_release(&k->want);
 	free(k);
@@ -302,6 +297,29 @@ http_release(struct probe_run *r)
 }
 
 /* ---- talking ---- */
+
+/* ---- through a proxy ---- */
+
+static bool
+http_connected(struct probe_run *r)
+{
+	struct http *k = r->kind;
+
+	if (r->proxy == NULL || !r->url.tls)
+		return false;
+	probe_proxy_begin(&k->proxy, r);
+	return true;
+}
+
+static void
+http_tunnel(struct probe_run *r)
+{
+	struct http *k = r->kind;
+
+	probe_proxy_step(&k->proxy, r);
+	if (r->phase == PHASE_TLS)
+		answer_begin(r); /* it was the proxy's that was read until now */
+}
 
 static enum probe_io
 plain_result(ssize_t n, size_t *out, const char *what, struct bl_err *err)
@@ -472,6 +490,8 @@ const struct probe_kind_ops probe_kind_http = {
 	.init = http_init,
 	.release = http_release,
 	.due = http_due,
+	.connected = http_connected,
+	.tunnel = http_tunnel,
 	.begin = http_begin,
 	.talk = talk_step,
 };

@@ -5,7 +5,7 @@
 CERT may begin with "old:" or "new:": that server speaks TLS 1.1 at most, or 1.3 at least.
 Prints one line "port PORT" a certificate and then "ready"; ends with its standard input.
 Paths: /ok, /connections (how many connections this server has had), /secrets (how many requests with a header
-Authorization or X-Till, or a body), /resumed (yes or no), /status/NNN, /to/LOCATION.
+Authorization, Proxy-Authorization or X-Till, or a body), /resumed (yes or no), /status/NNN, /to/LOCATION.
 """
 import socketserver
 import ssl
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     def count_secrets(self):
         length = int(self.headers.get("Content-Length", "0"))
         self.rfile.read(length)
-        if length > 0 or "Authorization" in self.headers or "X-Till" in self.headers:
+        if length > 0 or any(h in self.headers for h in ("Authorization", "Proxy-Authorization", "X-Till")):
             self.server.secrets += 1
 
     def log_message(self, *_):

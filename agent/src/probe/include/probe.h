@@ -8,7 +8,7 @@
  * the owner through a callback on the prober thread; probe_result_put is pure
  * and runs on whichever thread the owner likes.
  *
- * Uses no proxy, keeps no cookies, caches nothing.
+ * Uses a proxy only where the configuration says so, keeps no cookies, caches nothing.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -122,6 +122,13 @@ enum probe_method {
 
 enum probe_auth { PROBE_AUTH_NONE = 0, PROBE_AUTH_BASIC, PROBE_AUTH_BEARER };
 
+/* An HTTP proxy on the way (kind http). */
+struct probe_proxy_conf {
+	char *url;         /* http://HOST:PORT; NULL: none */
+	char *user;        /* NULL: it is not told who asks */
+	char *secret_file; /* NULL but with user; its first line is the password */
+};
+
 #define PROBE_USER_MAX      128
 #define PROBE_REDIRECTS_MAX 10
 
@@ -141,13 +148,14 @@ struct probe_conf {
 	int64_t timeout_ms; /* of each phase; the whole run ends when the next one is due */
 	int method;         /* enum probe_method */
 	struct bl_conf_strmap headers;
-	char *body;         /* NULL: none */
-	int auth;           /* enum probe_auth */
-	char *user;         /* NULL but for basic */
-	char *secret_file;  /* NULL: none; its first line is the password or the token */
-	int64_t redirects;  /* followed at most; 0: a redirect is the answer */
-	bool compressed;    /* gzip and deflate are asked for */
-	char *expect_regex; /* must match in the body; NULL: no check */
+	char *body;        /* NULL: none */
+	int auth;          /* enum probe_auth */
+	char *user;        /* NULL but for basic */
+	char *secret_file; /* NULL: none; its first line is the password or the token */
+	struct probe_proxy_conf proxy;
+	int64_t redirects;                 /* followed at most; 0: a redirect is the answer */
+	bool compressed;                   /* gzip and deflate are asked for */
+	char *expect_regex;                /* must match in the body; NULL: no check */
 	struct bl_conf_strmap expect_json; /* place: what must stand there */
 	char *expect_status;               /* "200-399", "200, 204, 300-399" */
 	char *expect_body;                 /* must occur in the body; "": no check */
@@ -181,6 +189,7 @@ enum probe_reason {
 	PROBE_FAIL_ANSWER,      /* another answer than the expected one */
 	PROBE_FAIL_PROTOCOL,    /* of others than HTTP: not this protocol, malformed, or cut off */
 	PROBE_FAIL_NOT_ALLOWED, /* the agent may not try (ICMP sockets): up is unknown */
+	PROBE_FAIL_PROXY,       /* the proxy cannot be asked, or refuses */
 	PROBE_FAIL_REDIRECT,    /* too many, or to where we do not follow */
 	PROBE_FAIL_INTERNAL,    /* the agent could not try (memory, descriptors): up is unknown */
 };
@@ -213,6 +222,7 @@ enum probe_series {
 	PROBE_CHAIN_LENGTH,
 	PROBE_TLS_VERSION,
 	PROBE_REDIRECTS, /* followed; absent where none are */
+	PROBE_PROXY_MS,  /* of CONNECT; absent where no tunnel is asked for */
 	PROBE_SERIES,
 };
 
