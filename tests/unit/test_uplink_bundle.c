@@ -139,6 +139,51 @@ what_was_offered_in_vain_goes_alone(void **unused)
 	uplink_free(s.u);
 }
 
+/* How many messages a backlog takes behind 300 ms; receipts come when nothing more may go out. */
+static unsigned
+messages_for(unsigned batches, size_t bytes)
+{
+	struct script s = script();
+	unsigned messages = 0;
+	uint64_t sent = 0;
+
+	ready(&s, 1 << 20);
+	while (sent < batches) {
+		const struct uplink_offer *o = &find(&s.fx, UPLINK_ASK_OFFER)->offer;
+		const size_t fit =
+		    o->past_bytes < bytes ? o->past_bytes > 0 : o->past_bytes / bytes;
+		const unsigned n = fit < o->max_frames ? (unsigned)fit : o->max_frames;
+
+		frames(&s, BL_STREAM_HOST, sent + 1, n, bytes, true);
+		sent += n;
+		for (unsigned i = 0; i < s.fx.n; i++)
+			messages += s.fx.e[i].type == UPLINK_PUBLISH;
+		s.now += 300;
+		pubacks(&s);
+		if (count(&s.fx, UPLINK_ASK_OFFER) == 0)
+			receipt(&s, BL_STREAM_HOST, sent);
+	}
+	uplink_free(s.u);
+	return messages;
+}
+
+/* What the link carries is never known of them: it has carried them before it can be measured. */
+static void
+small_batches_of_a_backlog_share_messages(void **unused)
+{
+	static const struct {
+		size_t bytes;
+		unsigned least, most;
+	} cases[] = {
+		{ 60, 20, 20 },  /* as many as an offer has */
+		{ 900, 20, 40 }, /* first 8 KiB at a time, later what the link carries */
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_in_range(messages_for(160, cases[i].bytes), cases[i].least, cases[i].most);
+}
+
 static void
 without_room_all_of_a_bundle_waits(void **unused)
 {
@@ -223,6 +268,7 @@ main(void)
 		cmocka_unit_test(who_shares_a_message),
 		cmocka_unit_test(one_puback_is_for_all_and_each_has_its_receipt),
 		cmocka_unit_test(what_was_offered_in_vain_goes_alone),
+		cmocka_unit_test(small_batches_of_a_backlog_share_messages),
 		cmocka_unit_test(without_room_all_of_a_bundle_waits),
 		cmocka_unit_test(a_refused_bundle_is_not_sent_again_at_once),
 		cmocka_unit_test(what_cannot_be_sent_is_left_to_its_deadline),

@@ -6,7 +6,8 @@
 
 #define UPLINK_TRIP_AFTER_MS 30000 /* round trips are measured so long after the answer */
 
-#define UPLINK_RETRIES 64u /* batches whose count of offers is remembered */
+#define UPLINK_RATE_BYTES 4096u /* less went through: a round trip hides the rate */
+#define UPLINK_RETRIES    64u   /* batches whose count of offers is remembered */
 
 enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_SENT, SLOT_ACKED };
 

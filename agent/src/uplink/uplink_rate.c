@@ -9,8 +9,7 @@
  */
 #include "uplink_internal.h"
 
-#define SPAN_MS    250
-#define SPAN_BYTES 4096 /* less went through: the round trip hides what the link carries */
+#define SPAN_MS 250
 
 void
 uplink_rate_reset(struct uplink_rate *r)
@@ -50,7 +49,7 @@ uplink_rate_acked(struct uplink_rate *r, int64_t now, int64_t sent_ms, size_t by
 	if (r->from_idle && r->rtt_ms < took)
 		/* By half at most: where all frames are large the least round trip holds one. */
 		took -= r->rtt_ms < took / 2 ? r->rtt_ms : took / 2;
-	if (idle && r->bytes < SPAN_BYTES)
+	if (idle && r->bytes < UPLINK_RATE_BYTES)
 		return;
 	if (took < SPAN_MS && !idle)
 		return;

@@ -226,20 +226,39 @@ uplink_window_credit(struct uplink *u, int64_t now, uint32_t bytes_per_s)
 	u->credit = bytes_per_s;
 }
 
+/*
+ * What of the backlog may be under way: a second of what the link carries.  Until that is known,
+ * enough to find out: small batches that went one by one would never tell.
+ */
+static double
+past_limit(const struct uplink *u)
+{
+	return u->rate.bytes_per_s > 0 ? u->rate.bytes_per_s : 2 * UPLINK_RATE_BYTES;
+}
+
+/* Less room than this waits for a PUBACK: or each batch would have a message of its own. */
+static double
+past_least(double limit)
+{
+	return limit < UPLINK_RATE_BYTES ? limit / 2 : UPLINK_RATE_BYTES / 2;
+}
+
 /* Past bytes that may be asked for now; the bucket pays for what is really sent. */
 static size_t
 past_room(struct uplink *u, int64_t now, const struct usage *use)
 {
-	double room;
+	const double limit = past_limit(u);
+	double room = limit - (double)use->past_bytes;
 
 	refill(u, now);
 	if (u->credit == 0 || u->tokens <= 0)
 		return 0;
-	room = u->rate.bytes_per_s - (double)use->past_bytes;
+	if (use->past_bytes > 0 && room < past_least(limit))
+		return 0;
 	if (room > u->tokens)
 		room = u->tokens;
 	if (room < 1)
-		return use->past_bytes == 0 ? 1 : 0; /* one batch, whatever its size */
+		return 1; /* one batch, whatever its size */
 	return room > UPLINK_WINDOW_BYTES ? UPLINK_WINDOW_BYTES : (size_t)room;
 }
 

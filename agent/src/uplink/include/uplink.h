@@ -12,8 +12,8 @@
  *     window halves when a receipt deadline passes, and grows back by receipts.
  *   - A frame without a receipt is offered again 10 s after its PUBACK, then 20 s ... 5 min.
  *   - Past bytes never exceed the centre's credit (a token bucket) nor, on their
- *     way to the broker, one second of the measured rate and the batch that begins
- *     in it; one batch is always allowed.
+ *     way to the broker, one second of the measured rate (8 KiB while it is not
+ *     known) and the batch that begins in it; one batch is always allowed.
  *   - One offer is asked for at a time, and only when there is room for it.
  *   - Batches that may go at the same moment share a message (a bundle), up to
  *     UPLINK_BUNDLE_BYTES; nothing waits for one to fill, and what was offered in vain
