@@ -16,23 +16,6 @@ static const char help[] =
     "\n"
     "Exit code 0: healthy; 1: degraded (the reasons are printed); 2: not running.\n";
 
-/* The state folder: given, or out of the configuration. */
-static int
-state_dir(const char *config_path, const char **dir, struct config **c)
-{
-	int code = 0;
-
-	*c = NULL;
-	if (*dir != NULL)
-		return 0;
-	if ((*c = cmd_config(config_path, &code)) == NULL) {
-		(void)fprintf(stderr, "  --state DIR asks the agent without its configuration\n");
-		return code;
-	}
-	*dir = (*c)->v->state_dir;
-	return 0;
-}
-
 /* Alive or dead; 0 and *out, or an exit code. */
 static int
 get(const char *dir, json_t **out)
@@ -70,7 +53,7 @@ cmd_status(int argc, char **argv)
 
 	if ((code = cmd_options_read(argc, argv, options, NULL, 0, help)) != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
-	if ((code = state_dir(path, &dir, &c)) != 0)
+	if ((code = cmd_state_dir(path, &dir, &c)) != 0)
 		return code;
 	if ((code = get(dir, &status)) == 0) {
 		if (as_json) {

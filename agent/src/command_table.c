@@ -35,6 +35,7 @@ const struct command commands[] = {
 	    cmd_setup },
 	{ "status", NULL, "", "how it does: link, spool, receipts, gaps; also when it is dead",
 	    cmd_status },
+	{ "top", NULL, "", "what it measures now, as it changes: values, probes, link", cmd_top },
 	{ "diagnose", NULL, "", "step by step, why the link does not come up and what to do",
 	    cmd_diagnose },
 	{ "step", NULL, "...", "report a step of a business process: begin, end, event, time",

@@ -99,6 +99,22 @@ cmd_config(const char *path, int *exit_code)
 	return load(path, NULL, exit_code);
 }
 
+int
+cmd_state_dir(const char *config_path, const char **dir, struct config **c)
+{
+	int code = 0;
+
+	*c = NULL;
+	if (*dir != NULL)
+		return 0;
+	if ((*c = cmd_config(config_path, &code)) == NULL) {
+		(void)fprintf(stderr, "  --state DIR asks the agent without its configuration\n");
+		return code;
+	}
+	*dir = (*c)->v->state_dir;
+	return 0;
+}
+
 static int
 read_config_option(int argc, char **argv, const char **path, const char *help)
 {

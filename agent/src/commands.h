@@ -22,6 +22,7 @@ int cmd_check_config(int argc, char **argv);
 int cmd_print_config(int argc, char **argv);
 int cmd_options(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
 int cmd_step(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
@@ -45,6 +46,10 @@ int cmd_options_read(int argc, char **argv, const struct cmd_option *options, co
     int max_words, const char *help);
 /* Loads a configuration or says every error on stderr; *exit_code is then 78 or 1. */
 struct config *cmd_config(const char *path, int *exit_code);
+
+/* The state folder: *dir as given, or out of the configuration, which is then *c (config_free).  0,
+ * or an exit code. */
+int cmd_state_dir(const char *config_path, const char **dir, struct config **c);
 
 #define CMD_EXIT_USAGE 64 /* EX_USAGE of sysexits.h */
 
