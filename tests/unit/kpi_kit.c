@@ -62,7 +62,8 @@ tell_samples(const struct kit_batch *b, const int64_t *ids, size_t n, int64_t fr
 		for (size_t i = 0; i < b->n; i++) {
 			const struct kit_sample *s = &b->sample[i];
 			const struct store_log_sample row = { k, s->unix_ms, s->value, s->unknown,
-				b->boot, s->thin, s->before_ms, s->before };
+				b->boot, s->unix_ms + b->set_back_ms, s->thin, s->before_ms,
+				s->before };
 
 			if (s->series == ids[k] && s->unix_ms >= from && s->unix_ms < to &&
 			    !cb(ctx, &row))

@@ -36,7 +36,8 @@ struct kit_batch {
 	const char *device;
 	enum bl_stream stream;
 	int64_t begin, end, boot;
-	bool here, gone; /* arrived; the ledger says that it never will */
+	int64_t set_back_ms; /* the clock on the wall, against that of the batches before */
+	bool here, gone;     /* arrived; the ledger says that it never will */
 	struct kit_sample *sample;
 	size_t n, size;
 };

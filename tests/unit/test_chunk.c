@@ -123,7 +123,7 @@ long_columns_come_out_whole(void **state)
 	free(ms);
 }
 
-/* A counter that falls all the time sums its values. */
+/* A counter that begins anew all the time sums its values. */
 static void
 huge_increases_come_out(void **state)
 {
@@ -144,8 +144,41 @@ huge_increases_come_out(void **state)
 	c->seq = (struct bl_seq){ .i = c->ints, .n = c->n, .integers = true };
 	for (uint32_t j = 0; j < c->n; j++) {
 		c->unix_ms[j] = KIT_HOUR + j * 4000;
-		c->ints[j] = (INT64_C(1) << 53) - (j & 1);
+		c->ints[j] = (INT64_C(1) << 53) - (j & 1) * (INT64_C(1) << 51);
 		c->value[j] = (double)c->ints[j];
+		c->thin[j].thin = (struct bl_thin){ c->value[j], c->value[j], 1 };
+	}
+	part_write(&p, e);
+	part_check(&p, c);
+	part_free(&p);
+	chunk_enc_free(e);
+}
+
+/* A fall is decided as it is of doubles: 0.8 - 0.7 is more than 0.1 there, which is an eighth of
+ * 0.8. */
+static void
+small_falls_of_integers_are_those_of_doubles(void **state)
+{
+	static const int64_t rows[] = { 8, 7, 80, 70, 69, 1000, 999, 500, 505, 440, 7, 9 };
+	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
+	struct kit_column *c;
+	struct part p;
+
+	(void)state;
+	assert_non_null(e);
+	part_begin(&p, 1);
+	c = p.c;
+	c->stream = BL_STREAM_HOST;
+	c->kind = BL_COUNTER;
+	c->interval_ms = 10000;
+	(void)strcpy(c->metric, "m");
+	c->n = sizeof(rows) / sizeof(rows[0]);
+	c->run[c->n_runs++] = (struct chunk_run){ 1, 2, c->n };
+	c->seq = (struct bl_seq){ .i = c->ints, .n = c->n, .scale = 1, .integers = true };
+	for (uint32_t j = 0; j < c->n; j++) {
+		c->unix_ms[j] = KIT_HOUR + j * 10000;
+		c->ints[j] = rows[j];
+		c->value[j] = (double)rows[j] / 10;
 		c->thin[j].thin = (struct bl_thin){ c->value[j], c->value[j], 1 };
 	}
 	part_write(&p, e);
@@ -177,6 +210,7 @@ main(void)
 		cmocka_unit_test(what_goes_in_comes_out),
 		cmocka_unit_test(long_columns_come_out_whole),
 		cmocka_unit_test(huge_increases_come_out),
+		cmocka_unit_test(small_falls_of_integers_are_those_of_doubles),
 		cmocka_unit_test(increase_is_that_of_the_store),
 	};
 

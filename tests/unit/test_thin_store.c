@@ -213,6 +213,13 @@ a_counter_grows_by_its_last_values(void **state)
 	} rows[] = {
 		{ "plain", 100, 130, { 130, 130, 1 }, 30 },
 		{ "plain, reset", 100, 30, { 30, 30, 1 }, 30 },
+		{ "stepped back a little", 1e9, 1e9 - 2, { 1e9 - 2, 1e9 - 2, 1 }, 0 },
+		{ "by an eighth", 800, 700, { 700, 700, 1 }, 0 },
+		{ "by more: a reset", 800, 699, { 699, 699, 1 }, 699 },
+		{ "32 bits are full", 4294967290, 10, { 10, 10, 1 }, 10 },
+		{ "0 stays 0", 0, 0, { 0, 0, 1 }, 0 },
+		{ "thinned, stepped back within", 99.5, 103, { 98, 103, 30 }, 3.5 },
+		{ "thinned, and still below", 100, 98, { 97, 99, 30 }, 0 },
 		{ "thinned", 100, 130, { 101, 130, 30 }, 30 },
 		{ "reset within, having come to 150", 100, 60, { 10, 150, 30 }, 110 },
 		{ "reset at once", 100, 60, { 0, 60, 30 }, 60 },

@@ -13,14 +13,21 @@ chunk_pair_ms(uint32_t interval_ms)
 	return interval_ms > 12000 ? 5 * (int64_t)interval_ms : 60000;
 }
 
+/* It did not begin anew: it stands no more than an eighth below where it was. */
+static bool
+goes_on(double before, double least)
+{
+	return least >= before || before - least <= before / 8;
+}
+
 double
 chunk_increase(double before, double value, const struct bl_thin *t)
 {
 	const double least = t->count > 1 && t->min < value ? t->min : value;
 	const double top = t->count > 1 && t->max > value ? t->max : before;
 
-	if (least >= before)
-		return value - before;
+	if (goes_on(before, least))
+		return value > before ? value - before : 0;
 	return value + (top > before ? top - before : 0);
 }
 
@@ -160,6 +167,20 @@ walk_pair(const struct walk *k)
 	return span > 0 && span <= chunk_pair_ms(k->in->interval_ms);
 }
 
+/* chunk_increase of integers.  What a fall is must not depend on how a number is kept. */
+static int64_t
+increase_of(const struct bl_seq *s, uint32_t i)
+{
+	const int64_t before = s->i[i - 1], now = s->i[i];
+
+	if (now >= before)
+		return now - before;
+	return goes_on(
+		   chunk_scaled(before, s->scale, s->shift), chunk_scaled(now, s->scale, s->shift))
+		   ? 0
+		   : now;
+}
+
 static void
 counter_windows(struct chunk_roll *m5, const struct chunk_in *in, const struct chunk_ticks *ticks,
     const uint32_t *at)
@@ -175,9 +196,8 @@ counter_windows(struct chunk_roll *m5, const struct chunk_in *in, const struct c
 	for (uint32_t i = 0; walk_next(&k); i++) {
 		if (!walk_pair(&k))
 			continue;
-		/* A fall is a reset: it began at 0 again. */
-		m5->i.total[k.w] = (int64_t)((uint64_t)m5->i.total[k.w] +
-					     (uint64_t)(v[i] >= v[i - 1] ? v[i] - v[i - 1] : v[i]));
+		m5->i.total[k.w] =
+		    (int64_t)((uint64_t)m5->i.total[k.w] + (uint64_t)increase_of(in->values, i));
 	}
 }
 

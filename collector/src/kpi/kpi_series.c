@@ -29,7 +29,7 @@ struct use {
 	bool counter;
 	/* RATE: the sample before */
 	bool has_before;
-	int64_t before_ms, before_boot;
+	int64_t before_unix_ms, before_boot_ms, before_boot;
 	double before;
 };
 
@@ -343,17 +343,20 @@ condition_of(const struct kpi_job *j, const struct define_kpi *v, const struct u
 }
 
 /*
- * As store_read_query does: neighbours of one boot; a fall is a reset.  The neighbour of a thinned
- * sample is in its own batch, however far away: nothing that comes later changes the pair.
+ * As store_read_query does: neighbours of one boot, as far apart as its own time says: a clock that
+ * is set back between them would make seconds of a minute, and a rate sixty times as high.  The
+ * neighbour of a thinned sample is in its own batch, however far away: nothing that comes later
+ * changes the pair.
  */
 static void
 take_rate(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 {
 	const bool own =
 	    s->thin.count > 1 && s->before_ms > 0 && s->before_ms <= u->pair_ms + STORE_THIN_MAX_MS;
-	const int64_t span = own ? s->before_ms : s->unix_ms - u->before_ms;
-	const bool near =
-	    u->has_before && u->before_boot == s->boot && span > 0 && span <= u->pair_ms;
+	const int64_t span = own ? s->before_ms : s->boot_ms - u->before_boot_ms;
+	/* By the wall, too: what lies further back is not read with every window. */
+	const bool near = u->has_before && u->before_boot == s->boot && span > 0 &&
+			  span <= u->pair_ms && s->unix_ms - u->before_unix_ms <= u->pair_ms;
 	struct bl_part *p;
 
 	if (!u->counter)
@@ -367,7 +370,8 @@ take_rate(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 	}
 	u->has_before = true;
 	u->before = s->value;
-	u->before_ms = s->unix_ms;
+	u->before_unix_ms = s->unix_ms;
+	u->before_boot_ms = s->boot_ms;
 	u->before_boot = s->boot;
 }
 

@@ -17,6 +17,7 @@ give_one(const struct visit *v, const struct samples *l, const struct sample *x)
 		.value = x->value,
 		.unknown = x->unknown,
 		.boot = l->boot[x->boot].id,
+		.boot_ms = x->boot_ms,
 		.thin = { x->value, x->value, x->unknown == BL_KNOWN } };
 
 	if (x->thin > 0) {

@@ -19,7 +19,7 @@ store_increase(double before, double value, const struct bl_thin *t)
 	const double least = t->count > 1 && t->min < value ? t->min : value;
 	const double top = t->count > 1 && t->max > value ? t->max : before;
 
-	if (least >= before)
-		return value - before;
+	if (least >= before || before - least <= before / 8)
+		return value > before ? value - before : 0;
 	return value + (top > before ? top - before : 0);
 }

@@ -16,7 +16,8 @@ struct store_log_head {
 	struct bl_id epoch;
 	int64_t batch_id, gap_id, moved_id; /* the newest; 0: none */
 	int64_t version; /* of the file: another one after each commit of somebody else */
-	int64_t maps; /* grows with every entry of a dictionary and trusted segment of a clock map */
+	int64_t
+	    maps; /* grows with every entry of a dictionary and trusted segment of a clock map */
 };
 int store_log_head(struct store_read *r, struct store_log_head *out, struct bl_err *err);
 
@@ -126,6 +127,7 @@ struct store_log_sample {
 	double value;
 	uint8_t unknown;
 	int64_t boot;        /* some number, the same within a boot */
+	int64_t boot_ms;     /* its time there, whatever the clock on the wall did meanwhile */
 	struct bl_thin thin; /* as bl_column_thin says */
 	/*
 	 * Of a thinned one: how long before it the known sample before it of its series and its
