@@ -134,7 +134,7 @@ put_text(const struct sampler_ops *reader, const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sample_sink sink = { NULL, declare, put, unknown, event };
+	struct sample_sink sink = { NULL, declare, put, unknown, NULL, event };
 	const uint8_t *nul;
 	struct sampler *s;
 	size_t first, i;

@@ -100,7 +100,8 @@ cost(unsigned seconds, char **names)
 	static struct probe p[5];
 	static struct probe_conf conf[5];
 	static struct cost_sink sink_state;
-	struct sample_sink sink = { &sink_state, cost_declare, cost_put, cost_unknown, cost_event };
+	struct sample_sink sink = { &sink_state, cost_declare, cost_put, cost_unknown, NULL,
+		cost_event };
 	const struct bl_conf_list list = { 5, conf };
 	struct sampler *s[32];
 	void *sconf[32];

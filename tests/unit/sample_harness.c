@@ -109,10 +109,20 @@ rec_event(void *ctx, const struct bl_event *ev)
 	fail_msg("a sampler has no events");
 }
 
+static void
+rec_left_out(void *ctx, const char *name, unsigned n)
+{
+	struct recorder *r = ctx;
+
+	(void)name;
+	r->left_out += n;
+}
+
 struct sample_sink
 sink_of(struct recorder *r)
 {
-	return (struct sample_sink){ r, rec_declare, rec_put, rec_unknown, rec_event };
+	return (
+	    struct sample_sink){ r, rec_declare, rec_put, rec_unknown, rec_left_out, rec_event };
 }
 
 void

@@ -18,6 +18,7 @@ struct recorder {
 	int n;
 	int refuse_from; /* handles from here on are refused */
 	unsigned n_put, n_unknown;
+	unsigned left_out; /* told by samplers, in all */
 	size_t len;
 	char text[64 * 1024];
 };

@@ -55,7 +55,7 @@ event(void *ctx, const struct bl_event *ev)
 static int
 run(const struct sampler_ops *ops, const char *options)
 {
-	struct sample_sink sink = { NULL, declare, put, unknown, event };
+	struct sample_sink sink = { NULL, declare, put, unknown, NULL, event };
 	struct bl_conf_errors errors = { 0 };
 	struct bl_err err = { 0 };
 	struct sampler *s = NULL;

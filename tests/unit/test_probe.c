@@ -663,7 +663,7 @@ sink_event(void *ctx, const struct bl_event *ev)
 static const char *
 put(struct probe_state *s, struct sink_log *l, enum probe_reason reason, const char *detail)
 {
-	struct sample_sink sink = { l, sink_declare, sink_put, sink_unknown, sink_event };
+	struct sample_sink sink = { l, sink_declare, sink_put, sink_unknown, NULL, sink_event };
 	struct probe_result r = { .boot_ms = 4711, .reason = reason };
 
 	snprintf(r.detail, sizeof(r.detail), "%s", detail);

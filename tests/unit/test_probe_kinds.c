@@ -248,7 +248,7 @@ static const char *
 put(struct probe_state *s, enum probe_reason reason)
 {
 	static char text[2048];
-	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, sink_event };
+	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, NULL, sink_event };
 	struct probe_result r = { .reason = reason };
 
 	r.value[PROBE_UP].got = probe_reason_is_ours(reason) ? PROBE_MISSING : PROBE_HAVE;
@@ -288,7 +288,7 @@ values_of_configured_names_are_gauges_of_their_probe(void **state)
 	struct probe_value point[] = { { PROBE_HAVE, 230 }, { PROBE_MISSING, 0 } };
 	struct probe_result r = { .reason = PROBE_OK, .n_points = 2, .point = point };
 	char text[2048] = "";
-	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, sink_event };
+	struct sample_sink sink = { text, sink_declare, sink_put, sink_unknown, NULL, sink_event };
 	struct probe_state s;
 
 	(void)state;

@@ -206,7 +206,8 @@ device_sample(struct sample_table *t, const char *name, struct sample_scan *line
 		(double)field[IO_MS],
 	};
 	for (unsigned i = 0; i < RAW_SERIES; i++)
-		sample_put(to, &slot->handle[i], &sample_disk_io_spec[i], slot->name, value[i]);
+		sample_put(to, &slot->handle[i], &sample_disk_io_spec[i], slot->name,
+		    sample_counter(&slot->counter[i], value[i]));
 	since_last(slot, field, to, boot_ms);
 }
 

@@ -108,10 +108,24 @@ struct sample_spec {
 	const char *label; /* key of its only label; NULL: none */
 };
 
+static inline bool
+sample_counts(const struct sample_spec *spec)
+{
+	return spec->kind == BL_COUNTER;
+}
+
 struct sample_to {
 	struct sample_sink *sink;
 	uint32_t interval_ms;
 };
+
+/*
+ * A counter as it is put: as its source has it, but that it does not step back.  What the kernel
+ * adds up over processors and cards may stand a little (an eighth at most) below what it was a
+ * moment ago; the last value stands then until the source has passed it.  A deeper fall is a
+ * reset or a wrap, which the reader sees.  *last: what was put before; begins as 0.  Pure.
+ */
+double sample_counter(double *last, double now);
 
 /* label is the label's value; ignored when spec has none. */
 void sample_put(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
@@ -121,6 +135,9 @@ void sample_put_unknown(const struct sample_to *to, int32_t *handle, const struc
 /* The value, or unknown (unreadable) when it is NaN. */
 void sample_put_known(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
     const char *label, double value);
+/* How many things a cap left out: a series from the first time on, and told to the sink. */
+void sample_put_left_out(
+    const struct sample_to *to, int32_t *handle, const struct sample_spec *spec, unsigned n);
 /* Unknown, but only when the series was declared before: what was never there is not missed. */
 void sample_put_lost(const struct sample_to *to, int32_t handle);
 /* To two and to three decimals, as the double nearest to them. */
@@ -140,6 +157,13 @@ struct sample_slot_last {
 	uint64_t reads, read_ms, writes, write_ms, queue_ms;
 };
 
+/* Which interface has the name. */
+struct sample_slot_who {
+	unsigned index;        /* the kernel's number; 0: not known */
+	int64_t known_boot_ms; /* its counters were put last */
+	int64_t quiet_boot_ms; /* until then nobody may pair them with those of another; 0: now */
+};
+
 struct sample_slot {
 	char name[BL_LABEL_VALUE_MAX + 1]; /* empty: free */
 	bool seen;                         /* in this tick */
@@ -147,7 +171,9 @@ struct sample_slot {
 	int64_t gone_boot_ms; /* since when */
 	unsigned n_series;    /* how many of spec apply to it */
 	int32_t handle[SAMPLE_SLOT_SERIES];
-	struct sample_slot_last last; /* all zero in a new slot */
+	struct sample_slot_last last;       /* all zero in a new slot, like what follows */
+	double counter[SAMPLE_SLOT_SERIES]; /* as put last; of counters only */
+	struct sample_slot_who who;
 };
 
 struct sample_table {

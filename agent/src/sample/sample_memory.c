@@ -97,7 +97,8 @@ struct memory {
 	double page_bytes;
 	int32_t handle[MEM_SERIES];
 	int32_t event_handle[EVENTS];
-	char buf[16384]; /* about 1.5 and 4 KiB on kernels of 2026 */
+	double event[EVENTS]; /* as put last */
+	char buf[16384];      /* about 1.5 and 4 KiB on kernels of 2026 */
 };
 
 /* Numbers in bytes; a negative one is not known. */
@@ -266,7 +267,7 @@ event_line(struct memory *m, struct sample_scan *line, bool put[EVENTS], const s
 		if ((!pages || m->conf->swap) && !put[i] && sample_scan_u64(line, &n)) {
 			put[i] = true;
 			sample_put(to, &m->event_handle[i], &event_spec[i], NULL,
-			    (double)n * (pages ? m->page_bytes : 1));
+			    sample_counter(&m->event[i], (double)n * (pages ? m->page_bytes : 1)));
 		}
 		return;
 	}

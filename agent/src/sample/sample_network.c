@@ -6,14 +6,25 @@
  * not tell them apart inside a network namespace.  An interface that never
  * carried a packet is left out until it does.  Counters are put as the kernel
  * has them; a reset or a wrap is the reader's to see.
+ *
+ * What the reader cannot see is another interface under the same name (renamed,
+ * or made again and busy since) whose counters are higher.  The kernel's number of
+ * an interface tells: it is unknown then for as long as its values could be paired
+ * with the other's, for the difference would be taken for traffic.
  */
 #include "sample_internal.h"
 
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define NET_SERIES 8
 #define NET_FIELDS 16
+#define PAIR_MS    60000        /* readers pair values so far apart, or five intervals */
 #define NET_BYTES  (128 * 1024) /* text: about 1,000 interfaces; untouched pages cost nothing */
 
 static const struct sample_spec spec[NET_SERIES] = {
@@ -68,6 +79,8 @@ struct network {
 	struct sample_file dev;
 	struct sample_table table;
 	char *buf;
+	char *root; /* owned */
+	int ask;    /* a socket to ask for an interface's number; -1: none */
 };
 
 static const struct bl_conf_key network_keys[] = {
@@ -119,7 +132,10 @@ network_close(struct sampler *s)
 
 	if (n == NULL)
 		return;
+	if (n->ask >= 0)
+		(void)close(n->ask);
 	sample_file_close(&n->dev);
+	free(n->root);
 	sample_table_free(&n->table);
 	free(n->buf);
 	free(n);
@@ -137,8 +153,11 @@ network_open(struct sampler **out, const void *conf, const char *root, uint32_t 
 		return bl_fail(err, BL_ENOMEM, "network: out of memory");
 	n->conf = conf;
 	n->interval_ms = interval_ms;
+	n->ask = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	n->root = strdup(root);
 	n->buf = malloc(NET_BYTES);
-	rc = n->buf == NULL ? bl_fail(err, BL_ENOMEM, "network: out of memory") : BL_OK;
+	rc = n->buf == NULL || n->root == NULL ? bl_fail(err, BL_ENOMEM, "network: out of memory")
+					       : BL_OK;
 	if (rc == BL_OK)
 		rc = sample_file_init(&n->dev, root, "/proc/net/dev", err);
 	if (rc == BL_OK)
@@ -207,8 +226,73 @@ fields_parse(struct sample_scan *line, uint64_t field[NET_FIELDS], bool *used)
 	return true;
 }
 
+/* ---- who it is ---- */
+
+/* 0: not known. */
+static unsigned
+index_of(const struct network *n, const char *name)
+{
+	struct ifreq ask = { 0 };
+	char path[512], text[16];
+	int len;
+
+	if (n->root[0] == '\0') {
+		(void)snprintf(ask.ifr_name, sizeof(ask.ifr_name), "%s", name);
+		return n->ask >= 0 && ioctl(n->ask, SIOCGIFINDEX, &ask) == 0
+			   ? (unsigned)ask.ifr_ifindex
+			   : 0;
+	}
+	len = snprintf(path, sizeof(path), "%s/sys/class/net/%s/ifindex", n->root, name);
+	if (len < 0 || (size_t)len >= sizeof(path) || !sample_text_read(path, text, sizeof(text)))
+		return 0;
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+static bool
+higher(const struct sample_slot *slot, const double value[NET_SERIES])
+{
+	for (unsigned i = 0; i < NET_SERIES; i++)
+		if (value[i] > slot->counter[i])
+			return true;
+	return false;
+}
+
+/* Another interface has the name now. */
 static void
-line_sample(struct network *n, struct sample_scan *line, const struct sample_to *to)
+begin_anew(struct sample_slot *slot, const double value[NET_SERIES], uint32_t interval_ms)
+{
+	const int64_t pair_ms = interval_ms > PAIR_MS / 5 ? (int64_t)interval_ms * 5 : PAIR_MS;
+
+	if (higher(slot, value))
+		slot->who.quiet_boot_ms = slot->who.known_boot_ms + pair_ms;
+	memset(slot->counter, 0, sizeof(slot->counter));
+}
+
+static void
+counters_put(struct network *n, struct sample_slot *slot, const uint64_t field[NET_FIELDS],
+    const struct sample_to *to, int64_t boot_ms)
+{
+	const unsigned index = index_of(n, slot->name);
+	double value[NET_SERIES];
+
+	for (unsigned i = 0; i < NET_SERIES; i++)
+		value[i] = (double)field[field_of[i]];
+	if (index != 0 && slot->who.index != 0 && index != slot->who.index)
+		begin_anew(slot, value, n->interval_ms);
+	slot->who.index = index != 0 ? index : slot->who.index;
+	if (slot->who.quiet_boot_ms >= boot_ms) {
+		sample_table_unknown(&n->table, slot, to, BL_UNKNOWN_UNREADABLE);
+		return;
+	}
+	slot->who.known_boot_ms = boot_ms;
+	for (unsigned i = 0; i < NET_SERIES; i++)
+		sample_put(to, &slot->handle[i], &spec[i], slot->name,
+		    sample_counter(&slot->counter[i], value[i]));
+}
+
+static void
+line_sample(
+    struct network *n, struct sample_scan *line, const struct sample_to *to, int64_t boot_ms)
 {
 	uint64_t field[NET_FIELDS];
 	char name[32]; /* IFNAMSIZ is 16 */
@@ -227,8 +311,7 @@ line_sample(struct network *n, struct sample_scan *line, const struct sample_to 
 		sample_table_unknown(&n->table, slot, to, BL_UNKNOWN_UNREADABLE);
 		return;
 	}
-	for (unsigned i = 0; i < NET_SERIES; i++)
-		sample_put(to, &slot->handle[i], &spec[i], slot->name, (double)field[field_of[i]]);
+	counters_put(n, slot, field, to, boot_ms);
 }
 
 static int
@@ -251,7 +334,7 @@ network_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, str
 	sample_table_begin(&n->table);
 	text = (struct sample_scan){ n->buf, n->buf + rc };
 	while (sample_scan_line(&text, &line))
-		line_sample(n, &line, &to);
+		line_sample(n, &line, &to, boot_ms);
 	sample_table_end(&n->table, &to, boot_ms);
 	if (cut)
 		return bl_fail(err, BL_EFULL,

@@ -252,8 +252,7 @@ sensors_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, str
 	for (unsigned i = 0; i < n->max; i++)
 		if (n->sensor[i].label[0] != '\0')
 			sensor_sample(n, &n->sensor[i], &to, boot_ms);
-	if (n->skipped > 0 || n->skipped_handle >= 0)
-		sample_put(&to, &n->skipped_handle, &skipped_spec, NULL, n->skipped);
+	sample_put_left_out(&to, &n->skipped_handle, &skipped_spec, n->skipped);
 	return BL_OK;
 }
 

@@ -41,6 +41,14 @@ declared(
 	return *handle >= 0;
 }
 
+double
+sample_counter(double *last, double now)
+{
+	if (now >= *last || *last - now > *last / 8)
+		*last = now;
+	return *last;
+}
+
 void
 sample_put(const struct sample_to *to, int32_t *handle, const struct sample_spec *spec,
     const char *label, double value)
@@ -65,6 +73,16 @@ sample_put_known(const struct sample_to *to, int32_t *handle, const struct sampl
 		sample_put_unknown(to, handle, spec, label, BL_UNKNOWN_UNREADABLE);
 	else
 		sample_put(to, handle, spec, label, value);
+}
+
+void
+sample_put_left_out(
+    const struct sample_to *to, int32_t *handle, const struct sample_spec *spec, unsigned n)
+{
+	if (n > 0 || *handle >= 0)
+		sample_put(to, handle, spec, NULL, n);
+	if (n > 0 && to->sink->left_out != NULL)
+		to->sink->left_out(to->sink->ctx, spec->name, n);
 }
 
 void

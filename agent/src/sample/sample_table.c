@@ -137,7 +137,5 @@ sample_table_end(struct sample_table *t, const struct sample_to *to, int64_t boo
 		if (t->slot[i].name[0] != '\0' && !t->slot[i].seen)
 			vanished(t, &t->slot[i], to, boot_ms);
 
-	/* The series exists from the first time that something was refused. */
-	if (t->skipped > 0 || t->skipped_handle >= 0)
-		sample_put(to, &t->skipped_handle, t->skipped_spec, NULL, (double)t->skipped);
+	sample_put_left_out(to, &t->skipped_handle, t->skipped_spec, t->skipped);
 }

@@ -90,6 +90,7 @@ struct tcp {
 	struct sample_file track[TRACKS];
 	double page_bytes;
 	int32_t handle[SOURCES];
+	double counter[SOURCES]; /* as put last */
 	int32_t state_handle[SAMPLE_TCP_STATES];
 	int32_t track_handle[TRACKS];
 	char buf[16384]; /* netstat has 4 KiB on kernels of 2026 */
@@ -260,8 +261,10 @@ file_sample(struct tcp *t, unsigned file, const struct sample_to *to, struct bl_
 			sample_put_lost(to, t->handle[i]);
 		else
 			sample_put(to, &t->handle[i], &source[i].spec, NULL,
-			    strcmp(source[i].field, "mem") == 0 ? value[i] * t->page_bytes
-								: value[i]);
+			    sample_counts(&source[i].spec)
+				? sample_counter(&t->counter[i], value[i])
+			    : strcmp(source[i].field, "mem") == 0 ? value[i] * t->page_bytes
+								  : value[i]);
 	}
 	return sample_file_result(rc, &why, err);
 }

@@ -26,6 +26,9 @@ struct sample_sink {
 	int32_t (*declare)(void *ctx, const struct bl_series_def *def);
 	void (*put)(void *ctx, int32_t handle, double value);
 	void (*unknown)(void *ctx, int32_t handle, enum bl_unknown reason);
+	/* So many things found no room in the series that a name counts (disk_mounts_skipped); at
+	 * each tick for as long as it lasts.  NULL: nobody wants to know. */
+	void (*left_out)(void *ctx, const char *name, unsigned n);
 	/* Something that happened; copied.  boot_ms 0: now. */
 	void (*event)(void *ctx, const struct bl_event *ev);
 };
