@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -296,6 +298,17 @@ an_orderly_restart_loses_and_doubles_nothing(void **state)
 	place_end(&p);
 }
 
+/* What a tick of the sampler says. */
+static int
+tick_says(struct place *p, struct bl_err *err)
+{
+	struct sample_sink sink = sink_of(&rec);
+
+	rec_tick(&rec);
+	*err = (struct bl_err){ 0 };
+	return p->r.ops->sample(p->r.s, 1000, &sink, err);
+}
+
 static void
 places_that_were_tampered_with_mean_the_end(void **state)
 {
@@ -310,6 +323,7 @@ places_that_were_tampered_with_mean_the_end(void **state)
 		"branchline log places 1\n1 2 3 4 app",
 	};
 	struct place p;
+	struct bl_err err;
 	char places[128];
 
 	(void)state;
@@ -319,11 +333,73 @@ places_that_were_tampered_with_mean_the_end(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		put_file(places, bad[i], strlen(bad[i]));
 		start(&p, "");
+		/* Another head is no file of ours; a wrong line in it is only left out. */
+		assert_int_equal(tick_says(&p, &err), i < 2 ? BL_ECORRUPT : BL_OK);
 		counted(&p, 0, 0);
 		run_close(&p.r);
 	}
 	start(&p, "");
 	place_end(&p);
+}
+
+/* The disk is full at the end: the next start says that lines are missing, once. */
+static void
+places_that_could_not_be_kept_are_told(void **state)
+{
+	struct place p;
+	struct bl_err err;
+	char places[128];
+
+	(void)state;
+	place_make(&p, "");
+	snprintf(places, sizeof(places), "%s/places", p.root);
+	assert_int_equal(tick_says(&p, &err), BL_OK);
+	run_close(&p.r);
+	put_file(places, "", 0); /* what a full disk leaves */
+	start(&p, "");
+	assert_int_equal(tick_says(&p, &err), BL_ECORRUPT);
+	assert_non_null(strstr(err.msg, "places holds no places of logs; lines written while"));
+	assert_int_equal(tick_says(&p, &err), BL_OK);
+	run_close(&p.r);
+
+	/* No file: a crash, or the first start.  Nothing to say. */
+	assert_int_equal(unlink(places), 0);
+	start(&p, "");
+	assert_int_equal(tick_says(&p, &err), BL_OK);
+
+	/* A folder in its place can neither be written nor read. */
+	assert_int_equal(mkdir(places, 0700), 0);
+	run_close(&p.r);
+	start(&p, "");
+	assert_true(tick_says(&p, &err) < 0);
+	assert_non_null(strstr(err.msg, places));
+	assert_int_equal(rmdir(places), 0);
+	place_end(&p);
+}
+
+/* A disk that takes nothing leaves an empty file, which the next start finds. */
+static void
+a_full_disk_leaves_an_empty_file(void **state)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	const struct log_kept kept = { "app", "/var/log/app.log", { 1, 2, 3, 4 }, true };
+	struct rlimit before;
+	struct bl_err err = { 0 };
+	char root[128], file[160];
+	struct stat st;
+
+	(void)state;
+	root_make(root, sizeof(root));
+	snprintf(file, sizeof(file), "%s/places", root);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(log_state_save(file, &kept, 1, &err), BL_EIO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_non_null(strstr(err.msg, file));
+	remove_tree(root);
 }
 
 static void
@@ -577,6 +653,8 @@ main(void)
 		cmocka_unit_test(a_missing_log_is_unknown_and_a_new_one_counts_from_its_beginning),
 		cmocka_unit_test(an_orderly_restart_loses_and_doubles_nothing),
 		cmocka_unit_test(places_that_were_tampered_with_mean_the_end),
+		cmocka_unit_test(places_that_could_not_be_kept_are_told),
+		cmocka_unit_test(a_full_disk_leaves_an_empty_file),
 		cmocka_unit_test(what_comes_too_fast_is_passed_over_and_counted),
 		cmocka_unit_test(a_minute_is_told_when_it_was_watched),
 		cmocka_unit_test(only_local_regular_files_are_read),

@@ -29,7 +29,7 @@ struct log_counts {
 struct log_lines {
 	struct bl_regex_scan *match, *ignore; /* owned; ignore may be NULL */
 	bool found, ignored;                  /* in the line that has begun */
-	bool held_return; /* the last byte was a carriage return */
+	bool held_return;                     /* the last byte was a carriage return */
 	bool begun;
 };
 
@@ -109,11 +109,13 @@ struct log_kept {
 };
 
 /*
- * Takes the file away and fills in what it says of the n logs.  A file that is
- * missing or not as we write it says nothing.
+ * Takes the file away and fills in what it says of the n logs.  One that is
+ * missing says nothing.  BL_ECORRUPT, BL_EIO, BL_EDENIED: it is not as we write it, or cannot
+ * be read or taken away; nothing is filled in.
  */
-void log_state_take(const char *file, struct log_kept *kept, size_t n);
-/* Writes the known ones.  Negative: they are lost, and counting begins at the end next time. */
+int log_state_take(const char *file, struct log_kept *kept, size_t n, struct bl_err *err);
+/* Writes the known ones.  Negative: they are lost, and counting begins at the end next time,
+ * which says so where an empty file could be left. */
 int log_state_save(const char *file, const struct log_kept *kept, size_t n, struct bl_err *err);
 
 #endif

@@ -42,25 +42,28 @@ take_line(struct sample_scan line, struct log_kept *kept, size_t n)
 	}
 }
 
-void
-log_state_take(const char *file, struct log_kept *kept, size_t n)
+int
+log_state_take(const char *file, struct log_kept *kept, size_t n, struct bl_err *err)
 {
 	static const size_t head = sizeof(STATE_1) - 1;
-	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[STATE_MAX];
 	struct sample_scan rest, line;
 	ssize_t got;
 
 	if (fd < 0)
-		return;
+		return errno == ENOENT ? BL_OK : bl_fail_errno(err, BL_EIO, "logs: read %s", file);
 	got = read(fd, text, sizeof(text));
 	(void)close(fd);
 	/* One that stays would be used again after a crash. */
-	if (unlink(file) < 0 || got < (ssize_t)head || memcmp(text, STATE_1, head) != 0)
-		return;
+	if (unlink(file) < 0)
+		return bl_fail_errno(err, BL_EIO, "logs: take %s away", file);
+	if (got < (ssize_t)head || memcmp(text, STATE_1, head) != 0)
+		return bl_fail(err, BL_ECORRUPT, "logs: %s holds no places of logs", file);
 	rest = (struct sample_scan){ text + head, text + got };
 	while (sample_scan_line(&rest, &line))
 		take_line(line, kept, n);
+	return BL_OK;
 }
 
 static bool
@@ -95,6 +98,9 @@ log_state_save(const char *file, const struct log_kept *kept, size_t n, struct b
 	ok = fclose(f) == 0 && ok;
 	if (ok)
 		return BL_OK;
-	(void)unlink(file); /* half a file is none */
-	return bl_fail_errno(err, BL_EIO, "logs: write %s", file);
+	(void)bl_fail_errno(err, BL_EIO, "logs: write %s", file);
+	/* Half a file is none; an empty one tells the next start that there should be one. */
+	if (truncate(file, 0) < 0)
+		(void)unlink(file);
+	return BL_EIO;
 }

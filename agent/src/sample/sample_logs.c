@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/log.h"
+
 #define MINUTE_MS 60000
 #define SLACK_MS  500 /* a tick comes some ms early or late */
 #define RING      64  /* ticks of a minute: one a second at most */
@@ -52,6 +54,7 @@ struct logs {
 	char *buf; /* owned */
 	size_t n;
 	struct watch *watch; /* owned */
+	struct bl_err lost;  /* why the places of the last end could not be used; to be told once */
 };
 
 /* ---- options ---- */
@@ -145,11 +148,19 @@ static void
 keep_places(struct logs *l)
 {
 	struct log_kept *kept;
-	struct bl_err ignored = { 0 };
+	struct bl_err err = { 0 };
+	int rc;
 
-	if (l->conf->state_file == NULL || l->n == 0 || (kept = kept_of(l)) == NULL)
+	if (l->conf->state_file == NULL || l->n == 0)
 		return;
-	(void)log_state_save(l->conf->state_file, kept, l->n, &ignored);
+	kept = kept_of(l);
+	rc = kept == NULL ? bl_fail(&err, BL_ENOMEM, "logs: out of memory")
+			  : log_state_save(l->conf->state_file, kept, l->n, &err);
+	if (rc < 0)
+		bl_warn("sample",
+		    "%s; the places in watched logs are not kept, lines written until the next "
+		    "start will not be counted",
+		    err.msg);
 	free(kept);
 }
 
@@ -171,7 +182,7 @@ take_places(struct logs *l)
 
 	if (l->conf->state_file == NULL || l->n == 0 || (kept = kept_of(l)) == NULL)
 		return;
-	log_state_take(l->conf->state_file, kept, l->n);
+	(void)log_state_take(l->conf->state_file, kept, l->n, &l->lost);
 	look_at_mounts(l);
 	for (size_t i = 0; i < l->n; i++)
 		if (kept[i].known && l->watch[i].harmless)
@@ -277,6 +288,17 @@ logs_open(struct sampler **out, const void *conf, const char *root, uint32_t int
 
 /* ---- a tick ---- */
 
+/* Said once: what was written to the logs while no agent ran is not counted. */
+static int
+tell_lost(struct logs *l, struct bl_err *err)
+{
+	const struct bl_err lost = l->lost;
+
+	l->lost = (struct bl_err){ 0 };
+	return bl_fail(err, lost.code,
+	    "%.120s; lines written while the agent did not run are not counted", lost.msg);
+}
+
 /* Of the last minute; false: it was not watched as a whole. */
 static bool
 minute_add(
@@ -377,6 +399,8 @@ logs_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struct
 
 		rc = rc == BL_OK ? one : rc;
 	}
+	if (rc == BL_OK && l->lost.code < 0)
+		rc = tell_lost(l, err);
 	return rc;
 }
 
