@@ -6,11 +6,13 @@
  * `invocation:NAME` for as long as a unit is active (since 236), which leads to
  * an id that is new with every start.  So nothing waits for a bus that hangs
  * when systemd does, no library is loaded, and a look costs some microseconds.
- * What it does not tell: whether a unit that is down failed or was stopped, and
- * how often one was started between two looks (that counts once).
+ * What it does not tell: how often a unit was started between two looks (that counts
+ * once), and whether one that is down failed, was stopped or does not exist.  That
+ * is asked over the bus beside it, without waiting (sample_units_bus.c): unit_state.
  *
  * CPU, memory and tasks are those of the unit's control group (version 2).
  */
+#include "sample_units_internal.h"
 #include "sample_watch_internal.h"
 
 #include <errno.h>
@@ -36,12 +38,15 @@ static const struct sample_spec spec[UNIT_SERIES] = {
 	{ "unit_tasks", "1", BL_GAUGE, "unit" },
 };
 
+static const struct sample_spec state_spec = { "unit_state", "1", BL_GAUGE, "unit" };
+
 struct unit {
 	char name[UNIT_NAME];
 	char invocation[INVOCATION]; /* at the last look; empty: it was down */
 	bool looked;
 	uint64_t starts;
 	int32_t handle[UNIT_SERIES];
+	int32_t state_handle;
 };
 
 struct units {
@@ -51,6 +56,7 @@ struct units {
 	char *root;        /* owned */
 	struct unit *unit; /* owned */
 	unsigned n;
+	struct units_bus *bus; /* NULL: not to be asked */
 };
 
 /* "cups" is cups.service. */
@@ -94,6 +100,12 @@ static const struct bl_conf_key units_keys[] = {
 	    .max = UNITS_MAX,
 	    .help = "units to watch (cups.service, or cups alone)",
 	    .check = names_check },
+	{ .name = "bus",
+	    .type = BL_CONF_BOOL,
+	    .dflt = "true",
+	    .offset = offsetof(struct sample_units_conf, bus),
+	    .help = "also ask systemd, over the system bus, whether a unit failed, was stopped or "
+		    "does not exist (unit_state)" },
 	{ .name = "every",
 	    .type = BL_CONF_DURATION,
 	    .dflt = "10s",
@@ -114,6 +126,7 @@ units_close(struct sampler *s)
 
 	if (u == NULL)
 		return;
+	units_bus_free(u->bus);
 	free(u->root);
 	free(u->unit);
 	free(u);
@@ -124,6 +137,7 @@ units_open(struct sampler **out, const void *conf, const char *root, uint32_t in
     struct bl_err *err)
 {
 	struct units *u = calloc(1, sizeof(*u));
+	int rc;
 
 	*out = NULL;
 	if (u == NULL)
@@ -141,7 +155,12 @@ units_open(struct sampler **out, const void *conf, const char *root, uint32_t in
 			continue; /* the check of the options lets none through */
 		for (unsigned k = 0; k < UNIT_SERIES; k++)
 			u->unit[u->n].handle[k] = SAMPLE_NEW;
-		u->n++;
+		u->unit[u->n++].state_handle = SAMPLE_NEW;
+	}
+	if (u->conf->enabled && u->conf->bus && u->n > 0 &&
+	    (rc = units_bus_create(&u->bus, root, u->n, err)) < 0) {
+		units_close((struct sampler *)u);
+		return rc;
 	}
 	*out = (struct sampler *)u;
 	return BL_OK;
@@ -255,6 +274,40 @@ no_systemd(struct units *u, const struct sample_to *to, struct bl_err *err)
 	    u->root);
 }
 
+/* ---- what systemd says of them ---- */
+
+static const char *
+name_of(const void *ctx, unsigned i)
+{
+	return ((const struct units *)ctx)->unit[i].name;
+}
+
+static int
+states_sample(struct units *u, const struct sample_to *to, struct bl_err *err)
+{
+	enum unit_state state[UNITS_MAX];
+	struct bl_err why = { 0 };
+	int rc;
+
+	if (u->bus == NULL)
+		return BL_OK;
+	rc = units_bus_look(u->bus, name_of, u, state, &why);
+	for (unsigned i = 0; i < u->n; i++) {
+		struct unit *unit = &u->unit[i];
+
+		if (rc == UNITS_BUS_KNOWN)
+			sample_put(to, &unit->state_handle, &state_spec, unit->name, state[i]);
+		else
+			sample_put_lost(to, unit->state_handle);
+	}
+	/* A machine without a bus has no such series. */
+	if (rc >= 0 || rc == BL_ENOTFOUND)
+		return BL_OK;
+	if (err != NULL)
+		*err = why;
+	return rc;
+}
+
 static int
 units_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struct bl_err *err)
 {
@@ -270,7 +323,7 @@ units_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, struc
 		return no_systemd(u, &to, err);
 	for (unsigned i = 0; i < u->n; i++)
 		unit_sample(u, &u->unit[i], &to);
-	return BL_OK;
+	return states_sample(u, &to, err);
 }
 
 const struct sampler_ops sampler_units = { "units", &units_section, units_open, units_sample,

@@ -83,6 +83,7 @@ struct sample_kernel_conf {
 
 struct sample_units_conf {
 	bool enabled;
+	bool bus;
 	struct bl_conf_strlist watch;
 	int64_t every_ms;
 };
