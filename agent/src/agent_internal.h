@@ -117,7 +117,7 @@ struct agent {
 	char sampler_problem[256]; /* of the last tick; empty: all read */
 	struct agent_sink sink;
 	struct limits limits; /* what was refused, and is to be named */
-	struct bl_log_limit limits_log;
+	struct bl_log_limit limits_log, left_out_log, dropped_log;
 	int64_t next_tick_mono_ms;
 	int64_t last_tick_boot_ms;
 	uint64_t ticks, missed_ticks;
@@ -129,6 +129,7 @@ struct agent {
 	size_t n_probes;
 	struct agent_results results;
 	int64_t next_results_mono_ms;
+	int64_t results_boot_ms; /* the ring was emptied last, or its prober began */
 
 	/* spool */
 	struct spool_thread *spool;
@@ -330,6 +331,7 @@ bool agent_manager_gets_on(const struct agent *a);
 /* ---- agent_safe.c: after a crash loop ---- */
 /* Once the state folder is there, before anything that could fail. */
 void agent_safe_init(struct agent *a);
+void agent_safe_report(const struct agent *a, struct bl_report_sampling *out);
 /* To the centre. */
 void agent_safe_announce(struct agent *a);
 void agent_safe_tick(struct agent *a);

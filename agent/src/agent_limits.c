@@ -66,6 +66,25 @@ limits_sample(struct limits *l, enum bl_stream stream, int64_t boot_ms)
 	note(s, boot_ms);
 }
 
+void
+limits_results(struct limits *l, uint64_t n, int64_t from_boot_ms, int64_t boot_ms)
+{
+	struct limits_stream *s = stream_of(l, BL_STREAM_PROBES);
+
+	l->dropped_results += n;
+	s->uncounted = true;
+	note(s, from_boot_ms < boot_ms ? from_boot_ms : boot_ms);
+}
+
+void
+limits_left_out(struct limits *l, enum bl_stream stream, int64_t boot_ms)
+{
+	struct limits_stream *s = stream_of(l, stream);
+
+	s->uncounted = true;
+	note(s, boot_ms);
+}
+
 unsigned
 limits_refused_now(const struct limits *l)
 {
@@ -94,16 +113,17 @@ limits_due(
 			s->told_boot_ms = ending ? 0 : s->told_boot_ms;
 			continue;
 		}
-		/* How many samples a refused series would have had is not known: 0 says so. */
+		/* How many samples there would have been may not be known: 0 says so. */
 		*out = (struct bl_gap){ .reason = BL_GAP_OVERLOAD,
 			.stream = (enum bl_stream)(i + 1),
 			.begin_boot = *boot,
 			.begin_boot_ms = s->since_boot_ms,
 			.end_boot = *boot,
 			.end_boot_ms = boot_ms,
-			.samples = s->series > 0 ? 0 : s->samples };
+			.samples = s->series > 0 || s->uncounted ? 0 : s->samples };
 		s->series = ending ? 0 : s->series;
 		s->samples = 0;
+		s->uncounted = false;
 		s->told_boot_ms = ending ? 0 : boot_ms;
 		s->since_boot_ms = boot_ms;
 		s->pending = s->series > 0; /* it goes on */

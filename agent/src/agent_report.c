@@ -69,11 +69,24 @@ usage_and_budget(const struct report_ctx *c, struct bl_report *r)
 	agent_meter_report(c->a, r);
 }
 
+static void
+sampling(const struct report_ctx *c, struct bl_report *r)
+{
+	const struct limits *l = &c->a->limits;
+
+	r->sampling = (struct bl_report_sampling){ .has = true,
+		.series_refused = limits_refused_now(l),
+		.samples_refused = l->refused_samples,
+		.results_dropped = l->dropped_results };
+	agent_safe_report(c->a, &r->sampling);
+}
+
 static void (*const sections[])(const struct report_ctx *c, struct bl_report *r) = {
 	backlog,
 	clock_map,
 	link_options,
 	usage_and_budget,
+	sampling,
 };
 
 /* ---- when ---- */

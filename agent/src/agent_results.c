@@ -80,6 +80,17 @@ agent_results_take(struct agent_results *q, struct probe_result *out)
 	return got;
 }
 
+uint64_t
+agent_results_dropped(struct agent_results *q)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&q->lock);
+	n = q->dropped;
+	pthread_mutex_unlock(&q->lock);
+	return n;
+}
+
 void
 agent_results_free(struct agent_results *q)
 {

@@ -34,6 +34,8 @@ bool agent_results_room(struct agent_results *q, unsigned points_each);
 void agent_results_put(void *ctx, const struct probe_result *r);
 /* The oldest one; what it points to is there until the next call.  False: none. */
 bool agent_results_take(struct agent_results *q, struct probe_result *out);
+/* How many were dropped, ever. */
+uint64_t agent_results_dropped(struct agent_results *q);
 void agent_results_free(struct agent_results *q);
 
 #endif

@@ -92,7 +92,17 @@ agent_safe_leave(struct agent *a)
 	record_save(a);
 	a->safe.until_mono_ms = bl_mono_ms(a->clock) + SAFE_HEALTHY_MS;
 	agent_event(a, "agent.safe_mode_left", NULL);
+	agent_report_want(a);
 	bl_info("agent", "safe mode ends: the whole configuration is tried");
+}
+
+void
+agent_safe_report(const struct agent *a, struct bl_report_sampling *out)
+{
+	const int64_t left = a->safe.until_mono_ms - bl_mono_ms(a->clock);
+
+	out->safe_mode = a->safe.active;
+	out->whole_in_ms = a->safe.active && left > 0 ? (uint64_t)left : 0;
 }
 
 int64_t

@@ -133,7 +133,7 @@ sampling_json(const struct agent *a)
 	    (json_int_t)a->config->v->interval_ms, "ticks", (json_int_t)a->ticks, "missed_ticks",
 	    (json_int_t)a->missed_ticks, "failures", (json_int_t)a->sampler_failures, "problem",
 	    text_or_null(a->sampler_problem), "probes", (json_int_t)a->n_probes,
-	    "probe_results_dropped", (json_int_t)a->results.dropped, "refused_samples",
+	    "probe_results_dropped", (json_int_t)a->limits.dropped_results, "refused_samples",
 	    (json_int_t)l->refused_samples, "series",
 	    (json_int_t)spool_thread_series_count(a->spool), "max_series",
 	    (json_int_t)a->config->v->max_series, "refused_series",

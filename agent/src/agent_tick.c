@@ -83,6 +83,18 @@ sink_unknown(void *ctx, int32_t handle, enum bl_unknown reason)
 }
 
 static void
+sink_left_out(void *ctx, const char *name, unsigned n)
+{
+	struct agent *a = ((struct agent_sink *)ctx)->agent;
+	unsigned swallowed;
+
+	limits_left_out(&a->limits, ((struct agent_sink *)ctx)->stream, bl_boot_ms(a->clock));
+	if (bl_log_allow(&a->left_out_log, bl_mono_ms(a->clock), 3600000, &swallowed))
+		bl_warn("agent", "a sampler's limit leaves things out: %s=%u suppressed=%u", name,
+		    n, swallowed);
+}
+
+static void
 sink_event(void *ctx, const struct bl_event *ev)
 {
 	struct agent_sink *s = ctx;
@@ -99,6 +111,7 @@ agent_sink_init(struct agent *a)
 		.declare = sink_declare,
 		.put = sink_put,
 		.unknown = sink_unknown,
+		.left_out = sink_left_out,
 		.event = sink_event };
 	return BL_OK;
 }
@@ -253,6 +266,9 @@ sample_limits(struct agent *a)
 	if (a->limits.refused_samples > 0)
 		put_own(a, "agent_samples_refused_total", "1", BL_COUNTER,
 		    (double)a->limits.refused_samples);
+	if (a->limits.dropped_results > 0)
+		put_own(a, "agent_probe_results_dropped_total", "1", BL_COUNTER,
+		    (double)a->limits.dropped_results);
 }
 
 /* What only the agent as a whole knows of itself. */
@@ -357,6 +373,7 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 	for (size_t i = 0; i < probes->n; i++)
 		probe_state_init(&a->probe_state[i], &((const struct probe_conf *)probes->item)[i]);
 	a->probes_config = config_keep(a->config);
+	a->results_boot_ms = bl_boot_ms(a->clock);
 	return prober_start(&a->prober, probes, a->clock, agent_results_put, &a->results, err);
 }
 
@@ -381,6 +398,24 @@ agent_probes_stop(struct agent *a)
 	a->probes_config = NULL;
 }
 
+/* In the log, in the ledger, as a series, and in what the device says of itself. */
+static void
+name_dropped(struct agent *a)
+{
+	const int64_t boot_ms = bl_boot_ms(a->clock);
+	const uint64_t n = agent_results_dropped(&a->results) - a->limits.dropped_results;
+	unsigned swallowed;
+
+	if (n > 0)
+		limits_results(&a->limits, n, a->results_boot_ms, boot_ms);
+	if (n > 0 && bl_log_allow(&a->dropped_log, bl_mono_ms(a->clock), 600000, &swallowed))
+		bl_warn("agent",
+		    "results of probes were dropped: more came than were taken in n=%llu "
+		    "suppressed=%u",
+		    (unsigned long long)n, swallowed);
+	a->results_boot_ms = boot_ms;
+}
+
 void
 agent_probe_results(struct agent *a)
 {
@@ -399,4 +434,5 @@ agent_probe_results(struct agent *a)
 		sink_flush(a, BL_STREAM_PROBES, r.boot_ms);
 		current_result(a->current, &r);
 	}
+	name_dropped(a);
 }

@@ -14,11 +14,13 @@ enum {
 	REPORT_LINK = 4,
 	REPORT_USAGE = 5,
 	REPORT_BUDGET = 6,
+	REPORT_SAMPLING = 7,
 };
 
 #define CLOCK_WALL_USABLE  1u
 #define CLOCK_FLOOR_LIFTED 2u
 #define HELD_ALL           7u /* a bit a stream */
+#define SAMPLING_SAFE_MODE 1u
 
 /* ---- what may be said ---- */
 
@@ -121,6 +123,18 @@ put_budget(struct bl_buf *out, struct bl_buf *c, const struct bl_report_budget *
 }
 
 static void
+put_sampling(struct bl_buf *out, struct bl_buf *c, const struct bl_report_sampling *s)
+{
+	bl_buf_reset(c);
+	bl_buf_u8(c, s->safe_mode ? SAMPLING_SAFE_MODE : 0);
+	bl_buf_varint(c, s->whole_in_ms);
+	bl_buf_varint(c, s->series_refused);
+	bl_buf_varint(c, s->samples_refused);
+	bl_buf_varint(c, s->results_dropped);
+	codec_put_section(out, REPORT_SAMPLING, c);
+}
+
+static void
 put_report(const struct bl_report *r, struct bl_buf *out, struct bl_buf *c)
 {
 	codec_put_id(c, &r->spool);
@@ -138,6 +152,8 @@ put_report(const struct bl_report *r, struct bl_buf *out, struct bl_buf *c)
 		put_usage(out, c, r);
 	if (r->budget.has)
 		put_budget(out, c, &r->budget);
+	if (r->sampling.has)
+		put_sampling(out, c, &r->sampling);
 }
 
 int
@@ -259,6 +275,24 @@ get_budget(struct bl_rd *rd, void *out, unsigned stream)
 		rd->failed = true;
 }
 
+static void
+get_sampling(struct bl_rd *rd, void *out, unsigned stream)
+{
+	struct bl_report_sampling *s = &((struct bl_report *)out)->sampling;
+	uint8_t flags;
+
+	(void)stream;
+	s->has = true;
+	flags = bl_rd_u8(rd);
+	s->safe_mode = (flags & SAMPLING_SAFE_MODE) != 0;
+	s->whole_in_ms = bl_rd_varint(rd);
+	s->series_refused = bl_rd_varint(rd);
+	s->samples_refused = bl_rd_varint(rd);
+	s->results_dropped = bl_rd_varint(rd);
+	if (flags > SAMPLING_SAFE_MODE)
+		rd->failed = true;
+}
+
 int
 bl_report_decode(const void *msg, size_t len, struct bl_report *r, struct bl_err *err)
 {
@@ -269,6 +303,7 @@ bl_report_decode(const void *msg, size_t len, struct bl_report *r, struct bl_err
 		{ REPORT_LINK, false, false, "link", get_link },
 		{ REPORT_USAGE, false, false, "usage", get_usage },
 		{ REPORT_BUDGET, false, false, "budget", get_budget },
+		{ REPORT_SAMPLING, false, false, "sampling", get_sampling },
 		{ 0, false, false, NULL, NULL },
 	};
 

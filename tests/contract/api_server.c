@@ -273,7 +273,8 @@ put_report(struct server *s, const char *device)
 		.n_months = 2,
 		.month = { { 2025 * 12 + 11, 1, 20, { 1, 2, 3 }, 14 },
 		    { 2026 * 12, UINT64_MAX, 30, { 4, 5, 6 }, 15 } },
-		.budget = { .has = true, .used_bytes = 7, .held = 6, .opens_in_ms = 1000 } };
+		.budget = { .has = true, .used_bytes = 7, .held = 6, .opens_in_ms = 1000 },
+		.sampling = { .has = true, .safe_mode = true, .whole_in_ms = 1800000 } };
 	struct bl_err err = { 0 };
 	struct bl_buf msg;
 

@@ -263,6 +263,13 @@ def budget(c):
     return d
 
 
+def sampling(c):
+    d = {"flags": c.u8(), "whole_in_ms": c.varint(), "series_refused": c.varint(),
+         "samples_refused": c.varint(), "results_dropped": c.varint()}
+    need(d["flags"] <= 1, "unknown flags")
+    return d
+
+
 def report(r):
     d = read_sections(r, {
         1: ("state", True, False, lambda c: {"spool": c.id(), "boot": c.id(), "boot_ms": c.ms()}),
@@ -271,6 +278,7 @@ def report(r):
         4: ("link", False, False, report_link),
         5: ("usage", False, False, usage),
         6: ("budget", False, False, budget),
+        7: ("sampling", False, False, sampling),
     })
     return flat(d, "state")
 

@@ -544,6 +544,17 @@ report_clock(FILE *to, const struct bl_report_clock *k)
 }
 
 static void
+report_sampling(FILE *to, const struct bl_report_sampling *s)
+{
+	(void)fprintf(to, ", \"sampling\": {\"flags\": %d", s->safe_mode);
+	put_u(to, "whole_in_ms", s->whole_in_ms);
+	put_u(to, "series_refused", s->series_refused);
+	put_u(to, "samples_refused", s->samples_refused);
+	put_u(to, "results_dropped", s->results_dropped);
+	(void)fputc('}', to);
+}
+
+static void
 report_link(FILE *to, const struct bl_report_link *l)
 {
 	(void)fprintf(to, ", \"link\": {\"transport\": %d", (int)l->transport);
@@ -601,6 +612,8 @@ json_report(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 		put_u(to, "opens_in_ms", r.budget.opens_in_ms);
 		(void)fputc('}', to);
 	}
+	if (r.sampling.has)
+		report_sampling(to, &r.sampling);
 	put_u(to, "unknown_sections", r.unknown_sections);
 	return BL_OK;
 }

@@ -109,6 +109,32 @@ refused_samples_are_told_by_number(void **state)
 }
 
 static void
+results_and_things_left_out_have_no_number(void **state)
+{
+	struct limits l = { 0 };
+
+	(void)state;
+	limits_results(&l, 3, 4000, 5000);
+	assert_string_equal(told(&l, 5000, false), "2 4000-5000 0");
+	limits_results(&l, 1, 14000, 15000);
+	limits_results(&l, 2, 15000, 16000);
+	assert_int_equal(l.dropped_results, 6);
+	assert_string_equal(told(&l, 16000, false), "");
+	assert_string_equal(told(&l, 5000 + LIMITS_TELL_MS, false), "2 14000-3605000 0");
+	assert_string_equal(told(&l, 9999000, false), ""); /* it is over */
+
+	/* It is told for as long as it lasts, and not without a number because of what was. */
+	limits_sample(&l, BL_STREAM_HOST, 20000);
+	limits_left_out(&l, BL_STREAM_HOST, 20000);
+	assert_string_equal(told(&l, 20000, false), "3 20000-20000 0");
+	limits_left_out(&l, BL_STREAM_HOST, 30000);
+	assert_string_equal(told(&l, 30000, false), "");
+	assert_string_equal(told(&l, 40000, true), "3 30000-40000 0");
+	limits_sample(&l, BL_STREAM_HOST, 50000);
+	assert_string_equal(told(&l, 50000, false), "3 50000-50000 1");
+}
+
+static void
 the_newest_has_a_name_whatever_is_in_it(void **state)
 {
 	char longer[4097];
@@ -146,6 +172,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_series_are_told_at_once_then_hourly),
 		cmocka_unit_test(refused_samples_are_told_by_number),
+		cmocka_unit_test(results_and_things_left_out_have_no_number),
 		cmocka_unit_test(the_newest_has_a_name_whatever_is_in_it),
 	};
 

@@ -17,7 +17,13 @@ full_report(void)
 		.link = { .has = true, .local_address = "10.0.0.7", .connections = 2 },
 		.n_months = 2,
 		.month = { { 24321, 1, 2, { 0, 0, 1 }, 1 }, { 24322, 5, 9, { 1, 2, 3 }, 3 } },
-		.budget = { .has = true, .bytes_per_hour = 1000, .held = 4 } };
+		.budget = { .has = true, .bytes_per_hour = 1000, .held = 4 },
+		.sampling = { .has = true,
+		    .safe_mode = true,
+		    .whole_in_ms = 5,
+		    .series_refused = 6,
+		    .samples_refused = 7,
+		    .results_dropped = UINT64_MAX } };
 
 	return r;
 }

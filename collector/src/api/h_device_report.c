@@ -110,6 +110,26 @@ write_budget(struct jsonw *w, const struct bl_report_budget *b, int64_t at_unix_
 	jsonw_object_end(w);
 }
 
+static void
+write_sampling(struct jsonw *w, const struct bl_report_sampling *s, int64_t at_unix_ms)
+{
+	if (!s->has) {
+		null_member(w, "sampling");
+		return;
+	}
+	jsonw_object(w, "sampling");
+	jsonw_bool(w, "safe_mode", s->safe_mode);
+	/* 16 h is the longest an agent waits. */
+	api_time(w, "whole_unix_ms",
+	    s->safe_mode && s->whole_in_ms <= UINT64_C(7) * 86400000
+		? at_unix_ms + (int64_t)s->whole_in_ms
+		: STORE_TIME_NONE);
+	jsonw_int(w, "series_refused", shown(s->series_refused));
+	jsonw_int(w, "samples_refused", shown(s->samples_refused));
+	jsonw_int(w, "probe_results_dropped", shown(s->results_dropped));
+	jsonw_object_end(w);
+}
+
 void
 api_report_member(struct jsonw *w, const struct store_report *r)
 {
@@ -129,6 +149,7 @@ api_report_member(struct jsonw *w, const struct store_report *r)
 	write_clock(w, &r->report.clock);
 	write_link(w, &r->report.link);
 	write_budget(w, &r->report.budget, r->arrived_unix_ms);
+	write_sampling(w, &r->report.sampling, r->arrived_unix_ms);
 	jsonw_object_end(w);
 }
 

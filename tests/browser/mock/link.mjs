@@ -125,6 +125,8 @@ const CALM = { events: waits(1, 412, 3, 31 * S), probes: waits(1, 1880, 9, 40 * 
 const NTP = { source: "ntp", wall_minus_map_ms: 2, uncertainty_ms: 12, wall_usable: true, floor_lifted: false, drift_ppb: 480, steps: 0 };
 const TCP = { transport: "tcp", via_proxy: false, local_address: "10.20.4.17", max_packet_bytes: 1048576, connections: 41, rtt_ms: 34, rate_bytes_per_s: 1240000 };
 
+const WHOLE = { safe_mode: false, whole_unix_ms: null, series_refused: 0, samples_refused: 0, probe_results_dropped: 0 };
+
 const MINE = {
   "shenzhen-nanshan-server": () => ({
     backlog: { events: waits(0, 0, 2, null), probes: waits(126, 191400, 12, 21 * H), host: waits(1260, 6543210, 640, 26 * H) },
@@ -133,6 +135,7 @@ const MINE = {
   "kathmandu-thamel-server": (now) => ({
     backlog: { ...CALM, host: waits(9, 1310000, 0, 8 * H) },
     clock: { ...NTP, source: "centre", uncertainty_ms: 1240, wall_minus_map_ms: -187 * D, wall_usable: false, floor_lifted: true, drift_ppb: 31000, steps: 1 },
+    sampling: { safe_mode: true, whole_unix_ms: now + 22 * M, series_refused: 2, samples_refused: 0, probe_results_dropped: 17 },
     link: { ...TCP, transport: "websocket", via_proxy: true, local_address: "192.168.8.100", rtt_ms: 640, rate_bytes_per_s: 8200 },
     budget: { bytes_per_hour: 2 * 2 ** 20, used_bytes: 1310720, held: ["host"], opens_unix_ms: now + 5 * H },
   }),
@@ -160,7 +163,7 @@ export function reportOf(dev, now) {
     return null;
   }
   const at = dev.silentMs > 3 * M ? dev.data_until_unix_ms : now - 70 * S;
-  return { at_unix_ms: at, spool: dev.spool, boot: "ffeeddccbbaa99887766554433221100", backlog: CALM, clock: NTP, link: TCP, budget: null, ...own };
+  return { at_unix_ms: at, spool: dev.spool, boot: "ffeeddccbbaa99887766554433221100", backlog: CALM, clock: NTP, link: TCP, budget: null, sampling: WHOLE, ...own };
 }
 
 export function usageOf(dev, now) {

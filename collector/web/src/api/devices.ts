@@ -35,6 +35,13 @@ const decodeReport = object({
     rate_bytes_per_s: nullable(num),
   })),
   budget: nullable(object({ bytes_per_hour: nullable(num), used_bytes: num, held: array(streamName), opens_unix_ms: nullable(num) })),
+  sampling: nullable(object({
+    safe_mode: bool,
+    whole_unix_ms: nullable(num),
+    series_refused: num,
+    samples_refused: num,
+    probe_results_dropped: num,
+  })),
 });
 export type DeviceReport = Decoded<typeof decodeReport>;
 

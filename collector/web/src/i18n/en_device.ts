@@ -93,6 +93,18 @@ export const enDevice = {
   clock_steps_other: "It was set {{count}} times since the agent started.",
   clock_floor: "The clock stood before the centre's certificate begins; its beginning was taken as the earliest time.",
 
+  sampling: "What is not sampled",
+  safe_mode: "Safe mode: the agent ended again and again soon after its start",
+  safe_mode_until: "It samples processor, memory, uptime and itself, takes steps, and runs no probes. The whole configuration is tried at {{time}}, or at once when it is loaded anew.",
+  safe_mode_then: "It sampled processor, memory, uptime and itself, took steps, and ran no probes. The whole configuration was due to be tried; the device has not said since.",
+  series_refused_one: "{{count}} series is refused by a limit of the agent (max_series, or a name, unit or label that is too long).",
+  series_refused_other: "{{count}} series are refused by a limit of the agent (max_series, or a name, unit or label that is too long).",
+  samples_refused_one: "{{count}} sample was refused since the agent began: too many in one tick, or no memory.",
+  samples_refused_other: "{{count}} samples were refused since the agent began: too many in one tick, or no memory.",
+  results_dropped_one: "{{count}} result of a probe was dropped since the agent began: more came than the agent took in.",
+  results_dropped_other: "{{count}} results of probes were dropped since the agent began: more came than the agent took in.",
+  sampling_help: "The ledger has the times, as overload.",
+
   usage: "Data used",
   usage_text: "Counted on the link, with all headers, by calendar month of the device's zone.",
   usage_none: "The device has not said yet what it used.",

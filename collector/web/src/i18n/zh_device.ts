@@ -91,6 +91,15 @@ export const zhDevice: WorkCatalogue["device"] = {
   clock_steps_other: "代理启动以来被调整过 {{count}} 次。",
   clock_floor: "时钟早于中心证书的生效时间，已以该时间为最早时间。",
 
+  sampling: "未采集的内容",
+  safe_mode: "安全模式：代理启动后不久便一再退出",
+  safe_mode_until: "只采集处理器、内存、运行时间和代理自身，接收业务步骤，不运行探测。将于 {{time}} 尝试完整配置；重新加载配置则立即尝试。",
+  safe_mode_then: "当时只采集处理器、内存、运行时间和代理自身，接收业务步骤，不运行探测。尝试完整配置的时间已过，设备此后尚未上报。",
+  series_refused_other: "{{count}} 个序列被代理的限制拒绝（max_series，或名称、单位、标签过长）。",
+  samples_refused_other: "代理启动以来有 {{count}} 个样本被拒绝：单次采集过多，或内存不足。",
+  results_dropped_other: "代理启动以来有 {{count}} 个探测结果被丢弃：结果来得比代理处理得快。",
+  sampling_help: "时间见数据质量台账，原因为过载。",
+
   usage: "流量",
   usage_text: "在链路上计量，含全部报文头，按设备所在时区的自然月统计。",
   usage_none: "设备尚未上报其流量。",

@@ -12,7 +12,7 @@ function span(from: number, to: number, state: LinkSpan["state"], reason: string
 }
 
 const NOTHING = { batches: 0, bytes: 0, samples: 0, oldest_age_ms: null };
-const REPORT: DeviceReport = { at_unix_ms: 100 * H, backlog: { events: NOTHING, probes: NOTHING, host: NOTHING }, clock: null, link: null, budget: null };
+const REPORT: DeviceReport = { at_unix_ms: 100 * H, backlog: { events: NOTHING, probes: NOTHING, host: NOTHING }, clock: null, link: null, budget: null, sampling: null };
 const LINK = { transport: "tcp", via_proxy: false, local_address: null, max_packet_bytes: null, connections: 1, rtt_ms: null, rate_bytes_per_s: 1000 } as const;
 const CLOCK = { source: "ntp", wall_minus_map_ms: 0, uncertainty_ms: 10, wall_usable: true, floor_lifted: false, drift_ppb: 0, steps: 0 } as const;
 

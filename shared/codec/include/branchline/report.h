@@ -67,6 +67,16 @@ struct bl_report_budget {
 	uint64_t opens_in_ms; /* until the first of those may go; 0: none is held, or not known */
 };
 
+/* What is not sampled of all that is configured, and why. */
+struct bl_report_sampling {
+	bool has;
+	bool safe_mode;           /* after a crash loop: few samplers, no probes */
+	uint64_t whole_in_ms;     /* until all of it is tried; 0: not in safe mode */
+	uint64_t series_refused;  /* by a limit, now */
+	uint64_t samples_refused; /* since the agent began */
+	uint64_t results_dropped; /* of probes, since the agent began */
+};
+
 struct bl_report {
 	struct bl_id spool;
 	struct bl_id boot;
@@ -77,6 +87,7 @@ struct bl_report {
 	uint32_t n_months; /* ascending; 0: no such section */
 	struct bl_report_month month[BL_REPORT_MONTHS_MAX];
 	struct bl_report_budget budget;
+	struct bl_report_sampling sampling;
 	uint32_t unknown_sections;
 };
 

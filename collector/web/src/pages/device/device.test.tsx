@@ -14,6 +14,7 @@ import i18next from "i18next";
 import { BacklogPanel } from "./backlog";
 import { ClockPanel, uncertaintyText } from "./clock";
 import { LinkFacts } from "./link_facts";
+import { SamplingPanel } from "./sampling";
 import { lengthText, spanWords } from "./words";
 
 beforeAll(() => startI18n("en"));
@@ -29,6 +30,7 @@ const REPORT: DeviceReport = {
   clock: { source: "ntp", wall_minus_map_ms: 0, uncertainty_ms: 12, wall_usable: true, floor_lifted: false, drift_ppb: 0, steps: 0 },
   link: { transport: "websocket", via_proxy: true, local_address: "10.0.0.9", max_packet_bytes: 20_480, connections: 3, rtt_ms: 300, rate_bytes_per_s: 1000 },
   budget: null,
+  sampling: null,
 };
 const WAITS = { batches: 40, bytes: 60_000, samples: 0, oldest_age_ms: 26 * H };
 
@@ -155,5 +157,38 @@ describe("the link", () => {
     }
     expect(render(<LinkFacts device={device({ report: null })} zone="UTC" />).container.textContent).toContain("The device has not said yet how it is connected.");
     expect(render(<LinkFacts device={device({ report: null, presence: null, state: "never" })} zone="UTC" />).container.textContent).toContain("This device has never connected.");
+  });
+});
+
+describe("what is not sampled", () => {
+  const ALL = { safe_mode: false, whole_unix_ms: null, series_refused: 0, samples_refused: 0, probe_results_dropped: 0 };
+  const show = (sampling: DeviceReport["sampling"]): string => render(<SamplingPanel device={device({ report: { ...REPORT, sampling } })} zone="Asia/Shanghai" />).container.textContent;
+
+  it("has no place where all is sampled, or the agent does not say", () => {
+    expect(show(null)).toBe("");
+    expect(show(ALL)).toBe("");
+    expect(render(<SamplingPanel device={device({ report: null })} zone="UTC" />).container.textContent).toBe("");
+  });
+
+  it("says that an agent is in safe mode, and until when", () => {
+    const text = show({ ...ALL, safe_mode: true, whole_unix_ms: Date.UTC(2126, 10, 28, 14, 0) });
+    expect(text).toContain("Safe mode: the agent ended again and again");
+    expect(text).toContain("The whole configuration is tried at 2126-11-28 22:00:00");
+    expect(text).not.toContain("ledger");
+  });
+
+  it("does not promise a time that has passed", async () => {
+    const text = show({ ...ALL, safe_mode: true, whole_unix_ms: serverNowMs() - 60_000 });
+    expect(text).toContain("was due to be tried");
+    await switchLanguage("zh-CN");
+    expect(show({ ...ALL, safe_mode: true, whole_unix_ms: null })).toContain("安全模式");
+  });
+
+  it("names what limits refused", () => {
+    const text = show({ ...ALL, series_refused: 1, samples_refused: 20, probe_results_dropped: 3 });
+    expect(text).toContain("1 series is refused by a limit");
+    expect(text).toContain("20 samples were refused");
+    expect(text).toContain("3 results of probes were dropped");
+    expect(text).toContain("The ledger has the times");
   });
 });

@@ -20,6 +20,7 @@ import { ClockPanel } from "./clock";
 import "./device.css";
 import { History } from "./history";
 import { LinkFacts } from "./link_facts";
+import { SamplingPanel } from "./sampling";
 import { Usage } from "./usage";
 
 const REFRESH_MS = 10_000;
@@ -81,6 +82,7 @@ function Content({ device, site }: Both): ReactElement {
         <LinkFacts device={device} zone={zone} />
         <BacklogPanel device={device} zone={zone} />
         <ClockPanel device={device} />
+        <SamplingPanel device={device} zone={zone} />
       </div>
       <Usage device={device.id} />
     </>
