@@ -3,6 +3,7 @@
  * neither has is asked for once salvage is through, and named.
  */
 #include "ingest_kit.h"
+#include "store_log.h"
 
 #define BATCHES 400u
 #define HELD    (BATCHES - 20u) /* the agent still has these and later ones */
@@ -84,15 +85,41 @@ asked_for_batches(const struct ctx *c)
 	return false;
 }
 
+/* Live data go on until the collector asks for what neither has; the agent says that it is gone.
+ * How many batches. */
+static uint64_t
+say_gone(struct ctx *c, uint64_t live_seq)
+{
+	struct bl_gone g = { .spool = c->spool };
+	struct bl_question q;
+	uint64_t lost = 0;
+
+	for (int i = 0; !asked_for_batches(c); i++) {
+		assert_true(i < 20);
+		c->n_sent = 0;
+		take_batch(c, live_seq);
+		pass(c, 3000);
+	}
+	q = last_question(c);
+	for (uint32_t i = 0; i < q.need[2].n; i++) {
+		g.gone[g.n].stream = BL_STREAM_HOST;
+		g.gone[g.n].range = q.need[2].r[i];
+		g.gone[g.n++].reason = BL_GAP_LOST_AT_CENTRE;
+		lost += q.need[2].r[i].last - q.need[2].r[i].first + 1;
+	}
+	bl_buf_reset(&c->msg);
+	assert_int_equal(bl_gone_encode(&g, &c->msg), BL_OK);
+	take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+	return lost;
+}
+
 static void
 what_nobody_has_is_asked_for_after_salvage_and_named(void **state)
 {
 	struct ctx *c = *state;
 	struct bl_hello h = hello(c, "kiosk-1", BATCHES + 1);
-	struct bl_gone g = { .spool = c->spool };
 	struct store_damage d;
-	struct bl_question q;
-	uint64_t lost = 0;
+	uint64_t lost;
 
 	for (uint64_t seq = 1; seq <= BATCHES; seq++) {
 		take_batch(c, seq);
@@ -118,22 +145,7 @@ what_nobody_has_is_asked_for_after_salvage_and_named(void **state)
 	}
 	store_damage(c->s, &d);
 	assert_in_range(d.batches, 300, BATCHES - 10);
-	for (int i = 0; !asked_for_batches(c); i++) {
-		assert_true(i < 20);
-		c->n_sent = 0;
-		take_batch(c, BATCHES + 1);
-		pass(c, 3000);
-	}
-	q = last_question(c);
-	for (uint32_t i = 0; i < q.need[2].n; i++) {
-		g.gone[g.n].stream = BL_STREAM_HOST;
-		g.gone[g.n].range = q.need[2].r[i];
-		g.gone[g.n++].reason = BL_GAP_LOST_AT_CENTRE;
-		lost += q.need[2].r[i].last - q.need[2].r[i].first + 1;
-	}
-	bl_buf_reset(&c->msg);
-	assert_int_equal(bl_gone_encode(&g, &c->msg), BL_OK);
-	take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+	lost = say_gone(c, BATCHES + 1);
 	/* The account: every batch is there once, or named once. */
 	assert_int_equal(totals(c).batches + lost, BATCHES + 1);
 	assert_in_range(lost, 1, 100);
@@ -141,10 +153,152 @@ what_nobody_has_is_asked_for_after_salvage_and_named(void **state)
 	assert_int_equal(unexplained(c), 0);
 }
 
+/* ---- a batch that cannot be decoded ---- */
+
+#define EPOCH 1700000000000 /* make_clock */
+#define FEW   12u
+#define BAD   7u
+
+static void
+know_series_and_clock(struct ctx *c)
+{
+	make_dict(c, 1, 2);
+	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+	make_clock(c, 1);
+	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+}
+
+/* The disk changes the body of one, behind SQLite's back: no index is touched. */
+static int64_t
+spoil_batch(struct ctx *c, uint64_t seq)
+{
+	char sql[160];
+	int64_t id;
+	sqlite3 *db;
+	sqlite3_stmt *st;
+
+	assert_int_equal(sqlite3_open(c->path, &db), SQLITE_OK);
+	(void)snprintf(sql, sizeof(sql),
+	    "UPDATE batch SET body = zeroblob(length(body)) WHERE seq = %llu RETURNING id",
+	    (unsigned long long)seq);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	id = sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	/* The log would still have it whole. */
+	assert_int_equal(
+	    sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return id;
+}
+
+static void
+note_damaged(void *ctx, int64_t batch)
+{
+	*(int64_t *)ctx = batch;
+}
+
+static bool
+note_series(void *ctx, const struct store_series *s)
+{
+	*(int64_t *)ctx = s->id;
+	return false;
+}
+
+static int
+ask_series(struct ctx *c, struct store_query_result **res)
+{
+	int64_t id = 0;
+	struct bl_err err = { 0 };
+	const struct store_query q = { .series = &id,
+		.n_series = 1,
+		.from_unix_ms = EPOCH,
+		.to_unix_ms = EPOCH + FEW * MINUTE,
+		.step_ms = MINUTE };
+
+	must(store_read_series(c->r, "kiosk-1", note_series, &id, &err), &err);
+	assert_true(id > 0);
+	return store_read_query(c->r, &q, res, &err);
+}
+
+static bool
+count_sample(void *ctx, const struct store_log_sample *s)
+{
+	(void)s;
+	++*(unsigned *)ctx;
+	return true;
+}
+
+/* As an export reads them: 12 batches of a minute, six samples each. */
+static int
+export_samples(struct ctx *c, unsigned *n)
+{
+	int64_t id = 0;
+	struct bl_err err = { 0 };
+
+	*n = 0;
+	must(store_read_series(c->r, "kiosk-1", note_series, &id, &err), &err);
+	return store_log_samples_whole(c->r, "kiosk-1", BL_STREAM_HOST, &id, 1, EPOCH,
+	    EPOCH + FEW * MINUTE, count_sample, n, &err);
+}
+
+static void
+a_batch_that_cannot_be_decoded_ends_as_a_hole_with_its_reason(void **state)
+{
+	struct ctx *c = *state;
+	struct bl_hello h = hello(c, "kiosk-1", FEW + 1);
+	struct store_query_result *res;
+	int64_t told = -1, bad;
+	struct bl_err err = { 0 };
+	unsigned n;
+
+	know_series_and_clock(c);
+	for (uint64_t seq = 1; seq <= FEW; seq++)
+		take_batch(c, seq);
+	assert_int_equal(export_samples(c, &n), BL_OK);
+	assert_int_equal(n, FEW * 6);
+	bad = spoil_batch(c, BAD);
+	/* Answers fail rather than come out short, and the writer is told. */
+	store_read_watch(c->r, note_damaged, &told);
+	assert_int_equal(export_samples(c, &n), BL_ECORRUPT);
+	assert_int_equal(told, bad);
+	told = -1;
+	assert_int_equal(ask_series(c, &res), BL_ECORRUPT);
+	assert_int_equal(told, bad);
+	store_suspect(c->s, told);
+	c->n_sent = 0;
+	/* Its file is replaced, the rest taken over; the agent holds nothing any more. */
+	must(ingest_core_begin(c->core, &err), &err);
+	must(ingest_core_commit(c->core, &err), &err);
+	h.stream[2].lowest_held = FEW + 1;
+	h.stream[2].held.n = 0;
+	take_hello(c, "kiosk-1", &h);
+	while (store_salvaging(c->s)) {
+		pass(c, 12000);
+		c->n_sent = 0;
+		salvage_step(c);
+	}
+	must(store_read_refresh(c->r, &err), &err);
+	assert_int_equal(say_gone(c, FEW + 1), 1);
+	assert_int_equal(totals(c).gaps, 1);
+	assert_int_equal(unexplained(c), 0);
+	must(ask_series(c, &res), &err);
+	assert_int_equal(res->series[0].n_gaps, 1);
+	assert_int_equal(res->series[0].gap[0].reason, BL_GAP_LOST_AT_CENTRE);
+	assert_int_equal(res->series[0].gap[0].from_unix_ms, EPOCH + (BAD - 1) * (int64_t)MINUTE);
+	assert_int_equal(res->series[0].gap[0].to_unix_ms, EPOCH + BAD * (int64_t)MINUTE);
+	store_query_free(res);
+	assert_int_equal(export_samples(c, &n), BL_OK);
+	assert_int_equal(n, (FEW - 1) * 6);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    a_batch_that_cannot_be_decoded_ends_as_a_hole_with_its_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_nobody_has_is_asked_for_after_salvage_and_named, setup, teardown),
 	};

@@ -171,8 +171,17 @@ failed(struct api_req *r, int rc, const struct bl_err *err)
 		else
 			api_problem(r, 503, "busy", "There was no room for it: %s", err->msg);
 		return;
-	case BL_EIO:
 	case BL_ECORRUPT:
+		bl_error("api", "%s %s: %s (%s)", r->http->method, r->route->pattern, err->msg,
+		    bl_code_name(rc));
+		http_answer_header(r->answer, "Retry-After", "60");
+		api_problem(r, 503, "unavailable",
+		    "What this needs is damaged on the collector's disk and cannot be read. Its "
+		    "log,"
+		    " /readyz and the page of storage say where; what can still be had comes back"
+		    " by itself, the rest gets its reason in the ledger. Nothing was changed.");
+		return;
+	case BL_EIO:
 	case BL_EDENIED:
 		/* Nothing to do with the question: the databases cannot be read or written now. */
 		bl_error("api", "%s %s: %s (%s)", r->http->method, r->route->pattern, err->msg,

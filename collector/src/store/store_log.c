@@ -550,6 +550,7 @@ store_log_events(
 	if ((rc = placer_for(&p, spool_id, boot_id, err)) == BL_OK) {
 		h.boot = p.boot;
 		rc = visit_events(&p, &h, cb, ctx, err);
+		read_tell_damaged(r, batch_id, rc);
 	}
 	placer_free(&p);
 	return rc;

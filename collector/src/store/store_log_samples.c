@@ -46,7 +46,6 @@ visit_all(struct store_read *r, const char *device, struct samples_ask *a, struc
 	int rc;
 
 	a->deadline_mono_ms = INT64_MAX;
-	a->leave_damaged = true;
 	if ((rc = read_device_id(r, device, &a->device_id, err)) <= 0)
 		return rc; /* never heard of: no samples */
 	return samples_of(r, a, give, v, NULL, err);
@@ -61,7 +60,8 @@ store_log_samples(struct store_read *r, const char *device, enum bl_stream strea
 		.ids = ids,
 		.n = n,
 		.from_unix_ms = from_unix_ms,
-		.to_unix_ms = to_unix_ms };
+		.to_unix_ms = to_unix_ms,
+		.leave_damaged = true };
 	struct visit v = { cb, ctx };
 
 	return visit_all(r, device, &a, &v, err);
@@ -77,7 +77,7 @@ store_log_samples_whole(struct store_read *r, const char *device, enum bl_stream
 		.n = n,
 		.from_unix_ms = from_unix_ms,
 		.to_unix_ms = to_unix_ms,
-		.need_parts = true };
+		.need_all = true };
 	struct visit v = { cb, ctx };
 
 	return visit_all(r, device, &a, &v, err);

@@ -121,6 +121,7 @@ take_batch(struct scan *sc, const struct scan_batch *b, struct keep *l, struct b
 		if (add_event(l, b, &ev, unix_ms, uncertainty) < 0)
 			return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	}
+	read_tell_damaged(sc->r, b->id, rc);
 	return rc;
 }
 

@@ -270,6 +270,9 @@ int64_t scan_place(struct scan *sc, int64_t boot_ms);
  */
 int read_batch(struct store_read *r, int64_t id, struct bl_batch_header *h, int64_t *spool_id,
     int64_t *boot_id, struct bl_err *err);
+/* A batch was checked before it was stored: rc BL_ECORRUPT of decoding one tells who watches the
+ * store that the disk has changed it. */
+void read_tell_damaged(const struct store_read *r, int64_t batch, int rc);
 /* A stored body into r->raw; who watches the store is told of one that does not hold. */
 int read_inflate(struct store_read *r, int64_t id, const struct bl_batch_header *h,
     const uint8_t *body, size_t body_len, struct bl_err *err);

@@ -299,9 +299,8 @@ scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err)
 	return 1;
 }
 
-/* It was checked before it was stored: the disk has changed it. */
-static void
-tell_damaged(const struct store_read *r, int64_t batch, int rc)
+void
+read_tell_damaged(const struct store_read *r, int64_t batch, int rc)
 {
 	if (rc == BL_ECORRUPT && r->sql.damaged != NULL)
 		r->sql.damaged(r->sql.damaged_ctx, batch);
@@ -313,7 +312,7 @@ read_inflate(struct store_read *r, int64_t id, const struct bl_batch_header *h, 
 {
 	const int rc = bl_batch_inflate(h, body, body_len, &r->raw, err);
 
-	tell_damaged(r, id, rc);
+	read_tell_damaged(r, id, rc);
 	return rc;
 }
 
@@ -321,11 +320,13 @@ int
 scan_open(
     struct scan *sc, const struct scan_batch *b, struct bl_batch_reader *rd, struct bl_err *err)
 {
-	const int rc = read_inflate(sc->r, b->id, &b->h, b->body, b->body_len, err);
+	int rc = read_inflate(sc->r, b->id, &b->h, b->body, b->body_len, err);
 
 	if (rc < 0)
 		return rc;
-	return bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
+	rc = bl_batch_reader_init(rd, &b->h, sc->r->raw.data, sc->r->raw.len, err);
+	read_tell_damaged(sc->r, b->id, rc);
+	return rc;
 }
 
 int

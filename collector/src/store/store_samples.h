@@ -60,8 +60,8 @@ struct samples_ask {
 	int64_t thin_reach_ms;
 	int64_t deadline_mono_ms; /* INT64_MAX: none */
 	bool leave_damaged;       /* what does not decode is left out, and logged */
-	bool need_parts; /* but not a part: that fails, also when the ledger names its hour */
-	bool parts_only; /* what lies in parts, and nothing of batches */
+	bool need_all;            /* fails for a damaged part also when the ledger names its hour */
+	bool parts_only;          /* what lies in parts, and nothing of batches */
 };
 
 /* *n_batches (may be NULL): how many were looked into.  BL_ETIMEDOUT, BL_EFULL as in store_read.h.

@@ -437,17 +437,17 @@ samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
 	struct bl_batch_header h;
 	int rc = fetch(g, l, &h, err);
 
-	if (rc == BL_ECORRUPT && g->ask->leave_damaged) {
-		/* It was checked before it was stored: the disk has changed it. */
-		bl_error(
-		    "store", "samples of batch %lld are left out: %s", (long long)l->id, err->msg);
-		return BL_OK;
+	if (rc == 1) {
+		g->n_read++;
+		if ((rc = placer_for(&g->place, l->spool_id, l->boot_id, err)) < 0)
+			return rc;
+		h.boot = g->place.boot;
+		rc = take_columns(g, l, &h, err);
+		read_tell_damaged(g->r, l->id, rc);
 	}
-	if (rc <= 0)
+	if (rc != BL_ECORRUPT || !g->ask->leave_damaged)
 		return rc;
-	g->n_read++;
-	if ((rc = placer_for(&g->place, l->spool_id, l->boot_id, err)) < 0)
-		return rc;
-	h.boot = g->place.boot;
-	return take_columns(g, l, &h, err);
+	/* Who watches the store was told: the file is replaced, and what is lost is named. */
+	bl_error("store", "samples of batch %lld are left out: %s", (long long)l->id, err->msg);
+	return BL_OK;
 }

@@ -188,10 +188,10 @@ part_failed(struct gather *g, const struct part_place *place, int rc, struct bl_
 	if (is_gone(g, place->region.part, &why) == 1)
 		return BL_OK;
 	/* It is told as a hole with its reason. */
-	if (!g->ask->need_parts && store_read_lost_hour(g->r, g->ask->device_id, g->ask->stream,
-				       place->region.hour_unix_ms, &why) == 1)
+	if (!g->ask->need_all && store_read_lost_hour(g->r, g->ask->device_id, g->ask->stream,
+				     place->region.hour_unix_ms, &why) == 1)
 		return BL_OK;
-	if (g->ask->need_parts || !g->ask->leave_damaged)
+	if (!g->ask->leave_damaged)
 		return rc == BL_ENOTFOUND ? bl_fail(err, BL_ECORRUPT, "%s", err->msg) : rc;
 	bl_error("store", "samples of part %lld are left out: %s", (long long)place->region.part,
 	    err->msg);

@@ -142,8 +142,8 @@ int store_log_samples(struct store_read *r, const char *device, enum bl_stream s
     const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
     void *ctx, struct bl_err *err);
 /*
- * The same for an answer that has no place for holes: BL_ECORRUPT when a part that has some of
- * them cannot be read.
+ * The same for an answer that has no place for holes: BL_ECORRUPT when a part or a batch that
+ * has some of them cannot be read.
  */
 int store_log_samples_whole(struct store_read *r, const char *device, enum bl_stream stream,
     const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
