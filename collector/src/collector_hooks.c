@@ -298,6 +298,7 @@ collector_api_start(struct collector *c, struct bl_err *err)
 		.key_file = w->key,
 		.web_root = w->root,
 		.admin_socket = c->socket_path,
+		.exports_per_user = (unsigned)w->exports_per_user,
 		.default_zone = c->cfg->zone,
 		.board_url = c->cfg->board_url,
 		.control = c->control,

@@ -100,6 +100,14 @@ static const struct bl_conf_key web_keys[] = {
 	    .offset = offsetof(struct config_web, origins),
 	    .max = 16,
 	    .help = "further origins of the board, behind a proxy: https://board.example" },
+	{ .name = "exports_per_user",
+	    .type = BL_CONF_INT,
+	    .dflt = "2",
+	    .offset = offsetof(struct config_web, exports_per_user),
+	    .min = 1,
+	    .max = 8,
+	    .help = "exports that one user may have on their way at once; of all users 16, the"
+		    " last eight for users who have none" },
 	{ 0 },
 };
 

@@ -257,6 +257,38 @@ def test_export_of_steps_says_what_the_query_says(viewer, span):
     refused(viewer.get(f"/metrics/export?metric=nothing&from={span[0]}&to={span[1]}"), 404, "not_found")
 
 
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def unread(person, target):
+    """A connection with an answer on its way that nobody reads; a Unix socket holds 208 KiB, whatever it learns."""
+    conn = person.connection()
+    conn.request("GET", "/api/v1" + target)
+    conn.response = conn.getresponse()
+    assert conn.response.status == 200
+    return conn
+
+
+def test_one_user_cannot_hold_all_exports(fleet, span):
+    admin, bob = fleet.admin, fleet.person("bob")
+    query = {"from": span[0], "to": span[0] + 2 * HOUR, "metric": "cpu_used_pct", "step": 1500, "group": "device"}
+    large = "/metrics/export?" + urllib.parse.urlencode(query)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(contextlib.closing(unread(admin, large))) for _ in range(2)]
+        answer = admin.get(large)
+        refused(answer, 429, "too_many_requests")
+        assert int(answer.headers["Retry-After"]) > 0 and "2 exports" in answer.json["detail"]
+        assert len(bob.get(large).body.splitlines()) == 1 + 3 * 4800
+        text = [one.response.read() for one in held]
+        assert all(len(t.splitlines()) == 1 + 3 * 4800 and len(t) > 800_000 for t in text)  # they are whole
+    # The turn is given back a moment after the last byte.
+    until(lambda: admin.get(large).status == 200)
+
+
 @pytest.mark.parametrize("more", [{"agg": "max"}, {"group": "site"}, {"align": "true"}, {"group": "region", "depth": 1}])
 def test_export_takes_what_belongs_to_steps_only_with_a_step(viewer, span, more):
     query = {"from": span[0], "to": span[1], "metric": "cpu_used_pct", **more}

@@ -206,6 +206,7 @@ release(struct api *api)
 	api_places_give(api, api->places.now);
 	(void)pthread_mutex_destroy(&api->places.lock);
 	(void)sem_destroy(&api->query_turns);
+	export_turns_free(&api->exports);
 	free((char *)api->opts.admin_socket);
 	free((char *)api->opts.zoneinfo_dir);
 	free(api);
@@ -243,7 +244,8 @@ api_start(struct api **out, const struct api_opts *opts, struct bl_err *err)
 	if (pthread_mutex_init(&api->readers_lock, NULL) != 0 ||
 	    pthread_mutex_init(&api->overview.lock, NULL) != 0 ||
 	    pthread_mutex_init(&api->places.lock, NULL) != 0 ||
-	    sem_init(&api->query_turns, 0, API_QUERIES_MAX) != 0) {
+	    sem_init(&api->query_turns, 0, API_QUERIES_MAX) != 0 ||
+	    !export_turns_init(&api->exports, opts->exports_per_user)) {
 		free(api);
 		return bl_fail(err, BL_ENOMEM, "API: no mutex");
 	}

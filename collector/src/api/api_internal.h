@@ -17,6 +17,7 @@
 #include "jsonw.h"
 #include "places_internal.h"
 #include "query_internal.h"
+#include "export_turns_internal.h"
 #include "route_internal.h"
 #include "schema_internal.h"
 #include "static_internal.h"
@@ -31,7 +32,6 @@
 #define API_QUERIES_MAX  4 /* at once: others must find a thread */
 #define API_QUERIES_WAIT 2 /* further ones that wait for a turn: a browser asks six at a time */
 #define API_QUERY_WAIT_S 3
-#define API_EXPORTS_MAX  4                    /* at once */
 #define API_PAGE_BYTES   (8u * 1024u * 1024u) /* a page ends here, whatever its limit */
 #define API_OVERVIEW_MS  2000                 /* an overview may be shown again for this long */
 
@@ -70,7 +70,7 @@ struct api {
 
 	struct overview_cache overview;
 	struct api_places_cache places;
-	atomic_int exports;        /* on their way */
+	struct export_turns exports;
 	atomic_int queries;        /* running or waiting for a turn */
 	sem_t query_turns;         /* API_QUERIES_MAX of them */
 	atomic_ullong requests[6]; /* by hundreds of the status; [0] unused */

@@ -38,6 +38,7 @@ const struct schema query_metric_export = { "", sizeof(struct metric_query), met
 /* An export on its way; res: of a query's answer, else NULL. */
 struct exporting {
 	struct metric_ask *ask;
+	char who[AUTH_NAME_MAX + 1]; /* whose turn it is */
 	struct query_result *res;
 	const struct query_series *series;
 	size_t n_series;
@@ -56,7 +57,7 @@ exporting_free(void *ctx)
 {
 	struct exporting *y = ctx;
 
-	atomic_fetch_sub(&y->ask->api->exports, 1);
+	export_turns_give(&y->ask->api->exports, y->who);
 	query_result_free(y->res);
 	metric_ask_close(y->ask);
 	free(y->order);
@@ -446,12 +447,13 @@ send_export(
 	int rc;
 
 	if (y == NULL) {
-		atomic_fetch_sub(&r->api->exports, 1);
+		export_turns_give(&r->api->exports, r->actor.name);
 		query_result_free(res);
 		metric_ask_close(a);
 		return bl_fail(err, BL_ENOMEM, "export: out of memory");
 	}
 	*y = (struct exporting){ .ask = a, .res = res, .bom = bom };
+	(void)snprintf(y->who, sizeof(y->who), "%s", r->actor.name);
 	if ((rc = sort_series(y, err)) < 0) {
 		exporting_free(y);
 		return rc;
@@ -478,7 +480,7 @@ check_step(struct api_req *r, const struct metric_query *q)
 	return false;
 }
 
-/* With its turn taken (API_EXPORTS_MAX), which the answer gives back. */
+/* With its turn taken, which the answer gives back. */
 static int
 begin(struct api_req *r, struct query_store *store, bool *sent, struct bl_err *err)
 {
@@ -512,6 +514,29 @@ begin(struct api_req *r, struct query_store *store, bool *sent, struct bl_err *e
 	return send_export(r, a, res, q->bom.given && q->bom.v, err);
 }
 
+/* One ends when its reader has it all or goes away: nobody knows when. */
+#define EXPORT_RETRY_S "10"
+
+static bool
+take_turn(struct api_req *r)
+{
+	const enum export_turn turn = export_turns_take(&r->api->exports, r->actor.name);
+
+	if (turn == EXPORT_TURN_TAKEN)
+		return true;
+	http_answer_header(r->answer, "Retry-After", EXPORT_RETRY_S);
+	if (turn == EXPORT_TURN_OWN)
+		api_problem(r, 429, "too_many_requests",
+		    "You have %u exports on their way, and no more are made for one user at once."
+		    " Let one end or cancel its download, then ask again.",
+		    r->api->exports.per_user);
+	else
+		api_problem(r, 503, "busy",
+		    "Others have as many exports on their way as are made at once. Ask again"
+		    " soon.");
+	return false;
+}
+
 int
 get_metrics_export(struct api_req *r, struct bl_err *err)
 {
@@ -520,10 +545,8 @@ get_metrics_export(struct api_req *r, struct bl_err *err)
 	bool sent = false;
 	int rc;
 
-	if (atomic_fetch_add(&r->api->exports, 1) >= API_EXPORTS_MAX) {
-		atomic_fetch_sub(&r->api->exports, 1);
-		return bl_fail(err, BL_EBUSY, "%d exports are running", API_EXPORTS_MAX);
-	}
+	if (!take_turn(r))
+		return BL_OK;
 	if ((rc = api_reader_take(r->api, &reader, err)) == BL_OK) {
 		if ((rc = query_store_open(&store, reader, r->api->opts.clock, err)) == BL_OK)
 			rc = begin(r, store, &sent, err);
@@ -531,6 +554,6 @@ get_metrics_export(struct api_req *r, struct bl_err *err)
 		api_reader_give(r->api, reader);
 	}
 	if (!sent)
-		atomic_fetch_sub(&r->api->exports, 1);
+		export_turns_give(&r->api->exports, r->actor.name);
 	return rc;
 }

@@ -67,6 +67,8 @@ static void
 http_part(struct api_metrics *m, struct api *api)
 {
 	struct http_counters c = { 0 }, local = { 0 };
+	unsigned exports;
+	uint64_t refused;
 	char labels[64];
 
 	for (int i = 1; i < 6; i++) {
@@ -83,6 +85,11 @@ http_part(struct api_metrics *m, struct api *api)
 		http_counters(api->https, &c);
 	if (api->local != NULL)
 		http_counters(api->local, &local);
+	export_turns_count(&api->exports, &exports, &refused);
+	gauge(m, PREFIX "exports", "Exports on their way.", exports);
+	count(m, PREFIX "exports_refused_total",
+	    "Exports refused because their user, or all, had as many as there may be.", NULL,
+	    refused);
 	gauge(m, PREFIX "http_connections", "Open connections.",
 	    (double)(c.connections + local.connections));
 	count(m, PREFIX "http_timed_out_total",

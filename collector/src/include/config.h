@@ -34,6 +34,7 @@ struct config {
 		char *root;
 		char *admin_socket;
 		struct bl_conf_strlist origins;
+		int64_t exports_per_user;
 	} web;
 	struct config_ingest {
 		int64_t queue_bytes;

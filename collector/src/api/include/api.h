@@ -153,9 +153,10 @@ struct api_opts {
 	unsigned connections_max;   /* 0: 512 */
 	unsigned per_address_max;   /* 0: 64 */
 	unsigned idle_timeout_s;    /* 0: 30; also ends a request that trickles in */
+	unsigned exports_per_user;  /* on their way at once; 0: 2 */
 	/* 0: the real cost (19 MiB, 2 passes).  Tests may lower it. */
 	uint32_t password_memory_kib;
-	struct control *control;      /* keeps */
+	struct control *control; /* keeps */
 	/* The newest values (latest.h); keeps.  NULL: they are looked up anew for each question. */
 	struct latest *latest;
 	const struct bl_clock *clock; /* keeps */
