@@ -452,7 +452,7 @@ def test_query_has_every_step_and_names_the_gaps(fleet, viewer):
     default = viewer.ok("GET", f"/query?series={ids}&from={start}&to={end}")
     assert len(default["series"][0]["points"]["t"]) == 600
     before = viewer.ok("GET", f"/query?series={ids}&from={start - 600000}&to={start}&points=2")
-    assert [g["reason"] for g in before["series"][0]["gaps"]] == ["not_in_service"]
+    assert [g["reason"] for g in before["series"][0]["gaps"]] == ["not_yet_installed"]
 
 
 def test_large_answer_is_compressed_when_accepted(fleet, viewer):

@@ -171,6 +171,20 @@ def test_gaps_are_named_and_never_joined(viewer, span):
     assert {g["reason"] for g in ahead["groups"][0]["gaps"]} == {"future"}
 
 
+@pytest.mark.parametrize("more", [{"group": "all"}, {"group": "site"}, {"device": "west-a"}])
+def test_before_the_first_device_nothing_is_missing(fleet, viewer, span, more):
+    with contextlib.closing(sqlite3.connect(fleet.folder / "state" / "control.db", timeout=10)) as db:
+        began = min(row[0] for row in db.execute("SELECT from_unix_ms FROM service"))
+    hour = began // HOUR * HOUR
+    answer = ask(viewer, (hour - 3 * HOUR, hour + 3 * HOUR), metric="cpu_used_pct", step=HOUR, **more)
+    for group in answer["groups"]:
+        gaps = [(g["from_unix_ms"], g["to_unix_ms"], g["reason"]) for g in group["gaps"]]
+        if "group" in more and more["group"] == "site" and group["key"] is None:
+            assert gaps == [(hour - 3 * HOUR, hour + 3 * HOUR, "not_in_service")]  # nobody is ever without a site
+        else:  # the step in which it began lacks something
+            assert gaps == [(hour - 3 * HOUR, hour, "not_yet_installed"), (hour, hour + 3 * HOUR, "no_data")]
+
+
 def test_steps_begin_where_they_can_be_read_best_unless_told_otherwise(viewer, span):
     odd = span[0] + 123
     aligned = ask(viewer, (odd, span[1]), metric="cpu_used_pct", step=5 * MINUTE)

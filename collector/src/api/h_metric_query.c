@@ -27,11 +27,16 @@ const struct schema query_metric_query = { "", sizeof(struct metric_query), metr
 
 enum part { HEAD, TIMES, GROUP, VALUE, COUNT, COVERED, UNKNOWN, GAPS, END };
 
+struct span {
+	int64_t from_unix_ms, to_unix_ms;
+};
+
 /* An answer on its way. */
 struct writing {
 	struct metric_ask *ask;
 	struct query_result *res;
 	int64_t now_unix_ms;
+	struct span *expected; /* of each group: when something was, at all */
 	struct jsonw w;
 	enum part part;
 	size_t group, at; /* the next number of the part */
@@ -44,8 +49,48 @@ writing_free(void *ctx)
 
 	query_result_free(y->res);
 	metric_ask_close(y->ask);
+	free(y->expected);
 	jsonw_free(&y->w);
 	free(y);
+}
+
+/* ---- what was expected ----------------------------------------------------- */
+
+/* From the first of its device's services on, to the end of the last one. */
+static void
+widen(struct span *e, const struct query_stay *stay, const struct query_place *p, size_t n)
+{
+	const int64_t from = n > 0 ? p[0].from_unix_ms : INT64_MIN;
+	const int64_t to = n > 0 ? p[n - 1].to_unix_ms : INT64_MAX;
+	const struct span s = { stay->from_unix_ms > from ? stay->from_unix_ms : from,
+		stay->to_unix_ms < to ? stay->to_unix_ms : to };
+
+	if (s.from_unix_ms >= s.to_unix_ms)
+		return;
+	e->from_unix_ms = s.from_unix_ms < e->from_unix_ms ? s.from_unix_ms : e->from_unix_ms;
+	e->to_unix_ms = s.to_unix_ms > e->to_unix_ms ? s.to_unix_ms : e->to_unix_ms;
+}
+
+static bool
+find_expected(struct writing *y)
+{
+	const struct metric_ask *a = y->ask;
+	const struct query_place *p;
+	size_t n_series, n_groups, n;
+	const struct query_series *s = query_set_series(a->set, &n_series);
+
+	(void)query_set_groups(a->set, &n_groups);
+	if ((y->expected = malloc((n_groups + 1) * sizeof(*y->expected))) == NULL)
+		return false;
+	for (size_t g = 0; g < n_groups; g++)
+		y->expected[g] = (struct span){ INT64_MAX, INT64_MIN };
+	for (size_t i = 0; i < n_series; i++) {
+		n = api_places_of(a->places, s[i].device, &p);
+		for (size_t k = 0; k < s[i].n_stays; k++)
+			if (s[i].stay[k].group < n_groups)
+				widen(&y->expected[s[i].stay[k].group], &s[i].stay[k], p, n);
+	}
+	return true;
 }
 
 /* ---- head ---------------------------------------------------------------- */
@@ -115,13 +160,18 @@ static const char *
 gap_reason(const struct writing *y, const struct query_cell *c, size_t step)
 {
 	const struct query_grid *r = &y->ask->range;
+	const struct span *e = &y->expected[y->group];
+	const int64_t begin = r->from_unix_ms + (int64_t)step * r->step_ms;
 
 	if (isfinite(c->value))
 		return NULL;
 	if (c->unknown > 0 && c->n == 0)
 		return "unknown_value";
-	return r->from_unix_ms + (int64_t)step * r->step_ms >= y->now_unix_ms ? "future"
-									      : "no_data";
+	if (begin >= y->now_unix_ms)
+		return "future";
+	if (begin >= e->to_unix_ms)
+		return "not_in_service"; /* all of it, of a group that nothing was expected of */
+	return begin + r->step_ms <= e->from_unix_ms ? "not_yet_installed" : "no_data";
 }
 
 static void
@@ -272,6 +322,10 @@ send_result(struct api_req *r, struct metric_ask *a, struct query_result *res, s
 	*y = (struct writing){ .ask = a, .res = res };
 	y->now_unix_ms = bl_unix_ms(r->api->opts.clock);
 	jsonw_init(&y->w, 1024u * 1024u);
+	if (!find_expected(y)) {
+		writing_free(y);
+		return bl_fail(err, BL_ENOMEM, "query: out of memory");
+	}
 	if (res->n_groups * res->n_steps > STREAM_CELLS) {
 		r->answer->status = 200;
 		r->answer->content_type = "application/json";

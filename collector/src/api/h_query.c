@@ -91,6 +91,7 @@ get_devices_id_series(struct api_req *r, struct bl_err *err)
 
 struct services {
 	size_t n;
+	bool cut;                             /* there are older ones */
 	struct fleet_service s[SERVICES_MAX]; /* the newest ones when there are more */
 };
 
@@ -102,6 +103,7 @@ add_service(const struct fleet_service *s, void *ctx)
 	if (all->n == SERVICES_MAX) {
 		memmove(&all->s[0], &all->s[1], (SERVICES_MAX - 1) * sizeof(all->s[0]));
 		all->n--;
+		all->cut = true;
 	}
 	all->s[all->n++] = *s;
 	return true;
@@ -141,6 +143,12 @@ write_gap(struct jsonw *w, const struct store_span *gap, const struct services *
 	if (gap->reason != STORE_GAP_NOT_ARRIVED) {
 		write_span(w, gap->from_unix_ms, gap->to_unix_ms, reason);
 		return;
+	}
+	if (all->n > 0 && !all->cut) {
+		const int64_t first = sooner(gap->to_unix_ms, all->s[0].from_unix_ms);
+
+		write_span(w, at, first, "not_yet_installed");
+		at = later(at, first);
 	}
 	for (size_t i = 0; i < all->n && at < gap->to_unix_ms; i++) {
 		const int64_t from = later(at, all->s[i].from_unix_ms);

@@ -100,6 +100,11 @@ describe("the answer", () => {
     expect(plotOf(answer([]), [group("none", [null, null, null])]).isEmpty).toBe(true);
   });
 
+  it("tells what was not installed yet from what did not arrive", () => {
+    const early = group("early", [null, 1], { gaps: [{ from_unix_ms: 0, to_unix_ms: 60_000, reason: "not_yet_installed" }] });
+    expect(plotOf(answer([early]), [early]).gaps).toEqual([{ fromMs: 0, toMs: 60_000, reason: "not_yet_installed" }]);
+  });
+
   it("says what was read", () => expect(levelsOf(answer([a]))).toEqual(["raw", "5m"]));
 
   it.each([

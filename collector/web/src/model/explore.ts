@@ -113,7 +113,10 @@ export function unitOf(unit: string, agg: Agg): Unit {
   return agg === "rate" ? (PER_SECOND[base] ?? base) : base;
 }
 
-const REASONS = new Map<string, Reason>([["no_data", "not_arrived"], ["unknown_value", "unknown_value"], ["future", "pending"]]);
+const REASONS = new Map<string, Reason>([
+  ["no_data", "not_arrived"], ["unknown_value", "unknown_value"], ["future", "pending"],
+  ["not_yet_installed", "not_yet_installed"], ["not_in_service", "not_in_service"],
+]);
 
 function gapsOf(group: MetricGroup): Gap[] {
   return group.gaps.map((g) => ({ fromMs: g.from_unix_ms, toMs: g.to_unix_ms, reason: REASONS.get(g.reason) ?? "other" }));

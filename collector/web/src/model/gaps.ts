@@ -17,6 +17,7 @@ export const REASONS = [
   "vanished",
   "thinned",
   "unknown_value",
+  "not_yet_installed",
   "not_in_service",
   "other",
 ] as const;
