@@ -294,7 +294,7 @@ check_config(const char *path, const char *text, struct bl_err *err)
 {
 	struct bl_conf_errors errors;
 	struct config *c;
-	const int rc = config_parse(&c, path, text, strlen(text), &errors, err);
+	const int rc = config_parse_file(&c, path, text, strlen(text), &errors, err);
 
 	for (size_t i = 0; i < errors.n_kept; i++)
 		(void)fprintf(stderr, "%s\n", errors.line[i]);

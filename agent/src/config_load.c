@@ -136,10 +136,28 @@ hash(struct config *c, struct bl_err *err)
 
 /* ---- loading ---- */
 
-/* text NULL: path is a file. */
+/* What reads into the struct. */
+struct source {
+	const char *path, *text; /* text NULL: the file is read */
+	size_t len;
+	bool includes;                   /* with text */
+	struct bl_conf_sources *sources; /* without; may be NULL */
+};
+
 static int
-load(struct config **out, const char *path, const char *text, size_t len,
-    struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err)
+fill(const struct source *from, const struct bl_conf_section *root, void *v,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	if (from->text == NULL)
+		return bl_conf_load_from(from->path, root, v, from->sources, errors, err);
+	if (from->includes)
+		return bl_conf_parse_file(from->path, from->text, from->len, root, v, errors, err);
+	return bl_conf_parse(from->path, from->text, from->len, root, v, errors, err);
+}
+
+static int
+load(struct config **out, const struct source *from, struct bl_conf_errors *errors,
+    struct bl_err *err)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	struct config_values *v = NULL;
@@ -150,15 +168,12 @@ load(struct config **out, const char *path, const char *text, size_t len,
 	if (c == NULL || (c->schema = config_schema_create()) == NULL ||
 	    (v = calloc(1, c->schema->root_section.size)) == NULL) {
 		config_free(c);
-		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", path);
+		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", from->path);
 	}
 	c->v = v;
-	if (text == NULL)
-		rc = bl_conf_load_from(path, &c->schema->root_section, v, sources, errors, err);
-	else
-		rc = bl_conf_parse(path, text, len, &c->schema->root_section, v, errors, err);
+	rc = fill(from, &c->schema->root_section, v, errors, err);
 	if (rc == BL_OK)
-		rc = resolve(c, v, path, err);
+		rc = resolve(c, v, from->path, err);
 	if (rc == BL_OK)
 		rc = config_broker_place(c, err);
 	if (rc == BL_OK)
@@ -175,21 +190,34 @@ int
 config_load(
     struct config **out, const char *path, struct bl_conf_errors *errors, struct bl_err *err)
 {
-	return load(out, path, NULL, 0, NULL, errors, err);
+	return config_load_from(out, path, NULL, errors, err);
 }
 
 int
 config_load_from(struct config **out, const char *path, struct bl_conf_sources *sources,
     struct bl_conf_errors *errors, struct bl_err *err)
 {
-	return load(out, path, NULL, 0, sources, errors, err);
+	const struct source from = { .path = path, .sources = sources };
+
+	return load(out, &from, errors, err);
 }
 
 int
 config_parse(struct config **out, const char *name, const char *text, size_t len,
     struct bl_conf_errors *errors, struct bl_err *err)
 {
-	return load(out, name, text, len, NULL, errors, err);
+	const struct source from = { .path = name, .text = text, .len = len };
+
+	return load(out, &from, errors, err);
+}
+
+int
+config_parse_file(struct config **out, const char *path, const char *text, size_t len,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	const struct source from = { .path = path, .text = text, .len = len, .includes = true };
+
+	return load(out, &from, errors, err);
 }
 
 void

@@ -18,11 +18,12 @@ quoted(FILE *f, const char *key, const char *text)
 	(void)fputs("\"\n", f);
 }
 
+/* key: with a newline before and a colon behind it. */
 static bool
-says_state_dir(const char *fragment)
+says(const char *fragment, const char *key)
 {
-	return fragment != NULL && (strncmp(fragment, "state_dir:", 10) == 0 ||
-				       strstr(fragment, "\nstate_dir:") != NULL);
+	return fragment != NULL &&
+	       (strncmp(fragment, key + 1, strlen(key + 1)) == 0 || strstr(fragment, key) != NULL);
 }
 
 static void
@@ -52,8 +53,12 @@ setup_config(const struct file *in, const char *dir)
 	if (f == NULL)
 		return NULL;
 	(void)fputs("# Written by `branchline-agent setup`. `branchline-agent options` lists what "
-		    "can be set here.\n\ndevice:\n",
+		    "can be set here.\n",
 	    f);
+	/* What lies there stays when a later set-up writes this file anew. */
+	if (!says(in->agent, "\ninclude:"))
+		(void)fputs("include: conf.d/*.yaml\n", f);
+	(void)fputs("\ndevice:\n", f);
 	quoted(f, "  id", in->device);
 	quoted(f, "  site", in->site);
 	(void)fprintf(f, "  part: %" PRId64 "\n\nbroker:\n", in->part);
@@ -65,7 +70,7 @@ setup_config(const struct file *in, const char *dir)
 	(void)fputs("  ca: ca.pem\n  certificate: certificate.pem\n  key: key.pem\n", f);
 	if (in->crl != NULL)
 		(void)fputs("  crl: crl.pem\n", f);
-	if (strcmp(dir, "/etc/branchline-agent") != 0 && !says_state_dir(in->agent))
+	if (strcmp(dir, "/etc/branchline-agent") != 0 && !says(in->agent, "\nstate_dir:"))
 		(void)fputs("\nstate_dir: state\n", f);
 	if (in->agent != NULL)
 		(void)fprintf(f, "\n%s\n", in->agent);

@@ -252,11 +252,19 @@ out:
 	return rc;
 }
 
+static int
+finish_file(struct conf_run *run, const char *text, size_t len, void *out, struct bl_err *err)
+{
+	struct conf_node *tree = conf_tree_read(run, text, len);
+
+	conf_include(run, tree);
+	return finish(run, tree, out, err);
+}
+
 int
 bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
     struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err)
 {
-	struct conf_node *tree;
 	struct conf_run *run;
 	char *text;
 	size_t len;
@@ -270,10 +278,23 @@ bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *ou
 		free(run);
 		return rc;
 	}
-	tree = conf_tree_read(run, text, len);
+	rc = finish_file(run, text, len, out, err);
 	free(text);
-	conf_include(run, tree);
-	rc = finish(run, tree, out, err);
+	free(run);
+	return rc;
+}
+
+int
+bl_conf_parse_file(const char *name, const char *text, size_t len,
+    const struct bl_conf_section *root, void *out, struct bl_conf_errors *errors,
+    struct bl_err *err)
+{
+	struct conf_run *run;
+	int rc;
+
+	if ((rc = begin(&run, name, root, out, errors, err)) < 0)
+		return rc;
+	rc = finish_file(run, text, len, out, err);
 	free(run);
 	return rc;
 }

@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import signal
-import sqlite3
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from support.builds import build_folder, program
 from support.wait import free_port, wait_for
+from test_agent import setup_file
 
 AGENT = Path(__file__).resolve().parents[2] / "agent"
 LEAST = "device: {id: dev-1, site: shop, part: 3}\nbroker: {host: 127.0.0.1, port: PORT}\n"
@@ -218,3 +219,48 @@ def test_a_reload_takes_in_what_files_say_that_are_new(tmp_path, processes):
     assert reloaded(2) == (2, 77)
     (tmp_path / "conf.d" / "b.yaml").unlink()
     assert reloaded(3) == (1, 5000)
+
+
+# ---- set-up, and nothing else ----
+
+def test_what_lies_in_conf_d_outlives_a_new_set_up(tmp_path, pki):
+    folder = tmp_path / "etc"
+    assert agent("setup", setup_file(tmp_path / "1", pki, 8883), "--dir", folder).returncode == 0
+    (folder / "conf.d").mkdir()
+    (folder / "conf.d" / "till.yaml").write_text("max_series: 77\n")
+    moved = setup_file(tmp_path / "2", pki, 8884)
+    assert agent("setup", moved, "--dir", folder).returncode == 0
+    told = paths(agent("print-config", "--config", folder / "agent.yaml").stdout)
+    assert told["broker.port"][0][0] == "8884" and told["max_series"][0][0] == "77"
+    # What contradicts it is refused before anything is changed, with both places.
+    done = agent("setup", setup_file(tmp_path / "3", pki, 8885, agent_yaml="max_series: 78\n"), "--dir", folder)
+    assert done.returncode == 1 and "nothing was changed" in done.stderr
+    assert re.search(r"conf\.d/till\.yaml:1:1: max_series: is set already, at \S*agent\.yaml:\d+;", done.stderr), done.stderr
+    assert paths(agent("print-config", "--config", folder / "agent.yaml").stdout)["broker.port"][0][0] == "8884"
+
+
+# What one wants to know of a till, with nothing said about it; disks and interfaces depend on the machine of the test.
+ON_A_TILL = {"cpu_used_pct", "cpu_mode_pct", "load1", "memory_used_pct", "swap_used_bytes", "oom_kills_total",
+             "processes_total", "tcp_established", "tcp_retransmits_total", "kernel_open_files", "time_synchronised",
+             "uptime_s", "agent_resident_bytes", "agent_spool_bytes"}
+
+
+def test_an_agent_that_knows_its_broker_alone_samples_what_one_wants_of_a_till(tmp_path, processes):
+    one = Running(tmp_path, processes, "state_dir: state\ninterval: 1s\n")
+
+    def series():
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "state" / "agent.sock"))
+            sock.sendall(b"now\n")
+            return json.load(sock.makefile())["series"]
+
+    wait_for(lambda: ON_A_TILL <= {s["name"] for s in series()}, 30, "all of it is sampled",
+             lambda: f"missing: {ON_A_TILL - {s['name'] for s in series()}}\n{one.process.log()}")
+    seen = series()
+    # Not what a till has too, and nobody asks about.
+    for label, never in (("interface", ("lo", "veth", "docker", "br-")), ("mount", ("/proc", "/sys", "/dev", "/run", "/snap")),
+                         ("device", ("loop", "ram", "zram"))):
+        names = [s["labels"][label] for s in seen if label in s["labels"]]
+        assert not [n for n in names if n.startswith(never)], names
+    assert len(seen) < 300 and not [s for s in seen if s["stream"] == "probes"]
+    assert one.state()["sampling"]["refused_series"] == 0

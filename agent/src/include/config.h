@@ -128,6 +128,9 @@ int config_load_from(struct config **out, const char *path, struct bl_conf_sourc
 /* The same from text; name stands for the file, its folder is the base of relative paths. */
 int config_parse(struct config **out, const char *name, const char *text, size_t len,
     struct bl_conf_errors *errors, struct bl_err *err);
+/* The same, with what it includes: a file that is about to be written. */
+int config_parse_file(struct config **out, const char *path, const char *text, size_t len,
+    struct bl_conf_errors *errors, struct bl_err *err);
 /* NULL is fine.  The last of its holders releases it. */
 void config_free(struct config *c);
 /* One more holder; config_free for each.  One thread. */

@@ -150,6 +150,10 @@ void bl_conf_sources_free(struct bl_conf_sources *s);
 int bl_conf_parse(const char *name, const char *text, size_t len,
     const struct bl_conf_section *root, void *out, struct bl_conf_errors *errors,
     struct bl_err *err);
+/* From memory, as if the text stood in the file of this name: with what it includes. */
+int bl_conf_parse_file(const char *name, const char *text, size_t len,
+    const struct bl_conf_section *root, void *out, struct bl_conf_errors *errors,
+    struct bl_err *err);
 
 /* Releases what the struct owns; leaves it zeroed. */
 void bl_conf_release(const struct bl_conf_section *root, void *conf);
