@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "opening.h"
 #include "status.h"
 
 #define EVENTS_MAX    16
@@ -83,6 +84,7 @@ ballast_bytes(int64_t max_bytes)
 static int
 open_spool(struct agent *a, struct bl_err *err)
 {
+	struct opening opening;
 	struct spool_calls calls;
 	char path[CONFIG_PATH_MAX];
 	struct spool_thread_opts o = {
@@ -100,7 +102,10 @@ open_spool(struct agent *a, struct bl_err *err)
 
 	config_state_path(a->config, STATUS_SPOOL, path);
 	agent_link_calls(a, &calls);
-	if ((rc = spool_thread_start(&a->spool, &o, &calls, &opened, err)) < 0)
+	opening_begin(&opening, &a->notify, OPENING_EVERY_MS, NULL, NULL);
+	rc = spool_thread_start(&a->spool, &o, &calls, &opened, err);
+	opening_end(&opening);
+	if (rc < 0)
 		return rc;
 	delivery_spool(a->delivery, a->spool);
 	if (opened == SPOOL_REPLACED)

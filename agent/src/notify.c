@@ -119,6 +119,15 @@ notify_ready(struct notify *n, const char *status)
 }
 
 void
+notify_extend(struct notify *n, int64_t ms, const char *status)
+{
+	char first[64];
+
+	(void)snprintf(first, sizeof(first), "EXTEND_TIMEOUT_USEC=%" PRId64, ms * 1000);
+	say_with_status(n, first, status);
+}
+
+void
 notify_reloading(struct notify *n)
 {
 	char text[64];

@@ -44,6 +44,9 @@ void notify_status(struct notify *n, const char *status);
 /* Everything gets on. */
 void notify_alive(struct notify *n);
 
+/* The start takes so much longer from now on than the manager would wait. */
+void notify_extend(struct notify *n, int64_t ms, const char *status);
+
 /*
  * How long a thread may be without progress: half of what the manager allows, so that a last word,
  * said just before, and this together stay within twice of it.  INT64_MAX without a watchdog.

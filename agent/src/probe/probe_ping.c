@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define HEAD_BYTES  8u
 #define TOKEN_BYTES 8u
@@ -107,9 +108,10 @@ not_allowed(struct probe_run *r)
 	for (char *tab = range; (tab = strchr(tab, '\t')) != NULL;)
 		*tab = ' ';
 	probe_run_fail(r, PROBE_FAIL_NOT_ALLOWED,
-	    "no ping: the agent's group is not in net.ipv4.ping_group_range (%s); allow it "
-	    "with sysctl",
-	    range[0] != '\0' ? range : "not readable");
+	    "no ping: group %u is not in net.ipv4.ping_group_range (%s); allow it: sysctl -w "
+	    "net.ipv4.ping_group_range=\"%u %u\"",
+	    (unsigned)getegid(), range[0] != '\0' ? range : "not readable", (unsigned)getegid(),
+	    (unsigned)getegid());
 }
 
 /* ---- sending ---- */
