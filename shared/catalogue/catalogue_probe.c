@@ -71,7 +71,7 @@ const struct bl_metric catalogue_probe[] = {
 	    "协商的 TLS 版本，例如 1.2" },
 	{ "probe_proxy_ms", BL_GAUGE, "ms",
 	    "Time until the proxy had opened a way to the server",
-	    "代理建立到服务器的通道所用的时间" },
+	    "代理服务器建立到目标服务器的通道所用的时间" },
 	{ "probe_redirects", BL_GAUGE, "1",
 	    "Redirects that were followed to the answer",
 	    "到达应答前跟随的重定向次数" },

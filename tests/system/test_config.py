@@ -98,6 +98,14 @@ def test_the_man_page_is_good_roff(page):
     assert len(done.stdout.splitlines()) > 100
 
 
+def test_the_man_pages_are_installed(tmp_path):
+    done = subprocess.run(["cmake", "--install", build_folder() / "agent" / "man", "--prefix", tmp_path],
+                          capture_output=True, text=True, timeout=40)
+    assert done.returncode == 0, done.stderr
+    found = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert found == {"share/man/man1/branchline-agent.1", "share/man/man5/branchline-agent.conf.5"}
+
+
 def test_the_example_has_every_key_and_its_default(tmp_path):
     """With what it shows as comments every key stands in it, and with its default unless the line names that."""
     known = options()

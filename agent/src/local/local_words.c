@@ -118,6 +118,7 @@ const struct local_word local_words[] = {
 	{ "reason.answer", "another answer", "应答不符" },
 	{ "reason.protocol", "protocol", "协议错误" },
 	{ "reason.not_allowed", "not allowed to try", "没有权限探测" },
+	{ "reason.proxy", "proxy", "代理服务器故障" },
 	{ "reason.redirect", "redirect", "重定向" },
 	{ "reason.internal", "could not try", "代理无法探测" },
 

@@ -272,7 +272,7 @@ export const en = {
     net_received_bytes_total: "received", net_sent_bytes_total: "sent",
     processes_running: "running", processes_total: "all",
     probe_up: "up",
-    probe_dns_ms: "DNS", probe_connect_ms: "connect", probe_tls_ms: "TLS", probe_first_byte_ms: "first byte", probe_transfer_ms: "transfer",
+    probe_dns_ms: "DNS", probe_connect_ms: "connect", probe_proxy_ms: "proxy", probe_tls_ms: "TLS", probe_first_byte_ms: "first byte", probe_transfer_ms: "transfer",
     probe_total_ms: "total", probe_status_code: "status", probe_certificate_days: "days left",
     agent_cpu_ms_total: "CPU", agent_resident_bytes: "resident", agent_spool_bytes: "spool", agent_waiting_batches: "waiting",
   },

@@ -255,7 +255,7 @@ export const zhCN: Catalogue = {
     net_received_bytes_total: "接收", net_sent_bytes_total: "发送",
     processes_running: "运行中", processes_total: "全部",
     probe_up: "正常",
-    probe_dns_ms: "DNS 解析", probe_connect_ms: "连接", probe_tls_ms: "TLS 握手", probe_first_byte_ms: "首字节", probe_transfer_ms: "传输",
+    probe_dns_ms: "DNS 解析", probe_connect_ms: "连接", probe_proxy_ms: "代理服务器", probe_tls_ms: "TLS 握手", probe_first_byte_ms: "首字节", probe_transfer_ms: "传输",
     probe_total_ms: "总计", probe_status_code: "状态码", probe_certificate_days: "剩余天数",
     agent_cpu_ms_total: "CPU", agent_resident_bytes: "常驻", agent_spool_bytes: "队列", agent_waiting_batches: "待发",
   },

@@ -69,7 +69,7 @@ const PROBE: Rule[] = [
   { title: "probe_up", metrics: ["probe_up"], unit: "count", kind: "strip" },
   {
     title: "probe_phases",
-    metrics: ["probe_dns_ms", "probe_connect_ms", "probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms"],
+    metrics: ["probe_dns_ms", "probe_connect_ms", "probe_proxy_ms", "probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms"],
     unit: "ms",
     kind: "stack",
   },
