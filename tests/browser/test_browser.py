@@ -19,10 +19,10 @@ from support.wait import wait_for
 WALK = Path(__file__).with_name("run.mjs")
 
 
-def walk(environment, tmp_path, *parts):
+def walk(environment, tmp_path, *parts, script=WALK):
     shots = Path(os.environ.get("BL_SHOTS", tmp_path / "shots"))
     done = subprocess.run(
-        ["node", WALK, *parts], capture_output=True, text=True, timeout=1800,
+        ["node", script, *parts], capture_output=True, text=True, timeout=1800,
         env={**os.environ, "BRANCHLINE_SHOTS": str(shots), **environment})
     told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
                      if "ERROR:" not in line)

@@ -85,8 +85,9 @@ function drawHealth(st) {
 	const good = health.state === "healthy";
 	const list = element("ul");
 	for (const p of health.problems || []) {
-		const item = list.appendChild(element("li", wordOf("health", p.code)));
-		item.appendChild(element("small", " " + p.text, "quiet"));
+		// The agent says it in English; in Chinese its words come behind ours.
+		const item = list.appendChild(element("li", zh ? wordOf("health", p.code) + " " : p.text));
+		if (zh) item.appendChild(element("small", p.text, "quiet"));
 	}
 	const state = element("p");
 	state.appendChild(element("strong", wordOf("health", health.state), good ? "good" : "bad"));
@@ -142,9 +143,9 @@ function drawProbes(at) {
 	fill(id("probes"), columns, now.probes.map((p) => {
 		const why = element("td", p.reason && p.reason !== "ok" ? wordOf("reason", p.reason) : "");
 		if (p.detail) why.appendChild(element("small", p.detail));
-		return [element("td", p.name), element("td", p.kind),
-			element("td", wordOf("probe", p.state), kinds[p.state]),
-			element("td", p.since_unix_ms ? duration(at - p.since_unix_ms) : ""),
+		return [element("td", p.name), element("td", p.kind, "short"),
+			element("td", wordOf("probe", p.state), "short " + kinds[p.state]),
+			element("td", p.since_unix_ms ? duration(at - p.since_unix_ms) : "", "short"),
 			element("td", p.total_ms != null ? p.total_ms.toFixed(1) + " ms" : "", "number"), why];
 	}), word("page.no_probes"));
 }

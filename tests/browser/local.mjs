@@ -1,0 +1,83 @@
+// Walks through the agent's own page (agent/src/local), in both languages, with names that try to be HTML.
+// Environment: BRANCHLINE_URL (http://localhost:PORT), BRANCHLINE_SHOTS. Last line: "N passed, N failed, N skipped".
+
+import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
+
+const url = process.env.BRANCHLINE_URL;
+const KEY = /\b(page|head|col|health|link|spool|clock|limit|probe|reason|value)\.[a-z_]+\b/;
+const checks = new Checks();
+const browser = await launch();
+
+async function open(locale, width, colorScheme) {
+  const context = await browser.newContext({ viewport: { width, height: 900 }, locale, colorScheme, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const watcher = await watch(page);
+  await page.clock.install();
+  await page.goto(url);
+  await page.locator("#series tbody tr").nth(20).waitFor();
+  return { context, page, watcher, shot: shooter(page, `local-${locale}-${width}`) };
+}
+
+const { page, watcher, shot } = await open("en-GB", 1100, "light");
+
+await checks.check("the page shows health, link, queue, probes and values", async () => {
+  const text = await page.locator("body").innerText();
+  for (const word of ["dev-1 · site shop", "needs attention", "no connection can be made", "Queue", "DOWN", "connection refused", "cpu_used_pct", "Share of all processors' time"]) {
+    must(text.toLowerCase().includes(word.toLowerCase()), `"${word}" is not there:\n${text.slice(0, 600)}`);
+  }
+  must(!KEY.test(text), `a key instead of a word: ${text.match(KEY)}`);
+  await shot("screen", false);
+});
+
+await checks.check("names that try to be HTML are text", async () => {
+  must((await page.locator("td", { hasText: "<img src=x" }).count()) > 0, "the name is not shown as it is");
+  must((await page.locator("img").count()) === 0 && (await page.evaluate(() => window.__xss)) === undefined, "it became HTML");
+});
+
+await checks.check("the filter leaves what matches", async () => {
+  await page.locator("#filter").fill("cpu_mode mode=idle");
+  must((await page.locator("#series tbody tr").count()) === 1, "more than one row, or none");
+  await page.locator("#filter").fill("no such thing");
+  must((await page.locator("#series tbody").innerText()).includes("No series matches"), "nothing is said");
+  await page.locator("#filter").fill("");
+});
+
+await checks.check("what is new is shown without a word, and an agent that does not answer is said", async () => {
+  await page.route("**/now.json", (route) => route.abort());
+  watcher.allow(/now\.json/);
+  await page.clock.fastForward(6000);
+  await page.locator("#lost").waitFor();
+  must((await page.locator("#lost").innerText()).includes("does not answer"), "nothing is said");
+  must((await page.locator("#series tbody tr").count()) > 20, "what was known is gone");
+  await page.unroute("**/now.json");
+  await page.clock.fastForward(6000);
+  await page.locator("#lost").waitFor({ state: "hidden" });
+});
+
+await checks.check("Chinese at a click", async () => {
+  await page.locator("#language").click();
+  const text = await page.locator("body").innerText();
+  for (const word of ["代理程序", "需要关注", "无法建立连接", "队列", "故障", "连接被拒绝", "当前数值"]) {
+    must(text.includes(word), `"${word}" is not there`);
+  }
+  must(!KEY.test(text) && (await page.locator("html").getAttribute("lang")) === "zh-CN", "not all of it is Chinese");
+});
+
+await checks.check("nothing was complained about", async () => {
+  must(watcher.complaints.length === 0, watcher.complaints.join("\n"));
+});
+
+await checks.check("it is accessible, in the dark and on a phone", async () => {
+  const other = await open("zh-CN", 390, "dark");
+  await other.shot("screen", false);
+  await other.page.locator("#filter").fill("cpu_mode"); // a few rows are as good as all of them
+  const found = await accessibility(other.page);
+  must(found.length === 0, found.join("\n"));
+  const wide = await other.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  must(wide <= 0, `the page is ${wide} px too wide`);
+  await other.context.close();
+});
+
+await browser.close();
+process.exit(checks.end());
