@@ -117,7 +117,7 @@ print_link(const json_t *link, int64_t now, FILE *to)
 		(void)fprintf(to,
 		    "           another machine uses this device's identity: they took turns "
 		    "%" PRId64 " times within an hour; has this one\n           been copied? One "
-			       "of them needs a"
+		    "of them needs a"
 		    " set-up file of its own\n",
 		    number(link, "rival_returns_per_hour"));
 	(void)fprintf(to,
@@ -304,6 +304,18 @@ print_steps(const json_t *s, FILE *to)
 		(void)fprintf(to, "           problem: %s\n", text(s, "problem"));
 }
 
+static void
+print_local(const json_t *l, FILE *to)
+{
+	if (text(l, "listen")[0] == '\0')
+		return;
+	(void)fprintf(to,
+	    "local      page and /metrics at %s, %" PRId64 " answers, %" PRId64 " refused\n",
+	    text(l, "listen"), number(l, "answers"), number(l, "refused") + number(l, "busy"));
+	if (text(l, "problem")[0] != '\0')
+		(void)fprintf(to, "           problem: %s\n", text(l, "problem"));
+}
+
 void
 status_print(const json_t *status, FILE *to)
 {
@@ -336,4 +348,5 @@ status_print(const json_t *status, FILE *to)
 		    number(sampling, "missed_ticks"), number(sampling, "probes"));
 	if (json_object_get(status, "steps") != NULL)
 		print_steps(json_object_get(status, "steps"), to);
+	print_local(json_object_get(status, "local"), to);
 }
