@@ -2,12 +2,15 @@
 that include others, also over a reload; and what an agent does that was told nothing but whom to talk to."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -165,6 +168,50 @@ def test_print_config_says_where_each_value_comes_from_and_hides_secrets(tmp_pat
     again = tmp_path / "again.yaml"
     again.write_text(everything.stdout)
     assert agent("print-config", "--config", again, "--plain", "--secrets").stdout == everything.stdout
+
+
+def test_a_configuration_in_parts_is_the_same_as_in_one_file(tmp_path):
+    """The example, torn at its keys and at its samplers into files that include each other."""
+    seed = int(os.environ.get("BL_SEED", "") or time.time_ns() % 10**9)
+    print(f"BL_SEED={seed}")
+    random = Random(seed)
+    text = re.sub(r"^include:.*\n", "", uncommented((AGENT / "agent.example.yaml").read_text()), flags=re.M)
+    blocks = re.findall(r"^\w+:.*\n(?:(?!\w).*\n)*", text, re.M)
+    samplers = next(b for b in blocks if b.startswith("samplers:"))
+    inner = re.findall(r"^  \w+:.*\n(?:(?!  \w).*\n)*", samplers, re.M)
+    assert len(blocks) > 8 and len(inner) > 12
+    blocks.remove(samplers)
+
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(text)
+    wanted = agent("print-config", "--config", whole, "--plain", "--secrets").stdout
+    assert len(wanted.splitlines()) > 150
+    for attempt in range(100 if os.environ.get("BL_LONG") else 4):
+        folder = tmp_path / f"parts-{attempt}"
+        (folder / "conf.d").mkdir(parents=True)
+        names = ["whole.yaml"] + [f"conf.d/{n}.yaml" for n in range(random.randint(1, 6))]
+        parts = {name: [] for name in names}
+        for block in blocks:
+            parts[random.choice(names)].append(block)
+        for block in inner:
+            here = parts[random.choice(names)]
+            if not any(b.startswith("samplers:") for b in here):
+                here.append("samplers:\n")
+            at = next(i for i, b in enumerate(here) if b.startswith("samplers:"))
+            here[at] += block
+        # The first includes all, or each the next one.
+        chain = random.random() < 0.5
+        for n, name in enumerate(names):
+            random.shuffle(parts[name])
+            if chain and n + 1 < len(names):
+                parts[name].insert(random.randint(0, len(parts[name])), f"include: {names[n + 1]}\n")
+        if not chain:
+            parts[names[0]].append("include: [conf.d/*.yaml]\n")
+        for name in names:
+            (folder / name).write_text("".join(parts[name]))
+        done = agent("print-config", "--config", folder / "whole.yaml", "--plain", "--secrets")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.replace(str(folder), str(tmp_path)) == wanted
 
 
 def test_a_conflict_names_both_places(tmp_path):
