@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "config.h"
+#include "config_internal.h"
 
 /* Text that means itself, as groff and mandoc read it. */
 static void
@@ -132,6 +132,18 @@ page_1(void)
 }
 
 static bool
+print_keys(void)
+{
+	struct config_schema *s = config_schema_create();
+
+	if (s == NULL)
+		return false;
+	bl_conf_print_man(&s->root_section, stdout);
+	free(s);
+	return true;
+}
+
+static bool
 page_5(void)
 {
 	(void)puts(
@@ -172,7 +184,7 @@ page_5(void)
 	    "of the first one, too. A pattern may match nothing, a name has to be there. Included\n"
 	    "files may include more; none may be read twice, and all together are at most 64.\n"
 	    ".SH KEYS");
-	return config_print_man(stdout) == BL_OK;
+	return print_keys();
 }
 
 int

@@ -286,18 +286,6 @@ config_print_for_people(
 }
 
 int
-config_print_man(FILE *to)
-{
-	struct config_schema *s = config_schema_create();
-
-	if (s == NULL)
-		return BL_ENOMEM;
-	bl_conf_print_man(&s->root_section, to);
-	free(s);
-	return ferror(to) ? BL_EIO : BL_OK;
-}
-
-int
 config_print_options(FILE *to)
 {
 	struct config_schema *s = config_schema_create();

@@ -166,8 +166,6 @@ int config_print(const struct config *c, FILE *to);
 /* Like bl_conf_print_for_people. */
 int config_print_for_people(
     const struct config *c, const struct bl_conf_sources *sources, bool with_secrets, FILE *to);
-/* The body of the man page: every key there is. */
-int config_print_man(FILE *to);
 int config_print_options(FILE *to);
 
 #endif
