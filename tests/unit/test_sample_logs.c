@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -478,6 +479,27 @@ only_local_regular_files_are_read(void **state)
 	place_end(&p);
 }
 
+/* A device may do something when it is opened: what is no file is not, not even for a moment. */
+static void
+what_is_no_file_is_not_opened(void **state)
+{
+	struct place p;
+	char event[512];
+	int opened;
+
+	(void)state;
+	place_make(&p, "");
+	opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	assert_true(opened >= 0);
+	assert_int_equal(unlink(p.path), 0);
+	assert_int_equal(mkfifo(p.path, 0600), 0);
+	assert_true(inotify_add_watch(opened, p.path, IN_OPEN) >= 0);
+	tick(&p, 10000, BL_EINVAL);
+	assert_true(read(opened, event, sizeof(event)) < 0 && errno == EAGAIN);
+	assert_int_equal(close(opened), 0);
+	place_end(&p);
+}
+
 static void
 a_place_behind_a_mount_that_may_hang_is_not_touched_at_the_start(void **state)
 {
@@ -658,6 +680,7 @@ main(void)
 		cmocka_unit_test(what_comes_too_fast_is_passed_over_and_counted),
 		cmocka_unit_test(a_minute_is_told_when_it_was_watched),
 		cmocka_unit_test(only_local_regular_files_are_read),
+		cmocka_unit_test(what_is_no_file_is_not_opened),
 		cmocka_unit_test(a_place_behind_a_mount_that_may_hang_is_not_touched_at_the_start),
 		cmocka_unit_test(the_first_failure_is_the_one_told),
 		cmocka_unit_test(options_are_checked),

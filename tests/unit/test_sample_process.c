@@ -9,12 +9,15 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -164,6 +167,16 @@ tick(struct running *r, int64_t boot_ms, int expected)
 		fail_msg("expected %d: %s", expected, err.msg);
 }
 
+static int
+tick_any(struct running *r, int64_t boot_ms)
+{
+	struct sample_sink sink = sink_of(&rec);
+	struct bl_err err = { 0 };
+
+	rec_tick(&rec);
+	return r->ops->sample(r->s, boot_ms, &sink, &err);
+}
+
 static void
 put_process(const char *root, unsigned pid, const char *command, char state, unsigned start,
     const char *arguments, size_t len)
@@ -260,6 +273,59 @@ watched_programs_of_a_tree(void **state)
 	tick(&r, 130000, BL_EIO);
 	assert_true(isnan(value_of(&rec, "process_up{till}")));
 	run_close(&r);
+}
+
+/* A pipe without a writer is opened for as long as nobody writes: so hangs a process' memory on a
+ * bad disk. */
+static void
+a_command_line_that_hangs_does_not_hang_the_agent(void **state)
+{
+	static const char till[] = "java\0-jar\0/opt/till.jar";
+	char root[64], path[128];
+	struct running r;
+	int writer;
+
+	(void)state;
+	root_make(root, sizeof(root));
+	put_process(root, 1, "systemd", 'S', 1, "init", 4);
+	put_process(root, 200, "java", 'S', 1000, till, sizeof(till));
+	put_process(root, 201, "java", 'D', 2000, "", 0);
+	snprintf(path, sizeof(path), "%s/proc/201/cmdline", root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	memset(&rec, 0, sizeof(rec));
+	run_open(&r, ops_of("processes"), OPTIONS, root);
+	tick(&r, 60000, BL_ETIMEDOUT);
+	assert_true(isnan(value_of(&rec, "process_up{till}")));
+	assert_true(isnan(value_of(&rec, "process_up{printer}")));
+	/* It hangs still: nobody waits for it again. */
+	tick(&r, 70000, BL_ETIMEDOUT);
+	assert_true(isnan(value_of(&rec, "process_up{till}")));
+
+	/* It goes on: what is known by its arguments is seen again, and was no restart. */
+	writer = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(writer >= 0);
+	assert_int_equal(write(writer, "java", 4), 4);
+	assert_int_equal(close(writer), 0);
+	assert_int_equal(unlink(path), 0);
+	put_process(root, 201, "java", 'S', 2000, "", 0);
+	for (int64_t at = 80000; isnan(value_of(&rec, "process_up{till}")); at += 10000) {
+		(void)sched_yield(); /* until its thread has had a turn */
+		(void)tick_any(&r, at);
+	}
+	assert_true(value_of(&rec, "process_up{till}") == 1);
+	assert_true(value_of(&rec, "process_restarts_total{till}") == 0);
+
+	/* The sampler ends while it hangs: the thread frees what it holds when it comes back. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	(void)tick_any(&r, INT64_C(1) << 40);
+	assert_true(isnan(value_of(&rec, "process_up{till}")));
+	run_close(&r);
+	writer = open(path, O_WRONLY | O_CLOEXEC); /* waits until the thread is there */
+	assert_true(writer >= 0);
+	assert_int_equal(close(writer), 0);
+	remove_tree(root);
 }
 
 static void
@@ -373,6 +439,7 @@ main(void)
 		cmocka_unit_test(remembering_survives_ends_and_starts),
 		cmocka_unit_test(more_than_fit_are_counted_but_their_time_is_not_claimed),
 		cmocka_unit_test(watched_programs_of_a_tree),
+		cmocka_unit_test(a_command_line_that_hangs_does_not_hang_the_agent),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(a_program_of_this_machine_ends_and_comes_back),
 	};

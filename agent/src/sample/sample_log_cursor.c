@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,14 +68,41 @@ begin_at(struct log_cursor *c, const char *path, enum log_from from, const struc
 	return BL_OK;
 }
 
+/*
+ * Opens a regular file, and nothing else even for a moment: whoever may write to a log's folder
+ * could put a link there that leads to a device which does something when it is opened.
+ */
+static int
+open_regular(const char *path)
+{
+	const int at = open(path, O_PATH | O_CLOEXEC);
+	char again[32];
+	struct stat st;
+	int fd = -1, e;
+
+	if (at < 0)
+		return -1;
+	if (fstat(at, &st) == 0 && !S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+	} else {
+		(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+		fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	}
+	e = errno;
+	(void)close(at);
+	errno = e;
+	return fd;
+}
+
 int
 log_cursor_open(struct log_cursor *c, const char *path, enum log_from from,
     const struct log_place *at, struct bl_err *err)
 {
 	int rc;
 
-	/* Not blocking: it may be a pipe, which is then refused. */
-	c->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	c->fd = open_regular(path);
+	if (c->fd < 0 && errno == EINVAL)
+		return bl_fail(err, BL_EINVAL, "logs: %s is no regular file", path);
 	if (c->fd < 0)
 		return bl_fail_errno(err,
 		    errno == ENOENT || errno == ENOTDIR ? BL_ENOTFOUND

@@ -1,14 +1,16 @@
 /*
  * Processes: the walk over /proc, and what is remembered of a watched one.
  *
- * Nothing here allocates; both are driven by sample_processes.c.
+ * Nothing here allocates but what is made at the beginning; all is driven by sample_processes.c.
  */
 #ifndef SAMPLE_PROCESS_INTERNAL_H
 #define SAMPLE_PROCESS_INTERNAL_H
 
 #include "sample_watch_internal.h"
 
-#define PROCESS_TRACKED 64u /* of one watched name, by their CPU time */
+#define PROCESS_TRACKED       64u  /* of one watched name, by their CPU time */
+#define PROCESS_ARGUMENTS_MAX 4096 /* of a command line */
+#define PROCESS_PATIENCE_S    2    /* for a command line: usually it takes some us */
 
 enum process_state {
 	PROCESS_RUNNING,
@@ -37,7 +39,8 @@ bool process_parse(const char *text, size_t len, struct process *out);
 struct process_walk {
 	const char *proc; /* path of /proc, root included */
 	unsigned max;
-	void (*each)(void *ctx, int proc_fd, const struct process *p);
+	/* Negative: the walk ends with it; err may be NULL. */
+	int (*each)(void *ctx, const struct process *p, struct bl_err *err);
 	void *ctx;
 	unsigned n;      /* out: how many were seen */
 	unsigned hidden; /* out: there, but not to be looked at */
@@ -49,8 +52,22 @@ struct process_walk {
  * Negative: the list itself, or one that is there, could not be read.
  */
 int process_walk(struct process_walk *w, struct bl_err *err);
-/* The command line, blanks between arguments; "" when it has none or cannot be read. */
-void process_arguments(int proc_fd, uint32_t pid, char *out, size_t size);
+
+/* ---- command lines (sample_process_arguments.c) ---- */
+
+struct process_reader;
+
+/* proc is copied. */
+int process_reader_create(struct process_reader **out, const char *proc, struct bl_err *err);
+/* Does not wait, also where its thread hangs. */
+void process_reader_free(struct process_reader *r);
+/*
+ * The command line, blanks between arguments; "" when it has none or cannot be read.
+ * BL_ETIMEDOUT: the kernel waits for that process, or still for an earlier one (which is told at
+ * once).
+ */
+int process_reader_get(
+    struct process_reader *r, uint32_t pid, char out[PROCESS_ARGUMENTS_MAX], struct bl_err *err);
 
 /* ---- one watched name ---- */
 

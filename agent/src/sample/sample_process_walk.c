@@ -103,24 +103,6 @@ read_small(int proc_fd, const char *pid, const char *file, char *buf, size_t siz
 	return n;
 }
 
-void
-process_arguments(int proc_fd, uint32_t pid, char *out, size_t size)
-{
-	char name[16];
-	ssize_t n;
-
-	(void)snprintf(name, sizeof(name), "%u", pid);
-	n = read_small(proc_fd, name, "cmdline", out, size - 1);
-	if (n < 0)
-		n = 0;
-	while (n > 0 && out[n - 1] == '\0')
-		n--;
-	for (ssize_t i = 0; i < n; i++)
-		if (out[i] == '\0')
-			out[i] = ' ';
-	out[n] = '\0';
-}
-
 /* Negative: it is there (no descriptor is left, no memory ...), so a walk without it is not whole.
  */
 static int
@@ -142,8 +124,7 @@ look_at(struct process_walk *w, int proc_fd, const char *pid, struct bl_err *err
 	if (!process_parse(text, (size_t)n, &p))
 		return BL_OK;
 	w->n++;
-	w->each(w->ctx, proc_fd, &p);
-	return BL_OK;
+	return w->each(w->ctx, &p, err);
 }
 
 /* Where /proc hides the processes of others (hidepid=2), the first one is not listed. */

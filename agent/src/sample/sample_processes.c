@@ -44,7 +44,8 @@ struct processes {
 	unsigned state[PROCESS_STATES]; /* of this walk */
 	int32_t state_handle[PROCESS_STATES];
 	size_t n;
-	struct watch *watch; /* owned */
+	struct watch *watch;           /* owned */
+	struct process_reader *reader; /* NULL: nobody is known by arguments */
 };
 
 static const char *
@@ -120,6 +121,7 @@ processes_close(struct sampler *s)
 
 	if (p == NULL)
 		return;
+	process_reader_free(p->reader);
 	free(p->watch);
 	free(p->proc);
 	free(p);
@@ -133,11 +135,21 @@ watch_init(struct watch *w, const struct sample_process_watch *conf)
 		w->handle[i] = SAMPLE_NEW;
 }
 
+static bool
+wants_arguments(const struct processes *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->watch[i].conf->arguments != NULL)
+			return true;
+	return false;
+}
+
 static int
 processes_open(struct sampler **out, const void *conf, const char *root, uint32_t interval_ms,
     struct bl_err *err)
 {
 	struct processes *p = calloc(1, sizeof(*p));
+	int rc;
 
 	*out = NULL;
 	if (p == NULL)
@@ -159,18 +171,24 @@ processes_open(struct sampler **out, const void *conf, const char *root, uint32_
 		    &p->watch[i], &((const struct sample_process_watch *)p->conf->watch.item)[i]);
 	for (unsigned i = 0; i < PROCESS_STATES; i++)
 		p->state_handle[i] = SAMPLE_NEW;
+	if (p->conf->enabled && wants_arguments(p) &&
+	    (rc = process_reader_create(&p->reader, p->proc, err)) < 0) {
+		processes_close((struct sampler *)p);
+		return rc;
+	}
 	*out = (struct sampler *)p;
 	return BL_OK;
 }
 
 /* ---- one walk ---- */
 
-static void
-see(void *ctx, int proc_fd, const struct process *found)
+static int
+see(void *ctx, const struct process *found, struct bl_err *err)
 {
 	struct processes *p = ctx;
-	char arguments[4096];
+	char arguments[PROCESS_ARGUMENTS_MAX];
 	bool read = false;
+	int rc;
 
 	p->state[found->state]++;
 	for (size_t i = 0; i < p->n; i++) {
@@ -179,12 +197,14 @@ see(void *ctx, int proc_fd, const struct process *found)
 		if (conf->command != NULL && !sample_glob(conf->command, found->command))
 			continue;
 		if (conf->arguments != NULL && !read) {
-			process_arguments(proc_fd, found->pid, arguments, sizeof(arguments));
+			if ((rc = process_reader_get(p->reader, found->pid, arguments, err)) < 0)
+				return rc;
 			read = true;
 		}
 		if (conf->arguments == NULL || sample_glob(conf->arguments, arguments))
 			process_watched_see(&p->watch[i].seen, found);
 	}
+	return BL_OK;
 }
 
 static void
@@ -265,7 +285,8 @@ processes_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, s
 	for (size_t i = 0; i < p->n; i++)
 		process_watched_begin(&p->watch[i].seen);
 	if ((rc = process_walk(&walk, err)) < 0)
-		put_unknown(p, &to, BL_UNKNOWN_UNREADABLE);
+		put_unknown(
+		    p, &to, rc == BL_ETIMEDOUT ? BL_UNKNOWN_TIMEOUT : BL_UNKNOWN_UNREADABLE);
 	else if ((rc = whole(&walk, err)) < 0)
 		put_unknown(p, &to, BL_UNKNOWN_UNSUPPORTED);
 	else
