@@ -450,6 +450,10 @@ endless_answers_come_to_an_end(void **state)
 		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n" }, /* trailers */
 		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", "0000000000000000" },
 		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5;", "extension=x;" },
+		/* a byte of the body in a line that is long: body_max alone would let 64 times as
+		 * much come */
+		{ OK_HEAD "Transfer-Encoding: chunked\r\n\r\n",
+		    "1;extension=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\nx\r\n" },
 	};
 
 	(void)state;
@@ -459,6 +463,26 @@ endless_answers_come_to_an_end(void **state)
 		assert_int_equal(feed_repeated(&h, c[i].first, c[i].again, 1u << 20), WRONG);
 		assert_non_null(h.error);
 	}
+}
+
+/* Chunks of a byte each are a waste, and allowed; so is a signature at each that is of a size. */
+static void
+small_chunks_are_no_attack(void **state)
+{
+	char chunk[1200];
+	struct probe_http h;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(
+	    feed_repeated(&h, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 360000),
+	    PROBE_HTTP_MORE);
+	assert_int_equal(feed(&h, "0\r\n\r\n", 5, &used), DONE);
+	assert_int_equal(h.body_bytes, 60000);
+	(void)snprintf(chunk, sizeof(chunk), "400;chunk-signature=%064d\r\n%01024d\r\n", 7, 7);
+	assert_int_equal(feed_repeated(&h, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", chunk,
+			     500 * strlen(chunk)),
+	    PROBE_HTTP_MORE);
 }
 
 /* The cap counts bytes of headers, not the pieces in which they come. */
@@ -721,6 +745,7 @@ main(void)
 		cmocka_unit_test(answers_are_read_in_any_pieces),
 		cmocka_unit_test(a_cut_off_answer_is_never_whole),
 		cmocka_unit_test(endless_answers_come_to_an_end),
+		cmocka_unit_test(small_chunks_are_no_attack),
 		cmocka_unit_test(headers_may_be_as_long_in_small_pieces),
 		cmocka_unit_test(a_long_header_matters_only_when_it_rules_the_connection),
 		cmocka_unit_test(the_needle_is_found_like_strstr_finds_it),

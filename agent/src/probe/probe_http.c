@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define INTERIM_MAX 8u /* 1xx answers before the final one */
+#define CHUNK_EARNS 8u /* bytes of framing by byte of the body */
 
 /* ---- ends ---- */
 
@@ -279,6 +280,19 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/*
+ * What stands between chunks counts like headers, but each byte of the body makes up for eight of
+ * it: lines of any length around bodies of a byte would let far more than body_max come.
+ */
+static void
+chunk_earns(struct probe_http *h, uint64_t n)
+{
+	if (n == 0 || n > h->head_bytes / CHUNK_EARNS)
+		h->head_bytes = 0;
+	else
+		h->head_bytes -= (uint32_t)n * CHUNK_EARNS;
+}
+
 /* "1a2b" or "1a2b;extension" */
 static void
 chunk_line(struct probe_http *h)
@@ -298,7 +312,7 @@ chunk_line(struct probe_http *h)
 		wrong(h, "a chunk's size is not a hexadecimal number");
 		return;
 	}
-	h->head_bytes = 0;
+	chunk_earns(h, n);
 	h->left = n;
 	h->at = n > 0 ? AT_CHUNK_DATA : AT_TRAILER;
 }
@@ -359,7 +373,9 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 
 	h->head_bytes += (uint32_t)(n < PROBE_HTTP_HEAD ? n : PROBE_HTTP_HEAD) + (nl != NULL);
 	if (h->head_bytes > PROBE_HTTP_HEAD) {
-		wrong(h, "headers are longer than 16 KiB");
+		wrong(h, h->at == AT_CHUNK_SIZE || h->at == AT_CHUNK_END
+			     ? "there is far more between chunks than in them"
+			     : "headers are longer than 16 KiB");
 		return n;
 	}
 	memcpy(h->line + h->line_len, data, keep);
