@@ -15,30 +15,11 @@
 #include "commands.h"
 #include "config_internal.h"
 
-/* Text that means itself, as groff and mandoc read it. */
-static void
-print_plain(const char *text)
-{
-	bool begins = true;
-
-	for (; *text != '\0'; text++) {
-		if (begins && (*text == '.' || *text == '\''))
-			(void)fputs("\\&", stdout);
-		if (*text == '\\')
-			(void)fputs("\\e", stdout);
-		else if (*text == '-')
-			(void)fputs("\\-", stdout);
-		else
-			(void)fputc(*text, stdout);
-		begins = *text == '\n';
-	}
-}
-
 static void
 print_as_it_is(const char *text)
 {
 	(void)puts(".PP\n.nf");
-	print_plain(text);
+	bl_conf_print_roff(text, stdout);
 	(void)puts(".fi");
 }
 
@@ -86,11 +67,11 @@ print_command(const struct command *c)
 	bool good = true;
 
 	(void)fputs(".SS ", stdout);
-	print_plain(c->name);
+	bl_conf_print_roff(c->name, stdout);
 	(void)fputc(' ', stdout);
-	print_plain(c->words);
+	bl_conf_print_roff(c->words, stdout);
 	(void)fputc('\n', stdout);
-	print_plain(c->summary);
+	bl_conf_print_roff(c->summary, stdout);
 	(void)fputs(".\n", stdout);
 	if (strcmp(c->name, "version") == 0 || strcmp(c->name, "help") == 0)
 		return true;

@@ -6,21 +6,21 @@
 
 #include <string.h>
 
-/* Text that means itself: no requests, no escapes, minus signs that can be copied. */
-static void
-print_plain(const char *text, FILE *to)
+void
+bl_conf_print_roff(const char *text, FILE *to)
 {
-	if (text[0] == '.' || text[0] == '\'')
-		(void)fputs("\\&", to);
+	bool begins = true;
+
 	for (; *text != '\0'; text++) {
+		if (begins && (*text == '.' || *text == '\''))
+			(void)fputs("\\&", to);
 		if (*text == '\\')
 			(void)fputs("\\e", to);
 		else if (*text == '-')
 			(void)fputs("\\-", to);
-		else if (*text == '\n')
-			(void)fputc(' ', to);
 		else
 			(void)fputc(*text, to);
+		begins = *text == '\n';
 	}
 }
 
@@ -31,20 +31,20 @@ print_key(const char *path, const struct bl_conf_key *k, FILE *to)
 
 	conf_value_expected(k, expected, sizeof(expected));
 	(void)fputs(".TP\n.B ", to);
-	print_plain(path, to);
+	bl_conf_print_roff(path, to);
 	(void)fputc('\n', to);
 	if (k->help != NULL) {
-		print_plain(k->help, to);
+		bl_conf_print_roff(k->help, to);
 		(void)fputs(".\n.br\n", to);
 	}
-	print_plain(expected, to);
+	bl_conf_print_roff(expected, to);
 	if (k->dflt == NULL) {
 		(void)fputs("; required\n", to);
 	} else if (k->dflt[0] == '\0') {
 		(void)fputs("; default: none\n", to);
 	} else {
 		(void)fputs("; default: ", to);
-		print_plain(k->dflt, to);
+		bl_conf_print_roff(k->dflt, to);
 		(void)fputc('\n', to);
 	}
 }
@@ -76,10 +76,10 @@ print_table(const struct bl_conf_section *s, char path[CONF_PATH_SIZE], FILE *to
 		if (k->type == BL_CONF_LIST && list + 3 < CONF_PATH_SIZE)
 			(void)strcat(path, "[]");
 		(void)fputs(".SS ", to);
-		print_plain(path, to);
+		bl_conf_print_roff(path, to);
 		(void)fputc('\n', to);
 		if (k->help != NULL) {
-			print_plain(k->help, to);
+			bl_conf_print_roff(k->help, to);
 			(void)fputs(".\n", to);
 		}
 		print_table(k->section, path, to);

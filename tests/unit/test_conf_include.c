@@ -430,6 +430,31 @@ the_man_page_has_every_key_once(void **state)
 	free(text);
 }
 
+static void
+text_for_a_man_page_means_itself(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} texts[] = {
+		{ "a-b", "a\\-b" },
+		{ ".TH x\n'y\nz.", "\\&.TH x\n\\&'y\nz." },
+		{ "\\fB", "\\efB" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *text = NULL;
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+
+		bl_conf_print_roff(texts[i].text, f);
+		fclose(f);
+		assert_string_equal(text, texts[i].wanted);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -441,6 +466,7 @@ main(void)
 		cmocka_unit_test(a_text_that_was_handed_over_includes_nothing),
 		cmocka_unit_test_setup_teardown(what_is_printed_reads_back, enter, leave),
 		cmocka_unit_test(the_man_page_has_every_key_once),
+		cmocka_unit_test(text_for_a_man_page_means_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,8 @@ int bl_conf_print_for_people(const struct bl_conf_section *root, const void *con
     const struct bl_conf_sources *sources, bool with_secrets, FILE *to);
 /* Writes the table as the body of a man page (roff, man(7)): a paragraph a key. */
 void bl_conf_print_man(const struct bl_conf_section *root, FILE *to);
+/* Text that means itself there: no requests, no escapes, minus signs that can be copied. */
+void bl_conf_print_roff(const char *text, FILE *to);
 /* Writes a table of options with type, default, bounds and help. */
 void bl_conf_print_options(const struct bl_conf_section *root, FILE *to);
 
