@@ -155,7 +155,8 @@ struct agent {
 	uint32_t
 	    rival_returns; /* the centre's word: how often in an hour; 0: nobody else is there */
 	bool goodbye_done;
-	int64_t report_mono_ms; /* the next device report is due */
+	int64_t report_mono_ms;   /* the next device report is due */
+	int64_t reported_mono_ms; /* one was said last; 0: none yet */
 	struct agent_meter meter;
 
 	/* clock */

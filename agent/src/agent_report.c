@@ -13,6 +13,7 @@
 #define REPORT_EVERY_MS   300000
 #define REPORT_METERED_MS 3600000 /* it is paid for by the byte */
 #define REPORT_AGAIN_MS   5000
+#define REPORT_APART_MS   1000 /* a centre does not look at one that comes right behind another */
 
 struct report_ctx {
 	const struct agent *a;
@@ -94,7 +95,10 @@ static void (*const sections[])(const struct report_ctx *c, struct bl_report *r)
 void
 agent_report_want(struct agent *a)
 {
-	a->report_mono_ms = bl_mono_ms(a->clock);
+	const int64_t now = bl_mono_ms(a->clock);
+	const int64_t apart = a->reported_mono_ms + REPORT_APART_MS;
+
+	a->report_mono_ms = a->reported_mono_ms != 0 && apart > now ? apart : now;
 }
 
 static bool
@@ -139,8 +143,10 @@ agent_report_say(struct agent *a, const struct spool_thread_status *st)
 		sections[i](&c, &r);
 	bl_buf_init(&b, BL_REPORT_WIRE_MAX);
 	if (bl_report_encode(&r, &b) == BL_OK &&
-	    link_publish(a, BL_TOPIC_HELLO, &b, false, DELIVERY_TOKEN_OTHER) == BL_OK)
-		a->report_mono_ms = bl_mono_ms(a->clock) +
+	    link_publish(a, BL_TOPIC_HELLO, &b, false, DELIVERY_TOKEN_OTHER) == BL_OK) {
+		a->reported_mono_ms = bl_mono_ms(a->clock);
+		a->report_mono_ms = a->reported_mono_ms +
 				    (a->meter.budget.metered ? REPORT_METERED_MS : REPORT_EVERY_MS);
+	}
 	bl_buf_free(&b);
 }

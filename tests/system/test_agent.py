@@ -50,9 +50,9 @@ class Device:
             f"         certificate: {cert.cert}, key: {cert.key}}}\n"
             f"state_dir: state\ninterval: 1s\n{extra}")
 
-    def start(self, env=None):
+    def start(self, env=None, prefix=()):
         self.process = self.processes.start(
-            f"agent-{self.name}", [program("branchline-agent"), "run", "--config", self.config],
+            f"agent-{self.name}", [*prefix, program("branchline-agent"), "run", "--config", self.config],
             env=env)
         wait_for(lambda: (self.folder / "state" / "agent.sock").exists(), 10,
                  "the agent opens its control socket", self.process.log)
