@@ -1,11 +1,14 @@
 """What people and programs at the machine see: the page's JSON, /metrics in both formats, and that all of it is what goes
 to the centre. A real agent without a broker; what the centre would get is read out of its closed spool."""
 
+import csv
 import http.client
 import http.server
+import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +16,9 @@ import sqlite3
 import subprocess
 import threading
 import time
+import urllib.parse
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +29,18 @@ from support.builds import program
 from support.wait import free_port, wait_for
 
 OPEN = "application/openmetrics-text"
+
+
+def get_once(port, path, accept="*/*", host=None):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", path, headers={"Accept": accept, **({"Host": host} if host else {})})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+
+
+def get(port, path, **more):
+    """(status, headers, body); asks again while it says that it has been asked too often."""
+    return wait_for(lambda: (answer := get_once(port, path, **more))[0] != 503 and answer, 20, "it has time for us")
 
 
 class Agent:
@@ -48,16 +65,8 @@ class Agent:
         self.process.wait_log(self.ready, 20)
         return self
 
-    def get(self, path, **more):
-        """(status, headers, body); asks again while it says that it has been asked too often."""
-        return wait_for(lambda: (answer := self.get_once(path, **more))[0] != 503 and answer, 20, "it has time for us")
-
-    def get_once(self, path, accept="*/*", host=None, port=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
-        with closing(connection):
-            connection.request("GET", path, headers={"Accept": accept, **({"Host": host} if host else {})})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
+    def get(self, path, port=None, **more):
+        return get(port or self.port, path, **more)
 
     def now(self):
         status, headers, text = self.get("/now.json")
@@ -212,6 +221,46 @@ def test_what_is_shown_is_what_the_centre_gets(agent, shop):
             assert nearest[1] == series["value"], series  # to the last bit
 
 
+@pytest.mark.skipif(not os.environ.get("BL_LONG"), reason="BL_LONG=1: broker, collector and agent, half a minute")
+def test_the_centre_answers_the_same(organisation):
+    """The same at the other end: what the page said, asked of a real collector as an export of each metric."""
+    org = organisation.start()
+    org.tool("site", "add", "shop")
+    port = free_port()
+    agent = org.add_agent("shop", "till", f"interval: 1s\nlocal: {{listen: '127.0.0.1:{port}'}}\n")
+
+    def now():
+        return json.loads(get(port, "/now.json")[2])
+
+    agent.start()
+    agent.process.wait_log("the status page and /metrics are there", 20)
+    seen = wait_for(lambda: (got := now())["status"]["sampling"]["ticks"] >= 3 and got, 20, "it has sampled thrice")
+    agent.stop()
+    agent.start()  # what is open goes at once, with a new connection
+    known = [s for s in seen["series"] if s["stream"] == "host"]
+    newest = max(s["unix_ms"] for s in known)
+
+    def rows(name):
+        query = urllib.parse.urlencode({"metric": name, "from": newest - 60000, "to": newest + 2000})
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with closing(connection):
+            connection.sock.connect(str(org.folder / "collector" / "admin.sock"))
+            connection.request("GET", "/api/v1/metrics/export?" + query)
+            return list(csv.DictReader(io.StringIO(connection.getresponse().read().decode())))
+
+    wait_for(lambda: rows("cpu_used_pct"), 60, "the centre has it", agent.process.log)
+    missing = []
+    for name in sorted({s["name"] for s in known}):
+        there = rows(name)
+        for series in (s for s in known if s["name"] == name):
+            value = "" if series["value"] is None else series["value"]
+            missing += [series] if not any(
+                abs(int(r["unix_ms"]) - series["unix_ms"]) <= 100 and
+                (r["value"] == "" if value == "" else r["value"] and float(r["value"]) == value) for r in there) else []
+    assert not missing and len(known) > 50
+
+
 def test_states_of_probes_follow(agent, shop):
     one = agent(extra=probing(shop)).start()
 
@@ -272,6 +321,30 @@ def test_reload_moves_it_and_sampling_goes_on(agent):
     ticks = one.status()["sampling"]["ticks"]
     wait_for(lambda: one.status()["sampling"]["ticks"] > ticks, 20, "it ticks", one.process.log)
     assert one.status()["sampling"]["missed_ticks"] == 0
+
+
+def test_whatever_it_can_say_has_words_in_both_languages():
+    source = Path(__file__).resolve().parents[2] / "agent" / "src"
+    table = re.findall(r'\{ "([a-z_.]+)", "((?:[^"\\]|\\.)*)", "((?:[^"\\]|\\.)*)" \}', (source / "local/local_words.c").read_text())
+    words = {key: (en, zh) for key, en, zh in table}
+    rows = re.findall(r'^\t\{ "', (source / "local/local_words.c").read_text(), re.M)
+    assert len(words) == len(table) == len(rows) > 80  # a key once, a row a line
+    assert all(en.isascii() and (bool(en) == bool(zh)) for en, zh in words.values())
+    # A separator may be the same everywhere; what is read has Chinese characters.
+    assert [k for k, (en, zh) in words.items() if en and zh.isascii()] == []
+
+    def all_of(pattern, *files):
+        return {found for name in files for found in re.findall(pattern, re.sub(r'"\s*\n\s*"', "", (source / name).read_text()))}
+
+    codes = all_of(r'reason\(\s*reasons,\s*"([a-z_]+)"', "agent_status.c")
+    reasons = all_of(r'\[PROBE_(?:OK|FAIL_\w+)\] = "(\w+)"', "probe/probe_put.c")
+    troubles = all_of(r'case SPOOL_\w+:\s*return "(\w+)"', "status.c")
+    links = all_of(r'return "(\w+)"', "agent_status.c") - {"?"}
+    assert len(codes) > 20 and len(reasons) > 10 and len(troubles) == 7 and {"up", "stopped"} <= links
+    needed = ({"health." + c for c in codes} | {"reason." + r for r in reasons} | {"spool." + t for t in troubles} |
+              {"link." + state for state in links})
+    needed |= all_of(r'(?:word|local_word|heading|begin_fact)\((?:p, )?"([a-z_]+\.[a-z_]+)"', "local/page/page.js", "local/top_draw.c")
+    assert needed - set(words) == set()
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)")

@@ -12,21 +12,16 @@
 /* clang-format off */
 const struct local_word local_words[] = {
 	{ "page.title", "Branchline agent", "Branchline 代理程序" },
-	{ "page.agent", "Agent", "代理" },
 	{ "page.site", "site", "站点" },
-	{ "page.since", "since", "自" },
 	{ "page.ago", "ago", "前" },
 	{ "page.updated", "updated", "更新于" },
 	{ "page.lost", "The agent does not answer. What follows is as of", "代理程序没有响应。以下数据截至" },
 	{ "page.loading", "Asking the agent ...", "正在询问代理程序……" },
 	{ "page.filter", "filter by name or label", "按名称或标签筛选" },
-	{ "page.shown", "shown", "已显示" },
-	{ "page.none", "none", "无" },
 	{ "page.no_probes", "No probes are configured.", "没有配置探测。" },
 	{ "page.no_series", "Nothing has been sampled yet.", "尚未采集任何数据。" },
 	{ "page.no_match", "No series matches.", "没有匹配的序列。" },
 	{ "page.old", "series are no longer measured", "个序列已不再测量" },
-	{ "page.detail", "in the agent's words", "代理程序原文" },
 	{ "page.metrics", "for Prometheus", "供 Prometheus 使用" },
 
 	{ "head.link", "Link", "连接" },
@@ -84,7 +79,6 @@ const struct local_word local_words[] = {
 	{ "spool.batches", "batches", "批次" },
 	{ "spool.oldest", "oldest", "最旧" },
 	{ "spool.of", "of", "／" },
-	{ "spool.memory", "in memory", "内存中" },
 	{ "spool.ok", "disk works", "磁盘正常" },
 	{ "spool.full", "disk full", "磁盘已满" },
 	{ "spool.read_only", "disk read-only", "磁盘只读" },
@@ -129,7 +123,6 @@ const struct local_word local_words[] = {
 
 	{ "top.keys", "q quit   arrows, PgUp/PgDn scroll   / filter", "q 退出   方向键/PgUp/PgDn 滚动   / 筛选" },
 	{ "top.filter", "filter", "筛选" },
-	{ "top.more", "more below", "下面还有" },
 	{ NULL, NULL, NULL },
 };
 /* clang-format on */
