@@ -171,7 +171,7 @@ gather_times(struct layout *l, const struct slot *s)
 static void
 put_times_section(struct layout *l)
 {
-	struct bits_w bits = { &l->content, 0, 0 };
+	struct bl_bits_w bits = { &l->content, 0, 0 };
 
 	bl_buf_reset(&l->content);
 	bl_buf_varint(&l->content, l->n_shared);
@@ -182,7 +182,7 @@ put_times_section(struct layout *l)
 		bits_put_expg(&bits, s->n - 1, 3);
 		codec_times_put(&bits, l->base_ms, l->times, s->n, l->scratch.residuals);
 	}
-	bits_flush(&bits);
+	bl_bits_flush(&bits);
 	codec_put_section(&l->raw, SEC_TIMES, &l->content);
 }
 
@@ -190,7 +190,7 @@ static void
 put_columns_section(struct layout *l)
 {
 	struct bl_column_state state = { .coding = CODEC_CODING_FIRST };
-	struct bits_w bits = { &l->content, 0, 0 };
+	struct bl_bits_w bits = { &l->content, 0, 0 };
 
 	bl_buf_reset(&l->content);
 	bl_buf_varint(&l->content, l->e->n_slots);
@@ -207,7 +207,7 @@ put_columns_section(struct layout *l)
 			gather_times(l, s);
 		codec_column_put(&bits, &state, &in, &l->scratch);
 	}
-	bits_flush(&bits);
+	bl_bits_flush(&bits);
 	codec_put_section(&l->raw, SEC_COLUMNS, &l->content);
 }
 

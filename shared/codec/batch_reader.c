@@ -15,7 +15,7 @@ static const char *
 read_times(struct bl_batch_reader *b, struct bl_rd *rd)
 {
 	const uint64_t n = bl_rd_varint_max(rd, BL_BATCH_TIMES_MAX);
-	struct bits_r r = { rd->p, bl_rd_left(rd), 0, false };
+	struct bl_bits_r r = { rd->p, bl_rd_left(rd), 0, false };
 
 	if (rd->failed)
 		return "section TIMES has a bad count";
@@ -27,7 +27,7 @@ read_times(struct bl_batch_reader *b, struct bl_rd *rd)
 		if (times > BL_BATCH_SAMPLES_MAX || !codec_times_end(&r, b->time[i].n))
 			return "time column is ill-formed";
 	}
-	if (!bits_at_end(&r))
+	if (!bl_bits_at_end(&r))
 		return "section TIMES is ill-formed";
 	b->times = r.p;
 	b->times_bytes = (uint32_t)r.bytes;
@@ -114,9 +114,9 @@ bl_batch_reader_init(struct bl_batch_reader *r, const struct bl_batch_header *h,
 static int
 last_column(const struct bl_batch_reader *r, struct bl_err *err)
 {
-	const struct bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
+	const struct bl_bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
 
-	if (r->samples_left != 0 || !bits_at_end(&bits))
+	if (r->samples_left != 0 || !bl_bits_at_end(&bits))
 		return corrupt(err, "columns and the header's count of samples differ");
 	if (r->thin_left > 0)
 		return corrupt(err, "section THIN names a series that has no column");
@@ -126,7 +126,7 @@ last_column(const struct bl_batch_reader *r, struct bl_err *err)
 int
 bl_batch_next_column(struct bl_batch_reader *r, struct bl_column *c, struct bl_err *err)
 {
-	struct bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
+	struct bl_bits_r bits = { r->columns, r->columns_bytes, r->columns_at, false };
 	const char *bad;
 
 	if (r->columns_left == 0)

@@ -10,7 +10,7 @@
 static bool
 verify_shared_times(const struct bl_batch_reader *r, uint32_t i, int64_t *scratch)
 {
-	struct bits_r bits = { r->times, r->times_bytes, r->time[i].at, false };
+	struct bl_bits_r bits = { r->times, r->times_bytes, r->time[i].at, false };
 
 	return codec_times_get(
 	    &bits, r->h->event_begin_ms, r->h->event_end_ms, r->time[i].n, scratch);

@@ -106,24 +106,24 @@ struct codec_code codec_code_choose(const uint64_t *u, size_t n, unsigned last_k
 /* The same by what the mean makes likely, and the code that was taken before. */
 struct codec_code codec_code_quick(
     const uint64_t *u, size_t n, unsigned last_k, bool expg_likely, uint64_t *bits);
-void codec_code_put(struct bits_w *out, struct codec_code code, const uint64_t *u, size_t n);
+void codec_code_put(struct bl_bits_w *out, struct codec_code code, const uint64_t *u, size_t n);
 /* Moves r from the unary parts behind n residuals; *rest_at is where the rests begin. */
-bool codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at);
+bool codec_planes_end(struct bl_bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at);
 
 struct codec_planes {
-	struct bits_r unary, rest;
+	struct bl_bits_r unary, rest;
 };
 
 /* Only after codec_planes_end has found the end. */
 static inline uint64_t
 codec_planes_next(struct codec_planes *pl, bool expg, unsigned k)
 {
-	const unsigned q = bits_unary(&pl->unary);
+	const unsigned q = bl_bits_unary(&pl->unary);
 
 	if (!expg)
-		return ((uint64_t)q << k) + bits_get_few(&pl->rest, k);
+		return ((uint64_t)q << k) + bl_bits_get_few(&pl->rest, k);
 	/* codec_planes_end has seen that k + q <= 63. */
-	return (((UINT64_C(1) << (q & 63)) - 1) << k) + bits_get(&pl->rest, k + q);
+	return (((UINT64_C(1) << (q & 63)) - 1) << k) + bl_bits_get(&pl->rest, k + q);
 }
 
 /* ---- numbers ---- */
@@ -181,13 +181,14 @@ codec_is_constant(const struct bl_numbers *x)
 }
 
 /* Reads the head of n numbers and moves r behind them.  False: ill-formed. */
-bool codec_numbers_get(struct bits_r *r, struct bl_coding *last, uint32_t n, struct bl_numbers *x);
+bool codec_numbers_get(
+    struct bl_bits_r *r, struct bl_coding *last, uint32_t n, struct bl_numbers *x);
 
 /*
  * The same for runs behind their scale: x->k codes the lengths, x->predictor
  * the differences, x->slope is how many.
  */
-bool codec_runs_get(struct bits_r *r, uint8_t *class, struct bl_numbers *x);
+bool codec_runs_get(struct bl_bits_r *r, uint8_t *class, struct bl_numbers *x);
 
 struct codec_ints {
 	const struct bl_numbers *x;
@@ -202,10 +203,10 @@ void codec_ints_init(struct codec_ints *s, const struct bl_numbers *x);
 /* False: an integer beyond 2^53. */
 bool codec_ints_next(struct codec_ints *s, int64_t *out, size_t n);
 
-void codec_xor_put(struct bits_w *out, const double *v, size_t n);
+void codec_xor_put(struct bl_bits_w *out, const double *v, size_t n);
 
 struct codec_xor {
-	struct bits_r bits;
+	struct bl_bits_r bits;
 	size_t end;
 	uint64_t last;
 	unsigned lead, len;
@@ -250,7 +251,7 @@ struct codec_scratch {
 };
 
 /* n > 0 doubles, none of them NaN.  known may be d. */
-void codec_numbers_put(struct bits_w *out, struct bl_coding *last, const double *d, size_t n,
+void codec_numbers_put(struct bl_bits_w *out, struct bl_coding *last, const double *d, size_t n,
     const struct codec_scratch *scratch);
 /* n > 0 integers at a scale; effort and hint as in seq.h. */
 struct codec_ints_in {
@@ -261,10 +262,10 @@ struct codec_ints_in {
 	uint8_t hint;
 };
 
-void codec_ints_put(struct bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
+void codec_ints_put(struct bl_bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
     uint64_t *residuals);
 /* Says an encoding that is not predicted. */
-void codec_encoding_put(struct bits_w *out, struct bl_coding *last, unsigned encoding);
+void codec_encoding_put(struct bl_bits_w *out, struct bl_coding *last, unsigned encoding);
 /* What seq.h calls a hint. */
 uint8_t codec_hint(const struct bl_numbers *x);
 
@@ -272,11 +273,12 @@ uint8_t codec_hint(const struct bl_numbers *x);
 
 /* Without its count.  base: the header's event_begin_ms.  scratch: n entries. */
 void codec_times_put(
-    struct bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch);
+    struct bl_bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch);
 /* Moves r behind a column of n times. */
-bool codec_times_end(struct bits_r *r, uint32_t n);
+bool codec_times_end(struct bl_bits_r *r, uint32_t n);
 /* False: ill-formed, a time outside the range, or descending. */
-bool codec_times_get(struct bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out);
+bool codec_times_get(
+    struct bl_bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out);
 
 /* ---- series columns ---- */
 
@@ -290,11 +292,11 @@ struct codec_column_in {
 	size_t n;
 };
 
-void codec_column_put(struct bits_w *out, struct bl_column_state *st,
+void codec_column_put(struct bl_bits_w *out, struct bl_column_state *st,
     const struct codec_column_in *in, const struct codec_scratch *scratch);
 
 /* Reads the column at r, which is moved behind it, into c; NULL or what is wrong. */
-const char *codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *c);
+const char *codec_column_get(struct bl_batch_reader *b, struct bl_bits_r *r, struct bl_column *c);
 bool codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, int64_t *out);
 void codec_column_reasons(const struct bl_column *c, uint8_t *out);
 

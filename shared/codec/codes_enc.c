@@ -34,10 +34,10 @@ expg_bits(const struct residuals *r, unsigned k)
 
 	/* None of them has more bits than `all`: so each has a code, and adding 1 overflows
 	 * nothing. */
-	if (bits_length(r->all) >= 62)
+	if (bl_bits_length(r->all) >= 62)
 		return UINT64_MAX;
 	for (size_t i = 0; i < r->n; i++)
-		sum += bits_length((r->u[i] >> k) + 1) - 1;
+		sum += bl_bits_length((r->u[i] >> k) + 1) - 1;
 	return (uint64_t)r->n * (1 + k) + 2 * sum;
 }
 
@@ -60,7 +60,7 @@ look_at(const uint64_t *u, size_t n)
 		r.all |= u[i];
 		sum += u[i] >> 16 > UINT32_MAX ? UINT64_C(1) << 48 : u[i];
 	}
-	r.middle = n == 0 ? 0 : bits_length(sum / n);
+	r.middle = n == 0 ? 0 : bl_bits_length(sum / n);
 	r.middle = r.middle < CODEC_K_MAX ? r.middle : CODEC_K_MAX;
 	return r;
 }
@@ -109,42 +109,42 @@ codec_code_quick(const uint64_t *u, size_t n, unsigned last_k, bool expg_likely,
 
 /* The writer is kept in registers over each plane. */
 static void
-rice_put(struct bits_w *out, unsigned k, const uint64_t *u, size_t n)
+rice_put(struct bl_bits_w *out, unsigned k, const uint64_t *u, size_t n)
 {
-	struct bits_w w = *out;
+	struct bl_bits_w w = *out;
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t q = u[i] >> k;
 
 		for (; q >= 32; q -= 32)
-			bits_put(&w, UINT32_MAX, 32);
-		bits_put(&w, (UINT64_C(1) << q) - 1, (unsigned)q + 1);
+			bl_bits_put(&w, UINT32_MAX, 32);
+		bl_bits_put(&w, (UINT64_C(1) << q) - 1, (unsigned)q + 1);
 	}
 	for (size_t i = 0; i < n; i++)
-		bits_put(&w, u[i], k);
+		bl_bits_put(&w, u[i], k);
 	*out = w;
 }
 
 static void
-expg_put(struct bits_w *out, unsigned k, const uint64_t *u, size_t n)
+expg_put(struct bl_bits_w *out, unsigned k, const uint64_t *u, size_t n)
 {
-	struct bits_w w = *out;
+	struct bl_bits_w w = *out;
 
 	for (size_t i = 0; i < n; i++) {
 		const unsigned q = bits_bucket(u[i], k);
 
-		bits_put(&w, (UINT64_C(1) << q) - 1, q + 1);
+		bl_bits_put(&w, (UINT64_C(1) << q) - 1, q + 1);
 	}
 	for (size_t i = 0; i < n; i++) {
 		const unsigned q = bits_bucket(u[i], k);
 
-		bits_put(&w, u[i] - (((UINT64_C(1) << q) - 1) << k), k + q);
+		bl_bits_put(&w, u[i] - (((UINT64_C(1) << q) - 1) << k), k + q);
 	}
 	*out = w;
 }
 
 void
-codec_code_put(struct bits_w *out, struct codec_code code, const uint64_t *u, size_t n)
+codec_code_put(struct bl_bits_w *out, struct codec_code code, const uint64_t *u, size_t n)
 {
 	if (code.expg)
 		expg_put(out, code.k, u, n);

@@ -10,14 +10,14 @@
 
 /* Runs of (count, reason) must make up n; *known is how many have no reason. */
 static bool
-unknown_runs(struct bits_r *r, uint32_t n, uint32_t *known)
+unknown_runs(struct bl_bits_r *r, uint32_t n, uint32_t *known)
 {
 	const uint64_t runs = bits_get_expg(r, 0) + 1;
 	uint64_t total = 0;
 
 	*known = 0;
-	for (uint64_t i = 0; i < runs && bits_ok(r); i++) {
-		const unsigned reason = (unsigned)bits_get_few(r, 3);
+	for (uint64_t i = 0; i < runs && bl_bits_ok(r); i++) {
+		const unsigned reason = (unsigned)bl_bits_get_few(r, 3);
 		const uint64_t count = bits_get_expg(r, 3) + 1;
 
 		if (reason > BL_UNKNOWN_LATE || count > n || (total += count) > n)
@@ -25,14 +25,14 @@ unknown_runs(struct bits_r *r, uint32_t n, uint32_t *known)
 		if (reason == BL_KNOWN)
 			*known += (uint32_t)count;
 	}
-	return bits_ok(r) && total == n;
+	return bl_bits_ok(r) && total == n;
 }
 
 /* Flags of a column that is not plain. */
 enum { EXTRA_ID = 1, EXTRA_TIME = 2, EXTRA_UNKNOWN = 4 };
 
 static const char *
-own_times(struct bits_r *r, struct bl_column *c)
+own_times(struct bl_bits_r *r, struct bl_column *c)
 {
 	const uint64_t n = bits_get_expg(r, 3) + 1;
 
@@ -41,19 +41,19 @@ own_times(struct bits_r *r, struct bl_column *c)
 	c->times_bytes = (uint32_t)r->bytes;
 	c->times_at = (uint32_t)r->pos;
 	c->n = (uint32_t)n;
-	if (!bits_ok(r) || n > BL_BATCH_SAMPLES_MAX || !codec_times_end(r, c->n))
+	if (!bl_bits_ok(r) || n > BL_BATCH_SAMPLES_MAX || !codec_times_end(r, c->n))
 		return "own times";
 	return NULL;
 }
 
 static const char *
-get_times(struct bl_batch_reader *b, struct bits_r *r, bool stated, struct bl_column *c)
+get_times(struct bl_batch_reader *b, struct bl_bits_r *r, bool stated, struct bl_column *c)
 {
 	uint64_t ref = b->state.time_index + UINT64_C(1);
 
 	if (stated)
 		ref = bits_get_expg(r, 1);
-	if (!bits_ok(r) || ref > b->n_times)
+	if (!bl_bits_ok(r) || ref > b->n_times)
 		return "time column reference";
 	if (ref == 0)
 		return own_times(r, c);
@@ -67,7 +67,7 @@ get_times(struct bl_batch_reader *b, struct bits_r *r, bool stated, struct bl_co
 }
 
 const char *
-codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *c)
+codec_column_get(struct bl_batch_reader *b, struct bl_bits_r *r, struct bl_column *c)
 {
 	const char *bad;
 	unsigned extra = 0;
@@ -76,11 +76,11 @@ codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *
 
 	c->unknown_at = 0;
 	c->thin = c->thin_end = NULL;
-	if (bits_get_few(r, 1) != 0 && (extra = (unsigned)bits_get_few(r, 3)) == 0)
+	if (bl_bits_get_few(r, 1) != 0 && (extra = (unsigned)bl_bits_get_few(r, 3)) == 0)
 		return "flags";
 	if ((extra & EXTRA_ID) != 0)
 		step = bits_get_expg(r, 2) + 2;
-	if (!bits_ok(r) || step > BL_DICT_ENTRIES_MAX - b->state.series_id)
+	if (!bl_bits_ok(r) || step > BL_DICT_ENTRIES_MAX - b->state.series_id)
 		return "head or series id";
 	b->state.series_id += (uint32_t)step;
 	c->series_id = b->state.series_id;
@@ -98,7 +98,7 @@ codec_column_get(struct bl_batch_reader *b, struct bits_r *r, struct bl_column *
 bool
 codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, int64_t *out)
 {
-	struct bits_r r = { c->times, c->times_bytes, c->times_at, false };
+	struct bl_bits_r r = { c->times, c->times_bytes, c->times_at, false };
 
 	return codec_times_get(&r, b->h->event_begin_ms, b->h->event_end_ms, c->n, out);
 }
@@ -106,7 +106,7 @@ codec_column_times(const struct bl_batch_reader *b, const struct bl_column *c, i
 void
 codec_column_reasons(const struct bl_column *c, uint8_t *out)
 {
-	struct bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
+	struct bl_bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
 	uint64_t runs;
 
 	if (c->unknown_at == 0) {
@@ -114,7 +114,7 @@ codec_column_reasons(const struct bl_column *c, uint8_t *out)
 		return;
 	}
 	for (runs = bits_get_expg(&r, 0) + 1; runs > 0; runs--) {
-		const int reason = (int)bits_get_few(&r, 3);
+		const int reason = (int)bl_bits_get_few(&r, 3);
 		const size_t n = (size_t)bits_get_expg(&r, 3) + 1;
 
 		memset(out, reason, n);
@@ -126,11 +126,11 @@ codec_column_reasons(const struct bl_column *c, uint8_t *out)
 static bool
 decode_runs(const struct bl_column *c, struct codec_walk *w, double *value)
 {
-	struct bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
+	struct bl_bits_r r = { c->known.p, c->known.bytes, c->unknown_at, false };
 	uint64_t runs = bits_get_expg(&r, 0) + 1;
 
 	for (; runs > 0; runs--) {
-		const unsigned reason = (unsigned)bits_get_few(&r, 3);
+		const unsigned reason = (unsigned)bl_bits_get_few(&r, 3);
 		const size_t n = (size_t)bits_get_expg(&r, 3) + 1;
 
 		if (reason != BL_KNOWN)

@@ -2,7 +2,7 @@
 #include "codec_internal.h"
 
 static void
-put_unknown(struct bits_w *out, const uint8_t *unknown, size_t n)
+put_unknown(struct bl_bits_w *out, const uint8_t *unknown, size_t n)
 {
 	uint64_t runs = 0;
 	size_t len;
@@ -13,7 +13,7 @@ put_unknown(struct bits_w *out, const uint8_t *unknown, size_t n)
 	for (size_t i = 0; i < n; i += len) {
 		for (len = 1; i + len < n && unknown[i + len] == unknown[i]; len++)
 			;
-		bits_put(out, unknown[i], 3);
+		bl_bits_put(out, unknown[i], 3);
 		bits_put_expg(out, len - 1, 3);
 	}
 }
@@ -29,7 +29,7 @@ any_unknown(const uint8_t *unknown, size_t n)
 
 /* Everything before the numbers; leaves st as the reader will have it. */
 static void
-put_head(struct bits_w *out, struct bl_column_state *st, const struct codec_column_in *in,
+put_head(struct bl_bits_w *out, struct bl_column_state *st, const struct codec_column_in *in,
     uint64_t *scratch)
 {
 	const uint32_t step = in->series_id - st->series_id;
@@ -37,9 +37,9 @@ put_head(struct bits_w *out, struct bl_column_state *st, const struct codec_colu
 	const bool unknown = any_unknown(in->unknown, in->n);
 
 	st->series_id = in->series_id;
-	bits_put(out, id || times || unknown, 1);
+	bl_bits_put(out, id || times || unknown, 1);
 	if (id || times || unknown)
-		bits_put(out, (unsigned)id | (unsigned)times << 1 | (unsigned)unknown << 2, 3);
+		bl_bits_put(out, (unsigned)id | (unsigned)times << 1 | (unsigned)unknown << 2, 3);
 	if (id)
 		bits_put_expg(out, step - 2, 2);
 	if (times)
@@ -55,8 +55,8 @@ put_head(struct bits_w *out, struct bl_column_state *st, const struct codec_colu
 }
 
 void
-codec_column_put(struct bits_w *out, struct bl_column_state *st, const struct codec_column_in *in,
-    const struct codec_scratch *s)
+codec_column_put(struct bl_bits_w *out, struct bl_column_state *st,
+    const struct codec_column_in *in, const struct codec_scratch *s)
 {
 	size_t known = 0;
 

@@ -9,9 +9,9 @@
 #include "codec_internal.h"
 
 bool
-codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at)
+codec_planes_end(struct bl_bits_r *r, struct codec_code code, size_t n, uint32_t *rest_at)
 {
-	struct bits_r unary = *r;
+	struct bl_bits_r unary = *r;
 	size_t ones;
 
 	/* Each residual has at least its zero bit. */
@@ -20,44 +20,44 @@ codec_planes_end(struct bits_r *r, struct codec_code code, size_t n, uint32_t *r
 	*rest_at = (uint32_t)r->pos;
 	r->pos += n * code.k;
 	if (!code.expg)
-		return bits_ok(r);
+		return bl_bits_ok(r);
 	r->pos += ones;
 	/* Rests have at most 63 bits; look for a longer one only where there can be one. */
 	for (size_t i = 0; ones + code.k > 63 && i < n; i++)
-		if (bits_unary(&unary) + code.k > 63)
+		if (bl_bits_unary(&unary) + code.k > 63)
 			return false;
-	return bits_ok(r);
+	return bl_bits_ok(r);
 }
 
 bool
-codec_runs_get(struct bits_r *r, uint8_t *class, struct bl_numbers *x)
+codec_runs_get(struct bl_bits_r *r, uint8_t *class, struct bl_numbers *x)
 {
 	uint64_t runs, values = 1; /* the last run has one at least, and its length is not said */
 
-	x->k = (uint8_t)bits_get_few(r, 5);
-	x->predictor = (uint8_t)bits_get_few(r, 5);
+	x->k = (uint8_t)bl_bits_get_few(r, 5);
+	x->predictor = (uint8_t)bl_bits_get_few(r, 5);
 	runs = bits_get_expg(r, 2) + 2;
 	x->first = bits_get_number(r, class);
 	x->slope = (int64_t)runs;
 	x->unary_at = (uint32_t)r->pos;
 	if (runs > x->n)
 		return false;
-	for (uint64_t i = 1; i < runs && bits_ok(r); i++) {
+	for (uint64_t i = 1; i < runs && bl_bits_ok(r); i++) {
 		const uint64_t more = bits_get_expg(r, x->k);
 
 		if (more >= x->n || (values += more + 1) > x->n)
 			return false;
 		(void)bits_get_expg(r, x->predictor);
 	}
-	return bits_ok(r);
+	return bl_bits_ok(r);
 }
 
 void
 codec_ints_init(struct codec_ints *s, const struct bl_numbers *x)
 {
 	s->x = x;
-	s->planes.unary = (struct bits_r){ x->p, x->bytes, x->unary_at, false };
-	s->planes.rest = (struct bits_r){ x->p, x->bytes, x->rest_at, false };
+	s->planes.unary = (struct bl_bits_r){ x->p, x->bytes, x->unary_at, false };
+	s->planes.rest = (struct bl_bits_r){ x->p, x->bytes, x->rest_at, false };
 	s->level = (uint64_t)x->first;
 	s->slope = (uint64_t)x->slope;
 	s->at = 0;
@@ -69,7 +69,7 @@ codec_ints_init(struct codec_ints *s, const struct bl_numbers *x)
 static void
 begin_run(struct codec_ints *s)
 {
-	struct bits_r *r = &s->planes.unary;
+	struct bl_bits_r *r = &s->planes.unary;
 
 	if (s->at++ > 0)
 		s->level += (uint64_t)bl_unzigzag(bits_get_expg(r, s->x->predictor) + 1);

@@ -71,7 +71,7 @@ runs_sums(const int64_t *m, size_t n, unsigned down, uint64_t *lengths, uint64_t
 static uint8_t
 mean_k(uint64_t sum, uint64_t n)
 {
-	const unsigned k = bits_length(sum / n);
+	const unsigned k = bl_bits_length(sum / n);
 
 	return (uint8_t)(k == 0 ? 0 : k - 1 < CODEC_K_MAX ? k - 1 : CODEC_K_MAX);
 }
@@ -139,7 +139,7 @@ digits(const uint64_t *u, size_t n)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++)
-		sum += bits_length(u[i]);
+		sum += bl_bits_length(u[i]);
 	return sum;
 }
 
@@ -163,7 +163,7 @@ best_predictors(
 		unsigned at = n;
 
 		if (predictor >= CODEC_SLOPED)
-			w += bits_length(bl_zigzag(slope));
+			w += bl_bits_length(bl_zigzag(slope));
 		for (; at > 0 && w < weight[at - 1]; at--) {
 			weight[at] = weight[at - 1];
 			order[at] = order[at - 1];

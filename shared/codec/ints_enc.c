@@ -2,13 +2,13 @@
 #include "ints_enc_internal.h"
 
 static void
-runs_put(struct bits_w *out, const struct ints_runs *r, const int64_t *m, size_t n, unsigned down,
-    uint8_t *class)
+runs_put(struct bl_bits_w *out, const struct ints_runs *r, const int64_t *m, size_t n,
+    unsigned down, uint8_t *class)
 {
 	size_t begin = 0;
 
-	bits_put(out, r->k_length, 5);
-	bits_put(out, r->k, 5);
+	bl_bits_put(out, r->k_length, 5);
+	bl_bits_put(out, r->k, 5);
 	bits_put_expg(out, r->n - 2, 2);
 	bits_put_number(out, m[0] >> down, class);
 	for (size_t i = 1; i < n; i++) {
@@ -21,52 +21,52 @@ runs_put(struct bits_w *out, const struct ints_runs *r, const int64_t *m, size_t
 }
 
 void
-codec_encoding_put(struct bits_w *out, struct bl_coding *last, unsigned encoding)
+codec_encoding_put(struct bl_bits_w *out, struct bl_coding *last, unsigned encoding)
 {
-	bits_put(out, last->encoding != encoding, 1);
+	bl_bits_put(out, last->encoding != encoding, 1);
 	if (last->encoding != encoding) {
 		if (encoding == ENC_ZERO)
-			bits_put(out, 0, 2);
+			bl_bits_put(out, 0, 2);
 		else if (encoding == ENC_CONST_INT)
-			bits_put(out, 1, 2);
+			bl_bits_put(out, 1, 2);
 		else
-			bits_put(out, 3 | (encoding - ENC_RUNS) << 2, 4);
+			bl_bits_put(out, 3 | (encoding - ENC_RUNS) << 2, 4);
 	}
 	last->encoding = (uint8_t)encoding;
 }
 
 static void
-predicted_head_put(struct bits_w *out, struct bl_coding *last, const struct ints_choice *c)
+predicted_head_put(struct bl_bits_w *out, struct bl_coding *last, const struct ints_choice *c)
 {
 	const bool same = ints_as_last(last, c->predictor, c->code.expg);
 
 	if (last->encoding == ENC_PREDICTED && same) {
-		bits_put(out, 0, 1);
+		bl_bits_put(out, 0, 1);
 		return;
 	}
-	bits_put(out, 1 | 2 << 1, 3);
-	bits_put(out, !same, 1);
+	bl_bits_put(out, 1 | 2 << 1, 3);
+	bl_bits_put(out, !same, 1);
 	if (!same)
-		bits_put(out, c->predictor | (unsigned)c->code.expg << 3, 4);
+		bl_bits_put(out, c->predictor | (unsigned)c->code.expg << 3, 4);
 	last->encoding = ENC_PREDICTED;
 	last->predictor = c->predictor;
 	last->expg = c->code.expg;
 }
 
 static void
-stated_scale_put(struct bits_w *out, unsigned scale, unsigned shift)
+stated_scale_put(struct bl_bits_w *out, unsigned scale, unsigned shift)
 {
-	bits_put(out, scale, 3);
+	bl_bits_put(out, scale, 3);
 	if (scale == CODEC_SCALE_SHIFT)
-		bits_put(out, shift, 6);
+		bl_bits_put(out, shift, 6);
 }
 
 static void
-scale_put(struct bits_w *out, struct bl_coding *last, unsigned scale, unsigned shift)
+scale_put(struct bl_bits_w *out, struct bl_coding *last, unsigned scale, unsigned shift)
 {
 	const bool same = scale == last->scale && shift == last->shift;
 
-	bits_put(out, !same, 1);
+	bl_bits_put(out, !same, 1);
 	if (!same)
 		stated_scale_put(out, scale, shift);
 	last->scale = (uint8_t)scale;
@@ -82,7 +82,7 @@ at_most(unsigned v, unsigned most)
 }
 
 static void
-constant_put(struct bits_w *out, struct bl_coding *last, const struct codec_ints_in *in)
+constant_put(struct bl_bits_w *out, struct bl_coding *last, const struct codec_ints_in *in)
 {
 	unsigned scale = in->scale, shift = in->shift, zeros;
 	int64_t v = in->m[0];
@@ -99,7 +99,7 @@ constant_put(struct bits_w *out, struct bl_coding *last, const struct codec_ints
 		shift += zeros;
 		v >>= zeros;
 	}
-	bits_put(out, scale != 0, 1);
+	bl_bits_put(out, scale != 0, 1);
 	if (scale != 0)
 		stated_scale_put(out, scale, shift);
 	bits_put_number(out, v, &last->class);
@@ -144,7 +144,7 @@ all_equal(const struct codec_ints_in *in)
 }
 
 static void
-predicted_put(struct bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
+predicted_put(struct bl_bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
     unsigned down, const struct ints_choice *c, uint64_t *scratch)
 {
 	const int64_t first = in->m[0] >> down;
@@ -159,8 +159,8 @@ predicted_put(struct bits_w *out, struct bl_coding *last, const struct codec_int
 }
 
 void
-codec_ints_put(
-    struct bits_w *out, struct bl_coding *last, const struct codec_ints_in *in, uint64_t *scratch)
+codec_ints_put(struct bl_bits_w *out, struct bl_coding *last, const struct codec_ints_in *in,
+    uint64_t *scratch)
 {
 	unsigned scale, shift, down;
 	struct ints_choice c;

@@ -58,49 +58,49 @@ codec_decimal(double v, unsigned e, int64_t *m)
 /* ---- head ---- */
 
 static void
-stated_scale(struct bits_r *r, uint8_t *scale, uint8_t *shift)
+stated_scale(struct bl_bits_r *r, uint8_t *scale, uint8_t *shift)
 {
-	*scale = (uint8_t)bits_get_few(r, 3);
-	*shift = *scale == CODEC_SCALE_SHIFT ? (uint8_t)bits_get_few(r, 6) : 0;
+	*scale = (uint8_t)bl_bits_get_few(r, 3);
+	*shift = *scale == CODEC_SCALE_SHIFT ? (uint8_t)bl_bits_get_few(r, 6) : 0;
 }
 
 /* The encoding; it, predictor and code go to last, which the next sequence may refer to. */
 static uint8_t
-get_encoding(struct bits_r *r, struct bl_coding *last)
+get_encoding(struct bl_bits_r *r, struct bl_coding *last)
 {
-	if (bits_get_few(r, 1) == 0)
+	if (bl_bits_get_few(r, 1) == 0)
 		return last->encoding;
-	switch (bits_get_few(r, 2)) {
+	switch (bl_bits_get_few(r, 2)) {
 	case 0:
 		return last->encoding = ENC_ZERO;
 	case 1:
 		return last->encoding = ENC_CONST_INT;
 	case 2:
-		if (bits_get_few(r, 1) != 0) {
-			last->predictor = (uint8_t)bits_get_few(r, 3);
-			last->expg = bits_get_few(r, 1) != 0;
+		if (bl_bits_get_few(r, 1) != 0) {
+			last->predictor = (uint8_t)bl_bits_get_few(r, 3);
+			last->expg = bl_bits_get_few(r, 1) != 0;
 		}
 		return last->encoding = ENC_PREDICTED;
 	default:
-		return last->encoding = (uint8_t)(ENC_RUNS + bits_get_few(r, 2));
+		return last->encoding = (uint8_t)(ENC_RUNS + bl_bits_get_few(r, 2));
 	}
 }
 
 static bool
-get_constant(struct bits_r *r, struct bl_coding *last, struct bl_numbers *x)
+get_constant(struct bl_bits_r *r, struct bl_coding *last, struct bl_numbers *x)
 {
-	if (bits_get_few(r, 1) != 0)
+	if (bl_bits_get_few(r, 1) != 0)
 		stated_scale(r, &x->scale, &x->shift);
 	x->first = bits_get_number(r, &last->class);
 	return codec_int_ok(x->first);
 }
 
 static bool
-get_predicted(struct bits_r *r, struct bl_coding *last, struct bl_numbers *x)
+get_predicted(struct bl_bits_r *r, struct bl_coding *last, struct bl_numbers *x)
 {
 	uint64_t k;
 
-	if (bits_get_few(r, 1) != 0)
+	if (bl_bits_get_few(r, 1) != 0)
 		stated_scale(r, &last->scale, &last->shift);
 	k = last->k + (uint64_t)bl_unzigzag(bits_get_expg(r, 1));
 	if (k > CODEC_K_MAX || x->n < 2)
@@ -115,14 +115,14 @@ get_predicted(struct bits_r *r, struct bl_coding *last, struct bl_numbers *x)
 	if (x->predictor >= CODEC_SLOPED)
 		x->slope = bl_unzigzag(bits_get_expg(r, codec_slope_k(x->k)));
 	x->unary_at = (uint32_t)r->pos;
-	return bits_ok(r) && codec_planes_end(r, (struct codec_code){ last->expg, last->k },
-				 x->n - codec_given(x->predictor), &x->rest_at);
+	return bl_bits_ok(r) && codec_planes_end(r, (struct codec_code){ last->expg, last->k },
+				    x->n - codec_given(x->predictor), &x->rest_at);
 }
 
 static bool
-get_runs(struct bits_r *r, struct bl_coding *last, struct bl_numbers *x)
+get_runs(struct bl_bits_r *r, struct bl_coding *last, struct bl_numbers *x)
 {
-	if (bits_get_few(r, 1) != 0)
+	if (bl_bits_get_few(r, 1) != 0)
 		stated_scale(r, &last->scale, &last->shift);
 	x->scale = last->scale;
 	x->shift = last->shift;
@@ -130,17 +130,17 @@ get_runs(struct bits_r *r, struct bl_coding *last, struct bl_numbers *x)
 }
 
 static bool
-get_doubles(struct bits_r *r, struct bl_numbers *x)
+get_doubles(struct bl_bits_r *r, struct bl_numbers *x)
 {
 	uint64_t bits;
 
 	if (x->encoding == ENC_CONST_F64) {
-		x->first = (int64_t)bits_get(r, 64);
+		x->first = (int64_t)bl_bits_get(r, 64);
 		return codec_bits_ok((uint64_t)x->first, false);
 	}
 	bits = bits_get_expg(r, 6);
 	x->unary_at = (uint32_t)r->pos;
-	if (!bits_ok(r) || x->n < 2 || bits < 64 || bits > r->bytes * 8 - r->pos)
+	if (!bl_bits_ok(r) || x->n < 2 || bits < 64 || bits > r->bytes * 8 - r->pos)
 		return false;
 	r->pos += (size_t)bits;
 	x->rest_at = (uint32_t)r->pos;
@@ -148,7 +148,7 @@ get_doubles(struct bits_r *r, struct bl_numbers *x)
 }
 
 bool
-codec_numbers_get(struct bits_r *r, struct bl_coding *last, uint32_t n, struct bl_numbers *x)
+codec_numbers_get(struct bl_bits_r *r, struct bl_coding *last, uint32_t n, struct bl_numbers *x)
 {
 	bool ok;
 
@@ -161,7 +161,7 @@ codec_numbers_get(struct bits_r *r, struct bl_coding *last, uint32_t n, struct b
 		break;
 	case ENC_ZERO:
 		x->encoding = ENC_CONST_INT;
-		return bits_ok(r);
+		return bl_bits_ok(r);
 	case ENC_CONST_INT:
 		ok = get_constant(r, last, x);
 		break;
@@ -175,17 +175,17 @@ codec_numbers_get(struct bits_r *r, struct bl_coding *last, uint32_t n, struct b
 	default:
 		return false;
 	}
-	return ok && bits_ok(r);
+	return ok && bl_bits_ok(r);
 }
 
 bool
 codec_seq_get(struct bl_rd *rd, uint32_t n, struct bl_numbers *x)
 {
 	const size_t left = bl_rd_left(rd);
-	struct bits_r r = { rd->p, left < BL_BATCH_RAW_MAX ? left : BL_BATCH_RAW_MAX, 0, false };
+	struct bl_bits_r r = { rd->p, left < BL_BATCH_RAW_MAX ? left : BL_BATCH_RAW_MAX, 0, false };
 	struct bl_coding last = CODEC_CODING_FIRST;
 
-	if (rd->failed || !codec_numbers_get(&r, &last, n, x) || !bits_pad(&r) ||
+	if (rd->failed || !codec_numbers_get(&r, &last, n, x) || !bl_bits_pad(&r) ||
 	    (x->encoding == ENC_CONST_F64 && !codec_bits_ok((uint64_t)x->first, true))) {
 		rd->failed = true;
 		return false;

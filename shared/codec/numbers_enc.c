@@ -37,7 +37,7 @@ all_equal(const double *v, size_t n)
 }
 
 static void
-put_doubles(struct bits_w *out, struct bl_coding *last, const double *d, size_t n)
+put_doubles(struct bl_bits_w *out, struct bl_coding *last, const double *d, size_t n)
 {
 	const bool constant = all_equal(d, n);
 	uint64_t bits;
@@ -48,11 +48,11 @@ put_doubles(struct bits_w *out, struct bl_coding *last, const double *d, size_t 
 		return;
 	}
 	memcpy(&bits, &d[0], sizeof(bits));
-	bits_put(out, bits, 64);
+	bl_bits_put(out, bits, 64);
 }
 
 void
-codec_numbers_put(struct bits_w *out, struct bl_coding *last, const double *d, size_t n,
+codec_numbers_put(struct bl_bits_w *out, struct bl_coding *last, const double *d, size_t n,
     const struct codec_scratch *s)
 {
 	struct codec_ints_in in = { .m = s->ints, .n = n };
@@ -70,8 +70,8 @@ void
 codec_seq_put(struct bl_buf *out, const double *v, size_t n, const struct codec_scratch *s)
 {
 	struct bl_coding last = CODEC_CODING_FIRST;
-	struct bits_w w = { out, 0, 0 };
+	struct bl_bits_w w = { out, 0, 0 };
 
 	codec_numbers_put(&w, &last, v, n, s);
-	bits_flush(&w);
+	bl_bits_flush(&w);
 }

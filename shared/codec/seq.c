@@ -113,10 +113,10 @@ put_integers(struct bl_buf *out, const struct bl_seq *s, bool quick, uint64_t *r
 {
 	const struct codec_ints_in in = { s->i, s->n, s->scale, s->shift, quick, s->hint };
 	struct bl_coding last = CODEC_CODING_FIRST;
-	struct bits_w bits = { out, 0, 0 };
+	struct bl_bits_w bits = { out, 0, 0 };
 
 	codec_ints_put(&bits, &last, &in, residuals);
-	bits_flush(&bits);
+	bl_bits_flush(&bits);
 }
 
 /* Doubles, which may be decimals all the same. */
@@ -179,7 +179,7 @@ ascending(int64_t base_ms, const int64_t *ms, uint32_t n)
 int
 bl_times_put(struct bl_buf *out, int64_t base_ms, const int64_t *ms, uint32_t n, struct bl_err *err)
 {
-	struct bits_w bits = { out, 0, 0 };
+	struct bl_bits_w bits = { out, 0, 0 };
 	const size_t len0 = out->len;
 	const bool failed0 = out->failed;
 	uint64_t few[FEW], *residuals;
@@ -189,7 +189,7 @@ bl_times_put(struct bl_buf *out, int64_t base_ms, const int64_t *ms, uint32_t n,
 	if ((residuals = room(few, n)) == NULL)
 		return bl_fail(err, BL_ENOMEM, "times: out of memory");
 	codec_times_put(&bits, base_ms, ms, n, residuals);
-	bits_flush(&bits);
+	bl_bits_flush(&bits);
 	if (residuals != few)
 		free(residuals);
 	return ended(out, len0, failed0, "times", err);
@@ -200,10 +200,10 @@ bl_times_get(
     struct bl_rd *rd, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *ms, struct bl_err *err)
 {
 	const size_t left = bl_rd_left(rd);
-	struct bits_r r = { rd->p, left < BL_BATCH_RAW_MAX ? left : BL_BATCH_RAW_MAX, 0, false };
+	struct bl_bits_r r = { rd->p, left < BL_BATCH_RAW_MAX ? left : BL_BATCH_RAW_MAX, 0, false };
 
 	if (rd->failed || n > BL_SEQ_MAX || !codec_times_get(&r, base_ms, last_ms, n, ms) ||
-	    !bits_pad(&r)) {
+	    !bl_bits_pad(&r)) {
 		rd->failed = true;
 		return bl_fail(err, BL_ECORRUPT, "times: do not decode");
 	}

@@ -6,7 +6,8 @@
 #include "codec_internal.h"
 
 void
-codec_times_put(struct bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch)
+codec_times_put(
+    struct bl_bits_w *out, int64_t base_ms, const int64_t *t, size_t n, uint64_t *scratch)
 {
 	struct codec_code code = { false, 0 };
 	bool regular = true;
@@ -20,12 +21,12 @@ codec_times_put(struct bits_w *out, int64_t base_ms, const int64_t *t, size_t n,
 		scratch[i - 2] = bl_zigzag(t[i] - t[i - 1] - (t[i - 1] - t[i - 2]));
 		regular = regular && scratch[i - 2] == 0;
 	}
-	bits_put(out, !regular, 1);
+	bl_bits_put(out, !regular, 1);
 	if (regular)
 		return;
 	code = codec_code_choose(scratch, n - 2, CODEC_K_ANY, &bits);
-	bits_put(out, code.expg, 1);
-	bits_put(out, code.k, 5);
+	bl_bits_put(out, code.expg, 1);
+	bl_bits_put(out, code.k, 5);
 	codec_code_put(out, code, scratch, n - 2);
 }
 
@@ -37,22 +38,22 @@ struct times_head {
 };
 
 static bool
-get_head(struct bits_r *r, uint32_t n, struct times_head *h)
+get_head(struct bl_bits_r *r, uint32_t n, struct times_head *h)
 {
 	*h = (struct times_head){ .regular = true };
 	h->first = bits_get_expg(r, 5);
 	if (n > 1)
 		h->step = bits_get_expg(r, 13);
-	if (n > 1 && bits_get_few(r, 1) != 0) {
+	if (n > 1 && bl_bits_get_few(r, 1) != 0) {
 		h->regular = false;
-		h->code.expg = bits_get_few(r, 1) != 0;
-		h->code.k = (unsigned)bits_get_few(r, 5);
+		h->code.expg = bl_bits_get_few(r, 1) != 0;
+		h->code.k = (unsigned)bl_bits_get_few(r, 5);
 	}
-	return bits_ok(r) && (h->regular || n > 2);
+	return bl_bits_ok(r) && (h->regular || n > 2);
 }
 
 bool
-codec_times_end(struct bits_r *r, uint32_t n)
+codec_times_end(struct bl_bits_r *r, uint32_t n)
 {
 	struct times_head h;
 	uint32_t rest_at;
@@ -63,8 +64,8 @@ codec_times_end(struct bits_r *r, uint32_t n)
 
 /* None of them may pass the span, and no step may be negative: h has been checked for both. */
 static bool
-irregular(struct bits_r *r, const struct times_head *h, uint64_t span, int64_t base_ms, uint32_t n,
-    int64_t *out)
+irregular(struct bl_bits_r *r, const struct times_head *h, uint64_t span, int64_t base_ms,
+    uint32_t n, int64_t *out)
 {
 	uint64_t t = h->first + h->step, delta = h->step, bad = 0;
 	struct codec_planes planes = { *r, *r };
@@ -84,7 +85,7 @@ irregular(struct bits_r *r, const struct times_head *h, uint64_t span, int64_t b
 }
 
 bool
-codec_times_get(struct bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out)
+codec_times_get(struct bl_bits_r *r, int64_t base_ms, int64_t last_ms, uint32_t n, int64_t *out)
 {
 	struct times_head h;
 	uint64_t span;

@@ -63,31 +63,31 @@ cost(const double *v, size_t n)
 }
 
 static void
-put_one(struct bits_w *out, uint64_t x, struct window *w)
+put_one(struct bl_bits_w *out, uint64_t x, struct window *w)
 {
 	struct window own;
 
-	bits_put(out, x != 0, 1);
+	bl_bits_put(out, x != 0, 1);
 	if (x == 0)
 		return;
 	if (keeps(w, x, &own)) {
-		bits_put(out, 0, 1);
+		bl_bits_put(out, 0, 1);
 	} else {
-		bits_put(out, 1, 1);
+		bl_bits_put(out, 1, 1);
 		*w = own;
-		bits_put(out, w->lead, 6);
-		bits_put(out, w->len - 1, 6);
+		bl_bits_put(out, w->lead, 6);
+		bl_bits_put(out, w->len - 1, 6);
 	}
-	bits_put(out, x >> (64 - w->lead - w->len), w->len);
+	bl_bits_put(out, x >> (64 - w->lead - w->len), w->len);
 }
 
 void
-codec_xor_put(struct bits_w *out, const double *v, size_t n)
+codec_xor_put(struct bl_bits_w *out, const double *v, size_t n)
 {
 	struct window w = { 0, 0 };
 
 	bits_put_expg(out, cost(v, n), 6);
-	bits_put(out, bits_of(v[0]), 64);
+	bl_bits_put(out, bits_of(v[0]), 64);
 	for (size_t i = 1; i < n; i++)
 		put_one(out, bits_of(v[i]) ^ bits_of(v[i - 1]), &w);
 }
@@ -98,7 +98,7 @@ codec_xor_init(struct codec_xor *x, const struct bl_numbers *numbers)
 	*x = (struct codec_xor){ .bits = { numbers->p, numbers->bytes, numbers->unary_at, false },
 		.end = numbers->rest_at,
 		.finite = numbers->finite };
-	x->last = bits_get(&x->bits, 64);
+	x->last = bl_bits_get(&x->bits, 64);
 }
 
 static bool
@@ -108,16 +108,16 @@ next_bits(struct codec_xor *x)
 		x->begun = true;
 		return true;
 	}
-	if (bits_get(&x->bits, 1) == 0)
+	if (bl_bits_get(&x->bits, 1) == 0)
 		return true;
-	if (bits_get(&x->bits, 1) != 0) {
-		x->lead = (unsigned)bits_get(&x->bits, 6);
-		x->len = (unsigned)bits_get(&x->bits, 6) + 1;
+	if (bl_bits_get(&x->bits, 1) != 0) {
+		x->lead = (unsigned)bl_bits_get(&x->bits, 6);
+		x->len = (unsigned)bl_bits_get(&x->bits, 6) + 1;
 	}
 	/* Also the case of no window so far: its length is 0. */
 	if (x->len == 0 || x->lead + x->len > 64)
 		return false;
-	x->last ^= bits_get(&x->bits, x->len) << (64 - x->lead - x->len);
+	x->last ^= bl_bits_get(&x->bits, x->len) << (64 - x->lead - x->len);
 	return true;
 }
 

@@ -386,24 +386,22 @@ add_shape(struct chunk_enc *e, unsigned which, const struct chunk_roll *r)
 static void
 put_roll(struct chunk_enc *e, unsigned level, const struct chunk_roll *r)
 {
-	struct chunk_bits_w w;
+	struct bl_bits_w w = { .b = &e->level[level] };
 
-	chunk_bits_begin(&w, &e->level[level]);
 	chunk_roll_put(&w, r);
-	chunk_put_end(&w);
+	bl_bits_flush(&w);
 }
 
 static int
 put_hour(struct chunk_enc *e, const struct chunk_in *in, uint32_t n, const struct chunk_roll *r)
 {
-	struct chunk_bits_w w;
+	struct bl_bits_w w = { .b = &e->level[CHUNK_H1] };
 	int rc = BL_OK;
 
-	chunk_bits_begin(&w, &e->level[CHUNK_H1]);
 	chunk_roll_put(&w, r);
 	if (!r->counter && in->values->n > 0)
 		rc = chunk_sketch_put(&w, e->sketcher, in, n, r);
-	chunk_put_end(&w);
+	bl_bits_flush(&w);
 	return rc;
 }
 

@@ -54,8 +54,8 @@ mean_length(const uint64_t *u, unsigned n)
 		low += u[i] & 255;
 	}
 	if (high >> 40 != 0)
-		return chunk_bit_length(high / n) + 8;
-	return chunk_bit_length(((high << 8) + low) / n);
+		return bl_bits_length(high / n) + 8;
+	return bl_bits_length(((high << 8) + low) / n);
 }
 
 /* The best parameter lies at the length of the mean or just below. */
@@ -75,7 +75,7 @@ best_k(const uint64_t *u, unsigned n, unsigned *k)
 }
 
 void
-chunk_few_put(struct chunk_bits_w *w, const int64_t *v, unsigned n)
+chunk_few_put(struct bl_bits_w *w, const int64_t *v, unsigned n)
 {
 	uint64_t u[CHUNK_WINDOWS], best_u[CHUNK_WINDOWS];
 	unsigned best = UINT32_MAX, predictor = 0, best_param = 0, count = 0;
@@ -104,14 +104,14 @@ chunk_few_put(struct chunk_bits_w *w, const int64_t *v, unsigned n)
 		count = some;
 		memcpy(best_u, u, some * sizeof(u[0]));
 	}
-	chunk_put_few(w, predictor | best_param << 2, 8);
+	bl_bits_put(w, predictor | best_param << 2, 8);
 	chunk_put_num(w, bl_zigzag(first));
 	for (unsigned i = 0; i < count; i++)
 		chunk_put_rice(w, best_u[i], best_param);
 }
 
 bool
-chunk_few_get(struct chunk_bits_r *r, int64_t *v, unsigned n)
+chunk_few_get(struct bl_bits_r *r, int64_t *v, unsigned n)
 {
 	unsigned predictor, k;
 	uint64_t level, bad = 0;
@@ -120,8 +120,8 @@ chunk_few_get(struct chunk_bits_r *r, int64_t *v, unsigned n)
 		v[0] = bl_unzigzag(chunk_get_num(r));
 		return v[0] >= -CHUNK_INT_MAX && v[0] <= CHUNK_INT_MAX;
 	}
-	predictor = (unsigned)chunk_get_bits(r, 2);
-	k = (unsigned)chunk_get_bits(r, 6);
+	predictor = (unsigned)bl_bits_get(r, 2);
+	k = (unsigned)bl_bits_get(r, 6);
 	if (k > CHUNK_K_MAX)
 		return false;
 	level = (uint64_t)bl_unzigzag(chunk_get_num(r));

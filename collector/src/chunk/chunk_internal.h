@@ -34,9 +34,9 @@ enum {
 
 /* ---- a few integers in a row (chunk_few.c); n from 1 to CHUNK_WINDOWS ---- */
 
-void chunk_few_put(struct chunk_bits_w *w, const int64_t *v, unsigned n);
+void chunk_few_put(struct bl_bits_w *w, const int64_t *v, unsigned n);
 /* False: out of bounds.  Whether there were so many bits is for the caller to ask. */
-bool chunk_few_get(struct chunk_bits_r *r, int64_t *v, unsigned n);
+bool chunk_few_get(struct bl_bits_r *r, int64_t *v, unsigned n);
 
 /* ---- shapes (chunk_shape.c): known and unknown samples of each window ---- */
 
@@ -97,12 +97,12 @@ void chunk_roll_make(struct chunk_roll *m5, const struct chunk_in *in,
 void chunk_roll_hour(struct chunk_roll *h1, const struct chunk_roll *m5);
 
 /* Writes a body; nothing when there is no known sample.  w ends on whatever bit that is. */
-void chunk_roll_put(struct chunk_bits_w *w, const struct chunk_roll *r);
+void chunk_roll_put(struct bl_bits_w *w, const struct chunk_roll *r);
 /*
  * The other way; r has counter, windows and shape.  sums: only totals are wanted, b ends anywhere
  * then; else behind the body.  False: ill-formed; bits beyond the end are for the caller to find.
  */
-bool chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums);
+bool chunk_roll_get(struct bl_bits_r *b, struct chunk_roll *r, bool sums);
 /* As doubles in d. */
 void chunk_roll_doubles(struct chunk_roll *r);
 
@@ -122,13 +122,13 @@ void chunk_sketcher_free(struct chunk_sketcher *k);
  * Writes the values of a column of n times, of which h1 is the roll-up; there is a known one.
  * BL_OK, BL_ENOMEM.
  */
-int chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
+int chunk_sketch_put(struct bl_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
     uint32_t n, const struct chunk_roll *h1);
 /*
  * Fills out (CHUNK_BUCKETS_MAX of room), or, *n is 0 then, the counts of into (NULL: not there)
  * where they can be; r ends behind it.  False: ill-formed.
  */
-bool chunk_sketch_get(struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
+bool chunk_sketch_get(struct bl_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
     struct bl_sketch_bucket *out, uint32_t *n);
 
 /* ---- raw columns (chunk_raw.c) and time columns (chunk_times.c), writing side ---- */

@@ -50,7 +50,7 @@ constant(const struct chunk_roll *r, const struct list *l)
 }
 
 static void
-put_gauge(struct chunk_bits_w *w, const struct chunk_roll *r, const struct list *l)
+put_gauge(struct bl_bits_w *w, const struct chunk_roll *r, const struct list *l)
 {
 	int64_t mean[CHUNK_WINDOWS], low[CHUNK_WINDOWS], high[CHUNK_WINDOWS];
 
@@ -65,15 +65,15 @@ put_gauge(struct chunk_bits_w *w, const struct chunk_roll *r, const struct list 
 	for (unsigned i = 0; i < l->n; i++) {
 		const int64_t count = (int64_t)r->shape.known[l->w[i]];
 
-		chunk_put_bits(w, (uint64_t)(r->i.total[l->w[i]] - mean[i] * count),
-		    chunk_bit_length((uint64_t)count - 1));
+		bl_bits_put(w, (uint64_t)(r->i.total[l->w[i]] - mean[i] * count),
+		    bl_bits_length((uint64_t)count - 1));
 	}
 	chunk_few_put(w, low, l->n);
 	chunk_few_put(w, high, l->n);
 }
 
 static void
-put_steady(struct chunk_bits_w *w, const struct chunk_roll *r, const struct list *l)
+put_steady(struct bl_bits_w *w, const struct chunk_roll *r, const struct list *l)
 {
 	int64_t step[CHUNK_WINDOWS], total[CHUNK_WINDOWS];
 
@@ -89,7 +89,7 @@ put_steady(struct chunk_bits_w *w, const struct chunk_roll *r, const struct list
 }
 
 static void
-put_general(struct chunk_bits_w *w, const struct chunk_roll *r, const struct list *l)
+put_general(struct bl_bits_w *w, const struct chunk_roll *r, const struct list *l)
 {
 	int64_t total[CHUNK_WINDOWS], min[CHUNK_WINDOWS], span[CHUNK_WINDOWS];
 
@@ -133,15 +133,15 @@ put_doubles(struct bl_buf *out, const struct chunk_roll *r, const struct list *l
 }
 
 static void
-put_head(struct chunk_bits_w *w, const struct chunk_roll *r, unsigned mode)
+put_head(struct bl_bits_w *w, const struct chunk_roll *r, unsigned mode)
 {
-	chunk_put_few(w, mode | (unsigned)r->scale << 2, 5);
+	bl_bits_put(w, mode | (unsigned)r->scale << 2, 5);
 	if (r->scale == BL_SEQ_SCALE_SHIFT)
-		chunk_put_few(w, r->shift, 6);
+		bl_bits_put(w, r->shift, 6);
 }
 
 void
-chunk_roll_put(struct chunk_bits_w *w, const struct chunk_roll *r)
+chunk_roll_put(struct bl_bits_w *w, const struct chunk_roll *r)
 {
 	struct list l;
 
@@ -149,8 +149,8 @@ chunk_roll_put(struct chunk_bits_w *w, const struct chunk_roll *r)
 	if (l.n == 0)
 		return;
 	if (!r->integers) {
-		chunk_put_few(w, ROLL_DOUBLES, 2);
-		chunk_put_end(w);
+		bl_bits_put(w, ROLL_DOUBLES, 2);
+		bl_bits_flush(w);
 		put_doubles(w->b, r, &l);
 	} else if (constant(r, &l)) {
 		put_head(w, r, ROLL_CONSTANT);
@@ -170,13 +170,13 @@ chunk_roll_put(struct chunk_bits_w *w, const struct chunk_roll *r)
 /* ---- reading ---- */
 
 static bool
-get_int(struct chunk_bits_r *r, int64_t *v)
+get_int(struct bl_bits_r *r, int64_t *v)
 {
 	return chunk_few_get(r, v, 1);
 }
 
 static bool
-get_constant(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l)
+get_constant(struct bl_bits_r *b, struct chunk_roll *r, const struct list *l)
 {
 	int64_t v, product;
 
@@ -195,15 +195,14 @@ get_constant(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l)
 }
 
 static bool
-get_gauge(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
+get_gauge(struct bl_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
 {
 	int64_t mean[CHUNK_WINDOWS], low[CHUNK_WINDOWS], high[CHUNK_WINDOWS];
 	bool ok = chunk_few_get(b, mean, l->n);
 
 	for (unsigned i = 0; ok && i < l->n; i++) {
 		const int64_t count = (int64_t)r->shape.known[l->w[i]];
-		const int64_t rest =
-		    (int64_t)chunk_get_bits(b, chunk_bit_length((uint64_t)count - 1));
+		const int64_t rest = (int64_t)bl_bits_get(b, bl_bits_length((uint64_t)count - 1));
 		int64_t *total = &r->i.total[l->w[i]];
 
 		ok = rest < count && !__builtin_mul_overflow(mean[i], count, total) &&
@@ -222,7 +221,7 @@ get_gauge(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l, bo
 }
 
 static bool
-get_steady(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
+get_steady(struct bl_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
 {
 	int64_t total[CHUNK_WINDOWS], step[CHUNK_WINDOWS] = { 0 }, max;
 	bool ok = get_int(b, &r->i.first) && chunk_few_get(b, total, l->n);
@@ -245,7 +244,7 @@ get_steady(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l, b
 }
 
 static bool
-get_general(struct chunk_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
+get_general(struct bl_bits_r *b, struct chunk_roll *r, const struct list *l, bool sums)
 {
 	int64_t total[CHUNK_WINDOWS], min[CHUNK_WINDOWS], span[CHUNK_WINDOWS];
 	bool ok = chunk_few_get(b, total, l->n);
@@ -295,7 +294,7 @@ get_doubles(struct bl_rd *rd, struct chunk_roll *r, const struct list *l)
 }
 
 bool
-chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums)
+chunk_roll_get(struct bl_bits_r *b, struct chunk_roll *r, bool sums)
 {
 	struct list l;
 	struct bl_rd rd;
@@ -305,7 +304,7 @@ chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums)
 	list_windows(&l, r);
 	if (l.n == 0)
 		return true;
-	mode = (unsigned)chunk_get_bits(b, 2);
+	mode = (unsigned)bl_bits_get(b, 2);
 	r->integers = mode != ROLL_DOUBLES;
 	r->steady = mode == ROLL_SMOOTH && r->counter;
 	r->shift = 0;
@@ -314,12 +313,12 @@ chunk_roll_get(struct chunk_bits_r *b, struct chunk_roll *r, bool sums)
 			return false;
 		bl_rd_init(&rd, b->p + 1, b->bytes - 1);
 		ok = get_doubles(&rd, r, &l) && !rd.failed;
-		*b = (struct chunk_bits_r){ rd.p, (size_t)(rd.end - rd.p), 0 };
+		*b = (struct bl_bits_r){ .p = rd.p, .bytes = (size_t)(rd.end - rd.p) };
 		return ok;
 	}
-	r->scale = (uint8_t)chunk_get_bits(b, 3);
+	r->scale = (uint8_t)bl_bits_get(b, 3);
 	if (r->scale == BL_SEQ_SCALE_SHIFT)
-		r->shift = (uint8_t)chunk_get_bits(b, 6);
+		r->shift = (uint8_t)bl_bits_get(b, 6);
 	if (mode == ROLL_CONSTANT)
 		return get_constant(b, r, &l);
 	if (mode == ROLL_GENERAL)

@@ -15,7 +15,7 @@ bad_column(const struct chunk_column *c, const char *what, struct bl_err *err)
 /* Reads the shape, and the body into r; b stands behind it. */
 static int
 open_roll(const struct chunk_column *c, enum chunk_level level, struct chunk_roll *r,
-    struct chunk_bits_r *b, bool sums, struct bl_err *err)
+    struct bl_bits_r *b, bool sums, struct bl_err *err)
 {
 	struct bl_rd rd;
 
@@ -26,7 +26,7 @@ open_roll(const struct chunk_column *c, enum chunk_level level, struct chunk_rol
 	r->windows = level == CHUNK_M5 ? CHUNK_WINDOWS : 1;
 	bl_rd_init(&rd, c->shape, (size_t)(c->shape_end - c->shape));
 	chunk_shape_get(&rd, &r->shape, r->windows);
-	*b = (struct chunk_bits_r){ c->data, (size_t)(c->end - c->data), 0 };
+	*b = (struct bl_bits_r){ .p = c->data, .bytes = (size_t)(c->end - c->data) };
 	if (rd.failed || !chunk_roll_get(b, r, sums))
 		return bad_column(c, "roll-ups", err);
 	return BL_OK;
@@ -78,12 +78,12 @@ chunk_m5_get(const struct chunk_column *c, struct chunk_window out[CHUNK_WINDOWS
     struct chunk_edges *edges, struct bl_err *err)
 {
 	struct chunk_roll r;
-	struct chunk_bits_r b;
+	struct bl_bits_r b;
 	int rc = open_roll(c, CHUNK_M5, &r, &b, false, err);
 
 	if (rc < 0)
 		return rc;
-	if (!chunk_bits_ok(&b))
+	if (!bl_bits_at_end(&b))
 		return bad_column(c, "roll-ups", err);
 	chunk_roll_doubles(&r);
 	for (unsigned w = 0; w < CHUNK_WINDOWS; w++)
@@ -98,7 +98,7 @@ chunk_m5_sums(
     const struct chunk_column *c, struct chunk_window out[CHUNK_WINDOWS], struct bl_err *err)
 {
 	struct chunk_roll r;
-	struct chunk_bits_r b;
+	struct bl_bits_r b;
 	int rc = open_roll(c, CHUNK_M5, &r, &b, true, err);
 
 	if (rc < 0)
@@ -116,13 +116,13 @@ chunk_h1_get(const struct chunk_column *c, struct chunk_window *out, struct chun
     struct bl_err *err)
 {
 	struct chunk_roll r;
-	struct chunk_bits_r b;
+	struct bl_bits_r b;
 	int rc = open_roll(c, CHUNK_H1, &r, &b, false, err);
 
 	if (rc < 0)
 		return rc;
 	/* The sketch of a gauge follows. */
-	if (b.pos > b.bytes * 8 || ((r.counter || !any_known(&r)) && !chunk_bits_ok(&b)))
+	if (b.pos > b.bytes * 8 || ((r.counter || !any_known(&r)) && !bl_bits_at_end(&b)))
 		return bad_column(c, "roll-ups", err);
 	chunk_roll_doubles(&r);
 	give_window(&r, 0, false, out);
@@ -137,7 +137,7 @@ add_sketch(const struct chunk_column *c, struct bl_sketch *s, bool counts, struc
 {
 	struct bl_sketch_bucket bucket[CHUNK_BUCKETS_MAX];
 	struct chunk_roll r;
-	struct chunk_bits_r b;
+	struct bl_bits_r b;
 	uint32_t n;
 	int rc;
 
@@ -146,7 +146,7 @@ add_sketch(const struct chunk_column *c, struct bl_sketch *s, bool counts, struc
 	if ((rc = open_roll(c, CHUNK_H1, &r, &b, false, err)) < 0)
 		return rc;
 	if (!any_known(&r))
-		return chunk_bits_ok(&b) ? BL_OK : bad_column(c, "sketch", err);
+		return bl_bits_at_end(&b) ? BL_OK : bad_column(c, "sketch", err);
 	if (!chunk_sketch_get(&b, &r, counts ? s : NULL, bucket, &n))
 		return bad_column(c, "sketch", err);
 	rc = n > 0 ? bl_sketch_add_buckets(s, bucket, n) : BL_OK;

@@ -274,7 +274,7 @@ pace_step(struct pace *p, uint64_t v)
 
 /* Writes, or with w NULL only counts. */
 static void
-put_paced(struct chunk_bits_w *w, struct pace *p, uint64_t v, uint64_t *bits)
+put_paced(struct bl_bits_w *w, struct pace *p, uint64_t v, uint64_t *bits)
 {
 	const unsigned k = pace_k(p);
 
@@ -294,7 +294,7 @@ pace_counts(uint64_t rest, uint32_t span)
 /* ---- writing ---- */
 
 static uint64_t
-put_dense(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
+put_dense(struct bl_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
 {
 	struct pace p = pace_counts(rest, span);
 	uint64_t bits = 0;
@@ -311,7 +311,7 @@ put_dense(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest,
 }
 
 static uint64_t
-put_sparse(struct chunk_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
+put_sparse(struct bl_bits_w *w, const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
 {
 	struct pace counts = { 16 }, steps = { (int64_t)span * 2 };
 	uint64_t bits = 0;
@@ -341,7 +341,7 @@ dense_is_shorter(const struct chunk_sketcher *k, uint64_t rest, uint32_t span)
 }
 
 int
-chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
+chunk_sketch_put(struct bl_bits_w *w, struct chunk_sketcher *k, const struct chunk_in *in,
     uint32_t n, const struct chunk_roll *h1)
 {
 	const struct bl_sketch_bucket *const first = k->bucket, *last;
@@ -355,7 +355,7 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 	span = (uint32_t)(last->ordinal - first->ordinal) + 1;
 	stated = first->ordinal != chunk_roll_ordinal(h1, false) ||
 		 last->ordinal != chunk_roll_ordinal(h1, true);
-	chunk_put_few(w, stated, 1);
+	bl_bits_put(w, stated, 1);
 	if (stated) {
 		chunk_put_num(w, bl_zigzag(first->ordinal));
 		chunk_put_num(w, span - 1);
@@ -364,7 +364,7 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 		return BL_OK;
 	rest = h1->shape.known[0] - 2;
 	dense = dense_is_shorter(k, rest, span);
-	chunk_put_few(w, !dense, 1);
+	bl_bits_put(w, !dense, 1);
 	if (dense)
 		(void)put_dense(w, k, rest, span);
 	else
@@ -376,7 +376,7 @@ chunk_sketch_put(struct chunk_bits_w *w, struct chunk_sketcher *k, const struct 
 
 /* Bits that come next, in a register: what a code takes is shifted out, mostly without a load. */
 struct ahead {
-	struct chunk_bits_r r; /* stands where w begins */
+	struct bl_bits_r r; /* stands where w begins */
 	uint64_t w;
 	unsigned have;
 };
@@ -395,7 +395,7 @@ get_paced(struct ahead *a, struct pace *p)
 	uint64_t v;
 
 	if (need > a->have) {
-		a->w = chunk_peek(&a->r);
+		a->w = bl_bits_peek(&a->r);
 		a->have = 57;
 		q = unary_of(a->w);
 		need = q + 1 + k;
@@ -491,7 +491,7 @@ get_sparse(struct reading *g, uint64_t *counts, uint32_t span)
 static bool
 get_between(struct reading *g, uint32_t span)
 {
-	const bool dense = chunk_get_bits(&g->a.r, 1) == 0;
+	const bool dense = bl_bits_get(&g->a.r, 1) == 0;
 
 	if (g->counts != NULL)
 		return dense ? get_dense(g, g->counts, span) : get_sparse(g, g->counts, span);
@@ -505,7 +505,7 @@ get_ends(struct reading *g, const struct chunk_roll *h1)
 	int64_t first;
 	uint64_t span;
 
-	if (chunk_get_bits(&g->a.r, 1) == 0) {
+	if (bl_bits_get(&g->a.r, 1) == 0) {
 		g->first = chunk_roll_ordinal(h1, false);
 		g->last = chunk_roll_ordinal(h1, true);
 		return g->first <= g->last;
@@ -521,7 +521,7 @@ get_ends(struct reading *g, const struct chunk_roll *h1)
 }
 
 bool
-chunk_sketch_get(struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
+chunk_sketch_get(struct bl_bits_r *r, const struct chunk_roll *h1, struct bl_sketch *into,
     struct bl_sketch_bucket *out, uint32_t *n)
 {
 	const uint64_t known = h1->shape.known[0];
@@ -544,5 +544,5 @@ chunk_sketch_get(struct chunk_bits_r *r, const struct chunk_roll *h1, struct bl_
 	}
 	*r = g.a.r;
 	*n = g.n;
-	return ok && chunk_bits_ok(r);
+	return ok && bl_bits_at_end(r);
 }
