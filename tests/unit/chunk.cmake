@@ -1,5 +1,5 @@
 # The part format: regions written and read, by a model and by hostile bytes.
-bl_unit_test(test_chunk LINK collector_chunk collector_store m
+bl_unit_test(test_chunk LINK collector_chunk m
   SOURCES unit/chunk_kit.c unit/chunk_part.c)
 bl_unit_test(test_chunk_limits NOMEM LINK collector_chunk perf_mix m
   SOURCES unit/chunk_kit.c unit/chunk_part.c)

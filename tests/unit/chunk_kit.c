@@ -220,12 +220,12 @@ increase_at(const struct kit_column *c, uint32_t prev, uint32_t j)
 
 	if (t->thin.count > 1 && t->before_ms > 0 &&
 	    t->before_ms <= chunk_pair_ms(c->interval_ms) + CHUNK_HOUR_MS)
-		return chunk_increase(t->before, c->value[j], &t->thin);
+		return bl_increase(t->before, c->value[j], &t->thin);
 	if (prev == UINT32_MAX || boot_of(c, prev) != boot_of(c, j))
 		return 0;
 	span = c->unix_ms[j] - c->unix_ms[prev];
 	return span > 0 && span <= chunk_pair_ms(c->interval_ms)
-		   ? chunk_increase(c->value[prev], c->value[j], &t->thin)
+		   ? bl_increase(c->value[prev], c->value[j], &t->thin)
 		   : 0;
 }
 

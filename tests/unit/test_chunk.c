@@ -14,7 +14,6 @@
 
 #include "chunk_part.h"
 #include "folder.h"
-#include "store_read.h"
 
 #define COLUMNS 40u
 
@@ -187,22 +186,6 @@ small_falls_of_integers_are_those_of_doubles(void **state)
 	chunk_enc_free(e);
 }
 
-/* ---- the increase is the store's ---- */
-
-static void
-increase_is_that_of_the_store(void **state)
-{
-	uint64_t s = 3;
-
-	(void)state;
-	for (unsigned i = 0; i < 2000; i++) {
-		const double before = kit_below(&s, 20), value = kit_below(&s, 20);
-		const struct bl_thin t = { kit_below(&s, 20), kit_below(&s, 20), kit_below(&s, 3) };
-
-		assert_true(chunk_increase(before, value, &t) == store_increase(before, value, &t));
-	}
-}
-
 int
 main(void)
 {
@@ -211,7 +194,6 @@ main(void)
 		cmocka_unit_test(long_columns_come_out_whole),
 		cmocka_unit_test(huge_increases_come_out),
 		cmocka_unit_test(small_falls_of_integers_are_those_of_doubles),
-		cmocka_unit_test(increase_is_that_of_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

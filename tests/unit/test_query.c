@@ -111,7 +111,7 @@ roll(const struct world *w, int i, int64_t hour, int64_t from, int64_t to, struc
 			out->min = fmin(out->min, s->v);
 			out->max = fmax(out->max, s->v);
 			if (before != NULL && pair(before, s))
-				out->increase += store_increase(before->v, s->v, &one);
+				out->increase += bl_increase(before->v, s->v, &one);
 		}
 		before = s;
 	}
@@ -305,7 +305,7 @@ own_of(const struct world *w, int i, uint32_t group, int64_t from, int64_t to, d
 			o.min = fmin(o.min, s->v);
 			o.max = fmax(o.max, s->v);
 			if (before != NULL && pair(before, s)) {
-				o.grown += store_increase(before->v, s->v, &one);
+				o.grown += bl_increase(before->v, s->v, &one);
 				o.pairs++;
 			}
 		}

@@ -229,7 +229,7 @@ a_counter_grows_by_its_last_values(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const double got = store_increase(rows[i].before, rows[i].value, &rows[i].t);
+		const double got = bl_increase(rows[i].before, rows[i].value, &rows[i].t);
 
 		if (fabs(got - rows[i].increase) > 1e-9)
 			fail_msg("%s: %g", rows[i].name, got);
@@ -275,7 +275,7 @@ a_rate_of_thinned_samples_is_that_of_their_window(void **state)
 		t.min = min;
 		t.max = max;
 		assert_int_equal(s->n[i], 30);
-		assert_true(fabs(s->mean[i] - store_increase(before, v, &t) / 300) < 1e-9);
+		assert_true(fabs(s->mean[i] - bl_increase(before, v, &t) / 300) < 1e-9);
 		assert_true(s->min[i] == s->max[i] && fabs(s->min[i] - s->mean[i]) < 1e-9);
 	}
 	store_query_free(res);

@@ -13,24 +13,6 @@ chunk_pair_ms(uint32_t interval_ms)
 	return interval_ms > 12000 ? 5 * (int64_t)interval_ms : 60000;
 }
 
-/* It did not begin anew: it stands no more than an eighth below where it was. */
-static bool
-goes_on(double before, double least)
-{
-	return least >= before || before - least <= before / 8;
-}
-
-double
-chunk_increase(double before, double value, const struct bl_thin *t)
-{
-	const double least = t->count > 1 && t->min < value ? t->min : value;
-	const double top = t->count > 1 && t->max > value ? t->max : before;
-
-	if (goes_on(before, least))
-		return value > before ? value - before : 0;
-	return value + (top > before ? top - before : 0);
-}
-
 /* ---- shape ---- */
 
 /* at: where the known samples of each window begin among the known ones. */
@@ -167,7 +149,7 @@ walk_pair(const struct walk *k)
 	return span > 0 && span <= chunk_pair_ms(k->in->interval_ms);
 }
 
-/* chunk_increase of integers.  What a fall is must not depend on how a number is kept. */
+/* bl_increase of integers.  What a fall is must not depend on how a number is kept. */
 static int64_t
 increase_of(const struct bl_seq *s, uint32_t i)
 {
@@ -175,7 +157,7 @@ increase_of(const struct bl_seq *s, uint32_t i)
 
 	if (now >= before)
 		return now - before;
-	return goes_on(
+	return bl_counter_goes_on(
 		   chunk_scaled(before, s->scale, s->shift), chunk_scaled(now, s->scale, s->shift))
 		   ? 0
 		   : now;
@@ -221,9 +203,9 @@ double_sample(
 	if (!m5->counter)
 		m5->d.total[w] += v[i] * t->thin.count;
 	else if (own)
-		m5->d.total[w] += chunk_increase(t->before, v[i], &t->thin);
+		m5->d.total[w] += bl_increase(t->before, v[i], &t->thin);
 	else if (walk_pair(k))
-		m5->d.total[w] += chunk_increase(v[i - 1], v[i], &t->thin);
+		m5->d.total[w] += bl_increase(v[i - 1], v[i], &t->thin);
 }
 
 /* Nothing that is stored is infinite: what passes all doubles ends at the last one. */

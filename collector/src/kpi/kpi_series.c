@@ -363,7 +363,7 @@ take_rate(struct kpi_job *j, struct use *u, const struct store_log_sample *s)
 		return;
 	if ((own || near) && (p = kpi_task_part(&j->task[u->task], s->unix_ms)) != NULL) {
 		const double before = own ? s->before : u->before;
-		const double increase = store_increase(before, s->value, &s->thin);
+		const double increase = bl_increase(before, s->value, &s->thin);
 
 		if (increase >= 0 && isfinite(increase))
 			bl_part_add_increase(p, increase, span);

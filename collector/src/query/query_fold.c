@@ -209,7 +209,7 @@ fold_first(struct query_work *w, size_t i, const struct query_edge *first)
 	if (!pairs(&w->series[i], at, first->unix_ms, first->boot) ||
 	    (c = find_cell(w, i, first->unix_ms)) == NULL)
 		return;
-	grown = store_increase(at->last.value, first->value, &one);
+	grown = bl_increase(at->last.value, first->value, &one);
 	if (w->r->agg == QUERY_RATE)
 		at->sum += grown;
 	else
@@ -286,8 +286,7 @@ growth(const struct query_series *s, const struct query_at *at, const struct que
 
 	if (!own && !pairs(s, at, e->unix_ms, e->boot))
 		return false;
-	*out =
-	    store_increase(own ? t->before : at->last.value, e->value, t != NULL ? &t->thin : &one);
+	*out = bl_increase(own ? t->before : at->last.value, e->value, t != NULL ? &t->thin : &one);
 	return true;
 }
 

@@ -162,8 +162,8 @@ rate_of(
 			     pair_max_ms(w) + store_thin_span_ms(t->count, w->interval_ms);
 
 	if (pair)
-		*out = store_increase(b->value, x->value, t) * 1000.0 /
-		       (double)(x->boot_ms - b->boot_ms);
+		*out =
+		    bl_increase(b->value, x->value, t) * 1000.0 / (double)(x->boot_ms - b->boot_ms);
 	note_before(w, &now);
 	return pair;
 }

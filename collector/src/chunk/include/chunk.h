@@ -130,12 +130,10 @@ int chunk_enc_finish(struct chunk_enc *e, struct bl_buf out[CHUNK_LEVELS],
     struct chunk_counts *counts, struct bl_err *err);
 
 /*
- * By how much a counter has grown since it stood at before, to value: the rule of the roll-ups,
- * the same as store_increase.  A pair counts at its later sample, when both are of one boot and at
- * most chunk_pair_ms apart; a thinned sample brings its neighbour (before) along, which may be an
- * hour further away.
+ * How far apart the two samples of a counter may be that make a pair, which counts at its later
+ * sample when both are of one boot; a thinned sample brings its neighbour (before) along, which may
+ * be an hour further away.
  */
-double chunk_increase(double before, double value, const struct bl_thin *t);
 int64_t chunk_pair_ms(uint32_t interval_ms);
 
 /* ---- reading: head and index ---- */

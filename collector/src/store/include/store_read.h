@@ -201,7 +201,7 @@ struct store_query {
 	int64_t step_ms;      /* > 0; (to - from) / step, rounded up, <= STORE_QUERY_STEPS */
 	/*
 	 * Counters only: the increase per second between neighbouring samples,
-	 * counted at the later one, as store_increase says; no pair spans two boots or more than
+	 * counted at the later one, as bl_increase says; no pair spans two boots or more than
 	 * five intervals (one minute at least).  Gauges in the same query are left as they are.
 	 */
 	bool rate;
@@ -238,14 +238,6 @@ struct store_query_result {
  * when the series has no interval.
  */
 int64_t store_thin_span_ms(uint32_t count, int64_t interval_ms);
-/*
- * By how much a counter has grown since it stood at before, to value.  A fall
- * by more than an eighth is a reset, after which it began at 0; within a thinned
- * sample its least value tells of one, and its greatest how far it had come.  A
- * smaller fall is a source that stepped back: it has not grown.  Taken for a reset
- * it would be all that the source ever counted, a spike of hours or years.
- */
-double store_increase(double before, double value, const struct bl_thin *t);
 
 /* BL_ENOTFOUND: a series does not exist (err names it).  *out is freed by store_query_free. */
 int store_read_query(struct store_read *r, const struct store_query *q,

@@ -124,6 +124,31 @@ struct bl_thin {
 	uint32_t count;
 };
 
+/* A counter did not begin anew: least stands no more than an eighth below where it was. */
+static inline bool
+bl_counter_goes_on(double before, double least)
+{
+	return least >= before || before - least <= before / 8;
+}
+
+/*
+ * By how much a counter has grown since it stood at before, to value; t: what value stands for.  A
+ * fall by more than an eighth is a reset, after which it began at 0; within a thinned sample its
+ * least value tells of one, and its greatest how far it had come.  A smaller fall is a source that
+ * stepped back: it has not grown.  Taken for a reset it would be all that the source ever counted,
+ * a spike of hours or years.  Roll-ups, charts and KPIs all go by this.
+ */
+static inline double
+bl_increase(double before, double value, const struct bl_thin *t)
+{
+	const double least = t->count > 1 && t->min < value ? t->min : value;
+	const double top = t->count > 1 && t->max > value ? t->max : before;
+
+	if (bl_counter_goes_on(before, least))
+		return value > before ? value - before : 0;
+	return value + (top > before ? top - before : 0);
+}
+
 enum bl_series_kind { BL_GAUGE = 1, BL_COUNTER = 2 };
 
 struct bl_label {
