@@ -31,6 +31,7 @@ export type MetricCatalogue = Decoded<typeof decodeMetricCatalogue>;
 export const decodeMetricLabels = object({
   metric: str,
   items: array(object({ key: str, values: array(str), more: bool })),
+  more: bool,
 });
 export type MetricLabels = Decoded<typeof decodeMetricLabels>;
 

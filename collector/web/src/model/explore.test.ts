@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { Metric, MetricAnswer, MetricCatalogue, MetricGroup } from "../api/metrics";
-import { aggsOf, byLatest, chooseMetric, defaultAgg, labelFilter, levelsOf, plotOf, readQuestion, shareCovered, unitOf, wordsOf, writeQuestion } from "./explore";
+import type { Metric, MetricAnswer, MetricCatalogue, MetricGroup, MetricLabels } from "../api/metrics";
+import { aggsOf, byLatest, chooseMetric, cutLabels, defaultAgg, labelFilter, levelsOf, plotOf, readQuestion, shareCovered, unitOf, wordsOf, writeQuestion } from "./explore";
 
 const metric = (name: string, ...kinds: Metric["kinds"]): Metric => ({ name, unit: "pct", kinds, series: 2, devices: 2, interval_ms: 10_000 });
 const CPU = metric("cpu_used_pct", "gauge");
@@ -34,6 +34,18 @@ describe("what a metric is, in words", () => {
     [undefined, "load1", "1", "en", null, null],
   ] as const)("%# %s", (of, name, unit, language, description, text) => {
     expect(wordsOf(of, name, unit, language)).toEqual({ description, unit: text });
+  });
+});
+
+describe("what lists of labels leave out", () => {
+  const items = [{ key: "disk", values: ["sda"], more: false }, { key: "unit", values: ["a", "b"], more: true }];
+  it.each([
+    [undefined, [], null],
+    [{ metric: "m", items: items.slice(0, 1), more: false }, [], null],
+    [{ metric: "m", items, more: false }, [{ key: "unit", n: 2 }], null],
+    [{ metric: "m", items: items.slice(0, 1), more: true }, [], 1],
+  ] as const)("%#", (of, values, labels) => {
+    expect(cutLabels(of as MetricLabels | undefined)).toEqual({ values, labels });
   });
 });
 

@@ -1,6 +1,6 @@
 // What a question about a metric is, in the URL and by default; and its answer as what the charts draw.
 
-import { AGGS, GROUPINGS, type Agg, type Grouping, type Metric, type MetricAnswer, type MetricCatalogue, type MetricGroup, type Question } from "../api/metrics";
+import { AGGS, GROUPINGS, type Agg, type Grouping, type Metric, type MetricAnswer, type MetricCatalogue, type MetricGroup, type MetricLabels, type Question } from "../api/metrics";
 import type { Language } from "../api/session";
 import { commonGaps, type Gap, type Reason } from "./gaps";
 import type { PlotData, PlotLine } from "./plot";
@@ -33,6 +33,12 @@ export function defaultAgg(metric: Metric | undefined): Agg {
 function text(params: URLSearchParams, key: string): string | null {
   const value = params.get(key);
   return value === null || value === "" ? null : value;
+}
+
+/** Of which labels not all values were listed, and how many were; `labels`: so many labels, and not all. */
+export function cutLabels(of: MetricLabels | undefined): { values: { key: string; n: number }[]; labels: number | null } {
+  const values = (of?.items ?? []).filter((l) => l.more).map((l) => ({ key: l.key, n: l.values.length }));
+  return { values, labels: of?.more === true ? of.items.length : null };
 }
 
 /** null: no metric is chosen. */

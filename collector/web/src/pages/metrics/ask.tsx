@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 
 import { metricCatalogue, metricLabels, type Agg, type Grouping, type Metric, type MetricCatalogue, type MetricLabels, type Question } from "../../api/metrics";
 import { asLanguage } from "../../i18n";
-import { aggsOf, labelFilter, wordsOf } from "../../model/explore";
+import { aggsOf, cutLabels, labelFilter, wordsOf } from "../../model/explore";
 import { regionsOf } from "../../model/overview";
 import { usePoll } from "../../ui/use_poll";
 import { useSites } from "../definitions/fields";
@@ -102,6 +102,22 @@ function About({ metric, catalogue }: { metric: Metric; catalogue: MetricCatalog
   );
 }
 
+/** What the lists of labels above do not show. */
+function LeftOut({ labels }: { labels: MetricLabels | undefined }): ReactElement | null {
+  const { t } = useTranslation();
+  const cut = cutLabels(labels);
+  if (cut.values.length === 0 && cut.labels === null) {
+    return null;
+  }
+  return (
+    <p className="about-metric" role="note">
+      {cut.values.map(({ key, n }) => <span key={key}>{t("metrics.values_cut", { key, n })}</span>)}
+      {cut.labels !== null && <span>{t("metrics.labels_cut", { n: cut.labels })}</span>}
+      <span>{t("metrics.cut_hint")}</span>
+    </p>
+  );
+}
+
 export function Ask({ metrics, question, onMetric, onChange }: Props): ReactElement {
   const { t, i18n } = useTranslation();
   const name = question?.metric ?? null;
@@ -127,6 +143,7 @@ export function Ask({ metrics, question, onMetric, onChange }: Props): ReactElem
           onChange={(next) => (next === null ? undefined : onMetric(next))} />
         {rest}
       </div>
+      <LeftOut labels={labels} />
       {metric !== undefined && <About metric={metric} catalogue={catalogue} />}
     </>
   );
