@@ -274,6 +274,14 @@ make_paths(struct collector *c)
 	       c->socket_path != NULL && c->parts_path != NULL;
 }
 
+static int
+open_fresh(struct collector *c, struct bl_err *err)
+{
+	const int64_t bytes = c->cfg->store.open_hours_bytes;
+
+	return bytes > 0 ? store_fresh_open(&c->fresh, (uint64_t)bytes, err) : BL_OK;
+}
+
 int
 collector_start(struct collector **out, const struct config *cfg, const struct bl_clock *clock,
     struct bl_err *err)
@@ -298,7 +306,7 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 	    (rc = disk_open(&c->disk, cfg->state_dir, cfg->store.ballast_bytes, clock, err)) < 0 ||
 	    (rc = open_store(c, err)) < 0 ||
 	    (rc = parts_open(&c->parts, c->parts_path, 0, err)) < 0 ||
-	    (rc = control_open(&c->control, &control, err)) < 0 ||
+	    (rc = open_fresh(c, err)) < 0 || (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
 	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
 	    (rc = collector_latest_open(c, err)) < 0 || (rc = start_ingest(c, err)) < 0 ||
@@ -328,6 +336,7 @@ collector_stop(struct collector *c)
 	control_close(c->control);
 	store_close(c->store);
 	parts_close(c->parts);
+	store_fresh_close(c->fresh);
 	disk_close(c->disk);
 	free(c->telemetry_path);
 	free(c->control_path);

@@ -25,6 +25,7 @@ open_reader(void *ctx, struct store_read **out, struct bl_err *err)
 	if (rc == BL_OK) {
 		store_read_watch(*out, collector_store_damaged, c);
 		store_read_use_parts(*out, c->parts);
+		store_read_use_fresh(*out, c->fresh);
 	}
 	return rc;
 }
@@ -157,6 +158,29 @@ evaluation_metrics(const struct collector *c, struct api_metrics *m)
 }
 
 static void
+fresh_metrics(const struct collector *c, struct api_metrics *m)
+{
+	struct store_fresh_stats s;
+
+	if (c->fresh == NULL)
+		return;
+	store_fresh_stats(c->fresh, &s);
+#define COUNT(name, help, value)                                                                   \
+	api_metric(m, "branchline_open_hours_" name, API_COUNTER, help, NULL, (double)(value))
+#define GAUGE(name, help, value)                                                                   \
+	api_metric(m, "branchline_open_hours_" name, API_GAUGE, help, NULL, (double)(value))
+	GAUGE("bytes", "Memory with what questions have decoded of hours in no part yet.", s.bytes);
+	GAUGE("max_bytes", "As much as it may have.", s.max_bytes);
+	GAUGE("pieces", "Runs of batches of which something is in it.", s.pieces);
+	COUNT("hits_total", "Runs of batches that were asked for and there.", s.hits);
+	COUNT("misses_total", "Those that were not there.", s.misses);
+	COUNT("refused_total", "Those that found no room.", s.refused);
+	COUNT("dropped_total", "Those that went: for others, or no more asked for.", s.dropped);
+#undef COUNT
+#undef GAUGE
+}
+
+static void
 metrics(void *ctx, struct api_metrics *m)
 {
 	const struct collector *c = ctx;
@@ -221,6 +245,7 @@ metrics(void *ctx, struct api_metrics *m)
 	evaluation_metrics(c, m);
 	collector_compact_metrics(c, m);
 	collector_latest_metrics(c, m);
+	fresh_metrics(c, m);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "latest.h"
 #include "parts.h"
 #include "store.h"
+#include "store_fresh.h"
 #include "store_read.h"
 
 struct api;
@@ -29,6 +30,7 @@ struct collector {
 	struct store *store;
 	int opened; /* what store_open answered */
 	struct parts *parts;
+	struct store_fresh *fresh; /* what the API's readers have decoded of open hours */
 	struct control *control;
 	struct fleet_lookup *lookup; /* the ingest writer's */
 	struct ingest *ingest;

@@ -183,6 +183,14 @@ static const struct bl_conf_key store_keys[] = {
 	    .min = 0,
 	    .max = 1073741824.0,
 	    .help = "kept free for people's changes when the disk is full; 0: nothing" },
+	{ .name = "open_hours",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "32MiB",
+	    .offset = offsetof(struct config_store, open_hours_bytes),
+	    .min = 0,
+	    .max = 4294967296.0,
+	    .help = "memory for what questions have decoded of hours that are not packed yet; 0: "
+		    "none" },
 	{ 0 },
 };
 

@@ -32,6 +32,7 @@
 #include "mix.h"
 #include "parts.h"
 #include "store.h"
+#include "store_fresh.h"
 #include "store_read.h"
 
 #define HOUR    INT64_C(3600000)
@@ -41,6 +42,8 @@
 #define SITES   50
 #define LIVE    50
 #define MINUTE  60000
+/* As a collector has unless it is told otherwise (store.open_hours). */
+#define FRESH_BYTES (32u << 20)
 
 /* One series an agent each, of every kind; the mix's first of that name. */
 static const char *const few[] = { "load_l1", "cpu_user", "mem_used", "fs_used", "io_reads",
@@ -54,6 +57,7 @@ struct bench {
 	unsigned agents, hours, n_series, series[MIX_SERIES];
 	struct store *store;
 	struct parts *parts;
+	struct store_fresh *fresh;
 	struct compact *compact;
 	struct control *control;
 	struct api *api;
@@ -126,8 +130,10 @@ reader_open(void *ctx, struct store_read **out, struct bl_err *err)
 	struct bench *b = ctx;
 	const int rc = store_read_open(out, b->store_path, &b->clock, err);
 
-	if (rc >= 0)
+	if (rc >= 0) {
 		store_read_use_parts(*out, b->parts);
+		store_read_use_fresh(*out, b->fresh);
+	}
 	return rc;
 }
 
@@ -154,6 +160,7 @@ open_all(struct bench *b)
 
 	check(opened = store_open(&b->store, &sopts, &err), &err);
 	check(parts_open(&b->parts, b->parts_path, 0, &err), &err);
+	check(store_fresh_open(&b->fresh, FRESH_BYTES, &err), &err);
 	copts.parts = b->parts;
 	check(compact_open(&b->compact, &copts, opened, &err), &err);
 	check(control_open(&b->control, &control, &err), &err);
@@ -421,12 +428,17 @@ static void
 ask_now(struct bench *b)
 {
 	const int64_t to = OFFSET + b->hours * HOUR + LIVE * MINUTE;
+	struct store_fresh_stats s;
 	char path[512];
 
 	(void)snprintf(path, sizeof(path),
 	    "/api/v1/metrics/query?metric=load_l1&agg=avg&from=%lld&to=%lld&step=%lld",
 	    (long long)(to - 24 * HOUR), (long long)to, (long long)(HOUR / 12));
 	ask(b, "query_fleet_now_24h_ms", path);
+	store_fresh_stats(b->fresh, &s);
+	(void)fprintf(stderr, "memory of open hours: %.1f MiB, %llu pieces, %llu refused\n",
+	    (double)s.bytes / (1 << 20), (unsigned long long)s.pieces,
+	    (unsigned long long)s.refused);
 }
 
 static void
@@ -653,6 +665,7 @@ main(int argc, char **argv)
 	control_close(b.control);
 	compact_close(b.compact);
 	parts_close(b.parts);
+	store_fresh_close(b.fresh);
 	store_close(b.store);
 	return 0;
 }

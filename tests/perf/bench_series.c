@@ -20,6 +20,7 @@
 #include "compact.h"
 #include "mix.h"
 #include "store.h"
+#include "store_fresh.h"
 #include "store_fixture.h"
 #include "store_read.h"
 
@@ -27,6 +28,8 @@
 #define MINUTES (26 * 60 + 50)
 #define DAY_MS  86400000
 #define ASKED   200
+/* As a collector has unless it is told otherwise (store.open_hours). */
+#define FRESH_BYTES (32u << 20)
 
 struct bench {
 	struct fixture_clock clock;
@@ -244,6 +247,17 @@ measure(struct bench *b, struct store_read *r, const char *name, unsigned n_aske
 	printf("%s %.3f ms\n", name, took[n_asked / 2]);
 }
 
+static void
+print_fresh(struct store_fresh *fresh)
+{
+	struct store_fresh_stats s;
+
+	store_fresh_stats(fresh, &s);
+	printf("open_hours %.1f MiB, %llu pieces, %llu hits, %llu misses, %llu refused\n",
+	    (double)s.bytes / (1 << 20), (unsigned long long)s.pieces, (unsigned long long)s.hits,
+	    (unsigned long long)s.misses, (unsigned long long)s.refused);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -251,6 +265,7 @@ main(int argc, char **argv)
 	struct bench b = { .agents = argc > 2 ? (unsigned)atoi(argv[2]) : 100 };
 	struct store_opts opts = { .path = b.path, .clock = &b.clock.clock };
 	struct parts *parts;
+	struct store_fresh *fresh;
 	struct store_read *r;
 	char parts_folder[700];
 	struct bl_err err = { 0 };
@@ -272,11 +287,15 @@ main(int argc, char **argv)
 	fill(&b);
 	check(store_read_open(&r, b.path, &b.clock.clock, &err), &err);
 	store_read_use_parts(r, parts);
+	check(store_fresh_open(&fresh, FRESH_BYTES, &err), &err);
+	store_read_use_fresh(r, fresh);
 	measure(&b, r, "query_series_24h_batches_ms", 5, b.clock.unix_ms);
 	pack(&b, parts);
 	measure(&b, r, "query_series_24h_ms", ASKED, b.clock.unix_ms);
 	measure(&b, r, "query_series_24h_closed_ms", ASKED, OFFSET + 25 * (int64_t)3600000);
+	print_fresh(fresh);
 	store_read_close(r);
+	store_fresh_close(fresh);
 	store_close(b.s);
 	parts_close(parts);
 	return 0;

@@ -46,6 +46,7 @@ struct config {
 		int64_t set_aside_bytes;
 		int64_t set_aside_messages;
 		int64_t ballast_bytes;
+		int64_t open_hours_bytes;
 	} store;
 	struct config_compact {
 		bool pack;

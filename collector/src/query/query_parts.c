@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "branchline/log.h"
+#include "branchline/clock.h"
 
 #include "query_store_internal.h"
 #include "store_metric.h"
@@ -129,6 +129,15 @@ fetch_section(struct section *x, const struct chunk_metric *m, struct bl_err *er
 }
 
 static int
+still_time(const struct section *x, struct bl_err *err)
+{
+	if (bl_mono_ms(x->s->clock) <= x->w->deadline_mono_ms)
+		return BL_OK;
+	return bl_fail(err, BL_ETIMEDOUT,
+	    "reading took too long; ask for a shorter range, a longer step or fewer series");
+}
+
+static int
 read_section(struct section *x, struct bl_err *err)
 {
 	const char *name = x->s->metric;
@@ -151,8 +160,9 @@ read_section(struct section *x, struct bl_err *err)
 		    b.span.offset - m.offset > m.len - b.span.len)
 			return bl_fail(
 			    err, BL_ECORRUPT, "a part's block lies outside of its section");
-		rc = read_block(x, &b, x->s->room.section + (b.span.offset - m.offset), err);
-		if (rc < 0)
+		if ((rc = still_time(x, err)) < 0 ||
+		    (rc = read_block(x, &b, x->s->room.section + (b.span.offset - m.offset), err)) <
+			0)
 			return rc;
 	}
 	return rc;

@@ -86,6 +86,7 @@ static int
 read_some(struct run *y, int64_t hour, enum query_level level, const uint32_t *want, size_t n,
     struct bl_err *err)
 {
+	const struct query_limits *l = y->limits;
 	const struct query_take take = { &y->w, query_take_hour, query_take_five,
 		query_take_samples };
 	const struct query_want q = {
@@ -98,6 +99,7 @@ read_some(struct run *y, int64_t hour, enum query_level level, const uint32_t *w
 		.n_series = y->w.n_series,
 		.want = want,
 		.n_want = n,
+		.deadline_mono_ms = l != NULL && l->clock != NULL ? l->deadline_mono_ms : INT64_MAX,
 	};
 
 	return n > 0 ? y->src->read(y->src->ctx, &q, &take, err) : BL_OK;

@@ -14,6 +14,7 @@
 #include "store_metric.h"
 
 #define FAR_AHEAD_MS (24 * QUERY_HOUR_MS) /* a clock may be so wrong */
+#define HELD_MS      20                   /* one state of the store is read from for so long */
 #define FEW_UNITS    4u                   /* samples of so few are cheaper found one by one */
 
 /* ---- samples, stream by stream -------------------------------------------------- */
@@ -63,9 +64,16 @@ take_sample(void *ctx, const struct store_log_sample *l)
 
 static int
 read_unit(struct query_store *s, const struct unit *u, const struct query_want *w,
-    const struct query_take *t, struct bl_err *err)
+    const struct query_take *t, bool one_of_few, struct bl_err *err)
 {
 	struct reading y = { s, t, BL_OK, err };
+	struct store_log_ask a = { .device_no = u->device_no,
+		.stream = u->stream,
+		.ids = s->id,
+		.from_unix_ms = w->from_unix_ms,
+		.to_unix_ms = w->to_unix_ms,
+		.deadline_mono_ms = w->deadline_mono_ms,
+		.sparse = !one_of_few };
 	size_t n = 0;
 	int rc;
 
@@ -78,8 +86,8 @@ read_unit(struct query_store *s, const struct unit *u, const struct query_want *
 	if (n == 0)
 		return BL_OK;
 	s->block.n = 0;
-	rc = store_log_samples_whole(s->r, u->device, u->stream, s->id, n, w->from_unix_ms,
-	    w->to_unix_ms, take_sample, &y, err);
+	a.n = n;
+	rc = store_log_samples_whole(s->r, &a, take_sample, &y, err);
 	if (rc >= 0 && y.rc == BL_OK)
 		y.rc = hand_on(&y);
 	return rc < 0 ? rc : y.rc;
@@ -100,6 +108,34 @@ units_wanted(const struct query_store *s, const struct query_want *w)
 	return n;
 }
 
+/*
+ * Each statement that begins and ends a transaction of its own costs as much again: some
+ * milliseconds of them are one.
+ */
+static int
+read_units(struct query_store *s, const struct query_want *w, const struct query_take *t, bool all,
+    struct bl_err *err)
+{
+	int64_t until = INT64_MIN;
+	int rc = BL_OK;
+
+	for (size_t i = 0; i < s->n_units && rc == BL_OK; i++) {
+		const int64_t now = bl_mono_ms(s->clock);
+
+		if (!all && !s->unit[i].due)
+			continue;
+		if (now >= until) {
+			store_read_release(s->r);
+			until = now + HELD_MS;
+			rc = store_read_hold(s->r, err);
+		}
+		if (rc == BL_OK)
+			rc = read_unit(s, &s->unit[i], w, t, s->n_units <= FEW_UNITS, err);
+	}
+	store_read_release(s->r);
+	return rc;
+}
+
 static int
 read_wanted(struct query_store *s, const struct query_want *w, const struct query_take *t,
     struct bl_err *err)
@@ -110,9 +146,8 @@ read_wanted(struct query_store *s, const struct query_want *w, const struct quer
 	if (!one_by_one &&
 	    (rc = query_hour_load(s, w->from_unix_ms - w->from_unix_ms % QUERY_HOUR_MS, err)) < 0)
 		return rc;
-	for (size_t i = 0; i < s->n_units && rc == BL_OK; i++)
-		if (one_by_one || s->unit[i].due)
-			rc = read_unit(s, &s->unit[i], w, t, err);
+	if (rc == BL_OK)
+		rc = read_units(s, w, t, one_by_one, err);
 	for (size_t i = 0; !one_by_one && i < s->n_parts && rc == BL_OK; i++)
 		rc = query_parts_read(s, &s->part[i], w, t, err);
 	return rc;

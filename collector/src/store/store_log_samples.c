@@ -45,8 +45,7 @@ visit_all(struct store_read *r, const char *device, struct samples_ask *a, struc
 {
 	int rc;
 
-	a->deadline_mono_ms = INT64_MAX;
-	if ((rc = read_device_id(r, device, &a->device_id, err)) <= 0)
+	if (device != NULL && (rc = read_device_id(r, device, &a->device_id, err)) <= 0)
 		return rc; /* never heard of: no samples */
 	return samples_of(r, a, give, v, NULL, err);
 }
@@ -61,6 +60,7 @@ store_log_samples(struct store_read *r, const char *device, enum bl_stream strea
 		.n = n,
 		.from_unix_ms = from_unix_ms,
 		.to_unix_ms = to_unix_ms,
+		.deadline_mono_ms = INT64_MAX,
 		.leave_damaged = true };
 	struct visit v = { cb, ctx };
 
@@ -68,17 +68,19 @@ store_log_samples(struct store_read *r, const char *device, enum bl_stream strea
 }
 
 int
-store_log_samples_whole(struct store_read *r, const char *device, enum bl_stream stream,
-    const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
+store_log_samples_whole(struct store_read *r, const struct store_log_ask *q, store_log_sample_cb cb,
     void *ctx, struct bl_err *err)
 {
-	struct samples_ask a = { .stream = stream,
-		.ids = ids,
-		.n = n,
-		.from_unix_ms = from_unix_ms,
-		.to_unix_ms = to_unix_ms,
-		.need_all = true };
+	struct samples_ask a = { .device_id = q->device_no,
+		.stream = q->stream,
+		.ids = q->ids,
+		.n = q->n,
+		.from_unix_ms = q->from_unix_ms,
+		.to_unix_ms = q->to_unix_ms,
+		.deadline_mono_ms = q->deadline_mono_ms,
+		.need_all = true,
+		.sparse = q->sparse };
 	struct visit v = { cb, ctx };
 
-	return visit_all(r, device, &a, &v, err);
+	return visit_all(r, q->device, &a, &v, err);
 }

@@ -146,6 +146,7 @@ struct store_read {
 	/* parts of closed hours; opened when the first one is met, unless they were given */
 	struct parts *parts, *own_parts;
 	struct part_read *part;
+	struct store_fresh *fresh; /* NULL: none */
 };
 
 sqlite3_stmt *read_bind(
@@ -208,6 +209,9 @@ struct scan_batch {
 	struct bl_batch_header h;
 	const uint8_t *body;
 	size_t body_len;
+	/* store_fresh_internal.h: its columns are there, decoded, and there is no body. */
+	const struct fresh_piece *piece;
+	const struct fresh_batch *in_piece;
 };
 
 /* UNPLACED: what has no time yet, by arrival. */
@@ -217,10 +221,18 @@ enum scan_order { SCAN_UP, SCAN_DOWN, SCAN_UNPLACED_DOWN };
 struct scan_cover {
 	int64_t id, spool_id, boot_id;
 	uint64_t seq_first, seq_last;
-	int64_t lo_unix_ms;
+	int64_t lo_unix_ms, first_arrived_unix_ms;
 };
 
-#define SCAN_COVERS 64
+#define SCAN_COVERS        64
+#define SCAN_FRESH_BATCHES 16u /* live rows have two or three */
+
+struct scan;
+/*
+ * Fills sc->rows with all batches of the row of coverage sc->at, which was not begun, in another
+ * way than from their rows.  1; 0: it has none, and the ordinary way is gone; negative.
+ */
+typedef int (*scan_fresh_fn)(void *ctx, struct scan *sc, struct bl_err *err);
 
 /*
  * Walks the batches of one stream of one device that touch [from, to), by the
@@ -250,6 +262,11 @@ struct scan {
 	struct bl_buf bodies;
 	struct placer place; /* of its boot */
 	bool bare;           /* bodies are not wanted */
+	bool unfiltered;     /* batches outside of the range come, too */
+	/* Upwards, of short rows that begin at fresh_from_unix_ms or later; NULL: of none. */
+	scan_fresh_fn fresh;
+	void *fresh_ctx;
+	int64_t fresh_from_unix_ms;
 };
 
 int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t device_id,
@@ -257,6 +274,9 @@ int scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int
     struct bl_err *err);
 /* 1: *b filled; 0: no more; BL_ETIMEDOUT. */
 int scan_next(struct scan *sc, struct scan_batch **b, struct bl_err *err);
+/* For scan_fresh_fn: the next slice of sc->at into sc->rows, unfiltered, with bodies; when that was
+ * all of it sc->seq_first passes sc->seq_last. */
+int scan_read_all(struct scan *sc, struct bl_err *err);
 /* SCAN_DOWN: nothing that is still to come ends after this. */
 int64_t scan_bound(const struct scan *sc);
 /* Inflates b into r->raw and sets up a reader over it. */

@@ -73,7 +73,9 @@ scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t
 	bl_buf_init(&sc->bodies, SLICE_BYTES + BL_BATCH_WIRE_MAX);
 	if ((sc->rows = malloc(SLICE_ROWS * sizeof(*sc->rows))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
-	return read_reach(r, device_id, stream, &sc->reach_ms, err);
+	/* Upwards the statement itself looks as far back as a row may reach. */
+	sc->reach_ms = TIME_MAX;
+	return order == SCAN_UP ? BL_OK : read_reach(r, device_id, stream, &sc->reach_ms, err);
 }
 
 void
@@ -129,6 +131,7 @@ more_covers(struct scan *sc, struct bl_err *err)
 			.seq_first = (uint64_t)sqlite3_column_int64(st, 3),
 			.seq_last = (uint64_t)sqlite3_column_int64(st, 4),
 			.lo_unix_ms = store_column_time(st, 5),
+			.first_arrived_unix_ms = sqlite3_column_int64(st, 6),
 		};
 	sc->n_covers = n;
 	sc->next_cover = 0;
@@ -164,6 +167,12 @@ read_take_header(sqlite3_stmt *st, struct bl_batch_header *h)
 	h->supersedes_last = (uint64_t)sqlite3_column_int64(st, 14);
 }
 
+static bool
+in_range(const struct scan *sc, const struct scan_batch *b)
+{
+	return b->begin_unix_ms < sc->to_unix_ms && b->end_unix_ms >= sc->from_unix_ms;
+}
+
 /* False: outside the range; the body was not touched. */
 static bool
 take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
@@ -172,8 +181,7 @@ take_row(struct scan *sc, sqlite3_stmt *st, struct scan_batch *b)
 	read_take_header(st, &b->h);
 	(void)placer_extent(
 	    &sc->place, b->h.event_begin_ms, b->h.event_end_ms, &b->begin_unix_ms, &b->end_unix_ms);
-	if (sc->order != SCAN_UNPLACED_DOWN &&
-	    (b->begin_unix_ms >= sc->to_unix_ms || b->end_unix_ms < sc->from_unix_ms))
+	if (sc->order != SCAN_UNPLACED_DOWN && !sc->unfiltered && !in_range(sc, b))
 		return false;
 	b->id = sqlite3_column_int64(st, 0);
 	b->spool_id = sc->at->spool_id;
@@ -204,7 +212,7 @@ point_at_bodies(struct scan *sc)
 
 /* The next slice of the present row of coverage; its seqs shrink by what was read. */
 static int
-more_batches(struct scan *sc, struct bl_err *err)
+read_batches(struct scan *sc, struct bl_err *err)
 {
 	const bool up = sc->order == SCAN_UP;
 	sqlite3_stmt *st;
@@ -240,16 +248,68 @@ more_batches(struct scan *sc, struct bl_err *err)
 	return BL_OK;
 }
 
+int
+scan_read_all(struct scan *sc, struct bl_err *err)
+{
+	const bool bare = sc->bare;
+	int rc;
+
+	sc->unfiltered = true;
+	sc->bare = false;
+	rc = read_batches(sc, err);
+	sc->unfiltered = false;
+	sc->bare = bare;
+	return rc;
+}
+
+static bool
+is_fresh(const struct scan *sc, const struct scan_cover *c)
+{
+	return sc->fresh != NULL && c->lo_unix_ms >= sc->fresh_from_unix_ms &&
+	       c->seq_last - c->seq_first < SCAN_FRESH_BATCHES;
+}
+
+static int
+fresh_batches(struct scan *sc, struct bl_err *err)
+{
+	const int rc = sc->fresh(sc->fresh_ctx, sc, err);
+	size_t n = 0;
+
+	if (rc <= 0)
+		return rc;
+	for (size_t i = 0; i < sc->n; i++)
+		if (in_range(sc, &sc->rows[i]))
+			sc->rows[n++] = sc->rows[i];
+	sc->n = n;
+	return rc;
+}
+
+static int
+more_batches(struct scan *sc, struct bl_err *err)
+{
+	int rc;
+
+	if (is_fresh(sc, sc->at) && sc->seq_first == sc->at->seq_first &&
+	    sc->seq_last == sc->at->seq_last) {
+		sc->next = 0;
+		if ((rc = fresh_batches(sc, err)) != 0)
+			return rc < 0 ? rc : BL_OK;
+	}
+	return read_batches(sc, err);
+}
+
 /* Upwards, rows whose seqs go on where the last one's end are walked as one: live data have twenty
  * an hour. */
 static void
 join_covers(struct scan *sc)
 {
+	if (is_fresh(sc, sc->at))
+		return;
 	while (sc->order == SCAN_UP && sc->next_cover < sc->n_covers) {
 		const struct scan_cover *c = &sc->cover[sc->next_cover];
 
 		if (c->spool_id != sc->at->spool_id || c->boot_id != sc->at->boot_id ||
-		    c->seq_first != sc->seq_last + 1)
+		    c->seq_first != sc->seq_last + 1 || is_fresh(sc, c))
 			break;
 		sc->seq_last = c->seq_last;
 		sc->next_cover++;

@@ -8,7 +8,8 @@
 #define PART_COLUMNS                                                                               \
 	"id, hour_unix_ms, space, raw_offset, raw_bytes, m5_offset, m5_bytes, h1_offset,"          \
 	" h1_bytes, devices, series, samples, made_unix_ms"
-#define COVER_COLUMNS "id, spool_id, boot_id, seq_first, seq_last, lo_unix_ms"
+#define COVER_COLUMNS                                                                              \
+	"id, spool_id, boot_id, seq_first, seq_last, lo_unix_ms, first_arrived_unix_ms"
 #define SERIES_SELECT                                                                              \
 	"SELECT s.id, d.name, s.name, s.unit, s.labels, s.kind, s.stream, s.interval_ms,"          \
 	" s.device_id FROM series s JOIN device d ON d.id = s.device_id"

@@ -230,14 +230,18 @@ samples_boot(struct gather *g, int64_t boot_id, uint32_t *out, struct bl_err *er
 		}
 	if (!samples_grow(&g->boot, g->n_boots, &g->size_boots, sizeof(*g->boot)))
 		return samples_no_memory(err);
-	st = read_bind(g->r, READ_BOOT, err, "i", boot_id);
-	if ((rc = read_step(g->r, st, err)) < 0)
-		return rc;
-	if (rc == 0)
-		return bl_fail(err, BL_ECORRUPT, "telemetry store: a sample names no boot");
 	g->boot[g->n_boots].id = boot_id;
-	store_column_id(st, 0, &g->boot[g->n_boots].uuid);
-	(void)sqlite3_reset(st);
+	if (g->place.boot_id == boot_id) {
+		g->boot[g->n_boots].uuid = g->place.boot;
+	} else {
+		st = read_bind(g->r, READ_BOOT, err, "i", boot_id);
+		if ((rc = read_step(g->r, st, err)) < 0)
+			return rc;
+		if (rc == 0)
+			return bl_fail(err, BL_ECORRUPT, "telemetry store: a sample names no boot");
+		store_column_id(st, 0, &g->boot[g->n_boots].uuid);
+		(void)sqlite3_reset(st);
+	}
 	*out = (uint32_t)g->n_boots++;
 	return BL_OK;
 }
@@ -315,6 +319,7 @@ gather_free(struct gather *g)
 	free(g->entry);
 	free(g->batch);
 	bl_buf_free(&g->bodies);
+	samples_fresh_free(g);
 	free(g->boot);
 	free(g->thin);
 	samples_part_free(g);

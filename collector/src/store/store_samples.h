@@ -62,6 +62,7 @@ struct samples_ask {
 	bool leave_damaged;       /* what does not decode is left out, and logged */
 	bool need_all;            /* fails for a damaged part also when the ledger names its hour */
 	bool parts_only;          /* what lies in parts, and nothing of batches */
+	bool sparse;              /* others of the device's series will hardly be asked for next */
 };
 
 /* *n_batches (may be NULL): how many were looked into.  BL_ETIMEDOUT, BL_EFULL as in store_read.h.

@@ -107,7 +107,9 @@ add_batch(struct gather *g, const struct scan_batch *b, struct bl_err *err)
 		.spool_id = b->spool_id,
 		.boot_id = b->boot_id,
 		.thin = b->h.kind == BL_BATCH_SUPERSEDES,
-		.mark_unix_ms = STORE_TIME_NONE };
+		.mark_unix_ms = STORE_TIME_NONE,
+		.piece = b->piece,
+		.in_piece = b->in_piece };
 	return keep_body(g, b, &g->batch[g->n_batches - 1], err);
 }
 
@@ -120,13 +122,18 @@ list_span(struct gather *g, int64_t from, int64_t to, struct bl_err *err)
 	int rc;
 
 	if ((rc = scan_begin(&sc, g->r, SCAN_UP, a->device_id, a->stream, from, to,
-		 a->deadline_mono_ms, err)) < 0)
+		 a->deadline_mono_ms, err)) < 0 ||
+	    (rc = samples_fresh_begin(g, &sc, err)) < 0)
 		goto done;
 	while ((rc = scan_next(&sc, &b, err)) == 1) {
 		if (b->h.n_samples > 0 && (rc = add_batch(g, b, err)) < 0)
 			break;
 		sc.bare = g->bodies_full;
 	}
+	/* The first batches to be decoded are mostly of the boot that was listed last. */
+	placer_free(&g->place);
+	g->place = sc.place;
+	memset(&sc.place, 0, sizeof(sc.place));
 done:
 	scan_end(&sc);
 	return rc;
@@ -339,19 +346,14 @@ hold_thin(struct gather *g, uint32_t i, struct sample *x)
 	return true;
 }
 
-static int
-take_column(struct gather *g, const struct listed *l, const struct bl_batch_reader *rd,
-    const struct bl_column *c, uint32_t series, struct sample x, struct bl_err *err)
+int
+samples_hold_column(struct gather *g, const struct listed *l, uint32_t series, uint32_t n,
+    bool thin, struct sample x, struct bl_err *err)
 {
-	const bool thin = bl_column_is_thin(c);
-	struct store_read *r = g->r;
+	const struct store_read *r = g->r;
 	int rc;
 
-	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
-	    (thin && (rc = read_thin(r, rd, c, err)) < 0))
-		return rc;
-	bl_column_drop_infinite(c, r->value, r->unknown, thin ? r->thin : NULL);
-	for (uint32_t i = 0; i < c->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		x.boot_ms = r->boot_ms[i];
 		x.unix_ms = placer_place(&g->place, x.boot_ms);
 		if (x.unix_ms < g->from || x.unix_ms >= g->thin_to ||
@@ -370,9 +372,23 @@ take_column(struct gather *g, const struct listed *l, const struct bl_batch_read
 	return BL_OK;
 }
 
-/* The first wanted number of the spool, which ascend; end: there is none. */
-static const struct entry *
-first_entry(const struct gather *g, int64_t spool_id)
+static int
+take_column(struct gather *g, const struct listed *l, const struct bl_batch_reader *rd,
+    const struct bl_column *c, uint32_t series, struct sample x, struct bl_err *err)
+{
+	const bool thin = bl_column_is_thin(c);
+	struct store_read *r = g->r;
+	int rc;
+
+	if ((rc = bl_column_decode(rd, c, r->boot_ms, r->value, r->unknown, err)) < 0 ||
+	    (thin && (rc = read_thin(r, rd, c, err)) < 0))
+		return rc;
+	bl_column_drop_infinite(c, r->value, r->unknown, thin ? r->thin : NULL);
+	return samples_hold_column(g, l, series, c->n, thin, x, err);
+}
+
+const struct entry *
+samples_entry(const struct gather *g, int64_t spool_id)
 {
 	size_t lo = 0, hi = g->n_entries;
 
@@ -392,7 +408,7 @@ static int
 take_columns(
     struct gather *g, const struct listed *l, const struct bl_batch_header *h, struct bl_err *err)
 {
-	const struct entry *e = first_entry(g, l->spool_id), *end = g->entry + g->n_entries;
+	const struct entry *e = samples_entry(g, l->spool_id), *end = g->entry + g->n_entries;
 	struct sample x = { .from = (uint32_t)l->spool_id };
 	struct bl_batch_reader rd;
 	struct bl_column c;
@@ -435,8 +451,11 @@ int
 samples_take_batch(struct gather *g, const struct listed *l, struct bl_err *err)
 {
 	struct bl_batch_header h;
-	int rc = fetch(g, l, &h, err);
+	int rc;
 
+	if (l->piece != NULL)
+		return samples_take_fresh(g, l, err);
+	rc = fetch(g, l, &h, err);
 	if (rc == 1) {
 		g->n_read++;
 		if ((rc = placer_for(&g->place, l->spool_id, l->boot_id, err)) < 0)

@@ -2,6 +2,7 @@
 #ifndef STORE_SAMPLES_INTERNAL_H
 #define STORE_SAMPLES_INTERNAL_H
 
+#include "store_fresh_internal.h"
 #include "store_part_read.h"
 #include "store_samples.h"
 
@@ -9,6 +10,8 @@
 #define SAMPLES_OF_PART 0u
 /* Bodies that are kept from the list on: an open hour's, which is read once then. */
 #define SAMPLES_BODIES_MAX ((size_t)256 << 10)
+/* More columns of one piece than these are all of them. */
+#define SAMPLES_ASKED_MAX 16u
 /* Sums of times below stay within 64 bits. */
 #define TIME_FAR (INT64_MAX / 4)
 
@@ -19,6 +22,8 @@ struct listed {
 	bool packed;           /* some of it is in parts: */
 	int64_t mark_unix_ms;  /* store_packed_has tells what */
 	size_t kept, body_len; /* where in gather.bodies it is; 0 bytes: to be read by its id */
+	const struct fresh_piece *piece; /* NULL: not in the memory of what came lately */
+	const struct fresh_batch *in_piece;
 };
 
 /* A dictionary entry of one of the wanted series. */
@@ -34,6 +39,16 @@ struct bucket {
 	size_t n, size;
 	bool unsorted;
 	bool mixed; /* something may be in it twice */
+};
+
+/* What of the memory of what came lately is in use. */
+struct samples_fresh {
+	struct fresh_maker maker;
+	struct fresh_piece **held;
+	size_t n_held, size_held;
+	uint32_t *number;                     /* those wanted of one spool */
+	uint32_t both[2 * SAMPLES_ASKED_MAX]; /* and those of which a piece was made before */
+	bool whole;                           /* all columns are kept */
 };
 
 struct gather {
@@ -59,6 +74,7 @@ struct gather {
 	size_t n_thin, size_thin;
 	struct placer place;
 	uint64_t n_read;
+	struct samples_fresh fresh;
 	/* the hours that are in parts, and where */
 	struct store_packed packed;
 	struct part_place *place_of; /* of each */
@@ -90,7 +106,22 @@ int samples_load_hours(struct gather *g, struct bl_err *err);
 int samples_take_part(struct gather *g, size_t i, struct bl_err *err);
 void samples_part_free(struct gather *g);
 
+/* ---- store_samples_fresh.c ---- */
+
+/* Batches of open hours are listed out of the reader's memory of them, if it has one. */
+int samples_fresh_begin(struct gather *g, struct scan *sc, struct bl_err *err);
+/* The wanted columns of one that was into the buckets. */
+int samples_take_fresh(struct gather *g, const struct listed *l, struct bl_err *err);
+void samples_fresh_free(struct gather *g);
+
 /* ---- store_samples_batch.c ---- */
+
+/* The first wanted number of the spool, which ascend; g->entry + g->n_entries: there is none. */
+const struct entry *samples_entry(const struct gather *g, int64_t spool_id);
+/* The n samples that were just decoded, and what each stands for, into a bucket.  x: what they
+ * share. */
+int samples_hold_column(struct gather *g, const struct listed *l, uint32_t series, uint32_t n,
+    bool thin, struct sample x, struct bl_err *err);
 
 /* Which columns of which batches are wanted. */
 int samples_find(struct gather *g, struct bl_err *err);

@@ -268,6 +268,9 @@ struct query_want {
 	size_t n_series;
 	const uint32_t *want; /* ascending indices into series */
 	size_t n_want;
+	/* A source looks at it within the hour, too, which may be a dense one of many devices:
+	 * BL_ETIMEDOUT.  INT64_MAX: none. */
+	int64_t deadline_mono_ms;
 };
 
 struct query_source {

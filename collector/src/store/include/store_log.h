@@ -143,11 +143,20 @@ int store_log_samples(struct store_read *r, const char *device, enum bl_stream s
     void *ctx, struct bl_err *err);
 /*
  * The same for an answer that has no place for holes: BL_ECORRUPT when a part or a batch that
- * has some of them cannot be read.
+ * has some of them cannot be read, BL_ETIMEDOUT when the deadline is over.
  */
-int store_log_samples_whole(struct store_read *r, const char *device, enum bl_stream stream,
-    const int64_t *ids, size_t n, int64_t from_unix_ms, int64_t to_unix_ms, store_log_sample_cb cb,
-    void *ctx, struct bl_err *err);
+struct store_log_ask {
+	const char *device; /* or NULL, and: */
+	int64_t device_no;  /* the store's number of it */
+	enum bl_stream stream;
+	const int64_t *ids;
+	size_t n;
+	int64_t from_unix_ms, to_unix_ms;
+	int64_t deadline_mono_ms; /* INT64_MAX: none */
+	bool sparse;              /* others of the device's series will hardly be asked for next */
+};
+int store_log_samples_whole(struct store_read *r, const struct store_log_ask *q,
+    store_log_sample_cb cb, void *ctx, struct bl_err *err);
 
 /*
  * What of [from, to) the device's stream has delivered (covered), and what of
