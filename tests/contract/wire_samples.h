@@ -7,6 +7,7 @@
 
 /* NULL: past the last. */
 const char *wire_golden_name(unsigned i);
+unsigned wire_golden_count(void);
 void wire_golden(unsigned i, struct bl_buf *out);
 
 void wire_random_seed(uint64_t seed);
