@@ -31,7 +31,10 @@ target_link_libraries(broken_delete-on-puback PRIVATE uplink)
 # bl_broken(TARGET NAME OUT): the executable OUT, which is TARGET with NAME broken.  TARGET's own
 # objects are used again.  After TARGET's last target_link_libraries.
 function(bl_broken target name out)
-  add_executable(${out} $<TARGET_OBJECTS:${target}> $<TARGET_OBJECTS:broken_${name}>)
+  # Objects among its sources (kits.cmake) are none of those that it compiled itself.
+  get_target_property(kits ${target} SOURCES)
+  list(FILTER kits INCLUDE REGEX "TARGET_OBJECTS:kit_")
+  add_executable(${out} $<TARGET_OBJECTS:${target}> ${kits} $<TARGET_OBJECTS:broken_${name}>)
   set_target_properties(${out} PROPERTIES LINKER_LANGUAGE C)
   get_target_property(libraries ${target} LINK_LIBRARIES)
   target_link_libraries(${out} PRIVATE ${libraries})
