@@ -17,15 +17,18 @@ def wait_for(condition, timeout_s: float = 10.0, what: str = "", details=None):
     After timeout_s the test fails, naming `what`; `details` (a function that
     returns text, such as a log) is added to the message.
     """
-    deadline = time.monotonic() + timeout_s
+    begin = time.monotonic()
     while True:
+        asked = time.monotonic()
         result = condition()
         if result:
             return result
-        if time.monotonic() >= deadline:
+        now = time.monotonic()
+        if now - begin >= timeout_s:
             text = f"waited {timeout_s:g} s in vain for: {what or condition}"
             if details is not None:
                 text += f"\n{details()}"
             raise AssertionError(text)
-        # The pace of polling, not a guess at how long something takes.
-        time.sleep(0.01)
+        # The pace of polling, not a guess at how long something takes: looking must not take the machine from
+        # what is looked at, so a long wait is looked at less often, and a look that costs much, too.
+        time.sleep(max(0.01, min((now - begin) / 20, 0.1), min(2 * (now - asked), 0.5)))
