@@ -32,12 +32,21 @@ step_interrupted() {
 }
 trap step_interrupted INT TERM HUP
 
+# Sets the variable NAME to the hundredths of a second of CPU that this shell's ended children took.
+bl_cpu() { # NAME
+	local fields
+	read -r -a fields <"/proc/$BASHPID/stat" 2>/dev/null || fields=()
+	printf -v "$1" %d $((${fields[15]:-0} + ${fields[16]:-0}))
+}
+
 # step "what is done" command ...: shows progress while the command runs, its output goes to the
 # step log; on failure shows the end of that output and returns its code.  BL_STEP_PLAIN: a line now and
-# then also on a terminal, for steps beside each other.
+# then also on a terminal, for steps beside each other.  BL_STEP_CPU: says the CPU time, too, which other work
+# beside it makes no longer.
 step() {
-	local title=$1 start=$SECONDS log code=0 shown=0
+	local title=$1 start=$SECONDS log code=0 shown=0 before=0 after=0 took
 	shift
+	[ -z "${BL_STEP_CPU:-}" ] || bl_cpu before
 	log=$(mktemp "${TMPDIR:-/tmp}/branchline-step.XXXXXX") || die "no temporary file could be made (disk full?)"
 	bl_step_log=$log
 	# A process group of its own, so that it can be ended whole; without the caller's locks.
@@ -57,12 +66,17 @@ step() {
 	done
 	wait "$bl_step_pid" || code=$?
 	bl_step_pid=
+	took="$((SECONDS - start)) s"
+	if [ -n "${BL_STEP_CPU:-}" ]; then
+		bl_cpu after
+		took+=", CPU $(((after - before) / 100)) s"
+	fi
 	[ -z "${BL_STEP_PLAIN:-}" ] && [ -t 2 ] && printf '\r\033[K' >&2
 	{ printf '== %s\n' "$title"; cat "$log"; } >>"$BL_STEP_LOG" 2>/dev/null
 	if [ "$code" -eq 0 ]; then
-		say "  ok  $title ($((SECONDS - start)) s)"
+		say "  ok  $title ($took)"
 	else
-		say "  FAILED  $title ($((SECONDS - start)) s)"
+		say "  FAILED  $title ($took)"
 		tail -n "${BL_STEP_TAIL:-25}" "$log" | sed 's/^/      /' >&2
 		if grep -qi 'no space left' "$log"; then say "      The disk is full."; fi
 	fi
