@@ -103,7 +103,7 @@ may_be_shorter(const char *name)
 		const char *name;
 		unsigned n;
 	} known[] = { { "question.hex", 3 }, { "hello-unknown-section.hex", 1 },
-		{ "report.hex", 7 } };
+		{ "report.hex", 7 }, { "report-sampling.hex", 1 } };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(name, known[i].name) == 0)
