@@ -264,6 +264,10 @@ run(struct top *t, bool as_json, bool only_once)
 		(void)fprintf(stderr, "branchline-agent: %s\n", err.msg);
 		if (err.code == BL_EDENIED)
 			(void)fprintf(stderr, "  run this as root or as the agent's own user\n");
+		if (err.code == BL_ENOTFOUND)
+			(void)fprintf(stderr, "  it does not run, or not with this state folder; "
+					      "`branchline-agent status` "
+					      "reads its spool\n");
 		return STATUS_DEAD;
 	}
 	languages(&t->view);

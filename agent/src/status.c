@@ -245,7 +245,8 @@ ask(const char *state_dir, const char *question, size_t max, json_t **out, struc
 		rc = read_answer(fd, text, max, &len, err);
 	if (rc == BL_OK && len == 0)
 		rc = bl_fail(err, BL_EIO,
-		    "the agent does not understand the question: is it of an older version?");
+		    "the agent closed the connection without an answer: it ends just now, or is of "
+		    "an older version");
 	if (rc == BL_OK && (*out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why)) == NULL)
 		rc = bl_fail(err, BL_ECORRUPT, "the agent's answer is no JSON: %s", why.text);
 	free(text);

@@ -280,7 +280,10 @@ def listening(pid):
     """Local addresses of the process's listening TCP sockets."""
     inodes = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
-        link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:  # a file of /proc that was read in between; sockets stay
+            continue
         if link.startswith("socket:["):
             inodes.add(link[8:-1])
     rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}").readlines()[1:]]
@@ -293,7 +296,7 @@ def test_nobody_else_is_let_in(agent):
     assert listening(one.process.pid) == []  # by default there is no port
     one.write(f"127.0.0.1:{one.port}")
     one.process.signal(signal.SIGHUP)
-    one.process.wait_log("the status page and /metrics are there")
+    one.process.wait_log("the status page and /metrics are there", 20)
     assert listening(one.process.pid) == [f"0100007F:{one.port:04X}"]
     assert one.get("/now.json", host=f"localhost:{one.port}")[0] == 200
     assert one.get("/now.json", host="tunnel.example")[0] == 403
@@ -309,14 +312,13 @@ def test_reload_moves_it_and_sampling_goes_on(agent):
         taken.listen()
         one.write(f"127.0.0.1:{second}")
         one.process.signal(signal.SIGHUP)
-        one.process.wait_log("no status page and no /metrics, will try again in 60 s")
+        one.process.wait_log("no status page and no /metrics, will try again in 60 s", 20)
         status = one.status()
         assert "Address already in use" in status["local"]["problem"]
         assert "local_closed" in [p["code"] for p in status["health"]["problems"]]
-        with pytest.raises(ConnectionRefusedError):
-            one.get("/")
+        assert listening(one.process.pid) == []
     one.process.signal(signal.SIGHUP)
-    one.process.wait_log("the status page and /metrics are there", count=2)
+    one.process.wait_log("the status page and /metrics are there", 20, count=2)
     assert one.get("/", port=second)[0] == 200
     ticks = one.status()["sampling"]["ticks"]
     wait_for(lambda: one.status()["sampling"]["ticks"] > ticks, 20, "it ticks", one.process.log)
