@@ -207,7 +207,6 @@ open_file(const char *path, struct conf_file *file, struct bl_err *err)
 	}
 	file->dev = st.st_dev;
 	file->ino = st.st_ino;
-	file->regular = S_ISREG(st.st_mode);
 	return fd;
 }
 

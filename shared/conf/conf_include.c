@@ -11,6 +11,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct bl_conf_key *
 include_key(const struct bl_conf_section *root)
@@ -228,6 +229,15 @@ unread(struct conf_run *run, struct conf_pos at, const char *why)
 
 static void include_all(struct conf_run *run, struct conf_node *tree, const struct conf_node *n);
 
+/* Some devices do something when they are merely opened, and a pattern may find any. */
+static bool
+is_device(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 /* Reads one file into tree; name stands in at. */
 static void
 include_file(struct conf_run *run, struct conf_node *tree, const char *name, struct conf_pos at)
@@ -244,16 +254,15 @@ include_file(struct conf_run *run, struct conf_node *tree, const char *name, str
 		run->no_memory = true;
 		return;
 	}
+	if (is_device(name)) {
+		wrong(run, at, "expected a file, not a pipe or a device", name);
+		free(file.name);
+		return;
+	}
 	if ((rc = conf_file_read(name, &text, &len, &file, &err)) < 0) {
 		run->no_memory = run->no_memory || rc == BL_ENOMEM;
 		unread(run, at, err.msg);
 		free(file.name);
-		return;
-	}
-	if (!file.regular) {
-		wrong(run, at, "expected a file, not a pipe or a device", name);
-		free(file.name);
-		free(text);
 		return;
 	}
 	if (!add_file(run, &file, at)) {

@@ -39,7 +39,6 @@ struct conf_file {
 	char *name; /* owned */
 	dev_t dev;
 	ino_t ino;
-	bool regular;       /* no pipe, no device */
 	struct conf_pos by; /* where it is included; of the first file nothing */
 };
 

@@ -7,9 +7,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -365,6 +368,27 @@ as_many_files_as_allowed_and_no_more(void **state)
 	    "\"conf.d/064\"\n");
 }
 
+/* Some devices do something when they are opened. */
+static void
+a_pipe_is_not_even_opened(void **state)
+{
+	struct inotify_event event;
+	int watch;
+
+	(void)state;
+	put("m.yaml", "id: a\ninclude: p\n");
+	assert_int_equal(mkfifo("p", 0600), 0);
+	watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	assert_true(watch >= 0 && inotify_add_watch(watch, "p", IN_OPEN) >= 0);
+	expect(
+	    "m.yaml", "m.yaml:2:10: include: expected a file, not a pipe or a device, got \"p\"\n");
+	assert_int_equal(read(watch, &event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	(void)close(open("p", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	assert_int_equal(read(watch, &event, sizeof(event)), sizeof(event)); /* it would be seen */
+	close(watch);
+}
+
 static void
 a_text_that_was_handed_over_includes_nothing(void **state)
 {
@@ -463,6 +487,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    names_are_relative_to_the_first_files_folder, enter, leave),
 		cmocka_unit_test_setup_teardown(as_many_files_as_allowed_and_no_more, enter, leave),
+		cmocka_unit_test_setup_teardown(a_pipe_is_not_even_opened, enter, leave),
 		cmocka_unit_test(a_text_that_was_handed_over_includes_nothing),
 		cmocka_unit_test_setup_teardown(what_is_printed_reads_back, enter, leave),
 		cmocka_unit_test(the_man_page_has_every_key_once),
