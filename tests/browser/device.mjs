@@ -3,8 +3,8 @@
 import { accessibility, must } from "./harness.mjs";
 
 const WORDS = {
-  en: { waiting: "Still to come", drains: /At the measured rate it is here in about \d+ min/, held: /Held back .* until \d{4}-\d\d-\d\d/, unknown: /Values are kept/, back: "7 days" },
-  "zh-CN": { waiting: "等待补传", drains: /按实测速率，约需 \d+ 分钟/, held: /暂缓至 \d{4}-\d\d-\d\d/, unknown: /数据会保留/, back: "7 天" },
+  en: { waiting: "Still to come", drains: /At the measured rate it is here in about \d+ min/, held: /Held back .* until \d{4}-\d\d-\d\d/, unknown: /Values are kept/, back: "7 days", safe: /Safe mode: .*/, whole: /tried at \d{4}-\d\d-\d\d/ },
+  "zh-CN": { waiting: "等待补传", drains: /按实测速率，约需 \d+ 分钟/, held: /暂缓至 \d{4}-\d\d-\d\d/, unknown: /数据会保留/, back: "7 天", safe: /安全模式：/, whole: /\d{4}-\d\d-\d\d .* 尝试完整配置/ },
 };
 
 async function fromTheList(page, tag, language, { target, checks, settled, noOverflow, shot }) {
@@ -45,6 +45,8 @@ async function inWords(page, tag, language, { target, checks, settled, noOverflo
     await page.getByText(words.drains).waitFor();
     await page.goto(`${target.url}/devices/kathmandu-thamel-server`);
     await page.getByText(words.held).waitFor();
+    await page.getByText(words.safe).waitFor();
+    await page.getByText(words.whole).waitFor();
     await settled(page);
     await noOverflow(page);
     await shot("device-metered");
