@@ -225,26 +225,52 @@ ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* CPU time of one question, in ms. */
+static double
+ask_timed(struct bench *b, struct store_read *r, int64_t series, int64_t to)
+{
+	const double begun = cpu_ms();
+	const uint64_t n = ask(b, r, series, to);
+	const double took = cpu_ms() - begun;
+
+	if (n == 8640)
+		return took;
+	(void)fprintf(stderr, "bench_series: %llu samples of a day\n", (unsigned long long)n);
+	exit(1);
+}
+
+static void
+print_median(const char *name, double *took, unsigned n)
+{
+	qsort(took, n, sizeof(took[0]), ascending);
+	printf("%s %.3f ms\n", name, took[n / 2]);
+}
+
 static void
 measure(struct bench *b, struct store_read *r, const char *name, unsigned n_asked, int64_t to)
 {
 	double took[ASKED];
 
 	for (unsigned i = 0; i < n_asked + 20; i++) {
-		const int64_t series = 1 + (int64_t)(i * 37 % (MIX_SERIES * b->agents));
-		const double begun = cpu_ms();
-		const uint64_t n = ask(b, r, series, to);
+		const double ms =
+		    ask_timed(b, r, 1 + (int64_t)(i * 37 % (MIX_SERIES * b->agents)), to);
 
 		if (i >= 20)
-			took[i - 20] = cpu_ms() - begun;
-		if (n != 8640) {
-			(void)fprintf(
-			    stderr, "bench_series: %llu samples of a day\n", (unsigned long long)n);
-			exit(1);
-		}
+			took[i - 20] = ms;
 	}
-	qsort(took, n_asked, sizeof(took[0]), ascending);
-	printf("%s %.3f ms\n", name, took[n_asked / 2]);
+	print_median(name, took, n_asked);
+}
+
+/* Each agent's first question: nothing of it is remembered by the reader, or for it. */
+static void
+measure_first(struct bench *b, struct store_read *r, const char *name, int64_t to)
+{
+	const unsigned n = b->agents < ASKED ? b->agents : ASKED;
+	double took[ASKED];
+
+	for (unsigned i = 0; i < n; i++)
+		took[i] = ask_timed(b, r, 1 + (int64_t)i * MIX_SERIES, to);
+	print_median(name, took, n);
 }
 
 static void
@@ -291,6 +317,7 @@ main(int argc, char **argv)
 	store_read_use_fresh(r, fresh);
 	measure(&b, r, "query_series_24h_batches_ms", 5, b.clock.unix_ms);
 	pack(&b, parts);
+	measure_first(&b, r, "query_series_24h_first_ms", b.clock.unix_ms);
 	measure(&b, r, "query_series_24h_ms", ASKED, b.clock.unix_ms);
 	measure(&b, r, "query_series_24h_closed_ms", ASKED, OFFSET + 25 * (int64_t)3600000);
 	print_fresh(fresh);

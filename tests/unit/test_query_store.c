@@ -114,7 +114,8 @@ static const struct question questions[] = {
 #define QUESTIONS (sizeof(questions) / sizeof(questions[0]))
 
 static int
-try_ask(struct kit *k, const struct question *q, struct query_result **out, struct bl_err *err)
+ask_within(struct kit *k, const struct question *q, const struct query_limits *limits,
+    struct query_result **out, struct bl_err *err)
 {
 	const struct query_filter f = { .by = QUERY_BY_DEVICE,
 		.agg = q->agg,
@@ -131,10 +132,16 @@ try_ask(struct kit *k, const struct question *q, struct query_result **out, stru
 	must(query_store_series(store, q->metric, set, NULL, &n, err), err);
 	assert_int_equal(n, 3);
 	must(query_set_end(set, err), err);
-	rc = query_run(out, &g, set, query_store_source(store), NULL, err);
+	rc = query_run(out, &g, set, query_store_source(store), limits, err);
 	query_set_free(set);
 	query_store_close(store);
 	return rc;
+}
+
+static int
+try_ask(struct kit *k, const struct question *q, struct query_result **out, struct bl_err *err)
+{
+	return ask_within(k, q, NULL, out, err);
 }
 
 static struct query_result *
@@ -332,6 +339,40 @@ damage_fails_a_question_for_samples(void **state)
 	assert_null(res);
 }
 
+/* A clock that has gone on whenever somebody looks. */
+static int64_t
+later_each_time(void *ctx)
+{
+	struct fixture_clock *c = ctx;
+
+	return ++c->mono_ms;
+}
+
+/* One hour alone is asked for: what ends the question is inside of it. */
+static void
+the_deadline_holds_within_an_hour(void **state)
+{
+	const struct question last = { "m1", QUERY_COUNT, 4 * (int64_t)HOUR, MINUTE };
+	struct kit *k = *state;
+	struct query_limits limits = { .clock = &k->clock.clock };
+	struct query_result *res;
+	struct bl_err err = { 0 };
+
+	make_history(k);
+	k->clock.clock.mono_ms = later_each_time;
+	for (unsigned packed = 0; packed < 2; packed++) {
+		limits.deadline_mono_ms = k->clock.mono_ms + 1000000;
+		must(ask_within(k, &last, &limits, &res, &err), &err);
+		assert_true(res->n > 0);
+		query_result_free(res);
+		limits.deadline_mono_ms = k->clock.mono_ms + 2; /* the hour's begin is in time */
+		assert_int_equal(ask_within(k, &last, &limits, &res, &err), BL_ETIMEDOUT);
+		assert_null(res);
+		pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+		settle(k);
+	}
+}
+
 int
 main(void)
 {
@@ -342,6 +383,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(retention_makes_steps_longer, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    damage_fails_a_question_for_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_deadline_holds_within_an_hour, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("query_store", tests, NULL, NULL);
