@@ -352,7 +352,8 @@ later_each_time(void *ctx)
 static void
 the_deadline_holds_within_an_hour(void **state)
 {
-	const struct question last = { "m1", QUERY_COUNT, 4 * (int64_t)HOUR, MINUTE };
+	static const struct question last[] = { { "m1", QUERY_COUNT, 4 * (int64_t)HOUR, MINUTE },
+		{ "m1", QUERY_COUNT, 4 * (int64_t)HOUR, HOUR } };
 	struct kit *k = *state;
 	struct query_limits limits = { .clock = &k->clock.clock };
 	struct query_result *res;
@@ -360,14 +361,18 @@ the_deadline_holds_within_an_hour(void **state)
 
 	make_history(k);
 	k->clock.clock.mono_ms = later_each_time;
-	for (unsigned packed = 0; packed < 2; packed++) {
+	for (unsigned i = 0; i < 4; i++) {
+		const struct question *q = &last[i % 2];
+
 		limits.deadline_mono_ms = k->clock.mono_ms + 1000000;
-		must(ask_within(k, &last, &limits, &res, &err), &err);
+		must(ask_within(k, q, &limits, &res, &err), &err);
 		assert_true(res->n > 0);
 		query_result_free(res);
 		limits.deadline_mono_ms = k->clock.mono_ms + 2; /* the hour's begin is in time */
-		assert_int_equal(ask_within(k, &last, &limits, &res, &err), BL_ETIMEDOUT);
+		assert_int_equal(ask_within(k, q, &limits, &res, &err), BL_ETIMEDOUT);
 		assert_null(res);
+		if (i != 1)
+			continue;
 		pass_until(k, OFFSET + 7 * (int64_t)HOUR);
 		settle(k);
 	}

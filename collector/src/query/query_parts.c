@@ -131,7 +131,7 @@ fetch_section(struct section *x, const struct chunk_metric *m, struct bl_err *er
 static int
 still_time(const struct section *x, struct bl_err *err)
 {
-	if (bl_mono_ms(x->s->clock) <= x->w->deadline_mono_ms)
+	if (bl_mono_ms(x->s->clock) < x->w->deadline_mono_ms)
 		return BL_OK;
 	return bl_fail(err, BL_ETIMEDOUT,
 	    "reading took too long; ask for a shorter range, a longer step or fewer series");

@@ -120,11 +120,11 @@ read_units(struct query_store *s, const struct query_want *w, const struct query
 	int rc = BL_OK;
 
 	for (size_t i = 0; i < s->n_units && rc == BL_OK; i++) {
-		const int64_t now = bl_mono_ms(s->clock);
+		int64_t now;
 
 		if (!all && !s->unit[i].due)
 			continue;
-		if (now >= until) {
+		if ((now = bl_mono_ms(s->clock)) >= until) {
 			store_read_release(s->r);
 			until = now + HELD_MS;
 			rc = store_read_hold(s->r, err);
