@@ -295,33 +295,61 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* pattern as it stands at the place at; relative to the first file's folder. */
-static void
-include_pattern(
-    struct conf_run *run, struct conf_node *tree, const char *pattern, struct conf_pos at)
+/* The folder of the first file, which is no pattern whatever its name, and the pattern behind it.
+ */
+static char *
+pattern_make(const char *dir, size_t len, const char *pattern)
 {
-	const char *first = run->files[0].name, *slash = strrchr(first, '/');
-	const int dir = slash == NULL || pattern[0] == '/' ? 0 : (int)(slash - first) + 1;
-	glob_t found = { 0 };
-	char *full;
-	int rc;
+	char *full = malloc(2 * len + strlen(pattern) + 1), *to = full;
 
-	if (asprintf(&full, "%.*s%s", dir, first, pattern) < 0) {
-		run->no_memory = true;
-		return;
+	if (full == NULL)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		if (strchr("*?[]\\", dir[i]) != NULL)
+			*to++ = '\\';
+		*to++ = dir[i];
 	}
-	rc = glob(full, GLOB_NOSORT, is_wrong, &found);
+	strcpy(to, pattern);
+	return full;
+}
+
+static void
+include_found(struct conf_run *run, struct conf_node *tree, const char *full, struct conf_pos at)
+{
+	glob_t found = { 0 };
+	const int rc = glob(full, GLOB_NOSORT, is_wrong, &found);
+
 	if (rc == GLOB_NOSPACE)
 		run->no_memory = true;
 	else if (rc == GLOB_ABORTED)
 		unread(run, at, "a folder on the way cannot be looked into");
-	else if (rc == GLOB_NOMATCH && strpbrk(pattern, "*?[") == NULL)
-		include_file(run, tree, full, at); /* which says why not */
 	if (rc == 0)
 		qsort(found.gl_pathv, found.gl_pathc, sizeof(*found.gl_pathv), by_name);
 	for (size_t i = 0; rc == 0 && i < found.gl_pathc && !run->no_memory; i++)
 		include_file(run, tree, found.gl_pathv[i], at);
 	globfree(&found);
+}
+
+/* name, as it stands at the place at: of a file, or a pattern; relative to the first file's folder.
+ */
+static void
+include_name(struct conf_run *run, struct conf_node *tree, const char *name, struct conf_pos at)
+{
+	const char *first = run->files[0].name, *slash = strrchr(first, '/');
+	const size_t dir = slash == NULL || name[0] == '/' ? 0 : (size_t)(slash - first) + 1;
+	const bool pattern = strpbrk(name, "*?[") != NULL;
+	char *full;
+
+	if (pattern)
+		full = pattern_make(first, dir, name);
+	else if (asprintf(&full, "%.*s%s", (int)dir, first, name) < 0)
+		full = NULL;
+	if (full == NULL)
+		run->no_memory = true;
+	else if (pattern)
+		include_found(run, tree, full, at);
+	else
+		include_file(run, tree, full, at);
 	free(full);
 }
 
@@ -337,7 +365,7 @@ include_all(struct conf_run *run, struct conf_node *tree, const struct conf_node
 		if (c->kind == CONF_REFUSED || conf_is_nothing(c))
 			continue;
 		if (c->kind == CONF_SCALAR && c->text[0] != '\0')
-			include_pattern(run, tree, c->text, c->at);
+			include_name(run, tree, c->text, c->at);
 		else
 			wrong(run, c->at, expected,
 			    c->kind == CONF_MAPPING    ? "a section"

@@ -340,6 +340,14 @@ names_are_relative_to_the_first_files_folder(void **state)
 	put("d.yaml", "id: wrong\n");
 	expect("etc/m.yaml",
 	    "id: \"x\"  # etc/d.yaml:1\nport: 1  # default\ninner:\n  on: true  # default\n");
+	/* A folder is no pattern, whatever its name. */
+	put("e*[c]/m.yaml", "include: [conf-?.yaml, d.yaml]\n");
+	put("e*[c]/conf-1.yaml", "id: y\n");
+	put("e*[c]/d.yaml", "port: 2\n");
+	put("ecc/conf-2.yaml", "id: wrong\n");
+	expect("e*[c]/m.yaml",
+	    "id: \"y\"  # e*[c]/conf-1.yaml:1\nport: 2  # e*[c]/d.yaml:1\ninner:\n  on: true  # "
+	    "default\n");
 	snprintf(path, sizeof(path), "%s/etc/m.yaml", ((struct place *)*state)->dir);
 	snprintf(wanted, sizeof(wanted),
 	    "id: \"x\"  # %s/etc/d.yaml:1\nport: 1  # default\ninner:\n  on: true  # default\n",
