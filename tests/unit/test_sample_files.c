@@ -220,6 +220,74 @@ what_may_hang_is_not_touched(void **state)
 	assert_false(sample_mounts_harmless("", 0, &none, "/"));
 }
 
+/* Links on the way, to a share and elsewhere. */
+static void
+links_are_followed_before_anything_is_touched(void **state)
+{
+	static const struct {
+		const char *at, *target; /* below the root */
+	} link[] = {
+		{ "/var/log/app", "/mnt/share/logs" },
+		{ "/var/log/near", "../../mnt/share" },
+		{ "/var/log/chain", "app" },
+		{ "/var/log/here", "other" },
+		{ "/var/lock", "/run/lock" },
+		{ "/var/loop", "/var/loop" },
+		{ "/var/ping", "/var/pong" },
+		{ "/var/pong", "/var/ping" },
+		{ "/var/dotted", "log/here/../../../mnt/share" },
+		{ "/var/..data", "log" },
+		{ "/var/current", "..data/other" },
+		{ "/var/top", "/" },
+		{ "/var/up", "../../../../../var/log/./other" },
+		{ "/opt/a", "b//c" },
+	};
+	static const struct {
+		const char *path;
+		bool harmless;
+	} c[] = {
+		{ "/var/log/other/x", true },
+		{ "/var/log/app", false },
+		{ "/var/log/app/x", false },
+		{ "/var/log/near/logs/x", false },
+		{ "/var/log/chain/x", false },
+		{ "/var/log/here/x", true },
+		{ "/var/lock/x", true },
+		{ "/var/loop/x", true }, /* the kernel says ELOOP, at once */
+		{ "/var/ping", true },
+		{ "/var/dotted", false },
+		{ "/var/current/x", true },
+		{ "/var/top/mnt/share/x", false },
+		{ "/var/top/var/log/x", true },
+		{ "/var/up/x", true },
+		{ "/var/log/other/../app", false },
+		{ "/opt/a/d", true },
+		{ "/nowhere/at/all", true },
+	};
+	const struct bl_conf_strlist none = { 0 };
+	struct sample_watch_mounts m = { 0 };
+	struct bl_err err = { 0 };
+	char root[64], path[256];
+
+	(void)state;
+	make_root(root, sizeof(root));
+	put_aged(root, "/var/log/other/x", 5, 5);
+	put_aged(root, "/mnt/share/logs/x", 5, 5);
+	put_aged(root, "/run/lock/x", 5, 5);
+	put_aged(root, "/opt/b/c/d", 5, 5);
+	for (size_t i = 0; i < sizeof(link) / sizeof(link[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", root, link[i].at);
+		assert_int_equal(symlink(link[i].target, path), 0);
+	}
+	assert_int_equal(sample_watch_mounts_init(&m, &none, root, &err), BL_OK);
+	assert_true(sample_watch_mounts_look(&m));
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++)
+		if (sample_watch_mounts_harmless(&m, c[i].path) != c[i].harmless)
+			fail_msg("%s", c[i].path);
+	sample_watch_mounts_close(&m);
+	remove_tree(root);
+}
+
 static void
 unknown_file_systems_make_unknown_values(void **state)
 {
@@ -295,6 +363,7 @@ main(void)
 		cmocka_unit_test(trees_are_counted_as_find_counts_them),
 		cmocka_unit_test(folders_deeper_than_the_cap_are_not_claimed),
 		cmocka_unit_test(what_may_hang_is_not_touched),
+		cmocka_unit_test(links_are_followed_before_anything_is_touched),
 		cmocka_unit_test(unknown_file_systems_make_unknown_values),
 		cmocka_unit_test(the_first_failure_is_the_one_told),
 		cmocka_unit_test(options_are_checked),

@@ -171,7 +171,13 @@ look_at_mounts(struct logs *l)
 		return;
 	for (size_t i = 0; i < l->n; i++)
 		l->watch[i].harmless =
-		    sample_watch_mounts_harmless(&l->mounts, l->watch[i].conf->path);
+		    sample_watch_mounts_on_table(&l->mounts, l->watch[i].conf->path);
+}
+
+static bool
+is_harmless(const struct logs *l, const struct watch *w)
+{
+	return w->harmless && sample_watch_mounts_way(&l->mounts, w->conf->path);
 }
 
 /* At the start, too, nothing is touched that may hang: such a place is given up. */
@@ -185,7 +191,7 @@ take_places(struct logs *l)
 	(void)log_state_take(l->conf->state_file, kept, l->n, &l->lost);
 	look_at_mounts(l);
 	for (size_t i = 0; i < l->n; i++)
-		if (kept[i].known && l->watch[i].harmless)
+		if (kept[i].known && is_harmless(l, &l->watch[i]))
 			log_file_resume(&l->watch[i].file, &kept[i].at);
 	free(kept);
 }
@@ -354,7 +360,7 @@ sample_one(struct logs *l, struct watch *w, const struct sample_to *to, int64_t 
 	const struct log_counts before = w->counts;
 	int rc;
 
-	if (!w->harmless) {
+	if (!is_harmless(l, w)) {
 		sample_put_unknown(to, &w->handle[L_PRESENT], &spec[L_PRESENT], w->conf->name,
 		    BL_UNKNOWN_UNSUPPORTED);
 		put_unknown(w, to, BL_UNKNOWN_UNSUPPORTED);

@@ -51,6 +51,7 @@ struct sample_watch_mounts {
 	bool always; /* under a test's root a plain file does not tell that it changed */
 	int len;     /* of the text; negative: not known */
 	char *text;  /* owned */
+	char *root;  /* of a test's tree; owned; NULL: none */
 };
 
 /* Borrows types.  To be closed also after a failure; a zeroed one may be closed, too. */
@@ -59,8 +60,16 @@ int sample_watch_mounts_init(struct sample_watch_mounts *m, const struct bl_conf
 void sample_watch_mounts_close(struct sample_watch_mounts *m);
 /* Reads the table when the kernel says that it changed, or it is not known.  False: as before. */
 bool sample_watch_mounts_look(struct sample_watch_mounts *m);
-/* By the newest table; without one nothing is harmless. */
+/* By the newest table; without one nothing is harmless.  Both of the two below. */
 bool sample_watch_mounts_harmless(const struct sample_watch_mounts *m, const char *path);
+/* By the path's text alone: nothing is touched. */
+bool sample_watch_mounts_on_table(const struct sample_watch_mounts *m, const char *path);
+/*
+ * No symbolic link on the way leads to where something may hang.  Of a path that is harmless on the
+ * table: nothing else is touched, a readlink for each folder of it.  Who changes links at this very
+ * moment is not kept out.
+ */
+bool sample_watch_mounts_way(const struct sample_watch_mounts *m, const char *path);
 
 /* When a look is due; times are boot times. */
 struct sample_every {
