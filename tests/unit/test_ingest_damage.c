@@ -239,8 +239,14 @@ export_samples(struct ctx *c, unsigned *n)
 
 	*n = 0;
 	must(store_read_series(c->r, "kiosk-1", note_series, &id, &err), &err);
-	return store_log_samples_whole(c->r, "kiosk-1", BL_STREAM_HOST, &id, 1, EPOCH,
-	    EPOCH + FEW * MINUTE, count_sample, n, &err);
+	const struct store_log_ask ask = { .device = "kiosk-1",
+		.stream = BL_STREAM_HOST,
+		.ids = &id,
+		.n = 1,
+		.from_unix_ms = EPOCH,
+		.to_unix_ms = EPOCH + FEW * MINUTE,
+		.deadline_mono_ms = INT64_MAX };
+	return store_log_samples_whole(c->r, &ask, count_sample, n, &err);
 }
 
 static void
