@@ -62,6 +62,7 @@ bl_fuzz_target(regex LINK bl_regex MAX_LEN 1024)
 bl_fuzz_target(dns LINK agent_probe INCLUDE ${root}/agent/src/probe MAX_LEN 1024)
 bl_fuzz_target(modbus LINK agent_probe m INCLUDE ${root}/agent/src/probe MAX_LEN 400)
 bl_fuzz_target(proc LINK agent_sample test_folder m INCLUDE ${root}/agent/src/sample)
+bl_fuzz_target(units LINK agent_sample INCLUDE ${root}/agent/src/sample MAX_LEN 2048)
 bl_fuzz_target(spool_row LINK agent_spool bl_codec INCLUDE ${root}/agent/src/spool)
 bl_fuzz_target(downlink SOURCES unit/spool_kit.c
   LINK agent_spool uplink bl_codec test_folder PkgConfig::CMOCKA)
