@@ -81,7 +81,7 @@ limits_left_out(struct limits *l, enum bl_stream stream, int64_t boot_ms)
 {
 	struct limits_stream *s = stream_of(l, stream);
 
-	s->uncounted = true;
+	s->left_out = true;
 	note(s, boot_ms);
 }
 
@@ -98,8 +98,11 @@ limits_refused_now(const struct limits *l)
 static bool
 is_due(const struct limits_stream *s, int64_t boot_ms, bool ending)
 {
+	const bool mishap = s->series > 0 || s->samples > 0 || s->uncounted;
+
 	return s->pending &&
-	       (ending || s->told_boot_ms == 0 || boot_ms - s->told_boot_ms >= LIMITS_TELL_MS);
+	       (ending || s->told_boot_ms == 0 ||
+		   boot_ms - s->told_boot_ms >= (mishap ? LIMITS_TELL_MS : LIMITS_DAY_MS));
 }
 
 bool
@@ -120,10 +123,10 @@ limits_due(
 			.begin_boot_ms = s->since_boot_ms,
 			.end_boot = *boot,
 			.end_boot_ms = boot_ms,
-			.samples = s->series > 0 || s->uncounted ? 0 : s->samples };
+			.samples = s->series > 0 || s->uncounted || s->left_out ? 0 : s->samples };
 		s->series = ending ? 0 : s->series;
 		s->samples = 0;
-		s->uncounted = false;
+		s->uncounted = s->left_out = false;
 		s->told_boot_ms = ending ? 0 : boot_ms;
 		s->since_boot_ms = boot_ms;
 		s->pending = s->series > 0; /* it goes on */

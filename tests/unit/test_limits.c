@@ -129,7 +129,15 @@ results_and_things_left_out_have_no_number(void **state)
 	assert_string_equal(told(&l, 20000, false), "3 20000-20000 0");
 	limits_left_out(&l, BL_STREAM_HOST, 30000);
 	assert_string_equal(told(&l, 30000, false), "");
-	assert_string_equal(told(&l, 40000, true), "3 30000-40000 0");
+	/* Once a day, unless something else is to be told. */
+	assert_string_equal(told(&l, 30000 + LIMITS_TELL_MS, false), "");
+	assert_string_equal(told(&l, 20000 + LIMITS_DAY_MS, false), "3 30000-86420000 0");
+	limits_left_out(&l, BL_STREAM_HOST, 86430000);
+	limits_sample(&l, BL_STREAM_HOST, 86440000);
+	assert_string_equal(told(&l, 86440000, false), "");
+	assert_string_equal(told(&l, 86420000 + LIMITS_TELL_MS, false), "3 86430000-90020000 0");
+	limits_left_out(&l, BL_STREAM_HOST, 90030000);
+	assert_string_equal(told(&l, 90040000, true), "3 90030000-90040000 0");
 	limits_sample(&l, BL_STREAM_HOST, 50000);
 	assert_string_equal(told(&l, 50000, false), "3 50000-50000 1");
 }

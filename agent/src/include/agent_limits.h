@@ -5,7 +5,8 @@
  * appears, so nobody at the centre could miss it; a sample beyond the cap of a
  * tick is gone; so is the result of a probe that found no room, and what lies
  * beyond a sampler's own cap.  All are counted here, and told as an entry
- * "overload": at once, then once an hour for as long as it lasts.
+ * "overload": at once, then once an hour for as long as it lasts; once a day what a
+ * sampler's cap leaves out, which is the machine's nature rather than a mishap.
  */
 #ifndef AGENT_LIMITS_H
 #define AGENT_LIMITS_H
@@ -16,6 +17,7 @@
 #include "branchline/wire.h"
 
 #define LIMITS_TELL_MS  (60 * 60 * 1000)
+#define LIMITS_DAY_MS   (24 * LIMITS_TELL_MS)
 #define LIMITS_NAME_MAX 200u
 
 struct limits_stream {
@@ -23,6 +25,7 @@ struct limits_stream {
 	bool pending;     /* something is to be told */
 	uint64_t samples; /* of these, known by number */
 	bool uncounted;   /* of something it is not known how many samples it would have had */
+	bool left_out;    /* the same, by a sampler's cap */
 	int64_t since_boot_ms;
 	int64_t told_boot_ms; /* 0: never */
 };
