@@ -77,37 +77,6 @@ give_five(struct section *x, const struct chunk_column *c, size_t i, struct bl_e
 
 /* ---- samples ------------------------------------------------------------------ */
 
-static bool
-room_for(struct room *room, size_t n, size_t runs)
-{
-	if (n > room->n) {
-		free(room->unix_ms);
-		free(room->scratch);
-		free(room->value);
-		free(room->unknown);
-		free(room->chunk_thin);
-		free(room->thin);
-		room->unix_ms = malloc(n * sizeof(*room->unix_ms));
-		room->scratch = malloc(n * sizeof(*room->scratch));
-		room->value = malloc(n * sizeof(*room->value));
-		room->unknown = malloc(n);
-		room->chunk_thin = malloc(n * sizeof(*room->chunk_thin));
-		room->thin = malloc(n * sizeof(*room->thin));
-		room->n = n;
-		if (room->unix_ms == NULL || room->scratch == NULL || room->value == NULL ||
-		    room->unknown == NULL || room->chunk_thin == NULL || room->thin == NULL) {
-			room->n = 0;
-			return false;
-		}
-	}
-	if (runs > room->runs) {
-		free(room->run);
-		room->run = malloc(runs * sizeof(*room->run));
-		room->runs = room->run != NULL ? runs : 0;
-	}
-	return room->run != NULL;
-}
-
 static int
 fetch_times(struct section *x, uint32_t source, struct bl_err *err)
 {
@@ -126,70 +95,54 @@ fetch_times(struct section *x, uint32_t source, struct bl_err *err)
 	return parts_read(x->parts, x->region, from.times.offset, room->times, from.times.len, err);
 }
 
-static int
-decode_times(struct section *x, const struct chunk_column *c, struct bl_err *err)
-{
-	struct room *room = &x->s->room;
-
-	return (x->times_fetched ? chunk_times_more : chunk_times_get)(x->ix, c->source, c->times,
-	    room->times, room->unix_ms, room->run, (uint32_t)room->runs, &x->n_runs, err);
-}
-
-/* The times of c into the room: most columns of a source share them. */
+/* The times of c into the room. */
 static int
 times_of(struct section *x, const struct chunk_column *c, struct bl_err *err)
 {
 	struct room *room = &x->s->room;
 	int rc;
 
-	if (x->have_times && x->times == c->times)
+	if (chunk_room_has(&room->column, c->times))
 		return BL_OK;
-	x->have_times = false;
-	x->n_times = chunk_times_n(x->ix, c->source, c->times);
-	if (!room_for(room, x->n_times > 1024 ? x->n_times : 1024, room->runs > 8 ? room->runs : 8))
-		return bl_fail(err, BL_ENOMEM, "query: out of memory");
 	if (!x->times_fetched && (rc = fetch_times(x, c->source, err)) < 0)
 		return rc;
-	if ((rc = decode_times(x, c, err)) < 0)
-		return rc;
 	x->times_fetched = true;
-	if (x->n_runs > room->runs) {
-		if (!room_for(room, room->n, x->n_runs))
-			return bl_fail(err, BL_ENOMEM, "query: out of memory");
-		if ((rc = decode_times(x, c, err)) < 0)
-			return rc;
-	}
-	x->have_times = true;
-	x->times = c->times;
-	return BL_OK;
+	return chunk_room_times(&room->column, x->ix, c->source, c->times, room->times, err);
 }
 
 static int
-thin_of(struct section *x, const struct chunk_column *c, struct bl_err *err)
+thin_of(struct room *room, uint32_t n, struct bl_err *err)
 {
-	struct room *room = &x->s->room;
-	const int rc = chunk_raw_thin(c, room->unix_ms, room->value, room->chunk_thin, err);
+	const struct chunk_thin *from = room->column.thin;
 
-	for (uint32_t k = 0; k < c->n && rc >= 0; k++)
-		room->thin[k] = (struct query_thin){ room->chunk_thin[k].thin,
-			room->chunk_thin[k].before_ms, room->chunk_thin[k].before };
-	return rc;
+	if (n > room->thin_size) {
+		struct query_thin *more = realloc(room->thin, n * sizeof(*more));
+
+		if (more == NULL)
+			return bl_fail(err, BL_ENOMEM, "query: out of memory");
+		room->thin = more;
+		room->thin_size = n;
+	}
+	for (uint32_t k = 0; k < n; k++)
+		room->thin[k] =
+		    (struct query_thin){ from[k].thin, from[k].before_ms, from[k].before };
+	return BL_OK;
 }
 
 static int
 give_runs(struct section *x, const struct chunk_column *c, size_t i, struct bl_err *err)
 {
-	const struct room *room = &x->s->room;
+	const struct chunk_room *room = &x->s->room.column;
 	size_t at = 0;
 	int rc = BL_OK;
 
-	for (uint32_t k = 0; k < x->n_runs && rc == BL_OK; k++) {
+	for (uint32_t k = 0; k < room->n_runs && rc == BL_OK; k++) {
 		struct query_samples q = { .n = room->run[k].n,
 			.unix_ms = room->unix_ms + at,
 			.value = room->value + at,
 			.unknown = chunk_has_unknown(c) ? room->unknown + at : NULL,
 			.boot_all = room->run[k].boot,
-			.thin = chunk_has_thin(c) ? room->thin + at : NULL };
+			.thin = chunk_has_thin(c) ? x->s->room.thin + at : NULL };
 
 		if (!query_hour_number(x->numbers, STORE_ALIAS_BOOT, &q.boot_all))
 			return bl_fail(err, BL_ECORRUPT, "a part names a boot that has no number");
@@ -205,13 +158,8 @@ give_samples(struct section *x, const struct chunk_column *c, size_t i, struct b
 	struct room *room = &x->s->room;
 	int rc;
 
-	if ((rc = times_of(x, c, err)) < 0)
-		return rc;
-	if (c->n != x->n_times)
-		return bl_fail(
-		    err, BL_ECORRUPT, "a part has a column of another length than its times");
-	if ((rc = chunk_raw_doubles(c, room->value, room->unknown, room->scratch, err)) < 0 ||
-	    (chunk_has_thin(c) && (rc = thin_of(x, c, err)) < 0))
+	if ((rc = times_of(x, c, err)) < 0 || (rc = chunk_room_column(&room->column, c, err)) < 0 ||
+	    (chunk_has_thin(c) && (rc = thin_of(room, c->n, err)) < 0))
 		return rc;
 	return give_runs(x, c, i, err);
 }

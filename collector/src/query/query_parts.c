@@ -16,13 +16,8 @@ query_parts_free_room(struct query_store *s)
 
 	free(room->section);
 	free(room->times);
-	free(room->unix_ms);
-	free(room->scratch);
-	free(room->value);
-	free(room->unknown);
-	free(room->chunk_thin);
 	free(room->thin);
-	free(room->run);
+	chunk_room_free(&room->column);
 }
 
 /* ---- which columns -------------------------------------------------------------- */
@@ -55,7 +50,8 @@ meet_source(struct section *x, uint32_t source)
 		return;
 	x->source_known = true;
 	x->source = source;
-	x->have_times = x->times_fetched = false;
+	x->times_fetched = false;
+	chunk_room_forget(&x->s->room.column);
 	x->source_hidden = false;
 	if (x->part->n_hidden == 0)
 		return;

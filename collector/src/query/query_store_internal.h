@@ -2,7 +2,7 @@
 #ifndef QUERY_STORE_INTERNAL_H
 #define QUERY_STORE_INTERNAL_H
 
-#include "chunk.h"
+#include "chunk_room.h"
 #include "parts.h"
 
 #include "query_store.h"
@@ -59,13 +59,9 @@ struct query_store {
 	struct room {
 		uint8_t *section, *times;
 		size_t section_size, times_size;
-		int64_t *unix_ms, *scratch;
-		double *value;
-		uint8_t *unknown;
-		struct chunk_thin *chunk_thin;
-		struct query_thin *thin;
-		struct chunk_run *run;
-		size_t n, runs; /* that there is room for */
+		struct chunk_room column;
+		struct query_thin *thin; /* its, as a query has them */
+		size_t thin_size;
 	} room;
 	struct block {
 		size_t n, series;
@@ -116,8 +112,7 @@ struct section {
 	size_t last; /* the series found last: neighbours come one after the other */
 	uint32_t source;
 	bool source_known, source_hidden;
-	bool have_times, times_fetched;
-	uint32_t times, n_times, n_runs;
+	bool times_fetched;
 };
 
 int query_column_give(

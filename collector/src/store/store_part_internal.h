@@ -2,6 +2,7 @@
 #ifndef STORE_PART_INTERNAL_H
 #define STORE_PART_INTERNAL_H
 
+#include "chunk_room.h"
 #include "store_part_read.h"
 #include "store_samples_internal.h"
 
@@ -32,15 +33,7 @@ struct part_read {
 	struct alias *alias;
 	size_t n_alias, size_alias;
 	struct part_bytes times, dir, block;
-	/* room for one column */
-	int64_t *unix_ms, *scratch;
-	double *value;
-	uint8_t *unknown;
-	size_t room;
-	struct chunk_thin *thin;
-	size_t thin_room;
-	struct chunk_run *run;
-	uint32_t runs_room, n_runs;
+	struct chunk_room room; /* for one column */
 };
 
 /* *out NULL: the part has this store's numbers. */

@@ -19,9 +19,7 @@ struct visit {
 	const struct alias *alias;
 	const struct chunk_index *ix;
 	uint32_t source;
-	bool fetched, have; /* the times; one of them is decoded: */
-	uint32_t times;
-	uint32_t n; /* how many it has */
+	bool fetched; /* the times */
 	part_column_fn fn;
 	void *ctx;
 };
@@ -48,12 +46,7 @@ part_read_free(struct part_read *p)
 	free(p->times.p);
 	free(p->dir.p);
 	free(p->block.p);
-	free(p->unix_ms);
-	free(p->scratch);
-	free(p->value);
-	free(p->unknown);
-	free(p->thin);
-	free(p->run);
+	chunk_room_free(&p->room);
 	free(p);
 }
 
@@ -143,65 +136,14 @@ fetch(struct visit *v, const struct chunk_span *s, struct part_bytes *b, struct 
 	return parts_read(v->p->parts, v->region, s->offset, b->p, s->len, err);
 }
 
-static bool
-make_room(struct part_read *p, size_t n)
-{
-	if (n <= p->room)
-		return true;
-	n = n < 1024 ? 1024 : n;
-	free(p->unix_ms);
-	free(p->scratch);
-	free(p->value);
-	free(p->unknown);
-	p->unix_ms = malloc(n * sizeof(*p->unix_ms));
-	p->scratch = malloc(n * sizeof(*p->scratch));
-	p->value = malloc(n * sizeof(*p->value));
-	p->unknown = malloc(n);
-	p->room = 0;
-	if (p->unix_ms == NULL || p->scratch == NULL || p->value == NULL || p->unknown == NULL)
-		return false;
-	p->room = n;
-	return true;
-}
-
-static bool
-make_runs(struct part_read *p, uint32_t n)
-{
-	struct chunk_run *more;
-
-	if (n <= p->runs_room)
-		return true;
-	if ((more = realloc(p->run, n * sizeof(*more))) == NULL)
-		return false;
-	p->run = more;
-	p->runs_room = n;
-	return true;
-}
-
-/* ---- times ---- */
-
-static int
-decode_times(struct visit *v, uint32_t k, struct bl_err *err)
-{
-	struct part_read *p = v->p;
-	int rc;
-
-	rc = (v->fetched ? chunk_times_more : chunk_times_get)(
-	    v->ix, v->source, k, p->times.p, p->unix_ms, p->run, p->runs_room, &p->n_runs, err);
-	if (rc < 0 || p->n_runs <= p->runs_room)
-		return rc;
-	if (!make_runs(p, p->n_runs))
-		return samples_no_memory(err);
-	return chunk_times_more(
-	    v->ix, v->source, k, p->times.p, p->unix_ms, p->run, p->runs_room, &p->n_runs, err);
-}
-
 /* The boots of the runs are named as here; of a boot that nobody knows there is nothing. */
 static int
 name_boots(struct visit *v, struct bl_err *err)
 {
-	for (uint32_t i = 0; i < v->p->n_runs; i++)
-		if (!alias_new(v->alias, STORE_ALIAS_BOOT, &v->p->run[i].boot))
+	struct chunk_room *room = &v->p->room;
+
+	for (uint32_t i = 0; i < room->n_runs; i++)
+		if (!alias_new(v->alias, STORE_ALIAS_BOOT, &room->run[i].boot))
 			return bl_fail(err, BL_ECORRUPT, "a part names a boot that has no number");
 	return BL_OK;
 }
@@ -209,26 +151,21 @@ name_boots(struct visit *v, struct bl_err *err)
 static int
 times_of(struct visit *v, uint32_t k, struct bl_err *err)
 {
+	struct part_read *p = v->p;
 	struct chunk_source s;
 	int rc;
 
-	if (v->have && v->times == k)
+	if (chunk_room_has(&p->room, k))
 		return BL_OK;
-	v->have = false;
-	v->n = chunk_times_n(v->ix, v->source, k);
-	if (!make_room(v->p, v->n) || !make_runs(v->p, 8))
-		return samples_no_memory(err);
 	chunk_source_at(v->ix, v->source, &s);
-	if (!v->fetched && (rc = fetch(v, &s.times, &v->p->times, err)) < 0)
-		return rc;
-	if ((rc = decode_times(v, k, err)) < 0)
+	if (!v->fetched && (rc = fetch(v, &s.times, &p->times, err)) < 0)
 		return rc;
 	v->fetched = true;
-	if ((rc = name_boots(v, err)) < 0)
+	if ((rc = chunk_room_times(&p->room, v->ix, v->source, k, p->times.p, err)) < 0)
 		return rc;
-	v->have = true;
-	v->times = k;
-	return BL_OK;
+	if ((rc = name_boots(v, err)) < 0)
+		chunk_room_forget(&p->room);
+	return rc;
 }
 
 /* ---- columns ---- */
@@ -236,30 +173,18 @@ times_of(struct visit *v, uint32_t k, struct bl_err *err)
 static int
 give_column(struct visit *v, const struct chunk_column *c, uint32_t index, struct bl_err *err)
 {
-	struct part_read *p = v->p;
+	struct chunk_room *room = &v->p->room;
 	struct part_column out = { .n = c->n };
 	int rc;
 
-	if ((rc = times_of(v, c->times, err)) < 0)
+	if ((rc = times_of(v, c->times, err)) < 0 || (rc = chunk_room_column(room, c, err)) < 0)
 		return rc;
-	if (c->n != v->n)
-		return bl_fail(
-		    err, BL_ECORRUPT, "a part has a column of another length than its times");
-	if ((rc = chunk_raw_doubles(c, p->value, p->unknown, p->scratch, err)) < 0)
-		return rc;
-	if (chunk_has_thin(c)) {
-		while (p->thin_room < c->n)
-			if (!samples_grow(&p->thin, p->thin_room, &p->thin_room, sizeof(*p->thin)))
-				return samples_no_memory(err);
-		if ((rc = chunk_raw_thin(c, p->unix_ms, p->value, p->thin, err)) < 0)
-			return rc;
-		out.thin = p->thin;
-	}
-	out.unix_ms = p->unix_ms;
-	out.value = p->value;
-	out.unknown = chunk_has_unknown(c) ? p->unknown : NULL;
-	out.run = p->run;
-	out.n_runs = p->n_runs;
+	out.thin = chunk_has_thin(c) ? room->thin : NULL;
+	out.unix_ms = room->unix_ms;
+	out.value = room->value;
+	out.unknown = chunk_has_unknown(c) ? room->unknown : NULL;
+	out.run = room->run;
+	out.n_runs = room->n_runs;
 	return v->fn(v->ctx, index, &out, err);
 }
 
@@ -335,6 +260,7 @@ read_metrics(struct visit *v, int64_t device, enum bl_stream stream, const struc
 	if (source < 0)
 		return BL_OK;
 	v->source = (uint32_t)source;
+	chunk_room_forget(&v->p->room);
 	for (size_t i = 0, end; i < n && rc == BL_OK; i = end) {
 		for (end = i + 1; end < n && same_metric(&want[i], &want[end]); end++)
 			continue;
