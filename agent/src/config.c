@@ -63,6 +63,16 @@ static const struct bl_conf_key spool_keys[] = {
 	    .min = 16 << 10,
 	    .max = 64 << 20,
 	    .help = "how much waits in memory while the disk is full or read-only" },
+	{ .name = "group",
+	    .type = BL_CONF_DURATION,
+	    .dflt = "0s",
+	    .offset = offsetof(struct config_spool, group_ms),
+	    .min = 0,
+	    .max = 15ll * 60000,
+	    .help =
+		"for SD cards: samples wait so long in memory and are written together; a crash "
+		"or power cut loses that much, named in the ledger (events are written at "
+		"once); with a link they are sent that seldom, too" },
 	{ .name = "keep_receipted",
 	    .type = BL_CONF_DURATION,
 	    .dflt = "72h",

@@ -170,10 +170,12 @@ def room_for(pid: int, spare: int) -> int:
 def overwrite(path, page: int) -> int:
     """How many rows the page of a table held: one inside of its tree holds none."""
     with open(path, "r+b") as file:
-        file.seek((page - 1) * 4096)
+        file.seek(16)
+        size = struct.unpack(">H", file.read(2))[0]
+        file.seek((page - 1) * size)
         kind, _, cells = struct.unpack(">BHH", file.read(5))
-        file.seek((page - 1) * 4096)
-        file.write(b"\xa5" * 4096)
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
     return cells if kind == LEAF else 0
 
 

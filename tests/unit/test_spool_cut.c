@@ -443,9 +443,9 @@ an_event_is_cut_soon_while_there_is_a_link(void **state)
 		unsigned cut_by_s[13]; /* batches after 5 s, 10 s, ... */
 	} rows[] = {
 		{ "no event", true, { 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3 } },
-		{ "one", true, { 3 }, { 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3 } },
+		{ "one", true, { 3 }, { 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4 } },
 		{ "two in one batch, one later", true, { 3, 7, 24 },
-		    { 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 4, 4 } },
+		    { 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 5, 5 } },
 		{ "without a link", false, { 3, 7, 24 }, { 0 } },
 	};
 

@@ -659,12 +659,12 @@ struct fault {
 	enum shim_loss how;
 };
 
-/* To the point where the next trim thins: less than 32 of the file's 144 pages are free. */
+/* To the point where the next trim thins: less than 128 of the file's 576 pages are free. */
 static void
 prepare(struct kit *k)
 {
 	hours(k, 120);
-	while (144 - number(k, "PRAGMA page_count") + number(k, "PRAGMA freelist_count") >= 32) {
+	while (576 - number(k, "PRAGMA page_count") + number(k, "PRAGMA freelist_count") >= 128) {
 		fill(k);
 		kit_cut_all(k);
 	}

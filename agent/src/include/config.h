@@ -49,6 +49,7 @@ struct config_spool {
 	int64_t max_bytes;
 	int64_t memory_bytes;
 	int64_t keep_receipted_ms;
+	int64_t group_ms;
 };
 
 struct config_steps {

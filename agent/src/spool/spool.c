@@ -57,6 +57,7 @@ spool_alloc(struct spool **out, const struct spool_opts *opts, struct bl_err *er
 	}
 	s->max_bytes = opts->max_bytes;
 	s->keep_receipted_ms = opts->keep_receipted_ms;
+	s->group_ms = opts->group_ms;
 	s->memory_bytes = opts->memory_bytes != 0 ? opts->memory_bytes : SPOOL_MEMORY_BYTES;
 	s->ballast_bytes = opts->ballast_bytes;
 	s->boot = opts->boot;

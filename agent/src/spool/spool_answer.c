@@ -122,7 +122,8 @@ apply_marks(struct spool *s, const struct mark *m, unsigned n, struct bl_err *er
 	if ((rc = txn_commit(s, err)) == BL_OK)
 		for (unsigned i = 0; i < n; i++)
 			outstanding_forget(s, m[i].id);
-	(void)bl_fault_hit("spool.receipted");
+	if (s->group == TXN_SINGLE)
+		(void)bl_fault_hit("spool.receipted");
 	return rc;
 }
 
@@ -579,11 +580,42 @@ spool_on_answer(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 	return rc < 0 ? rc : SPOOL_ANSWER_OK;
 }
 
+/* What a receipt settles, and its word itself. */
+static int
+take_receipt(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
+{
+	unsigned changed = 0;
+	int rc;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		if ((rc = walk_stream(s, s->d.gen, (enum bl_stream)(i + 1), &r->stream[i],
+			 WALK_MORE, &changed, err)) < 0)
+			return rc;
+	return remember_receipt(s, r, false, err);
+}
+
+/* The same in one transaction; false: in several, please. */
+static bool
+take_receipt_at_once(struct spool *s, const struct bl_receipt *r)
+{
+	struct bl_err ignored = { 0 };
+	int64_t waiting = 0;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		waiting += s->d.stream[i].waiting;
+	if (waiting > WALK_ROWS)
+		return false;
+	txn_group_begin(s, 0);
+	if (txn_group_end(s, take_receipt(s, r, &ignored), &ignored) < 0)
+		return false;
+	(void)bl_fault_hit("spool.receipted");
+	return true;
+}
+
 int
 spool_on_receipt(struct spool *s, const struct bl_receipt *r, bool *say_hello, struct bl_err *err)
 {
 	struct bl_err local = { 0 };
-	unsigned changed = 0;
 	int rc;
 
 	if (err == NULL)
@@ -602,10 +634,8 @@ spool_on_receipt(struct spool *s, const struct bl_receipt *r, bool *say_hello, s
 		return rc;
 	if (*say_hello)
 		return SPOOL_ANSWER_OK; /* the answer will say exactly */
-	for (unsigned i = 0; i < BL_STREAMS; i++)
-		if ((rc = walk_stream(s, s->d.gen, (enum bl_stream)(i + 1), &r->stream[i],
-			 WALK_MORE, &changed, err)) < 0)
-			return rc;
-	rc = remember_receipt(s, r, false, err);
+	if (take_receipt_at_once(s, r))
+		return SPOOL_ANSWER_OK;
+	rc = take_receipt(s, r, err);
 	return rc < 0 ? rc : SPOOL_ANSWER_OK;
 }

@@ -62,31 +62,94 @@ write_row(struct spool *s, const struct spool_row *row, struct bl_err *err)
 	return rc;
 }
 
+/* What has been appended but rows. */
 static int
-write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
+write_names(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
 {
-	const struct spool_row *row = s->p.head;
-	int64_t ids = 0;
 	int rc;
 
 	if ((rc = write_defs(s, c->defs, err)) < 0 || (rc = write_clocks(s, c->clocks, err)) < 0)
 		return rc;
 	for (unsigned i = 0; i < c->gaps && rc == BL_OK; i++)
 		rc = ledger_add(s, &s->p.gap[i], err);
+	s->d.connections += c->connections;
+	return rc == BL_OK ? usage_write(s, err) : rc;
+}
+
+/* More than came: whatever is too much gets less. */
+static int
+prune_seen(struct spool *s, int64_t came, struct bl_err *err)
+{
+	const int64_t most = s->max_bytes / 1024;
+
+	if (came == 0)
+		return BL_OK;
+	return db_run(s, Q_SEEN_PRUNE, err, "iii",
+	    wall_set_within(s, SPOOL_SEEN_MS) ? INT64_MIN : bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
+	    most < SPOOL_SEEN_ROWS ? most : (int64_t)SPOOL_SEEN_ROWS, came + 16);
+}
+
+static int
+write_chunk(struct spool *s, const struct pending_chunk *c, struct bl_err *err)
+{
+	const struct spool_row *row = s->p.head;
+	int64_t ids = 0;
+	int rc = write_names(s, c, err);
+
 	for (unsigned i = 0; i < c->rows && rc == BL_OK; i++, row = row->next) {
 		rc = write_row(s, row, err);
 		ids += row->id[0] != '\0';
 	}
-	/* More than came: whatever is too much gets less. */
-	if (rc == BL_OK && ids > 0)
-		rc = db_run(s, Q_SEEN_PRUNE, err, "iii",
-		    wall_set_within(s, SPOOL_SEEN_MS) ? INT64_MIN
-						      : bl_unix_ms(s->clock) - SPOOL_SEEN_MS,
-		    s->max_bytes / 1024 < SPOOL_SEEN_ROWS ? s->max_bytes / 1024
-							  : (int64_t)SPOOL_SEEN_ROWS,
-		    ids + 16);
-	s->d.connections += c->connections;
-	return rc == BL_OK ? usage_write(s, err) : rc;
+	return rc == BL_OK ? prune_seen(s, ids, err) : rc;
+}
+
+static struct pending_chunk
+all_of(const struct spool_pending *p)
+{
+	struct pending_chunk c = {
+		.gaps = p->n_gaps,
+		.clocks = p->n_clocks,
+		.defs = p->n_defs,
+		.connections = p->connections,
+	};
+
+	for (const struct spool_row *row = p->head; row != NULL; row = row->next)
+		c.rows++;
+	return c;
+}
+
+int
+commit_for_cut(struct spool *s, struct bl_err *err)
+{
+	const struct pending_chunk all = all_of(&s->p);
+	int64_t ids = 0;
+	int rc = write_names(s, &all, err);
+
+	for (const struct spool_row *row = s->p.head; row != NULL && rc == BL_OK; row = row->next) {
+		if (row->kind == ROW_TICK) {
+			s->d.samples += row->n;
+			continue;
+		}
+		rc = write_row(s, row, err);
+		ids += row->id[0] != '\0';
+	}
+	if (rc == BL_OK && s->covered_ms > s->d.covered_ms)
+		s->d.covered_ms = s->covered_ms;
+	return rc == BL_OK ? prune_seen(s, ids, err) : rc;
+}
+
+void
+commit_for_cut_done(struct spool *s, int rc)
+{
+	const struct pending_chunk all = all_of(&s->p);
+
+	if (rc == BL_OK) {
+		s->usage_dirty = false;
+		pending_release(&s->p, &all);
+	} else if (s->log_unsure) {
+		s->p.doubt_no = s->attempted_no;
+		s->p.doubt = all;
+	}
 }
 
 /* After a commit whose fate was unknown: it is in the file, or it is not. */
@@ -108,7 +171,6 @@ static int
 commit_chunk(struct spool *s, bool last, struct bl_err *err)
 {
 	const struct pending_chunk c = pending_chunk(&s->p);
-	int64_t attempted;
 	int rc;
 
 	if ((rc = txn_begin(s, err)) < 0)
@@ -119,10 +181,9 @@ commit_chunk(struct spool *s, bool last, struct bl_err *err)
 	}
 	if (last && s->covered_ms > s->d.covered_ms)
 		s->d.covered_ms = s->covered_ms;
-	attempted = s->d.commit_no + 1;
 	if ((rc = txn_commit(s, err)) < 0) {
 		if (s->log_unsure) {
-			s->p.doubt_no = attempted;
+			s->p.doubt_no = s->attempted_no;
 			s->p.doubt = c;
 		}
 		return rc;
@@ -263,7 +324,15 @@ spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err)
 	if (bl_boot_ms(s->clock) > s->covered_ms && !s->covered_told)
 		s->covered_ms = bl_boot_ms(s->clock);
 	wall_look(s);
+	s->grouped_mono_ms = bl_mono_ms(s->clock);
 	if (!s->begun || !pending_empty(s) || s->usage_dirty || s->p.doubt_no != 0)
 		rc = commit_all(s, err);
 	return rc;
+}
+
+bool
+spool_group_waits(const struct spool *s)
+{
+	return s->begun && bl_mono_ms(s->clock) - s->grouped_mono_ms < s->group_ms &&
+	       s->p.bytes < s->memory_bytes / 2;
 }

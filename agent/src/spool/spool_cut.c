@@ -11,6 +11,9 @@
 
 #include "spool_internal.h"
 
+#define ALL_STREAMS        ((1u << BL_STREAMS) - 1)
+#define CUT_TOGETHER_BYTES (64 * 1024) /* of open rows: the log has room for all */
+
 /* What went into an encoder. */
 struct feed {
 	int64_t last_row, rows, samples, bytes;
@@ -64,6 +67,23 @@ feed_row(struct spool *s, enum bl_stream stream, sqlite3_stmt *st, struct bl_bat
 	return BL_OK;
 }
 
+/* Ticks that wait in memory and go straight into the batch.  All of them, or BL_EFULL. */
+static int
+feed_pending(struct spool *s, enum bl_stream stream, struct bl_batch_enc *enc, struct feed *f,
+    struct bl_err *err)
+{
+	int rc = f->left ? BL_EFULL : BL_OK;
+
+	for (const struct spool_row *row = s->p.head; row != NULL && rc == BL_OK; row = row->next) {
+		if (row->stream != stream || row->kind != ROW_TICK)
+			continue;
+		rc = !fits(s, enc, row->n) ? BL_EFULL
+					   : row_encode(row->data, row->len, row->kind,
+						 row->boot_ms, enc, &f->skipped);
+	}
+	return rc < 0 ? bl_fail(err, rc, "spool %s: cut what waits", s->path) : BL_OK;
+}
+
 /* At most max_rows rows. */
 static int
 feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_batch_enc *enc,
@@ -90,7 +110,7 @@ feed_rows(struct spool *s, enum bl_stream stream, int64_t max_rows, struct bl_ba
 		return rc;
 	if (fed < 0 && fed != BL_EFULL)
 		return bl_fail(err, fed, "spool %s: cut: %s", s->path, bl_code_name(fed));
-	return BL_OK;
+	return s->cutting_pending ? feed_pending(s, stream, enc, f, err) : BL_OK;
 }
 
 int64_t
@@ -318,7 +338,8 @@ cut_one(struct spool *s, enum bl_stream stream, int64_t max_rows, int64_t upto_m
 	if (rc < 0)
 		goto out;
 	if ((rc = store(s, &h, &msg, &f, upto_ms, err)) == BL_OK) {
-		(void)bl_fault_hit("spool.cut");
+		if (s->group == TXN_SINGLE)
+			(void)bl_fault_hit("spool.cut");
 		learn(s, stream, &h, &f);
 		*left = f.left;
 	}
@@ -385,6 +406,12 @@ cut_pressing(const struct spool *s)
 	return full;
 }
 
+static int64_t
+link_period(const struct spool *s)
+{
+	return s->group_ms > SPOOL_CUT_LINK_MS ? s->group_ms : SPOOL_CUT_LINK_MS;
+}
+
 /* In how many ms this stream is due; <= 0: now. */
 static int64_t
 due_in(const struct spool *s, unsigned i, int64_t now, int64_t period)
@@ -396,16 +423,122 @@ due_in(const struct spool *s, unsigned i, int64_t now, int64_t period)
 		return 0;
 	/* A step of a process may be what somebody waits for; coverage alone is not. */
 	if (i == stream_index(BL_STREAM_EVENTS) && s->event_mono_ms != INT64_MAX &&
-	    s->link_was_up && period == SPOOL_CUT_LINK_MS)
+	    s->link_was_up && period == link_period(s))
 		event_in = s->event_mono_ms + SPOOL_CUT_EVENTS_MS - now;
 	return event_in < in ? event_in : in;
+}
+
+static int64_t
+period_of(const struct spool *s, unsigned i, int64_t period)
+{
+	return (s->held >> i & 1) != 0 ? SPOOL_CUT_ALONE_MS : period;
+}
+
+/*
+ * Bit stream - 1: is to be cut now.  With a link, those that follow within half a period
+ * come with one whose time it is, and the same transaction is for all of them from then on.
+ */
+static unsigned
+due_now(const struct spool *s, int64_t now, int64_t period)
+{
+	unsigned due = 0;
+	bool time = false;
+
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		const int64_t own = period_of(s, i, period);
+
+		if (due_in(s, i, now, own) <= 0)
+			due |= 1u << i;
+		time = time || (own == link_period(s) && s->cut_mono_ms[i] + own <= now);
+	}
+	for (unsigned i = 0; i < BL_STREAMS && time; i++)
+		if (period_of(s, i, period) == link_period(s) &&
+		    s->cut_mono_ms[i] + link_period(s) / 2 <= now)
+			due |= 1u << i;
+	return due;
+}
+
+static int
+cut_each(struct spool *s, unsigned due, unsigned *cut, struct bl_err *err)
+{
+	int rc = BL_OK;
+
+	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
+		if ((due >> i & 1) != 0)
+			rc = cut_stream(s, (enum bl_stream)(i + 1), cut, err);
+	return rc;
+}
+
+/* All in one transaction; false: nothing has changed, and each is to be cut for itself. */
+static bool
+cut_together(struct spool *s, unsigned due, unsigned *cut)
+{
+	const int64_t event_mono_ms = s->event_mono_ms;
+	struct bl_err ignored = { 0 };
+	int64_t cut_mono_ms[BL_STREAMS], bytes = 0;
+	unsigned n = 0;
+
+	memcpy(cut_mono_ms, s->cut_mono_ms, sizeof(cut_mono_ms));
+	for (unsigned i = 0; i < BL_STREAMS; i++)
+		bytes += (due >> i & 1) != 0 ? s->d.stream[i].open_bytes : 0;
+	if ((due & (due - 1)) == 0 || bytes > CUT_TOGETHER_BYTES)
+		return false;
+	txn_group_begin(s, 2 * bytes); /* rows go, messages come */
+	if (txn_group_end(s, cut_each(s, due, &n, &ignored), &ignored) == BL_OK) {
+		(void)bl_fault_hit("spool.cut");
+		*cut += n;
+		return true;
+	}
+	memcpy(s->cut_mono_ms, cut_mono_ms, sizeof(cut_mono_ms));
+	s->event_mono_ms = event_mono_ms;
+	return false;
+}
+
+/*
+ * When ticks wait in a group: into the batches, without a row of their own, which would be
+ * written and deleted for nothing.  One transaction; false: nothing has changed.
+ */
+static bool
+cut_pending(struct spool *s, unsigned due, unsigned *cut)
+{
+	const int64_t now = bl_mono_ms(s->clock), event_mono_ms = s->event_mono_ms;
+	struct bl_err ignored = { 0 };
+	int64_t cut_mono_ms[BL_STREAMS];
+	unsigned n = 0;
+	int rc;
+
+	if (s->group_ms == 0 || due != ALL_STREAMS || !s->begun || s->p.doubt_no != 0)
+		return false;
+	memcpy(cut_mono_ms, s->cut_mono_ms, sizeof(cut_mono_ms));
+	txn_group_begin(s, 2 * (int64_t)s->p.bytes);
+	s->cutting_pending = true;
+	if ((rc = txn_begin(s, &ignored)) == BL_OK && (rc = commit_for_cut(s, &ignored)) == BL_OK)
+		rc = cut_each(s, due, &n, &ignored);
+	s->cutting_pending = false;
+	rc = txn_group_end(s, rc, &ignored);
+	commit_for_cut_done(s, rc);
+	if (rc == BL_OK) {
+		(void)bl_fault_hit("spool.cut");
+		s->grouped_mono_ms = now;
+		*cut += n;
+		return true;
+	}
+	memcpy(s->cut_mono_ms, cut_mono_ms, sizeof(cut_mono_ms));
+	s->event_mono_ms = event_mono_ms;
+	return false;
+}
+
+static int64_t
+alone_ms(const struct spool *s)
+{
+	return s->group_ms > 0 ? SPOOL_ALONE_MS + 2 * link_period(s) : SPOOL_ALONE_MS;
 }
 
 int
 spool_cut_due(struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, struct bl_err *err)
 {
 	const int64_t now = bl_mono_ms(s->clock);
-	bool committed = false;
+	unsigned due;
 	uint64_t lost;
 	int64_t period;
 	int rc;
@@ -414,21 +547,20 @@ spool_cut_due(struct spool *s, bool link_up, unsigned *cut, int64_t *next_ms, st
 	if (link_up && !s->link_was_up)
 		s->receipt_mono_ms = now; /* five minutes to get the first receipt */
 	s->link_was_up = link_up;
-	period = now - s->receipt_mono_ms < SPOOL_ALONE_MS ? SPOOL_CUT_LINK_MS : SPOOL_CUT_ALONE_MS;
+	period = now - s->receipt_mono_ms < alone_ms(s) ? link_period(s) : SPOOL_CUT_ALONE_MS;
+	if ((due = due_now(s, now, period)) != 0 && !cut_pending(s, due, cut)) {
+		if ((rc = spool_commit(s, &lost, err)) < 0)
+			return rc;
+		if (!cut_together(s, due, cut) && (rc = cut_each(s, due, cut, err)) < 0)
+			return rc;
+	}
 	*next_ms = period;
 	for (unsigned i = 0; i < BL_STREAMS; i++) {
-		const int64_t own = (s->held >> i & 1) != 0 ? SPOOL_CUT_ALONE_MS : period;
-		int64_t in = due_in(s, i, now, own);
+		int64_t in;
 
-		if (in <= 0) {
-			if (!committed && (rc = spool_commit(s, &lost, err)) < 0)
-				return rc;
-			committed = true;
-			if ((rc = cut_stream(s, (enum bl_stream)(i + 1), cut, err)) < 0)
-				return rc;
+		if ((due >> i & 1) != 0)
 			s->cut_mono_ms[i] = now;
-			in = own;
-		}
+		in = due_in(s, i, now, period_of(s, i, period));
 		if (in < *next_ms)
 			*next_ms = in;
 	}

@@ -1,20 +1,13 @@
 /*
- * The spool's file through SQLite: opening, statements, transactions, codes.
+ * The spool's file through SQLite: opening, statements, codes.
  *
  * WAL with synchronous=FULL: a transaction that committed is on the disk.
- * Checkpoints are ours (SPOOL_WAL_FRAMES), so that file and WAL together stay
- * under the cap: max_page_count bounds the one, wal_max_bytes the other; a
- * reader that holds the WAL back makes commits "full" rather than the file big.
- *
- * After an I/O error nothing is believed: the connection is closed and opened
- * again, and the number of the last transaction tells whether it got in.
+ * Transactions and checkpoints: spool_txn.c.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "branchline/fault.h"
 
 #include "spool_internal.h"
 
@@ -376,22 +369,29 @@ pragmas(struct spool *s, struct bl_err *err)
 	char sql[640];
 	int rc;
 
+	/* Of a file that is there already, nothing changes. */
+	(void)snprintf(sql, sizeof(sql), "PRAGMA page_size=%d", SPOOL_PAGE_BYTES);
+	if ((rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL)) != SQLITE_OK)
+		return db_fail(s, rc, err, "open");
+	if ((rc = db_number(s, "PRAGMA page_size", &s->page_bytes, err)) < 0)
+		return rc;
+
 	/* The WAL's share: a quarter of a small spool, at most 2 MiB. */
 	s->wal_max_bytes = s->max_bytes / 4;
 	if (s->wal_max_bytes < 448 * 1024)
 		s->wal_max_bytes = 448 * 1024;
 	if (s->wal_max_bytes > 2 * 1024 * 1024)
 		s->wal_max_bytes = 2 * 1024 * 1024;
-	s->max_pages = (s->max_bytes - s->wal_max_bytes) / SPOOL_PAGE_BYTES;
+	s->max_pages = (s->max_bytes - s->wal_max_bytes) / s->page_bytes;
 
 	(void)snprintf(sql, sizeof(sql),
-	    "PRAGMA page_size=%d;PRAGMA cache_size=-192;PRAGMA cell_size_check=ON;"
+	    "PRAGMA cache_size=-192;PRAGMA cell_size_check=ON;"
 	    "PRAGMA trusted_schema=OFF;PRAGMA secure_delete=ON;PRAGMA temp_store=MEMORY;"
 	    "PRAGMA mmap_size=0;"
 	    "PRAGMA journal_mode=WAL;PRAGMA synchronous=" SYNCHRONOUS
 	    ";PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=%lld;PRAGMA max_page_count=%lld",
-	    SPOOL_PAGE_BYTES, (long long)s->wal_max_bytes, (long long)s->max_pages);
+	    (long long)s->wal_max_bytes, (long long)s->max_pages);
 	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return db_fail(s, rc, err, "open");
@@ -425,8 +425,6 @@ look_at(struct spool *s, bool *empty, struct bl_err *err)
 		    s->path, (long long)version, SPOOL_SCHEMA);
 	return BL_OK;
 }
-
-static int checkpoint(struct spool *s, int mode, struct bl_err *err);
 
 int
 db_open(struct spool *s, bool *created, struct bl_err *err)
@@ -468,7 +466,7 @@ db_open(struct spool *s, bool *created, struct bl_err *err)
 	if ((rc = usage_load(s, err)) < 0)
 		goto fail;
 	/* A log that was left behind: only now is its length known. */
-	if (!empty && checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
+	if (!empty && db_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
 		bl_debug("spool", "%s", ignored.msg);
 	*created = empty;
 	s->suspect = false;
@@ -535,225 +533,4 @@ db_check(struct spool *s, struct bl_err *err)
 	}
 	(void)sqlite3_finalize(st); /* repeats the code above */
 	return rc;
-}
-
-/* ---- transactions ---- */
-
-/* Closes and opens again.  The durable state is the file's afterwards. */
-static int
-reopen(struct spool *s, struct bl_err *err)
-{
-	unsigned swallowed = 0;
-	bool created = false;
-	int rc;
-
-	db_close(s);
-	if ((rc = db_open(s, &created, err)) < 0)
-		return rc;
-	if (created) {
-		/* Somebody removed the file under us: a new spool, as after damage. */
-		s->damaged = true;
-		return bl_fail(err, BL_ECORRUPT, "spool %s: the file is gone", s->path);
-	}
-	if (bl_log_allow(&s->reopen_log, bl_mono_ms(s->clock), 60000, &swallowed))
-		bl_info("spool", "opened again after an error path=%s suppressed=%u", s->path,
-		    swallowed);
-	return BL_OK;
-}
-
-static int
-checkpoint(struct spool *s, int mode, struct bl_err *err)
-{
-	int log = 0, moved = 0;
-	const int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &log, &moved);
-
-	/* Busy: a reader is in the way; the WAL waits. */
-	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
-		return db_fail(s, rc, err, "checkpoint");
-	if (rc == SQLITE_OK)
-		s->wal_frames = log == moved ? 0 : log;
-	return BL_OK;
-}
-
-int
-db_rewrite_log(struct spool *s, struct bl_err *err)
-{
-	int rc;
-
-	if ((rc = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, err)) < 0)
-		return rc;
-	if (s->wal_frames != 0)
-		return bl_fail(err, BL_EBUSY, "spool %s: a reader holds the log back", s->path);
-	return BL_OK;
-}
-
-/*
- * Sees to it that one more transaction, which adds so many bytes to the log, cannot
- * push file and log over the cap.
- */
-static int
-wal_room(struct spool *s, int64_t bytes, struct bl_err *err)
-{
-	const int64_t frame = SPOOL_PAGE_BYTES + 24;
-	int rc;
-
-	if (s->wal_frames * frame + bytes <= s->wal_max_bytes)
-		return BL_OK;
-	if ((rc = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, err)) < 0)
-		return rc;
-	if (s->wal_frames == 0 || s->wal_frames * frame + bytes <= s->wal_max_bytes)
-		return BL_OK;
-	s->trouble = SPOOL_HELD_BACK;
-	return bl_fail(err, BL_EFULL,
-	    "spool %s: a reader holds the log back (%d pages); will try again", s->path,
-	    s->wal_frames);
-}
-
-/*
- * After a commit whose fate is unknown, before anything else is written: what is
- * in the log now is written and synced anew, and then it is known whether that
- * commit is in it.  A later one would make its number say nothing, and would
- * itself be lost with pages that never reached the disk below it.
- */
-static int
-settle_log(struct spool *s, struct bl_err *err)
-{
-	int rc;
-
-	if (!s->log_unsure)
-		return BL_OK;
-	if ((rc = db_rewrite_log(s, err)) < 0) {
-		s->suspect = true;
-		return rc;
-	}
-	s->log_unsure = false;
-	if (s->p.doubt_no != 0 && s->d.commit_no == s->p.doubt_no)
-		pending_release(&s->p, &s->p.doubt);
-	s->p.doubt_no = 0;
-	memset(&s->p.doubt, 0, sizeof(s->p.doubt));
-	return BL_OK;
-}
-
-int64_t
-txn_bytes_most(const struct spool *s)
-{
-	return (s->wal_max_bytes - SPOOL_TXN_WAL_BYTES) / 9 * 8;
-}
-
-int
-txn_begin(struct spool *s, struct bl_err *err)
-{
-	return txn_begin_for(s, 0, err);
-}
-
-int
-txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err)
-{
-	/* A page of each run is its own, and one more touched where a row lies in the middle. */
-	const int64_t log = bytes + bytes / 8 + SPOOL_TXN_WAL_BYTES;
-	int rc;
-
-	if (s->damaged)
-		return bl_fail(err, BL_ECORRUPT, "spool %s: damaged; it must be replaced", s->path);
-	if ((s->db == NULL || s->suspect) && (rc = reopen(s, err)) < 0)
-		return rc;
-	if ((rc = settle_log(s, err)) < 0)
-		return rc;
-	if ((rc = wal_room(s, log, err)) < 0)
-		return rc;
-	rc = sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (rc != SQLITE_OK)
-		return db_fail(s, rc, err, "begin");
-	s->saved = s->d;
-	s->in_txn = true;
-	return BL_OK;
-}
-
-/*
- * The commit failed on the way to the disk.  It may be in the file's cache
- * all the same: look, and when it is, copy it into the main file, which writes
- * and syncs it anew.
- */
-static int
-commit_doubtful(struct spool *s, int64_t attempted, struct bl_err *err)
-{
-	struct bl_err why = { 0 };
-
-	if (reopen(s, &why) < 0) {
-		s->log_unsure = true;
-		return err->code;
-	}
-	if (s->d.commit_no != attempted)
-		return err->code;
-	if (db_rewrite_log(s, &why) < 0) {
-		s->suspect = s->log_unsure = true;
-		return err->code;
-	}
-	return BL_OK;
-}
-
-void
-db_tidy(struct spool *s, int frames)
-{
-	struct bl_err ignored = { 0 };
-
-	if (s->db != NULL && !s->suspect && !s->damaged && s->wal_frames >= frames &&
-	    checkpoint(s, SQLITE_CHECKPOINT_PASSIVE, &ignored) < 0)
-		bl_debug("spool", "%s", ignored.msg); /* tried again when the log needs room */
-}
-
-int
-txn_commit(struct spool *s, struct bl_err *err)
-{
-	const int64_t attempted = s->d.commit_no + 1;
-	int rc, sqlite_rc;
-
-	s->d.commit_no = attempted;
-	s->d.commit_unix_ms = bl_unix_ms(s->clock);
-	if ((rc = durable_save(s, err)) < 0) {
-		txn_rollback(s);
-		return rc;
-	}
-	if (bl_fault_hit("spool.commit.before")) {
-		txn_rollback(s);
-		return bl_fail(err, BL_EIO, "spool %s: commit: made to fail", s->path);
-	}
-	sqlite_rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
-	if (sqlite_rc != SQLITE_OK) {
-		rc = db_fail(s, sqlite_rc, err, "commit");
-		txn_rollback(s);
-		return s->suspect ? commit_doubtful(s, attempted, err) : rc;
-	}
-	s->in_txn = s->trimmed_fresh = s->usage_fresh = false;
-	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
-	db_tidy(s, SPOOL_WAL_FRAMES_MOST);
-	return BL_OK;
-}
-
-void
-txn_rollback(struct spool *s)
-{
-	if (s->db != NULL && !sqlite3_get_autocommit(s->db)) {
-		const int rc = sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-
-		if (rc != SQLITE_OK)
-			s->suspect = true; /* closing the connection rolls back, too */
-	}
-	s->d = s->saved;
-	s->trimmed_missing = s->trimmed_missing || s->trimmed_fresh;
-	s->usage_missing = s->usage_missing || s->usage_fresh;
-	s->in_txn = s->trimmed_fresh = s->usage_fresh = false;
-}
-
-int
-db_free_pages(struct spool *s, int64_t *out, struct bl_err *err)
-{
-	int64_t pages, unused;
-	int rc;
-
-	if ((rc = db_number(s, "PRAGMA page_count", &pages, err)) < 0 ||
-	    (rc = db_number(s, "PRAGMA freelist_count", &unused, err)) < 0)
-		return rc;
-	*out = s->max_pages - pages + unused;
-	return BL_OK;
 }

@@ -23,12 +23,13 @@
 
 #define SPOOL_SCHEMA          2
 #define SPOOL_APPLICATION_ID  0x424c5350 /* "BLSP" */
-#define SPOOL_PAGE_BYTES      4096
+#define SPOOL_PAGE_BYTES      1024       /* of files that are made now */
+#define SPOOL_PAGE_BYTES_MOST 4096       /* of files from before */
 #define SPOOL_MEMORY_BYTES    (512u * 1024u)
 #define SPOOL_TXN_BYTES       (64u * 1024u) /* of pending data in one transaction */
 #define SPOOL_TXN_WAL_BYTES   (192 * 1024)  /* what one transaction may add to the WAL */
-#define SPOOL_WAL_FRAMES      48 /* checkpoint when the WAL has that many, between commits */
-#define SPOOL_WAL_FRAMES_MOST 96 /* the commit itself does it */
+#define SPOOL_WAL_BYTES       (192 * 1024)  /* of the log: checkpoint between commits */
+#define SPOOL_WAL_BYTES_MOST  (384 * 1024)  /* the commit itself does it */
 #define SPOOL_LEDGER_ROWS     4096
 #define SPOOL_TRIMMED_ROWS    1024
 #define SPOOL_BATCH_GAPS      256 /* ledger entries in one batch: they fit the smallest packet */
@@ -225,6 +226,7 @@ struct spool {
 	char *path, *device, *software;
 	int64_t max_bytes, keep_receipted_ms;
 	size_t memory_bytes;
+	int64_t group_ms, grouped_mono_ms; /* the last commit, or attempt at one */
 	struct bl_id boot; /* of this run; durable.boot follows it in spool_begin_boot */
 	const struct bl_clock *clock;
 	int lock_fd;
@@ -232,12 +234,15 @@ struct spool {
 	sqlite3 *db; /* NULL: could not be opened again after an error; retried */
 	sqlite3_stmt *stmt[Q_COUNT];
 	int wal_frames;
-	int64_t max_pages, wal_max_bytes;
+	int64_t page_bytes, max_pages, wal_max_bytes;
 	bool in_txn;
+	enum { TXN_SINGLE, TXN_GROUP, TXN_GROUP_FAILED } group; /* txn_group_begin */
+	int64_t group_bytes;
 	bool suspect; /* an I/O error: close, open, look again before the next write */
 	/* a commit that failed may be in the log, and not on the disk: nothing goes on top of it
 	 * before the log has been written anew */
 	bool log_unsure;
+	int64_t attempted_no;            /* of the last commit that was tried */
 	bool damaged;                    /* SQLite says corrupt: spool_replace */
 	bool loaded;                     /* d is what a sound file said */
 	bool trimmed_missing;            /* no room yet for the table of what was trimmed */
@@ -262,6 +267,7 @@ struct spool {
 
 	/* cutting */
 	int64_t cut_mono_ms[BL_STREAMS];
+	bool cutting_pending;  /* ticks that wait go into the batches, without a row of their own */
 	int64_t event_mono_ms; /* of the first event, or ledger entry about batches, since the
 			       events stream was cut; INT64_MAX: none */
 	int64_t receipt_mono_ms;
@@ -336,6 +342,8 @@ struct bl_id db_column_id(sqlite3_stmt *st, int column);
 /* One number from a statement that is not kept. */
 int db_number(struct spool *s, const char *sql, int64_t *out, struct bl_err *err);
 
+/* ---- spool_txn.c ---- */
+
 int txn_begin(struct spool *s, struct bl_err *err);
 /* One that writes or frees so many bytes of messages and rows: the log must have room for it. */
 int txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err);
@@ -343,13 +351,25 @@ int txn_begin_for(struct spool *s, int64_t bytes, struct bl_err *err);
 int64_t txn_bytes_most(const struct spool *s);
 int txn_commit(struct spool *s, struct bl_err *err);
 void txn_rollback(struct spool *s);
+
+/*
+ * Until txn_group_end all transactions are one, which begins with the first of them and
+ * writes or frees so many bytes.  When one of them is rolled back all are, and those that
+ * follow fail.  done: what came of the work; negative: all of it is rolled back.  Negative
+ * from txn_group_end: nothing of it is in the file; the caller puts back what it keeps
+ * outside of s->d, and does the same again without a group.
+ */
+void txn_group_begin(struct spool *s, int64_t bytes);
+int txn_group_end(struct spool *s, int done, struct bl_err *err);
 /*
  * Copies the log into the main file, which writes and syncs it anew: after a
  * failed sync the kernel may hold pages as clean that never reached the disk.
  */
 int db_rewrite_log(struct spool *s, struct bl_err *err);
-/* Moves the log into the file when it has so many pages: the work of a quiet moment. */
-void db_tidy(struct spool *s, int frames);
+/* mode: SQLITE_CHECKPOINT_*; a reader in the way is no failure. */
+int db_checkpoint(struct spool *s, int mode, struct bl_err *err);
+/* Moves the log into the file when it has so many bytes: the work of a quiet moment. */
+void db_tidy(struct spool *s, int64_t bytes);
 /* Pages that could still be used under the cap. */
 int db_free_pages(struct spool *s, int64_t *out, struct bl_err *err);
 
@@ -450,6 +470,12 @@ int boots_tell(struct spool *s, const struct bl_clock_segment *seg,
 /* Commits and, on the first call of a run, writes the off gaps and begins the boot. */
 int commit_all(struct spool *s, struct bl_err *err);
 int begin_boot(struct spool *s, struct bl_err *err);
+/*
+ * In a transaction: all that waits is written but ticks, which the caller cuts in the same
+ * one.  Afterwards commit_for_cut_done with what came of that transaction.
+ */
+int commit_for_cut(struct spool *s, struct bl_err *err);
+void commit_for_cut_done(struct spool *s, int rc);
 
 /* ---- spool_wall.c ---- */
 /* Before a stamp is written, and now and then: a step of the wall clock is noticed by the next. */

@@ -668,6 +668,8 @@ thread_alloc(struct spool_thread **out, const struct spool_thread_opts *opts,
 	t->answers_tail = &t->answers;
 	t->clock = opts->spool.clock;
 	t->boot = opts->spool.boot;
+	t->commit_ms = opts->spool.group_ms > SPOOL_THREAD_COMMIT_MS ? opts->spool.group_ms
+								     : SPOOL_THREAD_COMMIT_MS;
 	t->calls = *calls;
 	t->queue_max = opts->queue_bytes != 0 ? opts->queue_bytes : SPOOL_THREAD_QUEUE_BYTES;
 	t->committing = true;

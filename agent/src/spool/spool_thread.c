@@ -88,7 +88,7 @@ commit_failed(struct spool_thread *t, int rc, const struct bl_err *err)
 	if (rc != BL_ECORRUPT)
 		trouble(t, err, "samples wait in memory, will try again");
 	t->dirty = true;
-	t->dirty_mono_ms = bl_mono_ms(t->clock) + AFTER_ERR_MS - SPOOL_THREAD_COMMIT_MS;
+	t->dirty_mono_ms = bl_mono_ms(t->clock) + AFTER_ERR_MS - t->commit_ms;
 }
 
 /* What the events that waited for a commit have become, all in one wake-up of the loop. */
@@ -157,7 +157,7 @@ commit(struct spool_thread *t)
 	pthread_mutex_lock(&t->mtx);
 	t->problem[0] = '\0';
 	pthread_mutex_unlock(&t->mtx);
-	t->dirty = false;
+	t->dirty = t->event_waits = false;
 	answer_all(t);
 	/* A flood is cut while it comes, not in one go at the end of the period. */
 	if (cut_pressing(t->spool))
@@ -293,6 +293,7 @@ do_event(struct spool_thread *t, struct post *p)
 	}
 	if (rc >= 0) {
 		made_dirty(t);
+		t->event_waits = true;
 		cut_soon(t);
 	} else if (p->token == 0) {
 		lost_tick(t, rc == BL_EFULL ? BL_GAP_DISK_FULL : BL_GAP_OVERLOAD, BL_STREAM_EVENTS,
@@ -532,7 +533,8 @@ work(struct spool_thread *t, struct post *p)
 	case POST_COMMIT:
 		spool_covered(t->spool, p->boot_ms);
 		spool_open_from(t->spool, BL_STREAM_PROBES, p->u.probes_from_ms);
-		commit(t);
+		if (!t->committing || !spool_group_waits(t->spool))
+			commit(t);
 		break;
 	case POST_LINK_UP:
 		do_link_up(t);
@@ -582,8 +584,8 @@ due_ms(const struct spool_thread *t, int64_t in)
 {
 	const int64_t now = bl_mono_ms(t->clock);
 
-	if (t->dirty && t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now < in)
-		in = t->dirty_mono_ms + SPOOL_THREAD_COMMIT_MS - now;
+	if (t->dirty && t->dirty_mono_ms + t->commit_ms - now < in)
+		in = t->dirty_mono_ms + t->commit_ms - now;
 	if (t->cut_mono_ms - now < in)
 		in = t->cut_mono_ms - now;
 	if (t->trim_mono_ms - now < in)
@@ -597,13 +599,13 @@ upkeep(struct spool_thread *t)
 	const int64_t now = bl_mono_ms(t->clock);
 
 	name_refused(t);
-	if (t->dirty && now - t->dirty_mono_ms >= SPOOL_THREAD_COMMIT_MS)
+	if (t->dirty && now - t->dirty_mono_ms >= t->commit_ms)
 		commit(t);
 	if (now >= t->cut_mono_ms)
 		cut_due(t);
 	if (now >= t->trim_mono_ms)
 		trim(t);
-	db_tidy(t->spool, SPOOL_WAL_FRAMES);
+	db_tidy(t->spool, SPOOL_WAL_BYTES);
 	replace_if_damaged(t);
 }
 
@@ -661,9 +663,10 @@ turn(struct spool_thread *t)
 	/*
 	 * Group commit: whoever waits for an "ok" waits for the disk alone, and
 	 * what comes meanwhile is the next group.  A disk that fails is tried
-	 * again in its own time.
+	 * again in its own time.  Where ticks wait for each other events do not.
 	 */
-	if (t->answers != NULL && t->committing)
+	if ((t->answers != NULL || (t->event_waits && t->commit_ms > SPOOL_THREAD_COMMIT_MS)) &&
+	    t->committing)
 		commit(t);
 	upkeep(t);
 	atomic_store(&t->turned_mono_ms, bl_mono_ms(t->clock));

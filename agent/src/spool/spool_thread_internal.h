@@ -131,6 +131,8 @@ struct spool_thread {
 	bool has_told;
 	struct bl_clock_segment told; /* of this boot, as of the opening */
 	bool clock_waits;             /* a segment for its commit */
+	int64_t commit_ms;            /* something may wait so long for its commit */
+	bool event_waits;             /* for its commit, and its giver does not */
 	bool dirty;                   /* something waits for a commit, since: */
 	int64_t dirty_mono_ms;
 	int64_t cut_mono_ms; /* ask the spool for cutting at the latest then */

@@ -18,7 +18,8 @@
 
 #include "spool_internal.h"
 
-#define PAGES_LEAST 32 /* a full batch has 17 */
+#define ROOM_LEAST  (128 * 1024) /* a full batch has 65 KiB */
+#define ROOM_MOST   (384 * 1024)
 #define SLICE       16
 #define SLICE_BYTES (128 * 1024) /* of messages that one slice frees, or one batch */
 
@@ -47,9 +48,10 @@ victim_read(sqlite3_stmt *st, struct victim *v)
 static int64_t
 pages_wanted(const struct spool *s)
 {
+	const int64_t most = ROOM_MOST / s->page_bytes, least = ROOM_LEAST / s->page_bytes;
 	const int64_t wanted = s->max_pages / 8;
 
-	return wanted > 96 ? 96 : wanted < PAGES_LEAST ? PAGES_LEAST : wanted;
+	return wanted > most ? most : wanted < least ? least : wanted;
 }
 
 /* ---- dropping with a name ---- */
@@ -226,7 +228,7 @@ find_waiting_in(struct spool *s, enum bl_stream stream, int64_t lo, int64_t hi, 
 static int64_t
 share_bytes(const struct spool *s, enum bl_stream stream)
 {
-	const int64_t eighth = s->max_pages * SPOOL_PAGE_BYTES / 8;
+	const int64_t eighth = s->max_pages * s->page_bytes / 8;
 
 	return stream == BL_STREAM_EVENTS ? 4 * eighth : eighth;
 }
@@ -324,6 +326,8 @@ trim_for_room(struct spool *s, unsigned *freed, struct bl_err *err)
 	*freed = 0;
 	if (s->db == NULL || s->damaged || s->suspect)
 		return BL_EIO;
+	if (s->group != TXN_SINGLE)
+		return BL_EBUSY; /* the group fails, and each for itself makes room */
 	if ((rc = room_is_short(s, &waiting_too, &inner)) <= 0)
 		return rc;
 	if ((rc = find_receipted(s, INT64_MAX, v, &n, &inner)) == BL_OK && n == 0 && waiting_too) {

@@ -9,11 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE         SPOOL_PAGE_BYTES
-#define FRAME        (PAGE + 24)
 #define LEAF_TABLE   0x0d
-#define LOCAL_MOST   (PAGE - 35)
-#define LOCAL_LEAST  ((PAGE - 12) * 32 / 255 - 23)
 #define PAYLOAD_MOST (BL_BATCH_WIRE_MAX + 8192)
 
 /* A page whose newest committed version is in the log. */
@@ -23,11 +19,12 @@ struct logged {
 
 struct wreck {
 	int fd, log_fd;
+	size_t size; /* of a page */
 	uint32_t pages;
 	struct logged *logged; /* by page */
 	size_t n_logged;
 	uint8_t *free; /* a bit a page; NULL: not known */
-	uint8_t page[PAGE], other[PAGE];
+	uint8_t page[SPOOL_PAGE_BYTES_MOST], other[SPOOL_PAGE_BYTES_MOST];
 	struct bl_buf payload;
 };
 
@@ -50,6 +47,19 @@ be16(const uint8_t *p)
 }
 
 /* ---- pages ---- */
+
+static off_t
+frame_at(const struct wreck *w, uint32_t frame)
+{
+	return 32 + (off_t)frame * (off_t)(w->size + 24);
+}
+
+/* All of a page. */
+static bool
+read_at(const struct wreck *w, int fd, off_t at, uint8_t *out)
+{
+	return pread(fd, out, w->size, at) == (ssize_t)w->size;
+}
 
 static int
 by_page(const void *a, const void *b)
@@ -76,9 +86,8 @@ page_read(const struct wreck *w, uint32_t page, uint8_t *out)
 			hi = mid;
 	}
 	if (lo < w->n_logged && w->logged[lo].page == page)
-		return pread(w->log_fd, out, PAGE, 32 + (off_t)w->logged[lo].frame * FRAME + 24) ==
-		       PAGE;
-	return pread(w->fd, out, PAGE, (off_t)(page - 1) * PAGE) == PAGE;
+		return read_at(w, w->log_fd, frame_at(w, w->logged[lo].frame) + 24, out);
+	return read_at(w, w->fd, (off_t)(page - 1) * (off_t)w->size, out);
 }
 
 /* ---- the log ---- */
@@ -98,10 +107,10 @@ sum_add(struct sum *s, const uint8_t *p, size_t len)
 }
 
 static bool
-log_begins(int fd, struct sum *s, uint8_t head[32])
+log_begins(const struct wreck *w, struct sum *s, uint8_t head[32])
 {
-	if (pread(fd, head, 32, 0) != 32 || (be32(head) & ~1u) != 0x377f0682u ||
-	    be32(head + 8) != PAGE)
+	if (pread(w->log_fd, head, 32, 0) != 32 || (be32(head) & ~1u) != 0x377f0682u ||
+	    be32(head + 8) != w->size)
 		return false;
 	s->big = (be32(head) & 1) != 0;
 	s->a = s->b = 0;
@@ -116,12 +125,12 @@ log_next(struct wreck *w, const uint8_t head[32], struct sum *s, uint32_t frame,
 {
 	uint8_t f[24];
 
-	if (pread(w->log_fd, f, 24, 32 + (off_t)frame * FRAME) != 24 ||
-	    pread(w->log_fd, w->page, PAGE, 32 + (off_t)frame * FRAME + 24) != PAGE ||
+	if (pread(w->log_fd, f, 24, frame_at(w, frame)) != 24 ||
+	    !read_at(w, w->log_fd, frame_at(w, frame) + 24, w->page) ||
 	    memcmp(f + 8, head + 16, 8) != 0)
 		return false;
 	sum_add(s, f, 8);
-	sum_add(s, w->page, PAGE);
+	sum_add(s, w->page, w->size);
 	*page = be32(f);
 	*commit = be32(f + 4);
 	return s->a == be32(f + 16) && s->b == be32(f + 20) && *page != 0;
@@ -151,7 +160,7 @@ log_read(struct wreck *w, struct bl_err *err)
 	uint8_t head[32];
 	struct sum s;
 
-	if (w->log_fd < 0 || !log_begins(w->log_fd, &s, head))
+	if (w->log_fd < 0 || !log_begins(w, &s, head))
 		return BL_OK;
 	for (uint32_t frame = 0; log_next(w, head, &s, frame, &page, &commit); frame++) {
 		if (w->n_logged == size) {
@@ -194,7 +203,7 @@ free_walk(struct wreck *w, uint32_t trunk, uint32_t count)
 		    !page_read(w, trunk, w->page))
 			return false;
 		leaves = be32(w->page + 4);
-		if (leaves > PAGE / 4 - 2 || (n += leaves + 1) > count)
+		if (leaves > w->size / 4 - 2 || (n += leaves + 1) > count)
 			return false;
 		w->free[trunk / 8] |= (uint8_t)(1u << trunk % 8);
 		for (uint32_t i = 0; i < leaves; i++) {
@@ -219,6 +228,54 @@ free_read(struct wreck *w)
 		free(w->free);
 		w->free = NULL; /* free pages are zeroes anyway (secure_delete) */
 	}
+}
+
+/* ---- how large a page is ---- */
+
+static bool
+is_size(size_t size)
+{
+	return size == SPOOL_PAGE_BYTES || size == SPOOL_PAGE_BYTES_MOST;
+}
+
+/* Bytes where a page of a tree would begin look like one. */
+static bool
+like_a_tree(const uint8_t *p)
+{
+	const unsigned head = p[0] == 5 || p[0] == 2 ? 12 : 8, cells = be16(p + 3);
+	const unsigned content = be16(p + 5);
+
+	return (p[0] == 13 || p[0] == 10 || p[0] == 5 || p[0] == 2) && cells > 0 && p[7] < 60 &&
+	       content >= head + 2 * cells && content < SPOOL_PAGE_BYTES;
+}
+
+/* When neither header can be read: only small pages begin where large ones do not. */
+static size_t
+size_by_looks(int fd, off_t bytes)
+{
+	unsigned small = 0;
+	uint8_t head[12];
+
+	for (off_t at = SPOOL_PAGE_BYTES; at < bytes; at += SPOOL_PAGE_BYTES)
+		if (at % SPOOL_PAGE_BYTES_MOST != 0 && pread(fd, head, 12, at) == 12 &&
+		    like_a_tree(head))
+			small++;
+	/* Of 16 pages at least one is no overflow of another. */
+	return small * 16 > bytes / SPOOL_PAGE_BYTES ? SPOOL_PAGE_BYTES : SPOOL_PAGE_BYTES_MOST;
+}
+
+static size_t
+size_of_page(const struct wreck *w, off_t bytes)
+{
+	uint8_t head[32];
+
+	if (pread(w->fd, head, 18, 0) == 18 && memcmp(head, "SQLite format 3", 16) == 0 &&
+	    is_size(be16(head + 16)))
+		return be16(head + 16);
+	if (pread(w->log_fd, head, 32, 0) == 32 && (be32(head) & ~1u) == 0x377f0682u &&
+	    is_size(be32(head + 8)))
+		return be32(head + 8);
+	return size_by_looks(w->fd, bytes);
 }
 
 /* ---- open, close ---- */
@@ -248,7 +305,8 @@ wreck_open(struct wreck **out, const char *path, struct bl_err *err)
 		wreck_close(w);
 		return rc;
 	}
-	w->pages = (uint32_t)(st.st_size / PAGE);
+	w->size = size_of_page(w, st.st_size);
+	w->pages = (uint32_t)((size_t)st.st_size / w->size);
 	if ((rc = log_read(w, err)) < 0) {
 		wreck_close(w);
 		return rc;
@@ -302,15 +360,16 @@ varint(const uint8_t *p, size_t len, uint64_t *v)
 static bool
 payload_read(struct wreck *w, const uint8_t *cell, size_t room, uint64_t len)
 {
+	const size_t most = w->size - 35, least = (w->size - 12) * 32 / 255 - 23;
 	size_t local = (size_t)len;
 	uint32_t next;
 
 	if (len > PAYLOAD_MOST)
 		return false;
-	if (len > LOCAL_MOST) {
-		local = LOCAL_LEAST + (size_t)(len - LOCAL_LEAST) % (PAGE - 4);
-		if (local > LOCAL_MOST)
-			local = LOCAL_LEAST;
+	if (len > most) {
+		local = least + (size_t)(len - least) % (w->size - 4);
+		if (local > most)
+			local = least;
 	}
 	if (room < local + (len > local ? 4 : 0))
 		return false;
@@ -322,7 +381,7 @@ payload_read(struct wreck *w, const uint8_t *cell, size_t room, uint64_t len)
 
 		if (!page_read(w, next, w->other))
 			return false;
-		bl_buf_bytes(&w->payload, w->other + 4, left < PAGE - 4 ? left : PAGE - 4);
+		bl_buf_bytes(&w->payload, w->other + 4, left < w->size - 4 ? left : w->size - 4);
 		next = be32(w->other);
 		if (w->payload.failed)
 			return false;
@@ -434,14 +493,14 @@ wreck_page(
 	if (is_free(w, page) || !page_read(w, page, w->page) || w->page[head] != LEAF_TABLE)
 		return;
 	cells = be16(w->page + head + 3);
-	for (unsigned i = 0; i < cells && head + 8 + 2 * i + 2 <= PAGE; i++) {
+	for (unsigned i = 0; i < cells && head + 8 + 2 * i + 2 <= w->size; i++) {
 		const size_t at = be16(w->page + head + 8 + 2 * (size_t)i);
 		uint64_t len, rowid;
 		size_t n, m;
 
-		if (at >= PAGE || (n = varint(w->page + at, PAGE - at, &len)) == 0 ||
-		    (m = varint(w->page + at + n, PAGE - at - n, &rowid)) == 0 ||
-		    !payload_read(w, w->page + at + n + m, PAGE - at - n - m, len) ||
+		if (at >= w->size || (n = varint(w->page + at, w->size - at, &len)) == 0 ||
+		    (m = varint(w->page + at + n, w->size - at - n, &rowid)) == 0 ||
+		    !payload_read(w, w->page + at + n + m, w->size - at - n - m, len) ||
 		    !record(&w->payload, &r))
 			continue;
 		r.rowid = (int64_t)rowid;

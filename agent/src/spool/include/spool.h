@@ -33,8 +33,13 @@ struct spool_opts {
 	int64_t max_bytes;  /* the file with its WAL never grows beyond; >= 1 MiB */
 	int64_t keep_receipted_ms; /* how long receipted batches stay while there is room (72 h) */
 	size_t memory_bytes;       /* cap of what waits in memory for a commit; 0: 512 KiB */
-	int64_t ballast_bytes;     /* of a file that is given up when the disk is full; 0: none */
-	struct bl_id boot;         /* this boot */
+	/*
+	 * 0: what waits is committed when it is asked for.  Else ticks may wait so long in
+	 * memory, together, and with a link nothing is cut more often (spool_group_waits).
+	 */
+	int64_t group_ms;
+	int64_t ballast_bytes; /* of a file that is given up when the disk is full; 0: none */
+	struct bl_id boot;     /* this boot */
 	const struct bl_clock *clock; /* kept */
 	const char *software;         /* version, for hello */
 };
@@ -105,6 +110,12 @@ void spool_connected(struct spool *s);
  * they are named in the ledger.
  */
 int spool_commit(struct spool *s, uint64_t *lost, struct bl_err *err);
+
+/*
+ * True: what waits need not be committed yet: group_ms has not passed since the last
+ * commit, and memory has room.  An event, or one's own wish, is reason enough all the same.
+ */
+bool spool_group_waits(const struct spool *s);
 
 /* Waiting in memory for a commit, and the cap of it. */
 size_t spool_memory_bytes(const struct spool *s);

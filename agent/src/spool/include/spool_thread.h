@@ -11,7 +11,8 @@
  * The thread commits when asked (spool_thread_commit, once a tick), at once
  * when somebody waits for an event's answer (all events that are there in one
  * commit; what comes during it is the next one's), and by itself at the latest
- * SPOOL_THREAD_COMMIT_MS after the first thing that was posted.  It cuts and
+ * SPOOL_THREAD_COMMIT_MS after the first thing that was posted.  With spool.group_ms
+ * ticks wait that long, whoever asks, and every event is committed at once.  It cuts and
  * trims by itself.  A spool that cannot commit (disk full, read-only) keeps what comes in
  * memory up to a cap; what does not fit is dropped, oldest host ticks first, and
  * becomes a ledger entry when the disk is back.  A spool found damaged is set
