@@ -93,6 +93,7 @@ open_spool(struct agent *a, struct bl_err *err)
 		    .max_bytes = a->config->v->spool.max_bytes,
 		    .memory_bytes = (size_t)a->config->v->spool.memory_bytes,
 		    .ballast_bytes = ballast_bytes(a->config->v->spool.max_bytes),
+		    .group_ms = a->config->v->spool.group_ms,
 		    .keep_receipted_ms = a->config->v->spool.keep_receipted_ms,
 		    .boot = a->boot,
 		    .clock = a->clock,
@@ -185,8 +186,7 @@ start_parts(struct agent *a, struct bl_err *err)
 		    "agent", "`branchline-agent status` will not reach this agent: %s", minor.msg);
 	agent_steps_open(a);
 	agent_local_open(a);
-	agent_tick_align(a);
-	a->last_tick_boot_ms = bl_boot_ms(a->clock); /* a pause before the first tick is one, too */
+	agent_tick_first(a);
 	a->next_status_mono_ms = bl_mono_ms(a->clock);
 	/* The spool's word on how often this device connected comes first: the will tells it. */
 	a->mqtt_retry_mono_ms = bl_mono_ms(a->clock) + HELLO_WAIT_MS;

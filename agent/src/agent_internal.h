@@ -200,6 +200,8 @@ void agent_probes_stop(struct agent *a);
 bool agent_probes_stay(const struct agent *a);
 void agent_probe_results(struct agent *a);
 int agent_sink_init(struct agent *a);
+/* At once, and when the next one is due: on a whole multiple, not right behind it. */
+void agent_tick_first(struct agent *a);
 /* When the next tick is due, and doing it. */
 void agent_tick_align(struct agent *a);
 void agent_tick(struct agent *a);

@@ -2,9 +2,9 @@
  * Sampling: the tick, the sink between samplers and spool, and the results
  * that the prober's thread hands over.
  *
- * Ticks stand on the monotonic clock, aligned to whole intervals; a late loop
- * leaves ticks out and never makes up for them in a burst.  What was left out
- * (suspend, SIGSTOP, a stalled machine) becomes a ledger entry "off".
+ * The first tick is at the start; then they stand on the monotonic clock, aligned to
+ * whole intervals.  A late loop leaves ticks out and never makes up for them in a burst.  What was
+ * left out (suspend, SIGSTOP, a stalled machine) becomes a ledger entry "off".
  */
 #include "agent_internal.h"
 
@@ -352,6 +352,18 @@ agent_tick(struct agent *a)
 	agent_meter_tick(a);
 	(void)spool_thread_commit_probes(a->spool, boot_ms, probes_from_ms);
 	agent_tick_align(a);
+}
+
+void
+agent_tick_first(struct agent *a)
+{
+	const int64_t interval = a->config->v->interval_ms;
+
+	a->last_tick_boot_ms = bl_boot_ms(a->clock);
+	agent_tick(a);
+	/* Percentages of a moment would say nothing of the machine. */
+	if (a->next_tick_mono_ms - bl_mono_ms(a->clock) < interval / 4)
+		a->next_tick_mono_ms += interval;
 }
 
 /* ---- probes ---- */
