@@ -1,7 +1,7 @@
 """One agent against a real broker and collector, watched from outside for some minutes.
 
-Gives what the agent costs, what it puts on the wire, and how long samples are under way. A third
-client, with a certificate of its own, sees every message as the broker hands it on.
+Gives what it puts on the wire, and how long samples are under way. A third client, with a certificate
+of its own, sees every message as the broker hands it on. What the agent costs: agent_cost.py.
 """
 
 import http.server
@@ -19,8 +19,6 @@ from support.wait import wait_for
 import wire_decoder
 
 FIGURES = {
-    "agent_rss_mib": "MiB",
-    "agent_cpu_s_per_hour": "s/h",
     "agent_wire_bytes_per_sample": "B/sample",
     "sample_to_receipt_p99_ms": "ms",
     "cut_to_receipt_p99_ms": "ms",
@@ -86,32 +84,21 @@ class Watch:
             now = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
             try:
                 message = bytes.fromhex(line.strip())
-                kind = message[3]
-                if kind == 3:
-                    self.batches.append((now, len(message), wire_decoder.decode(message)))
-                elif kind == 6:
+                if message[3] in (3, 12):
+                    self._keep(now, len(message), wire_decoder.decode(message))
+                elif message[3] == 6:
                     self.receipts.append((now, wire_decoder.decode(message)))
             except (ValueError, IndexError, wire_decoder.Corrupt) as error:
                 say(f"watch: a message does not decode: {error}")
 
+    def _keep(self, now, n_bytes, message):
+        """A batch, or those of a bundle, which share its bytes: the first one has them all."""
+        for i, batch in enumerate(message.get("batches", [message])):
+            self.batches.append((now, 0 if i else n_bytes, batch))
+
     def stop(self):
         self.process.terminate()
         self.process.wait(10)
-
-
-def cpu_s(pid):
-    """CPU seconds of all threads, to the nanosecond (schedstat), ended threads' too (stat)."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
-
-
-def rss_mib(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmRSS")
 
 
 def p99(values):
@@ -196,19 +183,12 @@ def session(org, port):
     time.sleep(SETTLE_S)
     watch.start()
     say(f"measuring for {WINDOW_S} s")
-    began, cpu = time.monotonic(), cpu_s(agent.process.pid)
-    rss = []
-    while time.monotonic() - began < WINDOW_S:
-        time.sleep(5)
-        rss.append(rss_mib(agent.process.pid))
-    spent = (cpu_s(agent.process.pid) - cpu) * 3600 / (time.monotonic() - began)
+    time.sleep(WINDOW_S)
     watch.stop()
     agent.stop()
     samples = sum(b["counts"][0] for _, _, b in watch.batches)
     sample_ms, cut_ms = latencies(watch)
     return {
-        "agent_rss_mib": max(rss),
-        "agent_cpu_s_per_hour": spent,
         "agent_wire_bytes_per_sample": sum(n for _, n, _ in watch.batches) / samples,
         "sample_to_receipt_p99_ms": p99(sample_ms),
         "cut_to_receipt_p99_ms": p99(cut_ms),
