@@ -10,7 +10,7 @@
 
 #define PROCESS_TRACKED       64u  /* of one watched name, by their CPU time */
 #define PROCESS_ARGUMENTS_MAX 4096 /* of a command line */
-#define PROCESS_PATIENCE_S    2    /* for a command line: usually it takes some us */
+#define PROCESS_PATIENCE_S    3    /* for a command line: usually it takes some us */
 
 enum process_state {
 	PROCESS_RUNNING,
