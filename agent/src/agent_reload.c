@@ -20,17 +20,17 @@ same(const char *a, const char *b)
 
 /* NULL, or the key that needs a restart. */
 static const char *
-needs_restart(const struct config_values *old, const struct config_values *new)
+needs_restart(const struct config *running, const struct config *c)
 {
+	const struct config_values *old = running->v, *new = c->v;
+
 	if (!same(old->device.id, new->device.id))
 		return "device.id";
 	if (old->device.part != new->device.part)
 		return "device.part";
 	if (!same(old->state_dir, new->state_dir))
 		return "state_dir";
-	if (old->spool.max_bytes != new->spool.max_bytes ||
-	    old->spool.memory_bytes != new->spool.memory_bytes ||
-	    old->spool.keep_receipted_ms != new->spool.keep_receipted_ms)
+	if (!config_spool_same(running, c))
 		return "spool";
 	return NULL;
 }
@@ -52,7 +52,7 @@ read_new(struct agent *a)
 		return NULL;
 	}
 	bl_conf_errors_free(&errors);
-	if ((key = needs_restart(a->config->v, c->v)) != NULL) {
+	if ((key = needs_restart(a->config, c)) != NULL) {
 		bl_error("config",
 		    "reload refused, the running configuration stays: %s can only change with a "
 		    "restart",

@@ -84,7 +84,7 @@ static const struct bl_conf_key spool_keys[] = {
 	{ 0 },
 };
 
-static const struct bl_conf_section spool_section = { "spool", sizeof(struct config_spool),
+const struct bl_conf_section config_spool_section = { "spool", sizeof(struct config_spool),
 	spool_keys, NULL };
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
@@ -174,7 +174,7 @@ static const struct bl_conf_key root_keys[] = {
 	    .dflt = "",
 	    .offset = offsetof(struct config_values, spool),
 	    .help = "the durable queue",
-	    .section = &spool_section },
+	    .section = &config_spool_section },
 	{ .name = "interval",
 	    .type = BL_CONF_DURATION,
 	    .dflt = "10s",

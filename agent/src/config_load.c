@@ -286,6 +286,12 @@ config_local_same(const struct config *a, const struct config *b)
 }
 
 bool
+config_spool_same(const struct config *a, const struct config *b)
+{
+	return same_text(&config_spool_section, &a->v->spool, &b->v->spool);
+}
+
+bool
 config_probes_same(const struct config *a, const struct config *b)
 {
 	const struct bl_conf_list *x = &a->v->probes, *y = &b->v->probes;

@@ -276,6 +276,20 @@ def test_a_reload_takes_in_what_files_say_that_are_new(tmp_path, processes):
     assert reloaded(3) == (1, 5000)
 
 
+def test_a_reload_that_would_change_the_spool_is_refused(tmp_path, processes):
+    """It is opened once: a key that was taken in would be shown as in force and is not."""
+    other = {"max_bytes": "65MiB", "memory": "256KiB", "keep_receipted": "48h", "group": "1m"}
+    assert {f"spool.{key}" for key in other} == {path for path in options() if path.startswith("spool.")}
+    one = Running(tmp_path, processes, "state_dir: state\n")
+    text = one.config.read_text()
+    for n, (key, value) in enumerate(other.items(), 1):
+        one.config.write_text(f"{text}spool: {{{key}: {value}}}\n")
+        one.process.signal(signal.SIGHUP)
+        wait_for(lambda: one.process.log().count("the running configuration stays: spool can only change with a restart") == n
+                 or "reloaded" in one.process.log(), 20, f"{key} is refused", one.process.log)
+        assert "reloaded" not in one.process.log(), key
+
+
 # ---- set-up, and nothing else ----
 
 def test_what_lies_in_conf_d_outlives_a_new_set_up(tmp_path, pki):

@@ -142,8 +142,10 @@ const void *config_sampler(const struct config *c, size_t i);
 /* Whether samplers[i], or all probes, would run the same by both. */
 bool config_sampler_same(const struct config *a, const struct config *b, size_t i);
 bool config_probes_same(const struct config *a, const struct config *b);
-/* The section `local` is the same. */
+/* The section `local`, or `spool`, is the same. */
 bool config_local_same(const struct config *a, const struct config *b);
+bool config_spool_same(const struct config *a, const struct config *b);
+extern const struct bl_conf_section config_spool_section;
 /* For tables: permissions in octal. */
 const char *config_check_mode(const void *value);
 /* The section `broker`, and its parts for who reads them elsewhere. */
