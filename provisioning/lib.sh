@@ -126,6 +126,21 @@ need_packages() {
 		die "the packages could not be installed; the reason stands above"
 }
 
+# unpack_program PACKAGE FILE DIR: DIR/$(basename FILE) out of a Debian package that is not installed: no service of
+# it starts, and nothing that it depends on comes along.
+unpack_program() {
+	local package=$1 file=$2 dir=$3 work code=0
+	work=$(mktemp -d) || return 1
+	(
+		cd "$work" || exit 1
+		# apt gives up its rights to fetch, and may not enter a folder of root's: it says so and goes on.
+		{ apt-get download "$package" || { as_root apt-get update && apt-get download "$package"; }; } &&
+			dpkg-deb -x ./*.deb unpacked && mkdir -p "$dir" && cp "unpacked/$file" "$dir/"
+	) || code=1
+	rm -rf "$work"
+	return "$code"
+}
+
 BL_BUILD_PACKAGES="gcc libc6-dev binutils cmake ninja-build pkg-config libpaho-mqtt-dev libmbedtls-dev
  libsqlite3-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev libargon2-dev"
 BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
