@@ -17,7 +17,7 @@ import { Boundary } from "./ui/boundary";
 import { Mark } from "./ui/brand";
 import { LanguageSwitch } from "./ui/language_switch";
 import { useSession } from "./ui/session";
-import { themeFor, useIsDark, useIsNarrow } from "./ui/theme";
+import { themeFor, useIsDark, useIsNarrow, useIsStill } from "./ui/theme";
 import { Loading } from "./ui/view";
 import { Overview } from "./pages/overview/overview";
 
@@ -196,6 +196,7 @@ export default function Shell(): ReactElement {
   const { t, i18n } = useTranslation();
   const isChinese = asLanguage(i18n.language) === "zh-CN";
   const isDark = useIsDark();
+  const isStill = useIsStill();
   const isNarrow = useIsNarrow();
   dayjs.locale(isChinese ? "zh-cn" : "en");
   const skip = (event: React.MouseEvent): void => {
@@ -203,7 +204,7 @@ export default function Shell(): ReactElement {
     document.getElementById("content")?.focus();
   };
   return (
-    <ConfigProvider locale={isChinese ? zhCN : enUS} theme={themeFor(isDark)} button={{ autoInsertSpace: false }}>
+    <ConfigProvider locale={isChinese ? zhCN : enUS} theme={themeFor(isDark, isStill)} button={{ autoInsertSpace: false }}>
       <AntApp component={false}>
         <a className="skip-link" href="#content" onClick={skip}>{t("app.skip")}</a>
         <Header />

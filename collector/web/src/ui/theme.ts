@@ -22,9 +22,14 @@ export function useIsNarrow(): boolean {
   return useMedia("(max-width: 860px)");
 }
 
+/** Whoever asks the system for less motion gets menus and dialogues that are there at once. */
+export function useIsStill(): boolean {
+  return useMedia("(prefers-reduced-motion: reduce)");
+}
+
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
 
-export function themeFor(isDark: boolean): ThemeConfig {
+export function themeFor(isDark: boolean, isStill: boolean): ThemeConfig {
   const light = {
     colorPrimary: "#1d4f91",
     colorInfo: "#1d4f91",
@@ -62,7 +67,7 @@ export function themeFor(isDark: boolean): ThemeConfig {
   };
   return {
     algorithm: isDark ? theme.darkAlgorithm : theme.defaultAlgorithm,
-    token: { ...(isDark ? dark : light), borderRadius: 8, fontFamily: FONT, fontSize: 14 },
+    token: { ...(isDark ? dark : light), borderRadius: 8, fontFamily: FONT, fontSize: 14, motion: !isStill },
     components: {
       // antd darkens its seeds on dark ground; these two would fall below 4.5:1 or lose their text.
       ...(isDark ? { Tabs: { itemSelectedColor: "#86b4f3", itemHoverColor: "#a9caf8", inkBarColor: "#86b4f3" }, Button: { dangerColor: "#2a0c0b" } } : {}),

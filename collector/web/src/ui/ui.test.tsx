@@ -12,6 +12,7 @@ import { initialPoll, pollFailed, pollSucceeded } from "../model/poll";
 import { Doubt } from "./doubt";
 import { errorText } from "./error_text";
 import { StateBadge } from "./state_badge";
+import { themeFor } from "./theme";
 import type { Polled } from "./use_poll";
 import { View } from "./view";
 
@@ -38,6 +39,12 @@ describe("a time that a clock was not sure of", () => {
   it("says nothing where it was sure", () => {
     const { container } = render(<p><Doubt ms={999} /><Doubt ms={null} /></p>);
     expect(container.textContent).toBe("");
+  });
+});
+
+describe("motion", () => {
+  it.each([[true, false], [false, true]])("less of it wanted: %s, then menus move: %s", (isStill, moves) => {
+    expect(themeFor(false, isStill).token?.motion).toBe(moves);
   });
 });
 
