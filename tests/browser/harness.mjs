@@ -34,6 +34,8 @@ export class Checks {
   passed = 0;
   failed = 0;
   skipped = 0;
+  /** The page that is looked at: shown when a check fails. */
+  page = null;
 
   async check(name, body) {
     const began = Date.now();
@@ -48,7 +50,16 @@ export class Checks {
       console.log(`ok    ${name} (${Date.now() - began} ms)`);
     } catch (e) {
       this.failed++;
+      await this.#show(name);
       console.log(`FAIL  ${name}\n      ${String(e?.message ?? e).split("\n").slice(0, 12).join("\n      ")}`);
+    }
+  }
+
+  async #show(name) {
+    const folder = process.env.BRANCHLINE_FAILED;
+    if (folder && this.page !== null) {
+      mkdirSync(folder, { recursive: true });
+      await this.page.screenshot({ path: join(folder, `${name.replaceAll(/[^\p{L}\p{N}]+/gu, "-").slice(0, 80)}.png`) }).catch(() => undefined);
     }
   }
 

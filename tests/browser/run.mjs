@@ -3,7 +3,8 @@
 //
 //   BRANCHLINE_URL       https://localhost:8443   (without it: the stand-in)
 //   BRANCHLINE_USER, BRANCHLINE_PASSWORD          an administrator
-//   BRANCHLINE_SHOTS     folder for screenshots
+//   BRANCHLINE_SHOTS     folder for screenshots of every page on the way
+//   BRANCHLINE_FAILED    folder for screenshots of pages where a check failed
 //   BRANCHLINE_CHROMIUM  path of the browser
 //   --only PART,...      some of: signin overview site device metrics incident language phone hostile pages telling stale ledger a11y
 //   --not PART,...       all but these
@@ -15,7 +16,7 @@ import { metrics as walkMetrics, oneMetric as walkOneMetric } from "./metrics.mj
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
-  console.log("usage: node tests/browser/run.mjs [--only PART,...] [--not PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_CHROMIUM");
+  console.log("usage: node tests/browser/run.mjs [--only PART,...] [--not PART,...]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_FAILED BRANCHLINE_CHROMIUM");
   process.exit(0);
 }
 const named = (option) => (process.argv.includes(option) ? process.argv[process.argv.indexOf(option) + 1].split(",") : null);
@@ -44,6 +45,7 @@ async function open(locale, width, extra = {}) {
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  checks.page = page;
   const watcher = await watch(page);
   // Asking who is signed in is answered with 401 until somebody is; the browser logs that by itself.
   watcher.allow(/401.*\/api\/v1\/session/);

@@ -20,17 +20,19 @@ WALK = Path(__file__).with_name("run.mjs")
 
 
 def walk(environment, tmp_path, *parts, script=WALK):
-    shots = Path(os.environ.get("BL_SHOTS", tmp_path / "shots"))
+    # A picture of each page costs as much as the page: BL_SHOTS=FOLDER takes them, else only where a check fails.
+    shots = {"BRANCHLINE_SHOTS": os.environ["BL_SHOTS"]} if "BL_SHOTS" in os.environ else {}
+    failed = tmp_path / "failed"
     done = subprocess.run(
         ["node", script, *parts], capture_output=True, text=True, timeout=1800,
-        env={**os.environ, "BRANCHLINE_SHOTS": str(shots), **environment})
+        env={**os.environ, **shots, "BRANCHLINE_FAILED": str(failed), **environment})
     told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
                      if "ERROR:" not in line)
     last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", done.stdout)
     assert last, f"the walk did not end:\n{told[-6000:]}"
     # What failed comes first: a walk is longer than what is shown of it.
     wrong = "\n".join(re.findall(r"^FAIL .*(?:\n {6}.*)*", done.stdout, re.M))
-    assert last.group(2) == "0" and int(last.group(1)) > 0 and done.returncode == 0, f"{wrong[:6000]}\n\n{told[-2000:]}"
+    assert last.group(2) == "0" and int(last.group(1)) > 0 and done.returncode == 0, f"{wrong[:6000]}\n\n{told[-2000:]}\nscreenshots: {failed}"
     print(told)
 
 
