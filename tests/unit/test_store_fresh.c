@@ -114,6 +114,7 @@ run(uint64_t seed, struct seen *all)
 	struct history h;
 	struct twin w;
 	char when[64];
+	bool moved = false;
 	struct bl_err err = { 0 };
 
 	history_make(&h, seed);
@@ -126,15 +127,20 @@ run(uint64_t seed, struct seen *all)
 	for (size_t i = 0; i < h.n; i++) {
 		twin_tell(&w, &h, &h.t[i]);
 		twin_later(&w, (int64_t)(history_random(&h) % 50000));
+		moved = moved || h.t[i].what == TOLD_CLOCK;
 		if (history_random(&h) % 12 != 0)
 			continue;
-		if (history_random(&h) % 4 == 0)
+		/* What is packed lies where it was until a clock map that came late is followed. */
+		if (history_random(&h) % 4 == 0 || moved)
 			twin_pack(&w);
+		moved = false;
 		(void)snprintf(when, sizeof(when), "seed %llu, told %zu of %zu",
 		    (unsigned long long)seed, i + 1, h.n);
 		compare(&w, history_random(&h), when);
 	}
 	(void)snprintf(when, sizeof(when), "seed %llu, at the end", (unsigned long long)seed);
+	if (moved)
+		twin_pack(&w);
 	compare(&w, seed, when);
 	add_seen(all, f);
 	twin_close(&w);
@@ -144,7 +150,7 @@ run(uint64_t seed, struct seen *all)
 static void
 a_memory_does_not_show(void **state)
 {
-	const unsigned n = rounds(2, 300);
+	const unsigned n = rounds(2, 60);
 	struct seen all = { 0 };
 
 	(void)state;
