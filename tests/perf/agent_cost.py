@@ -129,6 +129,7 @@ def configured(org, site, name, text):
 
 def connected(agent):
     agent.start()
+    agent.process.wait_log("agent: started", 30)
     wait_for(lambda: agent.status()["link"]["up"], 60, f"{agent.device} is connected", agent.process.log)
     return agent
 
@@ -140,7 +141,7 @@ def own_series(org, port):
     agent.start()
 
     def seen():
-        return [item["metric"] for item in org.api("GET", f"/devices/{agent.device}/series")["items"]]
+        return [item["name"] for item in org.api("GET", f"/devices/{agent.device}/series")["items"]]
     wait_for(seen, 120, "the first series arrive", agent.process.log)
     wait_for_steady(lambda: len(seen()))
     agent.stop()
