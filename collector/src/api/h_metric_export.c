@@ -195,6 +195,8 @@ read_piece(struct exporting *y, struct query_store *store, int64_t to, struct bl
 		.n_series = y->n_series,
 		.want = y->order + y->first,
 		.n_want = y->end - y->first,
+		.deadline_mono_ms =
+		    INT64_MAX, /* a piece of one that goes on for as long as it takes */
 	};
 
 	return src->read(src->ctx, &w, &take, err);
