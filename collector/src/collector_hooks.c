@@ -221,6 +221,11 @@ metrics(void *ctx, struct api_metrics *m)
 	    s.store.commits);
 	COUNT(
 	    "commit_failures_total", "Groups that did not get into the store.", s.commit_failures);
+	COUNT("store_due_seen_total",
+	    "Batches of an earlier program that were looked at for what is due to be packed.",
+	    s.store.due_seen);
+	COUNT("store_due_found_total", "Hours of theirs that were due and not noted.",
+	    s.store.due_found);
 	COUNT("store_reopened_total", "How often the store was opened again after a failure.",
 	    s.store.reopened);
 	COUNT(

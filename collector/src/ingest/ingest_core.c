@@ -308,10 +308,11 @@ ingest_core_commit(struct ingest_core *c, struct bl_err *err)
 	int rc;
 
 	/*
-	 * A slice of what waits for a clock map goes along, about a millisecond, and of a
-	 * damaged store, about ten.
+	 * A slice of what waits for a clock map goes along, about a millisecond, as of what an
+	 * earlier program stored, and of a damaged store, about ten.
 	 */
 	if ((rc = store_place(c->store, 100, err)) < 0 ||
+	    (rc = store_due_again(c->store, 64, err)) < 0 ||
 	    (rc = store_salvage(c->store, SALVAGE_ALONG_PAGES, err)) < 0) {
 		ingest_core_rollback(c);
 		return rc;

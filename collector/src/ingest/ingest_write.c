@@ -231,7 +231,8 @@ idle_work_waits(struct ingest *in)
 	(void)pthread_mutex_lock(&in->mtx);
 	ok = in->store_ok;
 	(void)pthread_mutex_unlock(&in->mtx);
-	return !ok || store_placing(in->core->store) || store_salvaging(in->core->store);
+	return !ok || store_placing(in->core->store) || store_salvaging(in->core->store) ||
+	       store_due_again_left(in->core->store);
 }
 
 /* How full the queue of backlog is, by messages or bytes. */

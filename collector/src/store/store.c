@@ -268,7 +268,8 @@ store_connect(struct store *s, bool *created, struct bl_err *err)
 	*created = false;
 	memset(&s->epoch, 0, sizeof(s->epoch));
 	if ((rc = open_database(s, created, err)) < 0 || (rc = load_totals(s, err)) < 0 ||
-	    (rc = load_epoch(s, err)) < 0 || (rc = store_salvage_load(s, err)) < 0)
+	    (rc = load_epoch(s, err)) < 0 || (rc = store_salvage_load(s, err)) < 0 ||
+	    (rc = store_due_again_load(s, err)) < 0)
 		return rc;
 	s->broken = s->suspect = false;
 	s->def_last = s->series_last = -1;

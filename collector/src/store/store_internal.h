@@ -130,6 +130,8 @@ struct store_spool {
 };
 
 struct store_totals_memory {
+	int64_t
+	    due_unseen; /* store_due_again.c: the highest batch that was not looked at; 0: none */
 	int64_t lsn;
 	int64_t batches, samples, events, duplicates, conflicts, aside_bytes, aside_refused;
 	int64_t aside_rows;
@@ -248,6 +250,9 @@ enum store_sql {
 	SQL_ASIDE_STAYS,
 	SQL_ASIDE_REMOVE,
 	SQL_DUE_NOTE,
+	SQL_DUE_UNSEEN,
+	SQL_DUE_HAS,
+	SQL_PACKED_UPTO,
 	SQL_DUE_AGAIN,
 	SQL_DUE_DONE,
 	SQL_DUE_FORGET,
@@ -329,7 +334,7 @@ struct store {
 	unsigned n_buckets;
 	struct store_spool *newest, *oldest;
 	unsigned n_spools;
-	bool placing; /* rows wait to be placed, as far as we know */
+	bool placing;                  /* rows wait to be placed, as far as we know */
 	int64_t def_last, series_last; /* the highest ids; -1: not known */
 	/* store_mend.c: before the next transaction, the file is opened again ... */
 	bool broken;           /* ... because a write failed */
@@ -346,12 +351,12 @@ struct store {
 	struct pack_clean {      /* store_pack_clean.c: rows of batch that are to go */
 		int64_t *ids;    /* ascending; owned; NULL: not read */
 		size_t n, at;
-		int64_t upto;    /* newest row of pack_clean that is in it */
+		int64_t upto; /* newest row of pack_clean that is in it */
 	} clean;
-	int64_t forget_device; /* store_pack_forget: done up to this one */
+	int64_t forget_device;     /* store_pack_forget: done up to this one */
 	struct store_read *reader; /* opened when parts are first looked into */
-	bool lifting;            /* what is put comes from a damaged store: a closed spool's, too */
-	bool again;              /* what is put now was set aside before */
+	bool lifting; /* what is put comes from a damaged store: a closed spool's, too */
+	bool again;   /* what is put now was set aside before */
 	struct store_stats stats;
 };
 
@@ -455,8 +460,8 @@ int store_pragma_int(sqlite3 *db, const char *sql, int64_t *out, struct bl_err *
 /*
  * Resets and binds.  types: i int64_t, u uint64_t, o int64_t or NULL when
  * STORE_TIME_NONE, t const char * (NULL: null), b const void * and size_t,
- * d const struct bl_id *, a const int64_t * and size_t of them, n nothing (null).  NULL on failure.  Text and blobs are
- * borrowed until the statement is reset.
+ * d const struct bl_id *, a const int64_t * and size_t of them, n nothing (null).  NULL on failure.
+ * Text and blobs are borrowed until the statement is reset.
  */
 sqlite3_stmt *store_bind(
     struct store *s, enum store_sql which, struct bl_err *err, const char *types, ...);
@@ -618,10 +623,22 @@ bool store_clock_extent(const struct bl_clock_segment *segs, size_t n, const str
 /* Right after a batch was inserted: in which hours something of it is due, and its mark. */
 int store_pack_note(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     int64_t batch_id, struct bl_err *err);
+/* The same for one hour of a batch that was there. */
+int store_pack_note_hour(struct store *s, struct store_spool *sp, enum bl_stream stream,
+    uint64_t seq, int64_t hour, struct bl_err *err);
+/* From when to when (both included) a batch has what is due; false: it has nothing, no place, or
+ * stays a batch for its length. */
+bool store_pack_extent(
+    const struct store_spool *sp, const struct bl_batch_header *h, int64_t *lo, int64_t *hi);
 /* A row of coverage got other times; moved: its batches are marked, what is in parts moves later.
  */
 int store_pack_note_cover(struct store *s, struct store_spool *sp, enum bl_stream stream,
     const struct coverage_row *c, const struct coverage_times *t, bool moved, struct bl_err *err);
+
+/* ---- store_due_again.c ---- */
+
+/* How far it had come, when the file is opened. */
+int store_due_again_load(struct store *s, struct bl_err *err);
 
 /* ---- store_pack_seq.c ---- */
 

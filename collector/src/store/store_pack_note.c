@@ -62,17 +62,38 @@ packable(int64_t lo, int64_t hi)
 }
 
 int
+store_pack_note_hour(struct store *s, struct store_spool *sp, enum bl_stream stream, uint64_t seq,
+    int64_t hour, struct bl_err *err)
+{
+	return note_hours(s, sp, stream, seq, seq, hour, hour, err);
+}
+
+/* Events and entries of the ledger alone: nothing of it ever lies in a part. */
+static bool
+has_nothing(const struct bl_batch_header *h)
+{
+	return h->n_samples == 0 && (h->n_events > 0 || h->n_gaps > 0);
+}
+
+bool
+store_pack_extent(
+    const struct store_spool *sp, const struct bl_batch_header *h, int64_t *lo, int64_t *hi)
+{
+	return !has_nothing(h) &&
+	       store_clock_extent(
+		   sp->segs, sp->n_segs, &h->boot, h->event_begin_ms, h->event_end_ms, lo, hi) &&
+	       packable(*lo, *hi);
+}
+
+int
 store_pack_note(struct store *s, struct store_spool *sp, const struct bl_batch_header *h,
     int64_t batch_id, struct bl_err *err)
 {
 	int64_t lo, hi;
-	const bool placed = store_clock_extent(sp->segs, sp->n_segs, &h->boot, h->event_begin_ms,
-				h->event_end_ms, &lo, &hi) &&
-			    packable(lo, hi);
+	const bool placed = store_pack_extent(sp, h, &lo, &hi);
 	int rc;
 
-	/* Events and entries of the ledger alone: nothing of it ever lies in a part. */
-	if (h->n_samples == 0 && (h->n_events > 0 || h->n_gaps > 0))
+	if (has_nothing(h))
 		return BL_OK;
 	if ((!placed || h->dict_version > sp->dict_version) &&
 	    (rc = store_run(s, SQL_MARK_ADD, err, "ii", batch_id, STORE_MARK_NOTHING)) < 0)

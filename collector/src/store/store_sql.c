@@ -292,6 +292,16 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    " since_unix_ms) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
 	    " seq_first=min(seq_first, excluded.seq_first),"
 	    " seq_last=max(seq_last, excluded.seq_last)",
+	[SQL_DUE_UNSEEN] =
+	    "SELECT b.id, p.uuid, t.uuid, b.stream, b.seq, b.event_begin_ms, b.event_end_ms,"
+	    " b.n_samples, b.n_events, b.n_gaps, m.until_unix_ms FROM batch b"
+	    " JOIN spool p ON p.id = b.spool_id JOIN boot t ON t.id = b.boot_id"
+	    " LEFT JOIN pack_mark m ON m.batch_id = b.id WHERE b.id <= ? ORDER BY b.id DESC LIMIT "
+	    "?",
+	[SQL_DUE_HAS] = "SELECT seq_first, seq_last FROM pack_due WHERE hour_unix_ms=?"
+			" AND device_id=? AND spool_id=? AND stream=?",
+	[SQL_PACKED_UPTO] =
+	    "SELECT 1 FROM part_device WHERE device_id=? AND hour_unix_ms=? AND batch_upto>=?",
 	[SQL_DUE_AGAIN] = "UPDATE pack_due SET since_unix_ms=? WHERE hour_unix_ms=? AND device_id=?"
 			  " AND spool_id=? AND stream=?",
 	[SQL_DUE_DONE] = "DELETE FROM pack_due WHERE hour_unix_ms=? AND device_id=? AND spool_id=?"

@@ -177,6 +177,15 @@ int store_place(struct store *s, unsigned max_rows, struct bl_err *err);
 /* Something may wait for store_place. */
 bool store_placing(const struct store *s);
 
+/*
+ * Of what an earlier program stored: looks at the next batches (so many at most, inside a
+ * transaction) and notes what of them is due to be packed and was not noted.  Once in the life of
+ * a store, from its upgrade on; looked at twice changes nothing.  1: there is more; 0: done.
+ */
+int store_due_again(struct store *s, unsigned rows, struct bl_err *err);
+/* Something is left for it. */
+bool store_due_again_left(const struct store *s);
+
 /* ---- presence ---- */
 
 int store_presence(
@@ -332,6 +341,7 @@ struct store_stats {
 	uint64_t holes_refused; /* seqs not settled because their stream has too many holes */
 	unsigned spools_in_memory;
 	uint64_t commit_failures, checkpoint_failures, reopened;
+	uint64_t due_seen, due_found; /* store_due_again: batches, hours that were not noted */
 	int64_t wal_bytes;
 };
 
