@@ -407,6 +407,78 @@ a_restored_centre_gets_what_former_ids_delivered(void **state)
 	(void)state;
 }
 
+/*
+ * What the original cut after the copy was made lies at the centre alone.  When its store is lost,
+ * too, nobody can send that again: the copy names it, for it was told of those seqs.
+ */
+static void
+what_only_the_centre_had_is_named_when_it_is_lost(void **state)
+{
+	static const struct {
+		const char *name;
+		bool other_epoch;
+	} rows[] = { { "another epoch", true }, { "the same epoch", false } };
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+		struct centre *c, *backup = malloc(sizeof(*backup));
+		uint64_t copied, delivered;
+		struct bl_err err = { 0 };
+		bool named = false;
+		struct bl_id old;
+		char copy[128];
+		struct kit *k;
+
+		assert_non_null(backup);
+		assert_int_equal(kit_setup((void **)&k), 0);
+		c = centre_new(k);
+		(void)snprintf(copy, sizeof(copy), "%s/copy", k->dir);
+		kit_open(k, SPOOL_CREATED);
+		ticks(k, 5);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		memcpy(backup, c, sizeof(*c));
+		kit_copy_spool(k, copy);
+		copied = status(k).stream[2].next_seq;
+		for (int i = 0; i < 3; i++) {
+			ticks(k, 5);
+			kit_cut_all(k);
+		}
+		centre_drain(c, k);
+		old = status(k).spool;
+		delivered = status(k).stream[2].next_seq;
+		assert_true(delivered == copied + 3);
+		kit_crash(k);
+		kit_restore_spool(k, copy);
+		kit_open(k, SPOOL_OPENED);
+		ticks(k, 5);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		assert_false(bl_id_equal((struct bl_id[]){ status(k).spool }, &old));
+		memcpy(c, backup, sizeof(*c));
+		if (rows[row].other_epoch)
+			c->epoch = bl_id_random(&k->time.clock);
+		centre_handshake(c, k);
+		for (bool more = true; more;)
+			assert_int_equal(spool_trim(k->s, &more, &err), BL_OK);
+		ticks(k, 2);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		for (unsigned i = 0; i < c->n_gaps; i++)
+			named = named || (bl_id_equal(&c->gap[i].spool, &old) &&
+					     c->gap[i].stream == BL_STREAM_HOST &&
+					     c->gap[i].reason == BL_GAP_LOST_AT_CENTRE &&
+					     c->gap[i].seq_first <= copied &&
+					     c->gap[i].seq_last == delivered - 1);
+		if (!named)
+			fail_msg("%s: what only the centre had is not named", rows[row].name);
+		assert_int_equal(c->conflicts, 0);
+		free(backup);
+		free(c);
+		kit_teardown((void **)&k);
+	}
+	(void)state;
+}
+
 /* A question about a former id: what is held of it is cut again. */
 static void
 a_question_about_a_former_id_brings_what_is_held(void **state)
@@ -814,6 +886,7 @@ main(void)
 		T(a_regressing_receipt_asks_for_a_hello),
 		cmocka_unit_test(a_file_that_was_put_back_begins_anew),
 		cmocka_unit_test(a_restored_centre_gets_what_former_ids_delivered),
+		cmocka_unit_test(what_only_the_centre_had_is_named_when_it_is_lost),
 		T(a_question_about_a_former_id_brings_what_is_held),
 		T(seqs_that_no_spool_can_have_are_refused),
 		T(a_hello_is_read_from_the_file_of_a_dead_daemon),

@@ -231,6 +231,50 @@ settled_from(const struct bl_receipt_stream *r, uint64_t seq, uint64_t beyond)
 }
 
 /*
+ * In a transaction: what the centre has of an id from next_seq on was never in this file.  When
+ * its store is lost or set back, nobody can send that again; it is named then.
+ */
+static int
+note_elsewhere(struct spool *s, int64_t gen, enum bl_stream stream, uint64_t next_seq,
+    const struct bl_receipt_stream *r, struct bl_err *err)
+{
+	const uint64_t top = highest(r);
+	uint64_t at = next_seq > 0 ? next_seq : 1, last;
+	int rc = BL_OK;
+
+	while (at <= top && rc == BL_OK) {
+		if ((last = settled_to(r, at)) != 0)
+			rc = trimmed_elsewhere(s, gen, stream, at, last, err);
+		at = last != 0 ? last + 1 : settled_from(r, at, top + 1);
+	}
+	return rc;
+}
+
+/*
+ * In a transaction: as above of what is held and was never offered: what the centre has under
+ * these seqs is another life's.  (Or the same, and comes under the new id, too.)
+ */
+static int
+note_others(
+    struct spool *s, enum bl_stream stream, const struct bl_receipt_stream *r, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", batch_id(s->d.gen, stream, 0),
+	    batch_id(s->d.gen, stream, highest(r)));
+	int rc, put = BL_OK;
+
+	if (st == NULL)
+		return err->code;
+	while (put == BL_OK && (rc = db_step(s, st, err)) == 1) {
+		const uint64_t seq = batch_seq(sqlite3_column_int64(st, 0));
+
+		if ((sqlite3_column_int(st, 9) & BATCH_OFFERED) == 0 && settles(r, seq))
+			put = trimmed_elsewhere(s, s->d.gen, stream, seq, seq, err);
+	}
+	db_done(st);
+	return put < 0 ? put : rc < 0 ? rc : BL_OK;
+}
+
+/*
  * Names the seqs first..last of a former id, none of them settled: what is held
  * moves to the new id (rolled back), the rest is lost for the given reason.
  */
@@ -266,7 +310,8 @@ name_run(struct spool *s, int64_t gen, struct bl_gap *gap, uint64_t first, uint6
 	return BL_OK;
 }
 
-/* Names the seqs of a former id that will not come under it any more. */
+/* Names the seqs of a former id that will not come under it any more; notes what the centre has
+ * of it and this file had not. */
 static int
 name_old_seqs(struct spool *s, int64_t gen, const struct bl_id *spool, enum bl_stream stream,
     uint64_t next_seq, const struct bl_receipt_stream *r, enum bl_gap_reason not_held,
@@ -275,7 +320,7 @@ name_old_seqs(struct spool *s, int64_t gen, const struct bl_id *spool, enum bl_s
 	struct bl_gap gap = { .spool = *spool, .stream = stream };
 	const uint64_t top = highest(r) + 1 > next_seq ? highest(r) : next_seq - 1;
 	uint64_t at = 1, next;
-	int rc = BL_OK;
+	int rc = note_elsewhere(s, gen, stream, next_seq, r, err);
 
 	for (; at <= top && rc == BL_OK; at = next) {
 		if ((next = settled_to(r, at)) != 0) {
@@ -332,8 +377,10 @@ roll_back(struct spool *s, const struct bl_receipt *r, struct bl_err *err)
 		return rc;
 	bl_id_hex(&s->d.spool, old);
 	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++)
-		rc = name_old_seqs(s, s->d.gen, &s->d.spool, (enum bl_stream)(i + 1),
-		    (uint64_t)s->d.stream[i].next_seq, &r->stream[i], BL_GAP_ROLLED_BACK, err);
+		if ((rc = note_others(s, (enum bl_stream)(i + 1), &r->stream[i], err)) == BL_OK)
+			rc = name_old_seqs(s, s->d.gen, &s->d.spool, (enum bl_stream)(i + 1),
+			    (uint64_t)s->d.stream[i].next_seq, &r->stream[i], BL_GAP_ROLLED_BACK,
+			    err);
 	if (rc < 0 || (rc = new_identity(s, err)) < 0) {
 		txn_rollback(s);
 		return rc;

@@ -615,6 +615,9 @@ int thin_slice(struct spool *s, unsigned *n, struct bl_err *err);
 int trimmed_make(struct spool *s, struct bl_err *err);
 /* A batch that has its receipt is deleted; inside a transaction, as are those below. */
 int trimmed_add(struct spool *s, int64_t id, struct bl_err *err);
+/* Seqs of a former id that the centre has and this file never cut: another life of it did. */
+int trimmed_elsewhere(struct spool *s, int64_t gen, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err);
 /* The first part of [id, end] that was trimmed: 1; 0: none. */
 int trimmed_next(
     struct spool *s, int64_t id, int64_t end, int64_t *first, int64_t *last, struct bl_err *err);
@@ -624,7 +627,7 @@ int trimmed_next(
  */
 int trimmed_unheld(
     struct spool *s, int64_t gen, enum bl_stream stream, uint64_t upto, struct bl_err *err);
-/* Names what was trimmed of former ids as lost at the centre. */
+/* Names what was trimmed of former ids, or another life cut, as lost at the centre. */
 int trimmed_name_former(struct spool *s, struct bl_err *err);
 /* Rows went without us: the stream's counters are made to say what is there. */
 int batches_recount(struct spool *s, enum bl_stream stream, struct bl_err *err);

@@ -2,7 +2,9 @@
  * What left the table of batches by right: ranges of ids that were deleted after
  * their receipt.  With the ledger and the table itself it tells a batch that the
  * centre lost from one that vanished: a row that neither trimming nor the ledger
- * knows of was taken by nobody of ours, and must not be given a reason.
+ * knows of was taken by nobody of ours, and must not be given a reason.  What the centre
+ * had of another life of the file, which an older copy of it never cut, stands here, too: it
+ * can be had from nobody but the centre.
  *
  * Trimming goes oldest first, so this is a row or two a stream.  Files of before
  * get the table when they are opened; what they had receipted in one piece counts
@@ -101,18 +103,28 @@ range_below(struct spool *s, int64_t id, int64_t *first, int64_t *last, struct b
 	return rc < 0 ? rc : BL_OK;
 }
 
+static int
+make_missing(struct spool *s, struct bl_err *err)
+{
+	int rc;
+
+	if (!s->trimmed_missing)
+		return BL_OK;
+	if ((rc = make(s, err)) < 0)
+		return rc;
+	s->trimmed_missing = false;
+	s->trimmed_fresh = true;
+	return BL_OK;
+}
+
 int
 trimmed_add(struct spool *s, int64_t id, struct bl_err *err)
 {
 	int64_t first, last, next_first, next_last;
 	int rc;
 
-	if (s->trimmed_missing) {
-		if ((rc = make(s, err)) < 0)
-			return rc;
-		s->trimmed_missing = false;
-		s->trimmed_fresh = true;
-	}
+	if ((rc = make_missing(s, err)) < 0)
+		return rc;
 	if ((rc = range_below(s, id, &first, &last, err)) < 0 ||
 	    (rc = range_below(s, id + 1, &next_first, &next_last, err)) < 0)
 		return rc;
@@ -131,6 +143,21 @@ trimmed_add(struct spool *s, int64_t id, struct bl_err *err)
 	/* One more range: what is forgotten here would be answered as vanished, not hidden. */
 	return first == id ? db_run(s, Q_TRIMMED_CAP, err, "i", (int64_t)SPOOL_TRIMMED_ROWS)
 			   : BL_OK;
+}
+
+int
+trimmed_elsewhere(struct spool *s, int64_t gen, enum bl_stream stream, uint64_t first,
+    uint64_t last, struct bl_err *err)
+{
+	const int64_t id = batch_id(gen, stream, first);
+	int64_t a, b;
+	int rc;
+
+	if ((rc = trimmed_add(s, id, err)) < 0 || (rc = range_below(s, id, &a, &b, err)) < 0)
+		return rc;
+	if (batch_id(gen, stream, last) <= b)
+		return BL_OK;
+	return db_run(s, Q_TRIMMED_PUT, err, "ii", a, batch_id(gen, stream, last));
 }
 
 int
