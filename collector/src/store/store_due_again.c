@@ -77,14 +77,14 @@ static int
 noted(struct store *s, const struct store_spool *sp, const struct row *r, int64_t hour,
     struct bl_err *err)
 {
-	sqlite3_stmt *st = store_bind(s, SQL_DUE_HAS, err, "iiii", hour, sp->device_id, sp->id,
-	    (int64_t)r->h.stream);
+	sqlite3_stmt *st = store_bind(
+	    s, SQL_DUE_HAS, err, "iiii", hour, sp->device_id, sp->id, (int64_t)r->h.stream);
 	int rc = store_step(s, st, err);
 
 	if (rc <= 0)
 		return rc;
 	rc = (uint64_t)sqlite3_column_int64(st, 0) <= r->h.seq &&
-			     r->h.seq <= (uint64_t)sqlite3_column_int64(st, 1)
+		     r->h.seq <= (uint64_t)sqlite3_column_int64(st, 1)
 		 ? NOTED
 		 : NOTED_OTHERS;
 	(void)sqlite3_reset(st);
@@ -108,8 +108,8 @@ is_packed(struct store *s, const struct store_spool *sp, const struct row *r, in
 }
 
 static int
-see_hour(struct store *s, struct store_spool *sp, const struct row *r, int64_t hour,
-    struct bl_err *err)
+see_hour(
+    struct store *s, struct store_spool *sp, const struct row *r, int64_t hour, struct bl_err *err)
 {
 	const int was = noted(s, sp, r, hour, err);
 	int rc;
