@@ -476,6 +476,72 @@ the_ledger_says_each_seq_once_and_never_one_that_is_stored(void **state)
 	assert_int_equal(seen.seqs, 7);
 }
 
+/*
+ * The store that knew the spool is lost: what its file's later life says of it stands all the same.
+ * It closes nothing and settles nothing, for a copy of that spool may yet come with what is named.
+ */
+static void
+the_ledger_takes_what_is_said_of_a_spool_never_heard_of(void **state)
+{
+	struct ctx *c = *state;
+	const struct bl_id mine = c->spool, lost = fixture_id(0x77);
+	struct bl_gap g = { .reason = BL_GAP_LOST_AT_CENTRE,
+		.spool = lost,
+		.stream = BL_STREAM_HOST,
+		.seq_first = 2,
+		.seq_last = 4 };
+	struct fixture_batch b = { .spool = c->spool,
+		.boot = c->boot,
+		.stream = BL_STREAM_EVENTS,
+		.seq = 1,
+		.end_ms = MINUTE,
+		.interval_ms = INTERVAL,
+		.gap = &g };
+	struct bl_hello h = hello_of(c, 1, 1);
+	struct bl_ranges need[BL_STREAMS];
+	struct store_unexplained n;
+	struct bl_err err = { 0 };
+
+	for (; b.seq <= 2; b.seq++) { /* told twice */
+		begin(c);
+		assert_int_equal(put(c, &b), STORE_NEW);
+		commit(c);
+		assert_int_equal(gaps(c).n, 1);
+		assert_int_equal(gaps(c).seqs, 3);
+		assert_int_equal(gaps(c).last.reason, BL_GAP_LOST_AT_CENTRE);
+	}
+	reopen(c, STORE_OPENED);
+	h.predecessor = lost;
+	h.stream[0].next_seq = 3;
+	begin(c);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_OK);
+	commit(c);
+	must(store_read_unexplained(c->r, NULL, &n, &err), &err);
+	assert_int_equal(n.gaps, 0);
+	/* It comes after all, and has some of it. */
+	c->spool = lost;
+	assert_false(store_spool_closed(spool(c)));
+	assert_int_equal(receipt(c).stream[2].contiguous, 0);
+	assert_int_equal(receipt(c).stream[2].beyond.n, 0);
+	h = hello_of(c, 6, 1);
+	begin(c);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_OK);
+	assert_int_equal(put_minute(c, 2), STORE_NEW); /* seq 3 */
+	commit(c);
+	assert_int_equal(gaps(c).n, 2);
+	assert_int_equal(gaps(c).seqs, 2);
+	/* Its next life closes it as any other. */
+	h = hello_of(c, 1, 1);
+	h.predecessor = lost;
+	h.spool = c->spool = mine;
+	h.stream[0].next_seq = 3;
+	begin(c);
+	assert_int_equal(store_hello(c->s, spool(c), &h, need, &err), STORE_HELLO_OK);
+	commit(c);
+	c->spool = lost;
+	assert_true(store_spool_closed(spool(c)));
+}
+
 /* ---- clock ---- */
 
 static void
@@ -588,6 +654,7 @@ main(void)
 		T(nothing_new_of_a_closed_spool_is_stored),
 		T(a_closed_spool_that_was_set_back_is_told_so),
 		T(the_ledger_says_each_seq_once_and_never_one_that_is_stored),
+		T(the_ledger_takes_what_is_said_of_a_spool_never_heard_of),
 		T(what_came_before_its_clock_is_placed_by_it),
 		T(a_later_step_moves_only_what_lies_beyond_it),
 		T(clock_entries_count_without_holes_and_never_change),

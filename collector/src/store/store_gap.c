@@ -248,6 +248,23 @@ store_gap_name(struct store *s, struct store_spool *sp, enum bl_stream stream, u
 }
 
 static int
+add_named(struct store *s, struct store_spool *sp, enum bl_stream stream, const struct seqs *pieces,
+    struct bl_err *err)
+{
+	struct store_stream *m = &sp->stream[stream - 1];
+	int rc = BL_OK;
+
+	for (size_t i = 0; rc == BL_OK && i < pieces->n; i++)
+		rc = seqs_add(&m->named, pieces->r[i].first, pieces->r[i].last, STORE_RANGES_MAX);
+	m->dirty = m->ranges_dirty = sp->dirty = true;
+	if (rc == BL_EFULL) {
+		s->stats.holes_refused++; /* the entry stands */
+		return BL_OK;
+	}
+	return rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory") : BL_OK;
+}
+
+static int
 add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct gap_row *g,
     int64_t samples, struct bl_err *err)
 {
@@ -269,8 +286,11 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 		g->seq_last = pieces.r[i].last;
 		rc = insert(s, sp, stream, g, whole ? samples : 0, err);
 	}
+	if (rc == BL_OK && store_spool_mentioned(sp))
+		rc = add_named(s, sp, stream, &pieces, err);
 	seqs_free(&pieces);
-	if (rc < 0)
+	/* Nobody was told of it: a life of it that comes after all offers what it has. */
+	if (rc < 0 || store_spool_mentioned(sp))
 		return rc;
 	rc = store_settle(sp, stream, first, last);
 	if (rc == BL_EFULL) {
@@ -281,7 +301,10 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 	return rc < 0 ? bl_fail(err, rc, "telemetry store: out of memory") : BL_OK;
 }
 
-/* The spool that an entry is about: the carrier, or an earlier one of the same device. */
+/*
+ * The spool that an entry is about: the carrier, or an earlier one of the same device.  One that
+ * was never heard of (the store that had it is lost) is noted, so that the entry has its place.
+ */
 static int
 subject(struct store *s, struct store_spool *carrier, const struct bl_gap *g,
     struct store_spool **out, struct bl_err *err)
@@ -293,7 +316,9 @@ subject(struct store *s, struct store_spool *carrier, const struct bl_gap *g,
 		return BL_OK;
 	if ((rc = store_spool_find(s, &g->spool, out, err)) < 0)
 		return rc;
-	/* Of a spool that was never heard of, or another device's: nothing to explain here. */
+	if (*out == NULL && (rc = store_spool(s, &g->spool, carrier->device, out, err)) < 0)
+		return rc;
+	/* Another device's, or one too many: nothing to explain here. */
 	if (*out != NULL && strcmp((*out)->device, carrier->device) != 0)
 		*out = NULL;
 	return BL_OK;

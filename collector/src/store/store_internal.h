@@ -113,6 +113,7 @@ struct store_spool {
 	int64_t id, device_id;
 	char device[BL_DEVICE_ID_MAX + 1];
 	bool closed, conflict;
+	bool said_hello;
 	bool was_recovered; /* the last hello under this id asked for what a damaged file had */
 	/* store_again.c: when it was first heard of, and whether it has a predecessor */
 	bool birth_known, has_predecessor;
@@ -518,6 +519,8 @@ int store_flush_spools(struct store *s, struct bl_err *err);
 /* NULL in *out: there is none. */
 int store_spool_find(
     struct store *s, const struct bl_id *uuid, struct store_spool **out, struct bl_err *err);
+/* Nothing is known of it but what another spool's ledger says. */
+bool store_spool_mentioned(const struct store_spool *sp);
 int store_device_id(struct store *s, const char *device, int64_t *id, struct bl_err *err);
 int store_boot_id(struct store *s, struct store_spool *sp, const struct bl_id *boot, int64_t *id,
     struct bl_err *err);

@@ -185,6 +185,7 @@ spool_load(struct store *s, sqlite3_stmt *st, const struct bl_id *uuid, struct s
 	sp->conflict = sqlite3_column_int(st, 4) != 0;
 	sp->dict_version = (uint32_t)sqlite3_column_int64(st, 5);
 	sp->clock_version = (uint32_t)sqlite3_column_int64(st, 6);
+	sp->said_hello = sqlite3_column_int(st, 7) != 0;
 	(void)sqlite3_reset(st);
 	if ((rc = store_stream_load(s, sp, err)) < 0 || (rc = load_segments(s, sp, err)) < 0) {
 		spool_free(sp);
@@ -304,8 +305,8 @@ store_flush_coverage(struct store *s, struct bl_err *err)
 			for (int k = 0; k < 2; k++) {
 				struct coverage_row *c = &sp->stream[i].cover[k];
 
-				if (c->dirty && (rc = store_cover_flush(s, sp, (enum bl_stream)(i + 1),
-						     c, err)) < 0)
+				if (c->dirty && (rc = store_cover_flush(
+						     s, sp, (enum bl_stream)(i + 1), c, err)) < 0)
 					return rc;
 			}
 	}
@@ -367,6 +368,16 @@ store_spool_knows_boot(const struct store_spool *sp, const struct bl_id *boot)
 	return false;
 }
 
+bool
+store_spool_mentioned(const struct store_spool *sp)
+{
+	bool heard = sp->said_hello || sp->closed || sp->dict_version > 0 || sp->clock_version > 0;
+
+	for (int i = 0; i < BL_STREAMS; i++)
+		heard = heard || sp->stream[i].settled.n > 0;
+	return !heard;
+}
+
 /* ---- hello ---- */
 
 /*
@@ -416,7 +427,9 @@ close_predecessor(
 		return BL_OK;
 	if ((rc = store_spool_find(s, uuid, &old, err)) < 0 || old == NULL)
 		return rc;
-	if (strcmp(old->device, sp->device) != 0 || old->closed)
+	/* Closed, one of which nothing is here would look like another device's to who comes back
+	 * with it. */
+	if (strcmp(old->device, sp->device) != 0 || old->closed || store_spool_mentioned(old))
 		return BL_OK;
 	old->closed = old->dirty = old->row_dirty = true;
 	for (int i = 0; i < BL_STREAMS; i++)
@@ -470,6 +483,7 @@ store_hello(struct store *s, struct store_spool *sp, const struct bl_hello *h,
 	    (rc = close_predecessor(s, sp, &h->predecessor, err)) < 0)
 		return rc;
 	sp->birth_known = false;
+	sp->said_hello = true;
 	note_told(sp, h);
 	/*
 	 * Before "closed": a copy that is put back a second time names an id that

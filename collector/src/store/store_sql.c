@@ -31,9 +31,9 @@ const char *const store_sql_text[SQL_COUNT] = {
 	[SQL_BOOT_ADD] =
 	    "INSERT INTO boot (id, uuid, sum) SELECT n, ?1, row_sum('boot', n, ?1) FROM"
 	    " (SELECT coalesce(max(id), 0) + 1 AS n FROM boot)",
-	[SQL_SPOOL_GET] =
-	    "SELECT s.id, s.device_id, d.name, s.closed, s.conflict, s.dict_version,"
-	    " s.clock_version FROM spool s JOIN device d ON d.id = s.device_id WHERE s.uuid=?",
+	[SQL_SPOOL_GET] = "SELECT s.id, s.device_id, d.name, s.closed, s.conflict, s.dict_version,"
+			  " s.clock_version, s.hello_unix_ms IS NOT NULL FROM spool s JOIN device d"
+			  " ON d.id = s.device_id WHERE s.uuid=?",
 	[SQL_SPOOL_COUNT] = "SELECT count(*) FROM spool WHERE device_id=?",
 	[SQL_SPOOL_ADD] = "INSERT INTO spool (id, uuid, device_id, made_unix_ms, sum)"
 			  " SELECT n, ?1, ?2, ?3, row_sum('spool', n, ?1, ?2) FROM"
