@@ -213,6 +213,7 @@ struct sim_sample {
 	uint8_t stored[SIM_SERIES];  /* how often it is in the store */
 	uint8_t thinned[SIM_SERIES]; /* how often a sample that stands for several has it */
 	bool aside, held;            /* in what was set aside at the centre; on a disk set apart */
+	bool conflict;               /* aside, for another life's batch has its number */
 	bool was_stored;             /* in a store that was lost or replaced by an older one */
 	bool exposed; /* lay without a receipt in a file that was put back, deleted or damaged */
 	bool copied;  /* was open in a file that a second machine went on with */

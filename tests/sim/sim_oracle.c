@@ -109,8 +109,8 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	if (e != NULL) {
 		r->explained += series;
 		e->missing += series;
-	} else if (s->aside &&
-		   (judge_two_lives(j->w) || s->exposed || was_erased(j->w, machine, s->at)))
+	} else if (s->aside && (judge_two_lives(j->w) || s->exposed || s->conflict ||
+				   was_erased(j->w, machine, s->at)))
 		r->aside += series;
 	else if (s->held)
 		r->held += series;

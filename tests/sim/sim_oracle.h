@@ -41,7 +41,7 @@ struct judge {
 };
 
 /* Where a value was found. */
-enum where { IN_STORE, IN_ASIDE, ON_DISK, EXPOSED, WAS_STORED, COPIED };
+enum where { IN_STORE, IN_ASIDE, IN_CONFLICT, ON_DISK, EXPOSED, WAS_STORED, COPIED };
 
 /* ---- sim_oracle_batch.c ---- */
 

@@ -63,7 +63,8 @@ judge_column_id(sqlite3_stmt *st, int i)
 void
 judge_mark(struct sim_sample *s, enum where where)
 {
-	s->aside |= where == IN_ASIDE;
+	s->aside |= where == IN_ASIDE || where == IN_CONFLICT;
+	s->conflict |= where == IN_CONFLICT;
 	s->held |= where == ON_DISK;
 	s->exposed |= where == EXPOSED;
 	s->was_stored |= where == WAS_STORED;

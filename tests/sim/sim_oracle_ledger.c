@@ -58,6 +58,11 @@ judge_ledger(struct judge *j)
 		e.samples = (uint64_t)sqlite3_column_int64(st, 9);
 		j->w->acts[ACT_EVICT] += e.reason == BL_GAP_EVICTED;
 		if (bl_id_is_zero(&end)) {
+			sim_trace(j->w,
+			    "ledger: dev-%u stream %u reason %d of spool %02x seq %lld..%lld",
+			    e.device, e.stream, e.reason, spool.b[0],
+			    (long long)sqlite3_column_int64(st, 3),
+			    (long long)sqlite3_column_int64(st, 4));
 			add_by_seq(j, e, &spool, (uint64_t)sqlite3_column_int64(st, 3),
 			    (uint64_t)sqlite3_column_int64(st, 4));
 			continue;
@@ -113,7 +118,10 @@ note_gaps_aside(void *ctx, const void *msg, size_t len)
 void
 judge_aside(struct judge *j)
 {
-	sqlite3_stmt *st = judge_query(j, j->db, "SELECT payload, topic, detail FROM aside");
+	sqlite3_stmt *st = judge_query(j, j->db,
+	    "SELECT a.payload, a.topic, a.detail, a.reason=7 AND EXISTS (SELECT 1 FROM batch b JOIN"
+	    " spool s ON s.id=b.spool_id WHERE s.uuid=a.spool AND b.stream=a.stream AND"
+	    " b.seq=a.seq) FROM aside a");
 
 	while (judge_row(j, st)) {
 		const char *topic = (const char *)sqlite3_column_text(st, 1);
@@ -126,8 +134,8 @@ judge_aside(struct judge *j)
 			continue;
 		if (!judge_two_lives(j->w) && j->w->acts[ACT_BACK] == 0)
 			continue;
-		judge_message(
-		    j, IN_ASIDE, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+		judge_message(j, sqlite3_column_int(st, 3) != 0 ? IN_CONFLICT : IN_ASIDE,
+		    sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
 		if (name != NULL && sscanf(name, "/dev-%u", &gaps.device) == 1)
 			sim_each_batch(sqlite3_column_blob(st, 0),
 			    (size_t)sqlite3_column_bytes(st, 0), note_gaps_aside, &gaps);
