@@ -459,6 +459,41 @@ only_this_machine_is_listened_to(void **state)
 	memset(too_long + 1, 'a', sizeof(too_long) - 2);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		assert_null(local_listen_check(good[i]));
+/* They were let in while nothing was under way; their answers come later, all at once. */
+static void
+large_answers_that_come_together_are_not_kept_together(void **state)
+{
+	char *large = malloc(LOCAL_BODY_MAX + 1);
+	uint32_t id[LOCAL_CLIENTS];
+	int fd[LOCAL_CLIENTS];
+	char text[2048];
+
+	(void)state;
+	assert_non_null(large);
+	memset(large, 'x', LOCAL_BODY_MAX);
+	large[LOCAL_BODY_MAX] = '\0';
+	answer_at_once = false;
+	for (unsigned i = 0; i < LOCAL_CLIENTS; i++) {
+		fd[i] = dial();
+		say(fd[i], "GET /now.json HTTP/1.1\r\n" TO);
+		turn();
+		id[i] = ask_id;
+	}
+	assert_int_equal(asked, LOCAL_CLIENTS);
+	for (unsigned i = 0; i < LOCAL_CLIENTS; i++) {
+		ask_id = id[i];
+		answer(large);
+	}
+	free(large);
+	assert_int_equal(count().answers, 1);
+	for (unsigned i = 1; i < LOCAL_CLIENTS; i++) {
+		assert_true(hear(fd[i], text, sizeof(text)));
+		assert_int_equal(strncmp(text, "HTTP/1.1 503 ", 13), 0);
+	}
+	for (unsigned i = 0; i < LOCAL_CLIENTS; i++)
+		(void)close(fd[i]);
+}
+
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (local_listen_check(bad[i]) == NULL)
 			fail_msg("%s", bad[i]);
@@ -509,3 +544,4 @@ main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		TEST(large_answers_that_come_together_are_not_kept_together),

@@ -370,7 +370,8 @@ local_answer(struct local *l, uint32_t id, const char *type, struct bl_buf *body
 	for (unsigned i = 0; i < LOCAL_CLIENTS && c == NULL; i++)
 		if (l->client[i].state == CLIENT_WAITS && l->client[i].id == id)
 			c = &l->client[i];
-	if (c != NULL && (body == NULL || body->failed))
+	/* What was let in while nothing was under way may come together. */
+	if (c != NULL && (body == NULL || body->failed || under_way(l) >= LOCAL_UNDER_WAY))
 		busy(l, c);
 	else if (c != NULL) {
 		c->own = *body;
