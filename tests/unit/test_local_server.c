@@ -326,6 +326,29 @@ the_silent_make_room_for_those_who_ask(void **state)
 	assert_int_equal(count().clients, 0);
 }
 
+/* More at once than there are places: nobody who has asked already makes room for another. */
+static void
+a_crowd_is_answered_to_the_last(void **state)
+{
+	char text[2048];
+	int fd[3 * LOCAL_CLIENTS];
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * LOCAL_CLIENTS; i++) {
+		fd[i] = dial();
+		say(fd[i], "GET /no HTTP/1.1\r\n" TO);
+		if (i % LOCAL_CLIENTS == LOCAL_CLIENTS - 1)
+			local_serve(server); /* takes them; meanwhile the next ones come */
+	}
+	for (unsigned i = 0; i < 3 * LOCAL_CLIENTS; i++) {
+		assert_true(hear(fd[i], text, sizeof(text)));
+		if (strncmp(text, "HTTP/1.1 404 ", 13) != 0)
+			fail_msg("client %u: \"%.40s\"", i, text);
+		(void)close(fd[i]);
+	}
+	assert_int_equal(count().busy, 0);
+}
+
 static void
 so_many_answers_a_second_and_no_more(void **state)
 {
@@ -436,29 +459,6 @@ who_does_not_read_is_dropped(void **state)
 	(void)close(fd);
 }
 
-static void
-the_socket_has_its_permissions(void **state)
-{
-	struct stat st;
-
-	(void)state;
-	assert_int_equal(lstat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0640);
-}
-
-static void
-only_this_machine_is_listened_to(void **state)
-{
-	static const char *const good[] = { "127.0.0.1:9480", "[::1]:1", "/run/a.sock" };
-	char too_long[110] = "/";
-	const char *const bad[] = { "0.0.0.0:80", "*:80", ":80", "80", "localhost:80", "127.0.0.1",
-		"127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:80x", "127.0.0.1:+80", "10.0.0.1:80",
-		"[::]:80", "::1:80", "page.sock", too_long };
-
-	(void)state;
-	memset(too_long + 1, 'a', sizeof(too_long) - 2);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_null(local_listen_check(good[i]));
 /* They were let in while nothing was under way; their answers come later, all at once. */
 static void
 large_answers_that_come_together_are_not_kept_together(void **state)
@@ -494,6 +494,29 @@ large_answers_that_come_together_are_not_kept_together(void **state)
 		(void)close(fd[i]);
 }
 
+static void
+the_socket_has_its_permissions(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+}
+
+static void
+only_this_machine_is_listened_to(void **state)
+{
+	static const char *const good[] = { "127.0.0.1:9480", "[::1]:1", "/run/a.sock" };
+	char too_long[110] = "/";
+	const char *const bad[] = { "0.0.0.0:80", "*:80", ":80", "80", "localhost:80", "127.0.0.1",
+		"127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:80x", "127.0.0.1:+80", "10.0.0.1:80",
+		"[::]:80", "::1:80", "page.sock", too_long };
+
+	(void)state;
+	memset(too_long + 1, 'a', sizeof(too_long) - 2);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_null(local_listen_check(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (local_listen_check(bad[i]) == NULL)
 			fail_msg("%s", bad[i]);
@@ -532,11 +555,13 @@ main(void)
 		TEST(who_says_nothing_is_dropped),
 		TEST(a_head_that_does_not_end_is_refused),
 		TEST(the_silent_make_room_for_those_who_ask),
+		TEST(a_crowd_is_answered_to_the_last),
 		TEST(so_many_answers_a_second_and_no_more),
 		TEST(so_many_connections_a_second_and_no_more),
 		TEST(an_answer_that_does_not_come_is_made_without_waiting),
 		TEST(who_goes_before_the_answer_leaves_nothing),
 		TEST(who_does_not_read_is_dropped),
+		TEST(large_answers_that_come_together_are_not_kept_together),
 		TEST(the_socket_has_its_permissions),
 		TEST(only_this_machine_is_listened_to),
 		TEST(a_file_in_the_way_stays),
@@ -544,4 +569,3 @@ main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		TEST(large_answers_that_come_together_are_not_kept_together),

@@ -246,16 +246,20 @@ local_serve(struct local *l)
 {
 	struct epoll_event e[TURNS];
 	const int n = epoll_wait(l->epoll_fd, e, TURNS, 0);
+	bool more = false;
 
 	for (int i = 0; i < n; i++) {
 		const uint32_t id = (uint32_t)(e[i].data.u64 >> 32);
 		const size_t place = (size_t)(e[i].data.u64 & 0xffffffff);
 
 		if (place == 0)
-			accept_some(l);
+			more = true;
 		else if (l->client[place - 1].id == id)
 			local_client_ready(l, &l->client[place - 1]);
 	}
+	/* Last: who comes must not take the place of one whose request is there already. */
+	if (more)
+		accept_some(l);
 	look_at_deadlines(l);
 }
 

@@ -61,7 +61,9 @@ place(struct local *l)
 		    (oldest == NULL || c->deadline_mono_ms < oldest->deadline_mono_ms))
 			oldest = c;
 	}
-	l->count.busy++;
+	/* One that has its answer misses nothing. */
+	if (oldest == NULL || oldest->state != CLIENT_ENDS)
+		l->count.busy++;
 	if (oldest != NULL)
 		local_client_drop(oldest);
 	return oldest;
