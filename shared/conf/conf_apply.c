@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GOT_SIZE  128u /* what is said of a value that is wrong */
+#define NOT_SHOWN "text that is not shown"
+
 const struct bl_conf_key *
 conf_find_key(const struct bl_conf_section *s, const char *name)
 {
@@ -113,15 +116,41 @@ fill_defaults(struct conf_run *run, const struct bl_conf_section *s, void *conf)
 
 /* ---- values ---- */
 
+/* An address without its query. */
 static const char *
-got_name(const struct conf_node *n, char *buf, size_t size)
+quote_address(const char *text, char *buf, size_t size)
 {
+	const char *query = strchr(text, '?');
+	char *address;
+
+	/* With an @ behind it, it may be a password that goes on there. */
+	if (query != NULL && strchr(query, '@') != NULL)
+		return NOT_SHOWN;
+	if ((address = strndup(text, strcspn(text, "?"))) == NULL)
+		return NOT_SHOWN;
+	conf_quote_got(address, buf, size);
+	if (query != NULL)
+		(void)strncat(buf, " and a query that is not shown", size - strlen(buf) - 1);
+	free(address);
+	return buf;
+}
+
+/* key: of the value; NULL: it has none of its own. */
+static const char *
+got_name(const struct bl_conf_key *key, const struct conf_node *n, char *buf, size_t size)
+{
+	const enum bl_conf_secret secret = key != NULL ? key->secret : BL_CONF_SHOWN;
+
 	if (n->kind == CONF_MAPPING)
 		return "a section";
 	if (n->kind == CONF_SEQUENCE)
 		return "a list";
 	if (n->text[0] == '\0')
 		return "nothing";
+	if (secret == BL_CONF_HIDDEN)
+		return NOT_SHOWN;
+	if (secret == BL_CONF_HIDDEN_QUERY)
+		return quote_address(n->text, buf, size);
 	conf_quote_got(n->text, buf, size);
 	return buf;
 }
@@ -129,15 +158,15 @@ got_name(const struct conf_node *n, char *buf, size_t size)
 static void
 wrong_value(struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n)
 {
-	char expected[320], got[80], near[96];
+	char expected[320], got[GOT_SIZE], near[96];
 
 	conf_value_expected(key, expected, sizeof(expected));
 	if (n->kind == CONF_SCALAR && conf_value_near(key, n->text, near, sizeof(near)))
 		conf_error(run, n->at, "expected %s, got %s; did you mean \"%s\"?", expected,
-		    got_name(n, got, sizeof(got)), near);
+		    got_name(key, n, got, sizeof(got)), near);
 	else
-		conf_error(
-		    run, n->at, "expected %s, got %s", expected, got_name(n, got, sizeof(got)));
+		conf_error(run, n->at, "expected %s, got %s", expected,
+		    got_name(key, n, got, sizeof(got)));
 }
 
 static void
@@ -145,7 +174,7 @@ apply_scalar(
     struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n, void *field)
 {
 	const char *expected;
-	char got[80];
+	char got[GOT_SIZE];
 
 	if (n->kind != CONF_SCALAR || conf_is_nothing(n)) {
 		wrong_value(run, key, n);
@@ -164,8 +193,8 @@ apply_scalar(
 	if (key->check == NULL || (key->type == BL_CONF_STR && *(char **)field == NULL))
 		return;
 	if ((expected = key->check(field)) != NULL)
-		conf_error(
-		    run, n->at, "expected %s, got %s", expected, got_name(n, got, sizeof(got)));
+		conf_error(run, n->at, "expected %s, got %s", expected,
+		    got_name(key, n, got, sizeof(got)));
 }
 
 /* True when n is a collection of at most and at least so many; else the error is reported. */
@@ -197,7 +226,8 @@ is_text(struct conf_run *run, const struct conf_node *n)
 	if (n->kind == CONF_SCALAR && !conf_is_nothing(n))
 		return true;
 	if (n->kind != CONF_REFUSED)
-		conf_error(run, n->at, "expected text, got %s", got_name(n, got, sizeof(got)));
+		conf_error(
+		    run, n->at, "expected text, got %s", got_name(NULL, n, got, sizeof(got)));
 	return false;
 }
 
@@ -449,7 +479,7 @@ conf_apply(
 		return;
 	if (node != NULL && node->kind != CONF_MAPPING && !conf_is_nothing(node)) {
 		conf_error(run, node->at, "expected a section of keys and values, got %s",
-		    got_name(node, got, sizeof(got)));
+		    got_name(NULL, node, got, sizeof(got)));
 		return;
 	}
 	for (const struct conf_node *c = node != NULL ? node->child : NULL; c != NULL;

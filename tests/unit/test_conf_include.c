@@ -36,6 +36,12 @@ struct box {
 	} inner;
 };
 
+static const char *
+check_url(const void *value)
+{
+	return strncmp(*(char *const *)value, "http://", 7) == 0 ? NULL : "an address";
+}
+
 static const struct bl_conf_key shop_keys[] = {
 	{ .name = "name",
 	    .type = BL_CONF_STR,
@@ -46,6 +52,7 @@ static const struct bl_conf_key shop_keys[] = {
 	    .type = BL_CONF_STR,
 	    .dflt = "",
 	    .offset = offsetof(struct shop, url),
+	    .check = check_url,
 	    .secret = BL_CONF_HIDDEN_QUERY },
 	{ .name = "headers",
 	    .type = BL_CONF_MAP,
@@ -227,6 +234,23 @@ static const struct {
 	    "id: \"a\"  # m.yaml:1\nport: 1  # default\nshops:\n- name: \"x\"  # m.yaml:3\n"
 	    "  url: \"http://h/p?\" # without its query;  # m.yaml:4\n  headers:  # m.yaml:5\n"
 	    "    \"A\": \"***\"\ninner:\n  on: true  # default\n" },
+
+	{ "nor repeated where they are wrong",
+	    { { "m.yaml",
+		"id: a\nshops:\n  - name: x\n    headers: 'Authorization: s3cret'\n"
+		"  - name: y\n    url: 'h://h/?token=s3cret'\n"
+		"  - name: z\n    url: 'h://u:s3cret?s3@h'\n"
+		"  - name: a\n    url: 'h://u:s3cret-s3cret-s3cret-s3cret-s3cret-s3cret-s3cret-"
+		"s3cret-s3cret@h?s3cret'\n"
+		"inner: {key: [s3cret]}\n" } },
+	    "m.yaml:4:14: shops[0].headers: expected keys with a text each, like key: value, got "
+	    "text that is not shown\n"
+	    "m.yaml:6:10: shops[1].url: expected an address, got \"h://h/\" and a query that is "
+	    "not shown\n"
+	    "m.yaml:8:10: shops[2].url: expected an address, got text that is not shown\n"
+	    "m.yaml:10:10: shops[3].url: expected an address, got \"h://***...\" and a query "
+	    "that is not shown\n"
+	    "m.yaml:11:14: inner.key: expected text, got a list\n" },
 
 	{ "a key in two files names both",
 	    { { "m.yaml", "id: a\nport: 2\ninner:\n  on: no\ntags: [a]\ninclude: conf.d/*\n" },
