@@ -273,8 +273,9 @@ run(struct top *t, bool as_json, bool only_once)
 	languages(&t->view);
 	t->view.style = true;
 	if (as_json) {
-		(void)json_dumpf(t->now, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII);
-		return putchar('\n') == EOF ? 1 : 0;
+		if (json_dumpf(t->now, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII) != 0)
+			return 1;
+		return putchar('\n') == EOF || fflush(stdout) != 0 ? 1 : 0;
 	}
 	if (only_once || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		return once(t);

@@ -167,4 +167,7 @@ def test_a_serial_line_is_sent_only_what_changed_and_programs_no_keys(agent):
     now = json.loads(agent.command("top", "--json").stdout)
     assert sum(s["name"] == "synthetic" for s in now["series"]) == 30
     assert now["status"]["device"] == "dev-1"
+    with open("/dev/full", "w") as full:  # what could not be written is not called done
+        assert subprocess.run([program("branchline-agent"), "top", "--json", "--state", agent.state], stdout=full,
+                              timeout=40).returncode == 1
     assert agent.command("top", "--every", "1ms").returncode == 64
