@@ -190,6 +190,7 @@ what_would_lie_is_left_out_and_counted(void **state)
 	struct current_row rows[] = {
 		/* a register with the name of one of our own */
 		row("link_up", "1", BL_GAUGE, "probe", "x", 5),
+		row("agent_info", "1", BL_GAUGE, "probe", "x", 5),
 		/* two metrics, one name */
 		row("oven_ms", "ms", BL_GAUGE, "probe", "x", 5),
 		row("oven_s", "s", BL_GAUGE, "probe", "x", 6),
@@ -203,11 +204,15 @@ what_would_lie_is_left_out_and_counted(void **state)
 	char *text;
 
 	(void)state;
-	text = said(rows, 8, false);
+	text = said(rows, 9, false);
 	assert_string_equal(text, OWN_TEXT LINK "# TYPE branchline_oven_seconds gauge\n"
 						"branchline_oven_seconds{probe=\"x\"} 0.005\n"
 						"# TYPE branchline_pan gauge\n"
-						"branchline_pan{probe=\"x\"} +Inf\n" LEFT_OUT("6"));
+						"branchline_pan{probe=\"x\"} +Inf\n" LEFT_OUT("7"));
+	free(text);
+	text = said(rows, 9, true); /* there, it is a sample of the family branchline_agent */
+	assert_null(strstr(text, "branchline_agent_info{probe"));
+	assert_non_null(strstr(text, "branchline_series_left_out 7\n"));
 	free(text);
 }
 

@@ -354,7 +354,9 @@ choose(struct state *st)
 	for (size_t i = 0; i < st->n; i++) {
 		const struct family *f = &st->family[i];
 
-		if (kept > 0 && strcmp(st->family[kept - 1].m.name, f->m.name) == 0) {
+		/* The family branchline_agent has a sample of another name. */
+		if ((kept > 0 && strcmp(st->family[kept - 1].m.name, f->m.name) == 0) ||
+		    strcmp(f->m.name, PREFIX "agent_info") == 0) {
 			st->left_out += f->n;
 			continue;
 		}
