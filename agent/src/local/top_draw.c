@@ -14,6 +14,7 @@
 
 #include "local_text.h"
 #include "local_words.h"
+#include "status_read.h"
 
 #define FRAME_MAX (4u * 1024u * 1024u)
 #define BOLD      "\033[1m"
@@ -30,28 +31,6 @@ struct pen {
 	bool hidden; /* this line is scrolled out, or has no room: written nowhere */
 	bool styled;
 };
-
-/* ---- JSON ---- */
-
-static const char *
-text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
-static int64_t
-number(const json_t *o, const char *key)
-{
-	return (int64_t)json_integer_value(json_object_get(o, key));
-}
-
-static bool
-has(const json_t *o, const char *key)
-{
-	return json_is_integer(json_object_get(o, key));
-}
 
 /* ---- lines ---- */
 
@@ -180,17 +159,17 @@ static void
 draw_title(struct pen *p, const json_t *st)
 {
 	const json_t *health = json_object_get(st, "health");
-	const char *state = local_word_of("health", text(health, "state"), p->v->zh);
+	const char *state = local_word_of("health", status_text(health, "state"), p->v->zh);
 	const unsigned width = top_width(state, p->v->utf8);
 
 	put_style(p, REVERSE);
 	put(p, word(p, "page.title"));
 	put(p, "  ");
-	put(p, text(st, "device"));
+	put(p, status_text(st, "device"));
 	put(p, "  ");
 	put(p, word(p, "page.site"));
 	put(p, " ");
-	put(p, text(st, "site"));
+	put(p, status_text(st, "site"));
 	tab(p, p->v->cols > width + 1 ? p->v->cols - width - 1 : 0);
 	put(p, state);
 	tab(p, p->v->cols);
@@ -211,10 +190,10 @@ draw_problems(struct pen *p, const json_t *st)
 
 		put(p, "! ");
 		if (p->v->zh) {
-			put(p, local_word_of("health", text(one, "code"), true));
+			put(p, local_word_of("health", status_text(one, "code"), true));
 			put(p, "  ");
 		}
-		put(p, text(one, "text"));
+		put(p, status_text(one, "text"));
 		if (i + 1 == most && n > most) {
 			(void)snprintf(more, sizeof(more), " (+%zu)", n - most);
 			if (p->at + strlen(more) < p->v->cols)
@@ -238,22 +217,22 @@ draw_link(struct pen *p, const json_t *st)
 	char port[32];
 
 	begin_fact(p, "head.link");
-	put(p, local_word_of("link", text(link, "state"), p->v->zh));
-	if (has(link, "since_unix_ms"))
-		put_duration(p, ", ", p->now - number(link, "since_unix_ms"));
-	(void)snprintf(port, sizeof(port), ":%" PRId64, number(link, "port"));
+	put(p, local_word_of("link", status_text(link, "state"), p->v->zh));
+	if (status_has(link, "since_unix_ms"))
+		put_duration(p, ", ", p->now - status_number(link, "since_unix_ms"));
+	(void)snprintf(port, sizeof(port), ":%" PRId64, status_number(link, "port"));
 	put(p, ", ");
-	put(p, text(link, "host"));
+	put(p, status_text(link, "host"));
 	put(p, port);
-	if (has(link, "retry_in_ms")) {
+	if (status_has(link, "retry_in_ms")) {
 		put(p, ", ");
 		put(p, word(p, "link.retry"));
-		put_duration(p, " ", number(link, "retry_in_ms"));
+		put_duration(p, " ", status_number(link, "retry_in_ms"));
 	}
-	if (has(uplink, "last_receipt_unix_ms")) {
+	if (status_has(uplink, "last_receipt_unix_ms")) {
 		put(p, ", ");
 		put(p, word(p, "link.receipt"));
-		put_duration(p, " ", p->now - number(uplink, "last_receipt_unix_ms"));
+		put_duration(p, " ", p->now - status_number(uplink, "last_receipt_unix_ms"));
 		put(p, p->v->zh ? "" : " ");
 		put(p, word(p, "page.ago"));
 	}
@@ -270,10 +249,10 @@ draw_spool(struct pen *p, const json_t *st)
 
 	json_object_foreach(json_object_get(spool, "streams"), key, s)
 	{
-		waiting += number(s, "waiting_batches");
-		if (has(s, "oldest_waiting_unix_ms") &&
-		    number(s, "oldest_waiting_unix_ms") < oldest)
-			oldest = number(s, "oldest_waiting_unix_ms");
+		waiting += status_number(s, "waiting_batches");
+		if (status_has(s, "oldest_waiting_unix_ms") &&
+		    status_number(s, "oldest_waiting_unix_ms") < oldest)
+			oldest = status_number(s, "oldest_waiting_unix_ms");
 	}
 	begin_fact(p, "head.spool");
 	(void)snprintf(out, sizeof(out), "%" PRId64 " ", waiting);
@@ -286,11 +265,11 @@ draw_spool(struct pen *p, const json_t *st)
 		put(p, word(p, "spool.oldest"));
 		put_duration(p, " ", p->now - oldest);
 	}
-	bytes((double)number(spool, "file_bytes"), size, sizeof(size));
-	bytes((double)number(spool, "max_bytes"), max, sizeof(max));
+	bytes((double)status_number(spool, "file_bytes"), size, sizeof(size));
+	bytes((double)status_number(spool, "max_bytes"), max, sizeof(max));
 	(void)snprintf(out, sizeof(out), ", %s %s %s, ", size, word(p, "spool.of"), max);
 	put(p, out);
-	put(p, local_word_of("spool", text(spool, "disk"), p->v->zh));
+	put(p, local_word_of("spool", status_text(spool, "disk"), p->v->zh));
 	end_line(p);
 }
 
@@ -303,11 +282,11 @@ draw_clock(struct pen *p, const json_t *st)
 
 	begin_fact(p, "head.clock");
 	put(p, word(p, known ? "clock.known" : "clock.unknown"));
-	if (known && has(clock, "uncertainty_ms")) {
-		(void)snprintf(
-		    out, sizeof(out), " +-%" PRId64 " ms, ", number(clock, "uncertainty_ms"));
+	if (known && status_has(clock, "uncertainty_ms")) {
+		(void)snprintf(out, sizeof(out), " +-%" PRId64 " ms, ",
+		    status_number(clock, "uncertainty_ms"));
 		put(p, out);
-		put(p, text(clock, "source"));
+		put(p, status_text(clock, "source"));
 	}
 	end_line(p);
 }
@@ -323,13 +302,13 @@ draw_sampling(struct pen *p, const json_t *now, const json_t *st)
 	    json_array_size(json_object_get(now, "series")), word(p, "limit.series"),
 	    word(p, "limit.every"));
 	put(p, out);
-	put_duration(p, "", number(s, "interval_ms"));
-	(void)snprintf(out, sizeof(out), ", %" PRId64 " %s %" PRId64, number(s, "series"),
-	    word(p, "spool.of"), number(s, "max_series"));
+	put_duration(p, "", status_number(s, "interval_ms"));
+	(void)snprintf(out, sizeof(out), ", %" PRId64 " %s %" PRId64, status_number(s, "series"),
+	    word(p, "spool.of"), status_number(s, "max_series"));
 	put(p, out);
-	if (number(s, "refused_series") > 0) {
-		(void)snprintf(out, sizeof(out), ", %" PRId64 " %s", number(s, "refused_series"),
-		    word(p, "limit.refused"));
+	if (status_number(s, "refused_series") > 0) {
+		(void)snprintf(out, sizeof(out), ", %" PRId64 " %s",
+		    status_number(s, "refused_series"), word(p, "limit.refused"));
 		put(p, out);
 	}
 	end_line(p);
@@ -358,7 +337,7 @@ draw_head(struct pen *p, const json_t *now, const json_t *st)
 static void
 draw_probe(struct pen *p, const json_t *probe)
 {
-	const char *state = text(probe, "state"), *reason = text(probe, "reason");
+	const char *state = status_text(probe, "state"), *reason = status_text(probe, "reason");
 	char out[48] = "";
 
 	if (!body_line(p)) {
@@ -368,11 +347,11 @@ draw_probe(struct pen *p, const json_t *probe)
 	if (strcmp(state, "down") == 0)
 		put_style(p, BOLD);
 	put(p, "  ");
-	put_column(p, text(probe, "name"), p->v->cols / 4, false);
-	put_column(p, text(probe, "kind"), 6, false);
+	put_column(p, status_text(probe, "name"), p->v->cols / 4, false);
+	put_column(p, status_text(probe, "kind"), 6, false);
 	put_column(p, local_word_of("probe", state, p->v->zh), 13, false);
-	if (has(probe, "since_unix_ms"))
-		duration(p, p->now - number(probe, "since_unix_ms"), out, sizeof(out));
+	if (status_has(probe, "since_unix_ms"))
+		duration(p, p->now - status_number(probe, "since_unix_ms"), out, sizeof(out));
 	put_column(p, out, 8, true);
 	/* What failed has no time, but more to say. */
 	if (json_is_number(json_object_get(probe, "total_ms"))) {
@@ -383,9 +362,9 @@ draw_probe(struct pen *p, const json_t *probe)
 		put(p, " ");
 	}
 	put(p, strcmp(reason, "ok") == 0 ? "" : local_word_of("reason", reason, p->v->zh));
-	if (text(probe, "detail")[0] != '\0') {
+	if (status_text(probe, "detail")[0] != '\0') {
 		put(p, ": ");
-		put(p, text(probe, "detail"));
+		put(p, status_text(probe, "detail"));
 	}
 	end_line(p);
 }
@@ -416,7 +395,7 @@ static void
 value_of(const struct pen *p, const json_t *s, char *out, size_t size)
 {
 	const json_t *v = json_object_get(s, "value");
-	const char *unit = text(s, "unit");
+	const char *unit = status_text(s, "unit");
 	const struct bl_unit *u = bl_catalogue_unit(unit, strlen(unit));
 	const char *shown = u == NULL || !p->v->utf8 ? unit : p->v->zh ? u->zh : u->en;
 
@@ -424,7 +403,7 @@ value_of(const struct pen *p, const json_t *s, char *out, size_t size)
 		(void)snprintf(out, size, "%s", json_string_value(v));
 	} else if (!json_is_number(v)) {
 		(void)snprintf(
-		    out, size, "(%s)", local_word_of("value", text(s, "unknown"), p->v->zh));
+		    out, size, "(%s)", local_word_of("value", status_text(s, "unknown"), p->v->zh));
 	} else if (strcmp(unit, "bytes") == 0) {
 		bytes(json_number_value(v), out, size);
 	} else {
@@ -493,30 +472,30 @@ draw_one(struct pen *p, const json_t *s)
 	const unsigned cols = p->v->cols, value_cols = cols < 60 ? 14 : 18;
 	const unsigned name_cols = cols < 100 ? (cols - value_cols - 4) * 5 / 9 : 32;
 	const unsigned label_cols = cols < 100 ? cols - value_cols - name_cols - 4 : 28;
-	const int64_t age = p->now - number(s, "unix_ms"),
-		      late = 2 * number(s, "interval_ms") + 5000;
+	const int64_t age = p->now - status_number(s, "unix_ms"),
+		      late = 2 * status_number(s, "interval_ms") + 5000;
 	char labels[512], out[96];
 
 	labels_of(s, labels, sizeof(labels));
-	if (!wanted(p, text(s, "name"), labels))
+	if (!wanted(p, status_text(s, "name"), labels))
 		return;
 	if (!body_line(p)) {
 		end_line(p);
 		return;
 	}
 	put(p, "  ");
-	put_column(p, text(s, "name"), name_cols, false);
+	put_column(p, status_text(s, "name"), name_cols, false);
 	put_column(p, labels, label_cols, false);
 	value_of(p, s, out, sizeof(out));
 	put_column(p, out, value_cols, true);
 	/* Only what is late says how old it is: lines stay the same while values do. */
-	if (number(s, "interval_ms") > 0 && age > late) {
+	if (status_number(s, "interval_ms") > 0 && age > late) {
 		put(p, "(");
 		put_duration(p, "", age);
 		put(p, ") ");
 	}
 	if (cols >= 100)
-		put(p, about(p, text(s, "name")));
+		put(p, about(p, status_text(s, "name")));
 	end_line(p);
 }
 
@@ -568,7 +547,7 @@ void
 top_draw(const json_t *now, const struct top_view *v, struct top_frame *f)
 {
 	const json_t *st = json_object_get(now, "status");
-	struct pen p = { .v = v, .f = f, .now = number(st, "now_unix_ms") };
+	struct pen p = { .v = v, .f = f, .now = status_number(st, "now_unix_ms") };
 
 	bl_buf_free(&f->text);
 	*f = (struct top_frame){ 0 };

@@ -121,8 +121,8 @@ check_json(const void *value)
 	return NULL;
 }
 
-static const char *
-check_user(const void *value)
+const char *
+probe_check_user(const void *value)
 {
 	const char *user = *(char *const *)value;
 
@@ -314,7 +314,7 @@ static const struct bl_conf_key keys[] = {
 	    .offset = AT(user),
 	    .max = PROBE_USER_MAX,
 	    .help = "user name of auth basic",
-	    .check = check_user },
+	    .check = probe_check_user },
 	{ .name = "secret_file",
 	    .type = BL_CONF_STR,
 	    .dflt = "",

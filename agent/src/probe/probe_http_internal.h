@@ -92,6 +92,9 @@ const char *probe_redirect_not(const struct probe_url *from, const struct probe_
     const struct probe_url *first, bool with_body);
 bool probe_same_origin(const struct probe_url *a, const struct probe_url *b);
 
+/* For the tables of options: a user name, of a server or of a proxy (probe_conf.c). */
+const char *probe_check_user(const void *value);
+
 /* ---- secrets in files (probe_secret.c) ---- */
 
 #define PROBE_SECRET_MAX 1024u

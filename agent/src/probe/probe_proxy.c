@@ -34,15 +34,6 @@ check_url(const void *value)
 	return probe_proxy_url(*(char *const *)value, &url);
 }
 
-static const char *
-check_user(const void *value)
-{
-	for (const unsigned char *p = *(unsigned char *const *)value; *p != '\0'; p++)
-		if (*p < ' ' || *p == 0x7f || *p == ':')
-			return "a user name without colons and control characters";
-	return NULL;
-}
-
 #define AT(member) offsetof(struct probe_proxy_conf, member)
 
 static const struct bl_conf_key keys[] = {
@@ -60,7 +51,7 @@ static const struct bl_conf_key keys[] = {
 	    .offset = AT(user),
 	    .max = PROBE_USER_MAX,
 	    .help = "user name for the proxy (Basic); none: without signing in",
-	    .check = check_user },
+	    .check = probe_check_user },
 	{ .name = "secret_file",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
