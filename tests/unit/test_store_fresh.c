@@ -288,6 +288,38 @@ an_older_state_stays_what_it_is(void **state)
 	live_close(&l);
 }
 
+/* What a pack has taken is gone, wherever a clock map says meanwhile that it would lie. */
+static void
+what_is_packed_is_not_there(void **state)
+{
+	struct store_read *bare;
+	struct live l;
+	struct tell clock = {
+		.what = TOLD_CLOCK, .spool = 0xa, .boot = 1, .entry = 2, .from_ms = 30 * MINUTE
+	};
+	struct bl_err err = { 0 };
+	int64_t now;
+
+	(void)state;
+	live_open(&l, 8 << 20);
+	live_minutes(&l, 70);
+	now = l.w.packed.clock.unix_ms;
+	(void)ask_from(l.w.packed.r, 1, now - 2 * HOUR, now);
+	assert_true(stats(l.f).pieces > 0);
+	twin_pack(&l.w);
+	must(store_read_open(&bare, l.w.packed.path, &l.w.packed.clock.clock, &err), &err);
+	assert_true(twin_rows(&l.w.packed) < twin_rows(&l.w.plain));
+	now = l.w.packed.clock.unix_ms;
+	assert_int_equal(
+	    ask_from(l.w.packed.r, 1, now - 3 * HOUR, now), ask_from(bare, 1, now - 3 * HOUR, now));
+	clock.offset_ms = OFFSET + 10 * MINUTE;
+	twin_tell(&l.w, &l.h, &clock);
+	assert_int_equal(
+	    ask_from(l.w.packed.r, 1, now - 3 * HOUR, now), ask_from(bare, 1, now - 3 * HOUR, now));
+	store_read_close(bare);
+	live_close(&l);
+}
+
 /* While all of it is in use nothing new comes in; what nobody asks for makes room. */
 static void
 it_keeps_within_its_bytes(void **state)
@@ -410,6 +442,7 @@ main(void)
 		cmocka_unit_test(a_memory_does_not_show),
 		cmocka_unit_test(what_was_asked_is_there),
 		cmocka_unit_test(an_older_state_stays_what_it_is),
+		cmocka_unit_test(what_is_packed_is_not_there),
 		cmocka_unit_test(it_keeps_within_its_bytes),
 		cmocka_unit_test(readers_share_it),
 		cmocka_unit_test(a_question_ends_at_its_deadline),

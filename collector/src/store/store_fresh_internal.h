@@ -52,6 +52,7 @@ struct fresh_piece {
 	bool kept;
 	bool whole; /* all columns; else those of asked[] */
 	size_t bytes;
+	uint64_t placed; /* where its batches lay in time when it was made */
 	int64_t made_mono_ms, used_mono_ms;
 	uint32_t n_batches, n_asked;
 	const struct fresh_batch *batch;

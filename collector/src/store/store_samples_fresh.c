@@ -58,8 +58,23 @@ hold_piece(struct gather *g, struct fresh_piece *p, struct bl_err *err)
 	return BL_OK;
 }
 
-/* The batches of a piece as rows of the scan. */
-static void
+/* Where the rows of the scan lie in time, as one number. */
+static uint64_t
+placed(const struct scan *sc)
+{
+	uint64_t h = sc->n;
+
+	for (size_t i = 0; i < sc->n; i++)
+		h = (h * 31 + (uint64_t)sc->rows[i].begin_unix_ms) * 31 +
+		    (uint64_t)sc->rows[i].end_unix_ms;
+	return h;
+}
+
+/*
+ * The batches of a piece as rows of the scan.  False: a clock map has moved them since it was
+ * made, and those that a pack had taken where they lay before have no rows any more.
+ */
+static bool
 fill_rows(struct scan *sc, const struct fresh_piece *p)
 {
 	for (uint32_t i = 0; i < p->n_batches; i++) {
@@ -81,7 +96,7 @@ fill_rows(struct scan *sc, const struct fresh_piece *p)
 		    &b->begin_unix_ms, &b->end_unix_ms);
 	}
 	sc->n = p->n_batches;
-	sc->seq_first = sc->seq_last + 1; /* all of it was read */
+	return placed(sc) == p->placed;
 }
 
 /* A row that is not in the memory: 1, and *out NULL when it is not of the kind that is kept. */
@@ -96,8 +111,10 @@ make_piece(struct gather *g, struct scan *sc, const struct fresh_key *key,
 		return rc;
 	if (sc->seq_first > sc->seq_last)
 		*out = fresh_make(&g->fresh.maker, g->r, key, sc->rows, sc->n, w);
-	if (*out != NULL)
+	if (*out != NULL) {
+		(*out)->placed = placed(sc);
 		fresh_put(g->r->fresh, *out, bl_mono_ms(g->r->clock));
+	}
 	return 1;
 }
 
@@ -121,7 +138,7 @@ rows_of(void *ctx, struct scan *sc, struct bl_err *err)
 	if (w.n == 0)
 		return 0;
 	p = fresh_get(g->r->fresh, &key, &w, bl_mono_ms(g->r->clock), &has);
-	if (p != NULL && !has) {
+	if (p != NULL && !(has && fill_rows(sc, p))) {
 		add_asked(g, p, &w);
 		fresh_release(g->r->fresh, &p, 1);
 		p = NULL;
@@ -130,7 +147,8 @@ rows_of(void *ctx, struct scan *sc, struct bl_err *err)
 		return rc;
 	if ((rc = hold_piece(g, p, err)) < 0)
 		return rc;
-	fill_rows(sc, p);
+	(void)fill_rows(sc, p);
+	sc->seq_first = sc->seq_last + 1; /* all of it was read */
 	return 1;
 }
 
