@@ -382,6 +382,18 @@ names_of_units_are_checked(void **state)
 		{ "watch: [\"\"]", false },
 		{ "watch: [.service]", false },
 		{ "watch: [a/b]", false },
+		/* What systemd takes for no name of a unit spoils its answer for all of them. */
+		{ "watch: [\"my till\"]", false },
+		{ "watch: [\"till*\"]", false },
+		{ "watch: [\"收银\"]", false },
+		{ "watch: [getty@tty1, \"dev-sda1\\\\x2d.device\", a:b_c]", true },
+		{ "watch: [getty@]", false },
+		{ "watch: [getty@.service]", false },
+		{ "watch: [\"@tty1\"]", false },
+		/* As systemctl has it: what ends in no kind of unit is a service. */
+		{ "watch: [till.v2, org.bluez]", true },
+		{ "watch: [till.v2, till.v2.service]", false },
+		{ "watch: [a.socket, a.socket.service]", true },
 	};
 	const struct sampler_ops *ops = ops_of("units");
 

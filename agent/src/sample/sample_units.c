@@ -59,15 +59,42 @@ struct units {
 	struct units_bus *bus; /* NULL: not to be asked */
 };
 
+/* Whether it ends in a kind of unit that systemd knows. */
+static bool
+has_kind(const char *name)
+{
+	static const char *const kinds[] = { ".service", ".socket", ".target", ".device", ".mount",
+		".automount", ".swap", ".timer", ".path", ".slice", ".scope" };
+	const char *dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot != NULL && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(dot, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What systemd takes for the name of a unit, or of an instance of a template: one that it does not
+ * would spoil its answer for all of them.
+ */
+static bool
+is_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789:-_.\\@";
+	const char *at = strchr(name, '@');
+
+	return name[0] != '.' && name[strspn(name, allowed)] == '\0' &&
+	       (at == NULL || (at > name && at + 1 != strrchr(name, '.')));
+}
+
 /* "cups" is cups.service. */
 static bool
 full_name(const char *name, char out[UNIT_NAME])
 {
-	const int n =
-	    snprintf(out, UNIT_NAME, "%s%s", name, strchr(name, '.') != NULL ? "" : ".service");
+	const int n = snprintf(out, UNIT_NAME, "%s%s", name, has_kind(name) ? "" : ".service");
 
-	return name[0] != '\0' && name[0] != '.' && n > 0 && (size_t)n < UNIT_NAME &&
-	       strchr(out, '/') == NULL && sample_label_valid(out, (size_t)n);
+	return name[0] != '\0' && n > 0 && (size_t)n < UNIT_NAME && is_name(out);
 }
 
 static const char *
@@ -79,7 +106,7 @@ names_check(const void *value)
 
 	for (size_t i = 0; i < list->n; i++) {
 		if (!full_name(list->item[i], a))
-			return "names of units, like cups.service";
+			return "names of units, like cups.service or getty@tty1";
 		for (size_t k = 0; k < i; k++)
 			if (full_name(list->item[k], b) && strcmp(a, b) == 0)
 				return "every unit once";
