@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -328,6 +329,55 @@ a_command_line_that_hangs_does_not_hang_the_agent(void **state)
 	remove_tree(root);
 }
 
+#define SLOW 6
+
+/* Who reads this command line has it a second and a half later. */
+static void *
+answer_slowly(void *path)
+{
+	const struct timespec a_while = { 1, 500000000 };
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	(void)nanosleep(&a_while, NULL);
+	if (fd >= 0)
+		(void)close(fd);
+	return NULL;
+}
+
+/* Somebody's hundred processes could hold the loop up one after the other. */
+static void
+slow_command_lines_are_waited_for_once_in_all(void **state)
+{
+	char root[64], path[SLOW][128];
+	struct running r;
+	pthread_t thread[SLOW];
+	int fd[SLOW];
+
+	(void)state;
+	root_make(root, sizeof(root));
+	put_process(root, 1, "systemd", 'S', 1, "init", 4);
+	for (int i = 0; i < SLOW; i++) {
+		put_process(root, (unsigned)(200 + i), "java", 'S', 1000, "", 0);
+		snprintf(path[i], sizeof(path[i]), "%s/proc/%d/cmdline", root, 200 + i);
+		assert_int_equal(unlink(path[i]), 0);
+		assert_int_equal(mkfifo(path[i], 0600), 0);
+		assert_int_equal(pthread_create(&thread[i], NULL, answer_slowly, path[i]), 0);
+	}
+	memset(&rec, 0, sizeof(rec));
+	run_open(&r, ops_of("processes"), OPTIONS, root);
+	tick(&r, 60000, BL_ETIMEDOUT);
+	assert_true(isnan(value_of(&rec, "process_up{till}")));
+	/* Whoever waits at one of them goes on. */
+	for (int i = 0; i < SLOW; i++)
+		assert_true((fd[i] = open(path[i], O_RDWR | O_NONBLOCK | O_CLOEXEC)) >= 0);
+	for (int i = 0; i < SLOW; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		assert_int_equal(close(fd[i]), 0);
+	}
+	run_close(&r);
+	remove_tree(root);
+}
+
 static void
 options_are_checked(void **state)
 {
@@ -440,6 +490,7 @@ main(void)
 		cmocka_unit_test(more_than_fit_are_counted_but_their_time_is_not_claimed),
 		cmocka_unit_test(watched_programs_of_a_tree),
 		cmocka_unit_test(a_command_line_that_hangs_does_not_hang_the_agent),
+		cmocka_unit_test(slow_command_lines_are_waited_for_once_in_all),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(a_program_of_this_machine_ends_and_comes_back),
 	};

@@ -4,8 +4,8 @@
  * The kernel takes /proc/PID/cmdline out of the process' own memory, and waits when that
  * waits: for a disk that hangs, or for a file system that an ordinary user made so.
  * ps hangs there; the agent's loop must not.  One thread reads one file at a time, and
- * is waited for a few seconds.  While it hangs nothing more is asked of it, and when the
- * sampler ends meanwhile it frees what it holds by itself.
+ * is waited for a few seconds of a walk in all.  While it hangs nothing more is asked of it, and
+ * when the sampler ends meanwhile it frees what it holds by itself.
  */
 #include "sample_process_internal.h"
 
@@ -19,14 +19,16 @@
 #include <unistd.h>
 
 #define STACK_BYTES (128u * 1024u)
+#define NS          INT64_C(1000000000)
 
 struct process_reader {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
-	uint32_t asked; /* pid; 0: nothing to do */
-	uint32_t at;    /* pid whose file is being read; 0: none */
-	bool over;      /* the sampler has ended; the thread frees all */
-	char *proc;     /* path; owned */
+	uint32_t asked;  /* pid; 0: nothing to do */
+	uint32_t at;     /* pid whose file is being read; 0: none */
+	bool over;       /* the sampler has ended; the thread frees all */
+	int64_t left_ns; /* of this walk's patience; the loop's alone */
+	char *proc;      /* path; owned */
 	char text[PROCESS_ARGUMENTS_MAX];
 };
 
@@ -142,18 +144,34 @@ process_reader_free(struct process_reader *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
+void
+process_reader_begin(struct process_reader *r)
+{
+	if (r != NULL)
+		r->left_ns = PROCESS_PATIENCE_S * NS;
+}
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS + t.tv_nsec;
+}
+
 /* The lock is held. */
-static bool
+static void
 wait_until_read(struct process_reader *r)
 {
-	struct timespec until;
+	const int64_t from_ns = now_ns(), until_ns = from_ns + r->left_ns;
+	const struct timespec until = { (time_t)(until_ns / NS), (long)(until_ns % NS) };
 	int rc = 0;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PROCESS_PATIENCE_S;
 	while ((r->asked != 0 || r->at != 0) && rc == 0)
 		rc = pthread_cond_timedwait(&r->change, &r->lock, &until);
-	return r->asked == 0 && r->at == 0;
+	r->left_ns -= now_ns() - from_ns;
+	r->left_ns = r->left_ns > 0 ? r->left_ns : 0;
 }
 
 int
@@ -166,7 +184,7 @@ process_reader_get(
 	if (r->at == 0) {
 		r->asked = pid;
 		(void)pthread_cond_broadcast(&r->change);
-		(void)wait_until_read(r);
+		wait_until_read(r);
 	}
 	if (r->asked == 0 && r->at == 0)
 		memcpy(out, r->text, PROCESS_ARGUMENTS_MAX);

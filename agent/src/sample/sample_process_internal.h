@@ -10,7 +10,7 @@
 
 #define PROCESS_TRACKED       64u  /* of one watched name, by their CPU time */
 #define PROCESS_ARGUMENTS_MAX 4096 /* of a command line */
-#define PROCESS_PATIENCE_S    3    /* for a command line: usually it takes some us */
+#define PROCESS_PATIENCE_S    3    /* for the command lines of a walk: one takes some us */
 
 enum process_state {
 	PROCESS_RUNNING,
@@ -61,10 +61,13 @@ struct process_reader;
 int process_reader_create(struct process_reader **out, const char *proc, struct bl_err *err);
 /* Does not wait, also where its thread hangs. */
 void process_reader_free(struct process_reader *r);
+/* A walk begins: its command lines are waited for no longer than PROCESS_PATIENCE_S in all.  NULL
+ * is fine. */
+void process_reader_begin(struct process_reader *r);
 /*
  * The command line, blanks between arguments; "" when it has none or cannot be read.
  * BL_ETIMEDOUT: the kernel waits for that process, or still for an earlier one (which is told at
- * once).
+ * once), or the walk's patience is at its end.
  */
 int process_reader_get(
     struct process_reader *r, uint32_t pid, char out[PROCESS_ARGUMENTS_MAX], struct bl_err *err);

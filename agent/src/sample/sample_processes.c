@@ -284,6 +284,7 @@ processes_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, s
 	memset(p->state, 0, sizeof(p->state));
 	for (size_t i = 0; i < p->n; i++)
 		process_watched_begin(&p->watch[i].seen);
+	process_reader_begin(p->reader);
 	if ((rc = process_walk(&walk, err)) < 0)
 		put_unknown(
 		    p, &to, rc == BL_ETIMEDOUT ? BL_UNKNOWN_TIMEOUT : BL_UNKNOWN_UNREADABLE);
