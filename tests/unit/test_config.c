@@ -280,6 +280,32 @@ mistakes_are_named_all_at_once(void **state)
 	bl_conf_errors_free(&errors);
 }
 
+/* Requests carry names without anything around them: what could match none is a mistake. */
+static void
+names_of_the_page_are_as_browsers_send_them(void **state)
+{
+	static const char *const bad[] = { "till:9480", "http://till", "till/", "[fd00::1]",
+		"*.shop", "a b", "" };
+	char text[300];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+	    "%slocal: {hosts: [Till-7.shop_1.example, fd00::1, 10.0.0.7]}\n", least);
+	config_free(good("f.yaml", text));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct bl_conf_errors errors;
+		struct bl_err err = { 0 };
+		struct config *c;
+
+		(void)snprintf(text, sizeof(text), "%slocal: {hosts: ['%s']}\n", least, bad[i]);
+		if (config_parse(&c, "f.yaml", text, strlen(text), &errors, &err) != BL_EINVAL)
+			fail_msg("%s", bad[i]);
+		assert_int_equal(errors.n, 1);
+		assert_non_null(strstr(errors.line[0], "local.hosts: expected "));
+		bl_conf_errors_free(&errors);
+	}
+}
+
 int
 main(void)
 {
@@ -292,6 +318,7 @@ main(void)
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),
 		cmocka_unit_test(the_hash_follows_the_values_not_the_text),
 		cmocka_unit_test(a_mode_is_octal_and_has_the_owners_own),
+		cmocka_unit_test(names_of_the_page_are_as_browsers_send_them),
 		cmocka_unit_test(mistakes_are_named_all_at_once),
 	};
 
