@@ -157,6 +157,33 @@ a_crash_costs_the_group_and_names_it(void **state)
 	(void)kit_teardown((void **)&k);
 }
 
+/* A probe that hangs, or hosts that are sampled seldom: the interval stands where it stood. */
+static void
+what_waits_is_cut_though_its_interval_has_not_moved(void **state)
+{
+	struct centre *c;
+	struct kit *k = begin(GROUP_MS);
+	const int64_t hangs_ms = k->time.boot_ms;
+
+	(void)state;
+	c = centre_new(k);
+	for (int i = 0; i < 3; i++) {
+		kit_tick(k, BL_STREAM_PROBES);
+		kit_tick(k, BL_STREAM_HOST);
+		kit_pass(&k->time, GROUP_MS);
+		spool_covered(k->s, k->time.boot_ms);
+		spool_open_from(k->s, BL_STREAM_PROBES, hangs_ms);
+		(void)cut_due(k, true);
+		assert_int_equal(spool_memory_bytes(k->s), 0);
+	}
+	kit_cut_all(k);
+	centre_drain(c, k);
+	centre_assert_exact(c, BL_STREAM_PROBES, k->appended[1]);
+	centre_assert_exact(c, BL_STREAM_HOST, k->appended[2]);
+	free(c);
+	(void)kit_teardown((void **)&k);
+}
+
 /* ---- failures ---- */
 
 struct fault {
@@ -330,6 +357,7 @@ main(void)
 		cmocka_unit_test(ticks_wait_until_their_time_or_until_memory_is_half_full),
 		cmocka_unit_test(what_waits_goes_into_the_batches_of_its_time),
 		cmocka_unit_test(a_crash_costs_the_group_and_names_it),
+		cmocka_unit_test(what_waits_is_cut_though_its_interval_has_not_moved),
 		cmocka_unit_test(no_failure_loses_or_doubles_what_goes_together),
 		cmocka_unit_test(a_commit_in_doubt_doubles_nothing),
 	};

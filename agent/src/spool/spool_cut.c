@@ -67,6 +67,16 @@ feed_row(struct spool *s, enum bl_stream stream, sqlite3_stmt *st, struct bl_bat
 	return BL_OK;
 }
 
+static bool
+feeds_pending(const struct spool *s, enum bl_stream stream)
+{
+	const struct spool_row *row = s->cutting_pending ? s->p.head : NULL;
+
+	while (row != NULL && (row->stream != stream || row->kind != ROW_TICK))
+		row = row->next;
+	return row != NULL;
+}
+
 /* Ticks that wait in memory and go straight into the batch.  All of them, or BL_EFULL. */
 static int
 feed_pending(struct spool *s, enum bl_stream stream, struct bl_batch_enc *enc, struct feed *f,
@@ -362,7 +372,8 @@ cut_stream(struct spool *s, enum bl_stream stream, unsigned *cut, struct bl_err 
 		upto = s->covered_ms;
 	if (s->begun && s->open_from_ms[i] < upto)
 		upto = s->open_from_ms[i];
-	if (s->d.stream[i].open_rows == 0 && upto <= s->d.stream[i].begin_ms)
+	if (s->d.stream[i].open_rows == 0 && upto <= s->d.stream[i].begin_ms &&
+	    !feeds_pending(s, stream))
 		return BL_OK;
 	while (left) {
 		rc = cut_one(s, stream, max_rows, upto, &left, &too_big, err);
