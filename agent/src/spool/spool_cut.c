@@ -516,6 +516,7 @@ cut_pending(struct spool *s, unsigned due, unsigned *cut)
 	struct bl_err ignored = { 0 };
 	int64_t cut_mono_ms[BL_STREAMS];
 	unsigned n = 0;
+	bool began;
 	int rc;
 
 	if (s->group_ms == 0 || due != ALL_STREAMS || !s->begun || s->p.doubt_no != 0)
@@ -523,11 +524,14 @@ cut_pending(struct spool *s, unsigned due, unsigned *cut)
 	memcpy(cut_mono_ms, s->cut_mono_ms, sizeof(cut_mono_ms));
 	txn_group_begin(s, 2 * (int64_t)s->p.bytes);
 	s->cutting_pending = true;
-	if ((rc = txn_begin(s, &ignored)) == BL_OK && (rc = commit_for_cut(s, &ignored)) == BL_OK)
+	rc = txn_begin(s, &ignored);
+	began = rc == BL_OK;
+	if (began && (rc = commit_for_cut(s, &ignored)) == BL_OK)
 		rc = cut_each(s, due, &n, &ignored);
 	s->cutting_pending = false;
 	rc = txn_group_end(s, rc, &ignored);
-	commit_for_cut_done(s, rc);
+	if (began) /* else what may be in doubt is a commit of others */
+		commit_for_cut_done(s, rc);
 	if (rc == BL_OK) {
 		(void)bl_fault_hit("spool.cut");
 		s->grouped_mono_ms = now;

@@ -472,7 +472,7 @@ int commit_all(struct spool *s, struct bl_err *err);
 int begin_boot(struct spool *s, struct bl_err *err);
 /*
  * In a transaction: all that waits is written but ticks, which the caller cuts in the same
- * one.  Afterwards commit_for_cut_done with what came of that transaction.
+ * one.  Afterwards commit_for_cut_done with what came of that transaction, if it began.
  */
 int commit_for_cut(struct spool *s, struct bl_err *err);
 void commit_for_cut_done(struct spool *s, int rc);
