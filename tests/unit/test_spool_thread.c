@@ -365,6 +365,23 @@ no_interval_goes_beyond_what_the_loop_said(void **state)
 	free(s.c);
 }
 
+/* Ten seconds on played time: a sample, and a commit asked for. */
+static void
+play_tick(struct kit *k, struct seen *s)
+{
+	const struct spool_thread_sample sm = { series(s, BL_STREAM_HOST, 0), BL_KNOWN, 1 };
+	int64_t boot_ms;
+
+	for (int i = 0; i < 10; i++) {
+		kit_pass(&k->time, 1000);
+		(void)spool_thread_turn(s->t);
+	}
+	boot_ms = bl_boot_ms(k->opts.clock);
+	assert_int_equal(spool_thread_append(s->t, BL_STREAM_HOST, boot_ms, &sm, 1), BL_OK);
+	assert_int_equal(spool_thread_commit(s->t, boot_ms), BL_OK);
+	(void)spool_thread_turn(s->t);
+}
+
 /* The clock stands still: nothing that is due by time can be what commits. */
 static void
 an_event_waits_for_the_disk_and_for_no_clock(void **state)
@@ -390,6 +407,87 @@ an_event_waits_for_the_disk_and_for_no_clock(void **state)
 	}
 	spool_thread_stop(s.t);
 	assert_int_equal(s.events_refused, 0);
+	free(s.c);
+}
+
+/*
+ * Ticks wait for each other, though a commit is asked for with each; an event waits for the disk
+ * alone, whether anybody waits for its answer or not, and takes with it what waits.
+ */
+static void
+in_a_group_ticks_wait_and_events_do_not(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	const struct spool_calls calls = { .ctx = &s, .event_done = on_event };
+	struct spool_thread_opts opts = { .spool = k->opts };
+	struct spool_status st;
+	struct bl_err err = { 0 };
+	uint64_t ticks = 0;
+	int opened;
+
+	opts.spool.group_ms = 600000;
+	assert_int_equal(spool_thread_open(&s.t, &opts, &calls, &opened, &err), BL_OK);
+	for (uint64_t n = 1; n <= 3; n++) {
+		struct bl_event ev = event("");
+
+		for (int i = 0; i < 6; i++, ticks++)
+			play_tick(k, &s);
+		assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
+		assert_int_equal(st.accepted_samples, ticks - 6);
+		assert_int_equal(spool_thread_event(s.t, &ev, n == 3 ? 0 : n), BL_OK);
+		(void)spool_thread_turn(s.t);
+		assert_int_equal(spool_status_of_file(k->path, &st, &err), BL_OK);
+		assert_int_equal(st.accepted_events, n);
+		assert_int_equal(st.accepted_samples, ticks);
+		spool_thread_dispatch(s.t);
+		assert_int_equal(s.events_ok, n < 3 ? n : 2);
+	}
+	spool_thread_stop(s.t);
+	free(s.c);
+}
+
+static int64_t
+commits(const struct kit *k)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(k->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT commit_no FROM state", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return n;
+}
+
+/* One commit for each, which is its cut: nothing is left that seems to wait. */
+static void
+a_group_is_written_once(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { .c = centre_new(k) };
+	const struct spool_calls calls = { .ctx = &s };
+	struct spool_thread_opts opts = { .spool = k->opts };
+	struct bl_err err = { 0 };
+	int64_t before;
+	int opened;
+
+	opts.spool.group_ms = 120000;
+	assert_int_equal(spool_thread_open(&s.t, &opts, &calls, &opened, &err), BL_OK);
+	play_tick(k, &s);
+	kit_pass(&k->time, 4500);
+	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
+	(void)spool_thread_turn(s.t);
+	kit_pass(&k->time, 5500);
+	before = commits(k);
+	for (int i = 0; i < 48; i++) /* eight minutes */
+		play_tick(k, &s);
+	assert_int_equal(commits(k) - before, 4);
+	spool_thread_stop(s.t);
 	free(s.c);
 }
 
@@ -656,6 +754,8 @@ main(void)
 		T(an_event_is_answered_after_its_commit),
 		T(no_interval_goes_beyond_what_the_loop_said),
 		T(an_event_waits_for_the_disk_and_for_no_clock),
+		T(in_a_group_ticks_wait_and_events_do_not),
+		T(a_group_is_written_once),
 		T(a_flood_of_events_is_cut_while_it_comes),
 		T(stopping_commits_and_cuts_and_answers),
 		T(a_full_queue_refuses_counts_and_names),

@@ -347,6 +347,9 @@ cut_due(struct spool_thread *t)
 	}
 	t->cut_mono_ms = bl_mono_ms(t->clock) + (next_ms > 0 ? next_ms : 0);
 	tell_cut(t, cut);
+	/* Committed by what was cut: that is to be known, and takes no transaction. */
+	if (t->dirty && pending_empty(t->spool))
+		commit(t);
 }
 
 static void
