@@ -212,11 +212,22 @@ kit_add(struct chunk_enc *e, const struct kit_column *c, struct bl_err *err)
 
 /* ---- the model ---- */
 
+static int64_t
+boot_ms_of(const struct kit_column *c, uint32_t j)
+{
+	const int64_t unix_ms = c->unix_ms[j];
+	uint32_t i = 0;
+
+	for (; j >= c->run[i].n; i++)
+		j -= c->run[i].n;
+	return unix_ms - c->run[i].offset_ms;
+}
+
 static double
 increase_at(const struct kit_column *c, uint32_t prev, uint32_t j)
 {
 	const struct chunk_thin *t = &c->thin[j];
-	int64_t span;
+	int64_t span, boot_span;
 
 	if (t->thin.count > 1 && t->before_ms > 0 &&
 	    t->before_ms <= chunk_pair_ms(c->interval_ms) + CHUNK_HOUR_MS)
@@ -224,7 +235,9 @@ increase_at(const struct kit_column *c, uint32_t prev, uint32_t j)
 	if (prev == UINT32_MAX || boot_of(c, prev) != boot_of(c, j))
 		return 0;
 	span = c->unix_ms[j] - c->unix_ms[prev];
-	return span > 0 && span <= chunk_pair_ms(c->interval_ms)
+	boot_span = boot_ms_of(c, j) - boot_ms_of(c, prev);
+	return span <= chunk_pair_ms(c->interval_ms) && boot_span > 0 &&
+		       boot_span <= chunk_pair_ms(c->interval_ms)
 		   ? bl_increase(c->value[prev], c->value[j], &t->thin)
 		   : 0;
 }

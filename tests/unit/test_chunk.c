@@ -186,6 +186,45 @@ small_falls_of_integers_are_those_of_doubles(void **state)
 	chunk_enc_free(e);
 }
 
+/* A clock that is set back by ten minutes: the boot has them twice, between one another. */
+static void
+minutes_that_come_twice_are_not_growth_again(void **state)
+{
+	struct chunk_enc *e = chunk_enc_create(KIT_HOUR);
+	struct kit_column *c;
+	struct chunk_window w;
+	struct part p;
+	double grown = 0;
+
+	(void)state;
+	assert_non_null(e);
+	part_begin(&p, 1);
+	c = p.c;
+	c->stream = BL_STREAM_HOST;
+	c->kind = BL_COUNTER;
+	c->interval_ms = 10000;
+	(void)strcpy(c->metric, "m");
+	for (; c->n < 120; c->n++) {
+		const int again = (int)c->n % 2, k = (int)c->n / 2;
+
+		c->run[c->n_runs++] = (struct chunk_run){ 1, 1000 - again * 600000, 1 };
+		c->unix_ms[c->n] = KIT_HOUR + k * 10000 + again * 5000;
+		c->ints[c->n] = 1000000000 + (again * 60 + k) * 10;
+		c->value[c->n] = (double)c->ints[c->n];
+		c->thin[c->n].thin = (struct bl_thin){ c->value[c->n], c->value[c->n], 1 };
+	}
+	c->seq = (struct bl_seq){ .i = c->ints, .n = c->n, .integers = true };
+	part_write(&p, e);
+	part_check(&p, c);
+	for (int i = 0; i < 2; i++) {
+		kit_window(c, KIT_HOUR + i * 300000, KIT_HOUR + (i + 1) * 300000, &w);
+		grown += w.increase;
+	}
+	assert_true(grown <= 119 * 10);
+	part_free(&p);
+	chunk_enc_free(e);
+}
+
 int
 main(void)
 {
@@ -194,6 +233,7 @@ main(void)
 		cmocka_unit_test(long_columns_come_out_whole),
 		cmocka_unit_test(huge_increases_come_out),
 		cmocka_unit_test(small_falls_of_integers_are_those_of_doubles),
+		cmocka_unit_test(minutes_that_come_twice_are_not_growth_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

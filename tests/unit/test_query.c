@@ -199,7 +199,9 @@ give_samples(const struct world *w, const struct query_want *q, const struct que
 	int64_t time[64], boot[64];
 	double value[64];
 	uint8_t unknown[64];
-	struct query_samples b = { 0, time, value, unknown, boot, 0, NULL };
+	struct query_samples b = {
+		.unix_ms = time, .value = value, .unknown = unknown, .boot = boot
+	};
 	int rc = BL_OK;
 
 	for (size_t k = 0; k < w->n[i] && rc == BL_OK; k++) {
@@ -829,7 +831,9 @@ thinned_samples_weigh_what_they_stand_for(void **state)
 	static const double v[] = { 10, 20, 130 };
 	static const struct query_thin thin[] = { { { 2, 30, 30 }, 0, 0 }, { { 20, 20, 1 }, 0, 0 },
 		{ { 100, 130, 30 }, 290000, 100 } };
-	static struct query_samples b = { 3, t, v, NULL, NULL, 1, thin };
+	static struct query_samples b = {
+		.n = 3, .unix_ms = t, .value = v, .boot_all = 1, .thin = thin
+	};
 	static const struct {
 		enum query_agg agg;
 		double value;
@@ -856,6 +860,39 @@ thinned_samples_weigh_what_they_stand_for(void **state)
 	free(w);
 }
 
+/* A clock that is set back by ten minutes: the boot has them twice, between one another. */
+static void
+minutes_that_come_twice_are_not_growth_again(void **state)
+{
+	static int64_t t[120], offset[120];
+	static double v[120];
+	static struct query_samples b = {
+		.n = 120, .unix_ms = t, .value = v, .boot_all = 1, .offset_ms = offset
+	};
+	const struct query_source src = { &b, kept_all, NULL, give_block };
+	const struct query_grid g = { BASE, END, END - BASE, QUERY_INCREASE };
+	struct world *w = malloc(sizeof(*w));
+	struct query_result *res;
+	struct bl_err err = { 0 };
+	struct query_set *s;
+
+	(void)state;
+	assert_non_null(w);
+	make_world(w, BL_COUNTER, 1);
+	for (int i = 0; i < 120; i++) {
+		t[i] = BASE + i / 2 * 10000 + i % 2 * 5000;
+		offset[i] = 1000 - i % 2 * 600000;
+		v[i] = 1e9 + 10.0 * (i % 2 * 60 + i / 2);
+	}
+	s = set_of(w, &g, QUERY_BY_ALL);
+	assert_int_equal(query_run(&res, &g, s, &src, NULL, &err), BL_OK);
+	assert_true(!(res->cell[0].value > 119 * 10));
+	assert_int_equal(res->cell[0].n, 120);
+	query_result_free(res);
+	query_set_free(s);
+	free(w);
+}
+
 int
 main(void)
 {
@@ -872,6 +909,7 @@ main(void)
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_failing_source_is_passed_on),
 		cmocka_unit_test(thinned_samples_weigh_what_they_stand_for),
+		cmocka_unit_test(minutes_that_come_twice_are_not_growth_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,8 +164,14 @@ make_ticks(struct chunk_ticks *t, int64_t hour, const int64_t *unix_ms, uint32_t
 	while (w < CHUNK_WINDOWS)
 		t->begin[++w] = n;
 	t->one_boot = true;
-	for (uint32_t i = 1; i < n_runs; i++)
+	for (uint32_t i = 1, at = runs[0].n; i < n_runs; at += runs[i++].n) {
+		const int64_t gap =
+		    unix_ms[at] - unix_ms[at - 1] - (runs[i].offset_ms - runs[i - 1].offset_ms);
+
 		t->one_boot = t->one_boot && runs[i].boot == runs[0].boot;
+		t->gap_min_ms = gap < t->gap_min_ms ? gap : t->gap_min_ms;
+		t->gap_max_ms = gap > t->gap_max_ms ? gap : t->gap_max_ms;
+	}
 }
 
 static uint64_t

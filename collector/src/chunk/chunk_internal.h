@@ -81,7 +81,7 @@ struct chunk_ticks {
 	const struct chunk_run *runs;
 	uint32_t n_runs;
 	bool one_boot;
-	int64_t gap_min_ms, gap_max_ms; /* between neighbours; n < 2: 0 */
+	int64_t gap_min_ms, gap_max_ms; /* between neighbours, by either clock; n < 2: 0 */
 };
 
 /* Which samples are a series' first and last known one; n: none. */

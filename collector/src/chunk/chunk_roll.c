@@ -107,6 +107,7 @@ struct walk {
 	unsigned w;               /* its window */
 	uint32_t before;          /* the known one before; ticks->n: none */
 	int64_t before_boot, boot;
+	int64_t before_offset_ms, offset_ms;
 };
 
 static void
@@ -125,6 +126,7 @@ walk_next(struct walk *k)
 	if (k->j != UINT32_MAX) {
 		k->before = k->j;
 		k->before_boot = k->boot;
+		k->before_offset_ms = k->offset_ms;
 	}
 	do {
 		if (++k->j >= t->n)
@@ -135,18 +137,25 @@ walk_next(struct walk *k)
 	while (k->j >= t->begin[k->w + 1])
 		k->w++;
 	k->boot = t->runs[k->run].boot;
+	k->offset_ms = t->runs[k->run].offset_ms;
 	return true;
 }
 
+/*
+ * By the boot's own time, too: where the clock was set back, two stretches of a boot lie between
+ * one another, and each step from the earlier to the later one would be growth again.
+ */
 static bool
 walk_pair(const struct walk *k)
 {
-	int64_t span;
+	const int64_t most = chunk_pair_ms(k->in->interval_ms);
+	int64_t span, boot_span;
 
 	if (k->before == k->ticks->n || k->before_boot != k->boot)
 		return false;
 	span = k->ticks->unix_ms[k->j] - k->ticks->unix_ms[k->before];
-	return span > 0 && span <= chunk_pair_ms(k->in->interval_ms);
+	boot_span = span - (k->offset_ms - k->before_offset_ms);
+	return span <= most && boot_span > 0 && boot_span <= most;
 }
 
 /* bl_increase of integers.  What a fall is must not depend on how a number is kept. */

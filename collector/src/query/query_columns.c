@@ -142,6 +142,7 @@ give_runs(struct section *x, const struct chunk_column *c, size_t i, struct bl_e
 			.value = room->value + at,
 			.unknown = chunk_has_unknown(c) ? room->unknown + at : NULL,
 			.boot_all = room->run[k].boot,
+			.offset_all_ms = room->run[k].offset_ms,
 			.thin = chunk_has_thin(c) ? x->s->room.thin + at : NULL };
 
 		if (!query_hour_number(x->numbers, STORE_ALIAS_BOOT, &q.boot_all))

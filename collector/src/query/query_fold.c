@@ -195,6 +195,7 @@ set_last(struct query_at *at, const struct query_edge *e)
 {
 	at->last = *e;
 	at->has_last = true;
+	at->has_last_boot_ms = false;
 }
 
 /* The pair of the hour's first sample with the one before the hour. */
@@ -273,18 +274,30 @@ query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
 /* ---- samples ----------------------------------------------------------- */
 
 /*
- * By how much the counter has grown to e.  A thinned sample brings its neighbour along, so that
- * nothing that comes later changes the pair.  False: nothing is known of it.
+ * Where the clock was set back, two stretches of a boot lie between one another: each step from the
+ * earlier to the later one would be growth again.
+ */
+static bool
+in_order(const struct query_series *s, const struct query_at *at, int64_t boot_ms)
+{
+	return !at->has_last_boot_ms ||
+	       (boot_ms > at->last_boot_ms && boot_ms - at->last_boot_ms <= pair_max_ms(s));
+}
+
+/*
+ * By how much the counter has grown to e, which is of boot_ms by its boot's own time.  A thinned
+ * sample brings its neighbour along, so that nothing that comes later changes the pair.  False:
+ * nothing is known of it.
  */
 static bool
 growth(const struct query_series *s, const struct query_at *at, const struct query_edge *e,
-    const struct query_thin *t, double *out)
+    int64_t boot_ms, const struct query_thin *t, double *out)
 {
 	static const struct bl_thin one = { .count = 1 };
 	const bool own =
 	    t != NULL && t->before_ms > 0 && t->before_ms <= pair_max_ms(s) + STORE_THIN_MAX_MS;
 
-	if (!own && !pairs(s, at, e->unix_ms, e->boot))
+	if (!own && (!pairs(s, at, e->unix_ms, e->boot) || !in_order(s, at, boot_ms)))
 		return false;
 	*out = bl_increase(own ? t->before : at->last.value, e->value, t != NULL ? &t->thin : &one);
 	return true;
@@ -309,8 +322,13 @@ roll_of_one(
 			.min = t->thin.min,
 			.max = t->thin.max };
 	if (w->counts) {
-		known = growth(&w->series[i], &w->at[i], &e, t, &out->increase);
+		const int64_t boot_ms =
+		    e.unix_ms - (s->offset_ms != NULL ? s->offset_ms[k] : s->offset_all_ms);
+
+		known = growth(&w->series[i], &w->at[i], &e, boot_ms, t, &out->increase);
 		set_last(&w->at[i], &e);
+		w->at[i].has_last_boot_ms = true;
+		w->at[i].last_boot_ms = boot_ms;
 	}
 	return known;
 }

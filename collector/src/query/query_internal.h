@@ -16,6 +16,8 @@ struct query_at {
 	uint64_t n;             /* of total and rate: samples behind sum */
 	double sum;             /* what this series has added up in the cell */
 	struct query_edge last; /* of counters: the known sample before */
+	bool has_last_boot_ms;  /* not where it is the end of a roll-up */
+	int64_t last_boot_ms;   /* its boot's own time */
 };
 
 struct query_work {

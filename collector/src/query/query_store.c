@@ -35,6 +35,7 @@ hand_on(struct reading *y)
 		.value = b->value,
 		.unknown = b->unknown,
 		.boot = b->boot,
+		.offset_ms = b->offset_ms,
 		.thin = b->thin };
 	int rc = BL_OK;
 
@@ -55,6 +56,7 @@ take_sample(void *ctx, const struct store_log_sample *l)
 	b->series = l->series;
 	b->unix_ms[b->n] = l->unix_ms;
 	b->boot[b->n] = l->boot;
+	b->offset_ms[b->n] = l->unix_ms - l->boot_ms;
 	b->value[b->n] = l->value;
 	b->unknown[b->n] = l->unknown;
 	b->thin[b->n] = (struct query_thin){ l->thin, l->before_ms, l->before };

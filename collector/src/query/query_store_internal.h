@@ -65,7 +65,7 @@ struct query_store {
 	} room;
 	struct block {
 		size_t n, series;
-		int64_t unix_ms[BLOCK], boot[BLOCK];
+		int64_t unix_ms[BLOCK], boot[BLOCK], offset_ms[BLOCK];
 		double value[BLOCK];
 		uint8_t unknown[BLOCK];
 		struct query_thin thin[BLOCK];

@@ -242,6 +242,9 @@ struct query_samples {
 	const int64_t *boot;    /* NULL: all of boot_all */
 	int64_t boot_all;
 	const struct query_thin *thin; /* NULL: each stands for itself */
+	/* How far the wall was ahead of the boot's own time; NULL: offset_all_ms. */
+	const int64_t *offset_ms;
+	int64_t offset_all_ms;
 };
 
 /*
