@@ -300,6 +300,62 @@ a_death_while_replacing_leaves_no_loss_without_a_name(void **state)
 	}
 }
 
+static bool
+is_in_ledger(const struct centre *c, const struct bl_id *spool, uint64_t seq)
+{
+	for (unsigned i = 0; i < c->n_gaps; i++)
+		if (bl_id_equal(&c->gap[i].spool, spool) && c->gap[i].stream == BL_STREAM_HOST &&
+		    c->gap[i].seq_first <= seq && seq <= c->gap[i].seq_last)
+			return true;
+	return false;
+}
+
+/* What came over from a damaged file and the centre had, for its receipt was lost. */
+static void
+what_came_over_is_named_when_the_centre_is_set_back(void **state)
+{
+	const struct damage d = { "a page at 50 %", "", 50, 4096, true };
+	struct kit *k = *state;
+	struct centre *c = centre_new(k), *backup = malloc(sizeof(*backup));
+	char copy[128];
+	struct bl_id old;
+
+	assert_non_null(backup);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", k->dir);
+	fill(k, c);
+	old = status(k).spool;
+	kit_close(k);
+	kit_copy_spool(k, copy);
+	memcpy(backup, c, sizeof(*c));
+	kit_open(k, SPOOL_OPENED);
+	centre_drain(c, k);
+	kit_close(k);
+	kit_restore_spool(k, copy);
+	hurt(k, &d);
+	kit_open(k, SPOOL_REPLACED);
+	kit_salvage(k);
+	centre_drain(c, k);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	memcpy(c, backup, sizeof(*c));
+	centre_handshake(c, k);
+	for (int i = 0; i < 2; i++) {
+		kit_tick(k, BL_STREAM_HOST);
+		kit_cut_all(k);
+		centre_drain(c, k);
+	}
+	for (int64_t n = 1; n <= 60; n++) {
+		const uint64_t seq = (uint64_t)(n - 1) / 3 + 1;
+
+		if (c->seen[2][0][n] == 0 && !is_in_ledger(c, &old, seq))
+			fail_msg("seq %llu is lost without a name", (unsigned long long)seq);
+		assert_true(c->seen[2][0][n] <= 1);
+	}
+	free(backup);
+	free(c);
+}
+
 /*
  * The centre refuses the former id (it knows it as another device's, or closed):
  * what was recovered of it is named, and the spool goes on with its own.
@@ -720,6 +776,7 @@ main(void)
 		cmocka_unit_test(damage_never_stops_the_start),
 		cmocka_unit_test(a_list_of_free_pages_may_lead_anywhere),
 		T(a_death_while_replacing_leaves_no_loss_without_a_name),
+		T(what_came_over_is_named_when_the_centre_is_set_back),
 		T(a_former_id_that_the_centre_refuses_is_given_up),
 		T(a_file_that_is_gone_is_named),
 		T(of_a_file_that_is_gone_the_log_is_salvaged),

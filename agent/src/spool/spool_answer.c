@@ -275,6 +275,30 @@ note_others(
 }
 
 /*
+ * In a transaction: what came over from a damaged file and the centre has.  It is not cut again
+ * when the centre is set back (spool_recut.c), as little as what had its receipt in that file.
+ */
+static int
+note_salvaged(struct spool *s, int64_t gen, enum bl_stream stream,
+    const struct bl_receipt_stream *r, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", batch_id(gen, stream, 0),
+	    batch_id(gen, stream, highest(r)));
+	int rc = 0, put = BL_OK;
+
+	if (st == NULL)
+		return err->code;
+	while (put == BL_OK && (rc = db_step(s, st, err)) == 1) {
+		const uint64_t seq = batch_seq(sqlite3_column_int64(st, 0));
+
+		if (settles(r, seq))
+			put = trimmed_elsewhere(s, gen, stream, seq, seq, err);
+	}
+	db_done(st);
+	return put < 0 ? put : rc < 0 ? rc : BL_OK;
+}
+
+/*
  * Names the seqs first..last of a former id, none of them settled: what is held
  * moves to the new id (rolled back), the rest is lost for the given reason.
  */
@@ -517,6 +541,9 @@ answer_for_former(
 	for (unsigned i = 0; i < BL_STREAMS && rc == BL_OK; i++) {
 		const enum bl_stream stream = (enum bl_stream)(i + 1);
 
+		if (f->gen < SPOOL_GEN_AFTER_DAMAGE && s->d.gen >= SPOOL_GEN_AFTER_DAMAGE &&
+		    (rc = note_salvaged(s, f->gen, stream, &r->stream[i], err)) < 0)
+			break;
 		if ((rc = next_of_former(s, f, stream, &next, err)) == BL_OK)
 			rc = name_old_seqs(
 			    s, f->gen, &r->spool, stream, next, &r->stream[i], BL_GAP_DAMAGED, err);
