@@ -82,6 +82,8 @@ struct sim_scenario {
 	int64_t max_bytes;         /* of a spool; 0: 16 MiB */
 	int64_t keep_receipted_ms; /* 0: 72 h */
 	bool fat;                  /* events of some kB that do not compress */
+	int64_t group_ms;          /* spool.group, by chance from 2 min to this; 0: off */
+	int64_t probe_ms;          /* probes may take so long; 0: none that last */
 
 	/* the way, in thousandths of messages */
 	unsigned lose, twice, late;
@@ -173,9 +175,11 @@ enum sim_act {
 	ACT_LATE,
 	ACT_EVICT, /* batches under a small cap */
 	ACT_TAKEOVER,
-	ACT_SMALL, /* connections to a broker that takes less than a batch may have */
-	ACT_THIN,  /* samples that stand for several */
-	ACT_PACK,  /* parts written */
+	ACT_SMALL,  /* connections to a broker that takes less than a batch may have */
+	ACT_THIN,   /* samples that stand for several */
+	ACT_PACK,   /* parts written */
+	ACT_UNSAFE, /* samples that waited in memory when a machine went down */
+	ACT_SLOW,   /* results of probes that lasted */
 	ACTS,
 };
 
@@ -208,7 +212,8 @@ struct sim_event {
 /* One sample number of one stream of one machine: all its series. */
 enum sim_state { SIM_MADE = 1, SIM_ACCEPTED = 2, SIM_REFUSED = 3 };
 struct sim_sample {
-	int64_t at; /* true time */
+	int64_t at;   /* true time */
+	int64_t came; /* of a probe that lasted: with its result */
 	uint8_t state;
 	uint8_t stored[SIM_SERIES];  /* how often it is in the store */
 	uint8_t thinned[SIM_SERIES]; /* how often a sample that stands for several has it */
@@ -273,9 +278,11 @@ struct sim_machine {
 
 	struct spool_thread *spool;
 	struct delivery *delivery;
-	int32_t handle[BL_STREAMS][SIM_SERIES];
+	int32_t handle[BL_STREAMS][SIM_SERIES], slow[SIM_SERIES]; /* slow: of probes that last */
 	struct sim_source source[BL_STREAMS];
 	int64_t tick_ms, last_tick_boot_ms;
+	int64_t group_ms;
+	int64_t probe_from_ms, probe_to_ms; /* one that lasts; INT64_MAX: none does */
 	int64_t deadline_at, turn_at;
 
 	bool up;

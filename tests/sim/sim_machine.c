@@ -125,7 +125,7 @@ on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
 /* ---- a process ---- */
 
 static int32_t
-declare(struct sim_machine *m, enum bl_stream stream, unsigned k)
+declare(struct sim_machine *m, enum bl_stream stream, struct bl_str what, unsigned k)
 {
 	char label[2] = { (char)('a' + k), '\0' };
 	struct bl_series_def def = { .stream = stream,
@@ -138,8 +138,7 @@ declare(struct sim_machine *m, enum bl_stream stream, unsigned k)
 	def.label[0].key = (struct bl_str){ "k", 1 };
 	def.label[0].value = (struct bl_str){ label, 1 };
 	def.label[1].key = (struct bl_str){ "s", 1 };
-	def.label[1].value = (struct bl_str){ stream == BL_STREAM_HOST ? "host" : "probe",
-		stream == BL_STREAM_HOST ? 4 : 5 };
+	def.label[1].value = what;
 	return spool_thread_series(m->spool, &def);
 }
 
@@ -191,9 +190,11 @@ machine_start(struct sim_machine *m)
 						    .device = m->device,
 						    .max_bytes = w->sc.max_bytes,
 						    .keep_receipted_ms = w->sc.keep_receipted_ms,
+						    .group_ms = m->group_ms,
 						    .boot = m->boot,
 						    .clock = &m->clock,
 						    .software = "sim" } };
+	const struct bl_str probe = { "probe", 5 }, host = { "host", 4 }, slow = { "slow", 4 };
 	struct spool_calls calls;
 	struct bl_err err = { 0 };
 	int opened = 0, rc;
@@ -220,9 +221,13 @@ machine_start(struct sim_machine *m)
 	m->deadline_at = m->turn_at = -1;
 	m->drop_wanted = false;
 	m->last_tick_boot_ms = machine_boot_ms(m);
+	m->probe_from_ms = INT64_MAX;
 	for (unsigned i = 1; i < BL_STREAMS; i++)
 		for (unsigned k = 0; k < SIM_SERIES; k++)
-			m->handle[i][k] = declare(m, (enum bl_stream)(i + 1), k);
+			m->handle[i][k] =
+			    declare(m, (enum bl_stream)(i + 1), i == 1 ? probe : host, k);
+	for (unsigned k = 0; k < SIM_SERIES && w->sc.probe_ms != 0; k++)
+		m->slow[k] = declare(m, BL_STREAM_PROBES, slow, k);
 	sim_at(w, w->now + sim_between(w, 100, m->tick_ms), SIM_TICK, m->no, m->life, NULL);
 	sim_at(w, w->now + sim_between(w, 100, 20000), SIM_CONNECT, m->no, m->life, NULL);
 	machine_after(m);
@@ -249,8 +254,10 @@ end_process(struct sim_machine *m)
 static void
 forget_unsafe(struct sim_machine *m)
 {
-	for (unsigned i = 0; i < BL_STREAMS; i++)
+	for (unsigned i = 0; i < BL_STREAMS; i++) {
+		m->w->acts[ACT_UNSAFE] += m->source[i].unsafe <= m->source[i].n;
 		m->source[i].unsafe = m->source[i].n + 1;
+	}
 }
 
 static void
@@ -383,9 +390,9 @@ machine_turn(struct sim_machine *m)
 
 /* ---- sampling ---- */
 
-/* The next number of a stream. */
+/* The next number of a stream, of that time. */
 static unsigned
-make(struct sim_machine *m, unsigned i)
+make(struct sim_machine *m, unsigned i, int64_t boot_ms)
 {
 	struct sim_source *src = &m->source[i];
 
@@ -396,21 +403,23 @@ make(struct sim_machine *m, unsigned i)
 	}
 	src->n++;
 	memset(&src->s[src->n], 0, sizeof(src->s[0]));
-	src->s[src->n].at = machine_true_at(m, machine_boot_ms(m));
+	src->s[src->n].at = machine_true_at(m, boot_ms);
+	src->s[src->n].came = m->w->now;
 	src->s[src->n].state = SIM_MADE;
 	return src->n;
 }
 
 static void
-sample(struct sim_machine *m, enum bl_stream stream)
+sample(
+    struct sim_machine *m, enum bl_stream stream, const int32_t handle[SIM_SERIES], int64_t boot_ms)
 {
-	const unsigned i = (unsigned)stream - 1, n = make(m, i);
+	const unsigned i = (unsigned)stream - 1, n = make(m, i, boot_ms);
 	struct spool_thread_sample s[SIM_SERIES];
 
 	for (unsigned k = 0; k < SIM_SERIES; k++)
-		s[k] = (struct spool_thread_sample){ m->handle[i][k], BL_KNOWN,
+		s[k] = (struct spool_thread_sample){ handle[k], BL_KNOWN,
 			sim_value(m->no, k + 4 * i, n) };
-	if (spool_thread_append(m->spool, stream, machine_boot_ms(m), s, SIM_SERIES) < 0)
+	if (spool_thread_append(m->spool, stream, boot_ms, s, SIM_SERIES) < 0)
 		m->source[i].s[n].state = SIM_REFUSED; /* named as overload */
 }
 
@@ -418,7 +427,7 @@ static void
 happen(struct sim_machine *m)
 {
 	struct sim *w = m->w;
-	const unsigned n = make(m, 0);
+	const unsigned n = make(m, 0, machine_boot_ms(m));
 	const bool waits = sim_chance(w, 200);
 	char text[EVENT_ATTRS][EVENT_FAT];
 	struct bl_event ev = {
@@ -468,11 +477,32 @@ tick_length(const struct sim_machine *m)
 	return m->tick_ms;
 }
 
+/* A probe that lasts for ticks: its result has the time at which it began. */
+static void
+slow_probe(struct sim_machine *m, int64_t now)
+{
+	struct sim *w = m->w;
+
+	if (w->sc.probe_ms == 0)
+		return;
+	if (m->probe_from_ms != INT64_MAX && now >= m->probe_to_ms) {
+		sample(m, BL_STREAM_PROBES, m->slow, m->probe_from_ms + 1);
+		w->acts[ACT_SLOW]++;
+		m->probe_from_ms = INT64_MAX;
+	} else if (m->probe_from_ms == INT64_MAX && sim_chance(w, 150)) {
+		m->probe_from_ms = now;
+		m->probe_to_ms = now + sim_between(w, SIM_SECOND, w->sc.probe_ms);
+	}
+}
+
 void
 machine_tick(struct sim_machine *m)
 {
 	struct sim *w = m->w;
 	const int64_t now = machine_boot_ms(m);
+	const unsigned events =
+	    m->group_ms != 0 ? 40 : 400; /* each is committed at once, and what waits with it */
+	int64_t probes_from_ms = m->probe_from_ms; /* before its result */
 
 	machine_look_at_clock(m);
 	if (now - m->last_tick_boot_ms >= 2 * m->tick_ms + 1000)
@@ -480,14 +510,18 @@ machine_tick(struct sim_machine *m)
 	m->last_tick_boot_ms = now;
 	if (!w->settling) {
 		if (sim_chance(w, 600))
-			sample(m, BL_STREAM_PROBES);
-		for (unsigned n = sim_chance(w, 400) ? (unsigned)sim_below(w, w->sc.fat ? 8 : 3)
-						     : 0;
+			sample(m, BL_STREAM_PROBES, m->handle[1], now);
+		for (unsigned n = sim_chance(w, events) ? (unsigned)sim_below(w, w->sc.fat ? 8 : 3)
+							: 0;
 		     n > 0; n--)
 			happen(m);
-		sample(m, BL_STREAM_HOST);
+		sample(m, BL_STREAM_HOST, m->handle[2], now);
 	}
-	(void)spool_thread_commit(m->spool, now);
+	if (!w->settling || m->probe_from_ms != INT64_MAX)
+		slow_probe(m, now);
+	if (probes_from_ms > m->probe_from_ms)
+		probes_from_ms = m->probe_from_ms;
+	(void)spool_thread_commit_probes(m->spool, now, probes_from_ms);
 	turn_soon(m, sim_chance(w, 30) ? sim_between(w, 100, 20000) : sim_between(w, 0, 20));
 	sim_at(w, w->now + tick_length(m) + sim_between(w, 0, 500), SIM_TICK, m->no, m->life, NULL);
 	machine_after(m);
@@ -522,6 +556,8 @@ machine_make(struct sim *w, const char *device, const char *copy_of)
 		sim_copy_files(from, m->dir, "spool.db");
 	m->tick_ms =
 	    w->sc.tick_ms != 0 ? w->sc.tick_ms : sim_between(w, SIM_MINUTE, 8 * SIM_MINUTE);
+	if (w->sc.group_ms != 0)
+		m->group_ms = sim_between(w, 2 * SIM_MINUTE, w->sc.group_ms);
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		m->source[i].unsafe = 1;
 	machine_boot(m);
@@ -558,6 +594,8 @@ machine_quiet(struct sim_machine *m)
 	machine_after(m);
 	if (!m->running || !m->status.spool_valid)
 		return false;
+	if (m->group_ms != 0)
+		waiting += spool_thread_unsafe(m->spool);
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		waiting += m->status.spool.stream[i].waiting_batches +
 			   m->status.spool.stream[i].open_samples;

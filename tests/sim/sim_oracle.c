@@ -62,6 +62,30 @@ explained(const struct judge *j, unsigned machine, unsigned stream, const struct
 	return found;
 }
 
+/*
+ * Ticks of a group that were in memory when the machine went down were promised to nobody, and
+ * the ledger names their time.  The result of a probe that lasted waited since it came.
+ */
+static void
+judge_waited(struct judge *j, unsigned machine, unsigned stream, unsigned n)
+{
+	const struct sim_sample *s = &j->w->machine[machine].source[stream].s[n];
+	unsigned device = 0;
+	bool named = false;
+
+	(void)sscanf(j->w->machine[machine].device, "dev-%u", &device);
+	for (size_t i = 0; i < j->n_entries && !named; i++) {
+		const struct entry *e = &j->entry[i];
+
+		named = e->stream == stream + 1 && e->device == device && e->reason == BL_GAP_OFF &&
+			s->came > e->from && s->came <= e->to;
+	}
+	if (!named) {
+		j->r->lost += stream == 0 ? 1 : SIM_SERIES;
+		judge_wrong(j, "not accepted, not named", machine, stream, n);
+	}
+}
+
 /* Some series of a sample are not there: where their names were damaged, that is said. */
 static void
 judge_torn(struct judge *j, unsigned machine, unsigned stream, unsigned n, unsigned missing)
@@ -98,6 +122,8 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	r->stored += stored;
 	if (stored + thinned > 0 && stored + thinned < series)
 		judge_torn(j, machine, stream, n, series - stored - thinned);
+	if (s->state == SIM_MADE && stored == 0 && j->w->sc.group_ms != 0)
+		judge_waited(j, machine, stream, n);
 	if (s->state != SIM_ACCEPTED)
 		return;
 	r->accepted += series;

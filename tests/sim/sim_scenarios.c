@@ -391,6 +391,24 @@ const struct sim_scenario sim_scenarios[] = {
 	    .kills = 4,
 	    .cuts = 2,
 	    .tick_ms = SIM_MINUTE },
+	{ .name = "grouped",
+	    .rule = "ticks wait in memory: a crash costs what waited, named; nothing else goes",
+	    .days = 0.5,
+	    .late = 5,
+	    .lose = 2,
+	    .drops = 6,
+	    .outages = 2,
+	    .outage_ms = 2 * SIM_HOUR,
+	    .centre_out_ms = 20 * SIM_MINUTE,
+	    .kills = 4,
+	    .cuts = 6,
+	    .restarts = 2,
+	    .faults = 8,
+	    .steps = 3,
+	    .suspends = 2,
+	    .group_ms = 15 * SIM_MINUTE,
+	    .probe_ms = SIM_HOUR,
+	    .tick_ms = SIM_MINUTE },
 	{ .name = NULL },
 };
 
@@ -444,6 +462,8 @@ sim_scenario_lacks(const struct sim_scenario *sc, const unsigned *acts)
 		{ "sample thinned", sc->offline_ms != 0 && sc->max_bytes != 0, ACT_THIN },
 		{ "message that would be too large", sc->packets, ACT_SMALL },
 		{ "part", sc->pack_ms != 0, ACT_PACK },
+		{ "crash while ticks wait", sc->group_ms != 0, ACT_UNSAFE },
+		{ "slow probe", sc->probe_ms != 0, ACT_SLOW },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
