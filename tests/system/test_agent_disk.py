@@ -168,10 +168,13 @@ def room_for(pid: int, spare: int) -> int:
 
 
 def overwrite(path, page: int) -> int:
-    """How many rows the page of a table held: one inside of its tree holds none."""
+    """How many rows the page of a table held: one inside of its tree holds none, nor does one that only the log has yet."""
     with open(path, "r+b") as file:
         file.seek(16)
-        size = struct.unpack(">H", file.read(2))[0]
+        header = file.read(2)
+        size = struct.unpack(">H", header)[0] if header else 0
+        if size == 0 or os.fstat(file.fileno()).st_size < page * size:
+            return 0
         file.seek((page - 1) * size)
         kind, _, cells = struct.unpack(">BHH", file.read(5))
         file.seek((page - 1) * size)
