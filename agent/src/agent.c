@@ -208,6 +208,7 @@ agent_start(
 		return bl_fail(err, BL_ENOMEM, "start: out of memory");
 	}
 	limit_memory();
+	memory_stacks();
 	a->clock = clock;
 	a->config = config;
 	a->boot = bl_boot_id(clock);
@@ -218,6 +219,7 @@ agent_start(
 	a->control_again_mono_ms = INT64_MAX;
 	(void)pthread_mutex_init(&a->results.lock, NULL);
 	bl_log_level_set(levels[config->v->log_level]);
+	agent_memory_apply(a);
 	a->local_retry_mono_ms = INT64_MAX;
 	if ((rc = current_create(&a->current, err)) < 0 || (rc = start_parts(a, err)) < 0) {
 		agent_stop(a);

@@ -15,6 +15,7 @@
 
 #include "agent.h"
 #include "agent_limits.h"
+#include "agent_memory.h"
 #include "budget.h"
 #include "clockmap.h"
 #include "agent_results.h"
@@ -117,6 +118,8 @@ struct agent {
 	char sampler_problem[256]; /* of the last tick; empty: all read */
 	struct agent_sink sink;
 	struct limits limits; /* what was refused, and is to be named */
+	struct memory memory; /* the ceiling, and how near it is */
+	struct bl_log_limit memory_log;
 	struct bl_log_limit limits_log, left_out_log, dropped_log;
 	int64_t next_tick_mono_ms;
 	int64_t last_tick_boot_ms;
@@ -212,6 +215,9 @@ struct agent_attr {
 	double number;
 };
 void agent_event(struct agent *a, const char *type, const struct agent_attr *attrs);
+
+/* The ceiling of the configuration. */
+void agent_memory_apply(struct agent *a);
 
 /* ---- agent_link.c, agent_uplink.c: MQTT and delivery ---- */
 int agent_link_init(struct agent *a, struct bl_err *err);

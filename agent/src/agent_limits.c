@@ -105,6 +105,18 @@ is_due(const struct limits_stream *s, int64_t boot_ms, bool ending)
 		   boot_ms - s->told_boot_ms >= (mishap ? LIMITS_TELL_MS : LIMITS_DAY_MS));
 }
 
+void
+limits_untold(struct limits *l, const struct bl_gap *gap)
+{
+	struct limits_stream *s = stream_of(l, gap->stream);
+
+	s->pending = true;
+	s->since_boot_ms = gap->begin_boot_ms;
+	s->told_boot_ms = 0;
+	s->samples += gap->samples;
+	s->uncounted |= gap->samples == 0;
+}
+
 bool
 limits_due(
     struct limits *l, const struct bl_id *boot, int64_t boot_ms, bool ending, struct bl_gap *out)

@@ -115,6 +115,7 @@ apply(struct agent *a, struct config *new)
 	a->config = new;
 	a->config_loaded_unix_ms = bl_unix_ms(a->clock);
 	bl_log_level_set(levels[new->v->log_level]);
+	agent_memory_apply(a);
 	agent_resample(a);
 	agent_steps_reload(a, &old->v->inlets.steps);
 	agent_local_reload(a);

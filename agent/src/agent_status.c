@@ -141,6 +141,35 @@ sampling_json(const struct agent *a)
 }
 
 static json_t *
+memory_json(const struct agent *a)
+{
+	const struct memory *m = &a->memory;
+
+	return json_pack("{s:o,s:I,s:b,s:I,s:I}", "ceiling_bytes",
+	    m->ceiling_bytes > 0 ? json_integer((json_int_t)m->ceiling_bytes) : json_null(),
+	    "used_bytes", (json_int_t)m->used_bytes, "high", m->high, "relieved",
+	    (json_int_t)m->relieved, "left_out", (json_int_t)m->failed);
+}
+
+static void
+judge_memory(const struct agent *a, json_t *reasons)
+{
+	const struct memory *m = &a->memory;
+
+	if (memory_short(m, bl_mono_ms(a->clock)))
+		reason(reasons, "memory_short",
+		    "no memory: %" PRIu64
+		    " samples or events were left out (in the ledger); raise max_memory, or "
+		    "sample less",
+		    m->failed);
+	else if (m->high)
+		reason(reasons, "memory_high",
+		    "the agent uses %u %% of the memory that max_memory lets it have (%" PRIu64
+		    " of %" PRIu64 " KiB): raise it, or sample less",
+		    memory_pct(m), m->used_bytes / 1024, m->ceiling_bytes / 1024);
+}
+
+static json_t *
 safe_json(const struct agent *a)
 {
 	const int64_t left = a->safe.until_mono_ms - bl_mono_ms(a->clock);
@@ -318,6 +347,7 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 		    "%u series are refused and not sampled, the newest is %s: raise max_series, or "
 		    "shorten names and labels",
 		    limits_refused_now(&a->limits), a->limits.newest);
+	judge_memory(a, reasons);
 	if (a->steps_problem[0] != '\0')
 		reason(reasons, "steps_closed", "no steps of processes are taken: %s",
 		    a->steps_problem);
@@ -391,17 +421,17 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 	if (a->mqtt != NULL)
 		bl_mqtt_stats(a->mqtt, &m);
 	delivery_status(a->delivery, &u);
-	all = json_pack(
-	    "{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,"
+			"s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
 	    "config_hash", a->config->hash, "config_loaded_unix_ms",
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
-	    sampling_json(a), "steps", steps_json(a), "local", local_json(a), "gaps",
-	    status_gaps_json(st->gap, st->n_gaps), "safe_mode", safe_json(a), "meter",
-	    meter_json(a), "health", health_json(a, &m, &u, st));
+	    sampling_json(a), "memory", memory_json(a), "steps", steps_json(a), "local",
+	    local_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps), "safe_mode", safe_json(a),
+	    "meter", meter_json(a), "health", health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

@@ -9,12 +9,30 @@
 #include "agent_internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 /* ---- the sink ---- */
+
+/* Samples or events that were left out for want of memory. */
+static void
+no_memory(struct agent *a, enum bl_stream stream, uint32_t n)
+{
+	const int64_t boot_ms = bl_boot_ms(a->clock), mono = bl_mono_ms(a->clock);
+	unsigned swallowed;
+
+	for (uint32_t i = 0; i < n; i++)
+		limits_sample(&a->limits, stream, boot_ms);
+	memory_failed(&a->memory, n, mono);
+	if (bl_log_allow(&a->memory_log, mono, 600000, &swallowed))
+		bl_warn("agent",
+		    "no memory: samples or events are left out, and named in the ledger "
+		    "suppressed=%u",
+		    swallowed);
+}
 
 /* Counted, in the log, in the ledger (tell_limits), in status, and as series of the agent's own. */
 static void
@@ -24,7 +42,7 @@ series_refused(struct agent *a, const struct bl_series_def *def, int32_t why)
 	unsigned swallowed;
 
 	if (why == BL_ENOMEM) { /* it is asked for again at the next tick */
-		limits_sample(&a->limits, def->stream, boot_ms);
+		no_memory(a, def->stream, 1);
 		return;
 	}
 	limits_series(&a->limits, def, boot_ms);
@@ -57,9 +75,12 @@ sink_add(struct agent_sink *s, int32_t handle, double value, enum bl_unknown unk
 	if (s->n == s->size) {
 		const uint32_t size = s->size == 0 ? 256 : s->size * 2;
 
-		grown = size > AGENT_SAMPLES_MAX ? NULL : realloc(s->sample, size * sizeof(*grown));
-		if (grown == NULL) {
+		if (size > AGENT_SAMPLES_MAX) {
 			limits_sample(&s->agent->limits, s->stream, bl_boot_ms(s->agent->clock));
+			return;
+		}
+		if ((grown = realloc(s->sample, size * sizeof(*grown))) == NULL) {
+			no_memory(s->agent, s->stream, 1);
 			return;
 		}
 		s->sample = grown;
@@ -100,7 +121,8 @@ sink_event(void *ctx, const struct bl_event *ev)
 	struct agent_sink *s = ctx;
 
 	/* A full queue is counted and named in the ledger by the spool thread. */
-	(void)spool_thread_event(s->agent->spool, ev, 0);
+	if (spool_thread_event(s->agent->spool, ev, 0) == BL_ENOMEM)
+		no_memory(s->agent, BL_STREAM_EVENTS, 1);
 }
 
 int
@@ -125,7 +147,10 @@ tell_limits(struct agent *a, bool ending)
 
 	while (a->spool != NULL &&
 	       limits_due(&a->limits, &a->boot, bl_boot_ms(a->clock), ending, &gap))
-		(void)spool_thread_gap(a->spool, &gap);
+		if (spool_thread_gap(a->spool, &gap) < 0) {
+			limits_untold(&a->limits, &gap);
+			break;
+		}
 }
 
 /* Hands what was collected to the spool, as of one instant. */
@@ -136,8 +161,7 @@ sink_flush(struct agent *a, enum bl_stream stream, int64_t boot_ms)
 	/* Full: the spool thread names it. */
 	if (a->sink.n > 0 &&
 	    spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n) == BL_ENOMEM)
-		for (uint32_t i = 0; i < a->sink.n; i++)
-			limits_sample(&a->limits, stream, boot_ms);
+		no_memory(a, stream, a->sink.n);
 	a->sink.n = 0;
 }
 
@@ -161,7 +185,8 @@ agent_event(struct agent *a, const char *type, const struct agent_attr *attrs)
 			attr->text = str(attrs->text);
 		attr->number = attrs->number;
 	}
-	(void)spool_thread_event(a->spool, &ev, 0);
+	if (spool_thread_event(a->spool, &ev, 0) == BL_ENOMEM)
+		no_memory(a, BL_STREAM_EVENTS, 1);
 }
 
 /* ---- samplers ---- */
@@ -271,6 +296,16 @@ sample_limits(struct agent *a)
 		    (double)a->limits.dropped_results);
 }
 
+/* The same: from the first time that it was near the ceiling. */
+static void
+sample_memory(struct agent *a)
+{
+	if (a->memory.relieved == 0)
+		return;
+	put_own(a, "agent_memory_ceiling_pct", "pct", BL_GAUGE, memory_pct(&a->memory));
+	put_own(a, "agent_memory_relieved_total", "1", BL_COUNTER, (double)a->memory.relieved);
+}
+
 /* What only the agent as a whole knows of itself. */
 static void
 sample_own(struct agent *a)
@@ -280,6 +315,7 @@ sample_own(struct agent *a)
 	double waiting = 0;
 
 	sample_limits(a);
+	sample_memory(a);
 	if (a->safe.counts)
 		put_own(a, "agent_safe_mode", "1", BL_GAUGE, a->safe.active);
 	if (a->config->v->inlets.steps.enabled) {
@@ -295,6 +331,40 @@ sample_own(struct agent *a)
 		waiting += (double)s->stream[i].waiting_batches;
 	put_own(a, "agent_spool_bytes", "bytes", BL_GAUGE, (double)s->file_bytes);
 	put_own(a, "agent_waiting_batches", "1", BL_GAUGE, waiting);
+}
+
+/* ---- memory ---- */
+
+void
+agent_memory_apply(struct agent *a)
+{
+	struct bl_err err = { 0 };
+
+	if (memory_ceiling(&a->memory, a->config->v->max_memory, &err) < 0)
+		bl_error("agent", "max_memory is not in force, the rest goes on: %s", err.msg);
+}
+
+/* What can be done without: it costs time later, and no data. */
+static void
+look_at_memory(struct agent *a)
+{
+	struct memory *m = &a->memory;
+	const bool was_high = m->high;
+
+	memory_look(m);
+	if (m->ceiling_bytes == 0) {
+		m->high = false;
+		return;
+	}
+	if (!memory_judge(m, memory_used(), bl_mono_ms(a->clock)))
+		return;
+	prober_forget_sessions(a->prober);
+	spool_thread_shrink(a->spool);
+	(void)malloc_trim(0);
+	if (!was_high)
+		bl_warn("agent", "memory is near its ceiling used_kib=%llu ceiling_kib=%llu",
+		    (unsigned long long)m->used_bytes / 1024,
+		    (unsigned long long)m->ceiling_bytes / 1024);
 }
 
 /* ---- the tick ---- */
@@ -341,6 +411,7 @@ agent_tick(struct agent *a)
 	}
 	a->last_tick_boot_ms = boot_ms;
 	a->ticks++;
+	look_at_memory(a);
 	agent_probe_results(a);
 	a->sink.n = 0;
 	a->sink.stream = BL_STREAM_HOST;

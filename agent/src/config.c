@@ -5,6 +5,7 @@
  * samplers there are, each bringing its own; so a new sampler needs no change
  * here.  Their structs lie behind struct config_values in one allocation.
  */
+#include "agent_memory.h"
 #include "config_internal.h"
 
 #include <stddef.h>
@@ -47,6 +48,14 @@ static const struct bl_conf_key device_keys[] = {
 
 static const struct bl_conf_section device_section = { "device", sizeof(struct config_device),
 	device_keys, NULL };
+
+static const char *
+check_memory(const void *value)
+{
+	const int64_t *bytes = value;
+
+	return *bytes == 0 || *bytes >= MEMORY_LEAST ? NULL : "0 for no ceiling, or 12MiB and more";
+}
 
 static const struct bl_conf_key spool_keys[] = {
 	{ .name = "max_bytes",
@@ -190,6 +199,15 @@ static const struct bl_conf_key root_keys[] = {
 	    .max = BL_DICT_ENTRIES_MAX,
 	    .help = "series of samplers and probes since the start; further ones are refused, "
 		    "counted and named in the ledger" },
+	{ .name = "max_memory",
+	    .type = BL_CONF_SIZE,
+	    .dflt = "64MiB",
+	    .offset = offsetof(struct config_values, max_memory),
+	    .max = 1ll << 40,
+	    .help =
+		"the agent's own memory never grows beyond: what has no room is refused, counted "
+		"and named in the ledger; 0: no ceiling, else at least 12MiB",
+	    .check = check_memory },
 	{ .name = "log_level",
 	    .type = BL_CONF_ENUM,
 	    .dflt = "info",

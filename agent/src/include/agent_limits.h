@@ -54,5 +54,7 @@ unsigned limits_refused_now(const struct limits *l);
  */
 bool limits_due(
     struct limits *l, const struct bl_id *boot, int64_t boot_ms, bool ending, struct bl_gap *out);
+/* The entry that was handed out last found no room: it is due again. */
+void limits_untold(struct limits *l, const struct bl_gap *gap);
 
 #endif

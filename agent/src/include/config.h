@@ -100,6 +100,7 @@ struct config_values {
 	struct config_spool spool;
 	int64_t interval_ms;
 	int64_t max_series;
+	int64_t max_memory; /* 0: no ceiling */
 	int log_level;              /* index: error, warn, info, debug */
 	struct bl_conf_list probes; /* of struct probe_conf */
 	struct config_inlets inlets;

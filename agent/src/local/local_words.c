@@ -64,6 +64,8 @@ const struct local_word local_words[] = {
 	{ "health.safe_mode", "Safe mode: little is sampled, nothing is probed", "安全模式：只进行少量采样，不做探测" },
 	{ "health.sample_unknown", "Something could not be read", "有数据无法读取" },
 	{ "health.series_refused", "Series are refused and not sampled", "有序列被拒绝采样" },
+	{ "health.memory_short", "No memory: samples were left out", "内存不足：有样本被舍弃" },
+	{ "health.memory_high", "The agent's memory is nearly at its ceiling", "代理程序的内存接近上限" },
 	{ "health.steps_closed", "No steps of processes are taken", "未接收业务步骤" },
 	{ "health.local_closed", "No status page and no /metrics", "状态页和 /metrics 未开启" },
 

@@ -203,6 +203,7 @@ struct probe_sessions; /* of one probe */
 
 int probe_sessions_create(struct probe_sessions **out, struct bl_err *err);
 void probe_sessions_free(struct probe_sessions *all); /* NULL is fine */
+void probe_sessions_forget_all(struct probe_sessions *all); /* NULL is fine */
 /* Before the first step: offers the server the session that is kept for it, if one is. */
 void probe_tls_offer(struct probe_tls *t, struct probe_sessions *all, const struct bl_clock *clock);
 /* A handshake that failed with an offer: the next one is whole. */

@@ -53,9 +53,15 @@ probe_sessions_free(struct probe_sessions *all)
 {
 	if (all == NULL)
 		return;
-	for (unsigned i = 0; i < PROBE_SESSIONS_MAX; i++)
-		forget(&all->one[i]);
+	probe_sessions_forget_all(all);
 	free(all);
+}
+
+void
+probe_sessions_forget_all(struct probe_sessions *all)
+{
+	for (unsigned i = 0; all != NULL && i < PROBE_SESSIONS_MAX; i++)
+		forget(&all->one[i]);
 }
 
 static struct session *

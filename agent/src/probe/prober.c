@@ -34,6 +34,7 @@ struct prober {
 	struct probe_run *run; /* owned */
 	int stop_fd;
 	atomic_bool stopping;
+	atomic_bool forget_sessions;
 	_Atomic int64_t open_from_ms; /* see prober_open_from_ms */
 	_Atomic int64_t awake_by_ms;  /* see prober_awake_by_mono_ms */
 	bool started;
@@ -120,10 +121,13 @@ static void
 timers(struct prober *p)
 {
 	const int64_t now = bl_mono_ms(p->env.clock);
+	const bool forget = atomic_exchange(&p->forget_sessions, false);
 
 	for (unsigned i = 0; i < p->n; i++) {
 		struct probe_run *r = &p->run[i];
 
+		if (forget)
+			probe_sessions_forget_all(r->sessions);
 		if (r->again)
 			probe_run_step(r);
 		if (r->phase != PHASE_IDLE && now >= r->deadline_mono_ms)
@@ -288,6 +292,13 @@ prober_start(struct prober **out, const struct bl_conf_list *probes, const struc
     prober_result_cb result, void *ctx, struct bl_err *err)
 {
 	return prober_start_with(out, probes, clock, NULL, result, ctx, err);
+}
+
+void
+prober_forget_sessions(struct prober *p)
+{
+	if (p != NULL)
+		atomic_store(&p->forget_sessions, true);
 }
 
 int64_t

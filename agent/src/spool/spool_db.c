@@ -534,3 +534,10 @@ db_check(struct spool *s, struct bl_err *err)
 	(void)sqlite3_finalize(st); /* repeats the code above */
 	return rc;
 }
+
+void
+spool_shrink(struct spool *s)
+{
+	if (s->db != NULL)
+		(void)sqlite3_db_release_memory(s->db);
+}

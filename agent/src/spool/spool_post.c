@@ -471,6 +471,12 @@ spool_thread_usage(struct spool_thread *t, const struct spool_usage_add *add)
 	return post(t, p);
 }
 
+void
+spool_thread_shrink(struct spool_thread *t)
+{
+	atomic_store(&t->shrink, true);
+}
+
 int
 spool_thread_hold(struct spool_thread *t, uint8_t streams)
 {

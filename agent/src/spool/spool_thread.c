@@ -658,6 +658,8 @@ turn(struct spool_thread *t)
 
 	p = take(t, &stopping);
 	name_refused(t); /* before what was posted after it is worked off */
+	if (atomic_exchange(&t->shrink, false))
+		spool_shrink(t->spool);
 	for (; p != NULL; p = next) {
 		next = p->next;
 		work(t, p);

@@ -111,6 +111,7 @@ struct spool_thread {
 	struct spool_calls calls;
 	size_t queue_max;
 	_Atomic int64_t turned_mono_ms;
+	_Atomic bool shrink; /* give back what is cached */
 
 	/* under mtx */
 	struct post *head, **tail;

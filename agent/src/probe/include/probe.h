@@ -266,6 +266,9 @@ typedef void (*prober_result_cb)(void *ctx, const struct probe_result *r);
  */
 int prober_start(struct prober **out, const struct bl_conf_list *probes,
     const struct bl_clock *clock, prober_result_cb result, void *ctx, struct bl_err *err);
+/* TLS sessions are forgotten at its next turn, to make room: the next handshakes are whole ones.
+ * Any thread.  NULL is fine. */
+void prober_forget_sessions(struct prober *p);
 /* Ends the thread (within milliseconds, whatever hangs); no callback runs afterwards.  NULL is
  * fine. */
 void prober_stop(struct prober *p);

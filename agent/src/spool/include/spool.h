@@ -101,6 +101,8 @@ void spool_covered(struct spool *s, int64_t boot_ms);
 void spool_open_from(struct spool *s, enum bl_stream stream, int64_t boot_ms);
 /* Counts one connection (durable with the next commit); see spool_status. */
 void spool_connected(struct spool *s);
+/* Gives cached pages back; what needs them reads them again. */
+void spool_shrink(struct spool *s);
 
 /*
  * Makes everything since the last commit durable (one fsync).  On failure

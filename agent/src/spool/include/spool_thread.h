@@ -199,6 +199,9 @@ int spool_thread_commit_probes(struct spool_thread *t, int64_t boot_ms, int64_t 
 /* What the link carried; durable with the next commit. */
 int spool_thread_usage(struct spool_thread *t, const struct spool_usage_add *add);
 
+/* Cached pages of the file are given back with the next turn.  Any thread. */
+void spool_thread_shrink(struct spool_thread *t);
+
 /* See spool_hold. */
 int spool_thread_hold(struct spool_thread *t, uint8_t streams);
 
