@@ -1,14 +1,30 @@
 """Waiting for conditions, and ports that nobody uses."""
 
+import itertools
+import os
 import socket
 import time
 
+# Below the ports that the kernel gives to outgoing connections (32768 and up): one of them would take the place of a
+# server that is down for a moment. Each worker has a block of its own, and goes round in it.
+_BLOCK = 2400
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1")[2:]) + 1
+_FIRST = 10000 + _WORKER % 9 * _BLOCK
+_ports = itertools.cycle(range(_FIRST, _FIRST + _BLOCK))
+for _ in range(os.getpid() % _BLOCK):  # the next run begins elsewhere: what the last one closed may linger
+    next(_ports)
+
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago: the kernel chose it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A TCP port on loopback that is free now, and that no other test asks for."""
+    for port in itertools.islice(_ports, _BLOCK):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise OSError(f"no port from {_FIRST} to {_FIRST + _BLOCK} is free")
 
 
 def wait_for(condition, timeout_s: float = 10.0, what: str = "", details=None):
