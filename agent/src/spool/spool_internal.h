@@ -28,7 +28,7 @@
 #define SPOOL_MEMORY_BYTES    (512u * 1024u)
 #define SPOOL_TXN_BYTES       (64u * 1024u) /* of pending data in one transaction */
 #define SPOOL_TXN_WAL_BYTES   (192 * 1024)  /* what one transaction may add to the WAL */
-#define SPOOL_WAL_BYTES       (192 * 1024)  /* of the log: checkpoint between commits */
+#define SPOOL_WAL_BYTES       (256 * 1024)  /* of the log: checkpoint between commits; 448 - 192 */
 #define SPOOL_WAL_BYTES_MOST  (384 * 1024)  /* the commit itself does it */
 #define SPOOL_LEDGER_ROWS     4096
 #define SPOOL_TRIMMED_ROWS    1024
