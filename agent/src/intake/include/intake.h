@@ -1,0 +1,80 @@
+/*
+ * Series that others name: between an inlet that hears names and values from
+ * programs nobody here wrote, and the agent's sink.
+ *
+ * A name becomes one of ours (lower case, other characters '_'), labels are
+ * sorted and bounded, and each series gets the label `source`, so that nobody
+ * can write into a series of the agent's own or of another source; a name that the
+ * catalogue has for the agent's own series is refused.  Each source has
+ * a cap of its own.  What is refused is counted by reason and named once in the
+ * log and, as "overload", in the ledger by the sink.
+ *
+ * A series is asked for once; its slot is kept by who asked.  Loop thread only.
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/err.h"
+#include "branchline/wire.h"
+
+#include "sample.h"
+
+#define INTAKE_SERIES_DEFAULT 1000u
+#define INTAKE_SOURCE_LABEL   "source"
+
+struct intake;
+
+struct intake_opts {
+	const char *source;       /* value of the label: "statsd", the name of a job; copied */
+	const char *prefix;       /* before each name, or NULL; copied */
+	uint32_t max_series;      /* 0: INTAKE_SERIES_DEFAULT */
+	uint32_t interval_ms;     /* as its series say; 0: when it happens */
+	struct sample_sink *sink; /* kept */
+};
+
+/* As it was heard; borrowed. */
+struct intake_name {
+	struct bl_str name;
+	struct bl_str unit; /* empty: "1" */
+	enum bl_series_kind kind;
+	uint32_t n_labels; /* in any order; of a key that stands twice the last counts; a key
+			    * "source" is put as "exported_source" */
+	struct bl_label label[BL_LABELS_MAX];
+};
+
+enum intake_reason {
+	INTAKE_BAD_NAME,  /* empty, or nothing of it can stand in a name; too long */
+	INTAKE_BAD_LABEL, /* too many, too long, not UTF-8 */
+	INTAKE_OWN_NAME,  /* the agent has a series of that name itself */
+	INTAKE_TOO_MANY,  /* this source's cap, or the agent's max_series */
+	INTAKE_BAD_VALUE, /* not finite, or no number: counted by who reads it */
+	INTAKE_NO_MEMORY,
+	INTAKE_REASONS
+};
+/* "bad_name" ...: names of counters. */
+extern const char *const intake_reason_names[INTAKE_REASONS];
+
+int intake_open(struct intake **out, const struct intake_opts *opts, struct bl_err *err);
+void intake_close(struct intake *t); /* NULL is fine; its series rest */
+
+/* A slot (>= 0) for put, good until intake_close; the same name gives the same one.  Negative:
+ * -1 - enum intake_reason, counted. */
+int32_t intake_series(struct intake *t, const struct intake_name *n);
+void intake_put(struct intake *t, int32_t slot, double value);
+void intake_unknown(struct intake *t, int32_t slot, enum bl_unknown reason);
+/* A value was refused for another reason. */
+void intake_refuse(struct intake *t, enum intake_reason why, uint64_t n);
+/* Series of this source, and what was refused, by reason. */
+uint32_t intake_count(const struct intake *t, uint64_t refused[INTAKE_REASONS]);
+
+/*
+ * Pure: a name as ours, with prefix (may be NULL) before it.  False: nothing of it can stand,
+ * or it is too long.
+ */
+bool intake_clean_name(const char *prefix, struct bl_str raw, char out[BL_NAME_MAX + 1]);
+
+#endif
