@@ -98,18 +98,16 @@ out:
 	return rc;
 }
 
-int
-bl_tz_load(struct bl_tz **out, const char *name, const char *dir, struct bl_err *err)
+/* The file called name in dir becomes a zone of that name. */
+static int
+load(struct bl_tz **out, const char *name, const char *dir, struct bl_err *err)
 {
 	struct bl_tz *tz = NULL;
 	uint8_t *data = NULL;
 	size_t len = 0;
 	int rc;
 
-	*out = NULL;
-	if (!name_ok(name))
-		return bl_fail(err, BL_EINVAL, "\"%.80s\" is no name of a time zone", name);
-	if ((rc = read_zone(name, dir != NULL ? dir : SYSTEM_DIR, &data, &len, err)) < 0)
+	if ((rc = read_zone(name, dir, &data, &len, err)) < 0)
 		goto out;
 	if ((tz = calloc(1, sizeof(*tz))) == NULL) {
 		rc = bl_fail(err, BL_ENOMEM, "time zone: out of memory");
@@ -125,6 +123,34 @@ bl_tz_load(struct bl_tz **out, const char *name, const char *dir, struct bl_err 
 out:
 	free(data);
 	return rc;
+}
+
+int
+bl_tz_load(struct bl_tz **out, const char *name, const char *dir, struct bl_err *err)
+{
+	*out = NULL;
+	if (!name_ok(name))
+		return bl_fail(err, BL_EINVAL, "\"%.80s\" is no name of a time zone", name);
+	return load(out, name, dir != NULL ? dir : SYSTEM_DIR, err);
+}
+
+int
+bl_tz_machine(struct bl_tz **out, struct bl_err *err)
+{
+	static const char mark[] = "/zoneinfo/";
+	char to[256];
+	const ssize_t n = readlink("/etc/localtime", to, sizeof(to) - 1);
+	const char *at;
+	int rc;
+
+	*out = NULL;
+	to[n > 0 ? n : 0] = '\0';
+	if ((at = strstr(to, mark)) != NULL && name_ok(at + sizeof(mark) - 1))
+		return load(out, at + sizeof(mark) - 1, SYSTEM_DIR, err);
+	if ((rc = load(out, "localtime", "/etc", err)) != BL_ENOTFOUND)
+		return rc;
+	return (*out = bl_tz_utc()) != NULL ? BL_OK
+					    : bl_fail(err, BL_ENOMEM, "time zone: out of memory");
 }
 
 struct bl_tz *

@@ -113,6 +113,34 @@ bl_tz_rfc3339(const struct bl_tz *tz, int64_t unix_ms, char *out, size_t size)
 	    size_of_offset % 60);
 }
 
+bool
+bl_tz_civil_valid(const struct bl_civil *c)
+{
+	static const int days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
+
+	return c->year >= 1 && c->year <= 9999 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
+	       c->day <= days[c->month - 1] + (c->month == 2 && leap) && c->hour >= 0 &&
+	       c->hour <= 23 && c->minute >= 0 && c->minute <= 59 && c->second >= 0 &&
+	       c->second <= 60 && c->ms >= 0 && c->ms <= 999;
+}
+
+int64_t
+bl_tz_unix_ms(const struct bl_tz *tz, const struct bl_civil *c)
+{
+	const int64_t local = bl_tz_days(c->year, c->month, c->day) * TZ_DAY_S +
+			      (c->hour * 60 + c->minute) * 60 + c->second;
+	/* No zone changes twice within two days: what held a day before and holds a day after. */
+	const int64_t before = bl_tz_piece(tz, local - TZ_DAY_S).type->offset_s;
+	const int64_t after = bl_tz_piece(tz, local + TZ_DAY_S).type->offset_s;
+	int64_t at = local - before;
+
+	if (bl_tz_piece(tz, at).type->offset_s != before &&
+	    bl_tz_piece(tz, local - after).type->offset_s == after)
+		at = local - after;
+	return at * 1000 + c->ms;
+}
+
 /* The first instant whose local date is that day or a later one. */
 static int64_t
 day_begin(const struct bl_tz *tz, int64_t day)

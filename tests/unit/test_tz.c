@@ -576,10 +576,40 @@ instants_at_the_edge_of_time_are_harmless(void **state)
 	bl_tz_free(tz);
 }
 
+/* What a clock shows leads back to an instant at which it shows that: the earlier of two. */
+static void
+local_time_leads_back(void **state)
+{
+	static const char *const zones[] = { "UTC", "Asia/Shanghai", "Europe/Berlin",
+		"America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Beirut" };
+
+	(void)state;
+	for (size_t z = 0; z < sizeof(zones) / sizeof(zones[0]); z++) {
+		struct bl_tz *tz = zone(zones[z]);
+
+		/* Every 17 min of two years, so that the minute comes to all of its values. */
+		for (int64_t at = utc(2025, 1, 1, 0, 0); at < utc(2027, 1, 1, 0, 0);
+		     at += 17 * 60000 + 1) {
+			struct bl_civil a, b;
+			int64_t back;
+
+			bl_tz_civil(tz, at, &a);
+			assert_true(bl_tz_civil_valid(&a));
+			back = bl_tz_unix_ms(tz, &a);
+			bl_tz_civil(tz, back, &b);
+			if (back > at || a.day != b.day || a.hour != b.hour ||
+			    a.minute != b.minute || a.second != b.second || a.ms != b.ms)
+				fail_msg("%s %lld: %lld", zones[z], (long long)at, (long long)back);
+		}
+		bl_tz_free(tz);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(local_time_leads_back),
 		cmocka_unit_test(days_have_their_own_lengths),
 		cmocka_unit_test(times_are_written_as_people_read_them),
 		cmocka_unit_test(utc_needs_no_file),

@@ -23,6 +23,11 @@ struct bl_tz;
 int bl_tz_load(struct bl_tz **out, const char *name, const char *dir, struct bl_err *err);
 /* UTC without any file; never fails but for memory (NULL). */
 struct bl_tz *bl_tz_utc(void);
+/*
+ * This machine's: where /etc/localtime leads, or what it holds; UTC where there is none.  Failures
+ * as above.
+ */
+int bl_tz_machine(struct bl_tz **out, struct bl_err *err);
 void bl_tz_free(struct bl_tz *tz); /* NULL is fine */
 const char *bl_tz_name(const struct bl_tz *tz);
 
@@ -37,6 +42,14 @@ struct bl_civil {
 	char abbreviation[16];
 };
 void bl_tz_civil(const struct bl_tz *tz, int64_t unix_ms, struct bl_civil *out);
+/* Whether there is such a date and time of day (a 60th second, too), in whatever zone: year 1 to
+ * 9999; weekday, offset and abbreviation are not looked at.  Here and below. */
+bool bl_tz_civil_valid(const struct bl_civil *c);
+/*
+ * The instant of a valid local time.  One that comes twice is the earlier one; one that is skipped
+ * is as if the clock had not been set forward (02:30 becomes 03:30).
+ */
+int64_t bl_tz_unix_ms(const struct bl_tz *tz, const struct bl_civil *c);
 /* "2026-11-28 14:03:07" and with its offset "2026-11-28T14:03:07+08:00"; out is terminated. */
 void bl_tz_text(const struct bl_tz *tz, int64_t unix_ms, char *out, size_t size);
 void bl_tz_rfc3339(const struct bl_tz *tz, int64_t unix_ms, char *out, size_t size);
