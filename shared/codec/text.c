@@ -51,6 +51,12 @@ codec_utf8(const char *p, size_t len)
 }
 
 bool
+bl_wire_utf8(const char *p, size_t len)
+{
+	return codec_utf8(p, len);
+}
+
+bool
 codec_text_ok(struct bl_str s, size_t min, size_t max)
 {
 	return s.len >= min && s.len <= max && (s.len == 0 || codec_utf8(s.p, s.len));

@@ -63,6 +63,9 @@ struct bl_str {
 	size_t len;
 };
 
+/* UTF-8 in its shortest form, without surrogates and U+0000: what the wire takes as text. */
+bool bl_wire_utf8(const char *p, size_t len);
+
 struct bl_range {
 	uint64_t first;
 	uint64_t last; /* inclusive, >= first */
