@@ -136,6 +136,19 @@ do_offer(struct delivery *d, const struct uplink_offer *o)
 	delivery_run(d, &fx, NULL, NULL);
 }
 
+/* Without room or memory for it nobody works it in: hello is said again, rather than waiting. */
+static void
+take_answer(struct delivery *d, const struct bl_receipt *receipt)
+{
+	const struct uplink_outcome nothing = { .taken = false, .r = receipt };
+	struct uplink_effects fx = { 0 };
+
+	if (spool_thread_answer(d->spool, receipt) == BL_OK)
+		return;
+	uplink_answered(d->uplink, bl_mono_ms(d->clock), &nothing, &fx);
+	delivery_run(d, &fx, NULL, NULL);
+}
+
 static void
 do_effect(struct delivery *d, const struct uplink_effect *e, const struct bl_receipt *receipt,
     const struct bl_question *question)
@@ -147,7 +160,7 @@ do_effect(struct delivery *d, const struct uplink_effect *e, const struct bl_rec
 		(void)spool_thread_hello(d->spool); /* full: said again in 10 s */
 		break;
 	case UPLINK_TAKE_ANSWER:
-		(void)spool_thread_answer(d->spool, receipt);
+		take_answer(d, receipt);
 		break;
 	case UPLINK_TAKE_RECEIPT:
 		(void)spool_thread_receipt(d->spool, receipt);
