@@ -97,7 +97,9 @@ open_spool(struct agent *a, struct bl_err *err)
 		    .keep_receipted_ms = a->config->v->spool.keep_receipted_ms,
 		    .boot = a->boot,
 		    .clock = a->clock,
-		    .software = BL_VERSION }
+		    .software = BL_VERSION },
+		.queue_bytes =
+		    SPOOL_THREAD_QUEUE_BYTES + agent_inlets_queue_bytes() /* ticks find room */
 	};
 	int opened, rc;
 
@@ -184,7 +186,7 @@ start_parts(struct agent *a, struct bl_err *err)
 	if (agent_control_open(a, &minor) < 0)
 		bl_error(
 		    "agent", "`branchline-agent status` will not reach this agent: %s", minor.msg);
-	agent_steps_open(a);
+	agent_inlets_open(a);
 	agent_local_open(a);
 	agent_tick_first(a);
 	a->next_status_mono_ms = bl_mono_ms(a->clock);
@@ -257,7 +259,7 @@ on_ready(struct agent *a, int fd, uint32_t events)
 		agent_probe_results(a);
 	else if (fd == a->control_fd)
 		agent_control_accept(a);
-	else if (!agent_steps_serve(a, fd) && !agent_local_serve(a, fd))
+	else if (!agent_inlets_serve(a, fd) && !agent_local_serve(a, fd))
 		(void)agent_control_serve(a, fd, events); /* else the link: stepped below */
 }
 
@@ -277,7 +279,7 @@ wait_ms(const struct agent *a)
 	at = earliest(at, agent_link_deadline(a));
 	at = earliest(at, agent_report_deadline(a));
 	at = earliest(at, agent_control_deadline(a));
-	at = earliest(at, agent_steps_deadline(a));
+	at = earliest(at, agent_inlets_deadline(a));
 	at = earliest(at, agent_local_deadline(a));
 	at = earliest(at, agent_manager_deadline(a));
 	at = earliest(at, agent_safe_deadline(a));
@@ -305,7 +307,7 @@ do_what_is_due(struct agent *a)
 		(void)spool_thread_status(a->spool, AGENT_TOKEN_SELF);
 	}
 	agent_control_tick(a);
-	agent_steps_tick(a);
+	agent_inlets_tick(a);
 	agent_local_tick(a);
 	agent_link_tick(a);
 	agent_report_tick(a);
@@ -370,7 +372,7 @@ agent_stop(struct agent *a)
 	agent_samplers_close(a);
 	agent_control_close(a);
 	agent_local_close(a);
-	agent_steps_finish(a);
+	agent_inlets_finish(a);
 	/* The spool first: its last callbacks want delivery, which wants no connection. */
 	if (a->mqtt != NULL)
 		bl_mqtt_stop(a->mqtt);
@@ -380,7 +382,7 @@ agent_stop(struct agent *a)
 	a->spool = NULL;
 	agent_safe_end(a);
 	notify_close(&a->notify);
-	agent_steps_close(a);
+	agent_inlets_close(a);
 	agent_link_close(a);
 	if (a->results.fd >= 0)
 		(void)close(a->results.fd);
@@ -391,6 +393,7 @@ agent_stop(struct agent *a)
 	(void)pthread_mutex_destroy(&a->results.lock);
 	agent_results_free(&a->results);
 	free(a->sink.sample);
+	free(a->inlet_sink.sample);
 	agent_meter_free(a);
 	current_free(a->current);
 	config_free(a->config);

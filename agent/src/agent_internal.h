@@ -14,6 +14,7 @@
 #include "branchline/topic.h"
 
 #include "agent.h"
+#include "agent_inlets.h"
 #include "agent_limits.h"
 #include "agent_memory.h"
 #include "budget.h"
@@ -30,13 +31,14 @@
 #include "sample.h"
 #include "spool_thread.h"
 
-#define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
-#define AGENT_RESULTS_MS    10500  /* over the usual interval: the tick comes first */
-#define AGENT_CLIENTS       8u     /* control connections at a time */
-#define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
-#define AGENT_CLOCK_SAVE_MS 3600000
-#define AGENT_KEEPALIVE_S   30
-#define AGENT_STEPS_MS      60000 /* a step inlet that could not be opened is tried again */
+#define AGENT_SAMPLES_MAX     16384u /* of one tick; beyond, samples are refused and counted */
+#define AGENT_RESULTS_MS      10500  /* over the usual interval: the tick comes first */
+#define AGENT_CLIENTS         8u     /* control connections at a time */
+#define AGENT_STATUS_MS       60000  /* how often the spool is asked for the agent's own series */
+#define AGENT_CLOCK_SAVE_MS   3600000
+#define AGENT_KEEPALIVE_S     30
+#define AGENT_REPORT_AHEAD_MS 60000                       /* of this machine's clock */
+#define AGENT_REPORT_BACK_MS  (INT64_C(7) * 24 * 3600000) /* a report may be about that long ago */
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
 #define AGENT_TOKEN_SELF   1000u
@@ -171,11 +173,9 @@ struct agent {
 	bool clock_floor_lifted;     /* by a certificate */
 	bool clock_told;             /* in the log */
 
-	/* steps */
-	struct inlet *steps;     /* NULL: switched off, or not opened */
-	char steps_problem[256]; /* why it is not open; empty: no reason */
-	int64_t steps_retry_mono_ms;
-	struct inlet_counters steps_before; /* of inlets that a reload closed */
+	/* what programs of this machine report */
+	struct agent_inlet inlet[AGENT_INLETS_MAX]; /* by row */
+	struct agent_sink inlet_sink; /* of their own: they take no room of the samplers' */
 
 	/* what local people see */
 	struct current *current;
@@ -203,6 +203,8 @@ void agent_probes_stop(struct agent *a);
 bool agent_probes_stay(const struct agent *a);
 void agent_probe_results(struct agent *a);
 int agent_sink_init(struct agent *a);
+/* Hands what was collected to the spool, as of one instant. */
+void agent_sink_flush(struct agent_sink *s, int64_t boot_ms);
 /* At once, and when the next one is due: on a whole multiple, not right behind it. */
 void agent_tick_first(struct agent *a);
 /* When the next tick is due, and doing it. */
@@ -301,21 +303,11 @@ void agent_local_status(struct agent *a, uint64_t token, const struct spool_thre
 int agent_local_now(
     struct agent *a, const struct spool_thread_status *st, struct bl_buf *out, struct bl_err *err);
 
-/* ---- agent_steps.c: the step inlet ---- */
-/* A failure is kept in steps_problem and tried again: sampling does not depend on it. */
-void agent_steps_open(struct agent *a);
-/* No new steps; those that were taken are answered while the spool still works them off. */
-void agent_steps_finish(struct agent *a);
-void agent_steps_close(struct agent *a);
-/* The configuration is another one; old is what it was. */
-void agent_steps_reload(struct agent *a, const struct config_steps *old);
-/* True when fd was its own. */
-bool agent_steps_serve(struct agent *a, int fd);
-void agent_steps_tick(struct agent *a);
-int64_t agent_steps_deadline(const struct agent *a);
-void agent_steps_done(struct agent *a, uint64_t token, int rc);
+/* ---- agent_steps.c: the step socket, in status ---- */
 /* Since the agent's start, over reloads. */
 void agent_steps_count(const struct agent *a, struct inlet_counters *out);
+/* Why it is not open; empty: no reason. */
+const char *agent_steps_problem(const struct agent *a);
 
 /* ---- agent_disk.c: what the spool tells of its disk ---- */
 void agent_disk_calls(struct spool_calls *calls);

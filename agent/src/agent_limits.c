@@ -77,6 +77,15 @@ limits_results(struct limits *l, uint64_t n, int64_t from_boot_ms, int64_t boot_
 }
 
 void
+limits_lost(struct limits *l, enum bl_stream stream, int64_t boot_ms)
+{
+	struct limits_stream *s = stream_of(l, stream);
+
+	s->uncounted = true;
+	note(s, boot_ms);
+}
+
+void
 limits_left_out(struct limits *l, enum bl_stream stream, int64_t boot_ms)
 {
 	struct limits_stream *s = stream_of(l, stream);

@@ -127,7 +127,7 @@ agent_local_open(struct agent *a)
 		return;
 	rc = local_open(&a->local,
 	    &(struct local_opts){ .listen = conf->listen,
-		.mode = config_local_mode(conf),
+		.mode = inlet_mode(conf->mode),
 		.hosts = &conf->hosts,
 		.clock = a->clock,
 		.calls = { a, on_ask, on_late } },

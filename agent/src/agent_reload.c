@@ -117,7 +117,7 @@ apply(struct agent *a, struct config *new)
 	bl_log_level_set(levels[new->v->log_level]);
 	agent_memory_apply(a);
 	agent_resample(a);
-	agent_steps_reload(a, &old->v->inlets.steps);
+	agent_inlets_reload(a);
 	agent_local_reload(a);
 	agent_meter_reload(a);
 	/* A tick that is due just now is not put off. */

@@ -121,6 +121,7 @@ agent_safe_tick(struct agent *a)
 	if (a->safe.active) {
 		agent_safe_leave(a);
 		agent_resample(a);
+		agent_inlets_reload(a);
 		return;
 	}
 	if (!agent_manager_gets_on(a)) {

@@ -182,12 +182,12 @@ safe_json(const struct agent *a)
 static json_t *
 steps_json(const struct agent *a)
 {
-	const struct config_steps *conf = &a->config->v->inlets.steps;
+	const struct steps_conf *conf = &a->config->v->inlets.steps;
 	struct inlet_counters n;
 
 	agent_steps_count(a, &n);
 	return json_pack("{s:b,s:s,s:o,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "enabled", conf->enabled,
-	    "socket", conf->socket, "problem", text_or_null(a->steps_problem), "clients",
+	    "socket", conf->socket, "problem", text_or_null(agent_steps_problem(a)), "clients",
 	    (int)n.clients, "accepted", (json_int_t)n.accepted, "repeated", (json_int_t)n.repeated,
 	    "bad_lines", (json_int_t)n.bad_lines, "not_stored", (json_int_t)n.not_stored, "late",
 	    (json_int_t)n.late, "refused_clients", (json_int_t)n.refused_clients, "idle_clients",
@@ -348,9 +348,9 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 		    "shorten names and labels",
 		    limits_refused_now(&a->limits), a->limits.newest);
 	judge_memory(a, reasons);
-	if (a->steps_problem[0] != '\0')
+	if (agent_steps_problem(a)[0] != '\0')
 		reason(reasons, "steps_closed", "no steps of processes are taken: %s",
-		    a->steps_problem);
+		    agent_steps_problem(a));
 	if (a->local_problem[0] != '\0')
 		reason(reasons, "local_closed", "no status page and no /metrics: %s",
 		    a->local_problem);

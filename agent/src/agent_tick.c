@@ -55,12 +55,20 @@ series_refused(struct agent *a, const struct bl_series_def *def, int32_t why)
 		    swallowed);
 }
 
+/* A tenth is for the agent's own: who reports much is not to keep a new disk from being seen. */
+static uint32_t
+series_max(const struct agent_sink *s)
+{
+	const int64_t max = s->agent->config->v->max_series;
+
+	return (uint32_t)(s == &s->agent->inlet_sink ? max - max / 10 : max);
+}
+
 static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
 {
 	struct agent *a = ((struct agent_sink *)ctx)->agent;
-	const int32_t handle =
-	    spool_thread_series_within(a->spool, def, (uint32_t)a->config->v->max_series);
+	const int32_t handle = spool_thread_series_within(a->spool, def, series_max(ctx));
 
 	if (handle < 0)
 		series_refused(a, def, handle);
@@ -125,16 +133,25 @@ sink_event(void *ctx, const struct bl_event *ev)
 		no_memory(s->agent, BL_STREAM_EVENTS, 1);
 }
 
-int
-agent_sink_init(struct agent *a)
+static void
+sink_init(struct agent *a, struct agent_sink *s)
 {
-	a->sink.agent = a;
-	a->sink.sink = (struct sample_sink){ .ctx = &a->sink,
+	s->agent = a;
+	s->stream = BL_STREAM_HOST;
+	s->sink = (struct sample_sink){ .ctx = s,
 		.declare = sink_declare,
 		.put = sink_put,
 		.unknown = sink_unknown,
 		.left_out = sink_left_out,
 		.event = sink_event };
+}
+
+int
+agent_sink_init(struct agent *a)
+{
+	sink_init(a, &a->sink);
+	sink_init(a, &a->inlet_sink);
+	a->inlet_sink.sink.event = NULL; /* theirs are reports */
 	return BL_OK;
 }
 
@@ -153,16 +170,18 @@ tell_limits(struct agent *a, bool ending)
 		}
 }
 
-/* Hands what was collected to the spool, as of one instant. */
-static void
-sink_flush(struct agent *a, enum bl_stream stream, int64_t boot_ms)
+void
+agent_sink_flush(struct agent_sink *s, int64_t boot_ms)
 {
-	current_put(a->current, boot_ms, a->sink.sample, a->sink.n);
+	struct agent *a = s->agent;
+
+	if (s->n == 0)
+		return;
+	current_put(a->current, boot_ms, s->sample, s->n);
 	/* Full: the spool thread names it. */
-	if (a->sink.n > 0 &&
-	    spool_thread_append(a->spool, stream, boot_ms, a->sink.sample, a->sink.n) == BL_ENOMEM)
-		no_memory(a, stream, a->sink.n);
-	a->sink.n = 0;
+	if (spool_thread_append(a->spool, s->stream, boot_ms, s->sample, s->n) == BL_ENOMEM)
+		no_memory(a, s->stream, s->n);
+	s->n = 0;
 }
 
 static struct bl_str
@@ -417,7 +436,8 @@ agent_tick(struct agent *a)
 	a->sink.stream = BL_STREAM_HOST;
 	sample_all(a, boot_ms);
 	sample_own(a);
-	sink_flush(a, BL_STREAM_HOST, boot_ms);
+	agent_sink_flush(&a->sink, boot_ms);
+	agent_inlets_sample(a, boot_ms);
 	tell_limits(a, false);
 	/* Full: it commits by itself within a second. */
 	agent_meter_tick(a);
@@ -514,7 +534,7 @@ agent_probe_results(struct agent *a)
 		a->sink.n = 0;
 		a->sink.stream = BL_STREAM_PROBES;
 		probe_result_put(&r, &a->probe_state[r.probe], &a->sink.sink);
-		sink_flush(a, BL_STREAM_PROBES, r.boot_ms);
+		agent_sink_flush(&a->sink, r.boot_ms);
 		current_result(a->current, &r);
 	}
 	name_dropped(a);

@@ -169,7 +169,7 @@ on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
 static void
 on_event_done(void *ctx, uint64_t token, int rc)
 {
-	agent_steps_done(ctx, token, rc); /* nobody else waits for an event */
+	agent_inlets_done(ctx, token, rc); /* nobody else waits for an event */
 }
 
 void

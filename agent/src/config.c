@@ -98,61 +98,17 @@ const struct bl_conf_section config_spool_section = { "spool", sizeof(struct con
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
-const char *
-config_check_mode(const void *value)
-{
-	const char *text = *(char *const *)value;
-
-	if (strlen(text) == 4 && text[0] == '0' && strspn(text, "01234567") == 4 &&
-	    (strtoul(text, NULL, 8) & 0600) == 0600)
-		return NULL;
-	return "permissions in octal, like \"0660\"; the owner's own (6) must be among them";
-}
-
-static const struct bl_conf_key steps_keys[] = {
-	{ .name = "enabled",
-	    .type = BL_CONF_BOOL,
-	    .dflt = "yes",
-	    .offset = offsetof(struct config_steps, enabled),
-	    .help = "take steps of business processes from programs of this machine" },
-	{ .name = "socket",
-	    .type = BL_CONF_STR,
-	    .dflt = "",
-	    .offset = offsetof(struct config_steps, socket),
-	    .max = 4000,
-	    .help = "its Unix socket; none: steps.sock in the state folder, which only the agent's "
-		    "user and root can enter" },
-	{ .name = "mode",
-	    .type = BL_CONF_STR,
-	    .dflt = "0660",
-	    .offset = offsetof(struct config_steps, mode),
-	    .min = 1,
-	    .max = 4,
-	    .help = "permissions of the socket: who may write to it may report",
-	    .check = config_check_mode },
-	{ .name = "group",
-	    .type = BL_CONF_STR,
-	    .dflt = "",
-	    .offset = offsetof(struct config_steps, group),
-	    .max = 32,
-	    .help = "group of the socket; none: the agent's own" },
-	{ 0 },
-};
-
-static const struct bl_conf_section steps_section = { "steps", sizeof(struct config_steps),
-	steps_keys, NULL };
-
 static const struct bl_conf_key inlets_keys[] = {
 	{ .name = "steps",
 	    .type = BL_CONF_SECTION,
 	    .dflt = "",
 	    .offset = offsetof(struct config_inlets, steps),
 	    .help = "steps of business processes, a line each",
-	    .section = &steps_section },
+	    .section = &steps_conf_section },
 	{ 0 },
 };
 
-static const struct bl_conf_section inlets_section = { "inlets", sizeof(struct config_inlets),
+const struct bl_conf_section config_inlets_section = { "inlets", sizeof(struct config_inlets),
 	inlets_keys, NULL };
 
 static const struct bl_conf_key root_keys[] = {
@@ -227,7 +183,7 @@ static const struct bl_conf_key root_keys[] = {
 	    .dflt = "",
 	    .offset = offsetof(struct config_values, inlets),
 	    .help = "what programs of this machine may report",
-	    .section = &inlets_section },
+	    .section = &config_inlets_section },
 	{ .name = "metered",
 	    .type = BL_CONF_SECTION,
 	    .dflt = "",

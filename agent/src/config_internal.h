@@ -15,6 +15,8 @@ struct config_schema {
 	size_t sampler_of[CONFIG_SAMPLERS_MAX];     /* table's place -> samplers[] */
 };
 
+extern const struct bl_conf_section config_inlets_section;
+
 /* All tables; free() it.  NULL: out of memory. */
 struct config_schema *config_schema_create(void);
 

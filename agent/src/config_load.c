@@ -29,14 +29,50 @@ make_absolute(char **path, const char *base)
 	return 0;
 }
 
+static bool
+ends_in(const char *name, const char *end)
+{
+	const size_t len = strlen(name), n = strlen(end);
+
+	return len >= n && strcmp(name + len - n, end) == 0;
+}
+
+/* Of the inlets: what a text key of these names says is relative to the folder of the file. */
+static bool
+is_path(const char *name)
+{
+	return strcmp(name, "folder") == 0 || ends_in(name, "socket") || ends_in(name, "file");
+}
+
 static int
-place_steps(struct config_values *v, const char *base)
+place_paths(const struct bl_conf_section *s, void *values, const char *base)
+{
+	for (const struct bl_conf_key *k = s->keys; k->name != NULL; k++) {
+		void *field = (char *)values + k->offset;
+		struct bl_conf_list *list = field;
+		int rc = 0;
+
+		if (k->type == BL_CONF_SECTION)
+			rc = place_paths(k->section, field, base);
+		else if (k->type == BL_CONF_STR && is_path(k->name))
+			rc = make_absolute(field, base);
+		for (size_t i = 0; k->type == BL_CONF_LIST && i < list->n && rc == 0; i++)
+			rc = place_paths(
+			    k->section, (char *)list->item + i * k->section->size, base);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+place_inlets(struct config_values *v, const char *base)
 {
 	char **socket = &v->inlets.steps.socket;
 
-	if (*socket != NULL)
-		return make_absolute(socket, base);
-	if (asprintf(socket, "%s/%s", v->state_dir, CONFIG_STEPS_SOCKET) >= 0)
+	if (place_paths(&config_inlets_section, &v->inlets, base) < 0)
+		return -1;
+	if (*socket != NULL || asprintf(socket, "%s/%s", v->state_dir, CONFIG_STEPS_SOCKET) >= 0)
 		return 0;
 	*socket = NULL;
 	return -1;
@@ -92,7 +128,7 @@ resolve(struct config *c, struct config_values *v, const char *path, struct bl_e
 	if (make_absolute(&v->state_dir, base) < 0 || make_absolute(&v->broker.ca, base) < 0 ||
 	    make_absolute(&v->broker.certificate, base) < 0 ||
 	    make_absolute(&v->broker.key, base) < 0 || make_absolute(&v->broker.crl, base) < 0 ||
-	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_steps(v, base) < 0 ||
+	    make_absolute(&v->broker.proxy.password_file, base) < 0 || place_inlets(v, base) < 0 ||
 	    place_sampler_state(c, v) < 0)
 		rc = BL_ENOMEM;
 	for (size_t i = 0; i < v->probes.n; i++) {
@@ -250,8 +286,8 @@ config_keep(struct config *c)
 }
 
 /* Two values of one section, as they would be printed. */
-static bool
-same_text(const struct bl_conf_section *s, const void *x, const void *y)
+bool
+config_section_same(const struct bl_conf_section *s, const void *x, const void *y)
 {
 	const void *value[2] = { x, y };
 	char *text[2] = { NULL, NULL };
@@ -276,19 +312,19 @@ config_sampler_same(const struct config *a, const struct config *b, size_t i)
 {
 	const struct bl_conf_section *s = samplers[i]->options;
 
-	return s == NULL || same_text(s, config_sampler(a, i), config_sampler(b, i));
+	return s == NULL || config_section_same(s, config_sampler(a, i), config_sampler(b, i));
 }
 
 bool
 config_local_same(const struct config *a, const struct config *b)
 {
-	return same_text(&config_local_section, &a->v->local, &b->v->local);
+	return config_section_same(&config_local_section, &a->v->local, &b->v->local);
 }
 
 bool
 config_spool_same(const struct config *a, const struct config *b)
 {
-	return same_text(&config_spool_section, &a->v->spool, &b->v->spool);
+	return config_section_same(&config_spool_section, &a->v->spool, &b->v->spool);
 }
 
 bool
@@ -299,7 +335,7 @@ config_probes_same(const struct config *a, const struct config *b)
 	if (x->n != y->n)
 		return false;
 	for (size_t i = 0; i < x->n; i++)
-		if (!same_text(&probe_conf_section,
+		if (!config_section_same(&probe_conf_section,
 			(const char *)x->item + i * probe_conf_section.size,
 			(const char *)y->item + i * probe_conf_section.size))
 			return false;
@@ -313,10 +349,4 @@ config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH
 
 	if (n < 0 || (size_t)n >= CONFIG_PATH_MAX)
 		out[0] = '\0';
-}
-
-unsigned
-config_steps_mode(const struct config_steps *s)
-{
-	return (unsigned)strtoul(s->mode, NULL, 8);
 }

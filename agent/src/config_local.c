@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "inlet_socket.h"
 #include "local.h"
 
 static const char *
@@ -49,7 +50,7 @@ static const struct bl_conf_key local_keys[] = {
 	    .min = 1,
 	    .max = 4,
 	    .help = "permissions of a Unix socket; a port is open to everybody on this machine",
-	    .check = config_check_mode },
+	    .check = inlet_mode_check },
 	{ .name = "hosts",
 	    .type = BL_CONF_STRLIST,
 	    .dflt = "",
@@ -63,9 +64,3 @@ static const struct bl_conf_key local_keys[] = {
 
 const struct bl_conf_section config_local_section = { "local", sizeof(struct config_local),
 	local_keys, NULL };
-
-unsigned
-config_local_mode(const struct config_local *l)
-{
-	return (unsigned)strtoul(l->mode, NULL, 8);
-}

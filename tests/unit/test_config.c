@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "inlet_socket.h"
 #include "probe.h"
 #include "sample.h"
 #include "sample_conf.h"
@@ -43,7 +44,7 @@ defaults_make_a_complete_configuration(void **state)
 	assert_string_equal(c->v->state_dir, CONFIG_STATE_DEFAULT);
 	assert_true(c->v->inlets.steps.enabled);
 	assert_string_equal(c->v->inlets.steps.socket, CONFIG_STATE_DEFAULT "/steps.sock");
-	assert_int_equal(config_steps_mode(&c->v->inlets.steps), 0660);
+	assert_int_equal(inlet_mode(c->v->inlets.steps.mode), 0660);
 	assert_null(c->v->inlets.steps.group);
 	assert_int_equal(strlen(c->hash), 64);
 	config_link(c, &link);
@@ -185,7 +186,7 @@ relative_paths_begin_at_the_file(void **state)
 	    text, sizeof(text), "%sinlets: {steps: {socket: run/s.sock, mode: '0606'}}\n", least);
 	c = good("/srv/agent/agent.yaml", text);
 	assert_string_equal(c->v->inlets.steps.socket, "/srv/agent/run/s.sock");
-	assert_int_equal(config_steps_mode(&c->v->inlets.steps), 0606);
+	assert_int_equal(inlet_mode(c->v->inlets.steps.mode), 0606);
 	config_free(c);
 }
 

@@ -43,6 +43,8 @@ void limits_series(struct limits *l, const struct bl_series_def *def, int64_t bo
 void limits_sample(struct limits *l, enum bl_stream stream, int64_t boot_ms);
 /* Results of probes were dropped, somewhere between the two instants. */
 void limits_results(struct limits *l, uint64_t n, int64_t from_boot_ms, int64_t boot_ms);
+/* Something was lost of which it is not known how many samples it would have had. */
+void limits_lost(struct limits *l, enum bl_stream stream, int64_t boot_ms);
 /* A sampler leaves out what lies beyond its cap; told at each of its ticks. */
 void limits_left_out(struct limits *l, enum bl_stream stream, int64_t boot_ms);
 /* Series of the stream that are refused now. */

@@ -14,6 +14,8 @@
 #include "branchline/err.h"
 #include "branchline/link.h"
 
+#include "inlet_steps.h"
+
 #define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
 #define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
 #define CONFIG_STEPS_SOCKET  "steps.sock" /* in the state folder, unless the file says otherwise */
@@ -52,15 +54,9 @@ struct config_spool {
 	int64_t group_ms;
 };
 
-struct config_steps {
-	bool enabled;
-	char *socket; /* absolute; by default steps.sock in the state folder */
-	char *mode;   /* octal, of the socket */
-	char *group;  /* or NULL */
-};
-
+/* By row of the table in agent_inlets.c. */
 struct config_inlets {
-	struct config_steps steps;
+	struct steps_conf steps;
 };
 
 struct config_metered_class {
@@ -89,8 +85,6 @@ struct config_local {
 };
 
 extern const struct bl_conf_section config_local_section;
-/* The socket's mode as a number. */
-unsigned config_local_mode(const struct config_local *l);
 
 /* The values as the tables fill them; the samplers' own structs lie behind. */
 struct config_values {
@@ -100,7 +94,7 @@ struct config_values {
 	struct config_spool spool;
 	int64_t interval_ms;
 	int64_t max_series;
-	int64_t max_memory; /* 0: no ceiling */
+	int64_t max_memory;         /* 0: no ceiling */
 	int log_level;              /* index: error, warn, info, debug */
 	struct bl_conf_list probes; /* of struct probe_conf */
 	struct config_inlets inlets;
@@ -146,9 +140,9 @@ bool config_probes_same(const struct config *a, const struct config *b);
 /* The section `local`, or `spool`, is the same. */
 bool config_local_same(const struct config *a, const struct config *b);
 bool config_spool_same(const struct config *a, const struct config *b);
+/* Two values of one section would print the same. */
+bool config_section_same(const struct bl_conf_section *s, const void *x, const void *y);
 extern const struct bl_conf_section config_spool_section;
-/* For tables: permissions in octal. */
-const char *config_check_mode(const void *value);
 /* The section `broker`, and its parts for who reads them elsewhere. */
 extern const struct bl_conf_section config_broker_section, config_proxy_section;
 extern const char *const config_transports[]; /* "tcp", "websocket", NULL */
@@ -162,9 +156,6 @@ void config_link(const struct config *c, struct bl_link_cfg *out);
 /* STATE/name; out is empty when that is too long. */
 #define CONFIG_PATH_MAX 4096u
 void config_state_path(const struct config *c, const char *name, char out[CONFIG_PATH_MAX]);
-
-/* The socket's mode as a number. */
-unsigned config_steps_mode(const struct config_steps *s);
 
 int config_print(const struct config *c, FILE *to);
 /* Like bl_conf_print_for_people. */

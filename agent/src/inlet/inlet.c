@@ -9,6 +9,27 @@
 
 #define EVENTS_MAX 32
 
+static int
+begin_listening(struct inlet *in, const struct inlet_opts *opts, struct bl_err *err)
+{
+	const struct inlet_socket socket = { .path = opts->path,
+		.type = SOCK_STREAM,
+		.mode = opts->mode,
+		.group = opts->group,
+		.key = "inlets.steps.socket" };
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_CLIENTS };
+	int rc;
+
+	if ((rc = inlet_socket_open(&in->listen_fd, &socket, err)) < 0)
+		return rc;
+	/* The path only now: what another program listens on is not ours to remove. */
+	if ((in->path = strdup(opts->path)) == NULL)
+		return bl_fail(err, BL_ENOMEM, "open socket %s: out of memory", opts->path);
+	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, in->listen_fd, &e) != 0)
+		return bl_fail_errno(err, BL_EIO, "watch socket %s", opts->path);
+	return BL_OK;
+}
+
 int
 inlet_open(struct inlet **out, const struct inlet_opts *opts, struct bl_err *err)
 {
@@ -30,10 +51,7 @@ inlet_open(struct inlet **out, const struct inlet_opts *opts, struct bl_err *err
 	if (in->epoll_fd < 0)
 		rc = bl_fail_errno(err, BL_EIO, "open socket %s", opts->path);
 	else
-		rc = inlet_listen(in, opts, err);
-	/* The path only now: what another program listens on is not ours to remove. */
-	if (rc == BL_OK && (in->path = strdup(opts->path)) == NULL)
-		rc = bl_fail(err, BL_ENOMEM, "open socket %s: out of memory", opts->path);
+		rc = begin_listening(in, opts, err);
 	if (rc < 0) {
 		inlet_close(in);
 		return rc;
@@ -42,24 +60,12 @@ inlet_open(struct inlet **out, const struct inlet_opts *opts, struct bl_err *err
 	return BL_OK;
 }
 
-static void
-remove_socket(const struct inlet *in)
-{
-	struct sockaddr_un sa;
-	int dir_fd;
-
-	if (in->path == NULL || inlet_address(in->path, &sa, &dir_fd, NULL) < 0)
-		return;
-	(void)unlink(sa.sun_path); /* at worst it is replaced at the next start */
-	if (dir_fd >= 0)
-		(void)close(dir_fd);
-}
-
 void
 inlet_finish(struct inlet *in)
 {
 	if (in->listen_fd >= 0) {
-		remove_socket(in);
+		if (in->path != NULL)
+			inlet_socket_remove(in->path);
 		(void)close(in->listen_fd);
 		in->listen_fd = -1;
 	}

@@ -62,9 +62,6 @@ struct inlet {
 	struct inlet_line line; /* scratch */
 };
 
-/* ---- inlet_socket.c ---- */
-int inlet_listen(struct inlet *in, const struct inlet_opts *opts, struct bl_err *err);
-
 /* ---- inlet_client.c ---- */
 void client_accept(struct inlet *in);
 void client_drop(struct inlet *in, unsigned i);

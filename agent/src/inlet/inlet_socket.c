@@ -1,13 +1,13 @@
-/* The socket: its address, who may use it, and what lies in its place. */
-#include "inlet_internal.h"
+/* A Unix socket of an inlet; see the header. */
+#include "inlet_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +64,7 @@ inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct bl_
 
 /* What lies there may go: a socket that nobody listens on. */
 static int
-clear_place(const char *path, const struct sockaddr_un *sa, struct bl_err *err)
+clear_place(const struct inlet_socket *s, const struct sockaddr_un *sa, struct bl_err *err)
 {
 	struct stat st;
 	int fd, rc;
@@ -72,21 +72,21 @@ clear_place(const char *path, const struct sockaddr_un *sa, struct bl_err *err)
 	if (lstat(sa->sun_path, &st) != 0)
 		return errno == ENOENT
 			   ? BL_OK
-			   : bl_fail_errno(err, code_of_errno(), "look at socket %s", path);
+			   : bl_fail_errno(err, code_of_errno(), "look at socket %s", s->path);
 	if (!S_ISSOCK(st.st_mode))
 		return bl_fail(
-		    err, BL_EEXIST, "open socket %s: what lies there is no socket", path);
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
-		return bl_fail_errno(err, BL_EIO, "open socket %s", path);
+		    err, BL_EEXIST, "open socket %s: what lies there is no socket", s->path);
+	if ((fd = socket(AF_UNIX, s->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
+		return bl_fail_errno(err, BL_EIO, "open socket %s", s->path);
 	rc = connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
 	if (rc == 0 || errno != ECONNREFUSED) {
 		(void)close(fd);
 		return bl_fail(
-		    err, BL_EBUSY, "open socket %s: another program listens there", path);
+		    err, BL_EBUSY, "open socket %s: another program listens there", s->path);
 	}
 	(void)close(fd);
 	if (unlink(sa->sun_path) != 0 && errno != ENOENT)
-		return bl_fail_errno(err, code_of_errno(), "remove the old socket %s", path);
+		return bl_fail_errno(err, code_of_errno(), "remove the old socket %s", s->path);
 	return BL_OK;
 }
 
@@ -117,68 +117,97 @@ make_folder(const char *path, struct bl_err *err)
 
 /* Rights for others are worth nothing in a folder that is closed for them. */
 static void
-warn_if_shut(const struct inlet_opts *opts)
+warn_if_shut(const struct inlet_socket *s)
 {
-	const bool for_others = (opts->mode & 02) != 0;
-	const bool for_group = opts->group != NULL && opts->group[0] != '\0';
+	const bool for_others = (s->mode & 02) != 0;
+	const bool for_group = s->group != NULL && s->group[0] != '\0';
 	char folder[4096];
 	struct stat st;
 
-	folder_of(opts->path, folder, sizeof(folder));
+	folder_of(s->path, folder, sizeof(folder));
 	if ((!for_others && !for_group) || stat(folder, &st) != 0 || (st.st_mode & 01) != 0)
 		return;
 	if (for_group && !for_others && (st.st_mode & 010) != 0)
 		return; /* by the folder's group, perhaps */
-	bl_warn("steps",
-	    "others may use the socket, but its folder is closed for them; give "
-	    "`inlets.steps.socket` "
-	    "another place, like /run/branchline-agent/steps.sock folder=%s mode=%03o",
-	    folder, (unsigned)st.st_mode & 0777u);
+	bl_warn("inlet",
+	    "others may use the socket, but its folder is closed for them; give `%s` another "
+	    "place, like /run/branchline-agent/%s folder=%s mode=%03o",
+	    s->key, strrchr(s->path, '/') != NULL ? strrchr(s->path, '/') + 1 : s->path, folder,
+	    (unsigned)st.st_mode & 0777u);
 }
 
 /* Nobody but us until mode and group are right: the mode that bind gives is that of the socket. */
 static int
-bind_closed(int fd, const struct sockaddr_un *sa, const struct inlet_opts *opts, gid_t gid,
+bind_closed(int fd, const struct sockaddr_un *sa, const struct inlet_socket *s, gid_t gid,
     struct bl_err *err)
 {
 	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) != 0)
-		return bl_fail_errno(err, code_of_errno(), "open socket %s", opts->path);
+		return bl_fail_errno(err, code_of_errno(), "open socket %s", s->path);
 	if (gid != (gid_t)-1 && lchown(sa->sun_path, (uid_t)-1, gid) != 0)
 		return bl_fail_errno(
-		    err, BL_EDENIED, "give socket %s to group %s", opts->path, opts->group);
-	if (chmod(sa->sun_path, opts->mode & 0777) != 0)
-		return bl_fail_errno(err, BL_EIO, "open socket %s for its users", opts->path);
-	if (listen(fd, 128) != 0)
-		return bl_fail_errno(err, BL_EIO, "listen at socket %s", opts->path);
+		    err, BL_EDENIED, "give socket %s to group %s", s->path, s->group);
+	if (chmod(sa->sun_path, s->mode & 0777) != 0)
+		return bl_fail_errno(err, BL_EIO, "open socket %s for its users", s->path);
+	if (s->type != SOCK_DGRAM && listen(fd, 128) != 0)
+		return bl_fail_errno(err, BL_EIO, "listen at socket %s", s->path);
 	return BL_OK;
 }
 
 int
-inlet_listen(struct inlet *in, const struct inlet_opts *opts, struct bl_err *err)
+inlet_socket_open(int *fd, const struct inlet_socket *s, struct bl_err *err)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_CLIENTS };
 	struct sockaddr_un sa;
 	int dir_fd = -1, rc;
 	gid_t gid;
 
-	if ((rc = find_group(opts->group, &gid, err)) < 0 ||
-	    (rc = make_folder(opts->path, err)) < 0 ||
-	    (rc = inlet_address(opts->path, &sa, &dir_fd, err)) < 0)
+	*fd = -1;
+	if ((rc = find_group(s->group, &gid, err)) < 0 || (rc = make_folder(s->path, err)) < 0 ||
+	    (rc = inlet_address(s->path, &sa, &dir_fd, err)) < 0)
 		return rc;
-	if ((rc = clear_place(opts->path, &sa, err)) < 0)
-		goto out;
-	if ((in->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0) {
-		rc = bl_fail_errno(err, BL_EIO, "open socket %s", opts->path);
-		goto out;
+	if ((rc = clear_place(s, &sa, err)) == BL_OK &&
+	    (*fd = socket(AF_UNIX, s->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) < 0)
+		rc = bl_fail_errno(err, BL_EIO, "open socket %s", s->path);
+	if (rc == BL_OK)
+		rc = bind_closed(*fd, &sa, s, gid, err);
+	if (rc == BL_OK)
+		warn_if_shut(s);
+	if (rc < 0 && *fd >= 0) {
+		(void)close(*fd);
+		*fd = -1;
 	}
-	if ((rc = bind_closed(in->listen_fd, &sa, opts, gid, err)) < 0)
-		goto out;
-	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, in->listen_fd, &e) != 0)
-		rc = bl_fail_errno(err, BL_EIO, "watch socket %s", opts->path);
-	else
-		warn_if_shut(opts);
-out:
 	if (dir_fd >= 0)
 		(void)close(dir_fd);
 	return rc;
+}
+
+void
+inlet_socket_remove(const char *path)
+{
+	struct sockaddr_un sa;
+	int dir_fd;
+
+	if (inlet_address(path, &sa, &dir_fd, NULL) < 0)
+		return;
+	(void)unlink(sa.sun_path); /* at worst it is replaced at the next start */
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+}
+
+/* ---- configuration ---- */
+
+const char *
+inlet_mode_check(const void *value)
+{
+	const char *text = *(char *const *)value;
+
+	if (strlen(text) == 4 && text[0] == '0' && strspn(text, "01234567") == 4 &&
+	    (strtoul(text, NULL, 8) & 0600) == 0600)
+		return NULL;
+	return "permissions in octal, like \"0660\"; the owner's own (6) must be among them";
+}
+
+unsigned
+inlet_mode(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 8);
 }

@@ -21,11 +21,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/un.h>
 
 #include "branchline/clock.h"
 #include "branchline/err.h"
 #include "branchline/wire.h"
+
+#include "inlet_socket.h"
 
 #define INLET_CLIENTS   64u
 #define INLET_ANSWER_MS 8000   /* for the disk; then the answer says that it does not come */
@@ -87,11 +88,5 @@ void inlet_serve(struct inlet *in);
 void inlet_done(struct inlet *in, uint64_t token, int rc);
 
 void inlet_count(const struct inlet *in, struct inlet_counters *out);
-
-/*
- * The address of a socket at path, which may be longer than an address holds:
- * then it goes through *dir_fd (else -1), which the caller closes after use.
- */
-int inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct bl_err *err);
 
 #endif

@@ -32,14 +32,14 @@ struct inlet_host {
 	void *ctx;
 	const struct bl_clock *clock;
 	const char *state_dir; /* for what has to outlive the process; absolute */
-	uint32_t interval_ms;  /* of ticks */
+	uint32_t interval_ms;  /* of ticks; the inlet is opened anew when it changes */
 
 	/*
 	 * Takes a report (copies it) and answers with ops->done, exactly once, never from inside
-	 * this call.  token: any number below 2^48.  Negative: not taken, there will be no done.
+	 * this call.  token: any number.  Negative: not taken, there will be no done.
 	 * BL_EFULL: what this inlet may have under way is used up, or the disk does not keep up:
-	 * try again after the next done; BL_EINVAL with a sentence: it breaks a rule (a name of
-	 * the agent's own, a time too far away), and never will be taken.
+	 * try again after the next done, or in a second; BL_EINVAL with a sentence: it breaks a
+	 * rule (a name of the agent's own, a time too far away), and never will be taken.
 	 */
 	int (*report)(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err);
 	/* Why nothing is stored at the moment, as far as it is known; else empty. */
@@ -47,16 +47,23 @@ struct inlet_host {
 
 	/*
 	 * Where samples go.  In ops->tick they are handed on by the agent when tick returns; at any
-	 * other time call flush after the last put of one instant.
+	 * other time call flush after the last put of one instant, before returning.  A tenth of
+	 * the agent's max_series is kept for its own; sink->event is NULL: see report.
 	 */
 	struct sample_sink *sink;
 	void (*flush)(void *ctx, int64_t boot_ms);
+
+	/*
+	 * Something was lost that nobody was told of (datagrams that the kernel dropped): it gets a
+	 * name in the ledger, "overload".  stream: of what it would have become.
+	 */
+	void (*lost)(void *ctx, enum bl_stream stream, uint64_t n);
 };
 
 /* One of the numbers that status, /metrics, the page and the device report show. */
 struct inlet_count {
 	const char *name; /* "accepted", "bad_lines", "too_many_series" ...: [a-z_]+, constant */
-	uint64_t n;       /* since the agent's start: an inlet that is opened anew goes on */
+	uint64_t n;       /* since open; the agent adds what was before */
 	bool refused;     /* it is something that was not taken */
 };
 #define INLET_COUNTS_MAX 24u
@@ -73,7 +80,8 @@ struct inlet_ops {
 	/* Takes in no more; what was taken is answered still.  NULL: nothing to do. */
 	void (*finish)(void *in);
 	void (*close)(void *in);
-	/* Readable when serve has something to do (an epoll descriptor is one); -1: never. */
+	/* Readable when serve has something to do (an epoll descriptor is one); -1: never.  The
+	 * same for its life. */
 	int (*fd)(const void *in);
 	/* When serve is to be called at the latest, monotonic ms; INT64_MAX: no matter. */
 	int64_t (*deadline)(const void *in);
@@ -83,7 +91,11 @@ struct inlet_ops {
 	/* What became of a report: 0 on disk, 1 was there before, negative: not stored, and it
 	 * will not be.  NULL: it makes no reports. */
 	void (*done)(void *in, uint64_t token, int rc);
-	/* Fills out (INLET_COUNTS_MAX); how many. */
+	/*
+	 * Fills out (INLET_COUNTS_MAX); how many.  Always the same ones in the same order.
+	 * "accepted" is among them: what was taken in, in whatever the inlet counts (reports,
+	 * packets, series).
+	 */
 	unsigned (*count)(const void *in, struct inlet_count *out);
 };
 

@@ -24,7 +24,10 @@ struct inlet_report {
 	int64_t at_unix_ms;
 	/* INLET_EVENT: type and attributes; its own boot_ms and id are not looked at. */
 	struct bl_event ev;
-	/* INLET_METRIC: name, unit, kind, labels (ascending by key); the rest is the agent's. */
+	/*
+	 * INLET_METRIC: name, unit, kind and labels as they were heard (the agent makes its own of
+	 * them as intake.h says, label "source" included); the rest is the agent's.
+	 */
 	struct bl_series_def def;
 	double value; /* finite */
 };

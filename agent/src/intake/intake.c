@@ -1,0 +1,321 @@
+/*
+ * The series of one source: a table from what they are called to the sink's
+ * handles, which only grows, up to the source's cap.
+ *
+ * What the sink or the catalogue refuses is remembered as well, as many as the cap:
+ * the sink counts and names each series that it refuses, so it is asked once.
+ */
+#include "intake_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "branchline/catalogue.h"
+#include "branchline/log.h"
+
+const char *const intake_reason_names[INTAKE_REASONS] = {
+	[INTAKE_BAD_NAME] = "bad_name",
+	[INTAKE_BAD_LABEL] = "bad_label",
+	[INTAKE_OWN_NAME] = "own_name",
+	[INTAKE_OTHER_KIND] = "other_kind",
+	[INTAKE_TOO_MANY] = "too_many_series",
+	[INTAKE_BAD_VALUE] = "bad_value",
+	[INTAKE_NO_MEMORY] = "no_memory",
+};
+
+static const char *const in_words[INTAKE_REASONS] = {
+	[INTAKE_BAD_NAME] = "nothing of its name can stand in ours, or it is too long",
+	[INTAKE_BAD_LABEL] = "it has too many labels, or one is too long or no UTF-8",
+	[INTAKE_OWN_NAME] = "the agent has a metric of this name itself; give it a prefix",
+	[INTAKE_OTHER_KIND] = "it came as a gauge and as a counter",
+	[INTAKE_TOO_MANY] = "there are as many as may be (max_series)",
+	[INTAKE_BAD_VALUE] = "its value is no finite number",
+	[INTAKE_NO_MEMORY] = "out of memory",
+};
+
+struct entry {
+	uint32_t hash;
+	uint32_t len; /* of key */
+	int32_t slot; /* or -1 - enum intake_reason */
+	enum bl_series_kind kind;
+	char key[];
+};
+
+struct intake {
+	char *source, *prefix;
+	uint32_t max_series, interval_ms;
+	struct sample_sink *sink;
+
+	struct entry **table; /* open addressing, a power of two, at most half full */
+	uint32_t table_size, n_entries, n_refused;
+	int32_t *handle; /* by slot */
+	uint32_t n_slots, slots_size;
+
+	uint64_t refused[INTAKE_REASONS];
+	bool told[INTAKE_REASONS];
+};
+
+/* ---- life ---- */
+
+int
+intake_open(struct intake **out, const struct intake_opts *opts, struct bl_err *err)
+{
+	struct intake *t = calloc(1, sizeof(*t));
+
+	*out = NULL;
+	if (t != NULL) {
+		t->source = strdup(opts->source);
+		t->prefix = opts->prefix != NULL ? strdup(opts->prefix) : NULL;
+	}
+	if (t == NULL || t->source == NULL || (opts->prefix != NULL && t->prefix == NULL)) {
+		intake_close(t);
+		return bl_fail(err, BL_ENOMEM, "take series from %s: out of memory", opts->source);
+	}
+	t->max_series = opts->max_series != 0 ? opts->max_series : INTAKE_SERIES_DEFAULT;
+	t->interval_ms = opts->interval_ms;
+	t->sink = opts->sink;
+	*out = t;
+	return BL_OK;
+}
+
+void
+intake_close(struct intake *t)
+{
+	if (t == NULL)
+		return;
+	for (uint32_t i = 0; i < t->table_size; i++)
+		free(t->table[i]);
+	free(t->table);
+	free(t->handle);
+	free(t->prefix);
+	free(t->source);
+	free(t);
+}
+
+/* ---- what is refused ---- */
+
+/* Bytes of others' do not get into the log. */
+static void
+harmless(char *out, size_t size, struct bl_str s)
+{
+	size_t n = s.len < size - 1 ? s.len : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = s.p[i] >= 0x20 && s.p[i] <= 0x7e ? s.p[i] : '?';
+	out[n] = '\0';
+}
+
+void
+intake_refuse(struct intake *t, enum intake_reason why, uint64_t n)
+{
+	t->refused[why] += n;
+}
+
+static int32_t
+refuse(struct intake *t, enum intake_reason why, const struct intake_name *n)
+{
+	char name[100];
+
+	t->refused[why]++;
+	/* The sink tells the ledger. */
+	if (why == INTAKE_TOO_MANY && t->sink->left_out != NULL)
+		t->sink->left_out(t->sink->ctx, t->source, 1);
+	if (!t->told[why]) {
+		t->told[why] = true;
+		harmless(name, sizeof(name), n->name);
+		bl_warn("intake",
+		    "a series is refused, and so is what is like it: %s source=%s name=%s",
+		    in_words[why], t->source, name);
+	}
+	return -1 - (int32_t)why;
+}
+
+/* ---- the table ---- */
+
+/* Name and labels, without the label source, which all have. */
+static size_t
+key_of(const struct bl_series_def *def, char *out)
+{
+	char *at = out;
+
+	memcpy(at, def->name.p, def->name.len);
+	at += def->name.len;
+	for (uint32_t i = 0; i < def->n_labels; i++) {
+		const struct bl_label *l = &def->label[i];
+
+		*at++ = '\0'; /* is in none of them */
+		memcpy(at, l->key.p, l->key.len);
+		at += l->key.len;
+		*at++ = '\0';
+		memcpy(at, l->value.p, l->value.len);
+		at += l->value.len;
+	}
+	return (size_t)(at - out);
+}
+#define KEY_MAX (BL_NAME_MAX + BL_LABELS_MAX * (2 + BL_NAME_MAX + BL_LABEL_VALUE_MAX))
+
+/* FNV-1a; somebody who makes names collide slows down himself, within the cap. */
+static uint32_t
+hash_of(const char *key, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (uint8_t)key[i]) * 16777619u;
+	return h;
+}
+
+static struct entry **
+place_of(struct entry **table, uint32_t size, uint32_t hash, const char *key, size_t len)
+{
+	uint32_t at = hash & (size - 1);
+
+	while (table[at] != NULL && (table[at]->hash != hash || table[at]->len != len ||
+					memcmp(table[at]->key, key, len) != 0))
+		at = (at + 1) & (size - 1);
+	return &table[at];
+}
+
+static bool
+table_grow(struct intake *t)
+{
+	const uint32_t size = t->table_size == 0 ? 64 : t->table_size * 2;
+	struct entry **more = calloc(size, sizeof(struct entry *));
+
+	if (more == NULL)
+		return false;
+	for (uint32_t i = 0; i < t->table_size; i++)
+		if (t->table[i] != NULL) {
+			const struct entry *e = t->table[i];
+
+			*place_of(more, size, e->hash, e->key, e->len) = t->table[i];
+		}
+	free(t->table);
+	t->table = more;
+	t->table_size = size;
+	return true;
+}
+
+static bool
+slots_grow(struct intake *t)
+{
+	const uint32_t size = t->slots_size * 2 + 32;
+	int32_t *more = realloc(t->handle, size * sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	t->handle = more;
+	t->slots_size = size;
+	return true;
+}
+
+/* ---- a series ---- */
+
+/* What the sink says of a new one: its handle, or -1 - enum intake_reason. */
+static int32_t
+declare(struct intake *t, const struct bl_series_def *def)
+{
+	int32_t handle;
+
+	if (bl_catalogue_find(def->name.p, def->name.len) != NULL)
+		return -1 - INTAKE_OWN_NAME;
+	if (t->n_slots >= t->max_series)
+		return -1 - INTAKE_TOO_MANY;
+	if ((handle = t->sink->declare(t->sink->ctx, def)) >= 0)
+		return handle;
+	return -1 - (handle == BL_EFULL       ? INTAKE_TOO_MANY
+			: handle == BL_ENOMEM ? INTAKE_NO_MEMORY
+					      : INTAKE_BAD_LABEL);
+}
+
+/* A new entry at *place, which the table has room for.  What becomes of the asking. */
+static int32_t
+add(struct intake *t, struct entry **place, const struct bl_series_def *def, uint32_t hash,
+    const char *key, size_t len)
+{
+	const bool capped = t->n_slots >= t->max_series;
+	struct entry *e;
+	int32_t got;
+
+	if (t->n_refused >= t->max_series && capped)
+		return -1 - INTAKE_TOO_MANY;
+	if ((t->n_slots == t->slots_size && !capped && !slots_grow(t)) ||
+	    (e = malloc(sizeof(*e) + len)) == NULL)
+		return -1 - INTAKE_NO_MEMORY;
+	got = declare(t, def);
+	/* It may be another time; the own cap is seen without an entry. */
+	if (got == -1 - INTAKE_NO_MEMORY ||
+	    (got < 0 && (capped || t->n_refused >= t->max_series))) {
+		free(e);
+		return got;
+	}
+	*e = (struct entry){ .hash = hash, .len = (uint32_t)len, .kind = def->kind, .slot = got };
+	memcpy(e->key, key, len);
+	if (got >= 0) {
+		e->slot = (int32_t)t->n_slots;
+		t->handle[t->n_slots++] = got;
+	} else {
+		t->n_refused++;
+	}
+	*place = e;
+	t->n_entries++;
+	return e->slot;
+}
+
+int32_t
+intake_series(struct intake *t, const struct intake_name *n)
+{
+	struct intake_def d;
+	struct entry **place;
+	char key[KEY_MAX];
+	size_t len;
+	uint32_t hash;
+	int32_t got;
+	int bad;
+
+	if ((bad = intake_define(&d, n, t->prefix, t->source)) >= 0)
+		return refuse(t, (enum intake_reason)bad, n);
+	d.def.interval_ms = t->interval_ms;
+	len = key_of(&d.def, key);
+	hash = hash_of(key, len);
+	if (t->n_entries * 2 >= t->table_size && !table_grow(t))
+		return refuse(t, INTAKE_NO_MEMORY, n);
+	place = place_of(t->table, t->table_size, hash, key, len);
+	if (*place == NULL)
+		got = add(t, place, &d.def, hash, key, len);
+	else if ((*place)->slot >= 0 && (*place)->kind != n->kind)
+		got = -1 - INTAKE_OTHER_KIND;
+	else
+		got = (*place)->slot;
+	return got >= 0 ? got : refuse(t, (enum intake_reason)(-1 - got), n);
+}
+
+int32_t
+intake_handle(const struct intake *t, int32_t slot)
+{
+	return t->handle[slot];
+}
+
+void
+intake_put(struct intake *t, int32_t slot, double value)
+{
+	if (isfinite(value))
+		t->sink->put(t->sink->ctx, t->handle[slot], value);
+	else
+		t->refused[INTAKE_BAD_VALUE]++;
+}
+
+void
+intake_unknown(struct intake *t, int32_t slot, enum bl_unknown reason)
+{
+	t->sink->unknown(t->sink->ctx, t->handle[slot], reason);
+}
+
+uint32_t
+intake_count(const struct intake *t, uint64_t refused[INTAKE_REASONS])
+{
+	if (refused != NULL)
+		memcpy(refused, t->refused, sizeof(t->refused));
+	return t->n_slots;
+}
