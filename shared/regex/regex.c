@@ -19,10 +19,8 @@ struct bl_regex_scan {
 	int before;    /* the byte before this place */
 	uint32_t mark; /* of this closure */
 	uint16_t n_next, n_ready;
-	uint8_t begins[32]; /* bytes that a match can begin with, where no condition stands first */
-	bool any_begin;     /* a condition stands first, or the pattern matches nothing */
-	uint16_t *next;     /* steps to go on with, before their closure */
-	uint16_t *ready;    /* those of the closure that take a byte */
+	uint16_t *next;  /* steps to go on with, before their closure */
+	uint16_t *ready; /* those of the closure that take a byte */
 	uint16_t *stack;
 	uint32_t *marked;
 };
@@ -31,16 +29,14 @@ int
 bl_regex_compile(struct bl_regex **out, const char *pattern, struct bl_err *err)
 {
 	struct bl_regex *re = calloc(1, sizeof(*re));
-	const char *wrong;
-	size_t at = 0;
+	int rc;
 
 	*out = NULL;
 	if (re == NULL)
 		return bl_fail(err, BL_ENOMEM, "regular expression: out of memory");
-	if ((wrong = regex_parse(re, pattern, &at)) != NULL) {
+	if ((rc = regex_fill(re, NULL, pattern, err)) < 0) {
 		free(re);
-		return bl_fail(
-		    err, BL_EINVAL, "regular expression, at character %zu: %s", at + 1, wrong);
+		return rc;
 	}
 	*out = re;
 	return BL_OK;
@@ -102,6 +98,9 @@ close_over(struct bl_regex_scan *s, int from, int next)
 		case REGEX_JUMP:
 			n = push(s, n, pc + step->x);
 			break;
+		case REGEX_SAVE:
+			n = push(s, n, pc + 1);
+			break;
 		case REGEX_FOUND:
 			s->found = true;
 			return;
@@ -147,35 +146,6 @@ take(struct bl_regex_scan *s, unsigned char c)
 	s->before = c;
 }
 
-/* ---- what a match can begin with ---- */
-
-static void
-begin_add(struct bl_regex_scan *s, const struct regex_step *step)
-{
-	if (step->op == REGEX_BYTE) {
-		s->begins[step->c >> 3] |= (uint8_t)(1u << (step->c & 7));
-		return;
-	}
-	for (unsigned i = 0; i < sizeof(s->begins); i++)
-		s->begins[i] |= s->re->set[step->x].bit[i];
-}
-
-/* Where no thread is alive, bytes outside of this set are passed over. */
-static void
-begins_find(struct bl_regex_scan *s)
-{
-	bool condition = false;
-
-	for (unsigned i = 0; i < s->re->n && !condition; i++)
-		condition = s->re->step[i].op >= REGEX_LINE_BEGIN &&
-			    s->re->step[i].op <= REGEX_NO_WORD_EDGE;
-	arrive(s, NO_BYTE);
-	/* A condition may hold elsewhere: what begins then is not known from this one place. */
-	s->any_begin = condition || s->found;
-	for (unsigned i = 0; i < s->n_ready; i++)
-		begin_add(s, &s->re->step[s->ready[i]]);
-}
-
 /* ---- what callers use ---- */
 
 int
@@ -193,8 +163,6 @@ bl_regex_scan_create(struct bl_regex_scan **out, const struct bl_regex *re, stru
 	s->next = (uint16_t *)(void *)(s->marked + n);
 	s->ready = s->next + n;
 	s->stack = s->ready + n;
-	s->before = NO_BYTE;
-	begins_find(s);
 	bl_regex_scan_begin(s);
 	*out = s;
 	return BL_OK;
@@ -221,9 +189,7 @@ dull(const struct bl_regex_scan *s, const char *data, size_t len)
 	size_t n = 0;
 
 	while (n < len) {
-		const unsigned char c = (unsigned char)data[n];
-
-		if ((s->begins[c >> 3] >> (c & 7) & 1) != 0)
+		if (regex_in_set(&s->re->begin, (unsigned char)data[n]))
 			break;
 		n++;
 	}
@@ -234,8 +200,12 @@ bool
 bl_regex_scan_feed(struct bl_regex_scan *s, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len && !s->found; i++) {
-		if (s->n_next == 0 && !s->any_begin) {
-			i += dull(s, data + i, len - i);
+		if (s->n_next == 0 && !s->re->any_begin) {
+			const size_t n = dull(s, data + i, len - i);
+
+			i += n;
+			if (n > 0)
+				s->before = (unsigned char)data[i - 1];
 			if (i == len)
 				break;
 		}

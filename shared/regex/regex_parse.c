@@ -14,6 +14,7 @@
 
 struct parse {
 	struct bl_regex *re;
+	struct regex_names *names; /* NULL: there may be none */
 	const char *p;
 	bool fold; /* (?i) */
 	unsigned depth;
@@ -88,21 +89,6 @@ byte_emit(struct parse *s, unsigned char c)
 
 /* ---- characters behind a backslash ---- */
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool
-is_alnum(char c)
-{
-	return regex_is_word((unsigned char)c) && c != '_';
-}
-
 /* p stands behind the backslash of a single character; returns it and moves on. */
 static unsigned char
 escaped(struct parse *s)
@@ -117,9 +103,9 @@ escaped(struct parse *s)
 	case 'r':
 		return '\r';
 	case 'x':
-		if (hex(s->p[0]) >= 0 && hex(s->p[1]) >= 0) {
+		if (regex_hex(s->p[0]) >= 0 && regex_hex(s->p[1]) >= 0) {
 			s->p += 2;
-			return (unsigned char)(hex(s->p[-2]) << 4 | hex(s->p[-1]));
+			return (unsigned char)(regex_hex(s->p[-2]) << 4 | regex_hex(s->p[-1]));
 		}
 		fail(s, "\\x wants two hexadecimal digits");
 		return 0;
@@ -130,7 +116,7 @@ escaped(struct parse *s)
 	default:
 		if (c >= '1' && c <= '9')
 			fail(s, "references such as \\1 are not possible");
-		else if (is_alnum(c) || (unsigned char)c >= 0x80)
+		else if ((regex_is_word((unsigned char)c) && c != '_') || (unsigned char)c >= 0x80)
 			fail(s, "a backslash means nothing before this character");
 		return (unsigned char)c;
 	}
@@ -206,15 +192,63 @@ bracket(struct parse *s)
 
 static void alternatives(struct parse *s);
 
+/* p stands at a name and goes behind its ">".  Its group's number. */
+static unsigned
+group_name(struct parse *s)
+{
+	struct regex_names *names = s->names;
+	size_t len = 0;
+
+	while (regex_in_name((unsigned char)s->p[len], len == 0))
+		len++;
+	if (len == 0 || len > BL_REGEX_NAME_MAX || s->p[len] != '>')
+		fail(s, "a group's name is up to 32 letters, digits and _, and > ends it");
+	else if (names->n == BL_REGEX_GROUPS_MAX)
+		fail(s, "there are more than 24 groups with names");
+	for (unsigned i = 0; s->wrong == NULL && i < names->n; i++)
+		if (strncmp(names->name[i], s->p, len) == 0 && names->name[i][len] == '\0')
+			fail(s, "two groups have this name");
+	if (s->wrong != NULL)
+		return 0;
+	memcpy(names->name[names->n], s->p, len);
+	names->name[names->n][len] = '\0';
+	s->p += len + 1;
+	return names->n++;
+}
+
+/* p stands behind the parenthesis and goes behind what says which kind of group it is.  The
+ * number of one with a name, else negative. */
+static int
+group_kind(struct parse *s)
+{
+	const size_t python = s->p[0] == '?' && s->p[1] == 'P' ? 1 : 0;
+
+	if (s->p[0] != '?')
+		return -1;
+	if (s->p[1] == ':') {
+		s->p += 2;
+		return -1;
+	}
+	if (s->names != NULL && s->p[1 + python] == '<' && s->p[2 + python] != '=' &&
+	    s->p[2 + python] != '!') {
+		s->p += 2 + python;
+		return (int)group_name(s);
+	}
+	fail(s, s->names == NULL ? "of the groups with (? only (?:...) is possible, and (?i) at "
+				   "the beginning"
+				 : "of the groups with (? only (?<name>...) and (?:...) are "
+				   "possible, and (?i) at the beginning");
+	return -1;
+}
+
 /* p stands behind the parenthesis. */
 static void
 group(struct parse *s)
 {
-	if (s->p[0] == '?' && s->p[1] == ':')
-		s->p += 2;
-	else if (s->p[0] == '?')
-		fail(
-		    s, "of the groups with (? only (?:...) is possible, and (?i) at the beginning");
+	const int kept = group_kind(s);
+
+	if (kept >= 0)
+		step_add(s, REGEX_SAVE)->x = (int16_t)(2 * kept);
 	if (++s->depth > BL_REGEX_DEPTH_MAX)
 		fail(s, "groups are nested too deeply");
 	if (s->wrong == NULL)
@@ -224,6 +258,8 @@ group(struct parse *s)
 		fail(s, "a parenthesis ( is not closed");
 	else if (s->wrong == NULL)
 		s->p++;
+	if (kept >= 0)
+		step_add(s, REGEX_SAVE)->x = (int16_t)(2 * kept + 1);
 }
 
 /* True: what was read is a condition, which may not be repeated. */
@@ -300,30 +336,35 @@ number(struct parse *s)
 	return n;
 }
 
+struct times {
+	int min, max;
+	bool few; /* as few as possible, else as many */
+};
+
 /* False: no quantifier stands here. */
 static bool
-quantifier(struct parse *s, int *min, int *max)
+quantifier(struct parse *s, struct times *t)
 {
 	const char c = *s->p;
 
 	if (c != '*' && c != '+' && c != '?' && c != '{')
 		return false;
 	s->p++;
-	*min = c == '+' ? 1 : 0;
-	*max = c == '?' ? 1 : UNLIMITED;
+	t->min = c == '+' ? 1 : 0;
+	t->max = c == '?' ? 1 : UNLIMITED;
 	if (c == '{') {
-		*max = *min = number(s);
-		if (*min != UNLIMITED && *s->p == ',') {
+		t->max = t->min = number(s);
+		if (t->min != UNLIMITED && *s->p == ',') {
 			s->p++;
-			*max = number(s);
+			t->max = number(s);
 		}
-		if (*min == UNLIMITED || *s->p != '}' || (*max != UNLIMITED && *max < *min))
+		if (t->min == UNLIMITED || *s->p != '}' || (t->max != UNLIMITED && t->max < t->min))
 			fail(s, "a count is written {2}, {2,} or {2,5} (\\{ is the character)");
 		else
 			s->p++;
 	}
-	if (s->wrong == NULL && *s->p == '?')
-		s->p++; /* as few as possible: whether it occurs does not depend on that */
+	t->few = s->wrong == NULL && *s->p == '?';
+	s->p += t->few ? 1 : 0;
 	return true;
 }
 
@@ -339,38 +380,38 @@ copy(struct parse *s, unsigned len)
 	}
 }
 
-/* The last `len` steps may be passed over: a SPLIT before them. */
+/* The last `len` steps may be passed over: a SPLIT before them, which leads on at +past and tries x
+ * first. */
 static void
-optional(struct parse *s, unsigned len, bool loop)
+optional(struct parse *s, unsigned len, unsigned past, bool few)
 {
-	const unsigned at = s->re->n - len;
-	struct regex_step *split = step_insert(s, at, REGEX_SPLIT);
+	struct regex_step *split = step_insert(s, s->re->n - len, REGEX_SPLIT);
 
-	split->x = 1;
-	split->y = (int16_t)(len + 1 + (loop ? 1 : 0));
-	if (loop)
-		step_add(s, REGEX_JUMP)->x = (int16_t) - (int)(len + 1);
+	split->x = few ? (int16_t)past : 1;
+	split->y = few ? 1 : (int16_t)past;
 }
 
-/* The program from `at` on, min to max times. */
+/* The program from `at` on, so many times. */
 static void
-repeat(struct parse *s, unsigned at, int min, int max)
+repeat(struct parse *s, unsigned at, const struct times *t)
 {
 	const unsigned len = s->re->n - at;
 
 	memcpy(s->piece, &s->re->step[at], len * sizeof(s->piece[0]));
 	s->re->n = (uint16_t)at;
-	for (int i = 0; i < min && s->wrong == NULL; i++)
+	for (int i = 0; i < t->min && s->wrong == NULL; i++)
 		copy(s, len);
-	if (max == UNLIMITED && s->wrong == NULL) {
+	if (t->max == UNLIMITED && s->wrong == NULL) {
 		copy(s, len);
 		if (s->wrong == NULL)
-			optional(s, len, true);
+			optional(s, len, len + 2, t->few);
+		step_add(s, REGEX_JUMP)->x = (int16_t) - (int)(len + 1);
 	}
-	for (int i = min; i < max && s->wrong == NULL; i++) {
+	/* (x(x)?)?: who passes one over passes all that follow over. */
+	for (int i = t->min; i < t->max && s->wrong == NULL; i++) {
 		copy(s, len);
 		if (s->wrong == NULL)
-			optional(s, len, false);
+			optional(s, len, (unsigned)(t->max - i) * (len + 1), t->few);
 	}
 }
 
@@ -380,16 +421,15 @@ piece(struct parse *s)
 	const unsigned at = s->re->n;
 	const char *begin = s->p;
 	const bool condition = atom(s);
-	int min;
-	int max;
+	struct times times;
 
-	if (s->wrong != NULL || !quantifier(s, &min, &max))
+	if (s->wrong != NULL || !quantifier(s, &times))
 		return;
 	if (condition) {
 		s->p = begin;
 		fail(s, "a condition such as ^ or \\b cannot be repeated");
 	} else if (s->wrong == NULL) {
-		repeat(s, at, min, max);
+		repeat(s, at, &times);
 	}
 }
 
@@ -429,11 +469,12 @@ alternatives(struct parse *s)
 }
 
 const char *
-regex_parse(struct bl_regex *re, const char *pattern, size_t *at)
+regex_parse(struct bl_regex *re, struct regex_names *names, const char *pattern, size_t *at)
 {
 	struct parse s;
 
 	s.re = re;
+	s.names = names;
 	s.p = pattern;
 	s.fold = false;
 	s.depth = 0;

@@ -1,0 +1,2 @@
+# From lines of logs to reports: expressions with named groups.
+bl_unit_test(test_regex_groups LINK bl_regex PkgConfig::JANSSON)
