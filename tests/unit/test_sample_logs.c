@@ -42,11 +42,11 @@ count(
 	assert_int_equal(bl_regex_compile(&m, match, &err), BL_OK);
 	if (ignore != NULL)
 		assert_int_equal(bl_regex_compile(&i, ignore, &err), BL_OK);
-	assert_int_equal(log_lines_open(&l, m, i, &err), BL_OK);
+	assert_int_equal(log_lines_open(&l, m, i, &counts, &err), BL_OK);
 	*rest = 0;
 	for (size_t at = 0; at < len; at += piece) {
 		const size_t n = len - at < piece ? len - at : piece;
-		const size_t begins = log_lines_feed(&l, text + at, n, &counts);
+		const size_t begins = log_lines_feed(&l, text + at, n);
 
 		if (begins > 0)
 			*rest = at + begins;
@@ -258,7 +258,7 @@ static void
 an_orderly_restart_loses_and_doubles_nothing(void **state)
 {
 	struct place p;
-	char places[128];
+	char places[128], dated[160];
 
 	(void)state;
 	place_make(&p, "");
@@ -280,6 +280,16 @@ an_orderly_restart_loses_and_doubles_nothing(void **state)
 	append_to(p.path, "ERROR 6\nERROR 7\n");
 	start(&p, "");
 	counted(&p, 4, 4);
+
+	/* rotated meanwhile, with the day in the name */
+	append_to(p.path, "ERROR 71\n");
+	run_close(&p.r);
+	append_to(p.path, "ERROR 72\n");
+	snprintf(dated, sizeof(dated), "%s-20261128", p.path);
+	assert_int_equal(rename(p.path, dated), 0);
+	append_to(p.path, "ERROR 73\n");
+	start(&p, "");
+	counted(&p, 3, 3);
 
 	/* cut meanwhile */
 	run_close(&p.r);
@@ -315,7 +325,7 @@ places_that_were_tampered_with_mean_the_end(void **state)
 {
 	static const char *const bad[] = {
 		"",
-		"branchline log places 2\n1 2 3 4 app\t" LOG "\n",
+		"branchline log places 3\n1 2 3 4 app\t" LOG "\n",
 		"branchline log places 1\n1 2 3 app\t" LOG "\n",
 		"branchline log places 1\n99999999999999999999 2 3 4 app\t" LOG "\n",
 		"branchline log places 1\n1 2 18446744073709551615 4 app\t" LOG "\n",
@@ -383,7 +393,7 @@ static void
 a_full_disk_leaves_an_empty_file(void **state)
 {
 	const struct rlimit none = { 0, RLIM_INFINITY };
-	const struct log_kept kept = { "app", "/var/log/app.log", { 1, 2, 3, 4 }, true };
+	const struct log_kept kept = { "app", "/var/log/app.log", { 1, 2, 3, 4, 0 }, true };
 	struct rlimit before;
 	struct bl_err err = { 0 };
 	char root[128], file[160];

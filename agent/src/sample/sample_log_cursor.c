@@ -5,7 +5,7 @@
  * copied and cut (copytruncate) may have grown beyond the place before anybody
  * looked, and its size alone would not tell.
  */
-#include "sample_log_internal.h"
+#include "sample_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +33,20 @@ anchor_of(int fd, uint64_t offset, uint64_t *anchor)
 static void
 go_to(struct log_cursor *c, uint64_t offset)
 {
+	char before = '\n';
+
+	if (offset > 0 && pread(c->fd, &before, 1, (off_t)(offset - 1)) != 1)
+		before = '\n'; /* no such place: the next read begins anew */
 	c->at.offset = c->line_offset = offset;
-	log_lines_restart(&c->lines);
+	c->reader.restart(c->reader.ctx, before != '\n');
+}
+
+/* It was cut, or written anew. */
+static void
+begin_anew(struct log_cursor *c)
+{
+	c->at.cuts++;
+	go_to(c, 0);
 }
 
 static bool
@@ -45,6 +57,15 @@ is_there(const struct log_cursor *c, const struct stat *st, const struct log_pla
 	return st->st_dev == at->dev && st->st_ino == at->ino &&
 	       (uint64_t)st->st_size >= at->offset && anchor_of(c->fd, at->offset, &anchor) &&
 	       anchor == at->anchor;
+}
+
+/* A place that is not there any more in the very file that it was in: that was cut. */
+static uint64_t
+cuts_of(const struct stat *st, enum log_from from, const struct log_place *at)
+{
+	if (at == NULL || at->dev != st->st_dev || at->ino != st->st_ino)
+		return 0;
+	return from == LOG_PLACE ? at->cuts : at->cuts + 1;
 }
 
 /* The fd is open. */
@@ -62,6 +83,7 @@ begin_at(struct log_cursor *c, const char *path, enum log_from from, const struc
 		return bl_fail(err, BL_ENOTFOUND, "logs: %s is another file than before", path);
 	c->at.dev = st.st_dev;
 	c->at.ino = st.st_ino;
+	c->at.cuts = cuts_of(&st, from, at);
 	go_to(c, from == LOG_PLACE ? at->offset : from == LOG_END ? (uint64_t)st.st_size : 0);
 	if (!anchor_of(c->fd, c->at.offset, &c->at.anchor))
 		return bl_fail_errno(err, BL_EIO, "logs: read %s", path);
@@ -124,7 +146,8 @@ log_cursor_close(struct log_cursor *c)
 
 /* Cut, begun anew, or too far behind: the place moves. */
 static int
-find_place(struct log_cursor *c, uint64_t max, struct log_counts *counts, struct bl_err *err)
+find_place(
+    struct log_cursor *c, const struct log_limits *limits, uint64_t *skipped, struct bl_err *err)
 {
 	struct stat st;
 	uint64_t size, anchor;
@@ -134,25 +157,25 @@ find_place(struct log_cursor *c, uint64_t max, struct log_counts *counts, struct
 	size = (uint64_t)st.st_size;
 	if (size < c->at.offset || !anchor_of(c->fd, c->at.offset, &anchor) ||
 	    anchor != c->at.anchor)
-		go_to(c, 0);
-	if (size - c->at.offset > LOG_LAGS * max) {
-		counts->skipped_bytes += size - max - c->at.offset;
-		go_to(c, size - max);
+		begin_anew(c);
+	if (size - c->at.offset > limits->behind) {
+		*skipped += size - limits->keep - c->at.offset;
+		go_to(c, size - limits->keep);
 	}
 	return BL_OK;
 }
 
 int
-log_cursor_read(struct log_cursor *c, char buf[LOG_READ], uint64_t max, struct log_counts *counts,
-    struct bl_err *err)
+log_cursor_read(struct log_cursor *c, char buf[LOG_READ], const struct log_limits *limits,
+    uint64_t *skipped, struct bl_err *err)
 {
-	uint64_t left = max;
-	int rc = find_place(c, max, counts, err);
+	uint64_t left = limits->max;
+	int rc = find_place(c, limits, skipped, err);
 
 	while (rc == BL_OK && left > 0) {
 		const size_t want = left < LOG_READ ? (size_t)left : LOG_READ;
 		const ssize_t n = pread(c->fd, buf, want, (off_t)c->at.offset);
-		size_t begins;
+		size_t line = 0, taken;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -160,24 +183,38 @@ log_cursor_read(struct log_cursor *c, char buf[LOG_READ], uint64_t max, struct l
 			rc = bl_fail_errno(err, BL_EIO, "logs: read an open log");
 		if (n <= 0)
 			break;
-		begins = log_lines_feed(&c->lines, buf, (size_t)n, counts);
+		taken = c->reader.take(c->reader.ctx, buf, (size_t)n, &line);
 		/* 0 also when the line began in an earlier piece and goes on. */
-		if (begins > 0)
-			c->line_offset = c->at.offset + begins;
-		c->at.offset += (uint64_t)n;
+		if (line > 0)
+			c->line_offset = c->at.offset + line;
+		c->at.offset += taken;
 		left -= (uint64_t)n;
+		if (taken < (size_t)n)
+			break;
 	}
 	if (rc == BL_OK && !anchor_of(c->fd, c->at.offset, &c->at.anchor))
-		go_to(c, 0); /* cut this very moment */
+		begin_anew(c); /* cut this very moment */
 	return rc;
 }
 
 bool
-log_cursor_place(const struct log_cursor *c, struct log_place *out)
+log_cursor_back(struct log_cursor *c, uint64_t offset)
+{
+	uint64_t anchor;
+
+	if (c->fd < 0 || offset > c->at.offset || !anchor_of(c->fd, offset, &anchor))
+		return false;
+	go_to(c, offset);
+	c->at.anchor = anchor;
+	return true;
+}
+
+bool
+log_cursor_place(const struct log_cursor *c, uint64_t offset, struct log_place *out)
 {
 	if (c->fd < 0)
 		return false;
 	*out = c->at;
-	out->offset = c->line_offset;
+	out->offset = offset;
 	return anchor_of(c->fd, out->offset, &out->anchor);
 }

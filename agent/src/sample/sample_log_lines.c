@@ -10,11 +10,12 @@
 
 int
 log_lines_open(struct log_lines *l, const struct bl_regex *match, const struct bl_regex *ignore,
-    struct bl_err *err)
+    struct log_counts *counts, struct bl_err *err)
 {
 	int rc;
 
 	memset(l, 0, sizeof(*l));
+	l->counts = counts;
 	if ((rc = bl_regex_scan_create(&l->match, match, err)) < 0)
 		return rc;
 	if (ignore != NULL && (rc = bl_regex_scan_create(&l->ignore, ignore, err)) < 0)
@@ -69,18 +70,18 @@ go_on(struct log_lines *l, const char *data, size_t len)
 }
 
 static void
-end(struct log_lines *l, struct log_counts *counts)
+end(struct log_lines *l)
 {
 	l->found = l->found || bl_regex_scan_end(l->match);
 	if (l->ignore != NULL && !l->ignored)
 		l->ignored = bl_regex_scan_end(l->ignore);
-	counts->lines++;
-	counts->matched += l->found && !l->ignored;
+	l->counts->lines++;
+	l->counts->matched += l->found && !l->ignored;
 	l->begun = false;
 }
 
 size_t
-log_lines_feed(struct log_lines *l, const char *data, size_t len, struct log_counts *counts)
+log_lines_feed(struct log_lines *l, const char *data, size_t len)
 {
 	size_t at = 0;
 
@@ -91,8 +92,28 @@ log_lines_feed(struct log_lines *l, const char *data, size_t len, struct log_cou
 		go_on(l, data + at, n);
 		if (newline == NULL)
 			return at;
-		end(l, counts);
+		end(l);
 		at += n + 1;
 	}
 	return len;
+}
+
+static size_t
+reader_take(void *ctx, const char *data, size_t len, size_t *line)
+{
+	*line = log_lines_feed(ctx, data, len);
+	return len;
+}
+
+static void
+reader_restart(void *ctx, bool within)
+{
+	(void)within;
+	log_lines_restart(ctx);
+}
+
+struct log_reader
+log_lines_reader(struct log_lines *l)
+{
+	return (struct log_reader){ l, reader_take, reader_restart };
 }

@@ -6,27 +6,25 @@
  * told to begin another.  Copied and cut: see sample_log_cursor.c.  A file that is
  * gone and does not come back is given up after a minute.
  */
-#include "sample_log_internal.h"
+#include "sample_log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-int
-log_file_open(struct log_file *f, const char *path, const struct bl_regex *match,
-    const struct bl_regex *ignore, struct bl_err *err)
-{
-	int rc;
+#define ROTATED_MAX 1100 /* bytes of a path with what a rotation adds to it */
+#define ENTRIES_MAX 4096 /* of a folder that are looked at */
 
+void
+log_file_init(struct log_file *f, const char *path, const struct log_reader reader[2])
+{
 	memset(f, 0, sizeof(*f));
 	f->path = path;
 	f->now.fd = f->before.fd = -1;
-	if ((rc = log_lines_open(&f->now.lines, match, ignore, err)) < 0)
-		return rc;
-	if ((rc = log_lines_open(&f->before.lines, match, ignore, err)) < 0)
-		log_lines_close(&f->now.lines);
-	return rc;
+	f->now.reader = reader[0];
+	f->before.reader = reader[1];
 }
 
 void
@@ -34,26 +32,65 @@ log_file_close(struct log_file *f)
 {
 	log_cursor_close(&f->now);
 	log_cursor_close(&f->before);
-	log_lines_close(&f->now.lines);
-	log_lines_close(&f->before.lines);
 }
 
-void
-log_file_resume(struct log_file *f, const struct log_place *at)
+/* Where the file lies that had this path, whatever a rotation calls it; not known: NAME.1. */
+static bool
+find_rotated(const char *path, uint64_t ino, char out[ROTATED_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash != NULL ? slash + 1 : path;
+	const int folder = (int)(base - path);
+	const struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+	int n = snprintf(out, ROTATED_MAX, "%.*s", folder, path);
+
+	if (n < 0 || n >= ROTATED_MAX || (dir = opendir(folder > 0 ? out : ".")) == NULL)
+		return false;
+	for (unsigned i = 0; i < ENTRIES_MAX && !found && (entry = readdir(dir)) != NULL; i++) {
+		found = entry->d_ino == ino && strncmp(entry->d_name, base, strlen(base)) == 0;
+		if (found)
+			n = snprintf(out, ROTATED_MAX, "%.*s%s", folder, path, entry->d_name);
+	}
+	(void)closedir(dir);
+	if (!found)
+		n = snprintf(out, ROTATED_MAX, "%s.1", path);
+	return n > 0 && n < ROTATED_MAX;
+}
+
+bool
+log_file_resume(struct log_file *f, const struct log_place *at, size_t n)
 {
 	struct bl_err ignored = { 0 };
-	char rotated[1100];
+	char rotated[ROTATED_MAX];
 	struct stat st;
 
-	if (log_cursor_open(&f->now, f->path, LOG_PLACE, at, &ignored) == BL_OK) {
-		f->looked = true;
-		return;
-	}
-	/* Rotated or cut meanwhile: the rest of the old one, if it has its usual name, and all of
-	 * the new one.  On another device nothing says that it is new. */
-	(void)snprintf(rotated, sizeof(rotated), "%s.1", f->path);
-	(void)log_cursor_open(&f->now, rotated, LOG_PLACE, at, &ignored);
-	f->looked = stat(f->path, &st) == 0 && st.st_dev == at->dev;
+	f->looked = true;
+	for (size_t i = 0; i < n; i++)
+		if (log_cursor_open(&f->now, f->path, LOG_PLACE, &at[i], &ignored) == BL_OK)
+			return true;
+	/* Rotated or cut meanwhile: the rest of the old one, and all of the new one.  On another
+	 * device nothing says that it is new. */
+	f->looked = stat(f->path, &st) == 0 && st.st_dev == at[0].dev;
+	for (size_t i = 0; i < n; i++)
+		if (find_rotated(f->path, at[i].ino, rotated) &&
+		    log_cursor_open(&f->now, rotated, LOG_PLACE, &at[i], &ignored) == BL_OK)
+			return true;
+	if (f->looked)
+		(void)log_cursor_open(&f->now, f->path, LOG_BEGINNING, &at[0], &ignored);
+	return false;
+}
+
+bool
+log_file_resume_before(struct log_file *f, const struct log_place *at, int64_t boot_ms)
+{
+	struct bl_err ignored = { 0 };
+	char rotated[ROTATED_MAX];
+
+	f->before_boot_ms = boot_ms;
+	return find_rotated(f->path, at->ino, rotated) &&
+	       log_cursor_open(&f->before, rotated, LOG_PLACE, at, &ignored) == BL_OK;
 }
 
 /* What is at path is another file than the one that is open: that one steps back. */
@@ -65,23 +102,22 @@ step_back(struct log_file *f, int64_t boot_ms)
 	f->before = f->now;
 	f->now = before;
 	log_cursor_close(&f->now);
-	log_lines_restart(&f->now.lines);
 	f->before_boot_ms = boot_ms;
 }
 
 static int
-read_before(struct log_file *f, char *buf, uint64_t max, int64_t boot_ms, struct log_counts *counts,
-    struct bl_err *err)
+read_before(struct log_file *f, char *buf, const struct log_limits *limits, int64_t boot_ms,
+    uint64_t *skipped, struct bl_err *err)
 {
 	const uint64_t offset = f->before.at.offset;
 	int rc;
 
 	if (f->before.fd < 0)
 		return BL_OK;
-	rc = log_cursor_read(&f->before, buf, max, counts, err);
+	rc = log_cursor_read(&f->before, buf, limits, skipped, err);
 	if (rc == BL_OK && f->before.at.offset != offset)
 		f->before_boot_ms = boot_ms;
-	if (rc < 0 || boot_ms - f->before_boot_ms >= LOG_LINGER_MS)
+	if (rc < 0 || (boot_ms - f->before_boot_ms >= LOG_LINGER_MS && !f->held))
 		log_cursor_close(&f->before);
 	return rc;
 }
@@ -99,7 +135,7 @@ compare(struct log_file *f, int64_t boot_ms)
 		f->missing = true;
 		f->missing_boot_ms = boot_ms;
 	}
-	if (f->now.fd < 0)
+	if (f->now.fd < 0 || (f->held && (!there || f->before.fd >= 0)))
 		return;
 	if (there && (st.st_dev != f->now.at.dev || st.st_ino != f->now.at.ino))
 		step_back(f, boot_ms);
@@ -117,24 +153,24 @@ open_now(struct log_file *f, struct bl_err *err)
 	if (at.ino != 0)
 		rc = log_cursor_open(&f->now, f->path, LOG_PLACE, &at, err);
 	if (rc == BL_ENOTFOUND)
-		rc = log_cursor_open(
-		    &f->now, f->path, f->looked ? LOG_BEGINNING : LOG_END, NULL, err);
+		rc = log_cursor_open(&f->now, f->path,
+		    f->looked || f->from_beginning ? LOG_BEGINNING : LOG_END, NULL, err);
 	f->looked = f->looked || rc == BL_OK || rc == BL_ENOTFOUND;
 	return rc;
 }
 
 int
-log_file_read(struct log_file *f, char buf[LOG_READ], uint64_t max, int64_t boot_ms,
-    struct log_counts *counts, struct bl_err *err)
+log_file_read(struct log_file *f, char buf[LOG_READ], const struct log_limits *limits,
+    int64_t boot_ms, uint64_t *skipped, struct bl_err *err)
 {
 	int rc = BL_OK;
 
 	compare(f, boot_ms);
-	rc = read_before(f, buf, max, boot_ms, counts, err);
+	rc = read_before(f, buf, limits, boot_ms, skipped, err);
 	if (rc == BL_OK && f->now.fd < 0)
 		rc = open_now(f, err);
 	if (rc == BL_OK)
-		rc = log_cursor_read(&f->now, buf, max, counts, err);
+		rc = log_cursor_read(&f->now, buf, limits, skipped, err);
 	if (rc < 0 && rc != BL_ENOTFOUND)
 		log_cursor_close(&f->now);
 	return rc;

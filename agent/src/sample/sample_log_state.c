@@ -1,9 +1,10 @@
 /*
- * Where counting stopped, kept from one process to the next in a small file of
- * text: "dev inode offset anchor name<TAB>path" a line.
+ * Where somebody stopped reading, kept from one process to the next in a small
+ * file of text: "dev inode offset anchor cuts name<TAB>path" a line (without the cuts
+ * in files of the first kind).
  *
- * It is written at an orderly end and taken away at the next start: a place
- * from before a crash would count lines twice.
+ * Who counts writes it at an orderly end and takes it away at the next start: a place
+ * from before a crash would count lines twice.  Who knows lines again replaces it as he goes.
  */
 #include "sample_log_internal.h"
 
@@ -17,16 +18,18 @@
 
 #define STATE_MAX (64 * 1024)
 #define STATE_1   "branchline log places 1\n"
+#define STATE_2   "branchline log places 2\n"
 
 static void
-take_line(struct sample_scan line, struct log_kept *kept, size_t n)
+take_line(struct sample_scan line, bool cuts, struct log_kept *kept, size_t n)
 {
-	struct log_place at;
+	struct log_place at = { 0 };
 	const char *tab;
 
 	if (!sample_scan_u64(&line, &at.dev) || !sample_scan_u64(&line, &at.ino) ||
 	    !sample_scan_u64(&line, &at.offset) || !sample_scan_u64(&line, &at.anchor) ||
-	    at.offset > INT64_MAX || !sample_scan_skip(&line, " "))
+	    (cuts && !sample_scan_u64(&line, &at.cuts)) || at.offset > INT64_MAX ||
+	    !sample_scan_skip(&line, " "))
 		return;
 	if ((tab = memchr(line.p, '\t', (size_t)(line.end - line.p))) == NULL)
 		return;
@@ -42,45 +45,83 @@ take_line(struct sample_scan line, struct log_kept *kept, size_t n)
 	}
 }
 
+/* The text of the file; BL_ENOTFOUND: there is none. */
+static int
+read_text(const char *file, char text[STATE_MAX], size_t *len, struct bl_err *err)
+{
+	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0 && errno == ENOENT)
+		return BL_ENOTFOUND;
+	if (fd < 0)
+		return bl_fail_errno(err, BL_EIO, "logs: read %s", file);
+	got = read(fd, text, STATE_MAX);
+	(void)close(fd);
+	*len = got > 0 ? (size_t)got : 0;
+	return BL_OK;
+}
+
+static int
+take_text(const char *file, const char *text, size_t len, struct log_kept *kept, size_t n,
+    struct bl_err *err)
+{
+	static const size_t head = sizeof(STATE_1) - 1;
+	struct sample_scan rest, line;
+	bool cuts;
+
+	if (len < head || (memcmp(text, STATE_1, head) != 0 && memcmp(text, STATE_2, head) != 0))
+		return bl_fail(err, BL_ECORRUPT, "logs: %s holds no places of logs", file);
+	cuts = memcmp(text, STATE_2, head) == 0;
+	rest = (struct sample_scan){ text + head, text + len };
+	while (sample_scan_line(&rest, &line))
+		take_line(line, cuts, kept, n);
+	return BL_OK;
+}
+
+int
+log_state_read(const char *file, struct log_kept *kept, size_t n, struct bl_err *err)
+{
+	char text[STATE_MAX];
+	size_t len;
+	const int rc = read_text(file, text, &len, err);
+
+	if (rc < 0)
+		return rc == BL_ENOTFOUND ? BL_OK : rc;
+	return take_text(file, text, len, kept, n, err);
+}
+
 int
 log_state_take(const char *file, struct log_kept *kept, size_t n, struct bl_err *err)
 {
-	static const size_t head = sizeof(STATE_1) - 1;
-	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char text[STATE_MAX];
-	struct sample_scan rest, line;
-	ssize_t got;
+	size_t len;
+	const int rc = read_text(file, text, &len, err);
 
-	if (fd < 0)
-		return errno == ENOENT ? BL_OK : bl_fail_errno(err, BL_EIO, "logs: read %s", file);
-	got = read(fd, text, sizeof(text));
-	(void)close(fd);
+	if (rc < 0)
+		return rc == BL_ENOTFOUND ? BL_OK : rc;
 	/* One that stays would be used again after a crash. */
 	if (unlink(file) < 0)
 		return bl_fail_errno(err, BL_EIO, "logs: take %s away", file);
-	if (got < (ssize_t)head || memcmp(text, STATE_1, head) != 0)
-		return bl_fail(err, BL_ECORRUPT, "logs: %s holds no places of logs", file);
-	rest = (struct sample_scan){ text + head, text + got };
-	while (sample_scan_line(&rest, &line))
-		take_line(line, kept, n);
-	return BL_OK;
+	return take_text(file, text, len, kept, n, err);
 }
 
 static bool
 write_lines(FILE *f, const struct log_kept *kept, size_t n)
 {
-	bool ok = fputs(STATE_1, f) >= 0;
+	bool ok = fputs(STATE_2, f) >= 0;
 
 	for (size_t i = 0; ok && i < n; i++)
 		ok = !kept[i].known ||
-		     fprintf(f, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\t%s\n",
+		     fprintf(f,
+			 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\t%s\n",
 			 kept[i].at.dev, kept[i].at.ino, kept[i].at.offset, kept[i].at.anchor,
-			 kept[i].name, kept[i].path) > 0;
+			 kept[i].at.cuts, kept[i].name, kept[i].path) > 0;
 	return ok;
 }
 
-int
-log_state_save(const char *file, const struct log_kept *kept, size_t n, struct bl_err *err)
+static int
+write_file(const char *file, const struct log_kept *kept, size_t n, struct bl_err *err)
 {
 	const int fd =
 	    open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -96,11 +137,35 @@ log_state_save(const char *file, const struct log_kept *kept, size_t n, struct b
 	}
 	ok = write_lines(f, kept, n);
 	ok = fclose(f) == 0 && ok;
-	if (ok)
-		return BL_OK;
-	(void)bl_fail_errno(err, BL_EIO, "logs: write %s", file);
+	return ok ? BL_OK : bl_fail_errno(err, BL_EFULL, "logs: write %s", file);
+}
+
+int
+log_state_save(const char *file, const struct log_kept *kept, size_t n, struct bl_err *err)
+{
+	const int rc = write_file(file, kept, n, err);
+
+	if (rc != BL_EFULL)
+		return rc;
 	/* Half a file is none; an empty one tells the next start that there should be one. */
 	if (truncate(file, 0) < 0)
 		(void)unlink(file);
 	return BL_EIO;
+}
+
+int
+log_state_replace(const char *file, const struct log_kept *kept, size_t n, struct bl_err *err)
+{
+	char next[4096];
+	const int len = snprintf(next, sizeof(next), "%s.new", file);
+	int rc;
+
+	if (len < 0 || (size_t)len >= sizeof(next))
+		return bl_fail(err, BL_EINVAL, "logs: the name %s is too long", file);
+	rc = write_file(next, kept, n, err);
+	if (rc == BL_OK && rename(next, file) < 0)
+		rc = bl_fail_errno(err, BL_EIO, "logs: write %s", file);
+	if (rc < 0)
+		(void)unlink(next);
+	return rc;
 }

@@ -39,8 +39,8 @@ struct watch {
 	const struct sample_log_watch *conf;
 	char *path; /* root included; owned */
 	struct bl_regex *match, *ignore;
+	struct log_lines lines[2];
 	struct log_file file;
-	bool opened;   /* file is */
 	bool harmless; /* nothing on the way to it can hang, by the newest table of mounts */
 	struct log_counts counts;
 	struct minute minute;
@@ -138,8 +138,8 @@ kept_of(struct logs *l)
 	for (size_t i = 0; kept != NULL && i < l->n; i++) {
 		kept[i].name = l->watch[i].conf->name;
 		kept[i].path = l->watch[i].conf->path;
-		kept[i].known =
-		    l->watch[i].opened && log_cursor_place(&l->watch[i].file.now, &kept[i].at);
+		kept[i].known = log_cursor_place(
+		    &l->watch[i].file.now, l->watch[i].file.now.line_offset, &kept[i].at);
 	}
 	return kept;
 }
@@ -192,15 +192,16 @@ take_places(struct logs *l)
 	look_at_mounts(l);
 	for (size_t i = 0; i < l->n; i++)
 		if (kept[i].known && is_harmless(l, &l->watch[i]))
-			log_file_resume(&l->watch[i].file, &kept[i].at);
+			(void)log_file_resume(&l->watch[i].file, &kept[i].at, 1);
 	free(kept);
 }
 
 static void
 watch_close(struct watch *w)
 {
-	if (w->opened)
-		log_file_close(&w->file);
+	log_file_close(&w->file);
+	for (unsigned i = 0; i < 2; i++)
+		log_lines_close(&w->lines[i]);
 	bl_regex_free(w->match);
 	bl_regex_free(w->ignore);
 	free(w->path);
@@ -233,6 +234,7 @@ static int
 watch_open(
     struct watch *w, const struct sample_log_watch *conf, const char *root, struct bl_err *err)
 {
+	struct log_reader reader[2];
 	int rc;
 
 	w->conf = conf;
@@ -246,9 +248,13 @@ watch_open(
 		return rc;
 	if (conf->ignore != NULL && (rc = bl_regex_compile(&w->ignore, conf->ignore, err)) < 0)
 		return rc;
-	rc = log_file_open(&w->file, w->path, w->match, w->ignore, err);
-	w->opened = rc == BL_OK;
-	return rc;
+	for (unsigned i = 0; i < 2; i++) {
+		if ((rc = log_lines_open(&w->lines[i], w->match, w->ignore, &w->counts, err)) < 0)
+			return rc;
+		reader[i] = log_lines_reader(&w->lines[i]);
+	}
+	log_file_init(&w->file, w->path, reader);
+	return BL_OK;
 }
 
 static int
@@ -262,6 +268,8 @@ open_all(struct logs *l, const char *root, struct bl_err *err)
 	l->buf = malloc(LOG_READ);
 	if (l->watch == NULL || l->buf == NULL)
 		return bl_fail(err, BL_ENOMEM, "logs: out of memory");
+	for (size_t i = 0; i < l->n; i++)
+		l->watch[i].file.now.fd = l->watch[i].file.before.fd = -1;
 	rc = sample_watch_mounts_init(&l->mounts, &l->conf->types, root, err);
 	for (size_t i = 0; rc == BL_OK && i < l->n; i++)
 		rc = watch_open(&l->watch[i],
@@ -358,6 +366,8 @@ sample_one(struct logs *l, struct watch *w, const struct sample_to *to, int64_t 
     struct bl_err *err)
 {
 	const struct log_counts before = w->counts;
+	const uint64_t max = (uint64_t)l->conf->max_bytes;
+	const struct log_limits limits = { max, LOG_LAGS * max, max };
 	int rc;
 
 	if (!is_harmless(l, w)) {
@@ -368,8 +378,7 @@ sample_one(struct logs *l, struct watch *w, const struct sample_to *to, int64_t 
 		    "logs: %s is not read: it is not known to be on a local file system",
 		    w->conf->path);
 	}
-	rc =
-	    log_file_read(&w->file, l->buf, (uint64_t)l->conf->max_bytes, boot_ms, &w->counts, err);
+	rc = log_file_read(&w->file, l->buf, &limits, boot_ms, &w->counts.skipped_bytes, err);
 	if (rc == BL_ENOTFOUND) {
 		/* No failure of ours: log_present says it. */
 		sample_put(to, &w->handle[L_PRESENT], &spec[L_PRESENT], w->conf->name, 0);

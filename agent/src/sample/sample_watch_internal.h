@@ -35,11 +35,6 @@
 		.section = &(table), .unique = "name"                                              \
 	}
 
-/* For bl_conf_key.check: good as a label. */
-const char *sample_watch_name_check(const void *value);
-/* For bl_conf_key.check of a path. */
-const char *sample_watch_path_check(const void *value);
-
 /*
  * Nothing on the agent's loop may hang, so a path from the configuration is
  * touched only where the table of mounts says that everything on the way to it

@@ -2,6 +2,7 @@
  * The table of mounts, for the samplers that touch paths from the configuration; and
  * the symbolic links on the way, which may lead to where another mount lies.
  */
+#include "sample_log.h"
 #include "sample_watch_internal.h"
 
 #include <stdio.h>
@@ -173,4 +174,43 @@ bool
 sample_watch_mounts_harmless(const struct sample_watch_mounts *m, const char *path)
 {
 	return sample_watch_mounts_on_table(m, path) && sample_watch_mounts_way(m, path);
+}
+
+/* ---- the same for who is no sampler ---- */
+
+struct log_way {
+	struct sample_watch_mounts mounts;
+};
+
+int
+log_way_open(struct log_way **out, const struct bl_conf_strlist *types, struct bl_err *err)
+{
+	struct log_way *w = calloc(1, sizeof(*w));
+	int rc;
+
+	*out = NULL;
+	if (w == NULL)
+		return bl_fail(err, BL_ENOMEM, "logs: out of memory");
+	if ((rc = sample_watch_mounts_init(&w->mounts, types, "", err)) < 0) {
+		log_way_close(w);
+		return rc;
+	}
+	*out = w;
+	return BL_OK;
+}
+
+void
+log_way_close(struct log_way *w)
+{
+	if (w == NULL)
+		return;
+	sample_watch_mounts_close(&w->mounts);
+	free(w);
+}
+
+bool
+log_way_harmless(struct log_way *w, const char *path)
+{
+	(void)sample_watch_mounts_look(&w->mounts);
+	return sample_watch_mounts_harmless(&w->mounts, path);
 }

@@ -14,6 +14,11 @@
 
 #define SAMPLE_WATCHES_MAX 32u /* entries of one list */
 
+/* For bl_conf_key.check: good as a label. */
+const char *sample_watch_name_check(const void *value);
+/* For bl_conf_key.check of a path: absolute. */
+const char *sample_watch_path_check(const void *value);
+
 struct sample_process_watch {
 	char *name;
 	char *command;   /* pattern of the program's name; NULL: any */
