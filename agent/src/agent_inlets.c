@@ -11,11 +11,13 @@
 #include <string.h>
 
 #include "inlet_steps.h"
+#include "statsd.h"
 
 /* clang-format off */
 static const struct agent_inlet_row rows[] = {
 	/* ops, section, its place, source of reported metrics, reports and bytes under way, safe */
 	{ &steps_ops, &steps_conf_section, offsetof(struct config_inlets, steps), "socket", 64, 160 * 1024, true },
+	{ &statsd_ops, &statsd_conf_section, offsetof(struct config_inlets, statsd), "statsd", 16, 32 * 1024, false },
 };
 /* clang-format on */
 

@@ -105,6 +105,12 @@ static const struct bl_conf_key inlets_keys[] = {
 	    .offset = offsetof(struct config_inlets, steps),
 	    .help = "steps of business processes, a line each",
 	    .section = &steps_conf_section },
+	{ .name = "statsd",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_inlets, statsd),
+	    .help = "what StatsD and DogStatsD clients send",
+	    .section = &statsd_conf_section },
 	{ 0 },
 };
 

@@ -41,6 +41,8 @@ bl_fuzz_target(seq LINK bl_codec bl_buf bl_err m)
 bl_fuzz_target(expr LINK bl_expr MAX_LEN 600 DICT expr/expr.dict)
 bl_fuzz_target(inlet LINK agent_inlet bl_codec bl_buf MAX_LEN 4200)
 bl_fuzz_target(intake LINK agent_intake bl_catalogue bl_log bl_codec bl_buf MAX_LEN 2000)
+bl_fuzz_target(statsd LINK agent_statsd agent_intake bl_sketch bl_codec bl_buf bl_log m
+  INCLUDE ${root}/agent/src/statsd MAX_LEN 2000 DICT statsd/statsd.dict)
 bl_fuzz_target(part LINK bl_window bl_buf)
 bl_fuzz_target(tz LINK bl_tz INCLUDE ${root}/shared/tz ALSO /usr/share/zoneinfo/Europe)
 

@@ -15,6 +15,7 @@
 #include "branchline/link.h"
 
 #include "inlet_steps.h"
+#include "statsd.h"
 
 #define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
 #define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
@@ -57,6 +58,7 @@ struct config_spool {
 /* By row of the table in agent_inlets.c. */
 struct config_inlets {
 	struct steps_conf steps;
+	struct statsd_conf statsd;
 };
 
 struct config_metered_class {

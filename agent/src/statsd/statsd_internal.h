@@ -1,0 +1,171 @@
+/* What the inlet's files share. */
+#ifndef STATSD_INTERNAL_H
+#define STATSD_INTERNAL_H
+
+#include "intake.h"
+#include "statsd.h"
+#include "statsd_line.h"
+
+#include "branchline/buf.h"
+#include "branchline/log.h"
+#include "branchline/sketch.h"
+
+#define STATSD_NAME_MAX   256u   /* bytes of a name as it was sent */
+#define STATSD_WAIT_BYTES 32768u /* of events that found no room at once */
+#define STATSD_SET_ROOM   65536u /* places of all sets together, 8 bytes each */
+#define STATSD_UNKNOWN_MS 600000 /* as long as samplers do: then the series rests */
+
+/* Numbers of status, beside those of intake; see statsd_count_names. */
+enum statsd_count {
+	STATSD_PACKETS,
+	STATSD_ACCEPTED, /* lines that were taken, and events that are on disk */
+	STATSD_EVENTS,
+	STATSD_BAD_LINES,
+	STATSD_TOO_LONG,
+	STATSD_DROPPED_PACKETS, /* by the kernel */
+	STATSD_SET_FULL,
+	STATSD_EVENTS_REFUSED,
+	STATSD_COUNTS
+};
+
+/* ---- statsd_set.c ---- */
+
+struct statsd_set {
+	uint64_t *slot;
+	uint32_t n, size;
+	bool full; /* something found no room: n is not the whole */
+};
+
+/* room: places that all sets may still take.  False: no room, which the set remembers. */
+bool statsd_set_add(struct statsd_set *s, uint64_t hash, uint32_t *room);
+/* Empty again; its places go back. */
+void statsd_set_reset(struct statsd_set *s, uint32_t *room);
+
+/* ---- statsd_names.c: from what was sent to a number, fast ---- */
+
+struct statsd_names;
+
+/* about: how many there will be; it keeps four ways of writing each. */
+struct statsd_names *statsd_names_create(uint32_t about, const struct bl_clock *clock);
+void statsd_names_free(struct statsd_names *t); /* NULL is fine */
+/* Of a text, under this table's secret key. */
+uint64_t statsd_names_hash(const struct statsd_names *t, uint64_t seed, struct bl_str s);
+/* The number under which (kind, name, tags) was put, or -1; *hash is for statsd_names_put. */
+int32_t statsd_names_find(
+    const struct statsd_names *t, const struct statsd_line *l, uint64_t *hash);
+/* What finds no room is not found later: all are forgotten when the table is full. */
+void statsd_names_put(
+    struct statsd_names *t, const struct statsd_line *l, uint64_t hash, int32_t number);
+
+/* ---- statsd_series.c: what was sent, by series ---- */
+
+/* Beside the count, whose slot is the entry's own. */
+enum {
+	STATSD_TIMER_SUM,
+	STATSD_TIMER_MIN,
+	STATSD_TIMER_MAX,
+	STATSD_TIMER_P50,
+	STATSD_TIMER_P95,
+	STATSD_TIMER_P99,
+	STATSD_TIMER_SERIES
+};
+
+struct statsd_timer {
+	int32_t slot[STATSD_TIMER_SERIES];
+	double sum, min, max;
+	bool sum_falls;           /* a value was negative: its sum is no counter */
+	struct bl_sketch *sketch; /* of this tick; NULL: no value yet */
+};
+
+struct statsd_entry {
+	enum statsd_kind kind;
+	int32_t slot;
+	double value;         /* sum of a counter, count of a timer, a gauge's or a check's value */
+	int64_t born_boot_ms; /* of its first 0 */
+	uint32_t quiet;       /* ticks since it was sent */
+	uint8_t said;         /* 1 + the state of a check that was reported last */
+	struct statsd_timer *timer;
+	struct statsd_set set;
+};
+
+struct statsd_series {
+	const struct statsd_conf *conf;
+	const struct inlet_host *host;
+	struct intake *intake;
+	struct statsd_names *names;
+	struct statsd_entry *entry;
+	uint32_t n, size;
+	uint32_t *owner; /* by slot: its entry, counted from 1 */
+	uint32_t n_owner;
+	uint32_t set_room;
+	bool fresh; /* zeros were put that nobody has handed on yet */
+	uint64_t count[STATSD_COUNTS];
+};
+
+int statsd_series_open(struct statsd_series *t, const struct statsd_conf *conf,
+    const struct inlet_host *host, struct bl_err *err);
+void statsd_series_close(struct statsd_series *t);
+/* Counts it, or why not.  Returns how much work it was: values. */
+unsigned statsd_series_take(struct statsd_series *t, const struct statsd_line *l);
+/* A service check's; its entry, or NULL (counted). */
+struct statsd_entry *statsd_series_check(struct statsd_series *t, const struct statsd_line *l);
+
+/* ---- statsd_tick.c ---- */
+
+/* Hands on the zeros with which counters begin. */
+void statsd_series_settle(struct statsd_series *t);
+/* Puts all of them, as of boot_ms, and begins the next tick. */
+void statsd_series_tick(struct statsd_series *t, int64_t boot_ms);
+
+/* The next tag that is not to be dropped, off the front of tags: KEY, mark, VALUE; a bare word is
+ * KEY with the value "true".  False: there is none. */
+bool statsd_tag(
+    const struct statsd_conf *conf, struct bl_str *tags, char mark, struct bl_label *out);
+
+/* ---- statsd_socket.c ---- */
+
+struct statsd_socket {
+	int fd;
+	char *path; /* of a Unix socket, to be removed; else NULL */
+	uint32_t drops;
+};
+
+/* One address of `listen`.  On failure nothing is left. */
+int statsd_socket_open(struct statsd_socket *s, const char *listen, const struct statsd_conf *conf,
+    struct bl_err *err);
+void statsd_socket_close(struct statsd_socket *s);
+/* What the kernel dropped since the last call. */
+uint32_t statsd_socket_drops(struct statsd_socket *s);
+const char *statsd_socket_check(const char *listen);
+
+/* ---- statsd.c ---- */
+
+struct statsd {
+	const struct statsd_conf *conf;
+	const struct inlet_host *host;
+	int epoll_fd;
+	unsigned n_sockets, first; /* whose turn it is */
+	struct statsd_socket socket[STATSD_SOCKETS];
+	struct statsd_packets *packets;
+	struct statsd_series series;
+	struct bl_buf wait; /* lines of events, length-prefixed, that found no room */
+	unsigned under_way;
+	uint64_t token;
+	struct bl_log_limit log[STATSD_COUNTS];
+	char text[STATSD_PACKET_MAX + 256]; /* scratch: an event's texts */
+};
+
+/* A datagram; how much work it was.  cut: it was longer, the rest is gone. */
+unsigned statsd_take_packet(struct statsd *s, const char *p, size_t len, bool cut);
+/* Counts it, and says so at most once an hour. */
+void statsd_refuse(struct statsd *s, enum statsd_count why, const char *what);
+
+/* ---- statsd_event.c ---- */
+
+/* A line that begins with _e{ or _sc|. */
+bool statsd_event_is(const char *p, size_t len);
+void statsd_event_line(struct statsd *s, const char *p, size_t len);
+/* One was answered, or time has passed: those that wait are tried again. */
+void statsd_event_again(struct statsd *s);
+
+#endif

@@ -1,0 +1,11 @@
+# The StatsD inlet: packets as a table, its sockets, its caps.
+bl_unit_test(test_statsd SOURCES unit/inlet_host.c
+  LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log bl_json m)
+target_include_directories(test_statsd PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
+
+# Built with the tests, run by tests/perf/run.
+bl_kits(sources unit/inlet_host.c)
+add_executable(bench_statsd perf/bench_statsd.c ${sources})
+target_include_directories(bench_statsd PRIVATE unit)
+target_link_libraries(bench_statsd PRIVATE agent_statsd agent_intake bl_codec bl_buf PkgConfig::CMOCKA m
+  bl_options bl_sanitize)
