@@ -74,7 +74,7 @@ def test_the_ceiling_is_in_force_and_a_reload_changes_it(tmp_path, pki, broker, 
     assert ceiling(device) == "unlimited"
 
 
-@pytest.mark.skipif(not os.environ.get("BL_LONG"), reason="7 to 70 s, as messages are lost without memory; with BL_LONG=1")
+@pytest.mark.skipif(not os.environ.get("BL_LONG"), reason="70 s, most of it until the next batch is cut; with BL_LONG=1")
 def test_an_agent_at_its_ceiling_lives_says_so_and_loses_nothing_that_it_accepted(
         tmp_path, pki, broker, processes, centre):  # noqa: F811
     extra = MANY + "".join(PROBE % (i, broker.port) for i in range(40))
