@@ -121,9 +121,9 @@ probe_body_begin(struct probe_body *b)
 void
 probe_body_coding(struct probe_body *b, enum probe_coding coding)
 {
-	if (coding == CODING_NONE || !probe_want_any(b->want))
+	if (coding == PROBE_CODING_NONE || !probe_want_any(b->want))
 		return;
-	if (coding == CODING_OTHER) {
+	if (coding == PROBE_CODING_OTHER) {
 		b->error = "the body is encoded in another way than gzip or deflate";
 		return;
 	}

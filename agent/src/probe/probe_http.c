@@ -22,7 +22,7 @@ static void
 wrong(struct probe_http *h, const char *error)
 {
 	h->error = error;
-	h->at = AT_WRONG;
+	h->at = PROBE_AT_WRONG;
 	h->reusable = false;
 }
 
@@ -30,18 +30,18 @@ static void
 done(struct probe_http *h)
 {
 	h->reusable = !h->close && (!h->minor_0 || h->keep);
-	h->at = AT_DONE;
+	h->at = PROBE_AT_DONE;
 }
 
 static enum probe_http_verdict
 verdict(const struct probe_http *h)
 {
 	switch (h->at) {
-	case AT_DONE:
+	case PROBE_AT_DONE:
 		return PROBE_HTTP_DONE;
-	case AT_CUT:
+	case PROBE_AT_CUT:
 		return PROBE_HTTP_CUT;
-	case AT_WRONG:
+	case PROBE_AT_WRONG:
 		return PROBE_HTTP_WRONG;
 	default:
 		return PROBE_HTTP_MORE;
@@ -49,14 +49,42 @@ verdict(const struct probe_http *h)
 }
 
 void
-probe_http_init(struct probe_http *h, bool head, uint64_t body_max, struct probe_body *body)
+probe_http_into(struct probe_http *h, bool head, uint64_t body_max,
+    const struct probe_http_sink *sink, void *ctx)
 {
 	memset(h, 0, offsetof(struct probe_http, location));
 	h->location[0] = '\0';
 	h->head = head;
 	h->body_max = body_max;
-	h->body = body;
-	h->at = AT_STATUS;
+	h->sink = sink;
+	h->sink_ctx = ctx;
+	h->at = PROBE_AT_STATUS;
+}
+
+static void
+body_begin(void *ctx, const struct probe_http *h)
+{
+	probe_body_coding(ctx, h->coding);
+}
+
+static void
+body_data(void *ctx, const char *data, size_t len)
+{
+	probe_body_feed(ctx, data, len);
+}
+
+static void
+body_cut(void *ctx)
+{
+	((struct probe_body *)ctx)->cut = true;
+}
+
+void
+probe_http_init(struct probe_http *h, bool head, uint64_t body_max, struct probe_body *body)
+{
+	static const struct probe_http_sink into = { body_begin, body_data, body_cut };
+
+	probe_http_into(h, head, body_max, body != NULL ? &into : NULL, body);
 }
 
 /* ---- status line ---- */
@@ -90,9 +118,10 @@ status_line(struct probe_http *h)
 	h->close = false;
 	h->keep = false;
 	h->left = 0;
-	h->coding = CODING_NONE;
+	h->coding = PROBE_CODING_NONE;
+	h->type[0] = '\0';
 	h->location[0] = '\0';
-	h->at = AT_HEADER;
+	h->at = PROBE_AT_HEADER;
 }
 
 /* ---- headers ---- */
@@ -175,12 +204,22 @@ coding(struct probe_http *h, struct text value)
 {
 	if (equals(value, "identity") || (value.len == 0 && !h->line_long))
 		return;
-	if (h->line_long || h->coding != CODING_NONE)
-		h->coding = CODING_OTHER; /* one in another */
+	if (h->line_long || h->coding != PROBE_CODING_NONE)
+		h->coding = PROBE_CODING_OTHER; /* one in another */
 	else if (equals(value, "gzip") || equals(value, "x-gzip"))
-		h->coding = CODING_GZIP;
+		h->coding = PROBE_CODING_GZIP;
 	else
-		h->coding = equals(value, "deflate") ? CODING_DEFLATE : CODING_OTHER;
+		h->coding = equals(value, "deflate") ? PROBE_CODING_DEFLATE : PROBE_CODING_OTHER;
+}
+
+static void
+type(struct probe_http *h, struct text value)
+{
+	h->type[0] = '\0';
+	if (h->line_long || value.len > PROBE_TYPE_MAX || memchr(value.p, '\0', value.len) != NULL)
+		return;
+	memcpy(h->type, value.p, value.len);
+	h->type[value.len] = '\0';
 }
 
 /* Headers that say where else to look, and what the body is made of. */
@@ -191,6 +230,8 @@ header_useful(struct probe_http *h, struct text name, struct text value)
 		location(h, value);
 	else if (equals(name, "Content-Encoding"))
 		coding(h, value);
+	else if (equals(name, "Content-Type"))
+		type(h, value);
 }
 
 static void
@@ -254,19 +295,19 @@ headers_end(struct probe_http *h)
 	else if (h->status < 200 && ++h->interim > INTERIM_MAX)
 		wrong(h, "there are too many interim answers");
 	else if (h->status < 200)
-		h->at = AT_STATUS;
+		h->at = PROBE_AT_STATUS;
 	else if (h->chunked && h->has_length)
 		wrong(h, "there are both a Content-Length and chunks");
 	else if (h->head || h->status == 204 || h->status == 304)
 		done(h);
 	else if (h->chunked)
-		h->at = AT_CHUNK_SIZE;
+		h->at = PROBE_AT_CHUNK_SIZE;
 	else if (h->has_length && h->left == 0)
 		done(h);
 	else
-		h->at = h->has_length ? AT_BODY_LENGTH : AT_BODY_END;
-	if (h->body != NULL && h->at > AT_HEADER && h->at < AT_DONE)
-		probe_body_coding(h->body, h->coding);
+		h->at = h->has_length ? PROBE_AT_BODY_LENGTH : PROBE_AT_BODY_END;
+	if (h->sink != NULL && h->at > PROBE_AT_HEADER && h->at < PROBE_AT_DONE)
+		h->sink->begin(h->sink_ctx, h);
 }
 
 /* ---- chunks ---- */
@@ -314,7 +355,7 @@ chunk_line(struct probe_http *h)
 	}
 	chunk_earns(h, n);
 	h->left = n;
-	h->at = n > 0 ? AT_CHUNK_DATA : AT_TRAILER;
+	h->at = n > 0 ? PROBE_AT_CHUNK_DATA : PROBE_AT_TRAILER;
 }
 
 /* ---- lines ---- */
@@ -325,25 +366,25 @@ line_end(struct probe_http *h)
 	if (h->line_len > 0 && !h->line_long && h->line[h->line_len - 1] == '\r')
 		h->line_len--;
 	switch (h->at) {
-	case AT_STATUS:
+	case PROBE_AT_STATUS:
 		status_line(h);
 		break;
-	case AT_HEADER:
+	case PROBE_AT_HEADER:
 		if (h->line_len == 0)
 			headers_end(h);
 		else
 			header_line(h);
 		break;
-	case AT_CHUNK_SIZE:
+	case PROBE_AT_CHUNK_SIZE:
 		chunk_line(h);
 		break;
-	case AT_CHUNK_END:
+	case PROBE_AT_CHUNK_END:
 		if (h->line_len > 0)
 			wrong(h, "a chunk is longer than its size says");
 		else
-			h->at = AT_CHUNK_SIZE;
+			h->at = PROBE_AT_CHUNK_SIZE;
 		break;
-	default: /* AT_TRAILER: read over */
+	default: /* PROBE_AT_TRAILER: read over */
 		if (h->line_len == 0)
 			done(h);
 		break;
@@ -373,7 +414,7 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 
 	h->head_bytes += (uint32_t)(n < PROBE_HTTP_HEAD ? n : PROBE_HTTP_HEAD) + (nl != NULL);
 	if (h->head_bytes > PROBE_HTTP_HEAD) {
-		wrong(h, h->at == AT_CHUNK_SIZE || h->at == AT_CHUNK_END
+		wrong(h, h->at == PROBE_AT_CHUNK_SIZE || h->at == PROBE_AT_CHUNK_END
 			     ? "there is far more between chunks than in them"
 			     : "headers are longer than 16 KiB");
 		return n;
@@ -381,7 +422,7 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 	memcpy(h->line + h->line_len, data, keep);
 	h->line_len = (uint16_t)(h->line_len + keep);
 	h->line_long = h->line_long || keep < n;
-	if (h->at == AT_STATUS && !can_be_status(h))
+	if (h->at == PROBE_AT_STATUS && !can_be_status(h))
 		wrong(h, "the answer does not begin with an HTTP/1 status line");
 	else if (nl != NULL)
 		line_end(h);
@@ -393,8 +434,8 @@ feed_line(struct probe_http *h, const char *data, size_t len)
 static void
 body_take(struct probe_http *h, const char *data, size_t len)
 {
-	if (h->body != NULL)
-		probe_body_feed(h->body, data, len);
+	if (h->sink != NULL)
+		h->sink->data(h->sink_ctx, data, len);
 }
 
 static size_t
@@ -403,25 +444,25 @@ feed_body(struct probe_http *h, const char *data, size_t len)
 	const uint64_t room = h->body_max - h->body_bytes;
 	size_t n = len;
 
-	if (h->at != AT_BODY_END && n > h->left)
+	if (h->at != PROBE_AT_BODY_END && n > h->left)
 		n = (size_t)h->left;
 	if (n > room) {
 		body_take(h, data, (size_t)room);
-		if (h->body != NULL)
-			h->body->cut = true;
+		if (h->sink != NULL)
+			h->sink->cut(h->sink_ctx);
 		h->body_bytes = h->body_max;
-		h->at = AT_CUT;
+		h->at = PROBE_AT_CUT;
 		return n;
 	}
 	body_take(h, data, n);
 	h->body_bytes += n;
-	if (h->at == AT_BODY_END)
+	if (h->at == PROBE_AT_BODY_END)
 		return n;
 	h->left -= n;
-	if (h->left == 0 && h->at == AT_BODY_LENGTH)
+	if (h->left == 0 && h->at == PROBE_AT_BODY_LENGTH)
 		done(h);
 	else if (h->left == 0)
-		h->at = AT_CHUNK_END;
+		h->at = PROBE_AT_CHUNK_END;
 	return n;
 }
 
@@ -430,9 +471,9 @@ probe_http_feed(struct probe_http *h, const char *data, size_t len, size_t *used
 {
 	size_t at = 0;
 
-	while (at < len && h->at < AT_DONE) {
-		const bool body =
-		    h->at == AT_BODY_LENGTH || h->at == AT_BODY_END || h->at == AT_CHUNK_DATA;
+	while (at < len && h->at < PROBE_AT_DONE) {
+		const bool body = h->at == PROBE_AT_BODY_LENGTH || h->at == PROBE_AT_BODY_END ||
+				  h->at == PROBE_AT_CHUNK_DATA;
 
 		at += body ? feed_body(h, data + at, len - at) : feed_line(h, data + at, len - at);
 	}
@@ -443,10 +484,10 @@ probe_http_feed(struct probe_http *h, const char *data, size_t len, size_t *used
 enum probe_http_verdict
 probe_http_end(struct probe_http *h)
 {
-	if (h->at == AT_BODY_END) {
+	if (h->at == PROBE_AT_BODY_END) {
 		h->close = true; /* there is nothing left to reuse */
 		done(h);
-	} else if (h->at < AT_DONE) {
+	} else if (h->at < PROBE_AT_DONE) {
 		wrong(h, h->status == 0 ? "the connection ended before an answer"
 					: "the connection ended in the middle of the answer");
 	}

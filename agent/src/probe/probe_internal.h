@@ -11,24 +11,10 @@
 #include <sys/socket.h>
 
 #include "probe.h"
+#include "probe_http.h"
 
-/* ---- addresses in text (probe_url.c); pure ---- */
+/* ---- addresses in text (probe_url.c); pure; more in probe_http.h ---- */
 
-#define PROBE_HOST_MAX   253u
-#define PROBE_TARGET_MAX 1024u
-
-struct probe_url {
-	bool tls;
-	bool literal; /* host is an IP address: nothing to look up, no SNI */
-	uint16_t port;
-	char host[PROBE_HOST_MAX + 1]; /* without brackets */
-	char authority[PROBE_HOST_MAX +
-		       10]; /* for Host: brackets and a port that is not the usual one */
-	char target[PROBE_TARGET_MAX + 1]; /* path and query, begins with "/" */
-};
-
-/* NULL, or what was expected (*out is then undefined). */
-const char *probe_url_parse(const char *text, struct probe_url *out);
 /* A host by itself, an IPv6 address without brackets; no TLS.  NULL, or what was expected. */
 const char *probe_host_set(struct probe_url *out, const char *host, uint16_t port);
 /* "200-399", "200, 204, 300-399"; NULL, or what was expected. */
@@ -48,12 +34,8 @@ extern const struct bl_conf_section probe_modbus_section;
 /* NULL, or what is wrong about the keys given for this kind; *key_out: at which. */
 const char *probe_kind_check(const struct probe_conf *c, const char **key_out);
 
-/* ---- answers (probe_http.c); pure ---- */
+/* ---- answers (probe_http.c); pure; more in probe_http.h ---- */
 
-#define PROBE_LOCATION_MAX 1024u
-#define PROBE_HTTP_LINE                                                                            \
-	(PROBE_LOCATION_MAX + 64u)     /* of a line that we read; others may be longer */
-#define PROBE_HTTP_HEAD  (16u * 1024u) /* status line and headers, or trailers, together */
 #define PROBE_NEEDLE_MAX 256u
 
 /* One string to be found in a stream, without keeping it (Knuth, Morris, Pratt; probe_body.c). */
@@ -66,63 +48,10 @@ struct probe_needle {
 /* text of at most PROBE_NEEDLE_MAX bytes; the rest is cut off (the configuration refuses it). */
 void probe_needle_init(struct probe_needle *n, const char *text);
 
-enum probe_http_verdict {
-	PROBE_HTTP_MORE,  /* wants more bytes */
-	PROBE_HTTP_DONE,  /* whole; what follows in the stream is not part of it */
-	PROBE_HTTP_CUT,   /* body_max bytes are read and there is more: enough for us */
-	PROBE_HTTP_WRONG, /* not HTTP, or malformed; error says what */
-};
-
-enum probe_http_at {
-	AT_STATUS,
-	AT_HEADER,
-	AT_BODY_LENGTH,
-	AT_BODY_END,
-	AT_CHUNK_SIZE,
-	AT_CHUNK_DATA,
-	AT_CHUNK_END,
-	AT_TRAILER,
-	AT_DONE,
-	AT_CUT,
-	AT_WRONG,
-};
-
-/* How a body is encoded (Content-Encoding). */
-enum probe_coding { CODING_NONE, CODING_GZIP, CODING_DEFLATE, CODING_OTHER };
-
 struct probe_body;
 
-struct probe_http {
-	/* of the request */
-	bool head;
-	uint64_t body_max;
-	struct probe_body *body;
-	/* what is known so far */
-	int status; /* 0: not yet; of the last, final answer */
-	bool reusable;
-	enum probe_coding coding;
-	uint64_t body_bytes; /* as they were sent */
-	const char *error;
-	/* where we are */
-	enum probe_http_at at;
-	bool minor_0; /* HTTP/1.0 */
-	bool has_length, chunked, close, keep;
-	uint64_t left; /* of the body or of the chunk */
-	unsigned interim;
-	uint32_t head_bytes;
-	uint16_t line_len;
-	bool line_long;
-	char location[PROBE_LOCATION_MAX + 1]; /* empty: none, or too long */
-	char line[PROBE_HTTP_LINE];
-};
-
-/* Keeps body, which gets what comes of it; NULL: nobody looks at it. */
+/* probe_http_into a body (kept); NULL: nobody looks at it. */
 void probe_http_init(struct probe_http *h, bool head, uint64_t body_max, struct probe_body *body);
-/* *used: how many bytes were taken; all of them while the verdict is MORE. */
-enum probe_http_verdict probe_http_feed(
-    struct probe_http *h, const char *data, size_t len, size_t *used);
-/* The server closed its side. */
-enum probe_http_verdict probe_http_end(struct probe_http *h);
 
 /* ---- name look-ups (probe_resolve.c) ---- */
 
@@ -202,7 +131,7 @@ enum probe_io probe_tls_recv(
 struct probe_sessions; /* of one probe */
 
 int probe_sessions_create(struct probe_sessions **out, struct bl_err *err);
-void probe_sessions_free(struct probe_sessions *all); /* NULL is fine */
+void probe_sessions_free(struct probe_sessions *all);       /* NULL is fine */
 void probe_sessions_forget_all(struct probe_sessions *all); /* NULL is fine */
 /* Before the first step: offers the server the session that is kept for it, if one is. */
 void probe_tls_offer(struct probe_tls *t, struct probe_sessions *all, const struct bl_clock *clock);
