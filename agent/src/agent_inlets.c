@@ -12,12 +12,14 @@
 
 #include "inlet_steps.h"
 #include "statsd.h"
+#include "scrape.h"
 
 /* clang-format off */
 static const struct agent_inlet_row rows[] = {
 	/* ops, section, its place, source of reported metrics, reports and bytes under way, safe */
 	{ &steps_ops, &steps_conf_section, offsetof(struct config_inlets, steps), "socket", 64, 160 * 1024, true },
 	{ &statsd_ops, &statsd_conf_section, offsetof(struct config_inlets, statsd), "statsd", 16, 32 * 1024, false },
+	{ &scrape_ops, &scrape_conf_section, offsetof(struct config_inlets, scrape), "scrape", 0, 0, false },
 };
 /* clang-format on */
 

@@ -111,6 +111,12 @@ static const struct bl_conf_key inlets_keys[] = {
 	    .offset = offsetof(struct config_inlets, statsd),
 	    .help = "what StatsD and DogStatsD clients send",
 	    .section = &statsd_conf_section },
+	{ .name = "scrape",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_inlets, scrape),
+	    .help = "pages of Prometheus exporters of this machine",
+	    .section = &scrape_conf_section },
 	{ 0 },
 };
 

@@ -75,6 +75,15 @@ const struct bl_metric catalogue_probe[] = {
 	{ "probe_redirects", BL_GAUGE, "1",
 	    "Redirects that were followed to the answer",
 	    "到达应答前跟随的重定向次数" },
+	{ "scrape_up", BL_GAUGE, "1",
+	    "1 while the page of a Prometheus exporter of this machine can be read",
+	    "能读取本机 Prometheus 导出器的页面时为 1" },
+	{ "scrape_duration_ms", BL_GAUGE, "ms",
+	    "Time until the exporter's page was there",
+	    "取得导出器页面所用的时间" },
+	{ "scrape_series", BL_GAUGE, "1",
+	    "Series that were taken from the exporter's page",
+	    "从导出器页面取得的序列数" },
 	{ 0 },
 };
 /* clang-format on */

@@ -61,6 +61,8 @@ bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
 bl_fuzz_target(local_http LINK agent_local)
 bl_fuzz_target(top LINK agent_local PkgConfig::JANSSON)
 bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
+bl_fuzz_target(scrape LINK agent_scrape agent_intake agent_probe bl_codec bl_buf bl_log INCLUDE ${root}/agent/src/scrape
+  DICT scrape/scrape.dict ALSO ${root}/tests/data/scrape/pages)
 bl_fuzz_target(regex LINK bl_regex MAX_LEN 1024)
 bl_fuzz_target(dns LINK agent_probe INCLUDE ${root}/agent/src/probe MAX_LEN 1024)
 bl_fuzz_target(modbus LINK agent_probe m INCLUDE ${root}/agent/src/probe MAX_LEN 400)

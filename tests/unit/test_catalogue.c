@@ -200,6 +200,9 @@ every_series_of_the_agent_has_a_row(void **state)
 	each_source(AGENT "/probe", walk_rows, &w);
 	assert_true(w.found >= 11);
 	w.found = 0;
+	each_source(AGENT "/scrape", walk_rows, &w);
+	assert_true(w.found >= 3);
+	w.found = 0;
 	each_source(AGENT, walk_rows, &w);
 	assert_true(w.found >= 4);
 	each_source(AGENT "/sample", walk_kinds, &w);
@@ -229,6 +232,7 @@ no_row_outlives_its_series(void **state)
 	(void)state;
 	each_source(AGENT "/sample", append, &n);
 	each_source(AGENT "/probe", append, &n);
+	each_source(AGENT "/scrape", append, &n);
 	each_source(AGENT, append, &n);
 	for (const struct bl_catalogue_area *a = bl_catalogue_areas; a->name != NULL; a++)
 		for (const struct bl_metric *m = a->row; m->name != NULL; m++) {

@@ -16,6 +16,7 @@
 
 #include "inlet_steps.h"
 #include "statsd.h"
+#include "scrape.h"
 
 #define CONFIG_FILE_DEFAULT  "/etc/branchline-agent/agent.yaml"
 #define CONFIG_STATE_DEFAULT "/var/lib/branchline-agent"
@@ -59,6 +60,7 @@ struct config_spool {
 struct config_inlets {
 	struct steps_conf steps;
 	struct statsd_conf statsd;
+	struct scrape_conf scrape;
 };
 
 struct config_metered_class {

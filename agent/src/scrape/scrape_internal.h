@@ -1,0 +1,189 @@
+/*
+ * What the files of this folder share: numbers, lines, names, pages, jobs, each
+ * knowing only those before it.
+ */
+#ifndef SCRAPE_INTERNAL_H
+#define SCRAPE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "branchline/log.h"
+#include "branchline/wire.h"
+
+#include "intake.h"
+#include "probe_http.h"
+#include "scrape.h"
+
+/* ---- numbers (scrape_number.c); pure ---- */
+
+/*
+ * A value as both formats write it: decimal, hexadecimal with a fraction, NaN, Inf, whatever the
+ * case.  The double that strtod gives.  False: none, or longer than 63 bytes.
+ */
+bool scrape_number(const char *p, size_t len, double *out);
+
+/* ---- lines (scrape_line.c); pure ---- */
+
+#define SCRAPE_LINE_MAX   4096u /* bytes; a longer one is not understood */
+#define SCRAPE_FAMILY_MAX 255u  /* bytes of a name in a comment */
+
+enum scrape_type {
+	SCRAPE_UNTYPED,
+	SCRAPE_COUNTER,
+	SCRAPE_GAUGE,
+	SCRAPE_HISTOGRAM,
+	SCRAPE_GAUGEHISTOGRAM,
+	SCRAPE_SUMMARY,
+	SCRAPE_INFO,
+	SCRAPE_STATESET,
+};
+
+/* What the comments before a line have said. */
+struct scrape_family {
+	enum scrape_type type;
+	uint16_t name_len, unit_len;
+	bool ended; /* "# EOF" */
+	char name[SCRAPE_FAMILY_MAX];
+	char unit[BL_NAME_MAX];
+};
+
+struct scrape_value {
+	double value;
+	bool timed;
+	double time; /* as it stands there: ms, in OpenMetrics s */
+};
+
+/* A line that begins with '#': what is not known, or malformed, says nothing. */
+void scrape_comment(struct scrape_family *f, const char *line, size_t len);
+/* How much of the line is name and labels; 0: malformed. */
+size_t scrape_line_key(const char *line, size_t len);
+/* What follows the key.  False: malformed. */
+bool scrape_line_value(const char *p, size_t len, struct scrape_value *out);
+
+/* ---- names (scrape_series.c); pure but for the intake that it asks ---- */
+
+/* Beside the intake's slots and refusals. */
+#define SCRAPE_EXCLUDED  (-100)
+#define SCRAPE_MALFORMED (-101)
+
+/*
+ * The slot of the series that a key means; negative as intake_series, or one of the above.  What
+ * the intake counts is counted by it.
+ */
+int32_t scrape_series(struct intake *t, const struct scrape_exporter_conf *conf,
+    const struct scrape_family *f, const char *key, size_t len);
+
+/* ---- lines that are remembered (scrape_lines.c) ---- */
+
+#define SCRAPE_NONE      UINT32_MAX /* no place */
+#define SCRAPE_DUPLICATE (-102)     /* another line of the same page has its series */
+
+struct scrape_line {
+	char *key; /* owned; NULL: this place is free, next is the next free one */
+	uint32_t len, hash;
+	uint32_t next;   /* the line that followed, a guess that is checked */
+	int32_t slot;    /* negative: none, as scrape_series says, or SCRAPE_DUPLICATE */
+	uint32_t seen;   /* the last page that had it */
+	uint8_t type;    /* enum scrape_type that was said before it */
+	uint8_t unknown; /* enum bl_unknown of its newest value */
+	double value;
+	int64_t gone_mono_ms; /* since when pages lack it; 0: they do not */
+};
+
+struct scrape_lines {
+	struct scrape_line *line; /* n places */
+	uint32_t n, size, free;
+	uint32_t idle;               /* those without a series */
+	uint32_t *table, table_size; /* by hash: a place, or SCRAPE_NONE */
+	uint32_t *owner, owner_size; /* by slot: whose it is, or SCRAPE_NONE */
+};
+
+void scrape_lines_init(struct scrape_lines *s);
+void scrape_lines_release(struct scrape_lines *s);
+uint32_t scrape_lines_hash(const char *key, size_t len);
+/* Its place, or SCRAPE_NONE. */
+uint32_t scrape_lines_find(
+    const struct scrape_lines *s, const char *key, size_t len, uint32_t hash);
+/* A place for a line that is not known yet, without a series; SCRAPE_NONE: no memory. */
+uint32_t scrape_lines_add(struct scrape_lines *s, const char *key, size_t len, uint32_t hash);
+/*
+ * A line's slot, or why it has none.  A series that another line has is taken over, unless this
+ * page had that one.  False: no memory, nothing has changed.
+ */
+bool scrape_lines_give(struct scrape_lines *s, uint32_t at, int32_t slot, uint32_t page);
+/* After the last one of a round, scrape_lines_order; nothing is found or added before. */
+void scrape_lines_forget(struct scrape_lines *s, uint32_t at);
+void scrape_lines_order(struct scrape_lines *s);
+
+/* ---- pages (scrape_page.c) ---- */
+
+#define SCRAPE_GONE_MS  (10 * 60 * 1000) /* how long what vanished is unknown before it rests */
+#define SCRAPE_STALE_MS (5 * 60 * 1000)  /* a sample whose own time is older is late */
+/* Lines without a series that are remembered: so many, and so long. */
+#define SCRAPE_IDLE_MAX     4096u
+#define SCRAPE_IDLE_KEY_MAX 512u
+
+struct scrape_counts {
+	uint64_t samples;
+	uint64_t bad_lines;  /* malformed, or too long */
+	uint64_t duplicates; /* a series that stands twice on one page: the first counts */
+	uint64_t late;       /* samples whose own time is too old */
+};
+
+struct scrape_page;
+
+/* Keeps intake, conf and counts. */
+int scrape_page_create(struct scrape_page **out, struct intake *intake,
+    const struct scrape_exporter_conf *conf, struct scrape_counts *counts, struct bl_err *err);
+void scrape_page_free(struct scrape_page *p);
+/* A page begins; unix_ms: now, which times of samples are compared with. */
+void scrape_page_begin(struct scrape_page *p, bool openmetrics, int64_t unix_ms);
+void scrape_page_feed(struct scrape_page *p, const char *data, size_t len);
+/*
+ * It is over; framed: where its end is has been said, so that a last line without an end is a line.
+ * NULL, or why it is no page; *bad is the first line that was not understood, or 0.
+ */
+const char *scrape_page_end(struct scrape_page *p, bool framed, uint32_t *bad);
+/* Puts what the last page said; what was on one before and is not on it is unknown. */
+uint32_t scrape_page_put(struct scrape_page *p, int64_t mono_ms);
+/* There was no page: all that is known is unknown. */
+void scrape_page_unknown(struct scrape_page *p, enum bl_unknown reason);
+
+/* ---- one exporter (scrape_job.c) ---- */
+
+enum scrape_own { SCRAPE_OWN_UP, SCRAPE_OWN_DURATION, SCRAPE_OWN_SERIES, SCRAPE_OWN };
+enum scrape_state { SCRAPE_IDLE, SCRAPE_SENDING, SCRAPE_READING };
+
+struct scrape_job {
+	const struct scrape_exporter_conf *conf;
+	const struct inlet_host *host;
+	struct intake *intake;
+	struct scrape_page *page;
+	struct scrape_counts counts;
+	uint64_t scrapes, failed;
+	char *request;
+	size_t request_len, sent;
+	struct probe_url url;
+	enum scrape_state state;
+	bool second; /* of the two addresses of localhost */
+	int epoll_fd, fd;
+	int64_t due_mono_ms, deadline_mono_ms, begun_mono_ms, offset_ms;
+	int32_t own[SCRAPE_OWN]; /* handles of its own series; negative: refused */
+	uint32_t n_series;
+	bool told; /* the log says that it cannot be read */
+	struct bl_log_limit log, bad_log;
+	struct probe_http http;
+};
+
+int scrape_job_open(struct scrape_job *j, const struct scrape_exporter_conf *conf,
+    const struct inlet_host *host, int epoll_fd, unsigned index, struct bl_err *err);
+void scrape_job_close(struct scrape_job *j);
+/* Its time has come: an interval, or the end of its patience. */
+void scrape_job_due(struct scrape_job *j, int64_t mono_ms);
+/* Something may have changed; reads *budget bytes at most, and takes them from it. */
+void scrape_job_step(struct scrape_job *j, char *buf, size_t size, size_t *budget);
+int64_t scrape_job_deadline(const struct scrape_job *j);
+
+#endif
