@@ -377,7 +377,7 @@ slip_time(struct expr_compile *c, const struct expr_cell *text, const char *behi
 	if (text->len > sizeof("2026-11-28T09:30:00.123"))
 		return false;
 	n = snprintf(longer, sizeof(longer), "%.*s%s", (int)text->len, text->text, behind);
-	if (n < 0 || !expr_time_parse(longer, (size_t)n, &ms))
+	if (n < 0 || !bl_time_parse(longer, (size_t)n, &ms))
 		return false;
 	expr_suggest(c, "\"%s\"", longer);
 	return true;
@@ -391,7 +391,7 @@ fold_time(struct expr_compile *c, struct expr_node *call)
 
 	if (arg->kind != NODE_CONST)
 		return true;
-	if (!expr_time_parse(arg->value.text, arg->value.len, &t.ms)) {
+	if (!bl_time_parse(arg->value.text, arg->value.len, &t.ms)) {
 		(void)expr_fail_source(
 		    c, arg->span, "a date, a time and a zone: \"2026-11-28T09:30:00+08:00\"");
 		(void)(slip_time(c, &arg->value, "T00:00:00Z") || slip_time(c, &arg->value, "Z"));

@@ -393,7 +393,7 @@ time_of(struct expr_cell *a)
 {
 	int64_t ms;
 
-	if (a->type == BL_VALUE_TEXT && !a->lower && expr_time_parse(a->text, a->len, &ms))
+	if (a->type == BL_VALUE_TEXT && !a->lower && bl_time_parse(a->text, a->len, &ms))
 		set_ms(a, BL_VALUE_TIME, ms);
 	else
 		*a = null_cell;

@@ -8,6 +8,7 @@
 #ifndef EXPR_INTERNAL_H
 #define EXPR_INTERNAL_H
 
+#include "branchline/clock.h"
 #include "branchline/expr.h"
 
 #define EXPR_NODES_MAX 1024u /* more nodes than BL_EXPR_CODE_MAX instructions can come from */
@@ -56,9 +57,6 @@ bool expr_text_contains(const struct expr_cell *a, const struct expr_cell *part)
 bool expr_text_starts(const struct expr_cell *a, const struct expr_cell *part);
 /* Plain ASCII words, letters of either case alike. */
 bool expr_word_is(const char *s, size_t len, const char *word);
-
-/* RFC 3339 with a zone; fractions below 1 ms are cut off. */
-bool expr_time_parse(const char *s, size_t len, int64_t *unix_ms);
 
 /* ---- tokens ---- */
 

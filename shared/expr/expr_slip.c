@@ -309,7 +309,7 @@ expr_slip_type(struct expr_compile *c, const struct expr_node *n, unsigned wante
 		expr_suggest(c, "\"%.*s\"", EXPR_SPAN(c, n->span));
 	if (v->type != BL_VALUE_TEXT)
 		return;
-	if (wanted == BL_VALUE_TIME && expr_time_parse(v->text, v->len, &ms))
+	if (wanted == BL_VALUE_TIME && bl_time_parse(v->text, v->len, &ms))
 		expr_suggest(c, "time(%.*s)", EXPR_SPAN(c, n->span));
 	else if ((wanted == BL_VALUE_NUMBER && expr_lex_what(v->text, v->len) == TOK_NUMBER) ||
 		 (wanted == BL_VALUE_DURATION && expr_lex_what(v->text, v->len) == TOK_DURATION) ||

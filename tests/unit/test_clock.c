@@ -158,6 +158,40 @@ times_print_in_utc(void **state)
 	}
 }
 
+/* What is read back is what was printed, and what is no instant is refused. */
+static void
+times_are_read_with_their_zone(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t unix_ms; /* -1: refused */
+	} cases[] = {
+		{ "1970-01-01T00:00:00.001Z", 1 },
+		{ "2026-11-28T10:00:00+08:00", 1795831200000 },
+		{ "2026-11-28t02:00:00z", 1795831200000 },
+		{ "2026-11-27 20:30:00.25-05:30", 1795831200250 },
+		{ "2024-02-29T23:59:60.999999Z", 1709251200999 },
+		{ "2026-11-28T10:00:00", -1 },
+		{ "2026-11-28", -1 },
+		{ "2026-02-29T10:00:00Z", -1 },
+		{ "2026-11-28T24:00:00Z", -1 },
+		{ "2026-11-28T10:00:00.Z", -1 },
+		{ "2026-11-28T10:00:00+8:00", -1 },
+		{ "2026-11-28T10:00:00Z ", -1 },
+		{ "", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t ms = 0;
+		const bool good = bl_time_parse(cases[i].text, strlen(cases[i].text), &ms);
+
+		assert_int_equal(good, cases[i].unix_ms >= 0);
+		if (good)
+			assert_int_equal(ms, cases[i].unix_ms);
+	}
+}
+
 int
 main(void)
 {
@@ -169,6 +203,7 @@ main(void)
 		cmocka_unit_test(one_boot_has_one_id),
 		cmocka_unit_test(ids_print_and_parse),
 		cmocka_unit_test(times_print_in_utc),
+		cmocka_unit_test(times_are_read_with_their_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

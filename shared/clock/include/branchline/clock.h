@@ -73,5 +73,10 @@ bool bl_id_parse(const char *hex, struct bl_id *out);
 /* "2026-11-22T10:34:32.123Z" (RFC 3339, UTC).  Years outside 0..9999 print as "?". */
 #define BL_TIME_SIZE 32
 void bl_time_utc(int64_t unix_ms, char out[BL_TIME_SIZE]);
+/*
+ * RFC 3339 with a zone ("2026-11-28T09:30:00.5+08:00", "...Z"); fractions below 1 ms are cut
+ * off.  False: it is none; *unix_ms is then undefined.
+ */
+bool bl_time_parse(const char *s, size_t len, int64_t *unix_ms);
 
 #endif

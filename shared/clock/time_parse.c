@@ -2,9 +2,7 @@
  * Times as RFC 3339 writes them: "2026-11-28T09:30:00Z", "...+08:00".  The
  * zone is required: a time without one is a different instant at every site.
  */
-#include "expr_internal.h"
-
-#include <string.h>
+#include "branchline/clock.h"
 
 /* Days from 1970-01-01; the years of the calendar begin in March here. */
 static int64_t
@@ -82,7 +80,7 @@ zone(const char *s, const char *end, int64_t *ms)
 }
 
 bool
-expr_time_parse(const char *s, size_t len, int64_t *unix_ms)
+bl_time_parse(const char *s, size_t len, int64_t *unix_ms)
 {
 	const char *end;
 	unsigned v[6], ms = 0;
