@@ -194,20 +194,21 @@ bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms,
 	e->ticks = ticks;
 	if ((s = slot_of(e, series_id)) == NULL)
 		return BL_ENOMEM;
-	if (s->n > 0 && e->ticks[s->last_tick] > boot_ms)
-		return BL_EINVAL;
 	if (e->n_ticks == 0 || e->ticks[e->n_ticks - 1] != boot_ms)
 		e->ticks[e->n_ticks++] = boot_ms;
 	if (unknown == BL_KNOWN && isnan(value))
 		unknown = BL_UNKNOWN_UNREADABLE;
 	e->guess_bits += unknown == BL_KNOWN ? guess_value(s, value) : 4;
-	s->last_tick = e->n_ticks - 1;
+	if (s->n == 0 || e->ticks[s->last_tick] <= boot_ms)
+		s->last_tick = e->n_ticks - 1;
+	else
+		s->disordered = true;
 	s->n++;
 	if (series_id > e->highest_id)
 		e->highest_id = series_id;
 	e->samples[e->n_samples++] = (struct sample){
 		.slot = (uint32_t)(s - e->slots),
-		.tick = s->last_tick & 0xffffffu,
+		.tick = (e->n_ticks - 1) & 0xffffffu,
 		.unknown = (uint32_t)unknown & 0xffu,
 		.value = unknown == BL_KNOWN ? value : 0,
 	};

@@ -25,7 +25,8 @@ struct slot {
 	uint32_t n;
 	uint32_t n_thin;
 	uint32_t first;     /* place of its first sample in the order by series */
-	uint32_t last_tick; /* for the rule that times do not descend */
+	uint32_t last_tick; /* of its newest sample so far */
+	bool disordered;    /* an older one came behind it: sorted when laid out */
 	int32_t time_index; /* -1: own times */
 	uint32_t same_as;   /* slot that has the same instants, itself included */
 	double last;        /* for the guess: the last value and the places it takes */

@@ -1,5 +1,5 @@
 /*
- * The batch encoder, finishing: sorts samples by series, finds the series that
+ * The batch encoder, finishing: sorts samples by series and time, finds the series that
  * were sampled at the same instants (by a hash over the instants, compared
  * before it is believed), encodes and writes the message.  What it needs for
  * that is given back before the body is compressed.
@@ -12,7 +12,7 @@
 /* Everything that laying out needs, in one place for one exit. */
 struct layout {
 	struct bl_batch_enc *e;
-	uint32_t *order;    /* samples by series, each in the order of arrival */
+	uint32_t *order;    /* samples by series, each by time */
 	uint32_t *series;   /* slots by ascending id */
 	uint32_t *by_times; /* hash table over instants: slot + 1 */
 	uint32_t table_size;
@@ -111,7 +111,18 @@ layout_free(struct layout *l)
 	bl_buf_free(&l->content);
 }
 
-/* Sorts slots by id and samples by slot, each series keeping its order of arrival. */
+static int
+by_time(const void *a, const void *b, void *ctx)
+{
+	const struct bl_batch_enc *e = ctx;
+	const uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	const int64_t x = e->ticks[e->samples[i].tick], y = e->ticks[e->samples[k].tick];
+
+	return x != y ? (x > y) - (x < y) : (i > k) - (i < k);
+}
+
+/* Sorts slots by id and samples by slot, each series by time; of one instant in the order of
+ * arrival. */
 static void
 layout_order(struct layout *l)
 {
@@ -133,6 +144,10 @@ layout_order(struct layout *l)
 
 		l->order[s->first + s->n++] = i;
 	}
+	for (uint32_t i = 0; i < e->n_slots; i++)
+		if (e->slots[i].disordered)
+			qsort_r(l->order + e->slots[i].first, e->slots[i].n, sizeof(*l->order),
+			    by_time, e);
 }
 
 /* A time column that two series have goes into the table, as long as there is room. */

@@ -94,7 +94,6 @@ decoding_survives_each_failed_allocation(void **state)
 	bl_buf_init(&msg, BL_BATCH_WIRE_MAX);
 	for (uint32_t i = 0; i < 5000; i++)
 		assert_int_equal(bl_batch_enc_sample(e, 1, i, i % 7, BL_KNOWN), BL_OK);
-	assert_int_equal(encode(e, &msg), BL_EINVAL); /* times descend: nothing was written */
 	bl_batch_enc_reset(e);
 	assert_int_equal(encode(e, &msg), BL_OK);
 	do {

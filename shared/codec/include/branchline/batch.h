@@ -49,8 +49,9 @@ void bl_batch_enc_reset(struct bl_batch_enc *e);
 /*
  * Adds one sample.  unknown != BL_KNOWN: value is ignored.  Infinite values
  * come back as they are, like every other; NaN is no value and is stored as
- * BL_UNKNOWN_UNREADABLE.  Per series, boot_ms must not descend.  BL_EFULL: a
- * cap was reached, nothing was added.
+ * BL_UNKNOWN_UNREADABLE.  In any order of time: finishing sorts each series,
+ * and keeps the order of those of one instant.  BL_EFULL: a cap was reached,
+ * nothing was added.
  */
 int bl_batch_enc_sample(struct bl_batch_enc *e, uint32_t series_id, int64_t boot_ms, double value,
     enum bl_unknown unknown);
