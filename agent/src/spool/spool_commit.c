@@ -41,6 +41,14 @@ write_clocks(struct spool *s, unsigned n, struct bl_err *err)
 }
 
 static int
+write_id(struct spool *s, const struct spool_row *row, struct bl_err *err)
+{
+	if (row->id[0] == '\0')
+		return BL_OK;
+	return db_run(s, Q_SEEN_ADD, err, "ti", row->id, bl_unix_ms(s->clock));
+}
+
+static int
 write_row(struct spool *s, const struct spool_row *row, struct bl_err *err)
 {
 	struct spool_stream *m = &s->d.stream[stream_index(row->stream)];
@@ -50,8 +58,8 @@ write_row(struct spool *s, const struct spool_row *row, struct bl_err *err)
 	    row->boot_ms, (int64_t)row->n,
 	    row_crc(row->stream, row->kind, row->boot_ms, row->n, row->data, row->len),
 	    (const void *)row->data, row->len);
-	if (rc == BL_OK && row->id[0] != '\0')
-		rc = db_run(s, Q_SEEN_ADD, err, "ti", row->id, bl_unix_ms(s->clock));
+	if (rc == BL_OK)
+		rc = write_id(s, row, err);
 	m->open_rows++;
 	m->open_bytes += (int64_t)row->len;
 	m->open_samples += row->n;
@@ -126,12 +134,13 @@ commit_for_cut(struct spool *s, struct bl_err *err)
 	int rc = write_names(s, &all, err);
 
 	for (const struct spool_row *row = s->p.head; row != NULL && rc == BL_OK; row = row->next) {
+		ids += row->id[0] != '\0';
 		if (row->kind == ROW_TICK) {
 			s->d.samples += row->n;
+			rc = write_id(s, row, err);
 			continue;
 		}
 		rc = write_row(s, row, err);
-		ids += row->id[0] != '\0';
 	}
 	if (rc == BL_OK && s->covered_ms > s->d.covered_ms)
 		s->d.covered_ms = s->covered_ms;

@@ -19,7 +19,7 @@ struct feed {
 	int64_t last_row, rows, samples, bytes;
 	int64_t next_ms; /* boot time of the first row left out */
 	int64_t last_gap;
-	uint32_t skipped; /* time went backwards */
+	uint32_t skipped; /* their time is none that could be sent */
 	int64_t damaged;  /* samples of rows that are not what was written */
 	unsigned gaps;
 	bool left; /* rows were left for another batch */

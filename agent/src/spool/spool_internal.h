@@ -122,7 +122,8 @@ struct spool_row {
 	enum spool_row_kind kind;
 	int64_t boot_ms;
 	uint32_t n;
-	char id[BL_EVENT_ID_MAX + 1]; /* events: the caller's */
+	char id[BL_EVENT_ID_MAX + 1]; /* the caller's, of an event or a sample that was reported */
+	bool promised;                /* somebody waits for it: it is not dropped for others */
 	size_t len;
 	uint8_t data[];
 };

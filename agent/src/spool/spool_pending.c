@@ -143,8 +143,8 @@ drop_oldest(struct spool *s, enum bl_stream stream)
 	struct spool_row **at = &p->head, *row;
 	unsigned pinned = p->doubt.rows;
 
-	while (
-	    (row = *at) != NULL && (pinned > 0 || row->stream != stream || row->kind != ROW_TICK)) {
+	while ((row = *at) != NULL &&
+	       (pinned > 0 || row->stream != stream || row->kind != ROW_TICK || row->promised)) {
 		pinned -= pinned > 0;
 		at = &row->next;
 	}
@@ -171,7 +171,7 @@ pending_add(struct spool *s, struct spool_row *row, struct bl_err *err)
 			continue;
 		if (row->stream != BL_STREAM_HOST && drop_oldest(s, BL_STREAM_PROBES))
 			continue;
-		if (row->kind == ROW_TICK)
+		if (row->kind == ROW_TICK && !row->promised)
 			pending_drop_gap(s, BL_GAP_DISK_FULL, row);
 		free(row);
 		return bl_fail(err, BL_EFULL, "spool %s: cannot write and memory is full", s->path);
@@ -208,15 +208,15 @@ spool_append(struct spool *s, enum bl_stream stream, int64_t boot_ms,
 	return BL_OK;
 }
 
-/* 1: an event with this id was accepted within 24 h, or waits already. */
+/* 1: a report with this id was accepted within 24 h, or waits already. */
 static int
-event_seen(struct spool *s, const char *id, struct bl_err *err)
+id_seen(struct spool *s, const char *id, struct bl_err *err)
 {
 	sqlite3_stmt *st;
 	int rc;
 
 	for (const struct spool_row *row = s->p.head; row != NULL; row = row->next)
-		if (row->kind == ROW_EVENT && strcmp(row->id, id) == 0)
+		if (strcmp(row->id, id) == 0)
 			return 1;
 	if ((st = db_select(s, Q_SEEN_FIND, err, "t", id)) == NULL)
 		return err->code;
@@ -227,29 +227,57 @@ event_seen(struct spool *s, const char *id, struct bl_err *err)
 	return rc;
 }
 
+/* Takes row. */
+static int
+add_once(struct spool *s, struct spool_row *row, struct bl_err *err)
+{
+	int rc = 0;
+
+	if (row->id[0] != '\0')
+		rc = id_seen(s, row->id, err);
+	if (rc != 0) {
+		free(row);
+		return rc > 0 ? SPOOL_REPEATED : rc;
+	}
+	return (rc = pending_add(s, row, err)) < 0 ? rc : SPOOL_ACCEPTED;
+}
+
 int
 spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err)
 {
 	struct bl_err local = { 0 };
 	struct spool_row *row;
-	int rc = 0;
+	int rc;
 
 	if (err == NULL)
 		err = &local;
 	err->code = BL_OK;
 	if ((row = row_of_event(ev, err)) == NULL)
 		return err->code;
-	if (row->id[0] != '\0')
-		rc = event_seen(s, row->id, err);
-	if (rc != 0) {
-		free(row);
-		return rc > 0 ? SPOOL_REPEATED : rc;
-	}
-	if ((rc = pending_add(s, row, err)) < 0)
-		return rc;
-	if (s->event_mono_ms == INT64_MAX)
+	rc = add_once(s, row, err);
+	if (rc == SPOOL_ACCEPTED && s->event_mono_ms == INT64_MAX)
 		s->event_mono_ms = bl_mono_ms(s->clock);
-	return SPOOL_ACCEPTED;
+	return rc;
+}
+
+int
+spool_report(struct spool *s, enum bl_stream stream, int64_t boot_ms,
+    const struct spool_sample *sample, struct bl_str id, struct bl_err *err)
+{
+	struct bl_err local = { 0 };
+	struct spool_row *row;
+
+	if (err == NULL)
+		err = &local;
+	if (!stream_valid(stream) || sample->series_id == 0 || sample->series_id > dict_last(s) ||
+	    id.len > BL_EVENT_ID_MAX || (id.len > 0 && memchr(id.p, '\0', id.len) != NULL))
+		return bl_fail(err, BL_EINVAL, "spool: report: no such stream or series, or no id");
+	if ((row = row_of_samples(stream, boot_ms, sample, 1)) == NULL)
+		return bl_fail(err, BL_ENOMEM, "spool: report: out of memory");
+	if (id.len > 0)
+		memcpy(row->id, id.p, id.len);
+	row->promised = true;
+	return add_once(s, row, err);
 }
 
 int

@@ -7,6 +7,7 @@
  * named in the ledger by the thread.
  */
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ must_get_through(enum post_kind kind)
 		return true;
 	case POST_TICK:
 	case POST_EVENT:
+	case POST_REPORT:
 	case POST_COMMIT:
 	case POST_HELLO:
 	case POST_ANSWER:
@@ -89,8 +91,8 @@ refuse_locked(struct spool_thread *t, const struct post *p)
 		t->refused_events++;
 	else
 		t->refused_samples += p->n;
-	/* An event with a token is not accepted, and its giver knows. */
-	if (p->kind == POST_EVENT && p->token != 0)
+	/* What has a token is not accepted, and its giver knows. */
+	if (is_report(p->kind) && p->token != 0)
 		return;
 	if (r->samples == 0 || p->boot_ms < r->first_ms)
 		r->first_ms = p->boot_ms;
@@ -122,7 +124,7 @@ post(struct spool_thread *t, struct post *p)
 		p = NULL;
 	} else {
 		rc = BL_EFULL;
-		if (p->kind == POST_TICK || p->kind == POST_EVENT)
+		if (p->kind == POST_TICK || is_report(p->kind))
 			refuse_locked(t, p);
 		else
 			t->refused_requests++;
@@ -347,6 +349,37 @@ spool_thread_event(struct spool_thread *t, const struct bl_event *ev, uint64_t t
 	p->token = token;
 	p->n = 1;
 	p->bytes = sizeof(*p) + sizeof(*copy) + bytes;
+	return post(t, p);
+}
+
+int
+spool_thread_report(struct spool_thread *t, const struct spool_thread_report *r, uint64_t token)
+{
+	struct bl_series_def def;
+	struct spool_thread_report *copy;
+	struct post *p;
+	char *text;
+
+	if (!spool_thread_series_def(t, r->handle, &def) || !isfinite(r->value) ||
+	    r->id.len > BL_EVENT_ID_MAX)
+		return BL_EINVAL;
+	if ((p = post_new(POST_REPORT, sizeof(*copy) + r->id.len)) == NULL)
+		return BL_ENOMEM;
+	if (token != 0 && (p->answer = result_new(RESULT_EVENT, 0)) == NULL) {
+		post_free(p);
+		return BL_ENOMEM;
+	}
+	if (token != 0)
+		p->answer->token = token;
+	copy = (struct spool_thread_report *)p->data;
+	text = (char *)(copy + 1);
+	*copy = *r;
+	move_text(&copy->id, &text);
+	p->stream = def.stream;
+	p->boot_ms = r->boot_ms != 0 ? r->boot_ms : bl_boot_ms(t->clock);
+	p->token = token;
+	p->n = 1;
+	p->bytes = sizeof(*p) + sizeof(*copy) + r->id.len;
 	return post(t, p);
 }
 

@@ -141,6 +141,10 @@ row_renumber(const struct spool_row *row, uint32_t (*map)(void *ctx, uint32_t id
 		kept += samples[kept].series_id != 0;
 	}
 	out = row_of_samples(row->stream, row->boot_ms, samples, kept);
+	if (out != NULL) {
+		memcpy(out->id, row->id, sizeof(out->id));
+		out->promised = row->promised;
+	}
 out:
 	free(samples);
 	return out;
@@ -254,7 +258,7 @@ row_encode(const void *data, size_t len, enum spool_row_kind kind, int64_t boot_
 		    enc, sm.series_id, boot_ms, sm.value, (enum bl_unknown)sm.unknown);
 		if (rc == BL_EFULL || rc == BL_ENOMEM)
 			return rc;
-		*skipped += rc < 0; /* time went backwards for this series */
+		*skipped += rc < 0; /* no time that could be sent */
 	}
 	return rd.failed ? BL_ECORRUPT : BL_OK;
 }

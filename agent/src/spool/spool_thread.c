@@ -279,28 +279,44 @@ event_answer(struct spool_thread *t, struct post *p, int rc)
 	t->n_answers++;
 }
 
+/* Into the spool: what spool_event or spool_report says. */
+static int
+take_report(struct spool_thread *t, const struct post *p, struct bl_err *err)
+{
+	const struct spool_thread_report *r = (const struct spool_thread_report *)p->data;
+	struct spool_sample sample = { .unknown = BL_KNOWN };
+
+	if (p->kind == POST_EVENT)
+		return spool_event(t->spool, (const struct bl_event *)p->data, err);
+	sample.value = r->value;
+	if ((sample.series_id = series_of(t, r->handle, err)) == 0)
+		return err->code < 0 ? err->code : BL_EIO;
+	return spool_report(t->spool, p->stream, p->boot_ms, &sample, r->id, err);
+}
+
 static void
-do_event(struct spool_thread *t, struct post *p)
+do_report(struct spool_thread *t, struct post *p)
 {
 	struct bl_err err = { 0 };
 	int rc = BL_EFULL;
 
 	if (p->token == 0 || t->n_answers < ANSWERS_MAX)
-		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
+		rc = take_report(t, p, &err);
 	if (rc == BL_ECORRUPT) {
 		replace_if_damaged(t);
-		rc = spool_event(t->spool, (const struct bl_event *)p->data, &err);
+		rc = take_report(t, p, &err);
 	}
 	if (rc >= 0) {
 		made_dirty(t);
 		t->event_waits = true;
-		cut_soon(t);
+		if (p->kind == POST_EVENT)
+			cut_soon(t);
 	} else if (p->token == 0) {
-		lost_tick(t, rc == BL_EFULL ? BL_GAP_DISK_FULL : BL_GAP_OVERLOAD, BL_STREAM_EVENTS,
+		lost_tick(t, rc == BL_EFULL ? BL_GAP_DISK_FULL : BL_GAP_OVERLOAD, p->stream,
 		    p->boot_ms, p->boot_ms, 1);
 	}
 	if (rc < 0)
-		trouble(t, &err, "the event was not accepted");
+		trouble(t, &err, "a report was not accepted");
 	if (p->answer != NULL)
 		event_answer(t, p, rc);
 }
@@ -520,7 +536,8 @@ work(struct spool_thread *t, struct post *p)
 		do_tick(t, p);
 		break;
 	case POST_EVENT:
-		do_event(t, p);
+	case POST_REPORT:
+		do_report(t, p);
 		break;
 	case POST_GAP:
 		if (spool_gap(t->spool, &p->u.gap, &err) < 0)

@@ -18,6 +18,7 @@
 enum post_kind {
 	POST_TICK,
 	POST_EVENT,
+	POST_REPORT,
 	POST_GAP,
 	POST_CLOCK,
 	POST_COMMIT,
@@ -52,7 +53,7 @@ struct post {
 		int64_t probes_from_ms;
 		struct spool_usage_add usage;
 	} u;
-	max_align_t data[]; /* samples, an event with its texts, a receipt, a question */
+	max_align_t data[]; /* samples, an event or report with its texts, a receipt, a question */
 };
 
 enum result_kind {
@@ -82,6 +83,12 @@ struct question_result {
 	struct spool_outcome outcome;
 	struct bl_gone gone;
 };
+
+static inline bool
+is_report(enum post_kind kind)
+{
+	return kind == POST_EVENT || kind == POST_REPORT;
+}
 
 /* A series as its users know it.  All but id is fixed when it is made. */
 struct handle {

@@ -81,6 +81,13 @@ int spool_append(struct spool *s, enum bl_stream stream, int64_t boot_ms,
  */
 enum { SPOOL_ACCEPTED = 0, SPOOL_REPEATED = 1 };
 int spool_event(struct spool *s, const struct bl_event *ev, struct bl_err *err);
+/*
+ * One sample that somebody waits for, at any time, also before this boot.  id as an event's, out
+ * of the same table: a report is there once, whatever kind it is of.  No cap drops it to make
+ * room for others: BL_EFULL instead.  SPOOL_ACCEPTED, SPOOL_REPEATED, or negative.
+ */
+int spool_report(struct spool *s, enum bl_stream stream, int64_t boot_ms,
+    const struct spool_sample *sample, struct bl_str id, struct bl_err *err);
 /* A ledger entry: durable with the next commit, travels in the events stream. */
 int spool_gap(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 /* A new segment of the clock map (id is assigned); BL_OK also when it says nothing new. */

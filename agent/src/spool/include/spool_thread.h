@@ -69,10 +69,10 @@ struct spool_thread_status {
 struct spool_calls {
 	void *ctx;
 	/*
-	 * An event posted with this token, exactly once: SPOOL_ACCEPTED or SPOOL_REPEATED
-	 * once it is on disk (not before the disk can be written again); BL_EFULL: not accepted
-	 * (disk and memory are full); BL_EINVAL: not a valid event; another negative code: not
-	 * accepted.
+	 * An event or a report posted with this token, exactly once: SPOOL_ACCEPTED or
+	 * SPOOL_REPEATED once it is on disk (not before the disk can be written again); BL_EFULL:
+	 * not accepted (disk and memory are full); BL_EINVAL: not a valid event; another negative
+	 * code: not accepted.
 	 */
 	void (*event_done)(void *ctx, uint64_t token, int rc);
 	/*
@@ -178,6 +178,24 @@ int spool_thread_append(struct spool_thread *t, enum bl_stream stream, int64_t b
  * event_done; counted, and named in the ledger when token is 0.
  */
 int spool_thread_event(struct spool_thread *t, const struct bl_event *ev, uint64_t token);
+
+/* One value that a program reported. */
+struct spool_thread_report {
+	int32_t handle;
+	int64_t boot_ms;  /* 0: now; may lie before this boot (negative), not in the future */
+	double value;     /* finite */
+	struct bl_str id; /* unique for 24 h among events and these; empty: none */
+};
+
+/*
+ * A sample that is on disk before its giver hears of it; copies.  Answered like an event, by
+ * event_done with this token (0: not wanted): at once on disk, once by its id, never dropped
+ * for others once it was taken.  BL_EFULL: the queue is full, it is NOT taken, there will be no
+ * event_done; BL_EINVAL: no such handle, a value that is not finite, no id; BL_ENOMEM.
+ * The series: spool_thread_series_within, of BL_STREAM_HOST, interval 0.
+ */
+int spool_thread_report(
+    struct spool_thread *t, const struct spool_thread_report *r, uint64_t token);
 
 int spool_thread_gap(struct spool_thread *t, const struct bl_gap *gap);
 int spool_thread_clock(struct spool_thread *t, const struct bl_clock_segment *seg);
