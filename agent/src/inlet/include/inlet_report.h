@@ -4,14 +4,27 @@
  * inlet, whatever it speaks, makes these and hands them to the agent, which
  * answers when they are on disk.
  *
- * Plain data that borrows its texts; good for the call it is handed to.
+ * Plain data that borrows its texts; good for the call it is handed to.  The rules
+ * that hold for all of them are below, pure.
  */
 #ifndef INLET_REPORT_H
 #define INLET_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "branchline/clock.h"
+#include "branchline/err.h"
 #include "branchline/wire.h"
+
+/*
+ * How far a report may lie from now.  The centre works out anew whatever a late one touches: of
+ * events little, of values whole hours.  A machine's own programs cannot know the future; a minute
+ * is for those whose time comes from another machine, and counts as now.
+ */
+#define INLET_BACK_MS        (7 * 24 * 3600 * INT64_C(1000))
+#define INLET_METRIC_BACK_MS (24 * 3600 * INT64_C(1000))
+#define INLET_AHEAD_MS       INT64_C(60000)
 
 enum inlet_report_kind { INLET_EVENT = 1, INLET_METRIC = 2 };
 
@@ -31,5 +44,23 @@ struct inlet_report {
 	struct bl_series_def def;
 	double value; /* finite */
 };
+
+/*
+ * A time as senders write it: RFC 3339 with a zone, or seconds since 1970 with up to nine
+ * decimals; at least a millisecond after 1970.  False: neither.
+ */
+bool inlet_report_time(struct bl_str text, int64_t *at_unix_ms);
+
+/*
+ * When it was, in boot time: as long ago as at_unix_ms lies before this machine's wall clock,
+ * whatever that clock says; so it may lie before this boot (negative; never 0).  BL_EINVAL with a
+ * sentence: out of bounds.
+ */
+int inlet_report_place(const struct inlet_report *r, const struct bl_clock *clock, int64_t *boot_ms,
+    struct bl_err *err);
+
+/* An event type that only the agent itself may use: "agent.start", "probe.state" ...; steps and
+ * cases are reported as such. */
+bool inlet_report_own_type(struct bl_str type);
 
 #endif
