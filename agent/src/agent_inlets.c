@@ -198,6 +198,7 @@ agent_inlets_open(struct agent *a)
 		x->agent = a;
 		x->row = &rows[i];
 		x->fd = -1;
+		memset(x->handle, 0xff, sizeof(x->handle)); /* -1 */
 		open_one(a, i);
 	}
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "branchline/log.h"
 
 #include "inlet_ops.h"
@@ -55,6 +57,10 @@ struct agent_inlet {
 	uint64_t before[INLET_COUNTS_MAX];
 	uint64_t lost;
 	struct bl_log_limit lost_log;
+	/* Of the agent's own series about it, by counter, and of what was lost; -1: not asked yet.
+	 */
+	int32_t handle[INLET_COUNTS_MAX + 1];
+	uint32_t handle_interval_ms; /* that they were asked for with */
 
 	/* reports */
 	uint32_t opening;
@@ -94,5 +100,11 @@ int agent_inlet_report(void *ctx, const struct inlet_report *r, uint64_t token, 
 void agent_inlets_done(struct agent *a, uint64_t token, int rc);
 /* When the inlet ends for good. */
 void agent_inlet_reports_free(struct agent_inlet *x);
+
+/* ---- agent_inlets_say.c ---- */
+/* {"steps": {"state": "open" ...} ...}; NULL: out of memory. */
+json_t *agent_inlets_json(const struct agent *a);
+/* Puts the agent's own series about them, into the sink of its tick. */
+void agent_inlets_put_own(struct agent *a);
 
 #endif

@@ -318,6 +318,8 @@ void agent_disk_words(
     const struct agent *a, const struct spool_thread_status *st, char *out, size_t size);
 
 /* ---- agent_status.c ---- */
+/* null where it is empty. */
+json_t *agent_text_or_null(const char *text);
 /* The JSON text, malloced; NULL: out of memory. */
 char *agent_status_text(const struct agent *a, const struct spool_thread_status *st);
 

@@ -8,14 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inlet_steps.h"
 #include "status.h"
 #include "status_meter.h"
 
 #define CLOCK_DOUBT_MS 60000  /* minutes are wrong from there on */
 #define QUIET_MS       180000 /* no receipt for so long, with data waiting, is worth a word */
 
-static json_t *
-text_or_null(const char *text)
+json_t *
+agent_text_or_null(const char *text)
 {
 	/* Reasons come from other machines, too: not always UTF-8. */
 	json_t *s = text[0] != '\0' ? json_string(text) : json_null();
@@ -37,7 +38,7 @@ reason(json_t *reasons, const char *code, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)json_array_append_new(
-	    reasons, json_pack("{s:s,s:o}", "code", code, "text", text_or_null(text)));
+	    reasons, json_pack("{s:s,s:o}", "code", code, "text", agent_text_or_null(text)));
 }
 
 static const char *
@@ -74,9 +75,9 @@ link_json(const struct agent *a, const struct bl_mqtt_stats *st)
 			    : json_null(),
 	    "host", b->host, "port", (json_int_t)b->port, "transport",
 	    config_transports[b->transport], "proxy",
-	    text_or_null(b->proxy.url != NULL ? b->proxy.url : ""), "address",
-	    text_or_null(up && r != NULL ? r->peer : ""), "why", text_or_null(why), "fault",
-	    a->mqtt == NULL ? "files" : bl_link_fault_name(up ? BL_FAULT_NONE : st->fault),
+	    agent_text_or_null(b->proxy.url != NULL ? b->proxy.url : ""), "address",
+	    agent_text_or_null(up && r != NULL ? r->peer : ""), "why", agent_text_or_null(why),
+	    "fault", a->mqtt == NULL ? "files" : bl_link_fault_name(up ? BL_FAULT_NONE : st->fault),
 	    "retry_in_ms",
 	    !up && retry >= 0 ? json_integer(retry > now ? retry - now : 0) : json_null(),
 	    "connects", (json_int_t)st->connects, "attempts", (json_int_t)st->attempts,
@@ -132,12 +133,13 @@ sampling_json(const struct agent *a)
 	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "interval_ms",
 	    (json_int_t)a->config->v->interval_ms, "ticks", (json_int_t)a->ticks, "missed_ticks",
 	    (json_int_t)a->missed_ticks, "failures", (json_int_t)a->sampler_failures, "problem",
-	    text_or_null(a->sampler_problem), "probes", (json_int_t)a->n_probes,
+	    agent_text_or_null(a->sampler_problem), "probes", (json_int_t)a->n_probes,
 	    "probe_results_dropped", (json_int_t)a->limits.dropped_results, "refused_samples",
 	    (json_int_t)l->refused_samples, "series",
 	    (json_int_t)spool_thread_series_count(a->spool), "max_series",
 	    (json_int_t)a->config->v->max_series, "refused_series",
-	    (json_int_t)limits_refused_now(l), "newest_refused_series", text_or_null(l->newest));
+	    (json_int_t)limits_refused_now(l), "newest_refused_series",
+	    agent_text_or_null(l->newest));
 }
 
 static json_t *
@@ -187,11 +189,11 @@ steps_json(const struct agent *a)
 
 	agent_steps_count(a, &n);
 	return json_pack("{s:b,s:s,s:o,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "enabled", conf->enabled,
-	    "socket", conf->socket, "problem", text_or_null(agent_steps_problem(a)), "clients",
-	    (int)n.clients, "accepted", (json_int_t)n.accepted, "repeated", (json_int_t)n.repeated,
-	    "bad_lines", (json_int_t)n.bad_lines, "not_stored", (json_int_t)n.not_stored, "late",
-	    (json_int_t)n.late, "refused_clients", (json_int_t)n.refused_clients, "idle_clients",
-	    (json_int_t)n.idle_clients);
+	    "socket", conf->socket, "problem", agent_text_or_null(agent_steps_problem(a)),
+	    "clients", (int)n.clients, "accepted", (json_int_t)n.accepted, "repeated",
+	    (json_int_t)n.repeated, "bad_lines", (json_int_t)n.bad_lines, "not_stored",
+	    (json_int_t)n.not_stored, "late", (json_int_t)n.late, "refused_clients",
+	    (json_int_t)n.refused_clients, "idle_clients", (json_int_t)n.idle_clients);
 }
 
 static json_t *
@@ -203,8 +205,8 @@ local_json(const struct agent *a)
 	if (a->local != NULL)
 		local_count(a->local, &n);
 	return json_pack("{s:o,s:o,s:i,s:I,s:I,s:I}", "listen",
-	    text_or_null(conf->listen != NULL ? conf->listen : ""), "problem",
-	    text_or_null(a->local_problem), "clients", (int)n.clients, "answers",
+	    agent_text_or_null(conf->listen != NULL ? conf->listen : ""), "problem",
+	    agent_text_or_null(a->local_problem), "clients", (int)n.clients, "answers",
 	    (json_int_t)n.answers, "refused", (json_int_t)n.refused, "busy", (json_int_t)n.busy);
 }
 
@@ -351,6 +353,10 @@ health_json(const struct agent *a, const struct bl_mqtt_stats *m, const struct u
 	if (agent_steps_problem(a)[0] != '\0')
 		reason(reasons, "steps_closed", "no steps of processes are taken: %s",
 		    agent_steps_problem(a));
+	for (unsigned i = 0; i < agent_inlets_n(); i++)
+		if (a->inlet[i].row->ops != &steps_ops && a->inlet[i].problem[0] != '\0')
+			reason(reasons, "inlet_closed", "nothing is taken by inlets.%s: %s",
+			    a->inlet[i].row->ops->name, a->inlet[i].problem);
 	if (a->local_problem[0] != '\0')
 		reason(reasons, "local_closed", "no status page and no /metrics: %s",
 		    a->local_problem);
@@ -367,14 +373,14 @@ spool_json(const struct spool_thread_status *st)
 	json_t *more = json_pack(
 	    "{s:b,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:{s:b,s:i,s:i,s:i,s:I}}", "committing",
 	    st->committing, "disk", status_trouble_name(st->committing ? SPOOL_FINE : st->trouble),
-	    "problem", text_or_null(st->problem), "failing_since_unix_ms",
+	    "problem", agent_text_or_null(st->problem), "failing_since_unix_ms",
 	    st->failing_since_unix_ms > 0 ? json_integer(st->failing_since_unix_ms) : json_null(),
 	    "memory_bytes", (json_int_t)st->memory_bytes, "memory_max", (json_int_t)st->memory_max,
 	    "refused_samples", (json_int_t)st->refused_samples, "refused_events",
 	    (json_int_t)st->refused_events, "replaced", (json_int_t)st->replaced, "set_aside",
-	    text_or_null(st->aside), "recovery", "running", r->running, "percent", (int)r->pct,
-	    "batches", (int)r->batches, "unreadable_batches", (int)r->lost, "open_samples",
-	    (json_int_t)r->samples);
+	    agent_text_or_null(st->aside), "recovery", "running", r->running, "percent",
+	    (int)r->pct, "batches", (int)r->batches, "unreadable_batches", (int)r->lost,
+	    "open_samples", (json_int_t)r->samples);
 
 	(void)json_object_update(spool, more);
 	json_decref(more);
@@ -422,16 +428,17 @@ agent_status_text(const struct agent *a, const struct spool_thread_status *st)
 		bl_mqtt_stats(a->mqtt, &m);
 	delivery_status(a->delivery, &u);
 	all = json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s,s:I,"
-			"s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+			"s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 	    "daemon", "running", "software", BL_VERSION, "device", a->config->v->device.id, "site",
 	    a->config->v->device.site, "pid", (int)getpid(), "started_unix_ms", (json_int_t)started,
 	    "now_unix_ms", (json_int_t)bl_unix_ms(a->clock), "config_file", a->config->path,
 	    "config_hash", a->config->hash, "config_loaded_unix_ms",
 	    (json_int_t)a->config_loaded_unix_ms, "link", link_json(a, &m), "uplink",
 	    uplink_json(a, &u), "spool", spool_json(st), "clock", clock_json(a), "sampling",
-	    sampling_json(a), "memory", memory_json(a), "steps", steps_json(a), "local",
-	    local_json(a), "gaps", status_gaps_json(st->gap, st->n_gaps), "safe_mode", safe_json(a),
-	    "meter", meter_json(a), "health", health_json(a, &m, &u, st));
+	    sampling_json(a), "memory", memory_json(a), "steps", steps_json(a), "inlets",
+	    agent_inlets_json(a), "local", local_json(a), "gaps",
+	    status_gaps_json(st->gap, st->n_gaps), "safe_mode", safe_json(a), "meter",
+	    meter_json(a), "health", health_json(a, &m, &u, st));
 	text = all != NULL ? json_dumps(all, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
 	json_decref(all);
 	return text;

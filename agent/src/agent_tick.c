@@ -344,6 +344,7 @@ sample_own(struct agent *a)
 		put_own(a, "agent_step_refused", "1", BL_COUNTER,
 		    (double)(steps.bad_lines + steps.not_stored + steps.late));
 	}
+	agent_inlets_put_own(a);
 	if (!a->spool_status_known || !a->spool_status.spool_valid)
 		return;
 	for (unsigned i = 0; i < BL_STREAMS; i++)

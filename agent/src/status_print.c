@@ -288,6 +288,60 @@ print_steps(const json_t *s, FILE *to)
 		(void)fprintf(to, "           problem: %s\n", status_text(s, "problem"));
 }
 
+static json_int_t
+sum_of(const json_t *counts)
+{
+	const char *name;
+	json_t *n;
+	json_int_t sum = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)counts, name, n) sum += json_integer_value(n);
+	return sum;
+}
+
+/* "bad_name 3, too_many_series 12" */
+static void
+print_refused(const json_t *refused, FILE *to)
+{
+	const char *name, *between = " (";
+	json_t *n;
+
+	json_object_foreach((json_t *)(uintptr_t)refused, name, n)
+	{
+		if (json_integer_value(n) == 0)
+			continue;
+		(void)fprintf(
+		    to, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(n));
+		between = ", ";
+	}
+	if (between[0] == ',')
+		(void)fputs(")", to);
+}
+
+/* All but the step socket, which has its line. */
+static void
+print_inlets(const json_t *inlets, FILE *to)
+{
+	const char *name;
+	json_t *i;
+
+	json_object_foreach((json_t *)(uintptr_t)inlets, name, i)
+	{
+		if (strcmp(name, "steps") == 0 || strcmp(status_text(i, "state"), "off") == 0)
+			continue;
+		(void)fprintf(to, "%-10s %s; %" PRId64 " taken, %" JSON_INTEGER_FORMAT " refused",
+		    name, status_text(i, "state"),
+		    status_number(json_object_get(i, "counts"), "accepted"),
+		    sum_of(json_object_get(i, "refused")));
+		print_refused(json_object_get(i, "refused"), to);
+		if (status_number(i, "lost") > 0)
+			(void)fprintf(to, ", %" PRId64 " lost", status_number(i, "lost"));
+		(void)fputs("\n", to);
+		if (status_text(i, "problem")[0] != '\0')
+			(void)fprintf(to, "           problem: %s\n", status_text(i, "problem"));
+	}
+}
+
 static void
 print_local(const json_t *l, FILE *to)
 {
@@ -333,5 +387,6 @@ status_print(const json_t *status, FILE *to)
 		    status_number(sampling, "missed_ticks"), status_number(sampling, "probes"));
 	if (json_object_get(status, "steps") != NULL)
 		print_steps(json_object_get(status, "steps"), to);
+	print_inlets(json_object_get(status, "inlets"), to);
 	print_local(json_object_get(status, "local"), to);
 }

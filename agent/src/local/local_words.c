@@ -28,6 +28,7 @@ const struct local_word local_words[] = {
 	{ "head.spool", "Queue", "队列" },
 	{ "head.clock", "Clock", "时钟" },
 	{ "head.sampling", "Sampling", "采样" },
+	{ "head.inlets", "Reports of programs", "程序上报" },
 	{ "head.probes", "Probes", "探测" },
 	{ "head.series", "Current values", "当前数值" },
 
@@ -67,6 +68,7 @@ const struct local_word local_words[] = {
 	{ "health.memory_short", "No memory: samples were left out", "内存不足：有样本被舍弃" },
 	{ "health.memory_high", "The agent's memory is nearly at its ceiling", "代理程序的内存接近上限" },
 	{ "health.steps_closed", "No steps of processes are taken", "未接收业务步骤" },
+	{ "health.inlet_closed", "One of the ways for reports of programs is closed", "有程序上报入口未开启" },
 	{ "health.local_closed", "No status page and no /metrics", "状态页和 /metrics 未开启" },
 
 	{ "link.up", "connected", "已连接" },
@@ -95,6 +97,11 @@ const struct local_word local_words[] = {
 	{ "limit.series", "series", "序列" },
 	{ "limit.refused", "refused", "被拒绝" },
 	{ "limit.every", "every", "每" },
+
+	{ "inlet.accepted", "taken", "已接收" },
+	{ "inlet.lost", "lost", "丢失" },
+	{ "inlet.failed", "closed", "未开启" },
+	{ "inlet.safe_mode", "closed in safe mode", "安全模式下关闭" },
 
 	{ "probe.up", "up", "正常" },
 	{ "probe.down", "DOWN", "故障" },

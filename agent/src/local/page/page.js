@@ -133,7 +133,18 @@ function drawTiles(st, at) {
 			sampling.series + " " + word("spool.of") + " " + sampling.max_series +
 				(sampling.refused_series > 0 ? " · " + sampling.refused_series + " " + word("limit.refused") : ""),
 			now.old_series > 0 && now.old_series + " " + word("page.old"),
-		], sampling.refused_series > 0 ? "warn" : ""));
+		], sampling.refused_series > 0 ? "warn" : ""),
+		...inletTile(Object.entries(st.inlets || {}).filter(([, i]) => i.state !== "off")));
+}
+
+function inletTile(inlets) {
+	const sum = (counts) => Object.values(counts || {}).reduce((n, c) => n + c, 0);
+	const bad = inlets.some(([, i]) => i.state !== "open" || i.lost > 0);
+	const line = ([name, i]) => name + ": " + (i.state === "open"
+		? (i.counts.accepted || 0) + " " + word("inlet.accepted") : word("inlet." + i.state)) +
+		(sum(i.refused) > 0 ? " · " + sum(i.refused) + " " + word("limit.refused") : "") +
+		(i.lost > 0 ? " · " + i.lost + " " + word("inlet.lost") : "");
+	return inlets.length === 0 ? [] : [tile("inlets", inlets.map(line), bad ? "warn" : "")];
 }
 
 function drawProbes(at) {
