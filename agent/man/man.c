@@ -1,8 +1,9 @@
 /*
  * The man pages, made from the tables that the agent itself goes by.
  *
- *   agent_man 1 > branchline-agent.1         the table of subcommands, and each one's --help
- *   agent_man 5 > branchline-agent.conf.5    the tables of the configuration
+ *   agent_man branchline-agent.1            the table of subcommands, and each one's --help
+ *   agent_man branchline-agent.conf.5       the tables of the configuration
+ *   agent_man branchline-plugins.conf.5     the table of plugins.yaml
  *
  * Run by the build, not installed.  What --help prints is caught by giving the command
  * another standard output.
@@ -14,6 +15,7 @@
 
 #include "commands.h"
 #include "config_internal.h"
+#include "plugins_conf.h"
 
 static void
 print_as_it_is(const char *text)
@@ -106,9 +108,10 @@ page_1(void)
 	print_as_it_is(cmd_signals_text);
 	(void)puts(".SH EXIT STATUS");
 	print_as_it_is(cmd_exit_codes_text);
-	(void)puts(".SH FILES\n.TP\n.I " CONFIG_FILE_DEFAULT "\nthe configuration\n.TP\n"
-		   ".I " CONFIG_STATE_DEFAULT "\nthe spool, the saved time, the sockets\n"
-		   ".SH SEE ALSO\n.BR branchline\\-agent.conf (5)");
+	(void)puts(
+	    ".SH FILES\n.TP\n.I " CONFIG_FILE_DEFAULT "\nthe configuration\n.TP\n"
+	    ".I " CONFIG_STATE_DEFAULT "\nthe spool, the saved time, the sockets\n"
+	    ".SH SEE ALSO\n.BR branchline\\-agent.conf (5),\n.BR branchline\\-plugins.conf (5)");
 	return good;
 }
 
@@ -168,19 +171,53 @@ page_5(void)
 	return print_keys();
 }
 
+static bool
+page_plugins(void)
+{
+	(void)puts(
+	    ".TH BRANCHLINE\\-PLUGINS.CONF 5 \"\" \"branchline " BL_VERSION "\" \"Branchline\"\n"
+	    ".SH NAME\n"
+	    "branchline\\-plugins.conf \\- which monitoring plug\\-ins branchline\\-agent runs\n"
+	    ".SH DESCRIPTION\n"
+	    ".I " PLUGINS_FILE_DEFAULT "\n"
+	    "is written in YAML, like\n"
+	    ".BR branchline\\-agent.conf (5).\n"
+	    "It is refused when anybody but root could write it, or a file that it includes. With\n"
+	    "nothing in it nothing is run:\n"
+	    ".PP\n"
+	    ".nf\n"
+	    "allow: [/usr/lib/nagios/plugins]\n"
+	    "checks:\n"
+	    "  \\- name: root\\-disk\n"
+	    "    command: [/usr/lib/nagios/plugins/check_disk, \\-w, 10%, \\-c, 5%, \\-p, /]\n"
+	    ".fi\n"
+	    ".PP\n"
+	    ".B branchline\\-agent plugins test root\\-disk\n"
+	    "shows what would be reported. SIGHUP reads the file again: with a mistake in it\n"
+	    "nothing changes; the user is changed by a restart alone.\n"
+	    ".SH KEYS");
+	bl_conf_print_man(&plugins_conf_section, stdout);
+	(void)puts(".SH SEE ALSO\n.BR branchline\\-agent (1)");
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*print)(void);
+} pages[] = {
+	{ "branchline-agent.1", page_1 },
+	{ "branchline-agent.conf.5", page_5 },
+	{ "branchline-plugins.conf.5", page_plugins },
+};
+
 int
 main(int argc, char **argv)
 {
 	const char *which = argc == 2 ? argv[1] : "";
-	bool good;
 
-	if (strcmp(which, "1") == 0) {
-		good = page_1();
-	} else if (strcmp(which, "5") == 0) {
-		good = page_5();
-	} else {
-		(void)fputs("usage: agent_man 1|5\n", stderr);
-		return 64;
-	}
-	return fflush(stdout) == 0 && good ? 0 : 1;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (strcmp(which, pages[i].name) == 0)
+			return pages[i].print() && fflush(stdout) == 0 ? 0 : 1;
+	(void)fputs("usage: agent_man PAGE\n", stderr);
+	return 64;
 }

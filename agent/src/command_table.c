@@ -40,6 +40,8 @@ const struct command commands[] = {
 	    cmd_diagnose },
 	{ "step", NULL, "...", "report a step of a business process: begin, end, event, time",
 	    cmd_step },
+	{ "plugins", NULL, "...",
+	    "run monitoring plug-ins in a process of their own: run, list, test", cmd_plugins },
 	{ "check-config", "--check-config", "",
 	    "check the configuration: every error with its file and line", cmd_check_config },
 	{ "print-config", "--print-config", "",

@@ -26,6 +26,7 @@ int cmd_top(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
 int cmd_step(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
+int cmd_plugins(int argc, char **argv);
 
 /* ---- shared by them ---- */
 
