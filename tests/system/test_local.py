@@ -22,10 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from support import oracle  # noqa: F401  finds the decoder
-import wire_decoder
 from support import prometheus
 from support.builds import program
+from support.spooled import spooled
 from support.wait import free_port, wait_for
 
 OPEN = "application/openmetrics-text"
@@ -116,41 +115,6 @@ def probing(shop):
 
 def key_of(series):
     return series["name"], tuple(sorted(series["labels"].items()))
-
-
-def definition(blob):
-    """(name, labels) of a row of the spool's dictionary."""
-    def number():
-        n = shift = 0
-        while True:
-            byte = blob[number.at]
-            number.at += 1
-            n |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return n
-
-    def text():
-        n = number()
-        number.at += n
-        return blob[number.at - n:number.at].decode()
-
-    number.at = 2
-    number()
-    name = text()
-    text()
-    return name, tuple(sorted((text(), text()) for _ in range(number())))
-
-
-def spooled(spool):
-    """Series -> [(boot ms, value or None)], of all batches of a closed spool."""
-    found = {}
-    with closing(sqlite3.connect(spool)) as db:
-        names = {entry: definition(blob) for entry, blob in db.execute("SELECT id, def FROM dict")}
-        for message, in db.execute("SELECT msg FROM body ORDER BY id"):
-            for column in wire_decoder.decode(message)["series"]:
-                found.setdefault(names[column["id"]], []).extend(zip(column["times"], column["values"]))
-    return found
 
 
 def prometheus_of(series):

@@ -24,12 +24,6 @@
 #define LOG_EVERY_MS 3600000
 #define SPREAD_MS    250 /* between the first requests of exporters */
 
-static int64_t
-timeout_ms(const struct scrape_exporter_conf *c)
-{
-	return c->timeout_ms < c->interval_ms ? c->timeout_ms : c->interval_ms;
-}
-
 /* ---- its own series ---- */
 
 static const struct {
@@ -344,7 +338,7 @@ begin(struct scrape_job *j, int64_t now)
 
 	next_due(j, now);
 	j->begun_mono_ms = now;
-	j->deadline_mono_ms = now + timeout_ms(j->conf);
+	j->deadline_mono_ms = now + j->conf->timeout_ms;
 	j->second = false;
 	probe_http_into(&j->http, false, (uint64_t)j->conf->max_bytes, &sink, j);
 	scrape_page_begin(j->page, false, bl_unix_ms(j->host->clock));
@@ -356,7 +350,7 @@ scrape_job_due(struct scrape_job *j, int64_t mono_ms)
 {
 	if (j->state != SCRAPE_IDLE && mono_ms >= j->deadline_mono_ms)
 		fail(j, BL_UNKNOWN_TIMEOUT, "no whole answer within %lld ms",
-		    (long long)timeout_ms(j->conf));
+		    (long long)j->conf->timeout_ms);
 	if (j->state == SCRAPE_IDLE && mono_ms >= j->due_mono_ms)
 		begin(j, mono_ms);
 }
@@ -376,7 +370,7 @@ request_make(struct scrape_job *j)
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: branchline-agent\r\n"
 	    "Accept: text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5\r\n"
 	    "X-Prometheus-Scrape-Timeout-Seconds: %g\r\nConnection: close\r\n\r\n",
-	    j->url.target, j->url.authority, (double)timeout_ms(j->conf) / 1000);
+	    j->url.target, j->url.authority, (double)j->conf->timeout_ms / 1000);
 
 	if (n < 0) {
 		j->request = NULL;
