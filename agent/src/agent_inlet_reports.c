@@ -7,6 +7,7 @@
  */
 #include "agent_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,62 +15,21 @@
 
 /* ---- rules ---- */
 
-/* What the agent says itself begins so. */
-static const char *const own_types[] = { "agent.", "config.", "probe.", "clock.", "spool.", "link.",
-	"disk.", "ledger." };
-static const char *const step_types[] = { "step.begin", "step.end", "step.event" };
-
-static bool
-begins(struct bl_str s, const char *with)
-{
-	return s.len >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
-}
-
-static bool
-is(struct bl_str s, const char *text)
-{
-	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
-}
-
 static int
 check_type(struct bl_str type, struct bl_err *err)
 {
+	static const char *const steps[] = { "step.begin", "step.end", "step.event" };
+
 	if (type.len == 0 || type.len > BL_NAME_MAX || !bl_wire_utf8(type.p, type.len))
 		return bl_fail(err, BL_EINVAL,
 		    "the type of an event: expected UTF-8 text of 1 to %u bytes", BL_NAME_MAX);
-	for (size_t i = 0; i < sizeof(own_types) / sizeof(own_types[0]); i++)
-		if (begins(type, own_types[i]))
-			return bl_fail(err, BL_EINVAL,
-			    "the type of an event: types that begin with \"%s\" are the agent's "
-			    "own",
-			    own_types[i]);
-	for (size_t i = 0; i < sizeof(step_types) / sizeof(step_types[0]); i++)
-		if (is(type, step_types[i]))
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (type.len == strlen(steps[i]) && memcmp(type.p, steps[i], type.len) == 0)
 			return BL_OK;
-	if (begins(type, "step."))
+	if (inlet_report_own_type(type))
 		return bl_fail(err, BL_EINVAL,
-		    "the type of an event: of those that begin with \"step.\" there are begin, end "
-		    "and event alone");
-	return BL_OK;
-}
-
-/* When it was in boot time; 0: now. */
-static int
-place_in_time(const struct agent *a, int64_t at_unix_ms, int64_t *boot_ms, struct bl_err *err)
-{
-	const int64_t now = bl_unix_ms(a->clock);
-
-	*boot_ms = 0;
-	if (at_unix_ms == 0)
-		return BL_OK;
-	if (at_unix_ms > now + AGENT_REPORT_AHEAD_MS || at_unix_ms < now - AGENT_REPORT_BACK_MS)
-		return bl_fail(err, BL_EINVAL,
-		    "its time: expected one of the last 7 days, and not more than a minute ahead "
-		    "of "
-		    "this machine's clock");
-	*boot_ms = bl_boot_ms(a->clock) - (now - at_unix_ms);
-	if (*boot_ms == 0)
-		*boot_ms = -1; /* 0 would be now */
+		    "the type of an event: \"%.*s\" is one that only the agent uses", (int)type.len,
+		    type.p);
 	return BL_OK;
 }
 
@@ -117,23 +77,74 @@ token_of(const struct agent *a, const struct agent_inlet *x, const struct agent_
 	return (uint64_t)(x - a->inlet + 1) << TOKEN_SHIFT | (uint64_t)(p - x->way);
 }
 
+/* What the spool said of it. */
 static int
-report_event(
-    struct agent_inlet *x, const struct inlet_report *r, uint64_t token, struct bl_err *err)
+said(int rc, struct bl_err *err)
+{
+	return rc >= 0 ? BL_OK
+		       : bl_fail(err, rc,
+			     rc == BL_EFULL    ? "too much waits for the disk already"
+			     : rc == BL_EINVAL ? "it has too many attributes, or is too long"
+					       : "out of memory");
+}
+
+static int
+report_event(struct agent_inlet *x, const struct inlet_report *r, int64_t boot_ms, uint64_t token,
+    struct bl_err *err)
 {
 	struct bl_event ev = r->ev;
 	int rc;
 
-	if ((rc = check_type(ev.type, err)) < 0 ||
-	    (rc = place_in_time(x->agent, r->at_unix_ms, &ev.boot_ms, err)) < 0)
+	if ((rc = check_type(ev.type, err)) < 0)
 		return rc;
 	ev.id = r->id;
-	if ((rc = spool_thread_event(x->agent->spool, &ev, token)) < 0)
-		return bl_fail(err, rc,
-		    rc == BL_EFULL    ? "too much waits for the disk already"
-		    : rc == BL_EINVAL ? "it has too many attributes, or is too long"
-				      : "out of memory");
-	return BL_OK;
+	ev.boot_ms = boot_ms;
+	return said(spool_thread_event(x->agent->spool, &ev, token), err);
+}
+
+/* Its series' handle, by the intake that all reported values of this inlet have. */
+static int32_t
+metric_handle(struct agent_inlet *x, const struct bl_series_def *def, struct bl_err *err)
+{
+	static const char *const why[INTAKE_REASONS] = {
+		[INTAKE_BAD_NAME] =
+		    "nothing of its name can stand in a metric's, or it is too long",
+		[INTAKE_BAD_LABEL] = "it has too many labels, or one that is too long",
+		[INTAKE_OWN_NAME] = "the agent has a metric of that name itself",
+		[INTAKE_OTHER_KIND] = "the metric is known with the other kind",
+		[INTAKE_TOO_MANY] = "there are too many series already",
+		[INTAKE_BAD_VALUE] = "its value is no number",
+		[INTAKE_NO_MEMORY] = "out of memory",
+	};
+	const struct intake_opts opts = { .source = x->row->source, .sink = x->host.sink };
+	struct intake_name name = {
+		.name = def->name, .unit = def->unit, .kind = def->kind, .n_labels = def->n_labels
+	};
+	int32_t slot;
+	int rc;
+
+	if (x->metrics == NULL && (rc = intake_open(&x->metrics, &opts, err)) < 0)
+		return rc;
+	if (def->n_labels > BL_LABELS_MAX)
+		return bl_fail(err, BL_EINVAL, "%s", why[INTAKE_BAD_LABEL]);
+	memcpy(name.label, def->label, def->n_labels * sizeof(name.label[0]));
+	if ((slot = intake_series(x->metrics, &name)) >= 0)
+		return intake_handle(x->metrics, slot);
+	return bl_fail(
+	    err, -1 - slot == INTAKE_NO_MEMORY ? BL_ENOMEM : BL_EINVAL, "%s", why[-1 - slot]);
+}
+
+static int
+report_metric(struct agent_inlet *x, const struct inlet_report *r, int64_t boot_ms, uint64_t token,
+    struct bl_err *err)
+{
+	struct spool_thread_report value = { .boot_ms = boot_ms, .value = r->value, .id = r->id };
+
+	if ((value.handle = metric_handle(x, &r->def, err)) < 0)
+		return value.handle;
+	if (!isfinite(r->value) || r->id.len > BL_EVENT_ID_MAX)
+		return bl_fail(err, BL_EINVAL, "its value is no finite number, or its id too long");
+	return said(spool_thread_report(x->agent->spool, &value, token), err);
 }
 
 int
@@ -142,13 +153,18 @@ agent_inlet_report(void *ctx, const struct inlet_report *r, uint64_t token, stru
 	struct agent_inlet *x = ctx;
 	const size_t bytes = text_bytes(r);
 	struct agent_report *p;
+	uint64_t own;
+	int64_t boot_ms;
 	int rc;
 
-	if (r->kind != INLET_EVENT)
-		return bl_fail(err, BL_EUNSUPPORTED, "values of metrics are not taken");
+	if ((rc = inlet_report_place(r, x->agent->clock, &boot_ms, err)) < 0)
+		return rc;
 	if ((p = take_place(x, bytes, err)) == NULL)
 		return err != NULL ? err->code : BL_EFULL;
-	if ((rc = report_event(x, r, token_of(x->agent, x, p), err)) < 0)
+	own = token_of(x->agent, x, p);
+	rc = r->kind == INLET_METRIC ? report_metric(x, r, boot_ms, own, err)
+				     : report_event(x, r, boot_ms, own, err);
+	if (rc < 0)
 		return rc;
 	*p = (struct agent_report){
 		.used = true, .opening = x->opening, .bytes = (uint32_t)bytes, .token = token

@@ -37,8 +37,6 @@
 #define AGENT_STATUS_MS       60000  /* how often the spool is asked for the agent's own series */
 #define AGENT_CLOCK_SAVE_MS   3600000
 #define AGENT_KEEPALIVE_S     30
-#define AGENT_REPORT_AHEAD_MS 60000                       /* of this machine's clock */
-#define AGENT_REPORT_BACK_MS  (INT64_C(7) * 24 * 3600000) /* a report may be about that long ago */
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
 #define AGENT_TOKEN_SELF   1000u

@@ -14,17 +14,17 @@ fake_random(void *ctx, void *out, size_t len)
 }
 
 int
-fake_event(void *ctx, const struct bl_event *ev, uint64_t token)
+fake_report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err)
 {
+	const struct bl_str *what = r->kind == INLET_METRIC ? &r->def.name : &r->ev.attr[1].text;
 	struct fake *f = ctx;
 
 	if (f->sink_rc < 0)
-		return f->sink_rc;
+		return bl_fail(err, f->sink_rc, "the sink says so");
 	assert_true(f->n_held < HELD);
 	f->events++;
 	f->held[f->n_held++] = token;
-	(void)snprintf(f->last_case, sizeof(f->last_case), "%.*s", (int)ev->attr[1].text.len,
-	    ev->attr[1].text.p);
+	(void)snprintf(f->last_case, sizeof(f->last_case), "%.*s", (int)what->len, what->p);
 	return BL_OK;
 }
 
@@ -40,7 +40,7 @@ fake_open_at(struct fake *f, const char *path, struct inlet **out, struct bl_err
 	const struct inlet_opts opts = { .path = path,
 		.mode = 0640,
 		.clock = &f->clock,
-		.sink = { f, fake_event, fake_problem } };
+		.sink = { f, fake_report, fake_problem } };
 
 	return inlet_open(out, &opts, err);
 }

@@ -45,7 +45,7 @@ struct fake {
 
 int64_t fake_mono(void *ctx);
 void fake_random(void *ctx, void *out, size_t len);
-int fake_event(void *ctx, const struct bl_event *ev, uint64_t token);
+int fake_report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err);
 void fake_problem(void *ctx, char *out, size_t size);
 int fake_open_at(struct fake *f, const char *path, struct inlet **out, struct bl_err *err);
 int setup(void **state);

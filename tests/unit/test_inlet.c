@@ -68,21 +68,50 @@ is_value(const struct bl_attr *a, const json_t *want)
 }
 
 static void
-check_event(const char *name, const struct bl_event *ev, const json_t *want)
+check_event(const char *name, const struct inlet_report *r, const json_t *want)
 {
+	const struct bl_event *ev = &r->ev;
 	const json_t *attrs = json_object_get(want, "attrs"), *attr;
 	const char *id = json_string_value(json_object_get(want, "id"));
 	size_t i;
 
-	if (!is_text(ev->type, json_string_value(json_object_get(want, "type"))) ||
-	    !is_text(ev->id, id != NULL ? id : "") || ev->n_attrs != json_array_size(attrs))
+	if (r->kind != INLET_EVENT ||
+	    !is_text(ev->type, json_string_value(json_object_get(want, "type"))) ||
+	    !is_text(r->id, id != NULL ? id : "") ||
+	    r->at_unix_ms != json_integer_value(json_object_get(want, "at")) ||
+	    ev->n_attrs != json_array_size(attrs))
 		fail_msg("%s: another type, id or number of attributes (%u)", name, ev->n_attrs);
-	assert_int_equal(ev->boot_ms, 0);
 	json_array_foreach(attrs, i, attr)
 	{
 		if (!is_text(ev->attr[i].key, json_string_value(json_array_get(attr, 0))) ||
 		    !is_value(&ev->attr[i], json_array_get(attr, 1)))
 			fail_msg("%s: attribute %zu", name, i);
+	}
+}
+
+static void
+check_metric(const char *name, const struct inlet_report *r, const json_t *want)
+{
+	const json_t *labels = json_object_get(want, "labels"), *label;
+	const char *id = json_string_value(json_object_get(want, "id"));
+	const char *unit = json_string_value(json_object_get(want, "unit"));
+	size_t i;
+
+	if (r->kind != INLET_METRIC ||
+	    !is_text(r->def.name, json_string_value(json_object_get(want, "name"))) ||
+	    !is_text(r->def.unit, unit != NULL ? unit : "") ||
+	    !is_text(r->id, id != NULL ? id : "") ||
+	    r->def.kind !=
+		(json_is_true(json_object_get(want, "counter")) ? BL_COUNTER : BL_GAUGE) ||
+	    r->value != json_number_value(json_object_get(want, "value")) ||
+	    r->at_unix_ms != json_integer_value(json_object_get(want, "at")) ||
+	    r->def.n_labels != json_array_size(labels))
+		fail_msg("%s: another name, unit, kind, value, time, id or number of labels", name);
+	json_array_foreach(labels, i, label)
+	{
+		if (!is_text(r->def.label[i].key, json_string_value(json_array_get(label, 0))) ||
+		    !is_text(r->def.label[i].value, json_string_value(json_array_get(label, 1))))
+			fail_msg("%s: label %zu", name, i);
 	}
 }
 
@@ -120,9 +149,11 @@ lines_become_what_the_table_says(void **state)
 		if (error == NULL && rc != BL_OK)
 			fail_msg("%s: got %d \"%s\"", name, rc, err.msg);
 		if (error == NULL && attrs != NULL)
-			assert_int_equal(out->ev.n_attrs, json_integer_value(attrs));
+			assert_int_equal(out->r.ev.n_attrs, json_integer_value(attrs));
+		else if (error == NULL && json_object_get(row, "metric") != NULL)
+			check_metric(name, &out->r, json_object_get(row, "metric"));
 		else if (error == NULL)
-			check_event(name, &out->ev, json_object_get(row, "event"));
+			check_event(name, &out->r, json_object_get(row, "event"));
 	}
 	json_decref(rows);
 	free(out);
@@ -635,7 +666,7 @@ a_group_that_does_not_exist_is_named(void **state)
 		.mode = 0660,
 		.group = "no-such-group",
 		.clock = &f->clock,
-		.sink = { f, fake_event, fake_problem } };
+		.sink = { f, fake_report, fake_problem } };
 
 	(void)snprintf(path, sizeof(path), "%s/other", f->dir);
 	assert_int_equal(inlet_open(&other, &opts, &err), BL_ENOTFOUND);

@@ -10,9 +10,21 @@ struct whole {
 };
 
 static int
-whole_event(void *ctx, const struct bl_event *ev, uint64_t token)
+whole_report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err)
 {
-	return spool_thread_event(((struct whole *)ctx)->spool, ev, token);
+	struct spool_thread *spool = ((struct whole *)ctx)->spool;
+	struct spool_thread_report value = { .value = r->value, .id = r->id };
+	struct bl_series_def def = r->def;
+	struct bl_event ev = r->ev;
+	int rc = inlet_report_place(r, bl_clock_real(), &ev.boot_ms, err);
+
+	ev.id = r->id;
+	if (rc < 0 || r->kind == INLET_EVENT)
+		return rc < 0 ? rc : spool_thread_event(spool, &ev, token);
+	value.boot_ms = ev.boot_ms;
+	def.stream = BL_STREAM_HOST;
+	value.handle = spool_thread_series(spool, &def);
+	return spool_thread_report(spool, &value, token);
 }
 
 static void
@@ -41,7 +53,7 @@ whole_open(struct whole *w)
 	const struct inlet_opts io = { .path = w->socket,
 		.mode = 0600,
 		.clock = bl_clock_real(),
-		.sink = { w, whole_event, whole_problem } };
+		.sink = { w, whole_report, whole_problem } };
 	struct bl_err err = { 0 };
 	int opened;
 

@@ -17,7 +17,7 @@ begin_listening(struct inlet *in, const struct inlet_opts *opts, struct bl_err *
 		.mode = opts->mode,
 		.group = opts->group,
 		.key = "inlets.steps.socket" };
-	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_CLIENTS };
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_LISTENER };
 	int rc;
 
 	if ((rc = inlet_socket_open(&in->listen_fd, &socket, err)) < 0)
@@ -52,6 +52,8 @@ inlet_open(struct inlet **out, const struct inlet_opts *opts, struct bl_err *err
 		rc = bl_fail_errno(err, BL_EIO, "open socket %s", opts->path);
 	else
 		rc = begin_listening(in, opts, err);
+	if (rc == BL_OK && opts->datagram != NULL && opts->datagram[0] != '\0')
+		rc = datagrams_open(in, opts, err);
 	if (rc < 0) {
 		inlet_close(in);
 		return rc;
@@ -70,6 +72,7 @@ inlet_finish(struct inlet *in)
 		in->listen_fd = -1;
 	}
 	in->listen_again_mono_ms = 0;
+	datagrams_finish(in);
 	in->finishing = true;
 	for (unsigned i = 0; i < INLET_CLIENTS; i++)
 		if (in->client[i] != NULL) {
@@ -86,6 +89,7 @@ inlet_close(struct inlet *in)
 	inlet_finish(in);
 	for (unsigned i = 0; i < INLET_CLIENTS; i++)
 		client_drop(in, i);
+	datagrams_close(in);
 	if (in->epoll_fd >= 0)
 		(void)close(in->epoll_fd);
 	free(in->path);
@@ -125,7 +129,7 @@ inlet_deadline(const struct inlet *in)
 static void
 listen_again(struct inlet *in, int64_t now)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_CLIENTS };
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_LISTENER };
 
 	if (in->listen_again_mono_ms == 0 || in->listen_again_mono_ms > now)
 		return;
@@ -167,8 +171,10 @@ look(struct inlet *in)
 	const int n = epoll_wait(in->epoll_fd, e, EVENTS_MAX, 0);
 
 	for (int i = 0; i < n; i++) {
-		if (e[i].data.u32 >= INLET_CLIENTS)
+		if (e[i].data.u32 == INLET_LISTENER)
 			client_accept(in);
+		else if (e[i].data.u32 == INLET_DATAGRAMS)
+			datagrams_ready(in);
 		else if (in->client[e[i].data.u32] != NULL &&
 			 (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
 			client_read(in, in->client[e[i].data.u32], (e[i].events & EPOLLHUP) != 0);
@@ -179,7 +185,7 @@ look(struct inlet *in)
 static bool
 round_of_lines(struct inlet *in)
 {
-	bool taken = false;
+	bool taken = datagrams_take(in);
 
 	for (unsigned k = 0; k < INLET_CLIENTS; k++) {
 		const unsigned i = (in->first + k) % INLET_CLIENTS;

@@ -1,4 +1,4 @@
-/* One connection: bytes to lines, lines to events, answers in order. */
+/* One connection: bytes to lines, lines to reports, answers in order. */
 #include "inlet_internal.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ void
 client_accept(struct inlet *in)
 {
 	const int64_t now = bl_mono_ms(in->clock);
-	struct epoll_event e = { .events = 0, .data.u32 = INLET_CLIENTS };
+	struct epoll_event e = { .events = 0, .data.u32 = INLET_LISTENER };
 
 	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
 		const int fd = accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -174,7 +174,7 @@ one_line(struct inlet *in, unsigned i, const char *line, size_t len)
 		return;
 	}
 	(void)new_answer(c, &slot);
-	flight_begin(in, i, slot, sizeof(struct bl_event) + len);
+	flight_begin(in, (struct whose){ (uint8_t)i, (uint8_t)slot }, sizeof(in->line.r) + len);
 }
 
 /* The next line in what is left of the buffer: its length, with *whole its newline; or 0. */
@@ -209,7 +209,7 @@ client_line(struct inlet *in, unsigned i)
 		c->in_at += whole;
 	}
 	/* Where one waits in vain this one is refused, and needs no room. */
-	if (in->n_late == 0 && !flight_room(in, sizeof(struct bl_event) + len))
+	if (in->n_late == 0 && !flight_room(in, sizeof(in->line.r) + len))
 		return LINE_NO_ROOM;
 	one_line(in, i, c->in + c->in_at, len);
 	c->in_at += whole;

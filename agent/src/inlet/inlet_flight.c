@@ -1,4 +1,4 @@
-/* Events under way to the disk, and the answers that wait for them. */
+/* Reports under way to the disk, and the answers that wait for them. */
 #include "inlet_internal.h"
 
 #include <inttypes.h>
@@ -24,6 +24,21 @@ answer_put(struct answer *a, const char *fmt, ...)
 	a->text[n] = '\n';
 	a->len = (uint16_t)(n + 1);
 	a->state = ANSWER_READY;
+}
+
+static struct answer *
+answer_of(struct inlet *in, struct whose w)
+{
+	return w.client == INLET_DATAGRAMS ? datagrams_answer(in, w.slot)
+					   : &in->client[w.client]->ring[w.slot];
+}
+
+/* A client's goes out with its turn. */
+static void
+answered(struct inlet *in, struct whose w)
+{
+	if (w.client == INLET_DATAGRAMS)
+		datagrams_answered(in, w.slot);
 }
 
 bool
@@ -73,29 +88,33 @@ token_of(uint32_t round, unsigned at)
 }
 
 void
-flight_begin(struct inlet *in, unsigned client, unsigned slot, size_t bytes)
+flight_begin(struct inlet *in, struct whose whose, size_t bytes)
 {
-	struct answer *a = &in->client[client]->ring[slot];
-	struct flight *f;
+	struct answer *a = answer_of(in, whose);
+	struct bl_err err = { 0 };
+	struct flight *f = NULL;
 	unsigned at;
-	int rc;
+	int rc = BL_EFULL;
 
 	/* Where one waits in vain, more of them would only push samples out of memory. */
-	if (in->n_late > 0 || (f = free_place(in, &at)) == NULL) {
-		not_stored(in, a);
-		return;
+	if (in->n_late == 0 && (f = free_place(in, &at)) != NULL) {
+		f->round++;
+		rc = in->sink.report(in->sink.ctx, &in->line.r, token_of(f->round, at), &err);
 	}
-	f->round++;
-	rc = in->sink.event(in->sink.ctx, &in->line.ev, token_of(f->round, at));
-	if (rc < 0) {
+	if (rc == BL_EINVAL) {
+		in->count.bad_lines++;
+		answer_put(a, "error: %s", err.msg);
+	} else if (rc < 0) {
 		not_stored(in, a);
+	}
+	if (rc < 0) {
+		answered(in, whose);
 		return;
 	}
 	a->state = ANSWER_WAITS;
 	f->used = true;
 	f->late = false;
-	f->client = (uint8_t)client;
-	f->slot = (uint8_t)slot;
+	f->whose = whose;
 	f->bytes = (uint32_t)bytes;
 	f->deadline_mono_ms = bl_mono_ms(in->clock) + in->answer_ms;
 	in->n_flights++;
@@ -115,9 +134,10 @@ inlet_done(struct inlet *in, uint64_t token, int rc)
 	in->n_late -= f->late;
 	in->flight_bytes -= f->bytes;
 	in->due = true;
+	datagrams_again(in);
 	if (f->late)
 		return;
-	a = &in->client[f->client]->ring[f->slot];
+	a = answer_of(in, f->whose);
 	if (rc == 0) {
 		in->count.accepted++;
 		answer_put(a, "ok");
@@ -133,6 +153,7 @@ inlet_done(struct inlet *in, uint64_t token, int rc)
 		    rc == BL_EFULL ? "disk and memory are full" : "the agent could not write it",
 		    why);
 	}
+	answered(in, f->whose);
 }
 
 void
@@ -149,10 +170,11 @@ flight_expire(struct inlet *in, int64_t now)
 		f->late = true;
 		in->n_late++;
 		in->count.late++;
-		answer_put(&in->client[f->client]->ring[f->slot],
+		answer_put(answer_of(in, f->whose),
 		    "error: not on disk after %" PRId64
 		    " s%s; it waits in memory and is stored when that works, unless the agent ends "
 		    "first: say it again with the same id to be sure",
 		    in->answer_ms / 1000, why);
+		answered(in, f->whose);
 	}
 }

@@ -9,6 +9,8 @@
 #define INLET_FLIGHTS      64u            /* events of all clients that wait for the disk */
 #define INLET_FLIGHT_BYTES (128u * 1024u) /* of them: half of the spool's queue */
 #define INLET_ANSWER_BYTES 384u           /* of one answer, with its newline */
+#define INLET_LISTENER     INLET_CLIENTS  /* what epoll tells of, beside the clients by number */
+#define INLET_DATAGRAMS    (INLET_CLIENTS + 1)
 
 enum answer_state { ANSWER_WAITS, ANSWER_READY };
 
@@ -34,15 +36,22 @@ struct client {
 	struct answer ring[INLET_ANSWERS];
 };
 
-/* An event that waits for the disk. */
+/* Whose line it was: an answer of a client, or of the datagram socket (INLET_DATAGRAMS). */
+struct whose {
+	uint8_t client, slot;
+};
+
+/* A report that waits for the disk. */
 struct flight {
 	bool used;
 	bool late; /* its answer was given already */
-	uint8_t client, slot;
+	struct whose whose;
 	uint32_t round; /* of this place: part of the token */
 	uint32_t bytes;
 	int64_t deadline_mono_ms;
 };
+
+struct datagrams; /* inlet_datagram.c */
 
 struct inlet {
 	const struct bl_clock *clock;
@@ -58,6 +67,7 @@ struct inlet {
 	struct flight flight[INLET_FLIGHTS];
 	unsigned n_flights, n_late;
 	size_t flight_bytes;
+	struct datagrams *datagrams; /* NULL: not wanted */
 	struct inlet_counters count;
 	struct inlet_line line; /* scratch */
 };
@@ -75,10 +85,25 @@ void client_settle(struct inlet *in, struct client *c);
 /* Sends what is ready; afterwards the client may be gone. */
 void client_flush(struct inlet *in, unsigned i);
 
+/* ---- inlet_datagram.c ---- */
+int datagrams_open(struct inlet *in, const struct inlet_opts *opts, struct bl_err *err);
+/* Reads no more; what was taken is answered still. */
+void datagrams_finish(struct inlet *in);
+void datagrams_close(struct inlet *in);
+/* There is something to read. */
+void datagrams_ready(struct inlet *in);
+/* The next one, if there is one and room for it.  False: no. */
+bool datagrams_take(struct inlet *in);
+/* Where an answer is put, and when it is there. */
+struct answer *datagrams_answer(struct inlet *in, unsigned slot);
+void datagrams_answered(struct inlet *in, unsigned slot);
+/* There may be room again. */
+void datagrams_again(struct inlet *in);
+
 /* ---- inlet_flight.c ---- */
 bool flight_room(const struct inlet *in, size_t bytes);
 /* An answer for the line in in->line, or a flight that will give it. */
-void flight_begin(struct inlet *in, unsigned client, unsigned slot, size_t bytes);
+void flight_begin(struct inlet *in, struct whose whose, size_t bytes);
 void flight_expire(struct inlet *in, int64_t now);
 
 void answer_put(struct answer *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

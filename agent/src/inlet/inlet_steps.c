@@ -15,7 +15,8 @@ static const struct bl_conf_key keys[] = {
 	    .type = BL_CONF_BOOL,
 	    .dflt = "yes",
 	    .offset = offsetof(struct steps_conf, enabled),
-	    .help = "take steps of business processes from programs of this machine" },
+	    .help = "take steps of business processes, events and values from programs of this "
+		    "machine, a line each" },
 	{ .name = "socket",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
@@ -23,20 +24,27 @@ static const struct bl_conf_key keys[] = {
 	    .max = 4000,
 	    .help = "its Unix socket; none: steps.sock in the state folder, which only the agent's "
 		    "user and root can enter" },
+	{ .name = "datagram_socket",
+	    .type = BL_CONF_STR,
+	    .dflt = "",
+	    .offset = offsetof(struct steps_conf, datagram_socket),
+	    .max = 4000,
+	    .help = "a Unix datagram socket for the same lines, one each, also from `logger -u`; "
+		    "none: there is none" },
 	{ .name = "mode",
 	    .type = BL_CONF_STR,
 	    .dflt = "0660",
 	    .offset = offsetof(struct steps_conf, mode),
 	    .min = 1,
 	    .max = 4,
-	    .help = "permissions of the socket: who may write to it may report",
+	    .help = "permissions of the sockets: who may write to them may report",
 	    .check = inlet_mode_check },
 	{ .name = "group",
 	    .type = BL_CONF_STR,
 	    .dflt = "",
 	    .offset = offsetof(struct steps_conf, group),
 	    .max = 32,
-	    .help = "group of the socket; none: the agent's own" },
+	    .help = "group of the sockets; none: the agent's own" },
 	{ 0 },
 };
 
@@ -51,12 +59,11 @@ struct steps {
 };
 
 static int
-sink_event(void *ctx, const struct bl_event *ev, uint64_t token)
+sink_report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err)
 {
 	const struct inlet_host *host = ((struct steps *)ctx)->host;
-	const struct inlet_report r = { .kind = INLET_EVENT, .id = ev->id, .ev = *ev };
 
-	return host->report(host->ctx, &r, token, NULL);
+	return host->report(host->ctx, r, token, err);
 }
 
 static void
@@ -72,6 +79,7 @@ steps_open(void **out, const void *conf_, const struct inlet_host *host, struct 
 {
 	const struct steps_conf *conf = conf_;
 	struct inlet_opts opts = { .path = conf->socket,
+		.datagram = conf->datagram_socket,
 		.mode = inlet_mode(conf->mode),
 		.group = conf->group,
 		.clock = host->clock };
@@ -84,7 +92,7 @@ steps_open(void **out, const void *conf_, const struct inlet_host *host, struct 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "open socket %s: out of memory", conf->socket);
 	s->host = host;
-	opts.sink = (struct inlet_sink){ s, sink_event, sink_problem };
+	opts.sink = (struct inlet_sink){ s, sink_report, sink_problem };
 	if ((rc = inlet_open(&s->in, &opts, err)) < 0) {
 		free(s);
 		return rc;
@@ -149,6 +157,7 @@ steps_count(const void *in, struct inlet_count *out)
 	out[i++] = (struct inlet_count){ "late", n.late, true };
 	out[i++] = (struct inlet_count){ "refused_clients", n.refused_clients, true };
 	out[i++] = (struct inlet_count){ "idle_clients", n.idle_clients, false };
+	out[i++] = (struct inlet_count){ "unanswered", n.unanswered, false };
 	return i;
 }
 

@@ -1,12 +1,15 @@
 /*
- * The step inlet: a Unix stream socket where programs of this machine report
- * the steps of business processes, one line a message (inlet_line.h), one line
+ * The line inlet: a Unix stream socket where programs of this machine report
+ * steps of business processes, events and values, one line a message (inlet_line.h), one line
  * an answer, in order:
  *
- *   ok                 the event is on disk
- *   ok repeated        an event with this id is there already (24 h)
+ *   ok                 the report is on disk
+ *   ok repeated        a report with this id is there already (24 h)
  *   error: ...         it was not taken, and why; "column N:" first when the
  *                      line itself is wrong
+ *
+ * Beside it, where it is wanted, a Unix datagram socket: a line a datagram, in a syslog
+ * envelope perhaps (`logger -u`), answered where the sender has bound an address.
  *
  * It knows a sink, not the spool.  Everything is bounded: clients, bytes of a
  * line, messages of a client and of all that wait for the disk, messages of a
@@ -24,7 +27,8 @@
 
 #include "branchline/clock.h"
 #include "branchline/err.h"
-#include "branchline/wire.h"
+
+#include "inlet_report.h"
 
 #include "inlet_socket.h"
 
@@ -37,17 +41,18 @@ struct inlet;
 struct inlet_sink {
 	void *ctx;
 	/*
-	 * Takes an event (copies it) and answers it with inlet_done, exactly once, never
-	 * from inside this call.  ev->boot_ms is 0: now.  Negative: it was not
-	 * taken and there will be no inlet_done (BL_EFULL: too much waits).
+	 * Takes a report (copies it) and answers it with inlet_done, exactly once, never
+	 * from inside this call.  Negative: it was not taken and there will be no inlet_done
+	 * (BL_EFULL: too much waits; BL_EINVAL: it never will be, err says why).
 	 */
-	int (*event)(void *ctx, const struct bl_event *ev, uint64_t token);
+	int (*report)(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err);
 	/* Why nothing is stored at the moment, as far as it is known; else empty. */
 	void (*problem)(void *ctx, char *out, size_t size);
 };
 
 struct inlet_opts {
 	const char *path;           /* of the socket; its folder is made when its parent is there */
+	const char *datagram;       /* of a datagram socket beside it; NULL or empty: none */
 	unsigned mode;              /* of the socket: who may write to it may report */
 	const char *group;          /* of the socket; NULL or empty: as it comes */
 	int64_t answer_ms, idle_ms; /* 0: the defaults */
@@ -63,6 +68,7 @@ struct inlet_counters {
 	uint64_t late;               /* not stored within answer_ms; kept in memory by the sink */
 	uint64_t refused_clients;    /* there were INLET_CLIENTS */
 	uint64_t idle_clients;       /* let go */
+	uint64_t unanswered;         /* datagrams whose sender did not take its answer */
 };
 
 /*
@@ -82,7 +88,7 @@ int64_t inlet_deadline(const struct inlet *in);
 void inlet_serve(struct inlet *in);
 
 /*
- * What became of an event: 0 stored, 1 stored before (an event with its id),
+ * What became of a report: 0 stored, 1 stored before (one with its id),
  * negative: not stored, and it will not be.
  */
 void inlet_done(struct inlet *in, uint64_t token, int rc);

@@ -10,9 +10,10 @@
 
 struct steps_conf {
 	bool enabled;
-	char *socket; /* absolute; by default steps.sock in the state folder */
-	char *mode;   /* octal, of the socket */
-	char *group;  /* or NULL */
+	char *socket;          /* absolute; by default steps.sock in the state folder */
+	char *datagram_socket; /* absolute, or NULL: none */
+	char *mode;            /* octal, of the sockets */
+	char *group;           /* or NULL */
 };
 
 extern const struct bl_conf_section steps_conf_section;
