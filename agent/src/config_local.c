@@ -5,16 +5,16 @@
 #include <string.h>
 
 #include "config.h"
+#include "http_listen.h"
 #include "inlet_socket.h"
-#include "local.h"
 
 static const char *
 check_listen(const void *value)
 {
-	return local_listen_check(*(char *const *)value);
+	return http_listen_check(*(char *const *)value);
 }
 
-/* What stands in a request's Host, which local_http.c compares: without brackets and port. */
+/* What stands in a request's Host, which http_head.c compares: without brackets and port. */
 static const char *
 check_hosts(const void *value)
 {

@@ -58,8 +58,8 @@ bl_fuzz_target(setup LINK agent_core bl_pki MAX_LEN 8192 DICT conf/yaml.dict INC
 bl_fuzz_target(status LINK agent_core)
 bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
   OPTIONS -Wl,--wrap=spool_thread_status)
-bl_fuzz_target(local_http LINK agent_local)
 bl_fuzz_target(plugins LINK agent_plugins agent_inlet)
+bl_fuzz_target(http_head LINK agent_local)
 bl_fuzz_target(top LINK agent_local PkgConfig::JANSSON)
 bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
 bl_fuzz_target(scrape LINK agent_scrape agent_intake agent_probe bl_codec bl_buf bl_log INCLUDE ${root}/agent/src/scrape

@@ -256,6 +256,47 @@ a_text_that_is_too_long_is_refused(void **state)
 	bl_buf_free(&b);
 }
 
+static void
+accept_decides_the_format(void **state)
+{
+#define OPEN "application/openmetrics-text"
+	static const struct {
+		const char *accept;
+		bool open;
+	} cases[] = {
+		{ NULL, false },
+		{ "", false },
+		{ "*/*", false },
+		{ "text/plain", false },
+		{ OPEN, true },
+		{ OPEN "; version=1.0.0; charset=utf-8", true },
+		{ OPEN ";version=\"1.0.0\"", true },
+		{ OPEN ";version=0.0.1", false },
+		{ OPEN ";version=2.0.0,text/plain;q=0.1", false },
+		{ OPEN ";q=0", false },
+		{ OPEN ";q=0.5, text/plain;q=0.6", false },
+		{ OPEN ";q=0.6, text/plain;q=0.5", true },
+		{ OPEN ", text/plain", true },
+		{ "text/html, " OPEN ";q=0.9, */*;q=0.8", true },
+		{ OPEN ";q=x", false },
+		{ OPEN ";q=7", false },
+		{ OPEN "x", false },
+		{ ",,;;," OPEN, true },
+		{ "a;b=\"," OPEN "\"", false },
+		/* Prometheus 2.42 */
+		{ OPEN ";version=1.0.0," OPEN
+		       ";version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		    true },
+		/* VictoriaMetrics */
+		{ "text/plain;version=0.0.4;q=1,*/*;q=0.1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (local_metrics_open_wanted(cases[i].accept) != cases[i].open)
+			fail_msg("%s", cases[i].accept);
+}
+
 int
 main(void)
 {
@@ -267,6 +308,7 @@ main(void)
 		cmocka_unit_test(what_would_lie_is_left_out_and_counted),
 		cmocka_unit_test(openmetrics_has_units_families_and_an_end),
 		cmocka_unit_test(a_text_that_is_too_long_is_refused),
+		cmocka_unit_test(accept_decides_the_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

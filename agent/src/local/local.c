@@ -1,121 +1,20 @@
 /* The server: its socket, its turns, and who gets what; see the header. */
 #include "local.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "http_listen.h"
 #include "local_files.h"
 #include "local_metrics.h"
 #include "local_server_internal.h"
 
 #define FULL_MS 1000 /* until connections that found no descriptor are looked at again */
 #define TURNS   64   /* events of one call */
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_un path;
-};
-
-/* ---- the address ---- */
-
-static bool
-port_of(const char *text, in_port_t *port)
-{
-	char *end;
-	const unsigned long n = strtoul(text, &end, 10);
-
-	*port = htons((uint16_t)n);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n > 0 && n < 65536;
-}
-
-static socklen_t
-address_of(const char *listen, union address *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (listen[0] == '/') {
-		out->path.sun_family = AF_UNIX;
-		if (strlen(listen) >= sizeof(out->path.sun_path))
-			return 0;
-		(void)strcpy(out->path.sun_path, listen);
-		return sizeof(out->path);
-	}
-	if (strncmp(listen, "127.0.0.1:", 10) == 0) {
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		return port_of(listen + 10, &out->v4.sin_port) ? sizeof(out->v4) : 0;
-	}
-	if (strncmp(listen, "[::1]:", 6) == 0) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_addr = in6addr_loopback;
-		return port_of(listen + 6, &out->v6.sin6_port) ? sizeof(out->v6) : 0;
-	}
-	return 0;
-}
-
-const char *
-local_listen_check(const char *listen)
-{
-	union address a;
-
-	return address_of(listen, &a) > 0
-		   ? NULL
-		   : "127.0.0.1:PORT, [::1]:PORT, or the absolute path of a Unix socket (at most "
-		     "107 bytes): the page is for this machine alone";
-}
-
-/* A socket of an agent that died; anything else stays, and bind says so. */
-static void
-remove_stale(const union address *a, socklen_t len)
-{
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (connect(fd, &a->any, len) != 0 && errno == ECONNREFUSED &&
-	    lstat(a->path.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
-		(void)unlink(a->path.sun_path);
-	(void)close(fd);
-}
-
-static int
-listen_on(struct local *l, const struct local_opts *o, struct bl_err *err)
-{
-	union address a;
-	const socklen_t len = address_of(o->listen, &a);
-	const int on = 1;
-
-	if (len == 0)
-		return bl_fail(
-		    err, BL_EINVAL, "listen on %s: no address of this machine alone", o->listen);
-	l->listen_fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->listen_fd < 0)
-		return bl_fail_errno(err, BL_EIO, "listen on %s", o->listen);
-	if (a.any.sa_family == AF_UNIX) {
-		remove_stale(&a, len);
-	} else {
-		(void)setsockopt(l->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	}
-	if (bind(l->listen_fd, &a.any, len) != 0)
-		return bl_fail_errno(err, BL_EIO, "listen on %s", o->listen);
-	if (a.any.sa_family == AF_UNIX &&
-	    ((l->path = strdup(o->listen)) == NULL || chmod(o->listen, o->mode) != 0))
-		return bl_fail_errno(err, BL_EIO, "set the permissions of %s", o->listen);
-	if (listen(l->listen_fd, LOCAL_CLIENTS) != 0)
-		return bl_fail_errno(err, BL_EIO, "listen on %s", o->listen);
-	return BL_OK;
-}
 
 int
 local_open(struct local **out, const struct local_opts *o, struct bl_err *err)
@@ -134,7 +33,10 @@ local_open(struct local **out, const struct local_opts *o, struct bl_err *err)
 	l->again_mono_ms = INT64_MAX;
 	for (unsigned i = 0; i < LOCAL_CLIENTS; i++)
 		l->client[i].fd = -1;
-	if ((rc = listen_on(l, o, err)) < 0)
+	rc = http_listen(&l->listen_fd, &l->path,
+	    &(struct http_listen){ .listen = o->listen, .mode = o->mode, .key = "local.listen" },
+	    err);
+	if (rc < 0)
 		goto fail;
 	if ((l->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
 	    epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->listen_fd, &e) != 0) {
@@ -156,13 +58,9 @@ local_close(struct local *l)
 		return;
 	for (unsigned i = 0; i < LOCAL_CLIENTS; i++)
 		local_client_drop(&l->client[i]);
-	if (l->path != NULL)
-		(void)unlink(l->path);
-	if (l->listen_fd >= 0)
-		(void)close(l->listen_fd);
+	http_unlisten(l->listen_fd, l->path);
 	if (l->epoll_fd >= 0)
 		(void)close(l->epoll_fd);
-	free(l->path);
 	free(l);
 }
 
@@ -322,7 +220,7 @@ say_words(struct local *l, struct client *c)
 }
 
 static void
-give(struct local *l, struct client *c, const struct local_request *r)
+give(struct local *l, struct client *c, const struct http_head *r)
 {
 	for (const struct local_file *f = local_files; f->path != NULL; f++)
 		if (strcmp(f->path, r->path) == 0) {
@@ -349,13 +247,17 @@ give(struct local *l, struct client *c, const struct local_request *r)
 void
 local_request(struct local *l, struct client *c, size_t head_len)
 {
-	struct local_request r;
-	const int status = local_http_parse(c->in, head_len, &r);
+	struct http_head r;
+	int status = http_head_parse(c->in, head_len, &r);
 
+	if (status == 0 && strcmp(r.method, "GET") != 0)
+		status = 405;
+	else if (status == 0 && (r.length > 0 || r.chunked))
+		status = 400; /* what is asked here has no body */
 	if (status != 0)
 		local_client_say_text(
 		    l, c, status, "This request is not understood.\n无法理解这个请求。\n");
-	else if (!local_http_host_ok(r.host, l->hosts))
+	else if (!http_host_ok(r.host, l->hosts))
 		local_client_say_text(l, c, 403,
 		    "This page is not shown under this name: ask for it as localhost, or name it "
 		    "in "

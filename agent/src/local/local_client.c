@@ -82,14 +82,14 @@ local_client_accept(struct local *l, int fd)
 	c->state = CLIENT_READS;
 	c->id = ++l->last_id != 0 ? l->last_id : ++l->last_id;
 	c->deadline_mono_ms = bl_mono_ms(l->clock) + LOCAL_HEAD_MS;
-	if ((c->in = malloc(LOCAL_HEAD_MAX)) == NULL || !watch(l, c, EPOLL_CTL_ADD, EPOLLIN))
+	if ((c->in = malloc(HTTP_HEAD_MAX)) == NULL || !watch(l, c, EPOLL_CTL_ADD, EPOLLIN))
 		local_client_drop(c);
 }
 
 static void
 read_head(struct local *l, struct client *c)
 {
-	const ssize_t n = recv(c->fd, c->in + c->in_len, LOCAL_HEAD_MAX - c->in_len, 0);
+	const ssize_t n = recv(c->fd, c->in + c->in_len, HTTP_HEAD_MAX - c->in_len, 0);
 	size_t head;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -99,9 +99,9 @@ read_head(struct local *l, struct client *c)
 		return;
 	}
 	c->in_len += (size_t)n;
-	if ((head = local_http_head(c->in, c->in_len)) > 0)
+	if ((head = http_head_end(c->in, c->in_len)) > 0)
 		local_request(l, c, head);
-	else if (c->in_len == LOCAL_HEAD_MAX)
+	else if (c->in_len == HTTP_HEAD_MAX)
 		local_client_say_text(l, c, 431, "This request is too long.\n这个请求太长。\n");
 }
 
@@ -202,7 +202,7 @@ local_client_say(
 {
 	const int n = snprintf(c->head, sizeof(c->head),
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n", status,
-	    local_http_reason(status), type, len, headers, status == 405 ? "Allow: GET\r\n" : "",
+	    http_reason(status), type, len, headers, status == 405 ? "Allow: GET\r\n" : "",
 	    status == 503 ? "Retry-After: 1\r\n" : "");
 
 	if (status == 200)

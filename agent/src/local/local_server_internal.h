@@ -3,7 +3,7 @@
 #define LOCAL_SERVER_INTERNAL_H
 
 #include "local.h"
-#include "local_http.h"
+#include "http_head.h"
 
 enum client_state { CLIENT_FREE, CLIENT_READS, CLIENT_WAITS, CLIENT_SENDS, CLIENT_ENDS };
 
@@ -12,7 +12,7 @@ struct client {
 	int fd;
 	uint32_t id; /* another one for each connection; never 0 */
 	int64_t deadline_mono_ms;
-	char *in; /* owned; LOCAL_HEAD_MAX, while it reads */
+	char *in; /* owned; HTTP_HEAD_MAX, while it reads */
 	size_t in_len;
 	enum local_what what;
 	char head[640];

@@ -60,9 +60,6 @@ struct local_counters {
 	unsigned clients; /* now */
 };
 
-/* NULL, or what listen should have been.  For the configuration. */
-const char *local_listen_check(const char *listen);
-
 int local_open(struct local **out, const struct local_opts *opts, struct bl_err *err);
 /* NULL is fine. */
 void local_close(struct local *l);

@@ -1,5 +1,5 @@
 /* The head of a request; see the header. */
-#include "local_http.h"
+#include "http_head.h"
 
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,7 @@ struct text {
 };
 
 size_t
-local_http_head(const char *text, size_t len)
+http_head_end(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] != '\n')
@@ -67,7 +67,7 @@ copy(char *out, size_t size, struct text s)
 
 /* "GET /path?query HTTP/1.1" */
 static int
-request_line(struct text line, struct local_request *out)
+request_line(struct text line, struct http_head *out)
 {
 	const char *sp = line.len > 0 ? memchr(line.p, ' ', line.len) : NULL;
 	struct text target, path;
@@ -85,8 +85,8 @@ request_line(struct text line, struct local_request *out)
 	if (end[6] != '1' || end[7] != '.' || (end[8] != '0' && end[8] != '1'))
 		return 505;
 	out->http_minor = end[8] - '0';
-	if (sp - line.p != 3 || memcmp(line.p, "GET", 3) != 0)
-		return 405;
+	if (!copy(out->method, sizeof(out->method), (struct text){ line.p, (size_t)(sp - line.p) }))
+		return 501;
 	target.len = (size_t)(end - target.p);
 	if (target.len == 0 || target.p[0] != '/' || !printable(target))
 		return 400;
@@ -137,9 +137,139 @@ named(struct text name, const char *what)
 	return name.len == strlen(what) && strncasecmp(name.p, what, name.len) == 0;
 }
 
+/* A list like "keep-alive, Upgrade". */
+static bool
+lists(struct text value, const char *what)
+{
+	const size_t len = strlen(what);
+
+	for (size_t i = 0; i + len <= value.len; i++) {
+		const bool begins = i == 0 || strchr(" \t,", value.p[i - 1]) != NULL;
+		const bool ends = i + len == value.len || strchr(" \t,", value.p[i + len]) != NULL;
+
+		if (begins && ends && strncasecmp(value.p + i, what, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Framing: what is told twice, or in a way of its own, would be read differently by others. */
+static int
+content_length(struct text value, struct http_head *out)
+{
+	if (out->has_length || value.len == 0 || value.len > 18 ||
+	    !digits(value.p, value.p + value.len))
+		return 400;
+	out->has_length = true;
+	for (size_t i = 0; i < value.len; i++)
+		out->length = out->length * 10 + (uint64_t)(value.p[i] - '0');
+	return 0;
+}
+
+static int
+transfer_encoding(struct text value, struct http_head *out)
+{
+	if (out->chunked)
+		return 400;
+	out->chunked = named(value, "chunked");
+	return out->chunked ? 0 : 501;
+}
+
+static int
+expect(struct text value, struct http_head *out)
+{
+	*(named(value, "100-continue") ? &out->expects : &out->expects_other) = true;
+	return 0;
+}
+
+static int
+content_type(struct text value, struct http_head *out)
+{
+	if (out->content_type[0] != '\0')
+		return 400;
+	if (!copy(out->content_type, sizeof(out->content_type), value))
+		(void)strcpy(out->content_type, "?"); /* none of ours is so long */
+	for (char *c = out->content_type; *c != '\0' && *c != ';'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return 0;
+}
+
+static int
+accept_of(struct text value, struct http_head *out)
+{
+	/* The first one; one that is too long asks for nothing in particular. */
+	if (out->accept[0] == '\0')
+		(void)copy(out->accept, sizeof(out->accept), value);
+	return 0;
+}
+
+static int
+authorization(struct text value, struct http_head *out)
+{
+	if (out->authorization[0] != '\0')
+		return 400;
+	(void)copy(out->authorization, sizeof(out->authorization), value);
+	return 0;
+}
+
+static int
+host_field(struct text value, struct http_head *out)
+{
+	return out->host[0] == '\0' && host_of(value, out->host, sizeof(out->host)) ? 0 : 400;
+}
+
+static int
+connection(struct text value, struct http_head *out)
+{
+	out->close = out->close || lists(value, "close");
+	out->keep_alive = out->keep_alive || lists(value, "keep-alive");
+	return 0;
+}
+
+static int
+origin(struct text value, struct http_head *out)
+{
+	(void)value;
+	out->has_origin = true;
+	return 0;
+}
+
+static int
+fetch_site(struct text value, struct http_head *out)
+{
+	if (!copy(out->fetch_site, sizeof(out->fetch_site), value))
+		(void)strcpy(out->fetch_site, "?");
+	return 0;
+}
+
+static int
+content_encoding(struct text value, struct http_head *out)
+{
+	out->encoded = out->encoded || !named(value, "identity");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*take)(struct text value, struct http_head *out);
+} fields[] = {
+	{ "accept", accept_of },
+	{ "authorization", authorization },
+	{ "connection", connection },
+	{ "content-encoding", content_encoding },
+	{ "content-length", content_length },
+	{ "content-type", content_type },
+	{ "expect", expect },
+	{ "host", host_field },
+	{ "origin", origin },
+	{ "sec-fetch-site", fetch_site },
+	{ "transfer-encoding", transfer_encoding },
+};
+
 /* One "Name: value". */
 static int
-field(struct text line, struct local_request *out, bool *has_accept)
+field(struct text line, struct http_head *out)
 {
 	const char *colon = line.len > 0 ? memchr(line.p, ':', line.len) : NULL;
 	struct text name, value;
@@ -157,26 +287,16 @@ field(struct text line, struct local_request *out, bool *has_accept)
 	}
 	while (value.len > 0 && strchr(" \t", value.p[value.len - 1]) != NULL)
 		value.len--;
-	if (named(name, "host"))
-		return out->host[0] == '\0' && host_of(value, out->host, sizeof(out->host)) ? 0
-											    : 400;
-	if (named(name, "content-length") && !(value.len == 1 && *value.p == '0'))
-		return 400;
-	if (named(name, "transfer-encoding"))
-		return 400;
-	if (named(name, "accept") && !*has_accept) {
-		/* One that is too long asks for nothing in particular. */
-		*has_accept = true;
-		(void)copy(out->accept, sizeof(out->accept), value);
-	}
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (named(name, fields[i].name))
+			return fields[i].take(value, out);
 	return 0;
 }
 
 int
-local_http_parse(const char *text, size_t len, struct local_request *out)
+http_head_parse(const char *text, size_t len, struct http_head *out)
 {
 	struct text s = { text, len }, line;
-	bool has_accept = false;
 	int status;
 
 	memset(out, 0, sizeof(*out));
@@ -185,13 +305,15 @@ local_http_parse(const char *text, size_t len, struct local_request *out)
 	if ((status = request_line(line, out)) != 0)
 		return status;
 	while (next_line(&s, &line) && line.len > 0)
-		if ((status = field(line, out, &has_accept)) != 0)
+		if ((status = field(line, out)) != 0)
 			return status;
-	return out->host[0] != '\0' ? 0 : 400;
+	if (out->host[0] == '\0' || (out->chunked && (out->has_length || out->http_minor == 0)))
+		return 400;
+	return 0;
 }
 
 bool
-local_http_host_ok(const char *host, const struct bl_conf_strlist *more)
+http_host_ok(const char *host, const struct bl_conf_strlist *more)
 {
 	static const char *const own[] = { "localhost", "127.0.0.1", "::1" };
 
@@ -205,7 +327,7 @@ local_http_host_ok(const char *host, const struct bl_conf_strlist *more)
 }
 
 const char *
-local_http_reason(int status)
+http_reason(int status)
 {
 	static const struct {
 		int status;
@@ -213,11 +335,19 @@ local_http_reason(int status)
 	} reasons[] = {
 		{ 200, "OK" },
 		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
 		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 411, "Length Required" },
+		{ 413, "Content Too Large" },
 		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 417, "Expectation Failed" },
+		{ 422, "Unprocessable Content" },
 		{ 431, "Request Header Fields Too Large" },
+		{ 501, "Not Implemented" },
 		{ 503, "Service Unavailable" },
 		{ 505, "HTTP Version Not Supported" },
 	};
