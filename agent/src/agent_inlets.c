@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "inlet_http.h"
 #include "inlet_steps.h"
 #include "statsd.h"
 #include "scrape.h"
@@ -20,6 +21,7 @@ static const struct agent_inlet_row rows[] = {
 	{ &steps_ops, &steps_conf_section, offsetof(struct config_inlets, steps), "socket", 64, 160 * 1024, true },
 	{ &statsd_ops, &statsd_conf_section, offsetof(struct config_inlets, statsd), "statsd", 16, 32 * 1024, false },
 	{ &scrape_ops, &scrape_conf_section, offsetof(struct config_inlets, scrape), "scrape", 0, 0, false },
+	{ &inlet_http_ops, &inlet_http_conf_section, offsetof(struct config_inlets, http), "http", 64, 64 * 1024, true },
 };
 /* clang-format on */
 

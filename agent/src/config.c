@@ -117,6 +117,12 @@ static const struct bl_conf_key inlets_keys[] = {
 	    .offset = offsetof(struct config_inlets, scrape),
 	    .help = "pages of Prometheus exporters of this machine",
 	    .section = &scrape_conf_section },
+	{ .name = "http",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_inlets, http),
+	    .help = "reports by HTTP, as JSON",
+	    .section = &inlet_http_conf_section },
 	{ 0 },
 };
 

@@ -60,6 +60,8 @@ bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
   OPTIONS -Wl,--wrap=spool_thread_status)
 bl_fuzz_target(plugins LINK agent_plugins agent_inlet)
 bl_fuzz_target(http_head LINK agent_local)
+bl_fuzz_target(inlet_http LINK agent_inlet_http agent_http bl_codec bl_buf bl_json PkgConfig::JANSSON m
+  INCLUDE ${root}/agent/src/inlet_http)
 bl_fuzz_target(top LINK agent_local PkgConfig::JANSSON)
 bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
 bl_fuzz_target(scrape LINK agent_scrape agent_intake agent_probe bl_codec bl_buf bl_log INCLUDE ${root}/agent/src/scrape

@@ -14,6 +14,7 @@
 #include "branchline/err.h"
 #include "branchline/link.h"
 
+#include "inlet_http.h"
 #include "inlet_steps.h"
 #include "statsd.h"
 #include "scrape.h"
@@ -61,6 +62,7 @@ struct config_inlets {
 	struct steps_conf steps;
 	struct statsd_conf statsd;
 	struct scrape_conf scrape;
+	struct inlet_http_conf http;
 };
 
 struct config_metered_class {

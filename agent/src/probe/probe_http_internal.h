@@ -11,6 +11,7 @@
 
 #include "branchline/regex.h"
 #include "probe_internal.h"
+#include "probe_secret.h"
 
 /* ---- what a body must hold (probe_body.c, probe_json.c); pure ---- */
 
@@ -94,13 +95,6 @@ bool probe_same_origin(const struct probe_url *a, const struct probe_url *b);
 
 /* For the tables of options: a user name, of a server or of a proxy (probe_conf.c). */
 const char *probe_check_user(const void *value);
-
-/* ---- secrets in files (probe_secret.c) ---- */
-
-#define PROBE_SECRET_MAX 1024u
-
-/* The first line; a file that others can read, or that is not ours or root's, is refused. */
-int probe_secret_read(char out[PROBE_SECRET_MAX + 1], const char *path, struct bl_err *err);
 
 /* ---- the proxy (probe_proxy.c) ---- */
 

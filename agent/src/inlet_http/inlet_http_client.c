@@ -1,0 +1,411 @@
+/* Connections: bytes to requests, answers to bytes.  Each state has its deadline; nothing waits. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "inlet_http_internal.h"
+#include "local_text.h"
+
+#define READS   16u  /* pieces of a body in a turn */
+#define FULL_MS 1000 /* until connections that found no descriptor are looked at again */
+
+static int64_t
+now(const struct inlet_http *in)
+{
+	return bl_mono_ms(in->host->clock);
+}
+
+void
+inlet_http_client_drop(struct inlet_http_client *c)
+{
+	const uint32_t round = c->round;
+
+	if (c->state == INLET_HTTP_FREE)
+		return;
+	(void)close(c->fd); /* leaves epoll, too */
+	if (c->batch != NULL)
+		inlet_http_batch_free(c->batch);
+	free(c->batch);
+	free(c->in);
+	bl_buf_free(&c->body);
+	bl_buf_free(&c->out);
+	memset(c, 0, sizeof(*c));
+	c->fd = -1;
+	c->round = round; /* what is under way still answers another request than the next one */
+}
+
+/* ---- coming ---- */
+
+/* A free place; else that of the one which has been silent longest between requests. */
+static struct inlet_http_client *
+place(struct inlet_http *in)
+{
+	struct inlet_http_client *oldest = NULL;
+
+	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
+		struct inlet_http_client *c = &in->client[i];
+		const bool quiet =
+		    (c->state == INLET_HTTP_HEAD && c->in_len == 0) || c->state == INLET_HTTP_END;
+
+		if (c->state == INLET_HTTP_FREE)
+			return c;
+		if (quiet && (oldest == NULL || c->deadline_mono_ms < oldest->deadline_mono_ms))
+			oldest = c;
+	}
+	if (oldest != NULL)
+		inlet_http_client_drop(oldest);
+	return oldest;
+}
+
+static void
+turn_away(struct inlet_http *in, int fd)
+{
+	static const char text[] =
+	    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+	    "Content-Length: 0\r\n\r\n";
+
+	inlet_http_note(in, INLET_HTTP_N_BUSY, 1, "too many connections");
+	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+/* A descriptor that hung up is ready for ever, whatever is looked for: it is taken out. */
+static bool
+watch(struct inlet_http *in, struct inlet_http_client *c, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.u32 = (uint32_t)(c - in->client) };
+
+	if (events == c->watched)
+		return true;
+	if (epoll_ctl(in->epoll_fd,
+		events == 0       ? EPOLL_CTL_DEL
+		: c->watched == 0 ? EPOLL_CTL_ADD
+				  : EPOLL_CTL_MOD,
+		c->fd, &e) != 0)
+		return false;
+	c->watched = events;
+	return true;
+}
+
+static void
+take(struct inlet_http *in, int fd)
+{
+	struct inlet_http_client *c = place(in);
+
+	if (c == NULL) {
+		turn_away(in, fd);
+		return;
+	}
+	c->fd = fd;
+	c->state = INLET_HTTP_HEAD;
+	c->from_port = in->path == NULL;
+	c->deadline_mono_ms = now(in) + INLET_HTTP_IDLE_MS;
+	c->in = malloc(HTTP_HEAD_MAX);
+	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX);
+	if (c->in == NULL || !watch(in, c, EPOLLIN))
+		inlet_http_client_drop(c);
+}
+
+void
+inlet_http_client_accept(struct inlet_http *in)
+{
+	struct epoll_event quiet = { .events = 0, .data.u32 = INLET_HTTP_CLIENTS };
+
+	for (unsigned i = 0; i < INLET_HTTP_CONNECTS; i++) {
+		const int fd = accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take(in, fd);
+			continue;
+		}
+		/* Out of descriptors: they wait in the kernel, not in a spin of ours. */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+		    epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &quiet) == 0)
+			in->again_mono_ms = now(in) + FULL_MS;
+		return;
+	}
+}
+
+/* ---- requests ---- */
+
+/* Takes what belongs to the body; true: it is whole. */
+static bool
+body_piece(struct inlet_http_client *c)
+{
+	size_t n = c->in_len;
+
+	if (c->chunked) {
+		n = http_chunk_feed(&c->chunk, c->in, n, &c->body);
+	} else {
+		n = n < c->left ? n : (size_t)c->left;
+		bl_buf_bytes(&c->body, c->in, n);
+		c->left -= n;
+	}
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+	return c->chunked ? c->chunk.at == HTTP_CHUNK_END : c->left == 0;
+}
+
+static void
+refuse_body(struct inlet_http *in, struct inlet_http_client *c, int status,
+    enum inlet_http_counter counter, const char *why)
+{
+	inlet_http_note(in, counter, 1, why);
+	inlet_http_client_error(in, c, status, why);
+}
+
+static void
+take_body(struct inlet_http *in, struct inlet_http_client *c)
+{
+	const bool whole = body_piece(c);
+
+	if (c->chunked && c->chunk.at == HTTP_CHUNK_WRONG)
+		refuse_body(in, c, 400, INLET_HTTP_N_BAD_REQUESTS,
+		    "the chunks of the body are not as HTTP/1.1 writes them");
+	else if (c->body.failed)
+		refuse_body(in, c, 413, INLET_HTTP_N_TOO_LARGE,
+		    "the body is longer than inlets.http.max_body; send it in parts");
+	else if (inlet_http_under_way(in) > INLET_HTTP_UNDER_WAY)
+		refuse_body(in, c, 503, INLET_HTTP_N_BUSY,
+		    "too much is reported at once; try again in a second");
+	else if (whole)
+		inlet_http_work_begin(in, c);
+}
+
+/* Empty lines before a request are an old client's, after a body. */
+static void
+skip_lines(struct inlet_http_client *c)
+{
+	size_t n = 0;
+
+	while (n < c->in_len && (c->in[n] == '\r' || c->in[n] == '\n'))
+		n++;
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+}
+
+static void
+take_head(struct inlet_http *in, struct inlet_http_client *c)
+{
+	size_t head;
+
+	skip_lines(c);
+	if ((head = http_head_end(c->in, c->in_len)) > 0)
+		inlet_http_request(in, c, head);
+	else if (c->in_len == HTTP_HEAD_MAX)
+		refuse_body(in, c, 431, INLET_HTTP_N_BAD_REQUESTS,
+		    "the head of the request is longer than 4096 bytes");
+}
+
+/* Whatever is in c->in. */
+static void
+look(struct inlet_http *in, struct inlet_http_client *c)
+{
+	if (c->state == INLET_HTTP_HEAD && c->in_len > 0)
+		take_head(in, c);
+	/* A body may have come with its head, or be empty. */
+	if (c->state == INLET_HTTP_BODY)
+		take_body(in, c);
+	/* What comes now waits in the kernel. */
+	if (c->state == INLET_HTTP_WORK && !watch(in, c, 0))
+		inlet_http_client_drop(c);
+}
+
+static void
+receive(struct inlet_http *in, struct inlet_http_client *c)
+{
+	for (unsigned i = 0; i < READS; i++) {
+		const bool fresh = c->state == INLET_HTTP_HEAD && c->in_len == 0;
+		ssize_t n;
+
+		if (c->state != INLET_HTTP_HEAD && c->state != INLET_HTTP_BODY)
+			return;
+		if (c->in_len == HTTP_HEAD_MAX) {
+			look(in, c); /* it came with the request before */
+			continue;
+		}
+		n = recv(c->fd, c->in + c->in_len, HTTP_HEAD_MAX - c->in_len, 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			inlet_http_client_drop(c); /* half a request is none */
+			return;
+		}
+		if (fresh)
+			c->deadline_mono_ms = now(in) + INLET_HTTP_HEAD_MS;
+		c->in_len += (size_t)n;
+		look(in, c);
+	}
+}
+
+void
+inlet_http_client_go_on(struct inlet_http *in, struct inlet_http_client *c)
+{
+	if (c->state == INLET_HTTP_HEAD && c->in_len > 0)
+		look(in, c);
+}
+
+/* ---- answers ---- */
+
+/* What it sends still would make the kernel throw the answer away. */
+static void
+end(struct inlet_http *in, struct inlet_http_client *c)
+{
+	c->state = INLET_HTTP_END;
+	c->deadline_mono_ms = now(in) + INLET_HTTP_END_MS;
+	if (shutdown(c->fd, SHUT_WR) != 0 || !watch(in, c, EPOLLIN))
+		inlet_http_client_drop(c);
+}
+
+static void
+next_request(struct inlet_http *in, struct inlet_http_client *c)
+{
+	bl_buf_free(&c->body);
+	bl_buf_free(&c->out);
+	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX);
+	c->out_sent = 0;
+	c->allow = NULL;
+	if (!c->keep) {
+		end(in, c);
+		return;
+	}
+	c->state = INLET_HTTP_HEAD;
+	c->deadline_mono_ms = now(in) + (c->in_len > 0 ? INLET_HTTP_HEAD_MS : INLET_HTTP_IDLE_MS);
+	in->due = in->due || c->in_len > 0;
+	if (!watch(in, c, EPOLLIN))
+		inlet_http_client_drop(c);
+}
+
+static void
+send_more(struct inlet_http *in, struct inlet_http_client *c)
+{
+	while (c->out_sent < c->out.len) {
+		const ssize_t n =
+		    send(c->fd, c->out.data + c->out_sent, c->out.len - c->out_sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!watch(in, c, EPOLLOUT))
+				inlet_http_client_drop(c);
+			return;
+		}
+		if (n <= 0) {
+			inlet_http_client_drop(c);
+			return;
+		}
+		c->out_sent += (size_t)n;
+	}
+	next_request(in, c);
+}
+
+void
+inlet_http_client_answer(
+    struct inlet_http *in, struct inlet_http_client *c, int status, const char *type)
+{
+	struct bl_buf body = c->out;
+
+	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX + 1024);
+	local_text_printf(&c->out,
+	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: %s\r\n",
+	    status, http_reason(status), type, body.len, c->keep ? "keep-alive" : "close");
+	if (status == 405)
+		local_text_printf(&c->out, "Allow: %s\r\n", c->allow);
+	if (status == 401)
+		local_text_put(&c->out, "WWW-Authenticate: Bearer\r\n");
+	if (status == 503)
+		local_text_put(&c->out, "Retry-After: 1\r\n");
+	local_text_put(&c->out, "\r\n");
+	bl_buf_bytes(&c->out, body.data, body.len);
+	bl_buf_free(&body);
+	if (c->out.failed) {
+		inlet_http_client_drop(c); /* no memory: it hears nothing, and asks again */
+		return;
+	}
+	c->state = INLET_HTTP_SEND;
+	c->deadline_mono_ms = now(in) + INLET_HTTP_SEND_MS;
+	send_more(in, c);
+}
+
+void
+inlet_http_client_error(
+    struct inlet_http *in, struct inlet_http_client *c, int status, const char *why)
+{
+	c->keep = false;
+	bl_buf_free(&c->body);
+	bl_buf_reset(&c->out);
+	local_text_put(&c->out, "{\"error\":");
+	local_text_json(&c->out, why, strlen(why));
+	local_text_put(&c->out, "}\n");
+	inlet_http_client_answer(in, c, status, "application/json");
+}
+
+static void
+drain(struct inlet_http_client *c)
+{
+	char rest[4096];
+	ssize_t n = 1;
+
+	for (unsigned i = 0; i < READS && n > 0; i++)
+		n = recv(c->fd, rest, sizeof(rest), 0);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		inlet_http_client_drop(c);
+}
+
+void
+inlet_http_client_ready(struct inlet_http *in, struct inlet_http_client *c, bool gone)
+{
+	switch (c->state) {
+	case INLET_HTTP_HEAD:
+	case INLET_HTTP_BODY:
+		receive(in, c);
+		break;
+	case INLET_HTTP_SEND:
+		if (gone)
+			inlet_http_client_drop(c);
+		else
+			send_more(in, c);
+		break;
+	case INLET_HTTP_END:
+		drain(c);
+		break;
+	case INLET_HTTP_FREE:
+	case INLET_HTTP_WORK: /* it is not looked for */
+		break;
+	}
+}
+
+void
+inlet_http_client_due(struct inlet_http *in, struct inlet_http_client *c)
+{
+	switch (c->state) {
+	case INLET_HTTP_WORK:
+		inlet_http_work_late(in, c);
+		break;
+	case INLET_HTTP_HEAD:
+		if (c->in_len == 0) {
+			inlet_http_client_drop(c); /* it had nothing to say */
+			break;
+		}
+		refuse_body(in, c, 408, INLET_HTTP_N_TOO_SLOW,
+		    "the head of the request did not come within 5 s");
+		break;
+	case INLET_HTTP_BODY:
+		refuse_body(in, c, 408, INLET_HTTP_N_TOO_SLOW,
+		    "the body of the request did not come within 10 s");
+		break;
+	case INLET_HTTP_SEND:
+		inlet_http_note(in, INLET_HTTP_N_TOO_SLOW, 1, "an answer was not read");
+		inlet_http_client_drop(c);
+		break;
+	case INLET_HTTP_FREE:
+	case INLET_HTTP_END:
+		inlet_http_client_drop(c);
+		break;
+	}
+}
