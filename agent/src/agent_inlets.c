@@ -248,12 +248,24 @@ agent_inlets_reload(struct agent *a)
 
 /* ---- turns ---- */
 
+static void
+serve(struct agent_inlet *x)
+{
+	const struct bl_clock *clock = x->agent->clock;
+	const int64_t began = bl_mono_ms(clock);
+	int64_t took;
+
+	x->row->ops->serve(x->in);
+	took = bl_mono_ms(clock) - began;
+	x->longest_ms = took > x->longest_ms ? took : x->longest_ms;
+}
+
 bool
 agent_inlets_serve(struct agent *a, int fd)
 {
 	for (unsigned i = 0; i < N_ROWS; i++)
 		if (a->inlet[i].in != NULL && a->inlet[i].fd == fd) {
-			rows[i].ops->serve(a->inlet[i].in);
+			serve(&a->inlet[i]);
 			return true;
 		}
 	return false;
@@ -263,13 +275,13 @@ void
 agent_inlets_tick(struct agent *a)
 {
 	for (unsigned i = 0; i < N_ROWS; i++) {
-		const struct agent_inlet *x = &a->inlet[i];
+		struct agent_inlet *x = &a->inlet[i];
 		const int64_t now = bl_mono_ms(a->clock);
 
 		if (x->in == NULL && now >= x->retry_mono_ms)
 			open_one(a, i);
 		if (x->in != NULL && now >= rows[i].ops->deadline(x->in))
-			rows[i].ops->serve(x->in);
+			serve(x);
 	}
 }
 

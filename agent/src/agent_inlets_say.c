@@ -25,9 +25,10 @@ inlet_json(const struct agent *a, unsigned i)
 	for (unsigned k = 0; k < n; k++)
 		(void)json_object_set_new(
 		    counts[c[k].refused], c[k].name, json_integer((json_int_t)c[k].n));
-	return json_pack("{s:s,s:o,s:i,s:I,s:o,s:o}", "state", state_of(a, x), "problem",
+	return json_pack("{s:s,s:o,s:i,s:I,s:I,s:o,s:o}", "state", state_of(a, x), "problem",
 	    agent_text_or_null(x->problem), "under_way", (int)x->n_way, "lost", (json_int_t)x->lost,
-	    "counts", counts[0], "refused", counts[1]);
+	    "longest_turn_ms", (json_int_t)x->longest_ms, "counts", counts[0], "refused",
+	    counts[1]);
 }
 
 json_t *

@@ -41,7 +41,8 @@ ends_in(const char *name, const char *end)
 static bool
 is_path(const char *name)
 {
-	return strcmp(name, "folder") == 0 || ends_in(name, "socket") || ends_in(name, "file");
+	return strcmp(name, "folder") == 0 || strcmp(name, "path") == 0 ||
+	       ends_in(name, "socket") || ends_in(name, "file");
 }
 
 static int

@@ -220,8 +220,6 @@ declare(struct intake *t, const struct bl_series_def *def)
 
 	if (bl_catalogue_find(def->name.p, def->name.len) != NULL)
 		return -1 - INTAKE_OWN_NAME;
-	if (t->n_slots >= t->max_series)
-		return -1 - INTAKE_TOO_MANY;
 	if ((handle = t->sink->declare(t->sink->ctx, def)) >= 0)
 		return handle;
 	return -1 - (handle == BL_EFULL       ? INTAKE_TOO_MANY
@@ -234,19 +232,17 @@ static int32_t
 add(struct intake *t, struct entry **place, const struct bl_series_def *def, uint32_t hash,
     const char *key, size_t len)
 {
-	const bool capped = t->n_slots >= t->max_series;
 	struct entry *e;
 	int32_t got;
 
-	if (t->n_refused >= t->max_series && capped)
+	/* Nothing more is asked then: a flood of names is to cost little. */
+	if (t->n_slots >= t->max_series || t->n_refused >= t->max_series)
 		return -1 - INTAKE_TOO_MANY;
-	if ((t->n_slots == t->slots_size && !capped && !slots_grow(t)) ||
+	if ((t->n_slots == t->slots_size && !slots_grow(t)) ||
 	    (e = malloc(sizeof(*e) + len)) == NULL)
 		return -1 - INTAKE_NO_MEMORY;
 	got = declare(t, def);
-	/* It may be another time; the own cap is seen without an entry. */
-	if (got == -1 - INTAKE_NO_MEMORY ||
-	    (got < 0 && (capped || t->n_refused >= t->max_series))) {
+	if (got == -1 - INTAKE_NO_MEMORY) { /* another time, perhaps */
 		free(e);
 		return got;
 	}

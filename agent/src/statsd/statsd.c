@@ -16,6 +16,7 @@
 
 #define MESSAGES    32u
 #define WORK_MAX    40000u /* of a turn, in values of some 100 ns each */
+#define TURN_MS     8      /* and this at most: names that are refused cost more */
 #define WORK_PACKET 8u     /* what the kernel does for one */
 #define QUIET_MS    3600000
 
@@ -211,10 +212,11 @@ static void
 statsd_serve(void *in)
 {
 	struct statsd *s = in;
+	const int64_t until = bl_mono_ms(s->host->clock) + TURN_MS;
 	unsigned work = 0, idle = 0;
 
 	/* A dozen of each in turn: a flood at one is nobody else's wait. */
-	while (idle < s->n_sockets && work < WORK_MAX) {
+	while (idle < s->n_sockets && work < WORK_MAX && bl_mono_ms(s->host->clock) < until) {
 		if (take_some(s, s->socket[s->first % s->n_sockets].fd, &work) == 0)
 			idle++;
 		else

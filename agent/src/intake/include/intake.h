@@ -56,7 +56,8 @@ enum intake_reason {
 	INTAKE_OWN_NAME,   /* the agent has a series of that name itself */
 	INTAKE_OTHER_KIND, /* the series is there as a counter and this is a gauge, or the other way
 			    */
-	INTAKE_TOO_MANY,   /* this source's cap, or the agent's max_series */
+	INTAKE_TOO_MANY,   /* this source's cap, or the agent's max_series; no new name is looked at
+			      then */
 	INTAKE_BAD_VALUE,  /* not finite, or no number: counted by who reads it */
 	INTAKE_NO_MEMORY,
 	INTAKE_REASONS

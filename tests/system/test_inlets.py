@@ -1,0 +1,249 @@
+"""All inlets of one agent at once: what each took, refused and lost is said everywhere; a reload touches
+the one that it concerns; and whoever floods one of them harms neither the others nor the samplers.
+"""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from support.builds import program
+from support.process import clean_environment
+from support.steps import Reporter
+from support.wait import free_port, wait_for
+
+REPORTS = 400 if os.environ.get("BL_LONG") else 40
+
+
+class Exporter(http.server.BaseHTTPRequestHandler):
+    """A page of `series` series that never repeats a name, or of one that always does."""
+
+    series, page = 1, 0
+
+    def do_GET(self):
+        cls = type(self)
+        cls.page += 1
+        body = "shop_open 1\n" + "".join(f"flood_{cls.page}_{i} {i}\n" for i in range(cls.series - 1))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def exporter():
+    handler = type("Handler", (Exporter,), {})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    server.handler = handler
+    yield server
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+class Machine:
+    """An agent without a centre, with every inlet on."""
+
+    def __init__(self, folder, processes, exporter):
+        self.folder, self.processes = folder, processes
+        self.state_dir = folder / "state"
+        self.socket = self.state_dir / "steps.sock"
+        self.statsd = ("127.0.0.1", free_port())
+        self.local = free_port()
+        self.broker = free_port()
+        self.exporter = exporter
+        self.write()
+
+    def write(self, **off):
+        """Every inlet but those that are switched off by name."""
+        inlets = {
+            "steps": {"enabled": True},
+            "statsd": {"listen": ["%s:%d" % self.statsd], "max_series": 50},
+            "scrape": {"exporters": [{
+                "name": "shop", "url": f"http://127.0.0.1:{self.exporter.server_port}/", "interval": "1s",
+                "max_series": 50}]},
+        }
+        for name in off:
+            inlets.pop(name)
+        (self.folder / "agent.yaml").write_text(json.dumps({
+            "device": {"id": "dev-1", "site": "shop", "part": 3},
+            "broker": {"host": "127.0.0.1", "port": self.broker},
+            "state_dir": "state", "interval": "1s", "inlets": inlets,
+            "local": {"listen": f"127.0.0.1:{self.local}"}}))
+
+    def start(self):
+        self.process = self.processes.start(
+            "agent", [program("branchline-agent"), "run", "--config", self.folder / "agent.yaml"])
+        self.process.wait_log("started device=", 40)
+        wait_for(lambda: self.inlets()["scrape"]["state"] == "open", 40, "the inlets are open",
+                 self.process.log)
+        return self
+
+    def reload(self):
+        count = self.process.log().count("reloaded changed=")
+        self.process.signal(signal.SIGHUP)
+        self.process.wait_log("reloaded changed=", 40, count + 1)
+
+    def ask(self, *form):
+        return subprocess.run([program("branchline-agent"), "status", "--state", self.state_dir, *form],
+                              capture_output=True, text=True, timeout=60, env=clean_environment()).stdout
+
+    def state(self):
+        return json.loads(self.ask("--json"))
+
+    def inlets(self):
+        return self.state()["inlets"]
+
+    def count(self, inlet, kind, name):
+        return self.inlets()[inlet][kind].get(name, 0)
+
+    def metrics(self):
+        """Nothing while it was asked too often: twenty times a second are answered."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://127.0.0.1:{self.local}/metrics", timeout=40) as page:
+                return page.read().decode()
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            return ""
+
+    def say_statsd(self, text):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(text.encode(), self.statsd)
+
+
+@pytest.fixture
+def machine(tmp_path, processes, exporter):
+    return Machine(tmp_path, processes, exporter)
+
+
+def test_what_each_took_and_refused_is_said_everywhere(machine):
+    machine.start()
+    with Reporter(machine.socket) as reporter:
+        assert reporter.ask("step event 4711 id=1") == "ok"
+        assert reporter.ask("nonsense").startswith("error: column 1")
+    machine.say_statsd("orders:1|c\nnonsense")
+    wait_for(lambda: machine.count("statsd", "counts", "accepted") > 0, 40, "StatsD was taken")
+    wait_for(lambda: machine.count("scrape", "counts", "accepted") > 0, 40, "a page was read")
+    inlets = machine.inlets()
+    assert inlets["steps"]["counts"]["accepted"] == 1 and inlets["steps"]["refused"]["bad_lines"] == 1
+    assert sum(inlets["statsd"]["refused"].values()) == 1, inlets["statsd"]
+    assert all(i["state"] == "open" and i["lost"] == 0 and i["problem"] is None for i in inlets.values())
+
+    def in_metrics():
+        page = machine.metrics()
+        return all(line in page for line in (
+            'agent_inlet_reports_total{inlet="steps"} 1', 'reason="bad_lines"} 1',
+            'agent_inlet_reports_total{inlet="statsd"} 1',
+            'agent_inlet_refused_total{inlet="statsd",reason="',
+            'agent_inlet_reports_total{inlet="scrape"} ', 'shop_open{source="shop"} 1'))
+    wait_for(in_metrics, 40, "it stands in /metrics", machine.metrics)
+    text = machine.ask()
+    assert "statsd     open; 1 taken, 1 refused (" in text, text
+    assert "scrape     open; " in text, text
+
+
+def test_a_reload_concerns_the_inlet_that_was_changed(machine):
+    machine.start()
+    machine.say_statsd("orders:1|c")
+    wait_for(lambda: machine.count("statsd", "counts", "accepted") == 1, 40, "StatsD was taken")
+    with Reporter(machine.socket) as reporter:
+        assert reporter.ask("step event 4711") == "ok"
+        machine.write(statsd=False)
+        machine.reload()
+        inlets = machine.inlets()
+        assert inlets["statsd"]["state"] == "off" and inlets["statsd"]["counts"]["accepted"] == 1
+        assert reporter.ask("step event 4712") == "ok"  # the same connection
+        # Somebody else has its address in the meantime.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(machine.statsd)
+            machine.write()
+            machine.reload()
+            state = machine.state()
+            assert state["inlets"]["statsd"]["state"] == "failed"
+            assert "%s:%d" % machine.statsd in state["inlets"]["statsd"]["problem"]
+            assert "inlet_closed" in {p["code"] for p in state["health"]["problems"]}
+            assert state["inlets"]["scrape"]["state"] == "open"
+        machine.reload()
+        assert machine.inlets()["statsd"]["state"] == "open"
+        machine.say_statsd("orders:1|c")
+        wait_for(lambda: machine.count("statsd", "counts", "accepted") == 2, 40, "the count goes on")
+        assert reporter.ask("step event 4713") == "ok"
+    assert machine.count("steps", "counts", "accepted") == 3
+
+
+class Flood:
+    """Threads that do the worst that they can to an inlet each, until the end of the block."""
+
+    def __init__(self, *ones):
+        self.done = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(one,)) for one in ones]
+
+    def _run(self, one):
+        while not self.done.is_set():
+            try:
+                one()
+            except OSError:
+                pass
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+
+    def __exit__(self, *_):
+        self.done.set()
+        for thread in self.threads:
+            thread.join(60)
+
+
+def test_a_flood_of_one_harms_no_other(machine):
+    """Each inlet has a sender gone wild: lines whose answers nobody reads, packets of ever new names,
+    pages of ever new series. Reports of others are on disk, values of others come through, the
+    samplers keep their ticks and their room."""
+    machine.exporter.handler.series = 20000
+    machine.start()
+    names = iter(range(1 << 60))
+
+    def steps():
+        with Reporter(machine.socket) as reporter:
+            reporter.sock.settimeout(0.2)
+            for _ in range(1000):
+                reporter.say(b"step event flood n=1\n" * 200)
+
+    def statsd():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(200):
+                sock.sendto("\n".join(f"wild.{next(names)}:1|c" for _ in range(30)).encode(), machine.statsd)
+
+    before = machine.state()
+    with Flood(steps, statsd):
+        with Reporter(machine.socket) as calm:
+            for n in range(REPORTS):
+                assert calm.ask(f"step event calm-{n} id=calm-{n}") == "ok"
+        machine.say_statsd("calm:1|g")
+        wait_for(lambda: machine.state()["sampling"]["ticks"] >= before["sampling"]["ticks"] + 3, 60,
+                 "it samples on", machine.process.log)
+        wait_for(lambda: machine.count("statsd", "refused", "too_many_series") > 0
+                 and machine.count("scrape", "refused", "too_many_series") > 0, 60,
+                 "caps are reached", lambda: json.dumps(machine.inlets(), indent=1))
+    state = machine.state()
+    assert state["sampling"]["missed_ticks"] == before["sampling"]["missed_ticks"]
+    assert state["spool"]["refused_samples"] == 0 and state["spool"]["refused_events"] == 0
+    # Neither cap was passed, and nothing of the agent's own was refused.
+    assert state["sampling"]["series"] < before["sampling"]["series"] + 50 + 50 + 40
+    wait_for(lambda: 'shop_open{source="shop"} 1' in machine.metrics(), 60, "the page is read")
+    wait_for(lambda: any(g["reason"] == "overload" for g in machine.state()["gaps"]), 60,
+             "the ledger names it", machine.process.log)
