@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "inlet_http.h"
+#include "drop.h"
 #include "inlet_steps.h"
 #include "statsd.h"
 #include "scrape.h"
@@ -22,6 +23,7 @@ static const struct agent_inlet_row rows[] = {
 	{ &statsd_ops, &statsd_conf_section, offsetof(struct config_inlets, statsd), "statsd", 16, 32 * 1024, false },
 	{ &scrape_ops, &scrape_conf_section, offsetof(struct config_inlets, scrape), "scrape", 0, 0, false },
 	{ &inlet_http_ops, &inlet_http_conf_section, offsetof(struct config_inlets, http), "http", 64, 64 * 1024, true },
+	{ &drop_ops, &drop_conf_section, offsetof(struct config_inlets, drop), "drop", 32, 32 * 1024, false },
 };
 /* clang-format on */
 

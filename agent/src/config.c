@@ -123,6 +123,12 @@ static const struct bl_conf_key inlets_keys[] = {
 	    .offset = offsetof(struct config_inlets, http),
 	    .help = "reports by HTTP, as JSON",
 	    .section = &inlet_http_conf_section },
+	{ .name = "drop",
+	    .type = BL_CONF_SECTION,
+	    .dflt = "",
+	    .offset = offsetof(struct config_inlets, drop),
+	    .help = "files of rows that applications put into folders",
+	    .section = &drop_conf_section },
 	{ 0 },
 };
 

@@ -15,6 +15,7 @@
 #include "branchline/link.h"
 
 #include "inlet_http.h"
+#include "drop.h"
 #include "inlet_steps.h"
 #include "statsd.h"
 #include "scrape.h"
@@ -63,6 +64,7 @@ struct config_inlets {
 	struct statsd_conf statsd;
 	struct scrape_conf scrape;
 	struct inlet_http_conf http;
+	struct drop_conf drop;
 };
 
 struct config_metered_class {

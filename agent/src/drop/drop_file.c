@@ -1,0 +1,331 @@
+/* A file in work, from its opening until it lies in done/ or bad/. */
+#include "drop_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "branchline/log.h"
+
+static int64_t
+now_ms(const struct drop_folder *f)
+{
+	return bl_mono_ms(f->in->host->clock);
+}
+
+/* ---- where it is ---- */
+
+/* Up to DROP_ANCHOR bytes before offset. */
+static uint64_t
+anchor_of(int fd, uint64_t offset)
+{
+	const size_t n = offset < DROP_ANCHOR ? (size_t)offset : DROP_ANCHOR;
+	char bytes[DROP_ANCHOR];
+
+	if (pread(fd, bytes, n, (off_t)(offset - n)) != (ssize_t)n)
+		return 0;
+	return drop_hash(DROP_HASH, bytes, n);
+}
+
+static uint64_t
+name_hash(const char *name)
+{
+	return drop_hash(DROP_HASH, name, strlen(name));
+}
+
+static bool
+is_kept(const struct drop_folder *f, const struct stat *st)
+{
+	const struct drop_place *at = &f->kept_at;
+
+	return f->kept && at->dev == st->st_dev && at->ino == st->st_ino &&
+	       at->name == name_hash(f->file.name) && (uint64_t)st->st_size >= at->offset &&
+	       at->anchor == anchor_of(f->file.fd, at->offset);
+}
+
+/* A file that nobody has begun: what it is now makes its identity, which it keeps. */
+static void
+begin_new(struct drop_file *file, const struct stat *st)
+{
+	const int64_t is[] = { (int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size,
+		st->st_mtim.tv_sec, st->st_mtim.tv_nsec };
+
+	memset(&file->at, 0, sizeof(file->at));
+	file->at.name = name_hash(file->name);
+	file->at.identity = drop_hash(file->at.name, is, sizeof(is));
+	file->at.dev = st->st_dev;
+	file->at.ino = st->st_ino;
+	file->at.line = 1;
+}
+
+/* Reading begins at `at`; the header, if there is one, is read first. */
+static void
+rewind_to(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	struct bl_err ignored = { 0 }; /* columns of the configuration: checked at opening */
+
+	f->generation++;
+	(void)drop_rows_begin(&f->rows, &file->header, &ignored);
+	file->next = file->at;
+	if (file->header) {
+		file->next.offset = 0;
+		file->next.line = 1;
+	}
+	file->from = file->len = 0;
+	file->first = file->n_flight = 0;
+	file->end = file->skip = file->have_row = file->failed = false;
+	drop_bad_close(&file->bad);
+	drop_bad_begin(&file->bad, &file->at);
+}
+
+void
+drop_file_save(struct drop_folder *f, bool at_once)
+{
+	const int64_t now = now_ms(f);
+	struct bl_err err = { 0 };
+
+	if (!f->dirty || (!at_once && now - f->saved_mono_ms < DROP_SAVE_MS))
+		return;
+	f->saved_mono_ms = now;
+	f->dirty = false;
+	f->file.at.anchor = anchor_of(f->file.fd, f->file.at.offset);
+	if (drop_state_save(f->state, &f->file.at, &err) < 0)
+		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+}
+
+/* ---- opening and closing ---- */
+
+static void
+let_go(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+
+	drop_bad_close(&file->bad);
+	(void)close(file->fd);
+	free(file->buf);
+	free(file->scratch);
+	file->buf = file->scratch = NULL;
+	file->open = false;
+	f->generation++; /* what is still answered is no longer asked for */
+	f->look_mono_ms = now_ms(f);
+}
+
+bool
+drop_file_open(struct drop_folder *f, const struct drop_seen *seen)
+{
+	struct drop_file *file = &f->file;
+	struct stat st;
+
+	memset(file, 0, sizeof(*file));
+	file->bad.fd = -1;
+	(void)snprintf(file->name, sizeof(file->name), "%s", seen->name);
+	file->fd =
+	    openat(f->fd, seen->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (file->fd < 0 || fstat(file->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		drop_warn(
+		    f, DROP_WARN_FILE, "%s cannot be opened: %s", seen->name, strerror(errno));
+		if (file->fd >= 0)
+			(void)close(file->fd);
+		f->in->count[DROP_N_UNREADABLE]++;
+		return false;
+	}
+	file->open = true;
+	file->buf = malloc(DROP_BUFFER);
+	file->scratch = malloc(DROP_ROW_MAX);
+	if (file->buf == NULL || file->scratch == NULL) {
+		let_go(f);
+		return false;
+	}
+	if (is_kept(f, &st))
+		file->at = f->kept_at;
+	else
+		begin_new(file, &st);
+	f->kept = false;
+	file->size = st.st_size;
+	file->grown_mono_ms = seen->since_mono_ms;
+	rewind_to(f);
+	f->dirty = true;
+	drop_file_save(f, true);
+	return true;
+}
+
+void
+drop_file_close(struct drop_folder *f)
+{
+	if (!f->file.open)
+		return;
+	drop_file_save(f, true);
+	let_go(f);
+}
+
+/* ---- reading ---- */
+
+/* Nothing more can be read: is it the end? */
+static enum drop_step
+at_end(struct drop_folder *f, int64_t now)
+{
+	struct drop_file *file = &f->file;
+	const int64_t quiet = file->grown_mono_ms + f->conf->settle_ms;
+
+	if (f->conf->marker == NULL && now < quiet) {
+		file->due_mono_ms = quiet;
+		return DROP_STEP_WAIT;
+	}
+	file->end = true;
+	return DROP_STEP_END;
+}
+
+enum drop_step
+drop_file_fill(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	const int64_t now = now_ms(f);
+	const size_t left = file->len - file->from;
+	int64_t at = (int64_t)file->next.offset + (int64_t)left;
+	ssize_t n;
+
+	memmove(file->buf, file->buf + file->from, left);
+	file->from = 0;
+	file->len = left;
+	do
+		n = pread(file->fd, file->buf + left, DROP_BUFFER - left, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		drop_warn(f, DROP_WARN_FILE, "read %s: %s", file->name, strerror(errno));
+		f->in->count[DROP_N_UNREADABLE]++;
+		file->due_mono_ms = now + f->conf->every_ms;
+		return DROP_STEP_WAIT;
+	}
+	if (n == 0)
+		return at_end(f, now);
+	at += n;
+	if (at > file->size) { /* its writer goes on */
+		file->size = at;
+		file->grown_mono_ms = now;
+	}
+	file->len += (size_t)n;
+	return DROP_STEP_MORE;
+}
+
+void
+drop_file_refuse(struct drop_folder *f, const char *why)
+{
+	struct drop_file *file = &f->file;
+	struct bl_err err = { 0 };
+
+	file->refused = true;
+	file->end = true;
+	file->from = file->len = 0;
+	if (drop_bad_put(&file->bad, f->fd, file->name, file->at.identity, 0, why,
+		(struct bl_str){ "", 0 }, &err) < 0)
+		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+}
+
+/* ---- putting away ---- */
+
+static bool
+is_still_there(const struct drop_folder *f)
+{
+	struct stat st;
+
+	return fstatat(f->fd, f->file.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == f->file.at.dev && st.st_ino == f->file.at.ino;
+}
+
+/* Under its name, or, where that is taken, with its identity. */
+static int
+move_to(struct drop_folder *f, const char *folder)
+{
+	char to[NAME_MAX + 32];
+	struct stat st;
+
+	if (mkdirat(f->fd, folder, 0750) < 0 && errno != EEXIST)
+		return -1;
+	(void)snprintf(to, sizeof(to), "%s/%s", folder, f->file.name);
+	if (fstatat(f->fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)snprintf(to, sizeof(to), "%s/%.*s.%016" PRIx64, folder, NAME_MAX - 17,
+		    f->file.name, f->file.at.identity);
+	return renameat(f->fd, f->file.name, f->fd, to);
+}
+
+/* False: it could not be moved, and is asked for again. */
+static bool
+put_away(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	char marker[NAME_MAX + 40];
+
+	if (is_still_there(f) && move_to(f, file->refused ? "bad" : "done") < 0) {
+		drop_warn(f, DROP_WARN_FILE, "move %s to %s/: %s", file->name,
+		    file->refused ? "bad" : "done", strerror(errno));
+		drop_file_save(f, true);
+		file->due_mono_ms = now_ms(f) + f->conf->every_ms;
+		return false;
+	}
+	if (f->conf->marker != NULL) {
+		(void)snprintf(marker, sizeof(marker), "%s%s", file->name, f->conf->marker);
+		(void)unlinkat(f->fd, marker, 0);
+	}
+	bl_debug("drop", "done folder=%s file=%s lines=%" PRIu64 " not_taken=%" PRIu64,
+	    f->conf->name, file->name, file->at.line - 1, file->at.bad_lines);
+	f->in->count[file->refused ? DROP_N_BAD_FILES : DROP_N_FILES]++;
+	if (file->refused || file->at.bad_lines > 0)
+		drop_warn(f, DROP_WARN_LINES, "%s of %s not taken; bad/%s says why lines=%" PRIu64,
+		    file->refused ? "all" : "some lines", file->name, file->bad.name,
+		    file->at.bad_lines);
+	drop_state_forget(f->state);
+	f->dirty = false;
+	drop_look_forget(f, file->name);
+	let_go(f);
+	return true;
+}
+
+/* Somebody wrote on while the last rows were on their way. */
+static bool
+has_grown(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	struct stat st;
+
+	if (file->refused || fstat(file->fd, &st) < 0 || (uint64_t)st.st_size <= file->next.offset)
+		return false;
+	file->end = false;
+	file->size = st.st_size;
+	file->grown_mono_ms = file->due_mono_ms = now_ms(f);
+	return true;
+}
+
+void
+drop_file_serve(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	const int64_t now = now_ms(f);
+
+	if (file->failed) {
+		if (file->under_way > 0 || now < f->wait_mono_ms) {
+			file->due_mono_ms = file->under_way > 0 ? INT64_MAX : f->wait_mono_ms;
+			return;
+		}
+		rewind_to(f);
+	}
+	file->due_mono_ms = INT64_MAX;
+	switch (drop_send(f)) {
+	case DROP_STEP_MORE:
+		file->due_mono_ms = now;
+		break;
+	case DROP_STEP_WAIT:
+		break; /* it said for what */
+	case DROP_STEP_END:
+		if (!has_grown(f) && put_away(f))
+			return;
+		break;
+	}
+	drop_file_save(f, false);
+	if (f->dirty && file->due_mono_ms > f->saved_mono_ms + DROP_SAVE_MS)
+		file->due_mono_ms = f->saved_mono_ms + DROP_SAVE_MS;
+}

@@ -1,0 +1,241 @@
+/*
+ * What the files of agent/src/drop share.
+ *
+ *   drop.c        the inlet: folders in turn
+ *   drop_look.c   a folder's entries: what is complete
+ *   drop_file.c   one file: from its opening until it is put away
+ *   drop_send.c   its rows, reports on their way, how far it is done
+ *   drop_rows.c   values of a row's fields
+ *   drop_state.c  how far a file is done, over a restart
+ *   drop_bad.c    lines that were not taken
+ *   drop_tidy.c   done/ and bad/ kept small
+ */
+#ifndef DROP_INTERNAL_H
+#define DROP_INTERNAL_H
+
+#include <dirent.h>
+#include <jansson.h>
+#include <sys/stat.h>
+
+#include "branchline/rowmap.h"
+
+#include "drop.h"
+#include "drop_csv.h"
+#include "sample_log.h"
+
+#define DROP_BUFFER       (32u * 1024u) /* two records at least */
+#define DROP_FLIGHT       64u           /* rows whose reports are not yet answered */
+#define DROP_CANDIDATES   64u           /* files of a folder that are remembered at a time */
+#define DROP_ANCHOR       64u           /* bytes by which a place is known again */
+#define DROP_TURN_ENTRIES 256u          /* of a folder, looked at in a turn */
+#define DROP_TURN_ROWS    128u
+#define DROP_TURN_MS      5
+#define DROP_SAVE_MS      1000            /* progress is written so often at most */
+#define DROP_RETRY_MS     5000            /* after a report that was not stored */
+#define DROP_BAD_MAX      (1024u * 1024u) /* bytes of bad/NAME.bad */
+#define DROP_WARN_MS      3600000         /* one log line an hour and folder */
+
+enum drop_counter {
+	DROP_N_ACCEPTED,
+	DROP_N_REPEATED,
+	DROP_N_FILES,
+	DROP_N_OTHER_ROWS, /* no mapping is for them */
+	DROP_N_BAD_LINES,
+	DROP_N_BAD_FILES,
+	DROP_N_NOT_STORED,
+	DROP_N_UNREADABLE, /* looks at a folder, or reads of a file, that failed */
+	DROP_COUNTERS
+};
+
+enum drop_warning { DROP_WARN_FOLDER, DROP_WARN_FILE, DROP_WARN_LINES, DROP_WARNINGS };
+
+/* A file as it was when it was seen. */
+struct drop_seen {
+	char name[NAME_MAX + 1];
+	uint64_t dev, ino;
+	int64_t size, mtime_ns;
+	int64_t since_mono_ms; /* unchanged since */
+	unsigned look;         /* of the last look that found it */
+	bool ready;            /* complete, at that look */
+};
+
+/* How far a file is done. */
+struct drop_place {
+	uint64_t identity; /* of the file; in the ids of its rows */
+	uint64_t dev, ino;
+	uint64_t name;   /* hash of its name */
+	uint64_t offset; /* all before it is on disk, or in bad/ */
+	uint64_t anchor; /* hash of what stands right before it */
+	uint64_t line;   /* that begins there, from 1 */
+	uint64_t bad_bytes, bad_lines;
+};
+
+/* ---- rows ---- */
+
+struct drop_map {
+	struct bl_rowmap *map;
+	unsigned n;
+	int column[BL_ROWMAP_FIELDS_MAX]; /* of a CSV file */
+};
+
+struct drop_rows {
+	const struct drop_folder_conf *conf;
+	unsigned n_maps;
+	struct drop_map map[DROP_REPORTS_MAX];
+	unsigned n_columns; /* 0: not known yet */
+	char separator;
+	json_t *json; /* of the row that was read last; owned */
+	char number[BL_ROWMAP_FIELDS_MAX][32];
+	struct bl_rowmap_value value[BL_ROWMAP_FIELDS_MAX];
+};
+
+int drop_rows_open(struct drop_rows *r, const struct drop_folder_conf *conf, struct bl_err *err);
+void drop_rows_close(struct drop_rows *r);
+/* A file begins; *header: its first row names the columns. */
+int drop_rows_begin(struct drop_rows *r, bool *header, struct bl_err *err);
+/* The columns' names.  BL_EINVAL: one is not there, or stands twice. */
+int drop_rows_header(struct drop_rows *r, const struct drop_csv_row *row, struct bl_err *err);
+/* A row is looked at; good until the next one.  BL_EINVAL: it is none. */
+int drop_rows_take(struct drop_rows *r, const struct drop_csv_row *row, struct bl_err *err);
+/* What map k makes of it. */
+int drop_rows_apply(struct drop_rows *r, unsigned k, const struct drop_csv_row *row,
+    struct bl_str id, int64_t now_unix_ms, struct bl_rowmap_out *out, struct bl_err *err);
+
+/* ---- state ---- */
+
+/* FNV-1a, begun with DROP_HASH. */
+#define DROP_HASH 14695981039346656037ull
+uint64_t drop_hash(uint64_t h, const void *p, size_t len);
+
+/* The file in work of a folder, if one was.  False: none, or it cannot be read. */
+bool drop_state_load(const char *path, struct drop_place *out);
+int drop_state_save(const char *path, const struct drop_place *at, struct bl_err *err);
+void drop_state_forget(const char *path);
+
+/* ---- lines that were not taken ---- */
+
+struct drop_bad {
+	int fd;                  /* -1: not open */
+	char name[NAME_MAX + 1]; /* in bad/ */
+	uint64_t bytes, lines;   /* in it */
+	bool full;
+};
+
+/* Makes room for what comes behind at->bad_bytes; opens nothing yet. */
+void drop_bad_begin(struct drop_bad *b, const struct drop_place *at);
+/* Appends a line with its reason. */
+int drop_bad_put(struct drop_bad *b, int folder, const char *file, uint64_t identity, uint64_t line,
+    const char *why, struct bl_str text, struct bl_err *err);
+void drop_bad_close(struct drop_bad *b);
+
+/* ---- a file in work ---- */
+
+struct drop_flight {
+	struct drop_place behind; /* when this row and all before it are done */
+	unsigned left;            /* answers to come */
+	unsigned reports;         /* that it has made */
+	bool sent;                /* all of them */
+	bool bad;
+};
+
+struct drop_file {
+	bool open;
+	bool refused; /* goes to bad/ as a whole */
+	int fd;
+	char name[NAME_MAX + 1];
+	struct drop_place at;   /* done */
+	struct drop_place next; /* read: where the next row begins */
+	char *buf;              /* DROP_BUFFER, owned while open */
+	char *scratch;          /* DROP_ROW_MAX */
+	size_t from, len;       /* of buf: what is not yet read, up to len */
+	bool end;               /* nothing comes behind len */
+	bool skip;              /* up to the next line break */
+	bool header;            /* the next row names the columns */
+	bool have_row;          /* row is being reported: */
+	struct drop_csv_row row;
+	unsigned map, report; /* which comes next */
+	unsigned first, n_flight;
+	struct drop_flight flight[DROP_FLIGHT];
+	unsigned under_way;
+	bool failed; /* one was not stored: read again from `at` when all are answered */
+	int64_t size, grown_mono_ms;
+	int64_t due_mono_ms; /* when there is something to do */
+	struct drop_bad bad;
+};
+
+/* ---- a folder ---- */
+
+struct drop_folder {
+	const struct drop_folder_conf *conf;
+	struct drop *in;
+	unsigned place; /* among the folders */
+	char *state;    /* path, owned */
+	int fd;         /* of the folder; -1: not open */
+	int watch;      /* inotify's; -1 */
+	struct log_way *where;
+	struct drop_rows rows;
+	DIR *dir;            /* a look that is going on */
+	unsigned generation; /* of tokens: answers to an older reading do not count */
+	unsigned look, n_seen;
+	struct drop_seen seen[DROP_CANDIDATES];
+	struct drop_file file;
+	bool looked; /* all entries, once at least */
+	int64_t look_mono_ms, looked_mono_ms;
+	int64_t tidy_mono_ms, wait_mono_ms, saved_mono_ms;
+	bool kept; /* the last process left a file in work: kept_at */
+	struct drop_place kept_at;
+	bool dirty; /* file.at is not what the state says */
+	bool more;  /* a file is ready */
+	bool wrong; /* it cannot be looked at, and that was said */
+	int64_t warned_mono_ms[DROP_WARNINGS];
+};
+
+struct drop {
+	const struct inlet_host *host;
+	int notify; /* inotify */
+	bool finishing;
+	unsigned n, turn;
+	struct drop_folder *folder; /* n, owned */
+	char id[64];                /* of the row that is mapped */
+	struct bl_rowmap_out out;
+	struct inlet_report report;
+	uint64_t count[DROP_COUNTERS];
+};
+
+/* Something is wrong with a folder: each kind is logged once an hour. */
+void drop_warn(struct drop_folder *f, enum drop_warning kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Looks on at the folder's entries.  True: there is more to do at once. */
+bool drop_look(struct drop_folder *f);
+/* The kernel says that something changed. */
+void drop_look_soon(struct drop_folder *f);
+/* The oldest file that is complete; NULL: none. */
+const struct drop_seen *drop_look_ready(struct drop_folder *f);
+/* It is dealt with. */
+void drop_look_forget(struct drop_folder *f, const char *name);
+
+/* False: it cannot be opened now. */
+bool drop_file_open(struct drop_folder *f, const struct drop_seen *seen);
+/* Goes on for a turn; file.due_mono_ms says when to come again. */
+void drop_file_serve(struct drop_folder *f);
+/* Writes down how far it is and lets it go. */
+void drop_file_close(struct drop_folder *f);
+/* The same when it is time to. */
+void drop_file_save(struct drop_folder *f, bool at_once);
+/* Not taken, all of it. */
+void drop_file_refuse(struct drop_folder *f, const char *why);
+
+/* What a turn with rows ended with. */
+enum drop_step { DROP_STEP_MORE, DROP_STEP_WAIT, DROP_STEP_END };
+
+/* Rows to reports (drop_send.c).  END: all of the file is read and answered. */
+enum drop_step drop_send(struct drop_folder *f);
+void drop_send_done(struct drop_folder *f, uint64_t token, int rc);
+/* More of the file into its buffer.  WAIT: none at the moment; END: there is no more. */
+enum drop_step drop_file_fill(struct drop_folder *f);
+
+/* Removes what is too old or too much in done/ and bad/; says when to come again. */
+void drop_tidy(struct drop_folder *f);
+
+#endif

@@ -1,0 +1,184 @@
+"""Drop folders with a real agent: what programs that can only write files put there is in the spool
+once, whatever is killed, and every file ends in done/ or bad/."""
+
+import csv
+import datetime
+import json
+import os
+import random
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.builds import program
+from support.wait import free_port, wait_for
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
+import wire_decoder  # noqa: E402
+
+KILLS = 100 if os.environ.get("BL_LONG") else 3
+
+ROWS = """
+      - name: rows
+        path: FOLDER
+        files: ["*.csv"]
+        settle: 0s
+        types: [tmpfs, overlay]
+        reports:
+          - {report: case, process: order, case: "{nr}", status: "{state}"}
+"""
+
+
+class Device:
+    """An agent without a centre, with drop folders; judged by its spool."""
+
+    def __init__(self, folder, processes, folders):
+        self.folder, self.processes = folder, processes
+        self.drop = folder / "drop"
+        self.drop.mkdir(parents=True)
+        self.config = folder / "agent.yaml"
+        self.spool = folder / "state" / "spool.db"
+        self.config.write_text(
+            f"device: {{id: dev-1, site: shop, part: 3}}\nbroker: {{host: 127.0.0.1, port: {free_port()}}}\n"
+            f"state_dir: state\ninterval: 1s\ninlets:\n  drop:\n    folders:{folders.replace('FOLDER', str(self.drop))}")
+
+    def start(self):
+        before = self.process.log().count("steps are taken") if hasattr(self, "process") else 0
+        self.process = self.processes.start("agent", [program("branchline-agent"), "run", "--config", self.config])
+        self.process.wait_log("steps are taken", 20, before + 1)
+        return self
+
+    def put(self, name, text):
+        """As a careful program does it: whole, and then under its name."""
+        (self.drop / (name + ".tmp")).write_text(text, newline="")
+        (self.drop / (name + ".tmp")).rename(self.drop / name)
+
+    def wait_empty(self):
+        wait_for(lambda: not [p for p in self.drop.iterdir() if p.is_file()], 60, "all files are put away", self.process.log)
+
+    def events(self):
+        """What is in the spool, oldest first. A start cuts what an earlier run left open."""
+        if self.process.running():
+            self.process.stop()
+        self.start()
+        self.process.stop()
+        found = []
+        with sqlite3.connect(f"file:{self.spool}?mode=ro", uri=True) as spool:
+            for (message,) in spool.execute("SELECT msg FROM body JOIN batch USING (id) WHERE events > 0 ORDER BY id"):
+                found += [e for e in wire_decoder.decode(message)["events"] if e["type"].startswith(("step.", "shop."))]
+        return found
+
+
+def test_rows_of_dropped_files_are_there_once_whatever_is_killed(tmp_path, processes):
+    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"seed {seed} (BL_SEED repeats it)")
+    rng = random.Random(seed)
+    device = Device(tmp_path / "agent", processes, ROWS).start()
+    wanted, bad, n = [], 0, 0
+
+    def drop_file():
+        nonlocal n, bad
+        lines = ["nr,state"]
+        for i in range(rng.randrange(1, 300)):
+            nr = f"{n}-{i}"
+            if rng.randrange(50) == 0:
+                lines.append(f"{nr},open,")
+                lines.append(nr)  # a column is missing
+                bad += 1
+            else:
+                lines.append(f"{nr},open")
+            wanted.append(nr)
+        device.put(f"{n:04}.csv", "\r\n".join(lines) + "\r\n")
+        n += 1
+
+    def done():
+        return len(os.listdir(device.drop / "done")) if (device.drop / "done").exists() else 0
+
+    for _ in range(KILLS):
+        until = done() + rng.randrange(1, 7)
+        for _ in range(8):
+            drop_file()
+        # Another one is being read at that moment.
+        wait_for(lambda: done() >= until, 60, "files are done", device.process.log)
+        device.process.kill()
+        device.start()
+    device.wait_empty()
+    cases = [dict(e["attrs"])["case"] for e in device.events()]
+    assert len(cases) == len(set(cases)), "a row is there twice"
+    assert set(cases) == set(wanted)
+    assert len(list((device.drop / "done").iterdir())) == n
+    told = "".join(p.read_text() for p in (device.drop / "bad").iterdir()) if bad else ""
+    assert told.count("expected 2 columns, got 1") == bad
+
+
+PROGRAMS = """
+      - name: tickets
+        path: FOLDER
+        files: ["*.csv"]
+        settle: 200ms
+        types: [tmpfs, overlay]
+        reports:
+          - {report: step, process: service, case: "{工单}", step: "{步骤}", begin: "{开始}", end: "{结束}",
+             time_format: "%Y-%m-%d %H:%M:%S", zone: Asia/Shanghai,
+             attributes: {note: "{备注}", 金额: "{金额}"}}
+      - name: lines
+        path: FOLDER
+        files: ["*.jsonl"]
+        format: jsonl
+        settle: 200ms
+        types: [tmpfs, overlay]
+        reports:
+          - {report: event, type: "shop.{kind}", id: "{id}", time: "{t}", time_format: unix,
+             attributes: {who: "{by.name}", sum: "{sum}", paid: "{paid}"}}
+"""
+
+
+def test_files_of_other_programs_are_understood(tmp_path, processes):
+    """Python's csv writer (Excel's dialect) and json, with all that a value may hold."""
+    device = Device(tmp_path / "agent", processes, PROGRAMS).start()
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    shanghai = datetime.timezone(datetime.timedelta(hours=8))
+    notes = ["plain", 'say "hi", twice', "two\nlines\r\nthree", "审核,通过", " spaces ", "007", ";\t'", ""]
+    with open(device.drop / "tickets.csv", "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(["工单", "步骤", "开始", "结束", "备注", "金额"])
+        for i, note in enumerate(notes):
+            begin = now - datetime.timedelta(hours=i + 1)
+            writer.writerow([f"W-{i}", "上门", begin.astimezone(shanghai).strftime("%Y-%m-%d %H:%M:%S"),
+                             (begin + datetime.timedelta(minutes=5)).astimezone(shanghai).strftime("%Y-%m-%d %H:%M:%S"),
+                             note, i * 1.25])
+    with open(device.drop / "sales.jsonl", "w", encoding="utf-8") as file:
+        for i, note in enumerate(notes):
+            file.write(json.dumps({"kind": "sale", "id": f"sale-{i % 7}", "t": now.timestamp() - i, "by": {"name": note},
+                                   "sum": i / 8, "paid": i % 2 == 0}, ensure_ascii=i % 2 == 0) + "\n")
+    device.wait_empty()
+    events = device.events()
+    steps = {(e["type"], dict(e["attrs"])["case"]): e for e in events if e["type"].startswith("step.")}
+    assert len(steps) == 2 * len(notes) == len([e for e in events if e["type"].startswith("step.")])
+    for i, note in enumerate(notes):
+        begin, end = steps["step.begin", f"W-{i}"], steps["step.end", f"W-{i}"]
+        # Boot and wall clock are two clocks, read one after the other.
+        assert abs(end["boot_ms"] - begin["boot_ms"] - 300_000) <= 2
+        attrs = dict(begin["attrs"])
+        assert attrs == dict(end["attrs"]) and attrs["金额"] == i * 1.25 and attrs.get("note", "") == note
+        assert attrs["step"] == "上门" and attrs["process"] == "service"
+    # The eighth has the id of the first: it is a repetition.
+    sales = {e["id"]: dict(e["attrs"]) for e in events if e["type"] == "shop.sale"}
+    assert len(sales) == 7 == len([e for e in events if e["type"] == "shop.sale"])
+    for i in range(7):
+        assert sales[f"sale-{i}"] == {"who": notes[i], "sum": i / 8, "paid": i % 2 == 0}
+
+
+@pytest.mark.parametrize("wrong, said", [
+    ("reports: []", "expected at least 1 entries"),
+    ("reports: [{report: step, case: a, step: b}]", "a step needs `phase`"),
+    ("reports: [{report: event, type: a, zone: Mars/North}]", "expected a time zone"),
+    ("separator: ab, reports: [{report: event, type: a}]", "one character, or tab"),
+])
+def test_a_wrong_folder_is_refused_with_its_place(tmp_path, processes, wrong, said):
+    device = Device(tmp_path / "agent", processes, f" [{{name: a, path: FOLDER, {wrong}}}]\n")
+    process = processes.start("agent", [program("branchline-agent"), "check-config", "--config", device.config])
+    assert process.wait(20) == 78
+    assert said in process.log() and "inlets.drop.folders[0]" in process.log()

@@ -1,0 +1,325 @@
+/*
+ * Drop folders with a scripted host, in the long run: restarts, crashes, disks that
+ * store nothing; folders that come late, many files, what is kept of them.
+ */
+#include "drop_kit.h"
+
+#define ROWS 200
+
+static void
+write_rows(struct world *w, const char *name)
+{
+	char *text = w->file;
+	size_t n = (size_t)snprintf(text, sizeof(w->file), HEAD);
+
+	for (unsigned i = 0; i < ROWS; i++)
+		n += (size_t)snprintf(
+		    text + n, sizeof(w->file) - n, "%u,s,%s\n", i, i % 10 == 3 ? "wrong" : "begin");
+	put(w, name, text, n, "w");
+}
+
+/* What became of the rows, and the id of each, which is the same whenever it is told. */
+struct rows {
+	unsigned told[ROWS], on_disk[ROWS];
+	char id[ROWS][65];
+};
+
+static void
+mark(const char *said, struct rows *r, bool on_disk)
+{
+	const char *line = said;
+	char id[65];
+	unsigned nr;
+
+	while ((line = strstr(line, "event step.begin ")) != NULL) {
+		assert_int_equal(
+		    sscanf(line, "event step.begin id=%64s process=order case=%u", id, &nr), 2);
+		assert_true(nr < ROWS);
+		if (r->told[nr]++ > 0)
+			assert_string_equal(r->id[nr], id);
+		(void)snprintf(r->id[nr], sizeof(r->id[nr]), "%s", id);
+		r->on_disk[nr] += on_disk;
+		line++;
+	}
+}
+
+/* All that was told is on disk now. */
+static void
+store(struct world *w, struct rows *r)
+{
+	mark(fake_host_said(w->host), r, true);
+	fake_host_answer(w->host, 0);
+}
+
+static void
+copy_state(struct world *w, char *text, size_t size, bool back)
+{
+	char path[256];
+	FILE *f;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/drop-orders.state", w->state);
+	f = fopen(path, back ? "w" : "r");
+	assert_non_null(f);
+	if (back)
+		n = fwrite(text, 1, strlen(text), f);
+	else
+		n = fread(text, 1, size - 1, f);
+	if (!back)
+		text[n] = '\0';
+	assert_true(n > 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+an_orderly_restart_goes_on_where_it_was(void **state)
+{
+	static struct rows r;
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	w->host->room = 16;
+	write_rows(w, "a.csv");
+	pass(w);
+	for (unsigned round = 0; is_there(w, "a.csv"); round++) {
+		assert_true(round < 100);
+		store(w, &r);
+		close_inlet(w);
+		open_again(w);
+		pass(w);
+	}
+	for (unsigned i = 0; i < ROWS; i++) {
+		assert_int_equal(r.on_disk[i], i % 10 != 3);
+		assert_int_equal(r.told[i], r.on_disk[i]);
+	}
+	assert_string_equal(strstr(bad_of(w, "bad/a.csv.bad"), "line 195"),
+	    "line 195: phase: {state}: expected begin, end or event, got \"wrong\"\n193,s,wrong\n");
+}
+
+/* What was told when the agent ended, and not yet stored, and what was stored after the state was
+ * last written: all of it is told again. */
+static void
+a_crash_repeats_rows_with_their_ids(void **state)
+{
+	static struct rows r;
+	struct world *w = *state;
+	unsigned bad = 0;
+	char old[512];
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	w->host->room = 20;
+	write_rows(w, "a.csv");
+	pass(w);
+	for (unsigned round = 0; is_there(w, "a.csv"); round++) {
+		assert_true(round < 100);
+		if (round % 2 == 0)
+			copy_state(w, old, sizeof(old), false);
+		store(w, &r);
+		pass(w);
+		if (!is_there(w, "a.csv"))
+			break;
+		mark(fake_host_said(w->host), &r, false);
+		close_inlet(w);
+		if (round % 2 == 0)
+			copy_state(w, old, sizeof(old), true);
+		open_again(w);
+		pass(w);
+	}
+	for (unsigned i = 0; i < ROWS; i++)
+		assert_int_equal(r.on_disk[i] > 0, i % 10 != 3);
+	/* What is wrong stands there once. */
+	for (const char *at = bad_of(w, "bad/a.csv.bad"); (at = strstr(at, "line ")) != NULL; at++)
+		bad++;
+	assert_int_equal(bad, ROWS / 10);
+}
+
+/* Not even a state: the identity is that of the same file. */
+static void
+without_a_state_the_same_file_has_the_same_ids(void **state)
+{
+	static struct rows r;
+	struct world *w = *state;
+	char path[256];
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_rows(w, "a.csv");
+	pass(w);
+	store(w, &r);
+	close_inlet(w);
+	(void)snprintf(path, sizeof(path), "%s/drop-orders.state", w->state);
+	assert_int_equal(unlink(path), 0);
+	open_inlet(w);
+	while (is_there(w, "a.csv")) {
+		pass(w);
+		store(w, &r);
+	}
+	for (unsigned i = 0; i < ROWS; i++)
+		assert_int_equal(r.on_disk[i] > 0, i % 10 != 3);
+	assert_int_equal(r.told[0], 2);
+}
+
+/* The state of a file that is gone says nothing of another that got its inode. */
+static void
+a_state_is_only_for_its_file(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	w->host->room = 2;
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,s,begin\n3,s,begin\n");
+	pass(w);
+	fake_host_answer(w->host, 0);
+	fake_host_pass(w->host, 2000);
+	(void)fake_host_said(w->host);
+	assert_int_equal(stat(path_in(w, "a.csv"), &before), 0);
+	close_inlet(w);
+	/* Written anew in place: the same inode and name. */
+	write_file(w, "a.csv", HEAD "7,s,begin\n8,s,begin\n9,s,begin\n");
+	assert_int_equal(stat(path_in(w, "a.csv"), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	w->host->room = 10;
+	w->host->at_once = true;
+	open_inlet(w);
+	pass(w);
+	assert_said(w, STEP("begin", "7", "s") STEP("begin", "8", "s") STEP("begin", "9", "s"));
+}
+
+static void
+what_is_not_stored_is_sent_again(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,s,begin\n3,s,begin\n");
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "2", "s") STEP("begin", "3", "s"));
+	assert_true(fake_host_answer_one(w->host, 0));
+	assert_true(fake_host_answer_one(w->host, BL_EFULL));
+	assert_true(fake_host_answer_one(w->host, 0));
+	fake_host_pass(w->host, 1000);
+	assert_said(w, "");
+	assert_true(is_there(w, "a.csv"));
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s") STEP("begin", "3", "s"));
+	assert_true(fake_host_answer_one(w->host, 0));
+	assert_true(fake_host_answer_one(w->host, 1));
+	pass(w);
+	assert_true(is_there(w, "done/a.csv"));
+	assert_int_equal(fake_host_count(w->host, "accepted"), 3);
+	assert_int_equal(fake_host_count(w->host, "repeated"), 1);
+	assert_int_equal(fake_host_count(w->host, "not_stored"), 1);
+}
+
+static void
+a_folder_that_is_missing_is_looked_for(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(rmdir(w->in), 0);
+	configure(w, steps_conf);
+	pass(w);
+	assert_true(fake_host_count(w->host, "unreadable") > 0);
+	assert_int_equal(mkdir(w->in, 0700), 0);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	pass(w);
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s"));
+}
+
+static void
+old_files_come_first(void **state)
+{
+	struct world *w = *state;
+	struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+
+	configure(w, steps_conf);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	write_file(w, "b.csv", HEAD "2,s,begin\n");
+	assert_int_equal(utimensat(AT_FDCWD, path_in(w, "b.csv"), times, 0), 0);
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s") STEP("begin", "1", "s"));
+}
+
+static void
+many_files_find_their_turn(void **state)
+{
+	struct world *w = *state;
+	char name[32], text[64];
+
+	configure(w, steps_conf);
+	for (unsigned i = 0; i < 600; i++) {
+		(void)snprintf(name, sizeof(name), "%03u.csv", i);
+		(void)snprintf(text, sizeof(text), HEAD "%u,s,begin\n", i);
+		write_file(w, name, text);
+	}
+	for (unsigned i = 0; i < 100 && count_in(w, "done") < 600; i++)
+		pass(w);
+	assert_int_equal(count_in(w, "done"), 600);
+	assert_int_equal(fake_host_count(w->host, "accepted"), 600);
+}
+
+static void
+what_is_done_is_kept_for_a_while(void **state)
+{
+	struct world *w = *state;
+	char options[512];
+
+	(void)snprintf(options, sizeof(options), "keep: 1d, keep_bytes: 15, %s", steps_conf);
+	configure(w, options);
+	w->host->unix_ms = (int64_t)time(NULL) * 1000;
+	write_file(w, "a.csv", HEAD "1,s\n"); /* 18 bytes, and one in bad/ */
+	pass(w);
+	write_file(w, "b.csv", HEAD "2,s,begin\n"); /* 24 bytes */
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 2);
+	fake_host_pass(w->host, 60000);
+	pass(w);
+	/* More than 15 bytes: one went, then the other, which alone is too large. */
+	assert_int_equal(count_in(w, "done"), 0);
+	write_file(w, "c.csv", HEAD);
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 1);
+	fake_host_pass(w->host, 3600000);
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 1);
+	fake_host_pass(w->host, 86400000);
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 0);
+	assert_int_equal(count_in(w, "bad"), 0);
+}
+
+static void
+no_folders_are_off(void **state)
+{
+	struct world *w = *state;
+	struct bl_err err = { 0 };
+
+	assert_int_equal(drop_ops.open(&w->inlet, &w->conf, &w->host->host, &err), BL_OK);
+	assert_null(w->inlet);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(an_orderly_restart_goes_on_where_it_was),
+		T(a_crash_repeats_rows_with_their_ids),
+		T(without_a_state_the_same_file_has_the_same_ids),
+		T(a_state_is_only_for_its_file),
+		T(what_is_not_stored_is_sent_again),
+		T(a_folder_that_is_missing_is_looked_for),
+		T(old_files_come_first),
+		T(many_files_find_their_turn),
+		T(what_is_done_is_kept_for_a_while),
+		T(no_folders_are_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
