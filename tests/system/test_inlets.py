@@ -2,6 +2,7 @@
 the one that it concerns; and whoever floods one of them harms neither the others nor the samplers.
 """
 
+import http.client
 import http.server
 import json
 import os
@@ -62,22 +63,25 @@ class Machine:
         self.state_dir = folder / "state"
         self.socket = self.state_dir / "steps.sock"
         self.statsd = ("127.0.0.1", free_port())
+        self.http = free_port()
         self.local = free_port()
         self.broker = free_port()
         self.exporter = exporter
         self.write()
 
     def write(self, **off):
-        """Every inlet but those that are switched off by name."""
+        """Every inlet of the test but those that are switched off by name."""
         inlets = {
             "steps": {"enabled": True},
             "statsd": {"listen": ["%s:%d" % self.statsd], "max_series": 50},
+            "http": {"listen": f"127.0.0.1:{self.http}"},
             "scrape": {"exporters": [{
                 "name": "shop", "url": f"http://127.0.0.1:{self.exporter.server_port}/", "interval": "1s",
                 "max_series": 50}]},
         }
         for name in off:
             inlets.pop(name)
+        self.on = set(inlets)
         (self.folder / "agent.yaml").write_text(json.dumps({
             "device": {"id": "dev-1", "site": "shop", "part": 3},
             "broker": {"host": "127.0.0.1", "port": self.broker},
@@ -120,6 +124,16 @@ class Machine:
             assert error.code == 503
             return ""
 
+    def post(self, body):
+        """The results of a batch over HTTP."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
+        try:
+            connection.request("POST", "/v1/reports", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
     def say_statsd(self, text):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(text.encode(), self.statsd)
@@ -138,7 +152,9 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     machine.say_statsd("orders:1|c\nnonsense")
     wait_for(lambda: machine.count("statsd", "counts", "accepted") > 0, 40, "StatsD was taken")
     wait_for(lambda: machine.count("scrape", "counts", "accepted") > 0, 40, "a page was read")
-    inlets = machine.inlets()
+    assert machine.post('[{"report":"step","phase":"event","case":"4712"},{"report":"nothing"}]')[0] == 422
+    inlets = {name: one for name, one in machine.inlets().items() if name in machine.on}
+    assert inlets["http"]["counts"]["accepted"] == 1 and inlets["http"]["refused"]["bad_reports"] == 1
     assert inlets["steps"]["counts"]["accepted"] == 1 and inlets["steps"]["refused"]["bad_lines"] == 1
     assert sum(inlets["statsd"]["refused"].values()) == 1, inlets["statsd"]
     assert all(i["state"] == "open" and i["lost"] == 0 and i["problem"] is None for i in inlets.values())
@@ -153,7 +169,7 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     wait_for(in_metrics, 40, "it stands in /metrics", machine.metrics)
     text = machine.ask()
     assert "statsd     open; 1 taken, 1 refused (" in text, text
-    assert "scrape     open; " in text, text
+    assert "scrape     open; " in text and "http       open; 1 taken, 1 refused (bad_reports 1)" in text, text
 
 
 def test_a_reload_concerns_the_inlet_that_was_changed(machine):
@@ -228,11 +244,25 @@ def test_a_flood_of_one_harms_no_other(machine):
             for _ in range(200):
                 sock.sendto("\n".join(f"wild.{next(names)}:1|c" for _ in range(30)).encode(), machine.statsd)
 
+    batch = json.dumps([{"report": "event", "type": "flood", "attributes": {"n": n}} for n in range(300)])
+
+    def web():
+        with socket.create_connection(("127.0.0.1", machine.http), 0.5) as sock:
+            head = "POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            request = f"{head}Content-Length: {len(batch)}\r\n\r\n{batch}".encode()
+            while not flood.done.is_set():
+                sock.sendall(request)  # and reads no answer
+
     before = machine.state()
-    with Flood(steps, statsd):
+    flood = Flood(steps, statsd, web)
+    with flood:
         with Reporter(machine.socket) as calm:
             for n in range(REPORTS):
                 assert calm.ask(f"step event calm-{n} id=calm-{n}") == "ok"
+        for n in range(REPORTS // 4):
+            status, answer = machine.post(
+                json.dumps({"report": "case", "case": f"calm-{n}", "status": "open", "id": f"web-{n}"}))
+            assert status == 200, answer
         machine.say_statsd("calm:1|g")
         wait_for(lambda: machine.state()["sampling"]["ticks"] >= before["sampling"]["ticks"] + 3, 60,
                  "it samples on", machine.process.log)
