@@ -326,13 +326,17 @@ what_came_since_the_last_tick_is_put_at_the_end(void **state)
 {
 	struct rig *r = *state;
 
-	open_it(r);
-	tick(r);
-	take_text(r, "c:2|c\nt:5|ms");
-	close_it(r);
-	assert_true(value(r, "c_total") == 2 && value(r, "t_max") == 5);
-	assert_int_equal(r->h->unflushed, 0);
-	assert_int_equal(r->h->flushed_boot_ms, bl_boot_ms(&r->h->clock) + 1);
+	for (int64_t later = 0; later < 2; later++) {
+		open_it(r);
+		tick(r);
+		take_text(r, "c:2|c\nt:5|ms");
+		r->h->ms += later;
+		close_it(r);
+		assert_true(value(r, "c_total") == 2 && value(r, "t_max") == 5);
+		assert_int_equal(r->h->unflushed, 0);
+		/* Not at the instant of the zeros. */
+		assert_int_equal(r->h->flushed_boot_ms, bl_boot_ms(&r->h->clock) + !later);
+	}
 }
 
 /* Sums are exact, quantiles within 1 %, whatever the order. */
@@ -632,6 +636,64 @@ of_a_packet_that_is_too_long_whole_lines_are_taken(void **state)
 	(void)close(fd);
 }
 
+/* A port of ::1; where this machine has none, there is nothing to see. */
+static void
+the_other_loopback_is_listened_at(void **state)
+{
+	struct rig *r = *state;
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	socklen_t len = sizeof(sa);
+	char listen[32];
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		print_message("this machine has no ::1\n");
+		skip();
+	}
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	(void)close(fd);
+	(void)snprintf(listen, sizeof(listen), "[::1]:%u", ntohs(sa.sin6_port));
+	r->listen[0] = listen;
+	open_it(r);
+	fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(send(fd, "a:1|c", 5, 0), 5);
+	(void)fake_host_turn(r->h);
+	tick(r);
+	assert_true(value(r, "a_total") == 1);
+	(void)close(fd);
+}
+
+/* Large packets of ever new names are the most work that there is; one call takes few of them. */
+static void
+of_packets_that_are_much_work_few_are_taken_at_once(void **state)
+{
+	struct rig *r = *state;
+	char packet[2000];
+	size_t n = 0;
+	int fd;
+
+	r->conf.max_series = 1;
+	open_it(r);
+	fd = dial_path(r->path);
+	for (unsigned i = 0; n < sizeof(packet) - 16; i++)
+		n += (size_t)snprintf(packet + n, sizeof(packet) - n, "a%u:1|c\n", i);
+	assert_int_equal(r->s->at_once, 32);
+	for (unsigned i = 0; i < 16 && send(fd, packet, n, 0) > 0; i++)
+		if (i % 8 == 7)
+			(void)fake_host_turn(r->h);
+	(void)fake_host_turn(r->h);
+	assert_in_range(r->s->at_once, 1, 16);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(send(fd, "a0:1|c", 6, 0), 6);
+		(void)fake_host_turn(r->h);
+	}
+	assert_int_equal(r->s->at_once, 32);
+	(void)close(fd);
+}
+
 static void
 the_socket_has_its_rights_and_goes_with_the_inlet(void **state)
 {
@@ -700,6 +762,8 @@ main(void)
 		TEST(what_the_kernel_drops_is_counted_to_the_packet),
 		TEST(a_turn_is_bounded_and_fair),
 		TEST(of_a_packet_that_is_too_long_whole_lines_are_taken),
+		TEST(the_other_loopback_is_listened_at),
+		TEST(of_packets_that_are_much_work_few_are_taken_at_once),
 		TEST(the_socket_has_its_rights_and_goes_with_the_inlet),
 		TEST(a_port_that_is_taken_is_said),
 		TEST(only_this_machine_may_be_listened_at),

@@ -128,6 +128,7 @@ statsd_open(void **out, const void *conf, const struct inlet_host *host, struct 
 	s->conf = c;
 	s->host = host;
 	s->epoll_fd = -1;
+	s->at_once = MESSAGES;
 	bl_buf_init(&s->wait, STATSD_WAIT_BYTES);
 	if ((s->packets = packets_create()) == NULL)
 		rc = bl_fail(err, BL_ENOMEM, "statsd: out of memory");
@@ -195,17 +196,26 @@ statsd_take_packet(struct statsd *s, const char *p, size_t len, bool cut)
 	return work;
 }
 
-/* Some datagrams of one socket; how many. */
+/* Some datagrams of one socket; how many.  Of those that are a lot of work each fewer are asked for
+ * at once: between two calls the turn can end. */
 static unsigned
 take_some(struct statsd *s, int fd, unsigned *work)
 {
 	struct statsd_packets *p = s->packets;
-	const int n = recvmmsg(fd, p->header, MESSAGES, MSG_DONTWAIT, NULL);
+	const int n = recvmmsg(fd, p->header, s->at_once, MSG_DONTWAIT, NULL);
+	unsigned did = 0;
 
+	if (n <= 0)
+		return 0;
 	for (int i = 0; i < n; i++)
-		*work += statsd_take_packet(s, p->data[i], p->header[i].msg_len,
+		did += statsd_take_packet(s, p->data[i], p->header[i].msg_len,
 		    (p->header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0);
-	return n > 0 ? (unsigned)n : 0;
+	if (did > WORK_MAX / 8)
+		s->at_once = s->at_once > 2 ? s->at_once / 2 : 1;
+	else if (s->at_once < MESSAGES)
+		s->at_once *= 2;
+	*work += did;
+	return (unsigned)n;
 }
 
 static void
@@ -261,7 +271,8 @@ statsd_finish(void *in)
 	statsd_serve(s);
 	look_at_drops(s);
 	close_sockets(s);
-	boot_ms = bl_boot_ms(s->host->clock) + 1; /* behind the zeros of what came just now */
+	boot_ms = bl_boot_ms(s->host->clock);
+	boot_ms += boot_ms == s->series.born_boot_ms; /* behind the zeros of what came just now */
 	statsd_series_tick(&s->series, boot_ms);
 	s->host->flush(s->host->ctx, boot_ms);
 }

@@ -98,7 +98,8 @@ struct statsd_series {
 	uint32_t *owner; /* by slot: its entry, counted from 1 */
 	uint32_t n_owner;
 	uint32_t set_room;
-	bool fresh; /* zeros were put that nobody has handed on yet */
+	bool fresh;           /* zeros were put that nobody has handed on yet */
+	int64_t born_boot_ms; /* of the newest entry */
 	uint64_t count[STATSD_COUNTS];
 };
 
@@ -145,6 +146,7 @@ struct statsd {
 	const struct inlet_host *host;
 	int epoll_fd;
 	unsigned n_sockets, first; /* whose turn it is */
+	unsigned at_once;          /* datagrams of one call */
 	struct statsd_socket socket[STATSD_SOCKETS];
 	struct statsd_packets *packets;
 	struct statsd_series series;

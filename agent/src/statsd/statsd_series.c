@@ -211,7 +211,7 @@ begin(struct statsd_series *t, struct statsd_entry *e)
 	e->born_boot_ms = INT64_MIN;
 	if (!counts(e->kind))
 		return;
-	e->born_boot_ms = bl_boot_ms(t->host->clock);
+	t->born_boot_ms = e->born_boot_ms = bl_boot_ms(t->host->clock);
 	intake_put(t->intake, e->slot, 0);
 	if (e->timer != NULL)
 		intake_put(t->intake, e->timer->slot[STATSD_TIMER_SUM], 0);
