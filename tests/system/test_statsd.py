@@ -98,6 +98,12 @@ class Agent:
         return [value for _, value in spooled(self.close_spool())[(name, (("source", "statsd"),))]]
 
 
+    def state(self):
+        done = subprocess.run([program("branchline-agent"), "status", "--json", "--config", self.config],
+                              capture_output=True, text=True, timeout=60)
+        return json.loads(done.stdout)
+
+
 @pytest.fixture
 def agent(tmp_path, processes):
     return Agent(tmp_path, processes)
@@ -212,6 +218,29 @@ def test_senders_that_wait_for_nobody_are_counted_to_the_last(agent):
         sock.connect(str(agent.path))
         sock.send(b"all:5|c")
     assert agent.spooled("all_total")[-1] == 4 * each + 5
+
+
+def test_of_a_flood_every_packet_is_counted_or_named_as_lost(tmp_path, processes):
+    """UDP holds nobody back: what the kernel had no room for is in the numbers and in the ledger."""
+    agent = Agent(tmp_path, processes, ", receive_buffer: 64KiB")
+    sent = 20000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", agent.port))
+        for _ in range(sent):
+            sock.send(b"flood:1|c")
+    last = {}
+
+    def all_there():
+        last.update(agent.state()["inlets"]["statsd"])
+        return last["counts"]["packets"] + last["refused"]["dropped_packets"] == sent
+
+    wait_for(all_there, 60, f"{sent} packets, taken or dropped", lambda: f"{last}")
+    dropped = last["refused"]["dropped_packets"]
+    agent.settled(flood_total=sent - dropped)
+    assert last["lost"] == dropped
+    if dropped > 0:
+        wait_for(lambda: any(g["reason"] == "overload" for g in agent.state()["gaps"]), 60, "the ledger names it",
+                 agent.process.log)
 
 
 def test_another_address_than_this_machines_is_refused(agent):
