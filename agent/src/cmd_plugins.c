@@ -96,7 +96,7 @@ list(const char *path)
 		const bool good =
 		    plugins_allowed(conf, c->command.item[0], &program, &err) == BL_OK;
 
-		(void)printf("%s: every %" PRId64 " s%s:", c->name, c->interval_ms / 1000,
+		(void)printf("%s: every %g s%s:", c->name, (double)c->interval_ms / 1000,
 		    c->enabled ? "" : ", switched off");
 		for (size_t k = 0; k < c->command.n; k++)
 			(void)printf(" %s", c->command.item[k]);

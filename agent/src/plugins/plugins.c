@@ -264,7 +264,8 @@ take_next(struct plugins *p)
 		plugins_conf_free(conf);
 		return;
 	}
-	bl_info("plugins", "reloaded checks=%zu", conf->checks.n);
+	bl_info("plugins", "reloaded checks=%zu waiting=%zu", conf->checks.n,
+	    plugins_outbox_count(p->outbox).waiting);
 }
 
 static void
