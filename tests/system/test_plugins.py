@@ -55,7 +55,7 @@ def writable(path):
 
 
 def check(name, *command, **keys):
-    more = "".join(f", {key}: {value}" for key, value in {"interval": "1s", "timeout": "50s", **keys}.items())
+    more = "".join(f", {key}: {value}" for key, value in {"interval": "200ms", "timeout": "50s", **keys}.items())
     words = ", ".join('"' + str(word).replace("\\", "\\\\").replace('"', '\\"') + '"' for word in command)
     return f"  - {{name: {name}, command: [{words}]{more}}}\n"
 
@@ -353,7 +353,7 @@ def test_nothing_is_run_that_is_not_allowed(place, processes):
     listed = agent("plugins", "list", "--config", one.config)
     assert listed.returncode == 1
     for name, (path, why) in checks.items():
-        row = listed.stdout.split(f"{name}: every 1 s: {path}\n", 1)[1].split("every")[0]
+        row = listed.stdout.split(f"{name}: every 0.2 s: {path}\n", 1)[1].split("every")[0]
         done = one.test(name)
         if why is None:
             assert "NOT RUN" not in row and done.returncode == 0 and "ran as" in done.stdout, (name, done.stdout)
@@ -422,7 +422,7 @@ def test_without_an_agent_the_oldest_values_go_and_the_states_stay(place, proces
     lock = place / "theirs"
     lock.mkdir()
     os.chown(lock, 65534, 65534)
-    plugin = script(place / "many", f"mkdir {lock}/lock || exit 3; echo run >> {counter}; n=$(wc -l < {counter}); sleep 1.2\n"
+    plugin = script(place / "many", f"mkdir {lock}/lock || exit 3; echo run >> {counter}; n=$(wc -l < {counter}); sleep 0.3\n"
                     f"rmdir {lock}/lock; echo \"$n | {many}\"; exit $((n % 2))")
     one = Plugins(place, processes, check("many", plugin), "queue: 16KiB\n").start()
     one.process.wait_log("the oldest are dropped", 30)
@@ -450,7 +450,7 @@ def test_a_reload_takes_in_what_is_right_and_refuses_what_is_wrong(place, proces
     one.process.wait_log("what was read before holds", 20)
     before = len(inlet.values("plugin_state", check="first"))
     wait_for(lambda: len(inlet.values("plugin_state", check="first")) > before, 20, "the first goes on", one.process.log)
-    one.write(first, check("second", script(place / "second", "echo 2; sleep 0.3; exit 2")))
+    one.write(first, check("second", script(place / "second", "echo 2; sleep 0.1; exit 2")))
     one.process.signal(signal.SIGHUP)
     wait_for(lambda: inlet.events("second"), 20, "the second is reported", one.process.log)
     assert len(inlet.events("first")) == 1  # its state is remembered

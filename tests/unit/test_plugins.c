@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inlet_line.h"
 #include "plugins.h"
 #include "plugins_output.h"
 #include "plugins_report.h"
@@ -292,10 +293,14 @@ struct told {
 static void
 keep_line(void *ctx, const char *line, size_t len, bool event)
 {
+	static struct inlet_line parsed;
 	struct told *t = ctx;
+	struct bl_err err = { 0 };
 
 	assert_true(t->len + len + 2 < sizeof(t->text));
-	assert_true(len <= 4096);
+	if (inlet_line_parse(line, len, &parsed, &err) < 0)
+		fail_msg("the agent refuses %.*s: %s", (int)len, line, err.msg);
+	assert_int_equal(parsed.r.kind, event ? INLET_EVENT : INLET_METRIC);
 	memcpy(t->text + t->len, line, len);
 	t->len += len;
 	t->text[t->len++] = '\n';
@@ -432,7 +437,7 @@ the_longest_event_fits(void **state)
 	why[sizeof(why) - 1] = '\0';
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	plugins_result_failed(&r, name, why, INT64_MAX / 2);
+	plugins_result_failed(&r, name, why, 253402300799999);
 	bl_buf_init(&r.text, 4096);
 	bl_buf_init(&r.detail, 4096);
 	bl_buf_bytes(&r.text, text, strlen(text));
