@@ -695,27 +695,34 @@ who_does_not_read_is_let_go(void **state)
 }
 
 static void
-there_are_so_many_connections(void **state)
+further_connections_wait_for_a_place(void **state)
 {
-	int fd[40];
+	int fd[68];
 
 	(void)state;
-	for (unsigned i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 68; i++) {
 		fd[i] = dial();
 		say(fd[i], "GET / HTTP/1.1\r\n"); /* it is busy */
 	}
-	fd[32] = dial();
-	(void)fake_host_turn(h);
-	assert_int_equal(status(hear(fd[32])), 503);
-	assert_int_equal(fake_host_count(h, "busy"), 1);
+	for (unsigned i = 64; i < 68; i++) {
+		say(fd[i], HOST "\r\n");
+		assert_string_equal(hear(fd[i]), "");
+	}
 	say(fd[5], HOST "\r\n");
-	assert_int_equal(status(hear(fd[5])), 200); /* between two requests */
-	fd[33] = dial();
-	say(fd[33], "GET / HTTP/1.1\r\n" HOST "\r\n");
-	assert_int_equal(status(hear(fd[33])), 200);
+	assert_int_equal(status(hear(fd[5])), 200);
+	assert_string_equal(hear(fd[64]), ""); /* it may have more to say */
+	(void)close(fd[6]);
+	assert_int_equal(status(hear(fd[64])), 200);
+	assert_string_equal(hear(fd[65]), "");
+	fake_host_pass(h, 1000); /* now it has been silent for a while */
+	assert_int_equal(status(hear(fd[65])), 200);
 	assert_ended(fd[5]);
-	for (unsigned i = 0; i < 34; i++)
-		(void)close(fd[i]);
+	fake_host_pass(h, 4000); /* who is slow goes */
+	assert_int_equal(status(hear(fd[66])), 200);
+	assert_int_equal(status(hear(fd[67])), 200);
+	for (unsigned i = 0; i < 68; i++)
+		if (i != 6)
+			(void)close(fd[i]);
 }
 
 static void
@@ -856,7 +863,7 @@ main(void)
 		TEST(an_agent_that_ends_answers_what_it_took),
 		TEST(who_is_slow_is_let_go),
 		TEST(who_does_not_read_is_let_go),
-		TEST(there_are_so_many_connections),
+		TEST(further_connections_wait_for_a_place),
 		TEST(memory_for_all_has_its_end),
 		TEST(a_port_answers_to_names_of_this_machine),
 		TEST(without_an_address_it_is_off),

@@ -204,12 +204,7 @@ static void
 look_at_deadlines(struct inlet_http *in)
 {
 	const int64_t now = bl_mono_ms(in->host->clock);
-	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_HTTP_CLIENTS };
 
-	if (now >= in->again_mono_ms)
-		in->again_mono_ms = epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &e) == 0
-					? INT64_MAX
-					: now + 1000;
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		struct inlet_http_client *c = &in->client[i];
 
@@ -230,6 +225,7 @@ serve(void *ctx)
 	look(in);
 	look_at_deadlines(in);
 	inlet_http_work(in);
+	inlet_http_client_accept_again(in);
 }
 
 static void

@@ -40,7 +40,16 @@ inlet_http_client_drop(struct inlet_http_client *c)
 
 /* ---- coming ---- */
 
-/* A free place; else that of the one which has been silent longest between requests. */
+/* It has its answer, or has been silent between two requests for a while. */
+static bool
+may_go(const struct inlet_http *in, const struct inlet_http_client *c)
+{
+	return c->state == INLET_HTTP_END ||
+	       (c->state == INLET_HTTP_HEAD && c->in_len == 0 &&
+		   c->deadline_mono_ms - now(in) <= INLET_HTTP_IDLE_MS - INLET_HTTP_QUIET_MS);
+}
+
+/* A free place; else that of the one which has been silent longest; NULL: all are at work. */
 static struct inlet_http_client *
 place(struct inlet_http *in)
 {
@@ -48,29 +57,14 @@ place(struct inlet_http *in)
 
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		struct inlet_http_client *c = &in->client[i];
-		const bool quiet =
-		    (c->state == INLET_HTTP_HEAD && c->in_len == 0) || c->state == INLET_HTTP_END;
 
 		if (c->state == INLET_HTTP_FREE)
 			return c;
-		if (quiet && (oldest == NULL || c->deadline_mono_ms < oldest->deadline_mono_ms))
+		if (may_go(in, c) &&
+		    (oldest == NULL || c->deadline_mono_ms < oldest->deadline_mono_ms))
 			oldest = c;
 	}
-	if (oldest != NULL)
-		inlet_http_client_drop(oldest);
 	return oldest;
-}
-
-static void
-turn_away(struct inlet_http *in, int fd)
-{
-	static const char text[] =
-	    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-	    "Content-Length: 0\r\n\r\n";
-
-	inlet_http_note(in, INLET_HTTP_N_BUSY, 1, "too many connections");
-	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)close(fd);
 }
 
 /* A descriptor that hung up is ready for ever, whatever is looked for: it is taken out. */
@@ -92,14 +86,9 @@ watch(struct inlet_http *in, struct inlet_http_client *c, uint32_t events)
 }
 
 static void
-take(struct inlet_http *in, int fd)
+take(struct inlet_http *in, struct inlet_http_client *c, int fd)
 {
-	struct inlet_http_client *c = place(in);
-
-	if (c == NULL) {
-		turn_away(in, fd);
-		return;
-	}
+	inlet_http_client_drop(c);
 	c->fd = fd;
 	c->state = INLET_HTTP_HEAD;
 	c->from_port = in->path == NULL;
@@ -110,24 +99,48 @@ take(struct inlet_http *in, int fd)
 		inlet_http_client_drop(c);
 }
 
-void
-inlet_http_client_accept(struct inlet_http *in)
+/* They wait in the kernel, not in a spin of ours. */
+static void
+accept_later(struct inlet_http *in)
 {
 	struct epoll_event quiet = { .events = 0, .data.u32 = INLET_HTTP_CLIENTS };
 
-	for (unsigned i = 0; i < INLET_HTTP_CONNECTS; i++) {
-		const int fd = accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &quiet) == 0)
+		in->again_mono_ms = now(in) + FULL_MS;
+}
 
+void
+inlet_http_client_accept(struct inlet_http *in)
+{
+	for (unsigned i = 0; i < INLET_HTTP_CONNECTS; i++) {
+		struct inlet_http_client *c = place(in);
+		const int fd =
+		    c != NULL ? accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+			      : -1;
+
+		in->full = c == NULL;
 		if (fd >= 0) {
-			take(in, fd);
+			take(in, c, fd);
 			continue;
 		}
-		/* Out of descriptors: they wait in the kernel, not in a spin of ours. */
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
-		    epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &quiet) == 0)
-			in->again_mono_ms = now(in) + FULL_MS;
+		if (c == NULL || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED))
+			accept_later(in);
 		return;
 	}
+}
+
+void
+inlet_http_client_accept_again(struct inlet_http *in)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_HTTP_CLIENTS };
+	const bool room = in->full && place(in) != NULL;
+
+	if (in->listen_fd < 0 || (!room && now(in) < in->again_mono_ms))
+		return;
+	in->full = false;
+	in->again_mono_ms = epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &e) == 0
+				? INT64_MAX
+				: now(in) + FULL_MS;
 }
 
 /* ---- requests ---- */

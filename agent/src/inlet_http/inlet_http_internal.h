@@ -7,10 +7,11 @@
 #include "inlet_http.h"
 #include "inlet_http_batch.h"
 
-#define INLET_HTTP_CLIENTS    32u
+#define INLET_HTTP_CLIENTS    64u
 #define INLET_HTTP_CONNECTS   256u           /* taken in a turn; further ones wait in the kernel */
 #define INLET_HTTP_UNDER_WAY  (2u << 20)     /* bytes of all bodies, messages and answers */
 #define INLET_HTTP_IDLE_MS    60000          /* until a request begins */
+#define INLET_HTTP_QUIET_MS   1000           /* so long silent, it makes room for another */
 #define INLET_HTTP_HEAD_MS    5000           /* for its head, from the first byte */
 #define INLET_HTTP_BODY_MS    10000          /* for its body */
 #define INLET_HTTP_DISK_MS    8000           /* for the disk, from the last one that was stored */
@@ -73,6 +74,7 @@ struct inlet_http {
 	char *path; /* of a Unix socket; owned */
 	bool finishing;
 	bool due;   /* there is work that no descriptor tells of */
+	bool full;  /* connections wait for a place */
 	bool stuck; /* somebody waited for the disk in vain, and nothing has been stored since */
 	int64_t again_mono_ms; /* the listener is watched again; INT64_MAX: it is */
 	int64_t room_mono_ms;  /* there may be room, though no done tells of it; INT64_MAX */
@@ -92,6 +94,8 @@ size_t inlet_http_under_way(const struct inlet_http *in);
 
 /* ---- inlet_http_client.c ---- */
 void inlet_http_client_accept(struct inlet_http *in);
+/* Listens again, when there is a place or after a while. */
+void inlet_http_client_accept_again(struct inlet_http *in);
 void inlet_http_client_drop(struct inlet_http_client *c);
 /* Its descriptor is ready; gone: in both directions. */
 void inlet_http_client_ready(struct inlet_http *in, struct inlet_http_client *c, bool gone);

@@ -266,7 +266,14 @@ state_of_case(struct reading *g)
 static bool
 event(struct reading *g)
 {
-	return text(g, "type", BL_JSON_REQUIRED, BL_NAME_MAX, &g->out->r.ev.type) && attributes(g);
+	struct bl_str *type = &g->out->r.ev.type;
+
+	if (!text(g, "type", BL_JSON_REQUIRED, BL_NAME_MAX, type))
+		return false;
+	/* Steps among them: they are reported as such, with what belongs to them. */
+	if (inlet_report_own_type(*type))
+		return wrong(g, "", "type", "a type that only you use", type->p);
+	return attributes(g);
 }
 
 /* Ascending by key; JSON has each key once. */
