@@ -62,6 +62,9 @@ bl_fuzz_target(plugins LINK agent_plugins agent_inlet)
 bl_fuzz_target(http_head LINK agent_local)
 bl_fuzz_target(inlet_http LINK agent_inlet_http agent_http bl_codec bl_buf bl_json PkgConfig::JANSSON m
   INCLUDE ${root}/agent/src/inlet_http)
+bl_fuzz_target(rowmap LINK bl_rowmap bl_codec m MAX_LEN 1500)
+bl_fuzz_target(drop LINK agent_drop agent_inlet agent_sample bl_rowmap bl_codec bl_json
+  INCLUDE ${root}/agent/src/drop MAX_LEN 2000)
 bl_fuzz_target(top LINK agent_local PkgConfig::JANSSON)
 bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
 bl_fuzz_target(scrape LINK agent_scrape agent_intake agent_probe bl_codec bl_buf bl_log INCLUDE ${root}/agent/src/scrape
