@@ -13,6 +13,7 @@
 #include "inlet_http.h"
 #include "drop.h"
 #include "inlet_steps.h"
+#include "loglines.h"
 #include "statsd.h"
 #include "scrape.h"
 
@@ -20,6 +21,7 @@
 static const struct agent_inlet_row rows[] = {
 	/* ops, section, its place, source of reported metrics, reports and bytes under way, safe */
 	{ &steps_ops, &steps_conf_section, offsetof(struct config_inlets, steps), "socket", 64, 160 * 1024, true },
+	{ &loglines_ops, &loglines_conf_section, offsetof(struct config_inlets, loglines), "loglines", 32, 32 * 1024, false },
 	{ &statsd_ops, &statsd_conf_section, offsetof(struct config_inlets, statsd), "statsd", 16, 32 * 1024, false },
 	{ &scrape_ops, &scrape_conf_section, offsetof(struct config_inlets, scrape), "scrape", 0, 0, false },
 	{ &inlet_http_ops, &inlet_http_conf_section, offsetof(struct config_inlets, http), "http", 64, 64 * 1024, true },

@@ -42,6 +42,7 @@ const struct command commands[] = {
 	    cmd_step },
 	{ "plugins", NULL, "...",
 	    "run monitoring plug-ins in a process of their own: run, list, test", cmd_plugins },
+	{ "loglines", NULL, "test", "what lines of a log would become", cmd_loglines },
 	{ "check-config", "--check-config", "",
 	    "check the configuration: every error with its file and line", cmd_check_config },
 	{ "print-config", "--print-config", "",

@@ -25,6 +25,7 @@ int cmd_status(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
 int cmd_step(int argc, char **argv);
+int cmd_loglines(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_plugins(int argc, char **argv);
 

@@ -302,6 +302,13 @@ flush(void *ctx, int64_t boot_ms)
 	h->unflushed = 0;
 }
 
+static void
+lost(void *ctx, enum bl_stream stream, uint64_t n)
+{
+	(void)stream;
+	((struct fake_host *)ctx)->lost += n;
+}
+
 const struct fake_series *
 fake_host_series(const struct fake_host *h, const char *key)
 {
@@ -351,7 +358,8 @@ fake_host_create(const char *state_dir)
 		.report = take_report,
 		.problem = tell_problem,
 		.sink = &h->sink,
-		.flush = flush };
+		.flush = flush,
+		.lost = lost };
 	return h;
 }
 

@@ -55,6 +55,7 @@ struct fake_host {
 	struct fake_series *series;
 	int32_t n_series, max_series; /* beyond: BL_EFULL.  At first FAKE_HOST_SERIES */
 	unsigned flushes;
+	uint64_t lost; /* told to host.lost */
 	int64_t flushed_boot_ms;
 	unsigned unflushed; /* put and not flushed yet */
 };

@@ -17,6 +17,7 @@
 #include "inlet_http.h"
 #include "drop.h"
 #include "inlet_steps.h"
+#include "loglines.h"
 #include "statsd.h"
 #include "scrape.h"
 
@@ -61,6 +62,7 @@ struct config_spool {
 /* By row of the table in agent_inlets.c. */
 struct config_inlets {
 	struct steps_conf steps;
+	struct loglines_conf loglines;
 	struct statsd_conf statsd;
 	struct scrape_conf scrape;
 	struct inlet_http_conf http;

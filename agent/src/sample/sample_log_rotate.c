@@ -73,10 +73,9 @@ log_file_resume(struct log_file *f, const struct log_place *at, size_t n)
 	/* Rotated or cut meanwhile: the rest of the old one, and all of the new one.  On another
 	 * device nothing says that it is new. */
 	f->looked = stat(f->path, &st) == 0 && st.st_dev == at[0].dev;
-	for (size_t i = 0; i < n; i++)
-		if (find_rotated(f->path, at[i].ino, rotated) &&
-		    log_cursor_open(&f->now, rotated, LOG_PLACE, &at[i], &ignored) == BL_OK)
-			return true;
+	if (find_rotated(f->path, at[0].ino, rotated) &&
+	    log_cursor_open(&f->now, rotated, LOG_PLACE, &at[0], &ignored) == BL_OK)
+		return true;
 	if (f->looked)
 		(void)log_cursor_open(&f->now, f->path, LOG_BEGINNING, &at[0], &ignored);
 	return false;

@@ -96,9 +96,9 @@ void log_file_init(struct log_file *f, const char *path, const struct log_reader
 void log_file_close(struct log_file *f);
 /*
  * Goes on where an earlier process was; before the first read.  Of its n places (n > 0, the
- * newest first) the first counts that is still there, at path or else where a rotation put that file in
- * its folder.  False: none is, the file has gone or was cut; what is at path is read from its
- * beginning, or where it lies on another device as at a first look.
+ * newest first, all in one file) the first counts that is still there; the newest also where a
+ * rotation put the file in its folder.  False: none is, the file has gone or was cut; what is at
+ * path is read from its beginning, or where it lies on another device as at a first look.
  */
 bool log_file_resume(struct log_file *f, const struct log_place *at, size_t n);
 /* The same for the file that another had taken the place of. */

@@ -1,0 +1,260 @@
+/*
+ * The inlet: logs in turn, when it is time, and places kept.
+ *
+ * Loop thread.  A turn reads lines for 8 ms at most; one line costs what
+ * regex_groups.h says.  Reports that find no room wait in their log.
+ */
+#include "loglines_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KEEP_SETTLED_MS 1000  /* after reports were answered */
+#define KEEP_MOVED_MS   10000 /* where lines alone went by */
+#define HOUR_MS         3600000
+
+static const struct {
+	const char *name;
+	bool refused;
+} counts[LOGLINES_COUNTS] = {
+	[LOGLINES_LINES] = { "lines", false },
+	[LOGLINES_UNMATCHED] = { "unmatched_lines", false },
+	[LOGLINES_ACCEPTED] = { "accepted", false },
+	[LOGLINES_REPEATED] = { "repeated", false },
+	[LOGLINES_TRIED_AGAIN] = { "tried_again", false },
+	[LOGLINES_BAD_LINES] = { "bad_lines", true },
+	[LOGLINES_REFUSED] = { "refused_reports", true },
+	[LOGLINES_LONG_LINES] = { "long_lines", true },
+	[LOGLINES_COSTLY_LINES] = { "costly_lines", true },
+	[LOGLINES_SKIPPED_BYTES] = { "skipped_bytes", true },
+	[LOGLINES_LOST_LINES] = { "lost_lines", true },
+	[LOGLINES_LOST_FILES] = { "lost_files", true },
+};
+
+void
+loglines_tell(
+    struct loglines *l, struct bl_log_limit *limit, const struct loglines_file *f, const char *text)
+{
+	unsigned swallowed;
+
+	if (!bl_log_allow(limit, bl_mono_ms(l->host->clock), HOUR_MS, &swallowed))
+		return;
+	bl_warn("loglines", "%s%s%s more_of_this=%u", f != NULL ? f->conf->path : "",
+	    f != NULL ? ": " : "", text, swallowed);
+}
+
+/* ---- opening ---- */
+
+static int
+file_open(struct loglines *l, struct loglines_file *f, const struct loglines_watch *conf,
+    struct bl_err *err)
+{
+	struct log_reader reader[2];
+
+	f->conf = conf;
+	for (unsigned i = 0; i < 2; i++) {
+		f->stream[i] = (struct loglines_stream){ .all = l, .file = f };
+		reader[i] = loglines_stream_reader(&f->stream[i]);
+	}
+	log_file_init(&f->log, conf->path, reader);
+	f->log.from_beginning = conf->from == LOGLINES_BEGINNING;
+	return loglines_patterns_open(&f->patterns, &conf->patterns, err);
+}
+
+static void
+loglines_free(struct loglines *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		log_file_close(&l->file[i].log);
+		loglines_patterns_close(l->file[i].patterns);
+	}
+	log_way_close(l->way);
+	free(l->places);
+	free(l->file);
+	free(l->out);
+	free(l->buf);
+	free(l);
+}
+
+static int
+open_all(struct loglines *l, struct bl_err *err)
+{
+	const struct loglines_watch *watch = l->conf->watch.item;
+	int rc = log_way_open(&l->way, &l->conf->types, err);
+
+	l->buf = malloc(LOG_READ);
+	l->out = malloc(sizeof(*l->out));
+	l->file = calloc(l->conf->watch.n, sizeof(*l->file));
+	if (asprintf(&l->places, "%s/loglines.places", l->host->state_dir) < 0)
+		l->places = NULL;
+	if (rc == BL_OK &&
+	    (l->buf == NULL || l->out == NULL || l->file == NULL || l->places == NULL))
+		rc = bl_fail(err, BL_ENOMEM, "loglines: out of memory");
+	for (size_t i = 0; rc == BL_OK && i < l->conf->watch.n; i++) {
+		l->n++;
+		rc = file_open(l, &l->file[i], &watch[i], err);
+	}
+	return rc;
+}
+
+static int
+loglines_open(void **out, const void *conf, const struct inlet_host *host, struct bl_err *err)
+{
+	const struct loglines_conf *c = conf;
+	struct loglines *l;
+	int rc;
+
+	*out = NULL;
+	if (!c->enabled || c->watch.n == 0)
+		return BL_OK;
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "loglines: out of memory");
+	l->conf = c;
+	l->host = host;
+	if ((rc = open_all(l, err)) < 0) {
+		loglines_free(l);
+		return rc;
+	}
+	loglines_places_take(l);
+	*out = l;
+	return BL_OK;
+}
+
+/* ---- a turn ---- */
+
+static bool
+under_way(const struct loglines_file *f)
+{
+	return f->unread || f->stream[0].failed || f->stream[1].failed ||
+	       loglines_stream_flights(&f->stream[0]) + loglines_stream_flights(&f->stream[1]) > 0;
+}
+
+static void
+file_serve(struct loglines *l, struct loglines_file *f)
+{
+	const uint64_t behind = (uint64_t)l->conf->max_behind;
+	const struct log_limits limits = { LOG_READ, behind, behind / 2 };
+	struct bl_err err = { 0 };
+	uint64_t skipped = 0;
+	int rc;
+
+	if (!log_way_harmless(l->way, f->conf->path)) {
+		loglines_tell(l, &l->log_file, f,
+		    "is not read: it is not known to be on a local file system");
+		return;
+	}
+	loglines_places_resume(l, f);
+	f->log.held = under_way(f); /* before: what is gone back to is not read yet */
+	for (unsigned i = 0; i < 2; i++)
+		loglines_stream_again(&f->stream[i]);
+	f->unread = false;
+	if (f->stream[0].failed || f->stream[1].failed)
+		return;
+	rc = log_file_read(&f->log, l->buf, &limits, bl_boot_ms(l->host->clock), &skipped, &err);
+	if (rc < 0)
+		loglines_tell(l, &l->log_file, f, err.msg);
+	else if (!f->begun)
+		f->begun = l->settled = true; /* where, is kept at once */
+	l->count[LOGLINES_SKIPPED_BYTES] += skipped;
+	if (skipped > 0)
+		l->host->lost(l->host->ctx, BL_STREAM_EVENTS, 1);
+	if (skipped > 0)
+		loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f,
+		    "grows faster than it can be read; lines were passed over");
+}
+
+static void
+keep_in_time(struct loglines *l, int64_t now)
+{
+	const int64_t after = l->settled ? KEEP_SETTLED_MS : KEEP_MOVED_MS;
+
+	if ((l->settled || l->moved) && now - l->kept_mono_ms >= after)
+		loglines_places_keep(l);
+}
+
+static void
+loglines_serve(void *in)
+{
+	struct loglines *l = in;
+	const int64_t now = bl_mono_ms(l->host->clock);
+	bool unread = false;
+
+	keep_in_time(l, now);
+	if (l->finished || now < l->due_mono_ms)
+		return;
+	l->turn_ends_mono_ms = now + LOGLINES_TURN_MS;
+	l->stopped = l->full = false;
+	for (size_t i = 0; i < l->n; i++) {
+		struct loglines_file *f = &l->file[(l->next + i) % l->n];
+
+		if (!l->stopped)
+			file_serve(l, f);
+		unread = unread || f->unread;
+	}
+	l->next = (l->next + 1) % l->n;
+	l->due_mono_ms = now + (l->full || !(unread || l->stopped) ? l->conf->every_ms : 0);
+}
+
+static int64_t
+loglines_deadline(const void *in)
+{
+	const struct loglines *l = in;
+	const int64_t due = l->finished ? INT64_MAX : l->due_mono_ms;
+	const int64_t keep = l->settled ? l->kept_mono_ms + KEEP_SETTLED_MS
+			     : l->moved ? l->kept_mono_ms + KEEP_MOVED_MS
+					: INT64_MAX;
+
+	return due < keep ? due : keep;
+}
+
+static void
+loglines_finish(void *in)
+{
+	((struct loglines *)in)->finished = true;
+}
+
+static void
+loglines_close(void *in)
+{
+	struct loglines *l = in;
+
+	if (l == NULL)
+		return;
+	loglines_places_keep(l);
+	loglines_free(l);
+}
+
+static int
+loglines_fd(const void *in)
+{
+	(void)in;
+	return -1;
+}
+
+static void
+loglines_done(void *in, uint64_t token, int rc)
+{
+	loglines_stream_done(in, token, rc);
+}
+
+static unsigned
+loglines_count(const void *in, struct inlet_count *out)
+{
+	const struct loglines *l = in;
+
+	for (unsigned i = 0; i < LOGLINES_COUNTS; i++)
+		out[i] = (struct inlet_count){ counts[i].name, l->count[i], counts[i].refused };
+	return LOGLINES_COUNTS;
+}
+
+const struct inlet_ops loglines_ops = {
+	.name = "loglines",
+	.open = loglines_open,
+	.finish = loglines_finish,
+	.close = loglines_close,
+	.fd = loglines_fd,
+	.deadline = loglines_deadline,
+	.serve = loglines_serve,
+	.done = loglines_done,
+	.count = loglines_count,
+};

@@ -1,0 +1,116 @@
+/* What the files of the inlet `loglines` share. */
+#ifndef LOGLINES_INTERNAL_H
+#define LOGLINES_INTERNAL_H
+
+#include "branchline/log.h"
+#include "branchline/wire.h"
+
+#include "loglines.h"
+#include "sample_log.h"
+
+#define LOGLINES_FLIGHTS  128u /* reports that wait for the disk */
+#define LOGLINES_TURN_MS  8    /* of reading lines */
+#define LOGLINES_AGAIN_MS 5000 /* after a report that was not stored */
+#define LOGLINES_OLDER_MS 60000
+
+enum loglines_count {
+	LOGLINES_LINES,
+	LOGLINES_UNMATCHED,
+	LOGLINES_ACCEPTED,
+	LOGLINES_REPEATED,
+	LOGLINES_TRIED_AGAIN,
+	/* What follows was not taken. */
+	LOGLINES_BAD_LINES,
+	LOGLINES_REFUSED,
+	LOGLINES_LONG_LINES,
+	LOGLINES_COSTLY_LINES,
+	LOGLINES_SKIPPED_BYTES,
+	LOGLINES_LOST_LINES,
+	LOGLINES_LOST_FILES,
+	LOGLINES_COUNTS
+};
+
+struct loglines;
+struct loglines_file;
+
+/* What comes out of one of the two files of a log. */
+struct loglines_stream {
+	struct loglines *all;
+	struct loglines_file *file;
+	uint64_t identity; /* of this file since it was cut last, for ids */
+	bool skipping;     /* to the end of a line that is none of ours, or too long */
+	bool failed;       /* a report of a line was not stored: back to it */
+	uint64_t failed_offset;
+	int64_t again_mono_ms; /* not before */
+};
+
+/* Places that are kept of a log. */
+enum loglines_kept { KEPT_NOW, KEPT_OLDER, KEPT_OLDEST, KEPT_BEFORE, KEPT_KINDS };
+
+struct loglines_file {
+	const struct loglines_watch *conf;
+	struct loglines_patterns *patterns; /* owned */
+	struct log_file log;
+	struct loglines_stream stream[2];
+	bool resumed;                /* what is kept of an earlier process has been looked for */
+	bool kept_known[KEPT_KINDS]; /* what is, of that process until then */
+	struct log_place kept[KEPT_KINDS];
+	bool begun;            /* something of it has been looked at */
+	int64_t older_mono_ms; /* when places grew older */
+	bool unread;           /* there is more than was taken */
+};
+
+/* A report that waits for the disk. */
+struct loglines_flight {
+	struct loglines_stream *stream; /* NULL: free */
+	uint64_t identity, offset;      /* of its line */
+};
+
+struct loglines {
+	const struct loglines_conf *conf;
+	const struct inlet_host *host;
+	struct log_way *way; /* owned, as the pointers below */
+	char *buf;
+	struct bl_rowmap_out *out;
+	char *places; /* the name of the file */
+	size_t n;
+	struct loglines_file *file;
+	size_t next; /* whose turn is first */
+	struct loglines_flight flight[LOGLINES_FLIGHTS];
+	unsigned n_flights;
+	bool full;    /* a report found no room */
+	bool stopped; /* this turn is over */
+	bool finished;
+	bool moved;   /* places have, since they were kept */
+	bool settled; /* reports were answered since then */
+	int64_t turn_ends_mono_ms, due_mono_ms, kept_mono_ms;
+	uint64_t count[LOGLINES_COUNTS];
+	struct bl_log_limit log[LOGLINES_COUNTS], log_file, log_places;
+};
+
+/* One line an hour for each reason. */
+void loglines_tell(struct loglines *l, struct bl_log_limit *limit, const struct loglines_file *f,
+    const char *text);
+
+/* ---- loglines_stream.c ---- */
+
+struct log_reader loglines_stream_reader(struct loglines_stream *s);
+/* Which of its log's two places it reads at. */
+struct log_cursor *loglines_stream_cursor(const struct loglines_stream *s);
+/* Up to where all is on disk. */
+uint64_t loglines_stream_settled(const struct loglines_stream *s);
+unsigned loglines_stream_flights(const struct loglines_stream *s);
+/* When nothing of it is under way any more: back to what was not stored. */
+void loglines_stream_again(struct loglines_stream *s);
+void loglines_stream_done(struct loglines *l, uint64_t token, int rc);
+
+/* ---- loglines_places.c ---- */
+
+/* Reads what an earlier process kept. */
+void loglines_places_take(struct loglines *l);
+/* Goes on where it stopped: before the first read, and when nothing on the way can hang. */
+void loglines_places_resume(struct loglines *l, struct loglines_file *f);
+/* Keeps where a later one goes on. */
+void loglines_places_keep(struct loglines *l);
+
+#endif

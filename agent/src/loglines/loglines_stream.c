@@ -1,0 +1,294 @@
+/*
+ * From bytes to reports: whole lines, each asked about by every pattern, until
+ * there is no room or the turn is over.
+ *
+ * A report's id is made of the file, how often it was cut, the line's place,
+ * a hash of the line and the pattern: the same line read again is the same
+ * report, and another line at the same place (a file that lost its end in a power cut and
+ * was written on) is another one.
+ */
+#include "loglines_internal.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "branchline/regex_groups.h"
+
+#define FNV_BEGIN 14695981039346656037ull
+#define FNV_PRIME 1099511628211ull
+
+static uint64_t
+hash(uint64_t h, const void *bytes, size_t len)
+{
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * FNV_PRIME;
+	return h;
+}
+
+struct log_cursor *
+loglines_stream_cursor(const struct loglines_stream *s)
+{
+	struct log_file *f = &s->file->log;
+
+	return f->now.reader.ctx == s ? &f->now : &f->before;
+}
+
+/* An inode is used again for another file; when it was born tells them apart where a file system
+ * says so. */
+static uint64_t
+identity_of(const struct log_cursor *c)
+{
+	struct statx st = { 0 };
+	uint64_t of[5] = { c->at.dev, c->at.ino, c->at.cuts, 0, 0 };
+
+	if (statx(c->fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == 0 &&
+	    (st.stx_mask & STATX_BTIME) != 0) {
+		of[3] = (uint64_t)st.stx_btime.tv_sec;
+		of[4] = st.stx_btime.tv_nsec;
+	}
+	return hash(FNV_BEGIN, of, sizeof(of));
+}
+
+static void
+restart(void *ctx, bool within)
+{
+	struct loglines_stream *s = ctx;
+
+	s->identity = identity_of(loglines_stream_cursor(s));
+	s->skipping = within;
+}
+
+/* ---- reports ---- */
+
+static void
+refused(struct loglines_stream *s, enum loglines_count why, const struct bl_err *err)
+{
+	struct loglines *l = s->all;
+
+	l->count[why]++;
+	loglines_tell(l, &l->log[why], s->file, err->msg);
+}
+
+static struct loglines_flight *
+flight_free(struct loglines *l)
+{
+	for (unsigned i = 0; i < LOGLINES_FLIGHTS; i++)
+		if (l->flight[i].stream == NULL)
+			return &l->flight[i];
+	return NULL;
+}
+
+/* False: there is no room for it now. */
+static bool
+send(struct loglines_stream *s, const struct bl_rowmap_report *from, uint64_t offset)
+{
+	struct loglines *l = s->all;
+	struct loglines_flight *flight = flight_free(l);
+	const struct inlet_report r = { .kind = from->metric ? INLET_METRIC : INLET_EVENT,
+		.id = from->id,
+		.at_unix_ms = from->at_unix_ms,
+		.ev = from->ev,
+		.def = from->def,
+		.value = from->value };
+	struct bl_err err = { 0 };
+	int rc;
+
+	if (flight == NULL)
+		return false;
+	rc = l->host->report(l->host->ctx, &r, (uint64_t)(flight - l->flight), &err);
+	if (rc == BL_EINVAL) {
+		refused(s, LOGLINES_REFUSED, &err);
+		return true;
+	}
+	if (rc < 0)
+		return false;
+	*flight = (struct loglines_flight){ s, s->identity, offset };
+	l->n_flights++;
+	return true;
+}
+
+/* False: it is to be asked again when there is room. */
+static bool
+ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, uint64_t offset,
+    bool *matched)
+{
+	struct loglines *l = s->all;
+	struct bl_err err = { 0 };
+	char id[BL_EVENT_ID_MAX + 1];
+	const int n = snprintf(id, sizeof(id), "%016" PRIx64 "-%" PRIx64 "-%08" PRIx32 "-%x",
+	    s->identity, offset, (uint32_t)hash(FNV_BEGIN, line, len), pattern);
+	const int rc = loglines_patterns_ask(s->file->patterns, pattern, line, len,
+	    (struct bl_str){ id, (size_t)n }, bl_unix_ms(l->host->clock), l->out, &err);
+
+	*matched = *matched || rc != 0;
+	if (rc < 0)
+		refused(s, rc == BL_EFULL ? LOGLINES_COSTLY_LINES : LOGLINES_BAD_LINES, &err);
+	for (unsigned i = 0; rc == 1 && i < l->out->n; i++)
+		if (!send(s, &l->out->report[i], offset)) {
+			l->full = true;
+			return false;
+		}
+	return true;
+}
+
+/* ---- lines ---- */
+
+static bool
+take_line(struct loglines_stream *s, const char *line, size_t len, uint64_t offset)
+{
+	struct loglines *l = s->all;
+	bool matched = false;
+
+	if (l->stopped || l->full || bl_mono_ms(l->host->clock) >= l->turn_ends_mono_ms) {
+		l->stopped = true;
+		return false;
+	}
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	if (len > BL_REGEX_LINE_MAX) {
+		l->count[LOGLINES_LONG_LINES]++;
+		return true;
+	}
+	for (unsigned i = 0; i < loglines_patterns_count(s->file->patterns); i++)
+		if (!ask(s, i, line, len, offset, &matched))
+			return false;
+	l->count[LOGLINES_LINES]++;
+	l->count[LOGLINES_UNMATCHED] += !matched;
+	return true;
+}
+
+/* The beginning of a line whose end has not come: how much of it is given up. */
+static size_t
+take_rest(struct loglines_stream *s, size_t len)
+{
+	/* One more for a carriage return. */
+	if (!s->skipping && len > BL_REGEX_LINE_MAX + 1) {
+		s->all->count[LOGLINES_LONG_LINES]++;
+		s->skipping = true;
+	}
+	return s->skipping ? len : 0;
+}
+
+static size_t
+take(void *ctx, const char *data, size_t len, size_t *line)
+{
+	struct loglines_stream *s = ctx;
+	const uint64_t offset = loglines_stream_cursor(s)->at.offset;
+	const char *newline;
+	size_t at = 0;
+
+	while ((newline = memchr(data + at, '\n', len - at)) != NULL) {
+		const size_t n = (size_t)(newline - data) - at;
+
+		if (!s->skipping && !take_line(s, data + at, n, offset + at))
+			break;
+		s->skipping = false;
+		at += n + 1;
+	}
+	if (newline == NULL)
+		at += take_rest(s, len - at);
+	/* More was there than one read brings, or than was taken of it. */
+	s->file->unread = s->file->unread || len == LOG_READ || newline != NULL;
+	s->all->moved = s->all->moved || at > 0;
+	*line = at;
+	return at;
+}
+
+struct log_reader
+loglines_stream_reader(struct loglines_stream *s)
+{
+	return (struct log_reader){ s, take, restart };
+}
+
+/* ---- answers ---- */
+
+static bool
+is_of(const struct loglines_flight *flight, const struct loglines_stream *s)
+{
+	return flight->stream == s && flight->identity == s->identity;
+}
+
+unsigned
+loglines_stream_flights(const struct loglines_stream *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LOGLINES_FLIGHTS; i++)
+		n += is_of(&s->all->flight[i], s);
+	return n;
+}
+
+uint64_t
+loglines_stream_settled(const struct loglines_stream *s)
+{
+	uint64_t offset = loglines_stream_cursor(s)->at.offset;
+
+	if (s->failed && s->failed_offset < offset)
+		offset = s->failed_offset;
+	for (unsigned i = 0; i < LOGLINES_FLIGHTS; i++)
+		if (is_of(&s->all->flight[i], s) && s->all->flight[i].offset < offset)
+			offset = s->all->flight[i].offset;
+	return offset;
+}
+
+/* Its report was not stored, and it cannot be read once more. */
+static void
+line_lost(struct loglines_stream *s)
+{
+	struct loglines *l = s->all;
+
+	l->count[LOGLINES_LOST_LINES]++;
+	l->host->lost(l->host->ctx, BL_STREAM_EVENTS, 1);
+	loglines_tell(l, &l->log[LOGLINES_LOST_LINES], s->file,
+	    "a line was not stored, and its file was cut before it could be read again");
+}
+
+void
+loglines_stream_again(struct loglines_stream *s)
+{
+	if (!s->failed || loglines_stream_flights(s) > 0 ||
+	    bl_mono_ms(s->all->host->clock) < s->again_mono_ms)
+		return;
+	s->failed = false;
+	if (log_cursor_back(loglines_stream_cursor(s), s->failed_offset))
+		s->all->count[LOGLINES_TRIED_AGAIN]++;
+	else
+		line_lost(s);
+}
+
+static void
+not_stored(struct loglines_stream *s, const struct loglines_flight *flight)
+{
+	if (flight->identity != s->identity) {
+		line_lost(s); /* the file was cut since */
+		return;
+	}
+	if (!s->failed || flight->offset < s->failed_offset)
+		s->failed_offset = flight->offset;
+	s->failed = true;
+	s->again_mono_ms = bl_mono_ms(s->all->host->clock) + LOGLINES_AGAIN_MS;
+}
+
+void
+loglines_stream_done(struct loglines *l, uint64_t token, int rc)
+{
+	struct loglines_flight *flight = token < LOGLINES_FLIGHTS ? &l->flight[token] : NULL;
+
+	if (flight == NULL || flight->stream == NULL)
+		return; /* none of ours */
+	if (rc < 0) {
+		not_stored(flight->stream, flight);
+	} else {
+		l->count[rc == 0 ? LOGLINES_ACCEPTED : LOGLINES_REPEATED]++;
+		l->settled = true;
+		if (l->full)
+			l->due_mono_ms = 0;
+	}
+	flight->stream = NULL;
+	l->n_flights--;
+}

@@ -1,0 +1,187 @@
+"""Logs of other programs, followed by a real agent: each line is reported once, whatever is killed and rotated."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from support.builds import program
+from support.wait import wait_for
+from test_steps import Device, agent, attributes
+
+KILLS = 60 if os.environ.get("BL_LONG") else 4
+DPKG = Path("/var/log/dpkg.log")
+
+
+def watching(path, patterns, start="beginning"):
+    """The part of the configuration that follows one log by (expression, mapping)s."""
+    rows = "".join(f"        - match: '{match}'\n          map: {mapping}\n" for match, mapping in patterns)
+    return (f"inlets:\n  loglines:\n    every: 100ms\n    watch:\n    - name: app\n      path: {path}\n"
+            f"      from: {start}\n      patterns:\n{rows}")
+
+
+ORDERS = [("order=(?<no>\\d+) (?<what>begin|end)",
+           "{process: order, case: '{no}', step: work, phase: '{what}'}")]
+
+
+def counts(device):
+    return device.state()["inlets"]["loglines"]["counts"]
+
+
+def cases(events):
+    return [(attributes(e)["case"], e["type"]) for e in events]
+
+
+def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
+    """The agent is killed at any moment while a program writes and its log is rotated, renamed or copied and cut."""
+    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"seed {seed} (BL_SEED repeats it)")
+    rng = random.Random(seed)
+    log = tmp_path / "app.log"
+    log.write_text("")
+    device = Device(tmp_path / "agent", processes, watching(log, ORDERS))
+    device.start()
+    written = 0
+
+    def write(n):
+        nonlocal written
+        with log.open("a") as f:
+            for _ in range(n):
+                f.write(f"noise\n12:00:00 order={written} begin\n")
+                written += 1
+
+    def place_is_kept():
+        """All that was written is on disk, and so is where it ended."""
+        try:
+            text = (device.state_dir / "loglines.places").read_text()
+        except OSError:
+            return False
+        now = f" app\t{log}"
+        return any(line.endswith(now) and line.split()[1:3] == [str(log.stat().st_ino), str(log.stat().st_size)]
+                   for line in text.splitlines())
+
+    write(1)
+    wait_for(place_is_kept, 30, "the first line is read", device.process.log)
+    for kill in range(KILLS):
+        write(rng.randrange(1, 300))
+        if rng.random() < 0.5:
+            some = counts(device)["lines"] + 2
+            wait_for(lambda: counts(device)["lines"] >= some, 20, "some lines are read", device.process.log)
+        device.process.kill()
+        write(rng.randrange(0, 20))
+        if kill % 2 == 0:
+            log.rename(tmp_path / f"app.log-{kill}")
+            write(rng.randrange(0, 20))
+        device.start()
+        if kill % 2 == 0:
+            wait_for(place_is_kept, 30, "the rotated log is read to its end", device.process.log)
+    write(1)
+    wait_for(place_is_kept, 30, "everything is read", device.process.log)
+    told = cases(device.events())
+    assert len(told) == len(set(told)), "a line is there twice"
+    assert told and set(told) == {(str(n), "step.begin") for n in range(written)}
+
+
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+@pytest.mark.parametrize("way", ["create", "copytruncate"])
+def test_logrotate_loses_no_line(tmp_path, processes, way):
+    log = tmp_path / "app.log"
+    log.write_text("order=0 begin\n")
+    conf, state = tmp_path / "logrotate.conf", tmp_path / "logrotate.state"
+    conf.write_text(f"{log} {{\n  rotate 9\n  {way}\n  su root root\n}}\n" if os.getuid() == 0 else
+                    f"{log} {{\n  rotate 9\n  {way}\n}}\n")
+    conf.chmod(0o600)
+    tmp_path.chmod(0o755)
+    device = Device(tmp_path / "agent", processes, watching(log, ORDERS))
+    device.start()
+    for n in range(1, 4):
+        wait_for(lambda: counts(device)["accepted"] == n, 20, "the line is on disk", device.process.log)
+        done = subprocess.run(["logrotate", "--force", "--state", state, conf], capture_output=True, text=True,
+                              timeout=30)
+        assert done.returncode == 0, done.stderr
+        with log.open("a") as f:
+            f.write(f"order={n} begin\n")
+    wait_for(lambda: counts(device)["accepted"] == 4, 20, "the last line is on disk", device.process.log)
+    assert cases(device.events()) == [(str(n), "step.begin") for n in range(4)]
+
+
+def test_what_logger_writes_becomes_steps(tmp_path, processes):
+    """Lines of syslog as `logger` makes them: no year, no zone."""
+    log = tmp_path / "syslog"
+    log.write_text("")
+    pattern = [("^<\\d+>(?<time>\\w+ +\\d+ [\\d:]+) (?<who>\\S+?): order (?<no>\\d+) (?<what>begin|end)",
+                "{process: order, case: '{no}', step: pick, phase: '{what}', time: '{time}', "
+                "time_format: '%b %d %T', attributes: {who: '{who}'}}")]
+    device = Device(tmp_path / "agent", processes, watching(log, pattern))
+    device.start()
+    for what in ("begin", "end"):
+        with log.open("a") as f:
+            done = subprocess.run(["logger", "--no-act", "-s", "--socket-errors=off", "-t", "shop", f"order 17 {what}"], stderr=f,
+                                  stdout=subprocess.DEVNULL, timeout=20)
+        assert done.returncode == 0
+    if "order 17" not in log.read_text():
+        pytest.skip(f"this logger prints nothing of its own: {log.read_text()[:80]!r}")
+    wait_for(lambda: counts(device)["accepted"] == 2, 20, "both are on disk", device.process.log)
+    events = device.events()
+    assert [e["type"] for e in events] == ["step.begin", "step.end"]
+    assert attributes(events[0])["who"] == "shop"
+
+
+# ---- the command ----
+
+def try_lines(tmp_path, patterns, text, *args):
+    config = tmp_path / "agent.yaml"
+    config.write_text("device: {id: d, site: s, part: 1}\nbroker: {host: x}\n" + watching("/var/log/x.log", patterns))
+    return agent("loglines", "test", "--name", "app", "--config", config, *args, input=text)
+
+
+def test_the_command_shows_what_lines_would_become(tmp_path):
+    done = try_lines(tmp_path, ORDERS, "order=7 begin\nother\norder=7 end\n")
+    assert (done.returncode, done.stdout) == (0, textwrap.dedent("""\
+        1: step.begin at=now process=order case=7 step=work
+        3: step.end at=now process=order case=7 step=work
+        """))
+    assert done.stderr == "3 lines: 2 reports, 1 that no pattern matches, 0 wrong\n"
+    done = try_lines(tmp_path, ORDERS, "other\norder=7 begin\n", "--all", "--json")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"line": 1, "note": "no pattern matches"},
+        {"line": 2, "pattern": 1, "report": "event", "type": "step.begin", "at": None,
+         "attributes": {"process": "order", "case": "7", "step": "work"}}]
+    assert try_lines(tmp_path, ORDERS, "other\n").returncode == 1
+    metric = [("load (?<v>\\S+)", "{report: metric, name: load, value: '{v}'}")]
+    done = try_lines(tmp_path, metric, "load 1.5\nload high\n" + "x" * 9000 + "\nload 2")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "1: metric load=1.5 at=now"
+    assert done.stdout.splitlines()[1].startswith("2: error: value: ")
+    assert done.stdout.splitlines()[2] == "3: error: the line is longer than 8192 bytes"
+    assert done.stdout.splitlines()[3] == "4: metric load=2.0 at=now"
+
+
+def test_wrong_usage_is_told(tmp_path):
+    done = try_lines(tmp_path, [("a(", "{case: x, phase: event}")], "")
+    assert done.returncode == 78 and "is not closed" in done.stderr
+    assert agent("loglines").returncode == 64
+    config = tmp_path / "agent.yaml"
+    config.write_text("device: {id: d, site: s, part: 1}\nbroker: {host: x}\n" + watching("/var/log/x.log", ORDERS))
+    done = agent("loglines", "test", "--name", "none", "--config", config, input="")
+    assert done.returncode == 64 and '"app"' in done.stderr
+
+
+@pytest.mark.skipif(not DPKG.is_file(), reason="this machine has no /var/log/dpkg.log")
+def test_a_real_log_is_read_as_python_reads_it(tmp_path):
+    """dpkg's own log of this machine: begin and end of each package's unpacking and setting up."""
+    text = "".join(DPKG.read_text().splitlines(keepends=True)[:20000])
+    pattern = [("^(?<time>\\S+ \\S+) (?<what>configure|install|upgrade|remove) (?<package>\\S+) (?<old>\\S+)(?: (?<new>\\S+))?$",
+                "{report: case, process: packages, case: '{package}', status: '{what}', time: '{time}', "
+                "time_format: '%F %T', zone: UTC, attributes: {version: '{new}'}}")]
+    told = [json.loads(line) for line in try_lines(tmp_path, pattern, text, "--json").stdout.splitlines()]
+    expected = re.findall(r"^(\S+ \S+) (configure|install|upgrade|remove) (\S+) (\S+)(?: (\S+))?$", text, re.M)
+    assert [(t["at"], t["attributes"]["case"], t["attributes"]["status"]) for t in told] == [
+        (when.replace(" ", "T") + ".000Z", package, what) for when, what, package, _, _ in expected]
+    assert expected
