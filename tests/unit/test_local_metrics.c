@@ -116,6 +116,11 @@ names_and_units_are_those_of_prometheus(void **state)
 	is("probe_total_ms", "ms", BL_GAUGE, 12.3, "branchline_probe_total_seconds", 0.0123);
 	is("pressure_some_us_total", "us", BL_COUNTER, 5, "branchline_pressure_some_seconds", 5e-6);
 	is("uptime_s", "s", BL_GAUGE, 7, "branchline_uptime_seconds", 7);
+	/* Names of others', who write units out. */
+	is("node_time_seconds", "s", BL_GAUGE, 7, "branchline_node_time_seconds", 7);
+	is("cpu_seconds_total", "s", BL_COUNTER, 7, "branchline_cpu_seconds", 7);
+	is("lag_milliseconds", "ms", BL_GAUGE, 7, "branchline_lag_seconds", 0.007);
+	is("fan_percent", "pct", BL_GAUGE, 7, "branchline_fan_ratio", 0.07);
 	is("probe_certificate_days", "days", BL_GAUGE, 2, "branchline_probe_certificate_seconds",
 	    172800);
 	is("cpu_used_pct", "pct", BL_GAUGE, 99.9, "branchline_cpu_used_ratio", 0.999);

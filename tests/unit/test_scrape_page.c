@@ -243,6 +243,21 @@ a_page_that_comes_again_is_read_alike(void **state)
 	bench_close(&b);
 }
 
+/* What follows it where it was expected would be a value and a time. */
+static void
+a_name_that_begins_another_is_not_taken_for_it(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_open(&b, NULL);
+	assert_true(text(&b, "m 1\n"));
+	assert_true(text(&b, "m1 7\n"));
+	assert_true(isnan(fake_host_value(b.host, "m{source=job}")));
+	assert_true(fake_host_value(b.host, "m1{source=job}") == 7);
+	bench_close(&b);
+}
+
 /* ---- what is not there any more ---- */
 
 static void
@@ -505,6 +520,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_make_these_series),
 		cmocka_unit_test(a_page_that_comes_again_is_read_alike),
+		cmocka_unit_test(a_name_that_begins_another_is_not_taken_for_it),
 		cmocka_unit_test(what_vanishes_is_unknown_for_ten_minutes),
 		cmocka_unit_test(without_a_page_all_is_unknown),
 		cmocka_unit_test(a_page_that_is_none_puts_nothing),

@@ -15,17 +15,18 @@
 
 #define PREFIX "branchline_"
 
+/* clang-format off */
 static const struct {
 	const char *unit;    /* of the series */
 	const char *ends[2]; /* how names say it */
 	const char *base;
 	double times, by;
 } units[] = {
-	{ "ms", { "_ms" }, "seconds", 1, 1000 },
-	{ "us", { "_us" }, "seconds", 1, 1000000 },
-	{ "s", { "_s" }, "seconds", 1, 1 },
+	{ "ms", { "_ms", "_milliseconds" }, "seconds", 1, 1000 },
+	{ "us", { "_us", "_microseconds" }, "seconds", 1, 1000000 },
+	{ "s", { "_s", "_seconds" }, "seconds", 1, 1 },
 	{ "days", { "_days" }, "seconds", 86400, 1 },
-	{ "pct", { "_pct" }, "ratio", 1, 100 },
+	{ "pct", { "_pct", "_percent" }, "ratio", 1, 100 },
 	{ "ppm", { "_ppm" }, "ratio", 1, 1000000 },
 	{ "bytes", { "_bytes" }, "bytes", 1, 1 },
 	{ "celsius", { "_celsius" }, "celsius", 1, 1 },
@@ -37,6 +38,7 @@ static const struct {
 	{ "rpm", { "_rpm" }, "rpm", 1, 1 },
 	{ "1", { "_bits" }, "", 1, 1 }, /* of entropy, which is no size */
 };
+/* clang-format on */
 
 /* What one metric's rows are, or one of the agent's own. */
 struct family {

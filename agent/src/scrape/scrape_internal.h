@@ -77,8 +77,9 @@ int32_t scrape_series(struct intake *t, const struct scrape_exporter_conf *conf,
 
 /* ---- lines that are remembered (scrape_lines.c) ---- */
 
-#define SCRAPE_NONE      UINT32_MAX /* no place */
-#define SCRAPE_DUPLICATE (-102)     /* another line of the same page has its series */
+#define SCRAPE_NONE UINT32_MAX /* no place */
+/* Another line of the same page has its series, or it is not known yet: asked again each time. */
+#define SCRAPE_DUPLICATE (-102)
 
 struct scrape_line {
 	char *key; /* owned; NULL: this place is free, next is the next free one */

@@ -119,7 +119,7 @@ scrape_lines_add(struct scrape_lines *s, const char *key, size_t len, uint32_t h
 		.len = (uint32_t)len,
 		.hash = hash,
 		.next = SCRAPE_NONE,
-		.slot = SCRAPE_EXCLUDED };
+		.slot = SCRAPE_DUPLICATE };
 	s->idle++;
 	table_add(s, at);
 	return at;
