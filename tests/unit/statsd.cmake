@@ -2,6 +2,8 @@
 bl_unit_test(test_statsd SOURCES unit/inlet_host.c
   LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log bl_json m)
 target_include_directories(test_statsd PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
+bl_unit_test(test_statsd_nomem NOMEM LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log)
+target_include_directories(test_statsd_nomem PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
 
 # Built with the tests, run by tests/perf/run.
 bl_kits(sources unit/inlet_host.c)

@@ -317,43 +317,39 @@ entry_of(struct statsd_series *t, const struct statsd_line *l)
 
 /* ---- values ---- */
 
-static void
-add_time(struct statsd_series *t, struct statsd_entry *e, double value, double rate)
+/* False: no memory. */
+static bool
+add_time(struct statsd_entry *e, double value, double rate)
 {
 	struct statsd_timer *x = e->timer;
 	const double times = 1 / rate;
+	const bool first = x->sketch == NULL || bl_sketch_count(x->sketch) == 0;
 
-	if (x->sketch == NULL) {
-		if ((x->sketch = bl_sketch_create()) == NULL) {
-			intake_refuse(t->intake, INTAKE_NO_MEMORY, 1);
-			return;
-		}
-		x->min = x->max = value;
-	}
-	if (bl_sketch_add(x->sketch, value, (uint64_t)llround(times)) < 0) {
-		intake_refuse(t->intake, INTAKE_NO_MEMORY, 1);
-		return;
-	}
+	if ((x->sketch == NULL && (x->sketch = bl_sketch_create()) == NULL) ||
+	    bl_sketch_add(x->sketch, value, (uint64_t)llround(times)) < 0)
+		return false;
 	e->value += times;
 	x->sum += value * times;
 	x->sum_falls = x->sum_falls || value < 0;
-	x->min = fmin(x->min, value);
-	x->max = fmax(x->max, value);
+	x->min = first ? value : fmin(x->min, value);
+	x->max = first ? value : fmax(x->max, value);
+	return true;
 }
 
-static void
+static bool
 take_value(
     struct statsd_series *t, struct statsd_entry *e, double rate, struct bl_str text, double value)
 {
 	const bool has_sign = text.p[0] == '+' || text.p[0] == '-';
 
+	if (is_timer(e->kind))
+		return add_time(e, value, rate);
 	if (e->kind == STATSD_GAUGE)
 		e->value =
 		    value + (has_sign && t->conf->sign == STATSD_SIGN_CHANGES ? e->value : 0);
-	else if (is_timer(e->kind))
-		add_time(t, e, value, rate);
 	else
 		e->value += fabs(value) / rate;
+	return true;
 }
 
 /* All of them are numbers within bounds: a line is taken as a whole or not at all. */
@@ -407,7 +403,10 @@ statsd_series_take(struct statsd_series *t, const struct statsd_line *l)
 			as.kind = value < 0 ? STATSD_DECREMENT : STATSD_COUNTER;
 		if ((e == NULL || as.kind != e->kind) && (e = entry_of(t, &as)) == NULL)
 			return work + ASKED;
-		take_value(t, e, l->rate, text, value);
+		if (!take_value(t, e, l->rate, text, value)) {
+			intake_refuse(t->intake, INTAKE_NO_MEMORY, 1);
+			return work;
+		}
 	}
 	t->count[STATSD_ACCEPTED]++;
 	return work;

@@ -30,7 +30,7 @@ put_timer(struct statsd_series *t, struct statsd_timer *x)
 
 	if (!x->sum_falls)
 		intake_put(t->intake, x->slot[STATSD_TIMER_SUM], x->sum);
-	if (x->sketch == NULL)
+	if (x->sketch == NULL || bl_sketch_count(x->sketch) == 0)
 		return;
 	intake_put(t->intake, x->slot[STATSD_TIMER_MIN], x->min);
 	intake_put(t->intake, x->slot[STATSD_TIMER_MAX], x->max);
