@@ -5,6 +5,7 @@ what was sent.
 import fcntl
 import json
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -49,8 +50,10 @@ class Agent:
         self.start()
 
     def start(self):
+        said = f"StatsD is taken at={self.path}"
+        before = self.process.log().count(said) if hasattr(self, "process") else 0
         self.process = self.processes.start("agent", [program("branchline-agent"), "run", "--config", self.config])
-        self.process.wait_log(f"StatsD is taken at={self.path}", 30)
+        self.process.wait_log(said, 40, before + 1)
 
     def values(self):
         """What each series had last, by name and labels; without the label that all have."""
@@ -217,7 +220,43 @@ def test_senders_that_wait_for_nobody_are_counted_to_the_last(agent):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect(str(agent.path))
         sock.send(b"all:5|c")
-    assert agent.spooled("all_total")[-1] == 4 * each + 5
+    spooled_ones = agent.spooled("all_total")
+    assert spooled_ones[0] == 0 and spooled_ones[-1] == 4 * each + 5  # all of it is growth
+
+
+def increase(values):
+    """What a counter grew by, as shared/codec's bl_increase has it."""
+    grown = 0
+    for before, value in zip(values, values[1:]):
+        if value >= before:
+            grown += value - before
+        elif before - value > before / 8:
+            grown += value
+    return grown
+
+
+def test_a_counter_that_begins_anew_has_grown_by_what_was_sent(agent):
+    """Over kill -9, a reload that opens the inlet anew, and an orderly end. (What was sent since the last tick
+    before a kill -9 is lost: so it is waited for.)"""
+    def send(n):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(agent.path))
+            sock.send(f"all:{n}|c".encode())
+
+    send(100)
+    agent.settled(all_total=100)
+    agent.process.kill()
+    agent.start()
+    send(95)  # so close that a fall would look like a source that stepped back
+    agent.settled(all_total=95)
+    agent.config.write_text(agent.config.read_text().replace("listen:", "max_series: 500, listen:"))
+    send(5)
+    opened = agent.process.log().count("StatsD is taken")
+    agent.process.signal(signal.SIGHUP)
+    wait_for(lambda: agent.process.log().count("StatsD is taken") == opened + 2, 40, "it is open anew",
+             agent.process.log)
+    send(7)
+    assert increase(agent.spooled("all_total")) == 100 + 95 + 5 + 7
 
 
 def test_of_a_flood_every_packet_is_counted_or_named_as_lost(tmp_path, processes):

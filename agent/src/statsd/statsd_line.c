@@ -91,9 +91,6 @@ kind_of(struct bl_str type, enum statsd_kind *out)
 	case 'g':
 		*out = STATSD_GAUGE;
 		return true;
-	case 'm':
-		*out = STATSD_TIMER;
-		return true;
 	case 'h':
 	case 'd':
 		*out = STATSD_HISTOGRAM;

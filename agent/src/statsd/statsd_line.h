@@ -3,7 +3,7 @@
  *
  *	NAME:VALUE[:VALUE ...]|TYPE[|@RATE][|#TAG:VALUE,TAG,...][|anything else]
  *
- * TYPE is c, g, ms, h, d or s (m is taken for ms).  Sections behind the type that nobody knows
+ * TYPE is c, g, ms, h, d or s.  Sections behind the type that nobody knows
  * here (c: container, T timestamp, e: and card: of later versions) are passed over, as DogStatsD
  * asks of servers.
  */
