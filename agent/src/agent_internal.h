@@ -31,12 +31,12 @@
 #include "sample.h"
 #include "spool_thread.h"
 
-#define AGENT_SAMPLES_MAX     16384u /* of one tick; beyond, samples are refused and counted */
-#define AGENT_RESULTS_MS      10500  /* over the usual interval: the tick comes first */
-#define AGENT_CLIENTS         8u     /* control connections at a time */
-#define AGENT_STATUS_MS       60000  /* how often the spool is asked for the agent's own series */
-#define AGENT_CLOCK_SAVE_MS   3600000
-#define AGENT_KEEPALIVE_S     30
+#define AGENT_SAMPLES_MAX   16384u /* of one tick; beyond, samples are refused and counted */
+#define AGENT_RESULTS_MS    10500  /* over the usual interval: the tick comes first */
+#define AGENT_CLIENTS       8u     /* control connections at a time */
+#define AGENT_STATUS_MS     60000  /* how often the spool is asked for the agent's own series */
+#define AGENT_CLOCK_SAVE_MS 3600000
+#define AGENT_KEEPALIVE_S   30
 
 /* Tokens of spool_thread_status beyond the control clients' places. */
 #define AGENT_TOKEN_SELF   1000u
@@ -191,23 +191,13 @@ struct agent {
 /* ---- agent.c ---- */
 int agent_watch(struct agent *a, int fd, struct bl_err *err);
 
-/* ---- agent_tick.c: samplers, probes, the sink ---- */
-/* Those that are not open, or whose configuration has changed. */
-void agent_samplers_open(struct agent *a);
-void agent_samplers_close(struct agent *a);
-int agent_probes_start(struct agent *a, struct bl_err *err);
-void agent_probes_stop(struct agent *a);
-/* They run, and by the same configuration. */
-bool agent_probes_stay(const struct agent *a);
-void agent_probe_results(struct agent *a);
+/* ---- agent_sink.c ---- */
 int agent_sink_init(struct agent *a);
 /* Hands what was collected to the spool, as of one instant. */
 void agent_sink_flush(struct agent_sink *s, int64_t boot_ms);
-/* At once, and when the next one is due: on a whole multiple, not right behind it. */
-void agent_tick_first(struct agent *a);
-/* When the next tick is due, and doing it. */
-void agent_tick_align(struct agent *a);
-void agent_tick(struct agent *a);
+/* Names in the ledger what the limits refused.  ending: samplers and probes begin anew, or never.
+ */
+void agent_limits_tell(struct agent *a, bool ending);
 /* An event with up to three attributes; NULL key ends them. */
 struct agent_attr {
 	const char *key;
@@ -216,6 +206,20 @@ struct agent_attr {
 };
 void agent_event(struct agent *a, const char *type, const struct agent_attr *attrs);
 
+/* ---- agent_tick.c: samplers, probes ---- */
+/* Those that are not open, or whose configuration has changed. */
+void agent_samplers_open(struct agent *a);
+void agent_samplers_close(struct agent *a);
+int agent_probes_start(struct agent *a, struct bl_err *err);
+void agent_probes_stop(struct agent *a);
+/* They run, and by the same configuration. */
+bool agent_probes_stay(const struct agent *a);
+void agent_probe_results(struct agent *a);
+/* At once, and when the next one is due: on a whole multiple, not right behind it. */
+void agent_tick_first(struct agent *a);
+/* When the next tick is due, and doing it. */
+void agent_tick_align(struct agent *a);
+void agent_tick(struct agent *a);
 /* The ceiling of the configuration. */
 void agent_memory_apply(struct agent *a);
 
