@@ -231,6 +231,19 @@ agent_inlets_close(struct agent *a)
 	}
 }
 
+void
+agent_inlets_ask_again(struct agent *a)
+{
+	for (unsigned i = 0; i < N_ROWS; i++) {
+		struct agent_inlet *x = &a->inlet[i];
+
+		if (rows[i].ops->tick != NULL)
+			close_one(x);
+		intake_close(x->metrics);
+		x->metrics = NULL;
+	}
+}
+
 /* It goes on with what it has: nothing that concerns it was changed. */
 static bool
 stays(const struct agent *a, const struct agent_inlet *x, unsigned i)

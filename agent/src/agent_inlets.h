@@ -79,8 +79,12 @@ void agent_inlets_open(struct agent *a);
 /* No new reports; those that were taken are answered while the spool still works them off. */
 void agent_inlets_finish(struct agent *a);
 void agent_inlets_close(struct agent *a);
-/* The configuration is another one, or safe mode is over. */
+/* The configuration is another one, or safe mode is over: opens what is not open, and closes what
+ * is to be another. */
 void agent_inlets_reload(struct agent *a);
+/* Refused series are to be asked for again: what put some ends here, and begins with
+ * agent_inlets_reload. */
+void agent_inlets_ask_again(struct agent *a);
 /* True when fd was one of theirs. */
 bool agent_inlets_serve(struct agent *a, int fd);
 /* What is due by time. */

@@ -92,6 +92,7 @@ agent_resample(struct agent *a)
 	/* What was refused is asked for again: by everybody, or it would not be counted. */
 	if (limits_refused_now(&a->limits) > 0) {
 		agent_probes_stop(a);
+		agent_inlets_ask_again(a);
 		agent_samplers_close(a);
 	}
 	agent_samplers_open(a);

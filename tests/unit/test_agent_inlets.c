@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -439,6 +441,56 @@ foreign_series_leave_a_tenth_to_the_agent(void **state)
 }
 
 static void
+say_statsd(struct world *w, struct agent_inlet *x, unsigned n)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[64];
+
+	assert_true(fd >= 0);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/statsd.sock", w->dir);
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(text, sizeof(text), "m%u:1|g", i);
+		assert_int_equal(
+		    sendto(fd, text, strlen(text), 0, (struct sockaddr *)&sa, sizeof(sa)),
+		    (ssize_t)strlen(text));
+		assert_true(agent_inlets_serve(&w->a, x->fd));
+	}
+	assert_int_equal(close(fd), 0);
+	agent_inlets_sample(&w->a, 1000000 + w->ms);
+}
+
+/* More room than before: what was refused is asked for once more. */
+static void
+refused_series_are_asked_for_again(void **state)
+{
+	struct world *w = *state;
+	struct config *old = w->a.config;
+	struct agent_inlet *x = NULL;
+	char more[200];
+
+	for (unsigned max = 20; max <= 1000; max *= 50, old = w->a.config) {
+		(void)snprintf(more, sizeof(more),
+		    "max_series: %u\ninlets: {statsd: {listen: [\"%s/statsd.sock\"]}}\n", max,
+		    w->dir);
+		w->a.config = config_of(w, more);
+		config_free(old);
+		if (x == NULL)
+			agent_inlets_open(&w->a);
+		else
+			agent_resample(&w->a);
+		agent_inlets_reload(&w->a);
+		for (unsigned i = 0; i < agent_inlets_n(); i++)
+			if (strcmp(w->a.inlet[i].row->ops->name, "statsd") == 0)
+				x = &w->a.inlet[i];
+		say_statsd(w, x, 30);
+		assert_int_equal(limits_refused_now(&w->a.limits), max == 20 ? 12 : 0);
+		assert_int_equal(spool_thread_series_count(w->a.spool), max == 20 ? 18 : 30);
+	}
+	agent_samplers_close(&w->a);
+}
+
+static void
 what_was_lost_is_named_in_the_ledger(void **state)
 {
 	const struct bl_id boot = { { 1 } };
@@ -476,6 +528,7 @@ main(void)
 		WORLD(answers_go_to_who_asked),
 		WORLD(strange_answers_are_ignored),
 		WORLD(foreign_series_leave_a_tenth_to_the_agent),
+		WORLD(refused_series_are_asked_for_again),
 		WORLD(what_was_lost_is_named_in_the_ledger),
 	};
 
