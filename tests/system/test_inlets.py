@@ -69,6 +69,8 @@ class Machine:
         self.exporter = exporter
         self.drop = folder / "drop"
         self.drop.mkdir()
+        self.log = folder / "till.log"
+        self.log.write_text("begin\n")
         self.write()
 
     def write(self, **off):
@@ -80,6 +82,10 @@ class Machine:
             "drop": {"folders": [{
                 "name": "shop", "path": str(self.drop), "files": ["*.csv"], "settle": "0s", "types": ["tmpfs", "overlay"],
                 "reports": [{"report": "case", "case": "{no}", "status": "{state}"}]}]},
+            "loglines": {"types": ["tmpfs", "overlay"], "watch": [{
+                "name": "till", "path": str(self.log), "patterns": [{
+                    "match": r"^order (?<no>\d+) (?<state>\w+)$",
+                    "map": {"report": "case", "case": "{no}", "status": "{state}"}}]}]},
             "scrape": {"exporters": [{
                 "name": "shop", "url": f"http://127.0.0.1:{self.exporter.server_port}/", "interval": "1s",
                 "max_series": 50}]},
@@ -144,6 +150,10 @@ class Machine:
         (self.drop / (name + ".tmp")).write_text(text)
         (self.drop / (name + ".tmp")).rename(self.drop / name)
 
+    def write_log(self, text):
+        with open(self.log, "a") as log:
+            log.write(text)
+
     def say_statsd(self, text):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(text.encode(), self.statsd)
@@ -165,6 +175,9 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     assert machine.post('[{"report":"step","phase":"event","case":"4712"},{"report":"nothing"}]')[0] == 422
     machine.put_file("one.csv", "no,state\n4713,open\n4714\n")
     wait_for(lambda: (machine.drop / "done" / "one.csv").exists(), 40, "the file is done", machine.process.log)
+    machine.write_log("order 4715 open\norder 4716 is late\n")
+    wait_for(lambda: machine.count("loglines", "counts", "accepted") == 1, 40, "the line is read",
+             machine.process.log)
     inlets = {name: one for name, one in machine.inlets().items() if name in machine.on}
     assert inlets["http"]["counts"]["accepted"] == 1 and inlets["http"]["refused"]["bad_reports"] == 1
     assert inlets["drop"]["counts"]["accepted"] == 1 and inlets["drop"]["refused"]["bad_lines"] == 1
@@ -240,7 +253,8 @@ class Flood:
 
 def test_a_flood_of_one_harms_no_other(machine):
     """Each inlet has a sender gone wild: lines and batches whose answers nobody reads, packets of ever new
-    names, pages of ever new series, one file after the other. Reports of others are on disk, values of others come through, the
+    names, pages of ever new series, one
+    file after the other, a log that grows by thousands of lines. Reports of others are on disk, values of others come through, the
     samplers keep their ticks and their room."""
     machine.exporter.handler.series = 20000
     machine.start()
@@ -272,8 +286,12 @@ def test_a_flood_of_one_harms_no_other(machine):
         if len(list(machine.drop.glob("*.csv"))) < 20:
             machine.put_file(f"wild-{next(names)}.csv", rows)
 
+    def log():
+        if machine.log.stat().st_size < 1 << 22:
+            machine.write_log("".join(f"order {n} wild\n" for n in range(3000)))
+
     before = machine.state()
-    flood = Flood(steps, statsd, web, files)
+    flood = Flood(steps, statsd, web, files, log)
     with flood:
         with Reporter(machine.socket) as calm:
             for n in range(REPORTS):
@@ -282,8 +300,9 @@ def test_a_flood_of_one_harms_no_other(machine):
             status, answer = machine.post(
                 json.dumps({"report": "case", "case": f"calm-{n}", "status": "open", "id": f"web-{n}"}))
             assert status == 200, answer
-        taken = machine.count("drop", "counts", "accepted")
-        wait_for(lambda: machine.count("drop", "counts", "accepted") > taken, 60, "rows are taken")
+        taken = {name: machine.count(name, "counts", "accepted") for name in ("drop", "loglines")}
+        wait_for(lambda: all(machine.count(name, "counts", "accepted") > n for name, n in taken.items()), 60,
+                 "rows and lines are taken", lambda: json.dumps(machine.inlets(), indent=1))
         wait_for(lambda: machine.state()["sampling"]["ticks"] >= before["sampling"]["ticks"] + 3, 60,
                  "it samples on", machine.process.log)
         wait_for(lambda: machine.count("statsd", "refused", "too_many_series") > 0
