@@ -190,6 +190,76 @@ a_state_is_only_for_its_file(void **state)
 }
 
 static void
+id_of(const char *said, char id[65])
+{
+	assert_int_equal(sscanf(said, "event step.begin id=%64s", id), 1);
+}
+
+/* Not even when nothing of the old one was stored: its ids would hide the new rows. */
+static void
+what_is_written_anew_has_other_ids(void **state)
+{
+	struct world *w = *state;
+	char before[65], after[65];
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	pass(w);
+	id_of(fake_host_said(w->host), before);
+	close_inlet(w);
+	write_file(w, "a.csv", HEAD "7,s,begin\n");
+	open_again(w);
+	pass(w);
+	id_of(fake_host_said(w->host), after);
+	assert_string_not_equal(before, after);
+	fake_host_answer(w->host, 0);
+	pass(w);
+	assert_true(is_there(w, "done/a.csv"));
+}
+
+static void
+another_name_makes_no_other_file_of_it(void **state)
+{
+	struct world *w = *state;
+	char before[65], after[65];
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	pass(w);
+	id_of(fake_host_said(w->host), before);
+	assert_int_equal(rename(path_in(w, "a.csv"), path_in(w, "b.csv")), 0);
+	fake_host_answer(w->host, 0);
+	pass(w);
+	id_of(fake_host_said(w->host), after);
+	assert_string_equal(before, after);
+	fake_host_answer(w->host, 1);
+	pass(w);
+	assert_true(is_there(w, "done/b.csv"));
+	assert_int_equal(fake_host_count(w->host, "repeated"), 1);
+}
+
+/* Who may read what is dropped may read what became of it. */
+static void
+rights_are_those_of_the_folder_and_the_file(void **state)
+{
+	struct world *w = *state;
+	struct stat st;
+
+	(void)umask(0);
+	configure(w, steps_conf);
+	assert_int_equal(chmod(w->in, 0775), 0);
+	write_file(w, "a.csv", HEAD "1,s\n");
+	assert_int_equal(chmod(path_in(w, "a.csv"), 0644), 0);
+	pass(w);
+	assert_int_equal(stat(path_in(w, "done"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0775);
+	assert_int_equal(stat(path_in(w, "bad/a.csv.bad"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+}
+
+static void
 what_is_not_stored_is_sent_again(void **state)
 {
 	struct world *w = *state;
@@ -313,6 +383,9 @@ main(void)
 		T(a_crash_repeats_rows_with_their_ids),
 		T(without_a_state_the_same_file_has_the_same_ids),
 		T(a_state_is_only_for_its_file),
+		T(what_is_written_anew_has_other_ids),
+		T(another_name_makes_no_other_file_of_it),
+		T(rights_are_those_of_the_folder_and_the_file),
 		T(what_is_not_stored_is_sent_again),
 		T(a_folder_that_is_missing_is_looked_for),
 		T(old_files_come_first),

@@ -43,7 +43,8 @@ try_name(struct drop_bad *b, int folder, const char *head, struct bl_err *err)
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "bad/%s", b->name);
-	b->fd = openat(folder, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+	b->fd = openat(folder, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR | b->mode);
 	if (b->fd < 0)
 		return bl_fail_errno(err, BL_EIO, "drop: write %s", path);
 	n = pread(b->fd, there, len, 0);
@@ -63,13 +64,23 @@ try_name(struct drop_bad *b, int folder, const char *head, struct bl_err *err)
 	return BL_OK;
 }
 
+int
+drop_bad_folder(int folder, const char *name)
+{
+	struct stat st;
+
+	if (fstat(folder, &st) < 0)
+		return -1;
+	return mkdirat(folder, name, st.st_mode & 0777) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 static int
 open_for(struct drop_bad *b, int folder, const char *file, uint64_t identity, struct bl_err *err)
 {
 	char head[HEAD_MAX];
 	int rc;
 
-	if (mkdirat(folder, "bad", 0750) < 0 && errno != EEXIST)
+	if (drop_bad_folder(folder, "bad") < 0)
 		return bl_fail_errno(err, BL_EIO, "drop: make the folder bad");
 	(void)snprintf(
 	    head, sizeof(head), "# not taken from %s (%016" PRIx64 ")\n", file, identity);

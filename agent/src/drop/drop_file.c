@@ -31,34 +31,59 @@ anchor_of(int fd, uint64_t offset)
 	return drop_hash(DROP_HASH, bytes, n);
 }
 
+/* The first bytes, of a file that had so many. */
 static uint64_t
-name_hash(const char *name)
+head_of(int fd, uint64_t size)
 {
-	return drop_hash(DROP_HASH, name, strlen(name));
+	const size_t n = size < DROP_HEAD ? (size_t)size : DROP_HEAD;
+	char bytes[DROP_HEAD];
+
+	if (pread(fd, bytes, n, 0) != (ssize_t)n)
+		return 0;
+	return drop_hash(DROP_HASH, bytes, n);
 }
 
+/* When it was made; 0: the file system does not tell. */
+static uint64_t
+born_of(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || (st.stx_mask & STATX_BTIME) == 0)
+		return 0;
+	return (uint64_t)st.stx_btime.tv_sec * 1000000000u + st.stx_btime.tv_nsec;
+}
+
+/* The one that the last process had begun: the same file, with what it had read of it. */
 static bool
 is_kept(const struct drop_folder *f, const struct stat *st)
 {
 	const struct drop_place *at = &f->kept_at;
+	const int fd = f->file.fd;
 
 	return f->kept && at->dev == st->st_dev && at->ino == st->st_ino &&
-	       at->name == name_hash(f->file.name) && (uint64_t)st->st_size >= at->offset &&
-	       at->anchor == anchor_of(f->file.fd, at->offset);
+	       at->born == born_of(fd) && (uint64_t)st->st_size >= at->offset &&
+	       (uint64_t)st->st_size >= at->size && at->head == head_of(fd, at->size) &&
+	       at->anchor == anchor_of(fd, at->offset);
 }
 
-/* A file that nobody has begun: what it is now makes its identity, which it keeps. */
+/*
+ * A file that nobody has begun: what it is now makes its identity, which it keeps.  Not its name:
+ * who renames it while it is read makes no other file of it.
+ */
 static void
 begin_new(struct drop_file *file, const struct stat *st)
 {
 	const int64_t is[] = { (int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size,
-		st->st_mtim.tv_sec, st->st_mtim.tv_nsec };
+		st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (int64_t)born_of(file->fd) };
 
 	memset(&file->at, 0, sizeof(file->at));
-	file->at.name = name_hash(file->name);
-	file->at.identity = drop_hash(file->at.name, is, sizeof(is));
+	file->at.identity = drop_hash(DROP_HASH, is, sizeof(is));
 	file->at.dev = st->st_dev;
 	file->at.ino = st->st_ino;
+	file->at.born = born_of(file->fd);
+	file->at.size = (uint64_t)st->st_size;
+	file->at.head = head_of(file->fd, file->at.size);
 	file->at.line = 1;
 }
 
@@ -112,7 +137,6 @@ let_go(struct drop_folder *f)
 	file->buf = file->scratch = NULL;
 	file->open = false;
 	f->generation++; /* what is still answered is no longer asked for */
-	f->look_mono_ms = now_ms(f);
 }
 
 bool
@@ -146,6 +170,7 @@ drop_file_open(struct drop_folder *f, const struct drop_seen *seen)
 	else
 		begin_new(file, &st);
 	f->kept = false;
+	file->bad.mode = st.st_mode & 0666;
 	file->size = st.st_size;
 	file->grown_mono_ms = seen->since_mono_ms;
 	rewind_to(f);
@@ -244,7 +269,7 @@ move_to(struct drop_folder *f, const char *folder)
 	char to[NAME_MAX + 32];
 	struct stat st;
 
-	if (mkdirat(f->fd, folder, 0750) < 0 && errno != EEXIST)
+	if (drop_bad_folder(f->fd, folder) < 0)
 		return -1;
 	(void)snprintf(to, sizeof(to), "%s/%s", folder, f->file.name);
 	if (fstatat(f->fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -295,6 +320,7 @@ has_grown(struct drop_folder *f)
 	if (file->refused || fstat(file->fd, &st) < 0 || (uint64_t)st.st_size <= file->next.offset)
 		return false;
 	file->end = false;
+	file->bad.mode = st.st_mode & 0666;
 	file->size = st.st_size;
 	file->grown_mono_ms = file->due_mono_ms = now_ms(f);
 	return true;

@@ -27,6 +27,7 @@
 #define DROP_FLIGHT       64u           /* rows whose reports are not yet answered */
 #define DROP_CANDIDATES   64u           /* files of a folder that are remembered at a time */
 #define DROP_ANCHOR       64u           /* bytes by which a place is known again */
+#define DROP_HEAD         4096u         /* the same for a file */
 #define DROP_TURN_ENTRIES 256u          /* of a folder, looked at in a turn */
 #define DROP_TURN_ROWS    128u
 #define DROP_TURN_MS      5
@@ -63,7 +64,9 @@ struct drop_seen {
 struct drop_place {
 	uint64_t identity; /* of the file; in the ids of its rows */
 	uint64_t dev, ino;
-	uint64_t name;   /* hash of its name */
+	uint64_t born;   /* when it was made, where the file system tells */
+	uint64_t size;   /* when it was begun */
+	uint64_t head;   /* hash of its first bytes, of those that it had then */
 	uint64_t offset; /* all before it is on disk, or in bad/ */
 	uint64_t anchor; /* hash of what stands right before it */
 	uint64_t line;   /* that begins there, from 1 */
@@ -115,12 +118,15 @@ void drop_state_forget(const char *path);
 /* ---- lines that were not taken ---- */
 
 struct drop_bad {
+	unsigned mode;           /* of the file: who may read what is dropped may read this */
 	int fd;                  /* -1: not open */
 	char name[NAME_MAX + 1]; /* in bad/ */
 	uint64_t bytes, lines;   /* in it */
 	bool full;
 };
 
+/* A folder in the folder, with its rights.  Negative: errno. */
+int drop_bad_folder(int folder, const char *name);
 /* Makes room for what comes behind at->bad_bytes; opens nothing yet. */
 void drop_bad_begin(struct drop_bad *b, const struct drop_place *at);
 /* Appends a line with its reason. */
@@ -177,6 +183,8 @@ struct drop_folder {
 	DIR *dir;            /* a look that is going on */
 	unsigned generation; /* of tokens: answers to an older reading do not count */
 	unsigned look, n_seen;
+	unsigned entries; /* in the folder, at the look that goes on, or went last */
+	bool crowded;     /* not all of them found room in `seen` */
 	struct drop_seen seen[DROP_CANDIDATES];
 	struct drop_file file;
 	bool looked; /* all entries, once at least */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATE_MAX 256u
+#define STATE_MAX 320u
 #define STATE_1   "drop 1 "
 
 uint64_t
@@ -34,10 +34,10 @@ parse(char *text, size_t len, struct drop_place *out)
 	    told != drop_hash(DROP_HASH, text, (size_t)(tail - text)))
 		return false;
 	return sscanf(text,
-		   STATE_1 "%" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-			   " %" SCNu64 " %" SCNu64 " %" SCNu64,
-		   &out->identity, &out->name, &out->anchor, &out->dev, &out->ino, &out->offset,
-		   &out->line, &out->bad_bytes, &out->bad_lines) == 9;
+		   STATE_1 "%" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+		   &out->identity, &out->dev, &out->ino, &out->born, &out->size, &out->head,
+		   &out->anchor, &out->offset, &out->line, &out->bad_bytes, &out->bad_lines) == 11;
 }
 
 bool
@@ -72,10 +72,10 @@ drop_state_save(const char *path, const struct drop_place *at, struct bl_err *er
 {
 	char text[STATE_MAX + 32], beside[4200];
 	int n = snprintf(text, sizeof(text),
-	    STATE_1 "%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-		    " %" PRIu64 " %" PRIu64 " %" PRIu64,
-	    at->identity, at->name, at->anchor, at->dev, at->ino, at->offset, at->line,
-	    at->bad_bytes, at->bad_lines);
+	    STATE_1 "%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64
+		    " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
+	    at->identity, at->dev, at->ino, at->born, at->size, at->head, at->anchor, at->offset,
+	    at->line, at->bad_bytes, at->bad_lines);
 
 	n += snprintf(text + n, sizeof(text) - (size_t)n, " %016" PRIx64 "\n",
 	    drop_hash(DROP_HASH, text, (size_t)n));
