@@ -194,7 +194,7 @@ def test_statsd_client_is_understood(agent, clients):
 
 def test_what_a_shell_sends_is_taken(agent):
     for way in (["-u", "127.0.0.1", str(agent.port)], ["-uU", str(agent.path)]):
-        subprocess.run(["nc", "-w0", *way], input="orders:3|c|#shop:7\nt:21.5|g\n", text=True, check=True, timeout=20)
+        subprocess.run(["nc", "-q0", *way], input="orders:3|c|#shop:7\nt:21.5|g\n", text=True, check=True, timeout=20)
     check(agent.settled(**{"orders_total{shop=7}": 6}), {"t": 21.5})
 
 
