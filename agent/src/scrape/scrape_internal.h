@@ -75,56 +75,10 @@ bool scrape_line_value(const char *p, size_t len, struct scrape_value *out);
 int32_t scrape_series(struct intake *t, const struct scrape_exporter_conf *conf,
     const struct scrape_family *f, const char *key, size_t len);
 
-/* ---- lines that are remembered (scrape_lines.c) ---- */
-
-#define SCRAPE_NONE UINT32_MAX /* no place */
-/* Another line of the same page has its series, or it is not known yet: asked again each time. */
-#define SCRAPE_DUPLICATE (-102)
-
-struct scrape_line {
-	char *key; /* owned; NULL: this place is free, next is the next free one */
-	uint32_t len, hash;
-	uint32_t next;   /* the line that followed, a guess that is checked */
-	int32_t slot;    /* negative: none, as scrape_series says, or SCRAPE_DUPLICATE */
-	uint32_t seen;   /* the last page that had it */
-	uint8_t type;    /* enum scrape_type that was said before it */
-	uint8_t unknown; /* enum bl_unknown of its newest value */
-	double value;
-	int64_t gone_mono_ms; /* since when pages lack it; 0: they do not */
-};
-
-struct scrape_lines {
-	struct scrape_line *line; /* n places */
-	uint32_t n, size, free;
-	uint32_t idle;               /* those without a series */
-	uint32_t *table, table_size; /* by hash: a place, or SCRAPE_NONE */
-	uint32_t *owner, owner_size; /* by slot: whose it is, or SCRAPE_NONE */
-};
-
-void scrape_lines_init(struct scrape_lines *s);
-void scrape_lines_release(struct scrape_lines *s);
-uint32_t scrape_lines_hash(const char *key, size_t len);
-/* Its place, or SCRAPE_NONE. */
-uint32_t scrape_lines_find(
-    const struct scrape_lines *s, const char *key, size_t len, uint32_t hash);
-/* A place for a line that is not known yet, without a series; SCRAPE_NONE: no memory. */
-uint32_t scrape_lines_add(struct scrape_lines *s, const char *key, size_t len, uint32_t hash);
-/*
- * A line's slot, or why it has none.  A series that another line has is taken over, unless this
- * page had that one.  False: no memory, nothing has changed.
- */
-bool scrape_lines_give(struct scrape_lines *s, uint32_t at, int32_t slot, uint32_t page);
-/* After the last one of a round, scrape_lines_order; nothing is found or added before. */
-void scrape_lines_forget(struct scrape_lines *s, uint32_t at);
-void scrape_lines_order(struct scrape_lines *s);
-
 /* ---- pages (scrape_page.c) ---- */
 
 #define SCRAPE_GONE_MS  (10 * 60 * 1000) /* how long what vanished is unknown before it rests */
 #define SCRAPE_STALE_MS (5 * 60 * 1000)  /* a sample whose own time is older is late */
-/* Lines without a series that are remembered: so many, and so long. */
-#define SCRAPE_IDLE_MAX     4096u
-#define SCRAPE_IDLE_KEY_MAX 512u
 
 struct scrape_counts {
 	uint64_t samples;

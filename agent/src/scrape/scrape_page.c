@@ -2,14 +2,11 @@
  * A page as it comes, and what the pages before it said.
  *
  * An exporter's page is the same from one time to the next but for its values, so
- * each line's name and labels are remembered with the series that they mean, and
- * with the line that followed: where a page repeats itself, a line costs one
- * comparison and the reading of its number.  What came before its turn is found
- * by hash.  Values wait until the page has proved whole.
- *
- * Remembered are lines with a series, of which the intake allows so many, and
- * SCRAPE_IDLE_MAX others (excluded, refused), which are forgotten as soon as a page
- * lacks them.
+ * each series remembers the line that it stood in, up to the value, and the series of
+ * the line that followed: where a page repeats itself, a line costs one comparison and
+ * the reading of its number.  Any other line (new, moved, excluded, refused) is taken
+ * apart, and the intake says which series it means.  Values wait until the page has
+ * proved whole.
  */
 #include "scrape_internal.h"
 
@@ -17,16 +14,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NONE UINT32_MAX
+
+/* A series; its place is its slot. */
+struct line {
+	char *key; /* the line up to its value; owned; NULL: not remembered */
+	uint32_t len;
+	uint32_t next;   /* the series of the line that followed, a guess that is checked */
+	uint32_t seen;   /* the last page that had it */
+	uint8_t type;    /* enum scrape_type that was said before it */
+	uint8_t unknown; /* enum bl_unknown of its newest value */
+	bool live;       /* it is told of on each page: it was on one not long ago */
+	double value;
+	int64_t gone_mono_ms; /* since when pages lack it; 0: they do not */
+};
+
 struct scrape_page {
 	struct intake *intake;
 	const struct scrape_exporter_conf *conf;
 	struct scrape_counts *counts;
-	struct scrape_lines known;
+	struct line *line;
+	uint32_t n, first; /* places; the series of a page's first line, a guess */
 	/* this page */
 	struct scrape_family family;
 	bool openmetrics, skipping;
 	int64_t unix_ms;
-	uint32_t number, last; /* of the page; the line before, or SCRAPE_NONE */
+	uint32_t number, last; /* of the page; the series before, or NONE */
 	uint32_t lines, bad, good;
 	uint32_t part_len;
 	char part[SCRAPE_LINE_MAX]; /* the beginning of a line whose end has not come */
@@ -44,8 +57,8 @@ scrape_page_create(struct scrape_page **out, struct intake *intake,
 	p->intake = intake;
 	p->conf = conf;
 	p->counts = counts;
-	p->last = SCRAPE_NONE;
-	scrape_lines_init(&p->known);
+	p->last = NONE;
+	p->first = NONE;
 	return BL_OK;
 }
 
@@ -54,10 +67,11 @@ scrape_page_free(struct scrape_page *p)
 {
 	if (p == NULL)
 		return;
-	scrape_lines_release(&p->known);
+	for (uint32_t i = 0; i < p->n; i++)
+		free(p->line[i].key);
+	free(p->line);
 	free(p);
 }
-
 /* ---- lines of this page ---- */
 
 static void
@@ -71,17 +85,17 @@ bad_line(struct scrape_page *p)
 static void
 take(struct scrape_page *p, uint32_t at, const struct scrape_value *v)
 {
-	struct scrape_line *l = &p->known.line[at];
-	const bool again = l->seen == p->number || l->slot == SCRAPE_DUPLICATE;
+	struct line *l = &p->line[at];
 
-	if (p->last != SCRAPE_NONE)
-		p->known.line[p->last].next = at;
+	*(p->last != NONE ? &p->line[p->last].next : &p->first) = at;
 	p->last = at;
 	p->good++;
-	l->seen = p->number;
-	p->counts->duplicates += again ? 1 : 0;
-	if (again || l->slot < 0)
+	if (l->seen == p->number) {
+		p->counts->duplicates++;
 		return;
+	}
+	l->seen = p->number;
+	l->live = true;
 	l->value = v->value;
 	l->unknown = isfinite(v->value) ? BL_KNOWN : BL_UNKNOWN_UNSUPPORTED;
 	if (v->timed &&
@@ -91,18 +105,39 @@ take(struct scrape_page *p, uint32_t at, const struct scrape_value *v)
 	}
 }
 
-/* Whether it is remembered; a line with a series always is. */
+/* A place for the series of this slot; false: no memory. */
 static bool
-worth(const struct scrape_page *p, int32_t slot, size_t len)
+grow(struct scrape_page *p, uint32_t slot)
 {
-	return slot >= 0 || (slot != -1 - (int32_t)INTAKE_NO_MEMORY && len <= SCRAPE_IDLE_KEY_MAX &&
-				p->known.idle < SCRAPE_IDLE_MAX);
+	const uint32_t n = (slot + 64) & ~63u;
+	struct line *line;
+
+	if (slot < p->n)
+		return true;
+	if ((line = realloc(p->line, n * sizeof(*line))) == NULL)
+		return false;
+	memset(line + p->n, 0, (n - p->n) * sizeof(*line));
+	for (uint32_t i = p->n; i < n; i++)
+		line[i].next = NONE;
+	p->line = line;
+	p->n = n;
+	return true;
 }
 
-/* A line that is not known yet, or before which the comments say something else. */
+/* Without memory it is not remembered, and taken apart again the next time. */
 static void
-learn(struct scrape_page *p, uint32_t at, const char *key, size_t len, uint32_t hash,
-    const struct scrape_value *v)
+remember(const struct scrape_page *p, struct line *l, const char *key, size_t len)
+{
+	free(l->key);
+	if ((l->key = malloc(len)) != NULL)
+		memcpy(l->key, key, len);
+	l->len = (uint32_t)len;
+	l->type = (uint8_t)p->family.type;
+}
+
+/* A line that is not the one that was expected. */
+static void
+learn(struct scrape_page *p, const char *key, size_t len, const struct scrape_value *v)
 {
 	const int32_t slot = scrape_series(p->intake, p->conf, &p->family, key, len);
 
@@ -110,71 +145,52 @@ learn(struct scrape_page *p, uint32_t at, const char *key, size_t len, uint32_t 
 		bad_line(p);
 		return;
 	}
-	if (at == SCRAPE_NONE && !worth(p, slot, len)) {
-		p->good++; /* it is asked again on the next page */
+	if (slot < 0) {
+		p->good++;
 		return;
 	}
-	if ((at == SCRAPE_NONE &&
-		(at = scrape_lines_add(&p->known, key, len, hash)) == SCRAPE_NONE) ||
-	    !scrape_lines_give(&p->known, at, slot, p->number)) {
+	if (!grow(p, (uint32_t)slot)) {
 		intake_refuse(p->intake, INTAKE_NO_MEMORY, 1);
 		return;
 	}
-	p->known.line[at].type = (uint8_t)p->family.type;
-	take(p, at, v);
+	if (p->line[slot].seen != p->number)
+		remember(p, &p->line[slot], key, len);
+	take(p, (uint32_t)slot, v);
 }
 
-/* The line that is expected here, or SCRAPE_NONE. */
+/* The series whose line is expected here, when it is the one that is here; else NONE. */
 static uint32_t
 expected(const struct scrape_page *p, const char *text, size_t len)
 {
-	const uint32_t at = p->last != SCRAPE_NONE ? p->known.line[p->last].next : 0;
-	const struct scrape_line *l;
+	const uint32_t at = p->last != NONE ? p->line[p->last].next : p->first;
+	const struct line *l;
 
-	if (at >= p->known.n)
-		return SCRAPE_NONE;
-	l = &p->known.line[at];
-	if (l->key == NULL || l->len >= len || memcmp(l->key, text, l->len) != 0)
-		return SCRAPE_NONE;
+	if (at == NONE)
+		return NONE;
+	l = &p->line[at];
+	if (l->key == NULL || l->type != (uint8_t)p->family.type || l->len >= len ||
+	    memcmp(l->key, text, l->len) != 0)
+		return NONE;
 	/* "load" does not begin the line of "load1". */
-	return l->key[l->len - 1] == '}' || text[l->len] == ' ' || text[l->len] == '\t'
-		   ? at
-		   : SCRAPE_NONE;
-}
-
-/* What was learned of it; whose the series is of a duplicate may have changed. */
-static bool
-still_holds(const struct scrape_page *p, const struct scrape_line *l)
-{
-	return l->slot != SCRAPE_DUPLICATE && l->type == (uint8_t)p->family.type;
+	return l->key[l->len - 1] == '}' || text[l->len] == ' ' || text[l->len] == '\t' ? at : NONE;
 }
 
 static void
 sample_line(struct scrape_page *p, const char *text, size_t len)
 {
-	uint32_t at = expected(p, text, len), hash = 0;
+	const uint32_t at = expected(p, text, len);
+	size_t key = at != NONE ? p->line[at].len : 0;
 	struct scrape_value v;
-	const struct scrape_line *l;
-	size_t key = at != SCRAPE_NONE ? p->known.line[at].len : 0;
 
-	if (at == SCRAPE_NONE || !scrape_line_value(text + key, len - key, &v)) {
-		if ((key = scrape_line_key(text, len)) == 0 ||
-		    !scrape_line_value(text + key, len - key, &v)) {
-			bad_line(p);
-			return;
-		}
-		hash = scrape_lines_hash(text, key);
-		at = scrape_lines_find(&p->known, text, key, hash);
-	}
-	l = at != SCRAPE_NONE ? &p->known.line[at] : NULL;
-	if (l == NULL || (l->seen != p->number && !still_holds(p, l))) {
-		learn(p, at, text, key, hash, &v);
+	if (at != NONE && scrape_line_value(text + key, len - key, &v)) {
+		take(p, at, &v);
 		return;
 	}
-	/* It is refused each time that it comes, so it is counted each time. */
-	if (l->slot < 0 && l->slot > SCRAPE_EXCLUDED)
-		intake_refuse(p->intake, (enum intake_reason)(-1 - l->slot), 1);
-	take(p, at, &v);
+	key = scrape_line_key(text, len);
+	if (key == 0 || !scrape_line_value(text + key, len - key, &v))
+		bad_line(p);
+	else
+		learn(p, text, key, &v);
 }
 
 static void
@@ -207,7 +223,7 @@ scrape_page_begin(struct scrape_page *p, bool openmetrics, int64_t unix_ms)
 	p->unix_ms = unix_ms;
 	p->skipping = false;
 	p->number++;
-	p->last = SCRAPE_NONE;
+	p->last = NONE;
 	p->lines = p->bad = p->good = 0;
 	p->part_len = 0;
 }
@@ -271,58 +287,51 @@ scrape_page_end(struct scrape_page *p, bool framed, uint32_t *bad)
 
 /* ---- what becomes of it ---- */
 
-/* False: it has been gone for long enough. */
-static bool
-gone(struct scrape_page *p, struct scrape_line *l, int64_t mono_ms)
+static void
+gone(struct scrape_page *p, uint32_t at, int64_t mono_ms)
 {
-	if (l->slot < 0)
-		return false;
+	struct line *l = &p->line[at];
+
 	if (l->gone_mono_ms == 0)
 		l->gone_mono_ms = mono_ms;
-	if (mono_ms - l->gone_mono_ms >= SCRAPE_GONE_MS)
-		return false;
-	intake_unknown(p->intake, l->slot, BL_UNKNOWN_UNREADABLE);
-	return true;
+	if (mono_ms - l->gone_mono_ms < SCRAPE_GONE_MS) {
+		intake_unknown(p->intake, (int32_t)at, BL_UNKNOWN_UNREADABLE);
+		return;
+	}
+	l->live = false;
+	free(l->key);
+	l->key = NULL;
 }
 
 uint32_t
 scrape_page_put(struct scrape_page *p, int64_t mono_ms)
 {
 	uint32_t n = 0;
-	bool forgotten = false;
 
-	for (uint32_t i = 0; i < p->known.n; i++) {
-		struct scrape_line *l = &p->known.line[i];
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct line *l = &p->line[i];
 
-		if (l->key == NULL)
+		if (!l->live)
 			continue;
 		if (l->seen != p->number) {
-			if (!gone(p, l, mono_ms)) {
-				scrape_lines_forget(&p->known, i);
-				forgotten = true;
-			}
+			gone(p, i, mono_ms);
 			continue;
 		}
 		l->gone_mono_ms = 0;
-		if (l->slot < 0)
-			continue;
 		n++;
 		if (l->unknown == BL_KNOWN)
-			intake_put(p->intake, l->slot, l->value);
+			intake_put(p->intake, (int32_t)i, l->value);
 		else
-			intake_unknown(p->intake, l->slot, (enum bl_unknown)l->unknown);
+			intake_unknown(p->intake, (int32_t)i, (enum bl_unknown)l->unknown);
 	}
 	p->counts->samples += n;
-	p->last = SCRAPE_NONE;
-	if (forgotten)
-		scrape_lines_order(&p->known);
 	return n;
 }
 
 void
 scrape_page_unknown(struct scrape_page *p, enum bl_unknown reason)
 {
-	for (uint32_t i = 0; i < p->known.n; i++)
-		if (p->known.line[i].key != NULL && p->known.line[i].slot >= 0)
-			intake_unknown(p->intake, p->known.line[i].slot, reason);
+	for (uint32_t i = 0; i < p->n; i++)
+		if (p->line[i].live)
+			intake_unknown(p->intake, (int32_t)i, reason);
 }
