@@ -133,7 +133,8 @@ def clients():
             except subprocess.TimeoutExpired:
                 pytest.skip("the clients cannot be fetched: npm does not end")
             if done.returncode != 0:
-                pytest.skip(f"the clients cannot be fetched: {(done.stderr + "npm says nothing").splitlines()[0]}")
+                said = done.stderr.splitlines() or ["npm does not say why"]
+                pytest.skip(f"the clients cannot be fetched: {said[0]}")
             have.write_bytes(lock)
 
     def run(script, *args):
