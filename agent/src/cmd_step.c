@@ -1,4 +1,4 @@
-/* `branchline-agent step begin|end|event`: one line to the agent, one answer. */
+/* `branchline-agent step|case|event|metric`: one line to the agent, one answer. */
 #include "commands.h"
 
 #include <stdio.h>
@@ -16,6 +16,9 @@
 	"  --process P     the process, as it is called at the centre (default: default)\n"        \
 	"  --id ID         of this report, at most 64 bytes: the same one again within 24 h is\n"  \
 	"                  the same event, so that a report can be repeated\n"                     \
+	"  --at TIME       when it was: 2026-11-28T10:00:00+08:00, or seconds since 1970; at "     \
+	"most\n"                                                                                   \
+	"                  7 days ago. Else it is now\n"                                           \
 	"  --text          every VALUE is text; else numbers, true and false are what they are\n"  \
 	"                  (whole numbers of more than 15 digits are text)\n"                      \
 	"  --config FILE   the agent's configuration, which names the socket\n"                    \
@@ -54,31 +57,64 @@ static const char help_event[] =
     "Something happened in case C (in its step S) now; status=VALUE changes the case's status.\n"
     "\n" COMMON ANSWERED;
 
-static const struct form {
-	const char *name, *help;
-	bool with_step;
-} forms[] = {
-	{ "begin", help_begin, true },
-	{ "end", help_end, true },
-	{ "event", help_event, false },
+#define AS_STEPS                                                                                   \
+	"  --id ID, --at TIME, --config FILE, --socket PATH, --json: as of\n"                      \
+	"                  `branchline-agent step event`, and so are exit codes\n"
+
+static const char help_case[] =
+    "usage: branchline-agent case CASE [--status S] [OPTIONS] [NAME=VALUE ...]\n"
+    "\n"
+    "What became of case CASE: its status, and what else rules and KPIs may look at.\n"
+    "\n"
+    "  --process P     the process, as it is called at the centre (default: default)\n"
+    "  --status S      the case's status from now on\n"
+    "  --text          every VALUE is text\n" AS_STEPS;
+
+static const char help_a_type[] =
+    "usage: branchline-agent event TYPE [OPTIONS] [NAME=VALUE ...]\n"
+    "\n"
+    "Something of this TYPE happened, of no process: door.opened, backup.done ...\n"
+    "\n"
+    "  --text          every VALUE is text\n" AS_STEPS;
+
+static const char help_metric[] =
+    "usage: branchline-agent metric NAME VALUE [OPTIONS] [LABEL=VALUE ...]\n"
+    "\n"
+    "A value: a number, at most a day old. NAME becomes lower case, a-z, 0-9 and _; labels tell\n"
+    "series of one name apart, at most 7.\n"
+    "\n"
+    "  --unit U        ms, bytes, celsius ...\n"
+    "  --kind K        gauge (default) or counter, which only grows\n" AS_STEPS;
+
+static const struct step_form forms[] = {
+	{ "step begin", help_begin, { NULL, NULL }, true, true, false, false, true },
+	{ "step end", help_end, { NULL, NULL }, true, true, false, false, true },
+	{ "step event", help_event, { NULL, NULL }, true, false, true, false, true },
 };
+static const struct step_form form_case = { "case", help_case, { "CASE", NULL }, true, false, false,
+	false, true };
+static const struct step_form form_event = { "event", help_a_type, { "TYPE", NULL }, false, false,
+	false, false, true };
+static const struct step_form form_metric = { "metric", help_metric, { "NAME", "VALUE" }, false,
+	false, false, true, true };
 
 /* One line, or one object; the exit code. */
 static int
-tell(const struct step_args *args, const char *form, const char *result, const char *message)
+tell(const struct step_args *args, const struct step_form *form, const char *result,
+    const char *message)
 {
 	const bool good = message == NULL;
 	json_t *o;
 
 	if (!args->json) {
 		if (!good)
-			(void)fprintf(stderr, "branchline-agent: step %s: %s\n", form, message);
+			(void)fprintf(stderr, "branchline-agent: %s: %s\n", form->name, message);
 		return good ? 0 : 1;
 	}
 	o = json_pack(
 	    "{s:s,s:o}", "result", result, "message", good ? json_null() : json_string(message));
 	if (o == NULL || json_dumpf(o, stdout, JSON_COMPACT) != 0)
-		(void)fprintf(stderr, "branchline-agent: step %s: %s\n", form, message);
+		(void)fprintf(stderr, "branchline-agent: %s: %s\n", form->name, message);
 	else
 		(void)fputc('\n', stdout);
 	json_decref(o);
@@ -86,7 +122,7 @@ tell(const struct step_args *args, const char *form, const char *result, const c
 }
 
 static int
-tell_answer(const struct step_args *args, const char *form, const char *answer)
+tell_answer(const struct step_args *args, const struct step_form *form, const char *answer)
 {
 	if (strcmp(answer, "ok") == 0)
 		return tell(args, form, "accepted", NULL);
@@ -98,32 +134,55 @@ tell_answer(const struct step_args *args, const char *form, const char *answer)
 }
 
 static int
-run(const struct form *form, int argc, char **argv)
+run(const struct step_form *form, int argc, char **argv)
 {
 	struct step_args args;
 	struct bl_err err = { 0 };
 	struct bl_buf line;
 	char answer[1024], *socket = NULL;
-	int rc,
-	    code = step_args_read(argc, argv, form->name, form->with_step, true, form->help, &args);
+	int rc, code = step_args_read(argc, argv, form, &args);
 
 	if (code != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
 	bl_buf_init(&line, 4 * INLET_LINE_MAX);
 	if (step_line(&args, form->name, NULL, NULL, &line, &err) < 0) {
-		(void)tell(&args, form->name, "refused", err.msg);
+		(void)tell(&args, form, "refused", err.msg);
 		code = CMD_EXIT_USAGE;
 	} else if ((rc = step_socket(&args, &socket, &err)) < 0) {
-		code = tell(&args, form->name, "failed", err.msg);
+		code = tell(&args, form, "failed", err.msg);
 		code = rc == BL_EINVAL ? CONFIG_EXIT_REFUSED : code;
 	} else if (step_call(socket, &line, STEP_WAIT_MS, answer, sizeof(answer), &err) < 0) {
-		code = tell(&args, form->name, "failed", err.msg);
+		code = tell(&args, form, "failed", err.msg);
 	} else {
-		code = tell_answer(&args, form->name, answer);
+		code = tell_answer(&args, form, answer);
 	}
 	free(socket);
 	bl_buf_free(&line);
 	return code;
+}
+
+int
+cmd_case(int argc, char **argv)
+{
+	return run(&form_case, argc, argv);
+}
+
+int
+cmd_event(int argc, char **argv)
+{
+	return run(&form_event, argc, argv);
+}
+
+int
+cmd_metric(int argc, char **argv)
+{
+	return run(&form_metric, argc, argv);
+}
+
+int
+cmd_time(int argc, char **argv)
+{
+	return cmd_step_time("time", argc, argv);
 }
 
 int
@@ -132,10 +191,10 @@ cmd_step(int argc, char **argv)
 	const char *name = argc > 0 ? argv[0] : "";
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		if (strcmp(name, forms[i].name) == 0)
+		if (strcmp(name, strchr(forms[i].name, ' ') + 1) == 0)
 			return run(&forms[i], argc - 1, argv + 1);
 	if (strcmp(name, "time") == 0)
-		return cmd_step_time(argc - 1, argv + 1);
+		return cmd_step_time("step time", argc - 1, argv + 1);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		(void)fputs(help, stdout);
 		return 0;

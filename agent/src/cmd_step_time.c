@@ -1,5 +1,5 @@
 /*
- * `branchline-agent step time`: runs a command as a step.  The command comes
+ * `branchline-agent step time`, or `time`: runs a command as a step.  The command comes
  * first: it runs whatever the agent does, its exit code is ours, and at most
  * one line of ours goes to standard error.
  */
@@ -24,6 +24,7 @@
 static const char help[] =
     "usage: branchline-agent step time --case C --step S [OPTIONS] [NAME=VALUE ...] -- CMD [ARG "
     "...]\n"
+    "       branchline-agent time ...\n"
     "\n"
     "Runs CMD (no shell) as step S of case C: begins the step, runs it, ends the step with its\n"
     "exit code as the attribute exit_code, and exits with that code. CMD runs also when the\n"
@@ -39,6 +40,7 @@ static const char help[] =
     "ended it; 126 when it cannot be run, 127 when it does not exist; 64: wrong usage.\n";
 
 struct run {
+	const char *name; /* of the command: "step time", or "time" */
 	struct step_args args;
 	char *socket; /* NULL: not known */
 	bool warned;
@@ -51,10 +53,9 @@ warn(struct run *r, const char *why)
 {
 	if (!r->warned)
 		(void)fprintf(stderr,
-		    "branchline-agent: step time: the step is not reported, the command runs all "
-		    "the "
+		    "branchline-agent: %s: the step is not reported, the command runs all the "
 		    "same: %s\n",
-		    why);
+		    r->name, why);
 	r->warned = true;
 }
 
@@ -89,21 +90,23 @@ uses_exit_code(const struct step_args *args)
 static int
 read_args(int argc, char **argv, struct run *r, char ***command)
 {
+	const struct step_form form = { r->name, help, { NULL, NULL }, true, true, false, false,
+		false };
 	int own = 0, rc;
 
 	while (own < argc && strcmp(argv[own], "--") != 0)
 		own++;
-	if ((rc = step_args_read(own, argv, "time", true, false, help, &r->args)) != 0)
+	if ((rc = step_args_read(own, argv, &form, &r->args)) != 0)
 		return rc == 1 ? -1 : CMD_EXIT_USAGE;
 	if (own + 1 >= argc) {
-		(void)fputs("branchline-agent: step time: expected -- and a command; --help tells "
-			    "more\n",
-		    stderr);
+		(void)fprintf(stderr,
+		    "branchline-agent: %s: expected -- and a command; --help tells more\n",
+		    r->name);
 		return CMD_EXIT_USAGE;
 	}
 	if (uses_exit_code(&r->args)) {
-		(void)fputs(
-		    "branchline-agent: step time: exit_code is the command's own\n", stderr);
+		(void)fprintf(
+		    stderr, "branchline-agent: %s: exit_code is the command's own\n", r->name);
 		return CMD_EXIT_USAGE;
 	}
 	*command = argv + own + 1;
@@ -180,14 +183,14 @@ run_command(const struct run *r, char **command)
 	if (rc == 0)
 		return wait_for(r, pid);
 	(void)fprintf(
-	    stderr, "branchline-agent: step time: cannot run %s: %s\n", command[0], strerror(rc));
+	    stderr, "branchline-agent: %s: cannot run %s: %s\n", r->name, command[0], strerror(rc));
 	return rc == ENOENT ? 127 : 126;
 }
 
 int
-cmd_step_time(int argc, char **argv)
+cmd_step_time(const char *name, int argc, char **argv)
 {
-	struct run r = { 0 };
+	struct run r = { .name = name };
 	struct bl_err err = { 0 };
 	char more[32], **command = NULL;
 	int code = read_args(argc, argv, &r, &command);
@@ -197,10 +200,10 @@ cmd_step_time(int argc, char **argv)
 	if (step_socket(&r.args, &r.socket, &err) < 0)
 		warn(&r, err.msg);
 	signals_hold(&r);
-	report(&r, "begin", ".begin", NULL);
+	report(&r, "step begin", ".begin", NULL);
 	code = run_command(&r, command);
 	(void)snprintf(more, sizeof(more), "exit_code=%d", code);
-	report(&r, "end", ".end", more);
+	report(&r, "step end", ".end", more);
 	free(r.socket);
 	return code;
 }

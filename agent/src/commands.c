@@ -51,7 +51,8 @@ cmd_options_read(int argc, char **argv, const struct cmd_option *options, const 
 			(void)fputs(help, stdout);
 			return 1;
 		}
-		if (argv[i][0] != '-') {
+		/* A number is none of our options. */
+		if (argv[i][0] != '-' || (argv[i][1] >= '0' && argv[i][1] <= '9')) {
 			if (n == max_words)
 				return mistake("unexpected argument", argv[i]);
 			words[n++] = argv[i];

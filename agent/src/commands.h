@@ -26,6 +26,10 @@ int cmd_top(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
 int cmd_step(int argc, char **argv);
 int cmd_loglines(int argc, char **argv);
+int cmd_case(int argc, char **argv);
+int cmd_event(int argc, char **argv);
+int cmd_metric(int argc, char **argv);
+int cmd_time(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_plugins(int argc, char **argv);
 

@@ -19,16 +19,16 @@
 /* ---- options ---- */
 
 static int
-mistake(const char *form, const char *what, const char *word)
+mistake(const struct step_form *form, const char *what, const char *word)
 {
-	(void)fprintf(stderr, "branchline-agent: step %s: %s%s%s%s; --help tells what there is\n",
-	    form, what, word != NULL ? " \"" : "", word != NULL ? word : "",
+	(void)fprintf(stderr, "branchline-agent: %s: %s%s%s%s; --help tells what there is\n",
+	    form->name, what, word != NULL ? " \"" : "", word != NULL ? word : "",
 	    word != NULL ? "\"" : "");
 	return 2;
 }
 
 static int
-check_words(const struct step_args *args, const char *form)
+check_words(const struct step_args *args, const struct step_form *form)
 {
 	for (size_t i = 0; i < args->n_words; i++) {
 		const size_t name = strcspn(args->word[i], "= \t\r\n\"");
@@ -40,33 +40,65 @@ check_words(const struct step_args *args, const char *form)
 	return 0;
 }
 
-int
-step_args_read(int argc, char **argv, const char *form, bool with_step, bool with_json,
-    const char *help, struct step_args *out)
+/* The words before the attributes, each in its place. */
+static int
+take_places(const struct step_form *form, struct step_args *args)
 {
-	const struct cmd_option options[] = {
-		{ "--case", &out->case_id, NULL },
-		{ "--step", &out->step, NULL },
-		{ "--process", &out->process, NULL },
+	size_t n = 0;
+
+	for (; n < 2 && form->place[n] != NULL; n++) {
+		if (n == args->n_words)
+			return mistake(form, "expected", form->place[n]);
+		args->place[n] = args->word[n];
+	}
+	args->n_words -= n;
+	memmove(args->word, args->word + n, args->n_words * sizeof(args->word[0]));
+	return 0;
+}
+
+int
+step_args_read(int argc, char **argv, const struct step_form *form, struct step_args *out)
+{
+	struct cmd_option options[13] = {
 		{ "--id", &out->id, NULL },
 		{ "--config", &out->config, NULL },
 		{ "--socket", &out->socket, NULL },
-		{ "--text", NULL, &out->text },
-		{ with_json ? "--json" : NULL, NULL, &out->json },
-		{ NULL, NULL, NULL },
 	};
+	const struct cmd_option of_case[] = { { "--process", &out->process, NULL },
+		{ "--case", &out->case_id, NULL }, { "--step", &out->step, NULL } };
+	size_t n = 3;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = cmd_options_read(argc, argv, options, out->word, BL_ATTRS_MAX, help);
+	if (form->json) { /* else it happens now */
+		options[n++] = (struct cmd_option){ "--json", NULL, &out->json };
+		options[n++] = (struct cmd_option){ "--at", &out->at, NULL };
+	}
+	if (!form->of_metric)
+		options[n++] = (struct cmd_option){ "--text", NULL, &out->text };
+	if (form->of_case)
+		options[n++] = of_case[0];
+	if (form->of_case && form->place[0] == NULL)
+		options[n++] = of_case[1];
+	else if (form->of_case)
+		options[n++] = (struct cmd_option){ "--status", &out->status, NULL };
+	if (form->step_must || form->step_may)
+		options[n++] = of_case[2];
+	if (form->of_metric) {
+		options[n++] = (struct cmd_option){ "--unit", &out->unit, NULL };
+		options[n++] = (struct cmd_option){ "--kind", &out->kind, NULL };
+	}
+	rc = cmd_options_read(argc, argv, options, out->word, BL_ATTRS_MAX + 2, form->help);
 	if (rc != 0)
 		return rc;
-	while (out->n_words < BL_ATTRS_MAX && out->word[out->n_words] != NULL)
+	while (out->n_words < BL_ATTRS_MAX + 2 && out->word[out->n_words] != NULL)
 		out->n_words++;
-	if (out->case_id == NULL)
+	if (form->of_case && form->place[0] == NULL && out->case_id == NULL)
 		return mistake(form, "--case is missing", NULL);
-	if (with_step && out->step == NULL)
+	if (form->step_must && out->step == NULL)
 		return mistake(form, "--step is missing", NULL);
+	if ((rc = take_places(form, out)) != 0)
+		return rc;
 	return check_words(out, form);
 }
 
@@ -116,16 +148,21 @@ int
 step_line(const struct step_args *args, const char *verb, const char *id_suffix, const char *more,
     struct bl_buf *out, struct bl_err *err)
 {
+	const struct {
+		const char *key, *value;
+	} said[] = { { "process", args->process }, { "status", args->status }, { "at", args->at },
+		{ "unit", args->unit }, { "kind", args->kind } };
+	const char *words[] = { args->place[0], args->place[1], args->case_id, args->step };
 	struct inlet_line *check = malloc(sizeof(*check));
 	int rc;
 
-	bl_buf_bytes(out, "step ", 5);
 	bl_buf_bytes(out, verb, strlen(verb));
-	inlet_line_put_word(out, args->case_id);
-	if (args->step != NULL)
-		inlet_line_put_word(out, args->step);
-	if (args->process != NULL)
-		inlet_line_put_text(out, "process", args->process);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i] != NULL)
+			inlet_line_put_word(out, words[i]);
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if (said[i].value != NULL)
+			inlet_line_put_text(out, said[i].key, said[i].value);
 	if (args->id != NULL)
 		put_id(out, args->id, id_suffix);
 	for (size_t i = 0; i < args->n_words; i++)
@@ -186,11 +223,11 @@ refused(const char *path, struct bl_err *err)
 	case ENOENT:
 	case ECONNREFUSED:
 		return bl_fail(
-		    err, BL_ENOTFOUND, "no agent takes steps at %s: is it running?", path);
+		    err, BL_ENOTFOUND, "no agent takes reports at %s: is it running?", path);
 	case EACCES:
 	case EPERM:
 		return bl_fail(err, BL_EDENIED,
-		    "not allowed to report steps at %s: inlets.steps of its configuration says who "
+		    "not allowed to report at %s: inlets.steps of its configuration says who "
 		    "is",
 		    path);
 	case EAGAIN:
@@ -204,7 +241,8 @@ refused(const char *path, struct bl_err *err)
 static int
 limit_wait(int fd, int64_t ms, struct bl_err *err)
 {
-	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	const struct timeval tv = { .tv_sec = ms / 1000,
+		.tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) != 0)
@@ -265,7 +303,8 @@ hear(int fd, int wait_ms, char *answer, size_t size, struct bl_err *err)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return bl_fail(err, BL_ETIMEDOUT,
-			    "the agent did not answer within %d s; whether it has the step is not "
+			    "the agent did not answer within %d s; whether it has the report is "
+			    "not "
 			    "known: say it again with the same --id",
 			    wait_ms / 1000);
 		if (n <= 0)
