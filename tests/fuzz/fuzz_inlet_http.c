@@ -91,7 +91,7 @@ try_body(enum inlet_http_form form, const char *text, size_t len)
 	CHECK(b != NULL);
 	inlet_http_batch_begin(b, form, text, len);
 	do {
-		got = inlet_http_batch_step(b, &host, 7 - (b->n - t.n), &err);
+		got = inlet_http_batch_step(b, &host, UINT64_C(7) + t.n - b->n, &err);
 		if (got == INLET_HTTP_STEP_NO_ROOM)
 			t.room = 3;
 	} while (got == INLET_HTTP_STEP_DONE || got == INLET_HTTP_STEP_NO_ROOM);

@@ -9,25 +9,17 @@
 #include "probe_secret.h"
 
 static const char words[] =
-    "Branchline agent: here programs of this machine report. It is answered when all is on disk.\n"
+    "Programs of this machine report here. The answer comes when all is on disk.\n"
+    "本机程序在此上报，全部写入磁盘后才应答。\n\n"
+    "POST /v1/reports, application/json ([...]: up to 1000) or application/x-ndjson\n"
+    "{\"report\":\"step\",\"phase\":\"begin\",\"case\":\"4711\",\"step\":\"picking\",\"id\":\"a1\"}"
     "\n"
-    "  POST /v1/reports   application/json (an object, or a list of up to 1000) or "
-    "application/x-ndjson\n"
-    "    {\"report\":\"step\",\"phase\":\"begin\",\"case\":\"4711\",\"step\":\"picking\","
-    "\"process\":\"order\",\"id\":\"a1\",\"attributes\":{}}\n"
-    "    {\"report\":\"case\",\"case\":\"4711\",\"process\":\"order\",\"status\":\"completed\"}\n"
-    "    {\"report\":\"event\",\"type\":\"till.opened\",\"at\":\"2026-11-28T10:00:00+08:00\"}\n"
-    "    {\"report\":\"metric\",\"name\":\"queue_length\",\"value\":3,\"unit\":\"1\","
-    "\"labels\":{\"till\":\"2\"}}\n"
-    "    200: all are on disk; 422: some are wrong, the others are on disk; 503: not stored, "
-    "try again.\n"
-    "    Give an id, and the same report sent again within 24 hours is there once.\n"
-    "  POST /v1/collectd  what collectd's write_http sends (Format JSON)\n"
-    "\n"
-    "Branchline 代理：本机程序在此上报。全部写入磁盘后才应答。\n"
-    "  POST /v1/reports   JSON 对象、最多 1000 个对象的列表，或每行一个对象（x-ndjson）\n"
-    "    200：全部已写入磁盘；422：部分有误，其余已写入；503：未保存，请稍后重试。\n"
-    "    带上 id，24 小时内重复发送的同一上报只保留一份。\n";
+    "{\"report\":\"case\",\"case\":\"4711\",\"process\":\"order\",\"status\":\"completed\"}\n"
+    "{\"report\":\"event\",\"type\":\"till.opened\",\"attributes\":{\"till\":2}}\n"
+    "{\"report\":\"metric\",\"name\":\"queue_length\",\"value\":3,\"labels\":{\"till\":\"2\"}}\n"
+    "200: all stored 全部已保存; 422: some are wrong 部分有误; 503: try again 请重试\n"
+    "The same id within 24 h is the same report. 24 小时内相同 id 视为同一上报。\n\n"
+    "POST /v1/collectd: collectd, write_http, Format JSON\n";
 
 /* A request that is refused before its body was read: what comes of it is thrown away. */
 static void
