@@ -127,33 +127,44 @@ step(struct inlet_http *in, struct inlet_http_client *c, bool *no_room)
 	}
 }
 
+/* What one turn has done. */
+struct turn {
+	unsigned taken;
+	size_t looked;
+	bool no_room; /* somebody waits for it: others may still be looked at, but hand nothing over
+		       */
+};
+
 static bool
-can_step(const struct inlet_http_client *c)
+can_step(const struct inlet_http_client *c, const struct turn *t)
 {
-	return c->state == INLET_HTTP_WORK && !c->batch->ended;
+	return c->state == INLET_HTTP_WORK && !c->batch->ended &&
+	       !(t->no_room && c->batch->checked);
 }
 
 /* One of each; false: nobody has another one, or there is no room. */
 static bool
-round_of_reports(struct inlet_http *in, unsigned *taken, size_t *looked)
+round_of_reports(struct inlet_http *in, struct turn *t)
 {
-	bool more = false, no_room = false;
+	const unsigned first = in->first;
+	bool more = false;
 
 	for (unsigned k = 0; k < INLET_HTTP_CLIENTS; k++) {
-		const unsigned i = (in->first + k) % INLET_HTTP_CLIENTS;
+		const unsigned i = (first + k) % INLET_HTTP_CLIENTS;
 		struct inlet_http_client *c = &in->client[i];
+		bool no_room = false;
 		size_t before;
 
-		if (!can_step(c))
+		if (!can_step(c, t))
 			continue;
 		before = c->batch->looked;
 		if (step(in, c, &no_room)) {
 			more = true;
-			*looked += c->batch->looked - before;
-			(*taken)++;
+			t->looked += c->batch->looked - before;
+			t->taken++;
 		} else if (no_room) {
 			in->first = i; /* when there is room, it begins with this one */
-			return false;
+			t->no_room = true;
 		}
 	}
 	return more;
@@ -162,13 +173,12 @@ round_of_reports(struct inlet_http *in, unsigned *taken, size_t *looked)
 void
 inlet_http_work(struct inlet_http *in)
 {
-	unsigned taken = 0;
-	size_t looked = 0;
+	struct turn t = { 0 };
 
-	while (taken < INLET_HTTP_TURN && looked < INLET_HTTP_TURN_BYTES)
-		if (!round_of_reports(in, &taken, &looked))
+	while (t.taken < INLET_HTTP_TURN && t.looked < INLET_HTTP_TURN_BYTES)
+		if (!round_of_reports(in, &t))
 			break;
-	if (taken >= INLET_HTTP_TURN || looked >= INLET_HTTP_TURN_BYTES)
+	if (t.taken >= INLET_HTTP_TURN || t.looked >= INLET_HTTP_TURN_BYTES)
 		in->due = true;
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		struct inlet_http_client *c = &in->client[i];
