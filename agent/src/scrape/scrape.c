@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #define READ_BYTES 16384u
-#define TURN_BYTES (16u * READ_BYTES) /* some 3,000 lines: 5 ms where all of them are new */
-#define JOB_BYTES  (4u * READ_BYTES)  /* of one exporter in a turn */
+#define TURN_BYTES (8u * READ_BYTES) /* some 2,000 lines: 5 ms where all of them are new */
+#define JOB_BYTES  (2u * READ_BYTES) /* of one exporter in a turn */
 
 struct scrape {
 	const struct inlet_host *host;
