@@ -4,6 +4,9 @@
 set(lean StackTrace_entry StackTrace_exit Log)
 file(COPY_FILE ${FROM} ${TO}.part)
 list(TRANSFORM lean PREPEND "--weaken-symbol=" OUTPUT_VARIABLE weaken)
+if(SMALL) # without tables for unwinding the stack: it cancels no thread
+  list(APPEND weaken --remove-section=.eh_frame)
+endif()
 execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${weaken} ${TO}.part
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${NM} ${TO}.part OUTPUT_VARIABLE symbols ERROR_QUIET
