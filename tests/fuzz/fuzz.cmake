@@ -70,6 +70,7 @@ bl_fuzz_target(probe LINK agent_probe INCLUDE ${root}/agent/src/probe)
 bl_fuzz_target(scrape LINK agent_scrape agent_intake agent_probe bl_codec bl_buf bl_log INCLUDE ${root}/agent/src/scrape
   DICT scrape/scrape.dict ALSO ${root}/tests/data/scrape/pages)
 bl_fuzz_target(regex LINK bl_regex MAX_LEN 1024)
+bl_fuzz_target(loglines LINK agent_loglines agent_inlet agent_sample bl_rowmap bl_codec MAX_LEN 1024)
 bl_fuzz_target(dns LINK agent_probe INCLUDE ${root}/agent/src/probe MAX_LEN 1024)
 bl_fuzz_target(modbus LINK agent_probe m INCLUDE ${root}/agent/src/probe MAX_LEN 400)
 bl_fuzz_target(proc LINK agent_sample test_folder m INCLUDE ${root}/agent/src/sample)

@@ -69,9 +69,9 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
     write(1)
     wait_for(place_is_kept, 30, "the first line is read", device.process.log)
     for kill in range(KILLS):
+        some = counts(device)["lines"] + 2
         write(rng.randrange(1, 300))
         if rng.random() < 0.5:
-            some = counts(device)["lines"] + 2
             wait_for(lambda: counts(device)["lines"] >= some, 20, "some lines are read", device.process.log)
         device.process.kill()
         write(rng.randrange(0, 20))
