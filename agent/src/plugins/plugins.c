@@ -183,18 +183,24 @@ start_due(struct plugins *p)
 }
 
 static void
-finish(struct plugins *p, struct plugins_run *r)
+report_run(struct plugins *p, const struct plugins_run *r)
 {
-	struct check *c = check_of(p, r);
 	struct plugins_result result;
 
-	c->running = false;
 	if (plugins_result_of(&result, r, bl_unix_ms(p->clock)) == BL_OK) {
-		report(p, c, &result);
+		report(p, check_of(p, r), &result);
 	} else {
 		p->teller.unmade++;
 		plugins_result_free(&result);
 	}
+}
+
+static void
+finish(struct plugins *p, struct plugins_run *r)
+{
+	if (!r->timed_out)
+		report_run(p, r);
+	check_of(p, r)->running = false;
 	plugins_run_drop(r);
 	p->left_behind += plugins_run_sweep(p->run, PARALLEL_MAX);
 }
@@ -204,25 +210,29 @@ serve_runs(struct plugins *p)
 {
 	const int64_t now = bl_mono_ms(p->clock);
 
+	for (unsigned i = 0; i < PARALLEL_MAX; i++)
+		if (p->run[i].pid != 0)
+			plugins_run_read(&p->run[i]);
+	plugins_run_reap(p->run, PARALLEL_MAX, now);
 	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
 		struct plugins_run *r = &p->run[i];
 
-		if (r->pid != 0)
-			plugins_run_read(r);
-		if (r->pid != 0 && now >= r->deadline_mono_ms)
-			plugins_run_time_out(r);
+		if (r->pid != 0 && r->ended) {
+			finish(p, r);
+		} else if (r->pid != 0 && now >= r->deadline_mono_ms) {
+			/* It is said at once: the end may take long, and be there again. */
+			plugins_run_time_out(r, now);
+			report_run(p, r);
+		}
 	}
-	plugins_run_reap(p->run, PARALLEL_MAX, now);
-	for (unsigned i = 0; i < PARALLEL_MAX; i++)
-		if (p->run[i].pid != 0 && p->run[i].ended)
-			finish(p, &p->run[i]);
 }
 
+/* But what has been ended already, and only the kernel keeps. */
 static bool
 anything_runs(const struct plugins *p)
 {
 	for (unsigned i = 0; i < PARALLEL_MAX; i++)
-		if (p->run[i].pid != 0)
+		if (p->run[i].pid != 0 && !p->run[i].timed_out)
 			return true;
 	return false;
 }
@@ -258,6 +268,8 @@ take_next(struct plugins *p)
 	if (conf == NULL || anything_runs(p))
 		return;
 	p->next = NULL;
+	for (unsigned i = 0; i < PARALLEL_MAX; i++)
+		plugins_run_drop(&p->run[i]);
 	if (plugins_outbox_change(p->outbox, conf->socket, (size_t)conf->queue_bytes, &err) < 0 ||
 	    set_conf(p, conf, &err) < 0) {
 		bl_error("plugins", "%s", err.msg);

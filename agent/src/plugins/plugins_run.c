@@ -218,11 +218,13 @@ plugins_run_read(struct plugins_run *r)
 }
 
 void
-plugins_run_time_out(struct plugins_run *r)
+plugins_run_time_out(struct plugins_run *r, int64_t now_mono_ms)
 {
 	if (r->cut == PLUGINS_CUT_NOT)
 		r->cut = PLUGINS_CUT_TIME;
-	r->deadline_mono_ms = INT64_MAX;
+	r->timed_out = true;
+	r->ended_mono_ms = now_mono_ms;
+	r->deadline_mono_ms = now_mono_ms + r->check->interval_ms;
 	end_group(r);
 }
 

@@ -33,7 +33,8 @@ struct plugins_run {
 	int out_fd, err_fd;                /* -1: closed */
 	struct bl_buf out, errors;         /* standard output; the begin of standard error */
 	int64_t begun_mono_ms, ended_mono_ms, deadline_mono_ms;
-	bool ended; /* its status is known */
+	bool ended;     /* its status is known */
+	bool timed_out; /* plugins_run_time_out */
 	int status;
 	enum { PLUGINS_CUT_NOT, PLUGINS_CUT_TIME, PLUGINS_CUT_OUTPUT } cut; /* by us, why */
 };
@@ -46,14 +47,18 @@ int plugins_run_start(struct plugins_run *r, const struct plugins_conf *c,
     const struct plugins_check *check, int64_t now_mono_ms, struct bl_err *err);
 /* Reads what it has printed; ends it when that is too much. */
 void plugins_run_read(struct plugins_run *r);
-/* Its time is over: it ends with its group, and plugins_run_reap will find it. */
-void plugins_run_time_out(struct plugins_run *r);
+/*
+ * Its time is over: it is ended with its group, and plugins_run_reap finds it as soon as the
+ * kernel lets go of it, which may take long where it waits for a dead disk or file server: so its
+ * time is over again after another interval.
+ */
+void plugins_run_time_out(struct plugins_run *r, int64_t now_mono_ms);
 /* Kills what runs, without waiting for it, and forgets all. */
 void plugins_run_drop(struct plugins_run *r);
 
 /*
  * Its state by the rules for plug-ins, UNKNOWN for whatever breaks them; *why then says what
- * (else it is empty).  When r->ended.
+ * (else it is empty).  When r->ended, or after plugins_run_time_out.
  */
 enum plugins_state plugins_run_state(const struct plugins_run *r, char *why, size_t size);
 
