@@ -1,6 +1,7 @@
 /*
- * One run of a plug-in that cannot be ended, as one that waits for a dead disk: signals get through
- * only when the test lets them.
+ * One run of a plug-in: it ends with its group, and one that cannot be ended, as when it waits for
+ * a dead disk, is said to be unknown all the same: signals get through only when the test lets
+ * them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,24 +36,38 @@ reap_until_ended(struct plugins_run *r, int64_t now)
 	}
 }
 
-static void
-what_cannot_be_ended_is_said_again_and_again(void **state)
+static char *folders[] = { "/bin", "/usr/bin" };
+static const struct plugins_conf conf = { .allow = { 2, folders }, .max_processes = 64 };
+
+static struct plugins_check
+check_of(char **words, size_t n)
 {
-	char *folders[] = { "/bin", "/usr/bin" }, *words[] = { "/bin/sleep", "1010" };
-	const struct plugins_conf conf = { .allow = { 2, folders }, .max_processes = 64 };
-	const struct plugins_check check = { .name = "stuck",
-		.command = { 2, words },
+	return (struct plugins_check){ .name = "check",
+		.command = { n, words },
 		.interval_ms = 60000,
 		.timeout_ms = 1000,
 		.max_memory = 1 << 26,
 		.max_output = 4096 };
+}
+
+static void
+start(struct plugins_run *r, const struct plugins_check *check)
+{
 	struct bl_err err = { 0 };
+
+	if (plugins_run_start(r, &conf, check, 5000, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void
+what_cannot_be_ended_is_said_again_and_again(void **state)
+{
+	char *words[] = { "/bin/sleep", "1010" }, why[160];
+	const struct plugins_check check = check_of(words, 2);
 	struct plugins_run r;
-	char why[160];
 
 	(void)state;
-	if (plugins_run_start(&r, &conf, &check, 5000, &err) < 0)
-		fail_msg("%s", err.msg);
+	start(&r, &check);
 	assert_int_equal(r.deadline_mono_ms, 6000);
 	dead_disk = true;
 	for (int64_t now = 6000; now < 200000; now += 60000) {
@@ -73,12 +88,39 @@ what_cannot_be_ended_is_said_again_and_again(void **state)
 	assert_int_equal(r.pid, 0);
 }
 
+/* By its group alone: nobody looks for what is left behind. */
+static void
+its_whole_group_ends_with_it(void **state)
+{
+	char *words[] = { "/bin/sh", "-c", "sleep 1011 & echo begun; sleep 1011" };
+	const struct plugins_check check = check_of(words, 3);
+	struct plugins_run r;
+	pid_t group;
+
+	(void)state;
+	start(&r, &check);
+	group = r.pid;
+	while (r.out.len == 0) {
+		(void)poll(NULL, 0, 5);
+		plugins_run_read(&r);
+	}
+	plugins_run_time_out(&r, 6000);
+	reap_until_ended(&r, 6001);
+	while (kill(-group, 0) == 0) {
+		(void)poll(NULL, 0, 5);
+		plugins_run_reap(&r, 1, 6002);
+	}
+	plugins_run_drop(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(its_whole_group_ends_with_it),
 		cmocka_unit_test(what_cannot_be_ended_is_said_again_and_again),
 	};
 
+	plugins_run_adopt();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
