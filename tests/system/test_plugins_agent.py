@@ -14,8 +14,8 @@ import pytest
 
 from support.builds import program
 from support.oracle import QUIET
+from support.plugins import Plugins, check, place, script, writable  # noqa: F401
 from support.wait import free_port, wait_for
-from test_plugins import Plugins, check, place, script, writable  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
 import wire_decoder  # noqa: E402
