@@ -256,7 +256,7 @@ config_schema_create(void)
 		s->samplers[n] = (struct bl_conf_key){ .name = samplers[i]->kind,
 			.type = BL_CONF_SECTION,
 			.dflt = "",
-			.offset = at,
+			.offset = (uint32_t)at,
 			.section = samplers[i]->options };
 		s->sampler_of[n] = i;
 		s->sampler_offset[n] = aligned(sizeof(struct config_values)) + at;
@@ -269,7 +269,7 @@ config_schema_create(void)
 	s->root[n_root] = (struct bl_conf_key){ .name = "samplers",
 		.type = BL_CONF_SECTION,
 		.dflt = "",
-		.offset = aligned(sizeof(struct config_values)),
+		.offset = (uint32_t)aligned(sizeof(struct config_values)),
 		.help = "what is sampled of this machine",
 		.section = &s->samplers_section };
 	s->root_section = (struct bl_conf_section){ "agent",

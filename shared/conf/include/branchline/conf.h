@@ -48,14 +48,14 @@ enum bl_conf_type {
 	 * stood here.  In the root's table only.
 	 */
 	BL_CONF_INCLUDE,
-};
+} __attribute__((packed));
 
 /* What bl_conf_print_for_people does not show of a text, or of a map's texts. */
 enum bl_conf_secret {
 	BL_CONF_SHOWN = 0,
 	BL_CONF_HIDDEN,
 	BL_CONF_HIDDEN_QUERY, /* of an address, what follows the "?" */
-};
+} __attribute__((packed));
 
 struct bl_conf_strlist {
 	size_t n;
@@ -76,20 +76,21 @@ struct bl_conf_list {
 
 struct bl_conf_section;
 
+/* There are hundreds in a program that is to be small: in an order that leaves no gaps. */
 struct bl_conf_key {
 	const char *name; /* NULL ends a table */
-	enum bl_conf_type type;
 	/*
 	 * As it would stand in the file; NULL: required.  "" for "absent": STR is
 	 * then NULL (also when the file says ""), lists and maps have n = 0, a
 	 * SECTION gets its keys' defaults.
 	 */
 	const char *dflt;
-	size_t offset;                         /* in the section's struct */
-	double min, max;                       /* 0, 0: no bound */
-	const char *help;                      /* one line for people */
-	const char *const *choices;            /* ENUM; NULL-terminated */
-	const struct bl_conf_section *section; /* SECTION and LIST */
+	double min, max;  /* 0, 0: no bound */
+	const char *help; /* one line for people */
+	union {
+		const char *const *choices;            /* ENUM; NULL-terminated */
+		const struct bl_conf_section *section; /* SECTION and LIST */
+	};
 	/*
 	 * Extra check after the type's own; returns NULL or what was expected
 	 * ("an http or https URL").  value points at the field in the struct: for
@@ -97,8 +98,10 @@ struct bl_conf_key {
 	 * Not called for defaults.  May be NULL.
 	 */
 	const char *(*check)(const void *value);
-	enum bl_conf_secret secret; /* STR, MAP */
 	const char *unique; /* LIST: the STR key of its section in which entries have to differ */
+	uint32_t offset;    /* in the section's struct */
+	enum bl_conf_type type;
+	enum bl_conf_secret secret; /* STR, MAP */
 };
 
 struct bl_conf_section {
