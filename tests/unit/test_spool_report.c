@@ -121,13 +121,38 @@ an_id_counts_once_for_events_and_values_alike(void **state)
 	kit_open(k, SPOOL_OPENED);
 	assert_int_equal(report(k, 0, k->time.boot_ms, 32, "a"), SPOOL_REPEATED);
 	assert_int_equal(report(k, 0, k->time.boot_ms, 64, "c"), SPOOL_ACCEPTED);
-	kit_cut_all(k); /* straight from memory into a batch: its id is kept all the same */
+	kit_cut_all(k);
 	assert_int_equal(report(k, 0, k->time.boot_ms, 128, "c"), SPOOL_REPEATED);
 	kit_pass(&k->time, 24 * 3600000 + 1000);
 	assert_int_equal(report(k, 0, k->time.boot_ms, 256, "a"), SPOOL_ACCEPTED);
 	deliver(k, &f);
 	assert_int_equal(f.n, 5);
 	assert_true(f.sum == 1 + 8 + 8 + 64 + 256 && f.lost == 0);
+}
+
+/* Where ticks are grouped, what waits goes straight into a batch: its id is kept all the same. */
+static void
+an_id_counts_where_nothing_is_written_before_the_cut(void **state)
+{
+	struct kit *k = *state;
+	unsigned cut = 0;
+	int64_t next_ms;
+	struct found f;
+
+	k->opts.group_ms = 60000;
+	kit_open(k, SPOOL_CREATED);
+	kit_commit(k);
+	kit_pass(&k->time, 120000);
+	assert_int_equal(report(k, 0, k->time.boot_ms, 1, "a"), SPOOL_ACCEPTED);
+	spool_covered(k->s, k->time.boot_ms);
+	assert_int_equal(spool_cut_due(k->s, true, &cut, &next_ms, NULL), BL_OK);
+	assert_true(cut > 0);
+	assert_int_equal(report(k, 0, k->time.boot_ms, 2, "a"), SPOOL_REPEATED);
+	kit_crash(k);
+	kit_open(k, SPOOL_OPENED);
+	assert_int_equal(report(k, 0, k->time.boot_ms, 4, "a"), SPOOL_REPEATED);
+	deliver(k, &f);
+	assert_true(f.n == 1 && f.sum == 1 && f.lost == 0);
 }
 
 /* What was not committed may be said again, and is there once. */
@@ -253,6 +278,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    an_id_counts_once_for_events_and_values_alike, kit_setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(an_id_counts_where_nothing_is_written_before_the_cut,
+		    kit_setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_a_death_took_may_be_repeated, kit_setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
