@@ -1,5 +1,5 @@
 /*
- * Numbers and lines of exporters' pages, as tables.
+ * Numbers and lines of exporters' pages, and configurations, as tables.
  */
 #include "scrape_internal.h"
 
@@ -215,6 +215,63 @@ comments_say_what_follows(void **state)
 	assert_true(f.ended);
 }
 
+/* ---- configurations ---- */
+
+static void
+configurations_are_taken_or_refused(void **state)
+{
+	static const struct {
+		const char *yaml, *wrong; /* NULL: right */
+	} c[] = {
+		{ "exporters: [{name: node, url: \"http://127.0.0.1:9100/metrics\"}]", NULL },
+		{ "exporters: [{name: node, url: \"http://localhost:9100\"}]", NULL },
+		{ "exporters: [{name: node, url: \"http://[::1]:9100/metrics\"}]", NULL },
+		{ "exporters: [{name: node, url: \"http://127.9.9.9/m\"}]", NULL },
+		{ "exporters: [{name: node, url: \"http://localhost/\", socket: /run/x}]", NULL },
+		{ "exporters: [{name: n, url: \"http://localhost/\", exclude: [\"go_*\", "
+		  "\"net{device=lo*}\"], rename: {a: b_c}, labels: {till: \"1\"}}]",
+		    NULL },
+		{ "exporters: [{name: node}]", "url" },
+		{ "exporters: [{name: Node, url: \"http://localhost/\"}]", "lower-case" },
+		{ "exporters: [{name: node, url: \"http://192.168.1.1/metrics\"}]",
+		    "an address of this machine" },
+		{ "exporters: [{name: node, url: \"http://127.example/metrics\"}]",
+		    "an address of this machine" },
+		{ "exporters: [{name: node, url: \"https://localhost/metrics\"}]",
+		    "an address of this machine" },
+		{ "exporters: [{name: n, url: \"http://localhost/\", include: [\"a{b}\"]}]",
+		    "name{label=value}" },
+		{ "exporters: [{name: n, url: \"http://localhost/\", include: [\"a{b=c},d\"]}]",
+		    "name{label=value}" },
+		{ "exporters: [{name: n, url: \"http://localhost/\", rename: {a: B}}]",
+		    "new names of" },
+		{ "exporters: [{name: n, url: \"http://localhost/\", labels: {source: x}}]",
+		    "labels of" },
+		{ "exporters: [{name: n, url: \"http://localhost/\", interval: 10ms}]",
+		    "interval" },
+		{ "exporters: [{name: n, url: \"http://localhost/\"}, "
+		  "{name: n, url: \"http://localhost/\"}]",
+		    "name" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		struct bl_conf_errors errors;
+		struct scrape_conf conf = { { 0, NULL } };
+		struct bl_err err;
+		const int rc = bl_conf_parse("t.yaml", c[i].yaml, strlen(c[i].yaml),
+		    &scrape_conf_section, &conf, &errors, &err);
+
+		if ((rc == BL_OK) != (c[i].wrong == NULL))
+			fail_msg("%s: %s", c[i].yaml, errors.n_kept > 0 ? errors.line[0] : "taken");
+		if (rc != BL_OK && strstr(errors.line[0], c[i].wrong) == NULL)
+			fail_msg("%s: %s", c[i].yaml, errors.line[0]);
+		if (rc == BL_OK)
+			bl_conf_release(&scrape_conf_section, &conf);
+		bl_conf_errors_free(&errors);
+	}
+}
+
 int
 main(void)
 {
@@ -224,6 +281,7 @@ main(void)
 		cmocka_unit_test(printed_doubles_come_back),
 		cmocka_unit_test(lines_are_taken_apart),
 		cmocka_unit_test(comments_say_what_follows),
+		cmocka_unit_test(configurations_are_taken_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
