@@ -179,12 +179,12 @@ take_body(struct inlet_http *in, struct inlet_http_client *c)
 	if (c->chunked && c->chunk.at == HTTP_CHUNK_WRONG)
 		refuse_body(in, c, 400, INLET_HTTP_N_BAD_REQUESTS,
 		    "the chunks of the body are not as HTTP/1.1 writes them");
-	else if (c->body.failed)
+	else if (c->body.failed && c->body.len + HTTP_HEAD_MAX > c->body.cap)
 		refuse_body(in, c, 413, INLET_HTTP_N_TOO_LARGE,
 		    "the body is longer than inlets.http.max_body; send it in parts");
-	else if (inlet_http_under_way(in) > INLET_HTTP_UNDER_WAY)
+	else if (c->body.failed || inlet_http_under_way(in) > INLET_HTTP_UNDER_WAY)
 		refuse_body(in, c, 503, INLET_HTTP_N_BUSY,
-		    "too much is reported at once; try again in a second");
+		    "there is no memory for it at the moment; try again in a second");
 	else if (whole)
 		inlet_http_work_begin(in, c);
 }
