@@ -1,5 +1,5 @@
 # The inlet that reads Prometheus exporters: numbers and lines, pages, the inlet itself against a played exporter.
-foreach(name test_scrape_pure test_scrape_page test_scrape)
+foreach(name test_scrape_pure test_scrape_page test_scrape_model test_scrape)
   bl_unit_test(${name} SOURCES unit/inlet_host.c LINK agent_scrape agent_intake agent_probe bl_log m)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/scrape)
 endforeach()
