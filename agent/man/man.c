@@ -3,6 +3,7 @@
  *
  *   agent_man branchline-agent.1            the table of subcommands, and each one's --help
  *   agent_man branchline-agent.conf.5       the tables of the configuration
+ *   agent_man branchline-plugins.1          what it says to --help
  *   agent_man branchline-plugins.conf.5     the table of plugins.yaml
  *
  * Run by the build, not installed.  What --help prints is caught by giving the command
@@ -15,7 +16,7 @@
 
 #include "commands.h"
 #include "config_internal.h"
-#include "plugins_conf.h"
+#include "plugins.h"
 
 static void
 print_as_it_is(const char *text)
@@ -108,10 +109,9 @@ page_1(void)
 	print_as_it_is(cmd_signals_text);
 	(void)puts(".SH EXIT STATUS");
 	print_as_it_is(cmd_exit_codes_text);
-	(void)puts(
-	    ".SH FILES\n.TP\n.I " CONFIG_FILE_DEFAULT "\nthe configuration\n.TP\n"
-	    ".I " CONFIG_STATE_DEFAULT "\nthe spool, the saved time, the sockets\n"
-	    ".SH SEE ALSO\n.BR branchline\\-agent.conf (5),\n.BR branchline\\-plugins.conf (5)");
+	(void)puts(".SH FILES\n.TP\n.I " CONFIG_FILE_DEFAULT "\nthe configuration\n.TP\n"
+		   ".I " CONFIG_STATE_DEFAULT "\nthe spool, the saved time, the sockets\n"
+		   ".SH SEE ALSO\n.BR branchline\\-agent.conf (5),\n.BR branchline\\-plugins (1)");
 	return good;
 }
 
@@ -172,12 +172,25 @@ page_5(void)
 }
 
 static bool
-page_plugins(void)
+page_plugins_1(void)
+{
+	(void)puts(".TH BRANCHLINE\\-PLUGINS 1 \"\" \"branchline " BL_VERSION "\" \"Branchline\"\n"
+		   ".SH NAME\n"
+		   "branchline\\-plugins \\- runs monitoring plug\\-ins for branchline\\-agent\n"
+		   ".SH DESCRIPTION");
+	print_as_it_is(plugins_help);
+	(void)puts(".SH FILES\n.TP\n.I " PLUGINS_FILE_DEFAULT "\nthe configuration\n"
+		   ".SH SEE ALSO\n.BR branchline\\-plugins.conf (5),\n.BR branchline\\-agent (1)");
+	return true;
+}
+
+static bool
+page_plugins_5(void)
 {
 	(void)puts(
 	    ".TH BRANCHLINE\\-PLUGINS.CONF 5 \"\" \"branchline " BL_VERSION "\" \"Branchline\"\n"
 	    ".SH NAME\n"
-	    "branchline\\-plugins.conf \\- which monitoring plug\\-ins branchline\\-agent runs\n"
+	    "branchline\\-plugins.conf \\- which monitoring plug\\-ins branchline\\-plugins runs\n"
 	    ".SH DESCRIPTION\n"
 	    ".I " PLUGINS_FILE_DEFAULT "\n"
 	    "is written in YAML, like\n"
@@ -192,12 +205,12 @@ page_plugins(void)
 	    "    command: [/usr/lib/nagios/plugins/check_disk, \\-w, 10%, \\-c, 5%, \\-p, /]\n"
 	    ".fi\n"
 	    ".PP\n"
-	    ".B branchline\\-agent plugins test root\\-disk\n"
+	    ".B branchline\\-plugins test root\\-disk\n"
 	    "shows what would be reported. SIGHUP reads the file again: with a mistake in it\n"
 	    "nothing changes; the user is changed by a restart alone.\n"
 	    ".SH KEYS");
 	bl_conf_print_man(&plugins_conf_section, stdout);
-	(void)puts(".SH SEE ALSO\n.BR branchline\\-agent (1)");
+	(void)puts(".SH SEE ALSO\n.BR branchline\\-plugins (1)");
 	return true;
 }
 
@@ -207,7 +220,8 @@ static const struct {
 } pages[] = {
 	{ "branchline-agent.1", page_1 },
 	{ "branchline-agent.conf.5", page_5 },
-	{ "branchline-plugins.conf.5", page_plugins },
+	{ "branchline-plugins.1", page_plugins_1 },
+	{ "branchline-plugins.conf.5", page_plugins_5 },
 };
 
 int

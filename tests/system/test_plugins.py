@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from support.builds import build_folder
-from support.plugins import Agent, Plugins, Told, agent, alive, check, inlet, place, script, writable  # noqa: F401
+from support.builds import build_folder, program
+from support.plugins import Agent, Plugins, Told, alive, check, inlet, place, plugins, script, writable  # noqa: F401
 from support.wait import free_port, wait_for
 from test_config import plain_roff, uncommented
 
@@ -79,7 +79,7 @@ def test_the_plugins_of_debian_are_reported_as_they_are(place, processes, web):
     }
     one = Plugins(place, processes, "".join(check(name, DEBIAN / plugin, *args)
                                             for name, (plugin, *args) in commands.items()), allow=DEBIAN)
-    assert agent("plugins", "list", "--config", one.config).returncode == 0
+    assert plugins("list", "--config", one.config).returncode == 0
     same = {"load", "disk", "disk-full", "swap", "users", "dummy"}  # as text, a moment later
     still = {"disk", "disk-full", "users"}  # so are their values, nearly
     codes = {}
@@ -183,8 +183,10 @@ def test_nothing_is_run_that_is_not_allowed(place, processes):
         "missing": (inside / "missing", "No such file"),
     }
     one = Plugins(place, processes, "".join(check(name, path) for name, (path, _) in checks.items()), allow=inside)
-    listed = agent("plugins", "list", "--config", one.config)
+    listed = plugins("list", "--config", one.config)
     assert listed.returncode == 1
+    handed_over = subprocess.run([program("branchline-agent"), "plugins", "list", "--config", one.config], capture_output=True, text=True, timeout=60)
+    assert (handed_over.returncode, handed_over.stdout) == (1, listed.stdout), handed_over.stderr
     for name, (path, why) in checks.items():
         row = listed.stdout.split(f"{name}: every 0.2 s: {path}\n", 1)[1].split("every")[0]
         done = one.test(name)
@@ -194,10 +196,10 @@ def test_nothing_is_run_that_is_not_allowed(place, processes):
             assert "NOT RUN" in row and why in row, (name, row)
             assert done.returncode == 1 and why in done.stdout and "text:" not in done.stdout, (name, done.stdout)
     good_only = Plugins(place, processes, check("good", good), allow=inside)
-    assert agent("plugins", "list", "--config", good_only.config).returncode == 0
+    assert plugins("list", "--config", good_only.config).returncode == 0
     nothing = one.config.with_name("nothing.yaml")
     nothing.write_text(one.config.read_text().replace(f"allow: [{inside}]\n", ""))
-    assert "may not be run" in agent("plugins", "test", "good", "--config", nothing).stdout
+    assert "may not be run" in plugins("test", "good", "--config", nothing).stdout
 
 
 @pytest.mark.parametrize("change, said", [
@@ -212,7 +214,7 @@ def test_nothing_is_run_that_is_not_allowed(place, processes):
 def test_a_wrong_configuration_runs_nothing(place, processes, change, said):
     one = Plugins(place, processes, check("ran", script(place / "ran", "echo ran")))
     change(one.config)
-    done = agent("plugins", "run", "--config", one.config)
+    done = plugins("run", "--config", one.config)
     assert done.returncode == 78 and said in done.stderr, done.stderr
 
 
@@ -322,7 +324,7 @@ def test_the_example_has_every_key_and_is_good(place):
         assert not default or not shown or shown[1] == default, (path, default, shown)
     example = place / "plugins.yaml"
     example.write_text(uncommented(text).replace("include: [conf.d/*.yaml]", "include: [none-*.yaml]"))
-    done = agent("plugins", "list", "--config", example)
+    done = plugins("list", "--config", example)
     assert done.returncode in (0, 1) and "root-disk: every 60 s" in done.stdout, done.stderr
 
 

@@ -15,8 +15,8 @@ from .builds import program
 from .process import clean_environment
 
 
-def agent(*args, timeout=60, **more):
-    return subprocess.run([program("branchline-agent"), *args], capture_output=True, text=True, timeout=timeout,
+def plugins(*args, timeout=60, **more):
+    return subprocess.run([program("branchline-plugins"), *args], capture_output=True, text=True, timeout=timeout,
                           env=clean_environment(), **more)
 
 
@@ -62,13 +62,13 @@ class Plugins:
         self.config.write_text(f"socket: {self.socket}\nuser: {self.user}\nallow: [{self.allow}]\n{self.extra}checks:\n" + "".join(checks))
 
     def start(self):
-        self.process = self.processes.start("plugins", [program("branchline-agent"), "plugins", "run", "--config", self.config],
+        self.process = self.processes.start("plugins", [program("branchline-plugins"), "run", "--config", self.config],
                                             env=clean_environment(BL_LOG_TIME="1"))
         self.process.wait_log("started checks=", 20)
         return self
 
     def test(self, name):
-        return agent("plugins", "test", name, "--config", self.config)
+        return plugins("test", name, "--config", self.config)
 
 
 WORD = re.compile(r'(?:([^\s="]+)=)?(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))')

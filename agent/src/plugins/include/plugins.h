@@ -1,6 +1,6 @@
 /*
  * The process that runs monitoring plug-ins and reports what they say to the agent
- * (branchline-agent plugins run): its loop.
+ * (branchline-plugins run): its loop.
  *
  * Checks are spread over their interval, a twentieth of it at random, and never run
  * twice at a time; what was missed (a machine that slept, all places taken) is left out and
@@ -29,6 +29,11 @@ int plugins_become(const struct plugins_conf *c, struct bl_err *err);
  */
 int plugins_loop(
     struct plugins_conf *conf, const char *path, const struct bl_clock *clock, struct bl_err *err);
+
+/* The program: its exit code.  The configuration is read with the caller's rights, all else done
+ * with the user's. */
+int plugins_command(int argc, char **argv);
+extern const char plugins_help[];
 
 /* ---- when a check runs, pure ---- */
 
