@@ -27,10 +27,42 @@ check_zone(const void *value)
 	return NULL;
 }
 
+static const char *
+check_text(const void *value)
+{
+	return rowmap_template_check(*(char *const *)value);
+}
+
+/* Names, each with a template. */
+static const char *
+check_pairs(const void *value)
+{
+	const struct bl_conf_strmap *map = value;
+	const char *expected = NULL;
+
+	for (size_t i = 0; expected == NULL && i < map->n; i++) {
+		if (strlen(map->key[i]) > BL_NAME_MAX)
+			return "names of at most 64 bytes";
+		expected = rowmap_template_check(map->value[i]);
+	}
+	return expected;
+}
+
+static const char *
+check_when(const void *value)
+{
+	const struct bl_conf_strmap *map = value;
+
+	for (size_t i = 0; i < map->n; i++)
+		if (map->key[i][strcspn(map->key[i], "{}")] != '\0')
+			return "names of fields, without braces, before each colon";
+	return NULL;
+}
+
 #define TEMPLATE(key, field, text)                                                                 \
 	{                                                                                          \
 		.name = (key), .type = BL_CONF_STR, .dflt = "", .offset = AT(field), .max = 512,   \
-		.help = (text)                                                                     \
+		.help = (text), .check = check_text                                                \
 	}
 
 static const struct bl_conf_key keys[] = {
@@ -47,7 +79,8 @@ static const struct bl_conf_key keys[] = {
 	    .offset = AT(when),
 	    .max = ROWMAP_PAIRS_MAX,
 	    .help = "only rows whose fields have these values: {state: \"done|failed\"}; \"*\": "
-		    "any but an empty one" },
+		    "any but an empty one",
+	    .check = check_when },
 	TEMPLATE("process", process, "step, case: the process's id at the centre; none: default"),
 	TEMPLATE("case", case_id, "step, case: the case"),
 	TEMPLATE("step", step, "step: the step's name"),
@@ -90,7 +123,8 @@ static const struct bl_conf_key keys[] = {
 	    .offset = AT(attributes),
 	    .max = BL_ATTRS_MAX - 4,
 	    .help = "step, case, event: further attributes: {owner: \"{clerk}\"}; empty ones are "
-		    "left out" },
+		    "left out",
+	    .check = check_pairs },
 	{ .name = "as_text",
 	    .type = BL_CONF_STRLIST,
 	    .dflt = "",
@@ -102,7 +136,8 @@ static const struct bl_conf_key keys[] = {
 	    .dflt = "",
 	    .offset = AT(labels),
 	    .max = BL_LABELS_MAX - 1,
-	    .help = "metric: labels: {desk: \"{no}\"}" },
+	    .help = "metric: labels: {desk: \"{no}\"}",
+	    .check = check_pairs },
 	{ 0 },
 };
 
@@ -158,10 +193,33 @@ check_step(const struct bl_rowmap_conf *c, const char **key)
 }
 
 static const char *
+check_names(const struct bl_rowmap_conf *c, const char **key)
+{
+	static const char *const own[] = { "process", "case", "step", "status" };
+
+	*key = "attributes";
+	for (size_t i = 0; i < c->attributes.n && c->report <= BL_ROWMAP_CASE; i++)
+		for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
+			if (strcmp(c->attributes.key[i], own[k]) == 0)
+				return "process, case, step and status are keys of their own";
+	*key = "as_text";
+	for (size_t i = 0; i < c->as_text.n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < c->attributes.n; k++)
+			known = known || strcmp(c->attributes.key[k], c->as_text.item[i]) == 0;
+		if (!known)
+			return "only attributes can be kept as text, by their names";
+	}
+	return NULL;
+}
+
+static const char *
 check_section(const void *section, const char **key)
 {
 	const struct bl_rowmap_conf *c = section;
 	const unsigned is = 1u << c->report;
+	const char *wrong;
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const bool said = *(char *const *)((const char *)section + rules[i].offset) != NULL;
@@ -178,6 +236,8 @@ check_section(const void *section, const char **key)
 	*key = "labels";
 	if (c->labels.n > 0 && is != METRIC)
 		return "only a metric has labels; others have `attributes`";
+	if ((wrong = check_names(c, key)) != NULL)
+		return wrong;
 	return is == STEP ? check_step(c, key) : NULL;
 }
 

@@ -1,7 +1,6 @@
 /* From a section of the configuration to a mapping: fields, templates, the zone. */
 #include "rowmap_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,55 +22,34 @@ listed(const struct bl_conf_strlist *list, const char *text)
 }
 
 static int
-take_pairs(struct bl_rowmap *m, const char *what, const struct bl_conf_strmap *map,
-    struct rowmap_pairs *out, struct bl_err *err)
+take_pairs(struct bl_rowmap *m, const struct bl_conf_strmap *map, struct rowmap_pairs *out,
+    struct bl_err *err)
 {
-	int rc;
+	int rc = BL_OK;
 
-	for (size_t i = 0; i < map->n && i < ROWMAP_PAIRS_MAX; i++) {
+	for (size_t i = 0; rc == BL_OK && i < map->n && i < ROWMAP_PAIRS_MAX; i++) {
 		struct rowmap_pair *p = &out->pair[out->n++];
-		const char *key = p->key = map->key[i];
 
-		if (strlen(key) > BL_NAME_MAX)
-			return bl_fail(err, BL_EINVAL,
-			    "%s: expected names of at most %u bytes, got \"%.40s...\"", what,
-			    BL_NAME_MAX, key);
-		if (m->conf->report != BL_ROWMAP_METRIC && m->conf->report != BL_ROWMAP_EVENT &&
-		    (strcmp(key, "process") == 0 || strcmp(key, "case") == 0 ||
-			strcmp(key, "step") == 0 || strcmp(key, "status") == 0))
-			return bl_fail(err, BL_EINVAL,
-			    "%s: expected another name than %s: that is a key of its own", what,
-			    key);
-		p->as_text = listed(&m->conf->as_text, key);
-		if ((rc = rowmap_template_parse(
-			 &p->value, key, map->value[i], &m->parts, &m->fields, err)) < 0)
-			return rc;
+		p->key = map->key[i];
+		p->as_text = listed(&m->conf->as_text, p->key);
+		rc = rowmap_template_parse(
+		    &p->value, p->key, map->value[i], &m->parts, &m->fields, err);
 	}
-	return BL_OK;
+	return rc;
 }
 
 static int
 take_when(struct bl_rowmap *m, struct bl_err *err)
 {
 	const struct bl_conf_strmap *map = &m->conf->when;
-	char braces[BL_ATTR_VALUE_MAX];
-	struct rowmap_template t;
-	int rc, len;
 
 	for (size_t i = 0; i < map->n && i < ROWMAP_PAIRS_MAX; i++) {
-		len = snprintf(braces, sizeof(braces), "{%s}", map->key[i]);
-		if (len < 0 || (size_t)len >= sizeof(braces) ||
-		    map->key[i][strcspn(map->key[i], "{}")] != '\0')
-			return bl_fail(err, BL_EINVAL,
-			    "when: expected the name of a field, without braces, before each "
-			    "colon, got \"%.40s\"",
-			    map->key[i]);
-		/* Its text does not outlive this call, its field does. */
-		if ((rc = rowmap_template_parse(&t, "when", braces, &m->parts, &m->fields, err)) <
-		    0)
-			return rc;
-		m->when[m->n_when++] =
-		    (struct rowmap_condition){ m->parts.part[t.first].field, map->value[i] };
+		const int field =
+		    rowmap_field(&m->fields, "when", map->key[i], strlen(map->key[i]), err);
+
+		if (field < 0)
+			return field;
+		m->when[m->n_when++] = (struct rowmap_condition){ field, map->value[i] };
 	}
 	return BL_OK;
 }
@@ -101,24 +79,13 @@ take_texts(struct bl_rowmap *m, struct bl_err *err)
 static int
 take_names(struct bl_rowmap *m, struct bl_err *err)
 {
-	const struct bl_rowmap_conf *c = m->conf;
 	int rc;
 
-	if ((rc = take_pairs(m, "attributes", &c->attributes, &m->attributes, err)) < 0 ||
-	    (rc = take_pairs(m, "labels", &c->labels, &m->labels, err)) < 0)
+	if ((rc = take_pairs(m, &m->conf->attributes, &m->attributes, err)) < 0 ||
+	    (rc = take_pairs(m, &m->conf->labels, &m->labels, err)) < 0)
 		return rc;
 	qsort(m->labels.pair, m->labels.n, sizeof(m->labels.pair[0]), compare_pairs);
-	for (size_t i = 0; i < c->as_text.n; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < c->attributes.n; k++)
-			known = known || strcmp(c->attributes.key[k], c->as_text.item[i]) == 0;
-		if (!known)
-			return bl_fail(err, BL_EINVAL,
-			    "as_text: expected the name of an attribute, got \"%.60s\"",
-			    c->as_text.item[i]);
-	}
-	return BL_OK;
+	return take_when(m, err);
 }
 
 int
@@ -135,8 +102,7 @@ bl_rowmap_create(struct bl_rowmap **out, const struct bl_rowmap_conf *conf, stru
 				: bl_tz_machine(&m->tz, err);
 	if (rc < 0)
 		bl_err_prefix(err, "zone");
-	if (rc < 0 || (rc = take_texts(m, err)) < 0 || (rc = take_names(m, err)) < 0 ||
-	    (rc = take_when(m, err)) < 0) {
+	if (rc < 0 || (rc = take_texts(m, err)) < 0 || (rc = take_names(m, err)) < 0) {
 		bl_rowmap_free(m);
 		return rc;
 	}

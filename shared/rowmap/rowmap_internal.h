@@ -34,6 +34,11 @@ struct rowmap_parts {
 	struct rowmap_part part[ROWMAP_PARTS_MAX];
 };
 
+/* NULL, or what was expected. */
+const char *rowmap_template_check(const char *source);
+/* A field's place; a new one when it is asked for the first time.  Negative: no room. */
+int rowmap_field(
+    struct rowmap_fields *f, const char *key, const char *name, size_t len, struct bl_err *err);
 /* Keeps source (NULL is fine).  key: for messages. */
 int rowmap_template_parse(struct rowmap_template *t, const char *key, const char *source,
     struct rowmap_parts *parts, struct rowmap_fields *fields, struct bl_err *err);

@@ -20,53 +20,57 @@ field_place(struct rowmap_fields *f, const char *name, size_t len)
 	return (int)f->n++;
 }
 
-/* The field that begins behind an opening brace; returns what follows it. */
-static int
-take_field(
-    const char *key, const char **at, struct rowmap_fields *fields, int *place, struct bl_err *err)
+int
+rowmap_field(
+    struct rowmap_fields *f, const char *key, const char *name, size_t len, struct bl_err *err)
 {
-	const size_t len = strcspn(*at, "{}");
+	const int place = field_place(f, name, len);
 
-	if ((*at)[len] != '}')
-		return bl_fail(err, BL_EINVAL,
-		    "%s: expected a closing brace behind \"{%.40s\"; a brace that is text is {{",
-		    key, *at);
-	if (len == 0)
-		return bl_fail(err, BL_EINVAL, "%s: expected a field's name between { and }", key);
-	*place = field_place(fields, *at, len);
-	if (*place == BL_ENOMEM)
+	if (place == BL_ENOMEM)
 		return bl_fail(err, BL_ENOMEM, "mapping: out of memory");
-	if (*place < 0)
+	if (place < 0)
 		return bl_fail(err, BL_EINVAL, "%s: expected at most %u fields in a mapping", key,
 		    BL_ROWMAP_FIELDS_MAX);
-	*at += len + 1;
-	return BL_OK;
+	return place;
 }
 
-/* One piece: a field, a brace, or the text up to the next of them. */
+const char *
+rowmap_template_check(const char *source)
+{
+	static const char expected[] = "text whose fields stand in braces, like \"desk {no}\"; a "
+				       "brace that is text is {{ or }}";
+
+	for (const char *at = source + strcspn(source, "{}"); *at != '\0';
+	     at += strcspn(at, "{}")) {
+		const size_t len = strcspn(at + 1, "{}");
+
+		if (at[0] == at[1])
+			at += 2;
+		else if (at[0] == '}' || len == 0 || at[1 + len] != '}')
+			return expected;
+		else
+			at += len + 2;
+	}
+	return NULL;
+}
+
+/* One piece of a template that is right: a field, a brace, or the text up to the next of them. */
 static int
 take_part(const char *key, const char **at, struct rowmap_part *p, struct rowmap_fields *fields,
     struct bl_err *err)
 {
 	size_t len = strcspn(*at, "{}");
+	const bool brace = len == 0 && (*at)[0] == (*at)[1];
 
+	if (len == 0 && !brace) {
+		len = strcspn(*at + 1, "}");
+		p->field = rowmap_field(fields, key, *at + 1, len, err);
+		*at += len + 2;
+		return p->field;
+	}
 	p->field = -1;
-	if (len == 0 && (*at)[0] == '{' && (*at)[1] != '{') {
-		++*at;
-		return take_field(key, at, fields, &p->field, err);
-	}
-	if (len == 0 && (*at)[0] == (*at)[1]) {
-		p->text = (struct bl_str){ *at, 1 };
-		*at += 2;
-		return BL_OK;
-	}
-	if (len == 0)
-		return bl_fail(err, BL_EINVAL,
-		    "%s: expected a field's name in braces, got a single \"}\"; a brace that is "
-		    "text is }}",
-		    key);
-	p->text = (struct bl_str){ *at, len };
-	*at += len;
+	p->text = (struct bl_str){ *at, brace ? 1 : len };
+	*at += brace ? 2 : len;
 	return BL_OK;
 }
 
@@ -74,9 +78,12 @@ int
 rowmap_template_parse(struct rowmap_template *t, const char *key, const char *source,
     struct rowmap_parts *parts, struct rowmap_fields *fields, struct bl_err *err)
 {
+	const char *expected = source != NULL ? rowmap_template_check(source) : NULL;
 	int rc;
 
 	*t = (struct rowmap_template){ .source = source, .first = parts->n };
+	if (expected != NULL)
+		return bl_fail(err, BL_EINVAL, "%s: expected %s", key, expected);
 	for (const char *at = source; at != NULL && *at != '\0';) {
 		if (parts->n == ROWMAP_PARTS_MAX)
 			return bl_fail(err, BL_EINVAL,

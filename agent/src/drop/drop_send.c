@@ -312,7 +312,13 @@ on_row(struct drop_folder *f, enum drop_csv is)
 	begin_row(file);
 	if (is == DROP_CSV_WRONG)
 		return set_aside(f, file->row.why) ? DROP_STEP_MORE : DROP_STEP_WAIT;
-	if ((rc = check(f, &err)) < 0)
+	if ((rc = check(f, &err)) == BL_ENOMEM) { /* nothing of it is wrong: it is read again */
+		file->n_flight--;
+		file->have_row = false;
+		file->due_mono_ms = bl_mono_ms(f->in->host->clock) + FULL_MS;
+		return DROP_STEP_WAIT;
+	}
+	if (rc < 0)
 		return set_aside(f, err.msg) ? DROP_STEP_MORE : DROP_STEP_WAIT;
 	return go_on(f);
 }

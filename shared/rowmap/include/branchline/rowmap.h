@@ -95,9 +95,8 @@ struct bl_rowmap_out {
 struct bl_rowmap;
 
 /*
- * Keeps conf.  BL_EINVAL with a sentence that begins with the key: a template
- * that does not end, no such zone, a time format that is not understood;
- * BL_ENOMEM.
+ * Keeps conf, which its table has taken.  BL_EINVAL with a sentence that begins
+ * with the key: too many fields; no such zone any more; BL_ENOMEM.
  */
 int bl_rowmap_create(struct bl_rowmap **out, const struct bl_rowmap_conf *conf, struct bl_err *err);
 void bl_rowmap_free(struct bl_rowmap *m); /* NULL is fine */
