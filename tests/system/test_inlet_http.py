@@ -86,6 +86,13 @@ def device(tmp_path, processes):
 
 # ---- what "accepted" is worth ----
 
+def numbered(k, n):
+    """Report n of sender k: a case, or a value that no other report of it has."""
+    if n % 3 == 0:
+        return {"report": "metric", "name": f"sender_{k}", "value": n, "id": f"{k}-{n}"}
+    return {"report": "case", "case": f"{k}-{n}", "id": f"{k}-{n}"}
+
+
 def test_what_was_accepted_survives_kill_9(device):
     """Programs report in batches while the agent is killed at any moment; who got no answer sends the batch again
     with the same ids. At the end every report is there once."""
@@ -98,7 +105,7 @@ def test_what_was_accepted_survives_kill_9(device):
     def report(k):
         n = 0
         while not done.is_set():
-            batch = [{"report": "case", "case": f"{k}-{n + i}", "id": f"{k}-{n + i}"} for i in range(1 + n % 40)]
+            batch = [numbered(k, n + i) for i in range(1 + n % 40)]
             try:
                 with closing(http.client.HTTPConnection("127.0.0.1", agent.port, timeout=30)) as connection:
                     status, results = agent.post(batch, connection)
@@ -126,8 +133,12 @@ def test_what_was_accepted_survives_kill_9(device):
             thread.join()
     assert not wrong
     found = [e["id"] for e in agent.events()]
+    for (name, _), points in spooled(agent.spool).items():
+        if name.startswith("sender_"):
+            found += [f"{name[len('sender_'):]}-{int(value)}" for _, value in points]
     assert sorted(found) == sorted(set(found)), "doubled"
     assert not set(accepted) - set(found), "lost"
+    assert sum(int(name.split("-")[1]) % 3 == 0 for name in found) > 10
 
 
 def test_steps_cases_events_and_values_become_what_they_say(device):
