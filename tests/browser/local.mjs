@@ -23,7 +23,7 @@ const { page, watcher, shot } = await open("en-GB", 1100, "light");
 
 await checks.check("the page shows health, link, queue, probes and values", async () => {
   const text = await page.locator("body").innerText();
-  for (const word of ["dev-1 · site shop", "needs attention", "no connection can be made", "Queue", "DOWN", "connection refused", "cpu_used_pct", "Share of all processors' time"]) {
+  for (const word of ["dev-1 · site shop", "needs attention", "no connection can be made", "Queue", "Reports of programs", "steps: 0 taken", "DOWN", "connection refused", "cpu_used_pct", "Share of all processors' time"]) {
     must(text.toLowerCase().includes(word.toLowerCase()), `"${word}" is not there:\n${text.slice(0, 600)}`);
   }
   must(!KEY.test(text), `a key instead of a word: ${text.match(KEY)}`);
@@ -58,7 +58,7 @@ await checks.check("what is new is shown without a word, and an agent that does 
 await checks.check("Chinese at a click", async () => {
   await page.locator("#language").click();
   const text = await page.locator("body").innerText();
-  for (const word of ["代理程序", "需要关注", "无法建立连接", "队列", "故障", "连接被拒绝", "当前数值"]) {
+  for (const word of ["代理程序", "需要关注", "无法建立连接", "队列", "程序上报", "已接收", "故障", "连接被拒绝", "当前数值"]) {
     must(text.includes(word), `"${word}" is not there`);
   }
   must(!KEY.test(text) && (await page.locator("html").getAttribute("lang")) === "zh-CN", "not all of it is Chinese");
