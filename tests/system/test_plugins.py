@@ -5,6 +5,7 @@ import http.server
 import os
 import pwd
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -334,3 +335,40 @@ def test_the_unit_is_shut_off():
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert stat.S_IMODE(unit.stat().st_mode) & 0o111 == 0
+
+
+def system_calls(group):
+    """Those of a group of systemd's, groups in it taken apart."""
+    if not group.startswith("@"):
+        return {group}
+    told = subprocess.run(["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, timeout=60)
+    rows = [line.strip() for line in told.stdout.splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
+    return set().union(*(system_calls(row) for row in rows))
+
+
+def allowed_calls(unit):
+    """As systemd adds up its lines: the first one makes it a list of what is allowed."""
+    allowed = system_calls("@default")
+    for words in re.findall(r"^SystemCallFilter=(.*)$", unit.read_text(), re.M):
+        named = set().union(*(system_calls(word) for word in words.lstrip("~").split()))
+        allowed = allowed - named if words.startswith("~") else allowed | named
+    return allowed
+
+
+def test_the_unit_lets_plugins_do_what_they_do(place):
+    if not (DEBIAN / "check_load").exists() or shutil.which("strace") is None:
+        pytest.skip("monitoring-plugins-basic or strace is not installed")
+    allowed = allowed_calls(ROOT / "provisioning/systemd/branchline-plugins.service")
+    assert 200 < len(allowed) and not {"mount", "reboot", "chown", "init_module"} & allowed
+    # What the process itself calls for each of them.
+    assert {"setsid", "prctl", "setrlimit", "prlimit64", "close_range", "kill", "waitid", "execve", "pipe2", "dup2"} <= allowed
+    for i, words in enumerate((["check_load", "-w", "9", "-c", "9"], ["check_disk", "-w", "1%"], ["check_procs", "-w", "9"],
+                               ["check_ping", "-H", "127.0.0.1", "-w", "9,9%", "-c", "9,9%", "-p", "1"], ["check_icmp", "-H", "127.0.0.1"],
+                               ["check_tcp", "-H", "127.0.0.1", "-p", str(free_port())], ["check_file_age", "-f", "/etc/passwd"])):
+        trace = writable(place / f"trace{i}")
+        subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs", "strace", "-f", "-qq",
+                        "-o", trace, DEBIAN / words[0], *words[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        called = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", trace.read_text(errors="replace"), re.M))
+        if not called:
+            pytest.skip("strace may not trace here")
+        assert "execve" in called and called <= allowed, (words[0], called - allowed)
