@@ -216,9 +216,9 @@ class Spool:
         return _rows(self.path, "SELECT hex(spool) FROM state")[0][0].lower()
 
     def waiting(self) -> int:
-        """Batches with samples in them that have no receipt."""
+        """Batches with samples or events in them that have no receipt."""
         return _rows(self.path, "SELECT count(*) FROM batch"
-                     " WHERE receipted_unix_ms IS NULL AND samples > 0")[0][0]
+                     " WHERE receipted_unix_ms IS NULL AND (samples > 0 OR events > 0)")[0][0]
 
 
 def quieten(agent, base: str):
