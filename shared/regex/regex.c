@@ -28,7 +28,7 @@ struct bl_regex_scan {
 int
 bl_regex_compile(struct bl_regex **out, const char *pattern, struct bl_err *err)
 {
-	struct bl_regex *re = calloc(1, sizeof(*re));
+	struct bl_regex *re = calloc(1, sizeof(*re)), *small;
 	int rc;
 
 	*out = NULL;
@@ -38,7 +38,8 @@ bl_regex_compile(struct bl_regex **out, const char *pattern, struct bl_err *err)
 		free(re);
 		return rc;
 	}
-	*out = re;
+	small = realloc(re, sizeof(*re) - regex_spare(re));
+	*out = small != NULL ? small : re;
 	return BL_OK;
 }
 

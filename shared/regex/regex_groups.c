@@ -52,7 +52,7 @@ struct bl_regex_finder {
 int
 bl_regex_groups_compile(struct bl_regex_groups **out, const char *pattern, struct bl_err *err)
 {
-	struct bl_regex_groups *g = calloc(1, sizeof(*g));
+	struct bl_regex_groups *g = calloc(1, sizeof(*g)), *small;
 	int rc;
 
 	*out = NULL;
@@ -62,7 +62,8 @@ bl_regex_groups_compile(struct bl_regex_groups **out, const char *pattern, struc
 		free(g);
 		return rc;
 	}
-	*out = g;
+	small = realloc(g, sizeof(*g) - regex_spare(&g->re));
+	*out = small != NULL ? small : g;
 	return BL_OK;
 }
 

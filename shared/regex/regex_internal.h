@@ -39,8 +39,8 @@ struct bl_regex {
 	uint16_t n, n_sets;
 	bool any_begin;         /* it matches nothing at all, wherever its conditions hold */
 	struct regex_set begin; /* else the bytes that a match can begin with */
-	struct regex_step step[BL_REGEX_PROGRAM_MAX];
 	struct regex_set set[REGEX_SETS_MAX];
+	struct regex_step step[BL_REGEX_PROGRAM_MAX]; /* last: of a whole one, n are in memory */
 };
 
 static inline bool
@@ -91,6 +91,13 @@ struct regex_names {
  */
 const char *regex_parse(
     struct bl_regex *re, struct regex_names *names, const char *pattern, size_t *at);
+/* Bytes that the steps of a whole program do not use, behind all else. */
+static inline size_t
+regex_spare(const struct bl_regex *re)
+{
+	return (BL_REGEX_PROGRAM_MAX - re->n) * sizeof(re->step[0]);
+}
+
 /* The same with a sentence, and finds out what a match can begin with. */
 int regex_fill(
     struct bl_regex *re, struct regex_names *names, const char *pattern, struct bl_err *err);
