@@ -180,6 +180,30 @@ only_names_of_this_machine_are_good(void **state)
 	assert_false(http_host_ok("", &more));
 }
 
+static void
+names_of_the_configuration_stand_alone(void **state)
+{
+	static const char *const good[] = { "till-7.shop.example", "TILL", "10.0.0.7", "::1",
+		"a_b" };
+	static const char *const bad[] = { "", "till:80", "[::1]", "http://till", "till/", "a b",
+		"*.shop.example", "::1:80x" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char *name[] = { (char *)good[i] };
+		const struct bl_conf_strlist list = { 1, name };
+
+		assert_null(http_hosts_check(&list));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *name[] = { (char *)"till", (char *)bad[i] };
+		const struct bl_conf_strlist list = { 2, name };
+
+		if (http_hosts_check(&list) == NULL)
+			fail_msg("%s", bad[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -189,6 +213,7 @@ main(void)
 		cmocka_unit_test(what_is_too_long_is_refused),
 		cmocka_unit_test(a_head_ends_with_its_empty_line),
 		cmocka_unit_test(only_names_of_this_machine_are_good),
+		cmocka_unit_test(names_of_the_configuration_stand_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The head of a request; see the header. */
 #include "http_head.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -324,6 +325,25 @@ http_host_ok(const char *host, const struct bl_conf_strlist *more)
 		if (strcasecmp(host, more->item[i]) == 0)
 			return true;
 	return false;
+}
+
+const char *
+http_hosts_check(const void *value)
+{
+	static const char of_names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789.-_";
+	const struct bl_conf_strlist *hosts = value;
+	struct in6_addr v6;
+
+	for (size_t i = 0; i < hosts->n; i++) {
+		const char *name = hosts->item[i];
+
+		if (inet_pton(AF_INET6, name, &v6) != 1 &&
+		    (name[0] == '\0' || name[strspn(name, of_names)] != '\0'))
+			return "names or addresses alone, such as till-7.shop.example: their port "
+			       "does not matter";
+	}
+	return NULL;
 }
 
 const char *

@@ -1,6 +1,7 @@
 /* The inlet's table. */
 #include <stddef.h>
 
+#include "http_head.h"
 #include "http_listen.h"
 #include "inlet_http.h"
 #include "inlet_socket.h"
@@ -53,7 +54,8 @@ static const struct bl_conf_key keys[] = {
 	    .offset = offsetof(struct inlet_http_conf, hosts),
 	    .max = 16,
 	    .help = "further names under which it may be asked; localhost and the loopback "
-		    "addresses always may" },
+		    "addresses always may",
+	    .check = http_hosts_check },
 	{ 0 },
 };
 

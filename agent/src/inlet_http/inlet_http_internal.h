@@ -18,8 +18,8 @@
 #define INLET_HTTP_SEND_MS    10000          /* for the answer */
 #define INLET_HTTP_END_MS     1000           /* for the other side to see it */
 #define INLET_HTTP_ROOM_MS    1000           /* until the host is asked again */
-#define INLET_HTTP_TURN       128u           /* reports taken in a turn */
-#define INLET_HTTP_TURN_BYTES (256u * 1024u) /* of their text */
+#define INLET_HTTP_TURN       64u            /* reports taken in a turn */
+#define INLET_HTTP_TURN_BYTES (128u * 1024u) /* of their text */
 
 enum inlet_http_state {
 	INLET_HTTP_FREE,

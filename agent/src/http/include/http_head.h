@@ -47,6 +47,9 @@ int http_head_parse(const char *text, size_t len, struct http_head *out);
  * else (DNS rebinding).
  */
 bool http_host_ok(const char *host, const struct bl_conf_strlist *more);
+/* For tables, of a list of such names: they stand alone, without brackets and port, as http_host_ok
+ * compares them. */
+const char *http_hosts_check(const void *value);
 /* "Not Found" ... */
 const char *http_reason(int status);
 
