@@ -247,16 +247,42 @@ rights_are_those_of_the_folder_and_the_file(void **state)
 	struct world *w = *state;
 	struct stat st;
 
-	(void)umask(0);
+	(void)umask(077); /* as under the service manager */
 	configure(w, steps_conf);
-	assert_int_equal(chmod(w->in, 0775), 0);
+	assert_int_equal(chmod(w->in, 02775), 0);
 	write_file(w, "a.csv", HEAD "1,s\n");
 	assert_int_equal(chmod(path_in(w, "a.csv"), 0644), 0);
 	pass(w);
 	assert_int_equal(stat(path_in(w, "done"), &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0775);
+	assert_int_equal(st.st_mode & 07777, 02775);
 	assert_int_equal(stat(path_in(w, "bad/a.csv.bad"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
+}
+
+/* Who may write to the folder must not have the agent put files into its own. */
+static void
+links_lead_nowhere(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	assert_int_equal(symlink(w->state, path_in(w, "done")), 0);
+	assert_int_equal(symlink(w->state, path_in(w, "bad")), 0);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	write_file(w, "b.csv", HEAD "2,s\n");
+	pass(w);
+	pass(w);
+	assert_true(is_there(w, "a.csv"));
+	assert_true(is_there(w, "b.csv"));
+	assert_false(is_there(w, "done/a.csv"));
+	assert_false(is_there(w, "bad/b.csv.bad"));
+	assert_int_equal(unlink(path_in(w, "done")), 0);
+	assert_int_equal(unlink(path_in(w, "bad")), 0);
+	pass(w);
+	pass(w);
+	assert_true(is_there(w, "done/a.csv"));
+	assert_true(is_there(w, "done/b.csv"));
+	assert_said(w, STEP("begin", "1", "s"));
 }
 
 static void
@@ -386,6 +412,7 @@ main(void)
 		T(what_is_written_anew_has_other_ids),
 		T(another_name_makes_no_other_file_of_it),
 		T(rights_are_those_of_the_folder_and_the_file),
+		T(links_lead_nowhere),
 		T(what_is_not_stored_is_sent_again),
 		T(a_folder_that_is_missing_is_looked_for),
 		T(old_files_come_first),

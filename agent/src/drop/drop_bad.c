@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEAD_MAX (NAME_MAX + 80)
@@ -33,22 +34,37 @@ drop_bad_close(struct drop_bad *b)
 	b->fd = -1;
 }
 
-/* The file at b->name is this file's, or made.  BL_EEXIST: another's. */
+int
+drop_sub_open(int folder, const char *name)
+{
+	const bool made = mkdirat(folder, name, S_IRWXU) == 0;
+	struct stat st;
+	int fd;
+
+	if (!made && errno != EEXIST)
+		return -1;
+	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Whatever this process' mask is; where a sandbox forbids setgid it stays as it is. */
+	if (made && fd >= 0 && fstat(folder, &st) == 0)
+		(void)!fchmod(fd, st.st_mode & 02777);
+	return fd;
+}
+
+/* The file at b->name in bad/ is this file's, or made.  BL_EEXIST: another's. */
 static int
-try_name(struct drop_bad *b, int folder, const char *head, struct bl_err *err)
+try_name(struct drop_bad *b, int sub, const char *head, struct bl_err *err)
 {
 	const size_t len = strlen(head);
-	char path[NAME_MAX + 8], there[HEAD_MAX];
+	char there[HEAD_MAX];
 	struct stat st;
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "bad/%s", b->name);
-	b->fd = openat(folder, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    S_IRUSR | S_IWUSR | b->mode);
+	b->fd = openat(sub, b->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR);
 	if (b->fd < 0)
-		return bl_fail_errno(err, BL_EIO, "drop: write %s", path);
+		return bl_fail_errno(err, BL_EIO, "drop: write bad/%s", b->name);
 	n = pread(b->fd, there, len, 0);
-	if (fstat(b->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	if (fstat(b->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
 	    (n > 0 && ((size_t)n != len || memcmp(there, head, len) != 0))) {
 		drop_bad_close(b);
 		return BL_EEXIST;
@@ -58,40 +74,32 @@ try_name(struct drop_bad *b, int folder, const char *head, struct bl_err *err)
 	if (ftruncate(b->fd, (off_t)b->bytes) < 0 ||
 	    (b->bytes == 0 && pwrite(b->fd, head, len, 0) != (ssize_t)len)) {
 		drop_bad_close(b);
-		return bl_fail_errno(err, BL_EIO, "drop: write %s", path);
+		return bl_fail_errno(err, BL_EIO, "drop: write bad/%s", b->name);
 	}
+	(void)!fchmod(b->fd, S_IRUSR | S_IWUSR | b->mode);
 	b->bytes = b->bytes == 0 ? len : b->bytes;
 	return BL_OK;
-}
-
-int
-drop_bad_folder(int folder, const char *name)
-{
-	struct stat st;
-
-	if (fstat(folder, &st) < 0)
-		return -1;
-	return mkdirat(folder, name, st.st_mode & 0777) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 static int
 open_for(struct drop_bad *b, int folder, const char *file, uint64_t identity, struct bl_err *err)
 {
+	const int sub = drop_sub_open(folder, "bad");
 	char head[HEAD_MAX];
 	int rc;
 
-	if (drop_bad_folder(folder, "bad") < 0)
-		return bl_fail_errno(err, BL_EIO, "drop: make the folder bad");
+	if (sub < 0)
+		return bl_fail_errno(err, BL_EIO, "drop: the folder bad");
 	(void)snprintf(
 	    head, sizeof(head), "# not taken from %s (%016" PRIx64 ")\n", file, identity);
 	(void)snprintf(b->name, sizeof(b->name), "%.*s.bad", NAME_MAX - 24, file);
-	if ((rc = try_name(b, folder, head, err)) != BL_EEXIST)
-		return rc;
-	(void)snprintf(
-	    b->name, sizeof(b->name), "%.*s.%016" PRIx64 ".bad", NAME_MAX - 24, file, identity);
-	if ((rc = try_name(b, folder, head, err)) == BL_EEXIST)
-		return bl_fail(err, BL_EEXIST, "drop: bad/%s is something else", b->name);
-	return rc;
+	if ((rc = try_name(b, sub, head, err)) == BL_EEXIST) {
+		(void)snprintf(b->name, sizeof(b->name), "%.*s.%016" PRIx64 ".bad", NAME_MAX - 24,
+		    file, identity);
+		rc = try_name(b, sub, head, err);
+	}
+	(void)close(sub);
+	return rc != BL_EEXIST ? rc : bl_fail(err, rc, "drop: bad/%s is something else", b->name);
 }
 
 static int

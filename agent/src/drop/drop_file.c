@@ -266,16 +266,22 @@ is_still_there(const struct drop_folder *f)
 static int
 move_to(struct drop_folder *f, const char *folder)
 {
-	char to[NAME_MAX + 32];
+	const int sub = drop_sub_open(f->fd, folder);
+	char to[NAME_MAX + 1];
 	struct stat st;
+	int rc, e;
 
-	if (drop_bad_folder(f->fd, folder) < 0)
+	if (sub < 0)
 		return -1;
-	(void)snprintf(to, sizeof(to), "%s/%s", folder, f->file.name);
-	if (fstatat(f->fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		(void)snprintf(to, sizeof(to), "%s/%.*s.%016" PRIx64, folder, NAME_MAX - 17,
-		    f->file.name, f->file.at.identity);
-	return renameat(f->fd, f->file.name, f->fd, to);
+	(void)snprintf(to, sizeof(to), "%s", f->file.name);
+	if (fstatat(sub, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)snprintf(to, sizeof(to), "%.*s.%016" PRIx64, NAME_MAX - 17, f->file.name,
+		    f->file.at.identity);
+	rc = renameat(f->fd, f->file.name, sub, to);
+	e = errno;
+	(void)close(sub);
+	errno = e;
+	return rc;
 }
 
 /* False: it could not be moved, and is asked for again. */

@@ -125,8 +125,11 @@ struct drop_bad {
 	bool full;
 };
 
-/* A folder in the folder, with its rights.  Negative: errno. */
-int drop_bad_folder(int folder, const char *name);
+/*
+ * A folder in the folder, opened; one that is made has its rights.  Negative: errno.  Never through
+ * a link: who may write to the folder could lead the agent into its own state with one.
+ */
+int drop_sub_open(int folder, const char *name);
 /* Makes room for what comes behind at->bad_bytes; opens nothing yet. */
 void drop_bad_begin(struct drop_bad *b, const struct drop_place *at);
 /* Appends a line with its reason. */
