@@ -1,7 +1,9 @@
-# The StatsD inlet: packets as a table, its sockets, its caps.
-bl_unit_test(test_statsd SOURCES unit/inlet_host.c
-  LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log bl_json m)
-target_include_directories(test_statsd PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
+# The StatsD inlet: packets as a table and by chance, its sockets, its caps.
+foreach(name test_statsd test_statsd_model)
+  bl_unit_test(${name} SOURCES unit/inlet_host.c
+    LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log bl_json m)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
+endforeach()
 bl_unit_test(test_statsd_nomem NOMEM LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log)
 target_include_directories(test_statsd_nomem PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)
 
