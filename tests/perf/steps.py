@@ -1,4 +1,4 @@
-"""Steps reported to one agent without a link: what a reporting program waits for."""
+"""Steps and values reported to one agent without a link: what a reporting program waits for."""
 
 import os
 import socket
@@ -17,6 +17,8 @@ FIGURES = {
     "step_p99_ms": "ms",
     "step_events_per_s": "events/s",
     "step_command_p99_ms": "ms",
+    "metric_line_p99_ms": "ms",
+    "metric_lines_per_s": "values/s",
 }
 
 CALLS = 3000
@@ -44,12 +46,24 @@ def connect(path):
     return sock
 
 
-def calls(path):
+def a_step(n, k=None):
+    if k is None:
+        return f"step event {n} review process=order id=call-{n} amount={n}.5 owner=\"Li Hua\"\n"
+    return f"step event {k}-{n} pick process=order amount={n}.5\n"
+
+
+def a_value(n, k=None):
+    """One in ten of the last minutes."""
+    name = f"metric queue_length {n}.5 unit=orders lane={n % 50}"
+    return f"{name} id=value-{n}\n" if k is None else name + (f" at={time.time() - 60:.3f}\n" if n % 10 == 0 else "\n")
+
+
+def calls(path, of):
     """One after the other on one connection, each with an id of its own."""
     took = []
     with connect(path) as sock:
         for n in range(CALLS):
-            line = f"step event {n} review process=order id=call-{n} amount={n}.5 owner=\"Li Hua\"\n".encode()
+            line = of(n).encode()
             began = time.perf_counter()
             sock.sendall(line)
             answer = sock.recv(4096)
@@ -58,7 +72,7 @@ def calls(path):
     return took
 
 
-def flood(path):
+def flood(path, of):
     """Several clients, each with PIPELINE lines under way."""
     counts = []
     until = time.monotonic() + FLOOD_S
@@ -67,9 +81,7 @@ def flood(path):
         n = 0
         with connect(path) as sock, sock.makefile("rb") as answers:
             while time.monotonic() < until:
-                sock.sendall(b"".join(
-                    f"step event {k}-{n + i} pick process=order amount={n + i}.5\n".encode()
-                    for i in range(PIPELINE)))
+                sock.sendall("".join(of(n + i, k) for i in range(PIPELINE)).encode())
                 for _ in range(PIPELINE):
                     assert answers.readline() == b"ok\n"
                 n += PIPELINE
@@ -123,16 +135,18 @@ def measure(names):
         try:
             agent = processes.start("agent", [program("branchline-agent"), "run", "--config", config])
             wait_for(path.exists, 20, "the step socket is there", agent.log)
-            if "step_p99_ms" in names:
-                took = calls(path)
-                print(f"perf: a call: median {p(took, 0.5):.2f} ms", file=sys.stderr)
-                values["step_p99_ms"] = p(took, 0.99)
+            for name, of in (("step_p99_ms", a_step), ("metric_line_p99_ms", a_value)):
+                if name in names:
+                    took = calls(path, of)
+                    print(f"perf: {name}: median {p(took, 0.5):.2f} ms", file=sys.stderr)
+                    values[name] = p(took, 0.99)
             if "step_command_p99_ms" in names:
                 took = commands(config)
                 print(f"perf: a command: median {p(took, 0.5):.2f} ms", file=sys.stderr)
                 values["step_command_p99_ms"] = p(took, 0.99)
-            if "step_events_per_s" in names:
-                values["step_events_per_s"] = flood(path)
+            for name, of in (("step_events_per_s", a_step), ("metric_lines_per_s", a_value)):
+                if name in names:
+                    values[name] = flood(path, of)
         finally:
             processes.end_all()
     return values
