@@ -3,6 +3,7 @@
 #include "spool_kit.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -188,6 +189,54 @@ further_series_than_the_cap_are_refused(void **state)
 	def.name = (struct bl_str){ "Not a name", 10 };
 	assert_true(spool_thread_series_within(s.t, &def, 99) < 0);
 	assert_int_equal(spool_thread_series_count(s.t), 2);
+	spool_thread_stop(s.t);
+}
+
+/* Each is answered once, by its own id; what cannot be taken is said at once. */
+static void
+reported_values_are_answered_like_events(void **state)
+{
+	struct kit *k = *state;
+	struct seen s = { 0 };
+	struct spool_thread_report r = { .value = 1.5, .id = { "a", 1 } };
+	char longer[BL_EVENT_ID_MAX + 1];
+	unsigned taken = 0;
+	int rc;
+
+	start(k, &s, 4096);
+	memset(longer, 'i', sizeof(longer));
+	r.handle = series(&s, BL_STREAM_HOST, 0);
+	assert_int_equal(spool_thread_report(s.t, &r, 1), BL_OK);
+	await(&s, &s.events_ok, 1);
+	assert_int_equal(spool_thread_report(s.t, &r, 2), BL_OK);
+	await(&s, &s.events_repeated, 1);
+	r.id.len = 0;
+	r.boot_ms = -86400000;
+	assert_int_equal(spool_thread_report(s.t, &r, 3), BL_OK);
+	await(&s, &s.events_ok, 2);
+	assert_int_equal(spool_thread_report(s.t, &r, 0), BL_OK); /* nobody waits */
+	r.value = INFINITY;
+	assert_int_equal(spool_thread_report(s.t, &r, 4), BL_EINVAL);
+	r.value = 1;
+	r.handle++;
+	assert_int_equal(spool_thread_report(s.t, &r, 4), BL_EINVAL);
+	r.handle--;
+	r.id = (struct bl_str){ longer, sizeof(longer) };
+	assert_int_equal(spool_thread_report(s.t, &r, 4), BL_EINVAL);
+	r.id.len = 0;
+	ask_status(&s);
+	assert_int_equal(s.status.refused_samples, 0);
+	/* The queue is bounded, and who is refused hears nothing more. */
+	while ((rc = spool_thread_report(s.t, &r, 5)) == BL_OK)
+		assert_true(++taken < 1000000);
+	assert_int_equal(rc, BL_EFULL);
+	await(&s, &s.events_ok, 2 + taken);
+	ask_status(&s);
+	assert_int_equal(s.events_ok, 2 + taken);
+	assert_int_equal(s.events_refused, 0);
+	assert_int_equal(s.status.refused_samples, 1);
+	assert_int_equal(s.status.spool.gaps, 0); /* its giver knows */
+	assert_int_equal(s.status.spool.accepted_samples, 3 + taken);
 	spool_thread_stop(s.t);
 }
 
@@ -749,6 +798,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
 		T(further_series_than_the_cap_are_refused),
+		T(reported_values_are_answered_like_events),
 		T(the_whole_way_from_tick_to_receipt),
 		T(without_a_thread_it_does_the_same),
 		T(an_event_is_answered_after_its_commit),
