@@ -113,6 +113,7 @@ def test_the_plugins_of_debian_are_reported_as_they_are(place, processes, web):
 BAD = {
     "sleeps": ("trap '' TERM HUP; echo begun; sleep 1003 & sleep 1003", "unknown", "ended after 900 ms"),
     "floods": ("exec yes 1004", "unknown", "printed more than 4096 bytes"),
+    "floods-errors": ("exec yes 1004 >&2", "unknown", "printed more than 4096 bytes"),
     "silent": ("exit 0", "unknown", "printed nothing"),
     "blank": ("echo; echo ' '; exit 1", "unknown", "printed nothing"),
     "code": ("echo fine; exit 99", "unknown", "exit code 99"),

@@ -268,14 +268,14 @@ take_next(struct plugins *p)
 	if (conf == NULL || anything_runs(p))
 		return;
 	p->next = NULL;
-	for (unsigned i = 0; i < PARALLEL_MAX; i++)
-		plugins_run_drop(&p->run[i]);
 	if (plugins_outbox_change(p->outbox, conf->socket, (size_t)conf->queue_bytes, &err) < 0 ||
 	    set_conf(p, conf, &err) < 0) {
 		bl_error("plugins", "%s", err.msg);
 		plugins_conf_free(conf);
 		return;
 	}
+	for (unsigned i = 0; i < PARALLEL_MAX; i++)
+		plugins_run_drop(&p->run[i]); /* of checks that are no more */
 	bl_info("plugins", "reloaded checks=%zu waiting=%zu", conf->checks.n,
 	    plugins_outbox_count(p->outbox).waiting);
 }

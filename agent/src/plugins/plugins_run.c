@@ -189,30 +189,40 @@ read_pipe(int *fd, struct bl_buf *to)
 	return !to->failed;
 }
 
-/* The begin is kept, the rest is read so that nobody waits for it. */
-static void
+/* The begin is kept; false: it is too much. */
+static bool
 read_errors(struct plugins_run *r)
 {
 	uint8_t piece[1024];
-	ssize_t n = 1;
+	ssize_t n;
 
-	for (unsigned turn = 0; turn < 64 && r->err_fd >= 0 && n > 0; turn++) {
+	while (r->err_fd >= 0 && r->errors_bytes <= r->check->max_output) {
 		n = read(r->err_fd, piece, sizeof(piece));
-		if (n > 0 && r->errors.len + (size_t)n <= r->errors.cap)
-			bl_buf_bytes(&r->errors, piece, (size_t)n);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n <= 0) {
 			close_fd(&r->err_fd);
+			continue;
+		}
+		r->errors_bytes += n;
+		if (r->errors.len + (size_t)n <= r->errors.cap)
+			bl_buf_bytes(&r->errors, piece, (size_t)n);
 	}
+	return r->errors_bytes <= r->check->max_output;
 }
 
 void
 plugins_run_read(struct plugins_run *r)
 {
-	read_errors(r);
-	if (read_pipe(&r->out_fd, &r->out) || r->cut != PLUGINS_CUT_NOT)
+	const bool fits = read_errors(r);
+
+	if ((read_pipe(&r->out_fd, &r->out) && fits) || r->cut != PLUGINS_CUT_NOT)
 		return;
 	r->cut = PLUGINS_CUT_OUTPUT;
 	close_fd(&r->out_fd);
+	close_fd(&r->err_fd);
 	if (!r->ended)
 		end_group(r);
 }

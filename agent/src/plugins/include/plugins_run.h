@@ -32,6 +32,7 @@ struct plugins_run {
 	pid_t pid;                         /* 0: nothing runs */
 	int out_fd, err_fd;                /* -1: closed */
 	struct bl_buf out, errors;         /* standard output; the begin of standard error */
+	int64_t errors_bytes;              /* all of it */
 	int64_t begun_mono_ms, ended_mono_ms, deadline_mono_ms;
 	bool ended;     /* its status is known */
 	bool timed_out; /* plugins_run_time_out */
