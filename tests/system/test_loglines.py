@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import textwrap
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.builds import program
 from support.wait import wait_for
 from test_steps import Device, agent, attributes
 
-KILLS = 60 if os.environ.get("BL_LONG") else 4
+KILLS = 60 if os.environ.get("BL_LONG") else 3
 DPKG = Path("/var/log/dpkg.log")
 
 
@@ -38,6 +39,17 @@ def cases(events):
     return [(attributes(e)["case"], e["type"]) for e in events]
 
 
+def is_on_disk(device, log):
+    """All that is in the log is, and so is where it ended."""
+    try:
+        text = (device.state_dir / "loglines.places").read_text()
+    except OSError:
+        return False
+    st = log.stat()
+    return any(line.endswith(f" app\t{log}") and line.split()[1:3] == [str(st.st_ino), str(st.st_size)]
+               for line in text.splitlines())
+
+
 def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
     """The agent is killed at any moment while a program writes and its log is rotated, renamed or copied and cut."""
     seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
@@ -56,18 +68,8 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
                 f.write(f"noise\n12:00:00 order={written} begin\n")
                 written += 1
 
-    def place_is_kept():
-        """All that was written is on disk, and so is where it ended."""
-        try:
-            text = (device.state_dir / "loglines.places").read_text()
-        except OSError:
-            return False
-        now = f" app\t{log}"
-        return any(line.endswith(now) and line.split()[1:3] == [str(log.stat().st_ino), str(log.stat().st_size)]
-                   for line in text.splitlines())
-
     write(1)
-    wait_for(place_is_kept, 30, "the first line is read", device.process.log)
+    wait_for(lambda: is_on_disk(device, log), 30, "the first line is read", device.process.log)
     for kill in range(KILLS):
         some = counts(device)["lines"] + 2
         write(rng.randrange(1, 300))
@@ -80,9 +82,9 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
             write(rng.randrange(0, 20))
         device.start()
         if kill % 2 == 0:
-            wait_for(place_is_kept, 30, "the rotated log is read to its end", device.process.log)
+            wait_for(lambda: is_on_disk(device, log), 30, "the rotated log is read to its end", device.process.log)
     write(1)
-    wait_for(place_is_kept, 30, "everything is read", device.process.log)
+    wait_for(lambda: is_on_disk(device, log), 30, "everything is read", device.process.log)
     told = cases(device.events())
     assert len(told) == len(set(told)), "a line is there twice"
     assert told and set(told) == {(str(n), "step.begin") for n in range(written)}
@@ -109,6 +111,24 @@ def test_logrotate_loses_no_line(tmp_path, processes, way):
             f.write(f"order={n} begin\n")
     wait_for(lambda: counts(device)["accepted"] == 4, 20, "the last line is on disk", device.process.log)
     assert cases(device.events()) == [(str(n), "step.begin") for n in range(4)]
+
+
+def test_a_reload_takes_in_a_new_pattern_and_loses_no_line(tmp_path, processes):
+    log = tmp_path / "app.log"
+    log.write_text("order=1 begin\n")
+    device = Device(tmp_path / "agent", processes, watching(log, ORDERS))
+    device.start()
+    wait_for(lambda: counts(device)["accepted"] == 1, 20, "the first line is on disk", device.process.log)
+    device.write(watching(log, ORDERS + [("paid (?<no>\\d+)", "{report: case, process: order, case: '{no}', status: paid}")]))
+    with log.open("a") as f:
+        f.write("order=2 begin\n")
+        device.process.signal(signal.SIGHUP)
+        f.write("order=3 begin\n")
+    wait_for(lambda: "reloaded changed=yes" in device.process.log(), 20, "it reloads", device.process.log)
+    with log.open("a") as f:
+        f.write("paid 3\n")
+    wait_for(lambda: is_on_disk(device, log), 20, "all are on disk", device.process.log)
+    assert cases(device.events()) == [("1", "step.begin"), ("2", "step.begin"), ("3", "step.begin"), ("3", "step.event")]
 
 
 def test_what_logger_writes_becomes_steps(tmp_path, processes):
@@ -154,6 +174,10 @@ def test_the_command_shows_what_lines_would_become(tmp_path):
         {"line": 2, "pattern": 1, "report": "event", "type": "step.begin", "at": None,
          "attributes": {"process": "order", "case": "7", "step": "work"}}]
     assert try_lines(tmp_path, ORDERS, "other\n").returncode == 1
+    chinese = [("订单(?<单号>\\d+)：(?<步骤>[^ ]+) (?<动作>开始|完成)",
+                "{process: order, case: '{单号}', step: '{步骤}', phase: event, attributes: {动作: '{动作}'}}")]
+    done = try_lines(tmp_path, chinese, "10:00 订单4711：审核 完成\n")
+    assert done.stdout == "1: step.event at=now process=order case=4711 step=审核 动作=完成\n", done
     metric = [("load (?<v>\\S+)", "{report: metric, name: load, value: '{v}'}")]
     done = try_lines(tmp_path, metric, "load 1.5\nload high\n" + "x" * 9000 + "\nload 2")
     assert done.returncode == 1

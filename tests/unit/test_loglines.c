@@ -385,6 +385,24 @@ a_rotated_log_is_kept_until_its_lines_are_on_disk(void **state)
 	stop(p);
 }
 
+/* Not there, then something that is no file, then a log: from its beginning. */
+static void
+what_cannot_be_read_is_looked_at_again(void **state)
+{
+	struct place *p = *state;
+
+	p->h->at_once = true;
+	start(p);
+	assert_string_equal(said(p), "");
+	assert_true(fake_host_count(p->h, "failed_looks") > 0);
+	assert_int_equal(mkdir(p->log, 0700), 0);
+	assert_string_equal(said(p), "");
+	assert_int_equal(rmdir(p->log), 0);
+	append(p->log, "n=1\n");
+	assert_string_equal(said(p), N(1));
+	stop(p);
+}
+
 /* ---- answers ---- */
 
 static void
@@ -697,6 +715,7 @@ main(void)
 		T(options_are_checked),
 		T(lines_come_once_across_rotation),
 		T(a_rotated_log_is_kept_until_its_lines_are_on_disk),
+		T(what_cannot_be_read_is_looked_at_again),
 		T(what_finds_no_room_waits),
 		T(what_was_not_stored_comes_again_with_its_id),
 		T(a_restart_goes_on_where_the_disk_was),

@@ -22,6 +22,7 @@ static const struct {
 	[LOGLINES_ACCEPTED] = { "accepted", false },
 	[LOGLINES_REPEATED] = { "repeated", false },
 	[LOGLINES_TRIED_AGAIN] = { "tried_again", false },
+	[LOGLINES_FAILED_LOOKS] = { "failed_looks", false },
 	[LOGLINES_BAD_LINES] = { "bad_lines", true },
 	[LOGLINES_REFUSED] = { "refused_reports", true },
 	[LOGLINES_LONG_LINES] = { "long_lines", true },
@@ -129,18 +130,39 @@ under_way(const struct loglines_file *f)
 	       loglines_stream_flights(&f->stream[0]) + loglines_stream_flights(&f->stream[1]) > 0;
 }
 
+/* It cannot be looked at now: not there, not allowed, or not known to answer at once. */
 static void
-file_serve(struct loglines *l, struct loglines_file *f)
+failed_look(struct loglines *l, struct loglines_file *f, const char *why)
+{
+	l->count[LOGLINES_FAILED_LOOKS]++;
+	loglines_tell(l, &f->failed_log, f, why);
+}
+
+static void
+file_read(struct loglines *l, struct loglines_file *f)
 {
 	const uint64_t behind = (uint64_t)l->conf->max_behind;
 	const struct log_limits limits = { LOG_READ, behind, behind / 2 };
 	struct bl_err err = { 0 };
 	uint64_t skipped = 0;
-	int rc;
 
+	if (log_file_read(&f->log, l->buf, &limits, bl_boot_ms(l->host->clock), &skipped, &err) < 0)
+		failed_look(l, f, err.msg);
+	else if (!f->begun)
+		f->begun = l->settled = true; /* where, is kept at once */
+	if (skipped == 0)
+		return;
+	l->count[LOGLINES_SKIPPED_BYTES] += skipped;
+	l->host->lost(l->host->ctx, BL_STREAM_EVENTS, 1);
+	loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f,
+	    "grows faster than it can be read; lines were passed over");
+}
+
+static void
+file_serve(struct loglines *l, struct loglines_file *f)
+{
 	if (!log_way_harmless(l->way, f->conf->path)) {
-		loglines_tell(l, &l->log_file, f,
-		    "is not read: it is not known to be on a local file system");
+		failed_look(l, f, "is not read: it is not known to be on a local file system");
 		return;
 	}
 	loglines_places_resume(l, f);
@@ -148,19 +170,8 @@ file_serve(struct loglines *l, struct loglines_file *f)
 	for (unsigned i = 0; i < 2; i++)
 		loglines_stream_again(&f->stream[i]);
 	f->unread = false;
-	if (f->stream[0].failed || f->stream[1].failed)
-		return;
-	rc = log_file_read(&f->log, l->buf, &limits, bl_boot_ms(l->host->clock), &skipped, &err);
-	if (rc < 0)
-		loglines_tell(l, &l->log_file, f, err.msg);
-	else if (!f->begun)
-		f->begun = l->settled = true; /* where, is kept at once */
-	l->count[LOGLINES_SKIPPED_BYTES] += skipped;
-	if (skipped > 0)
-		l->host->lost(l->host->ctx, BL_STREAM_EVENTS, 1);
-	if (skipped > 0)
-		loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f,
-		    "grows faster than it can be read; lines were passed over");
+	if (!f->stream[0].failed && !f->stream[1].failed)
+		file_read(l, f);
 }
 
 static void

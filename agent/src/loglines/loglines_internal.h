@@ -19,6 +19,7 @@ enum loglines_count {
 	LOGLINES_ACCEPTED,
 	LOGLINES_REPEATED,
 	LOGLINES_TRIED_AGAIN,
+	LOGLINES_FAILED_LOOKS,
 	/* What follows was not taken. */
 	LOGLINES_BAD_LINES,
 	LOGLINES_REFUSED,
@@ -58,6 +59,7 @@ struct loglines_file {
 	bool begun;            /* something of it has been looked at */
 	int64_t older_mono_ms; /* when places grew older */
 	bool unread;           /* there is more than was taken */
+	struct bl_log_limit failed_log;
 };
 
 /* A report that waits for the disk. */
@@ -85,7 +87,7 @@ struct loglines {
 	bool settled; /* reports were answered since then */
 	int64_t turn_ends_mono_ms, due_mono_ms, kept_mono_ms;
 	uint64_t count[LOGLINES_COUNTS];
-	struct bl_log_limit log[LOGLINES_COUNTS], log_file, log_places;
+	struct bl_log_limit log[LOGLINES_COUNTS], log_places;
 };
 
 /* One line an hour for each reason. */
