@@ -147,6 +147,11 @@ def test_what_logger_writes_becomes_steps(tmp_path, processes):
         assert done.returncode == 0
     if "order 17" not in log.read_text():
         pytest.skip(f"this logger prints nothing of its own: {log.read_text()[:80]!r}")
+    with log.open("a") as f:
+        f.write("<13>Geheim 99 10:00:00 shop: order 18 begin\n")
+    wait_for(lambda: "time: {time}: expected a time" in device.process.log(), 20, "a wrong line is told",
+             device.process.log)
+    assert "Geheim" not in device.process.log()  # what stands in a log is nothing for the agent's
     wait_for(lambda: counts(device)["accepted"] == 2, 20, "both are on disk", device.process.log)
     events = device.events()
     assert [e["type"] for e in events] == ["step.begin", "step.end"]

@@ -65,11 +65,15 @@ restart(void *ctx, bool within)
 
 /* ---- reports ---- */
 
+/* What stands in a line is nothing for the agent's log: what was expected of it is. */
 static void
-refused(struct loglines_stream *s, enum loglines_count why, const struct bl_err *err)
+refused(struct loglines_stream *s, enum loglines_count why, struct bl_err *err)
 {
 	struct loglines *l = s->all;
+	char *got = strstr(err->msg, ", got \"");
 
+	if (got != NULL)
+		*got = '\0';
 	l->count[why]++;
 	loglines_tell(l, &l->log[why], s->file, err->msg);
 }

@@ -153,7 +153,7 @@ open_now(struct log_file *f, struct bl_err *err)
 		rc = log_cursor_open(&f->now, f->path, LOG_PLACE, &at, err);
 	if (rc == BL_ENOTFOUND)
 		rc = log_cursor_open(&f->now, f->path,
-		    f->looked || f->from_beginning ? LOG_BEGINNING : LOG_END, NULL, err);
+		    f->looked || f->from_beginning ? LOG_BEGINNING : LOG_END, &at, err);
 	f->looked = f->looked || rc == BL_OK || rc == BL_ENOTFOUND;
 	return rc;
 }
