@@ -135,13 +135,17 @@ metric_handle(struct agent_inlet *x, const struct bl_series_def *def, struct bl_
 }
 
 static int
-report_metric(struct agent_inlet *x, const struct inlet_report *r, int64_t boot_ms, uint64_t token,
-    struct bl_err *err)
+report_metric(struct agent_inlet *x, const struct inlet_report *r, struct agent_report *p,
+    uint64_t token, struct bl_err *err)
 {
-	struct spool_thread_report value = { .boot_ms = boot_ms, .value = r->value, .id = r->id };
+	struct spool_thread_report value = {
+		.boot_ms = p->boot_ms, .value = r->value, .id = r->id
+	};
 
 	if ((value.handle = metric_handle(x, &r->def, err)) < 0)
 		return value.handle;
+	p->handle = value.handle;
+	p->value = r->value;
 	if (!isfinite(r->value) || r->id.len > BL_EVENT_ID_MAX)
 		return bl_fail(err, BL_EINVAL, "its value is no finite number, or its id too long");
 	return said(spool_thread_report(x->agent->spool, &value, token), err);
@@ -162,16 +166,28 @@ agent_inlet_report(void *ctx, const struct inlet_report *r, uint64_t token, stru
 	if ((p = take_place(x, bytes, err)) == NULL)
 		return err != NULL ? err->code : BL_EFULL;
 	own = token_of(x->agent, x, p);
-	rc = r->kind == INLET_METRIC ? report_metric(x, r, boot_ms, own, err)
+	*p = (struct agent_report){ .opening = x->opening,
+		.bytes = (uint32_t)bytes,
+		.token = token,
+		.handle = -1,
+		.boot_ms = boot_ms };
+	rc = r->kind == INLET_METRIC ? report_metric(x, r, p, own, err)
 				     : report_event(x, r, boot_ms, own, err);
 	if (rc < 0)
 		return rc;
-	*p = (struct agent_report){
-		.used = true, .opening = x->opening, .bytes = (uint32_t)bytes, .token = token
-	};
+	p->used = true;
 	x->n_way++;
 	x->way_bytes += (uint32_t)bytes;
 	return BL_OK;
+}
+
+/* It is among the current values of this machine. */
+static void
+show(struct agent *a, const struct agent_report *p)
+{
+	const struct spool_thread_sample sample = { .handle = p->handle, .value = p->value };
+
+	current_put(a->current, p->boot_ms, &sample, 1);
 }
 
 void
@@ -191,6 +207,8 @@ agent_inlets_done(struct agent *a, uint64_t token, int rc)
 	x->way[at].used = false;
 	x->n_way--;
 	x->way_bytes -= p.bytes;
+	if (rc == SPOOL_ACCEPTED && p.handle >= 0)
+		show(a, &p);
 	if (x->in != NULL && p.opening == x->opening && x->row->ops->done != NULL)
 		x->row->ops->done(x->in, p.token, rc);
 }

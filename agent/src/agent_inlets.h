@@ -40,6 +40,10 @@ struct agent_report {
 	uint32_t opening; /* whose it is: an inlet that is gone hears nothing */
 	uint32_t bytes;
 	uint64_t token; /* the inlet's */
+	/* Of a metric: what is shown when it is on disk. */
+	int32_t handle; /* -1: it is none */
+	int64_t boot_ms;
+	double value;
 };
 
 struct agent_inlet {

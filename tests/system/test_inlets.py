@@ -179,11 +179,12 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     machine.start()
     with Reporter(machine.socket) as reporter:
         assert reporter.ask("step event 4711 id=1") == "ok"
+        assert reporter.ask("metric queue_length 3.5 till=2") == "ok"
         machine.say_datagrams("event till.opened", 1)
         assert reporter.ask("nonsense").startswith("error: column 1")
     machine.say_statsd("orders:1|c\nnonsense")
     wait_for(lambda: machine.count("statsd", "counts", "accepted") > 0, 40, "StatsD was taken")
-    wait_for(lambda: machine.count("steps", "counts", "accepted") == 2, 40, "the datagram was taken")
+    wait_for(lambda: machine.count("steps", "counts", "accepted") == 3, 40, "the datagram was taken")
     wait_for(lambda: machine.count("scrape", "counts", "accepted") > 0, 40, "a page was read")
     assert machine.post('[{"report":"step","phase":"event","case":"4712"},{"report":"nothing"}]')[0] == 422
     machine.put_file("one.csv", "no,state\n4713,open\n4714\n")
@@ -194,17 +195,18 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     inlets = {name: one for name, one in machine.inlets().items() if name in machine.on}
     assert inlets["http"]["counts"]["accepted"] == 1 and inlets["http"]["refused"]["bad_reports"] == 1
     assert inlets["drop"]["counts"]["accepted"] == 1 and inlets["drop"]["refused"]["bad_lines"] == 1
-    assert inlets["steps"]["counts"]["accepted"] == 2 and inlets["steps"]["refused"]["bad_lines"] == 1
+    assert inlets["steps"]["counts"]["accepted"] == 3 and inlets["steps"]["refused"]["bad_lines"] == 1
     assert sum(inlets["statsd"]["refused"].values()) == 1, inlets["statsd"]
     assert all(i["state"] == "open" and i["lost"] == 0 and i["problem"] is None for i in inlets.values())
 
     def in_metrics():
         page = machine.metrics()
         return all(line in page for line in (
-            'agent_inlet_reports_total{inlet="steps"} 2', 'reason="bad_lines"} 1',
+            'agent_inlet_reports_total{inlet="steps"} 3', 'reason="bad_lines"} 1',
             'agent_inlet_reports_total{inlet="statsd"} 1',
             'agent_inlet_refused_total{inlet="statsd",reason="',
-            'agent_inlet_reports_total{inlet="scrape"} ', 'shop_open{source="shop"} 1'))
+            'agent_inlet_reports_total{inlet="scrape"} ', 'shop_open{source="shop"} 1',
+            'queue_length{source="socket",till="2"} 3.5'))
     wait_for(in_metrics, 40, "it stands in /metrics", machine.metrics)
     text = machine.ask()
     assert "statsd     open; 1 taken, 1 refused (" in text, text

@@ -2,6 +2,7 @@
  * The inlets of the agent: their life in the loop, with a spool that is turned by hand and a clock
  * that stands still; and the rules and shares that hold for every report.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -410,6 +411,116 @@ strange_answers_are_ignored(void **state)
 	assert_int_equal(steps(w)->n_way, 0);
 }
 
+/* ---- reported values ---- */
+
+static int
+report_value(struct world *w, const char *name, double value, int64_t at_unix_ms, const char *id,
+    struct bl_err *err)
+{
+	struct inlet_report r = { .kind = INLET_METRIC,
+		.id = str(id),
+		.at_unix_ms = at_unix_ms,
+		.def = { .name = str(name),
+		    .kind = BL_GAUGE,
+		    .n_labels = 1,
+		    .label = { { { "till", 4 }, { "2", 1 } } } },
+		.value = value };
+	struct agent_inlet *x = steps(w);
+
+	*err = (struct bl_err){ 0 };
+	return x->host.report(x->host.ctx, &r, 7, err);
+}
+
+static bool
+series_of(void *ctx, int32_t handle, struct bl_series_def *out)
+{
+	return spool_thread_series_def(((struct world *)ctx)->a.spool, handle, out);
+}
+
+/* The only current value there is; NAN: none. */
+static double
+shown(struct world *w)
+{
+	struct current_snapshot s;
+	struct bl_err err = { 0 };
+	double value = NAN;
+
+	assert_int_equal(
+	    current_snapshot(w->a.current, 1000000 + w->ms, series_of, w, &s, &err), BL_OK);
+	assert_in_range(s.n, 0, 1);
+	if (s.n == 1) {
+		const struct bl_series_def *d = &s.row[0].def;
+
+		assert_memory_equal(d->name.p, "queue_length", d->name.len);
+		assert_int_equal(d->n_labels, 2);
+		assert_memory_equal(d->label[0].key.p, "source", 6);
+		assert_memory_equal(d->label[0].value.p, "socket", 6);
+		assert_memory_equal(d->label[1].value.p, "2", 1);
+		value = s.row[0].value;
+	}
+	current_snapshot_free(&s);
+	return value;
+}
+
+/* On disk it is shown, once by its id; and an older one does not hide a newer. */
+static void
+values_are_shown_when_they_are_on_disk(void **state)
+{
+	struct world *w = *state;
+	struct spool_status st;
+	struct bl_err err;
+	char path[100];
+
+	agent_inlets_open(&w->a);
+	assert_int_equal(report_value(w, "Queue.Length", 3, 0, "a", &err), BL_OK);
+	assert_true(isnan(shown(w)));
+	turn(w);
+	assert_int_equal(w->done, 1);
+	assert_true(shown(w) == 3);
+	assert_int_equal(report_value(w, "queue_length", 99, 0, "a", &err), BL_OK);
+	assert_int_equal(report_value(w, "queue_length", 2, UNIX_MS - 3600000, "b", &err), BL_OK);
+	turn(w);
+	assert_int_equal(w->done, 3);
+	assert_true(shown(w) == 3);
+	w->ms = 1;
+	assert_int_equal(report_value(w, "queue_length", 4, 0, "", &err), BL_OK);
+	turn(w);
+	assert_true(shown(w) == 4);
+	(void)snprintf(path, sizeof(path), "%s/spool.db", w->dir);
+	assert_int_equal(spool_status_of_file(path, &st, &err), BL_OK);
+	assert_int_equal(st.accepted_samples, 3);
+}
+
+static void
+values_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		double value;
+		int64_t ago_ms;
+	} cases[] = {
+		{ "cpu_used_pct", 1, 0 },
+		{ "...", 1, 0 },
+		{ "queue_length", NAN, 0 },
+		{ "queue_length", INFINITY, 0 },
+		{ "queue_length", 1, -60001 },
+		{ "queue_length", 1, INT64_C(24) * 3600000 + 1 },
+	};
+	struct world *w = *state;
+	struct bl_err err;
+
+	agent_inlets_open(&w->a);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(report_value(w, cases[i].name, cases[i].value,
+				     UNIX_MS - cases[i].ago_ms, "", &err),
+		    BL_EINVAL);
+		assert_true(err.msg[0] != '\0');
+	}
+	turn(w);
+	assert_int_equal(w->done, 0);
+	assert_int_equal(steps(w)->n_way, 0);
+}
+
 /* ---- samples, and what is lost ---- */
 
 static void
@@ -527,6 +638,8 @@ main(void)
 		WORLD(bytes_are_shared_out_too),
 		WORLD(answers_go_to_who_asked),
 		WORLD(strange_answers_are_ignored),
+		WORLD(values_are_shown_when_they_are_on_disk),
+		WORLD(values_that_cannot_be_are_refused),
 		WORLD(foreign_series_leave_a_tenth_to_the_agent),
 		WORLD(refused_series_are_asked_for_again),
 		WORLD(what_was_lost_is_named_in_the_ledger),

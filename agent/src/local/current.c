@@ -83,6 +83,8 @@ current_put(
 			c->missing++;
 			continue;
 		}
+		if (boot_ms < c->value[s->handle].boot_ms)
+			continue;
 		c->value[s->handle] =
 		    (struct value){ .boot_ms = boot_ms, .value = s->value, .unknown = s->unknown };
 	}

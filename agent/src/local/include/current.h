@@ -31,7 +31,8 @@ int current_create(struct current **out, struct bl_err *err);
 /* NULL is fine. */
 void current_free(struct current *c);
 
-/* As of one instant.  Borrows.  Out of memory: they are missing here, and counted. */
+/* As of one instant; what is there of a later one stays.  Borrows.  Out of memory: they are missing
+ * here, and counted. */
 void current_put(
     struct current *c, int64_t boot_ms, const struct spool_thread_sample *samples, uint32_t n);
 
