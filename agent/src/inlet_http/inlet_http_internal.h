@@ -16,7 +16,7 @@
 #define INLET_HTTP_BODY_MS    10000          /* for its body */
 #define INLET_HTTP_DISK_MS    8000           /* for the disk, from the last one that was stored */
 #define INLET_HTTP_SEND_MS    10000          /* for the answer */
-#define INLET_HTTP_END_MS     1000           /* for the other side to see it */
+#define INLET_HTTP_END_MS     5000           /* for the other side to see it */
 #define INLET_HTTP_ROOM_MS    1000           /* until the host is asked again */
 #define INLET_HTTP_TURN       64u            /* reports taken in a turn */
 #define INLET_HTTP_TURN_BYTES (128u * 1024u) /* of their text */
