@@ -228,6 +228,7 @@ COLLECTD = """
 Hostname "till-7"
 FQDNLookup false
 Interval 0.2
+WriteThreads 1
 BaseDir "{folder}"
 PluginDir "/usr/lib/collectd"
 TypesDB "/usr/share/collectd/types.db"
@@ -252,7 +253,7 @@ LoadPlugin write_http
 
 
 def written(folder):
-    """(plugin, instance, type, type's instance, source) -> {time: value}, of collectd's own files."""
+    """(plugin, instance, type, type's instance, source) -> [(time, value)], of collectd's own files."""
     found = {}
     for path in sorted(folder.glob("*/*/*")):  # a file a day
         plugin, _, instance = path.parent.name.partition("-")
@@ -260,9 +261,10 @@ def written(folder):
         kind, _, of_kind = name.partition("-")
         with path.open() as f:
             for row in csv.DictReader(f):
-                at = row.pop("epoch")
+                at = float(row.pop("epoch"))
                 for source, value in row.items():
-                    found.setdefault((plugin, instance, kind, of_kind, source), {})[at] = value
+                    if value != "nan":
+                        found.setdefault((plugin, instance, kind, of_kind, source), []).append((at, float(value)))
     return found
 
 
@@ -283,8 +285,7 @@ def test_collectd_reports_what_it_writes_to_its_own_files(device, tmp_path):
     assert len(wanted) >= 20
     for (plugin, instance, kind, of_kind, source), rows in wanted.items():
         name = "_".join(["collectd", plugin] + [kind] * (kind != plugin) + [source] * (source != "value"))
-        points = sorted(found[name, instance, of_kind])
-        rows = [(float(at), float(v)) for at, v in rows.items() if v != "nan"]
+        points, rows = sorted(found[name, instance, of_kind]), sorted(rows)
         # Its files have six decimals.
         assert [v for _, v in points] == pytest.approx([v for _, v in rows], abs=1e-6, rel=0), (name, instance, of_kind)
         passed = [(at - points[0][0]) / 1000 for at, _ in points]
