@@ -141,7 +141,7 @@ def test_files_of_other_programs_are_understood(tmp_path, processes):
     now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     shanghai = datetime.timezone(datetime.timedelta(hours=8))
     notes = ["plain", 'say "hi", twice', "two\nlines\r\nthree", "审核,通过", " spaces ", "007", ";\t'", ""]
-    with open(device.drop / "tickets.csv", "w", newline="", encoding="utf-8-sig") as file:
+    with open(device.drop / "tickets.csv.part", "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(["工单", "步骤", "开始", "结束", "备注", "金额"])
         for i, note in enumerate(notes):
@@ -149,10 +149,12 @@ def test_files_of_other_programs_are_understood(tmp_path, processes):
             writer.writerow([f"W-{i}", "上门", begin.astimezone(shanghai).strftime("%Y-%m-%d %H:%M:%S"),
                              (begin + datetime.timedelta(minutes=5)).astimezone(shanghai).strftime("%Y-%m-%d %H:%M:%S"),
                              note, i * 1.25])
-    with open(device.drop / "sales.jsonl", "w", encoding="utf-8") as file:
+    with open(device.drop / "sales.jsonl.part", "w", encoding="utf-8") as file:
         for i, note in enumerate(notes):
             file.write(json.dumps({"kind": "sale", "id": f"sale-{i % 7}", "t": now.timestamp() - i, "by": {"name": note},
                                    "sum": i / 8, "paid": i % 2 == 0}, ensure_ascii=i % 2 == 0) + "\n")
+    for name in ("tickets.csv", "sales.jsonl"):
+        (device.drop / (name + ".part")).rename(device.drop / name)
     device.wait_empty()
     events = device.events()
     steps = {(e["type"], dict(e["attrs"])["case"]): e for e in events if e["type"].startswith("step.")}

@@ -42,6 +42,23 @@ a_file_that_is_written_is_waited_for(void **state)
 	assert_true(is_there(w, "done/a.csv"));
 }
 
+/* However long: its writer has opened it and not written yet. */
+static void
+an_empty_file_is_left_alone(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	write_file(w, "a.csv", "");
+	pass(w);
+	pass(w);
+	assert_true(is_there(w, "a.csv"));
+	put(w, "a.csv", HEAD "1,s,begin\n", strlen(HEAD) + 10, "a");
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s"));
+	assert_true(is_there(w, "done/a.csv"));
+}
+
 /* Its writer goes on after all: what comes is read, too, before the file goes. */
 static void
 a_file_that_grows_while_it_is_read_is_read_on(void **state)
@@ -286,6 +303,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(rows_are_reported_and_the_file_is_put_away),
 		T(a_file_that_is_written_is_waited_for),
+		T(an_empty_file_is_left_alone),
 		T(a_file_that_grows_while_it_is_read_is_read_on),
 		T(names_say_what_is_no_file_to_take),
 		T(a_marker_says_that_a_file_is_complete),

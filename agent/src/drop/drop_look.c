@@ -95,6 +95,8 @@ see(struct drop_folder *f, const char *name, int64_t now)
 
 	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return;
+	if (st.st_size == 0 && f->conf->marker == NULL)
+		return; /* somebody is about to write it */
 	(void)snprintf(new.name, sizeof(new.name), "%s", name);
 	new.dev = st.st_dev;
 	new.ino = st.st_ino;
