@@ -74,17 +74,17 @@ is_kept(const struct drop_folder *f, const struct stat *st)
 static void
 begin_new(struct drop_file *file, const struct stat *st)
 {
-	const int64_t is[] = { (int64_t)st->st_dev, (int64_t)st->st_ino, st->st_size,
-		st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (int64_t)born_of(file->fd) };
+	const uint64_t born = born_of(file->fd), head = head_of(file->fd, (uint64_t)st->st_size);
+	const uint64_t is[] = { st->st_dev, st->st_ino, (uint64_t)st->st_size,
+		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, born, head };
 
-	memset(&file->at, 0, sizeof(file->at));
-	file->at.identity = drop_hash(DROP_HASH, is, sizeof(is));
-	file->at.dev = st->st_dev;
-	file->at.ino = st->st_ino;
-	file->at.born = born_of(file->fd);
-	file->at.size = (uint64_t)st->st_size;
-	file->at.head = head_of(file->fd, file->at.size);
-	file->at.line = 1;
+	file->at = (struct drop_place){ .identity = drop_hash(DROP_HASH, is, sizeof(is)),
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.born = born,
+		.size = (uint64_t)st->st_size,
+		.head = head,
+		.line = 1 };
 }
 
 /* Reading begins at `at`; the header, if there is one, is read first. */
