@@ -158,10 +158,12 @@ turn(struct drop_folder *f)
 	const int64_t now = bl_mono_ms(f->in->host->clock);
 	const struct drop_seen *ready;
 
+	if (now >= f->tidy_mono_ms) {
+		drop_tidy(f); /* a turn of its own: it may go through thousands of files */
+		return;
+	}
 	if (f->dir != NULL || now >= f->look_mono_ms)
 		(void)drop_look(f);
-	if (now >= f->tidy_mono_ms)
-		drop_tidy(f);
 	if (f->file.open) {
 		if (now >= f->file.due_mono_ms)
 			drop_file_serve(f);
