@@ -21,6 +21,7 @@ const struct bl_catalogue_area bl_catalogue_areas[] = {
 	{ "system", catalogue_system },
 	{ "probe", catalogue_probe },
 	{ "agent", catalogue_agent },
+	{ "plugins", catalogue_plugins },
 	{ NULL, NULL },
 };
 
@@ -57,6 +58,17 @@ bl_catalogue_find(const char *name, size_t len)
 			if (is(m->name, name, len))
 				return m;
 	return NULL;
+}
+
+bool
+bl_catalogue_own(const char *name, size_t len)
+{
+	const struct bl_metric *found = bl_catalogue_find(name, len);
+
+	for (const struct bl_metric *m = catalogue_plugins; m->name != NULL; m++)
+		if (m == found)
+			return false;
+	return found != NULL;
 }
 
 const struct bl_unit *

@@ -11,6 +11,7 @@ extern const struct bl_metric catalogue_file[];
 extern const struct bl_metric catalogue_log[];
 extern const struct bl_metric catalogue_memory[];
 extern const struct bl_metric catalogue_network[];
+extern const struct bl_metric catalogue_plugins[];
 extern const struct bl_metric catalogue_pressure[];
 extern const struct bl_metric catalogue_probe[];
 extern const struct bl_metric catalogue_process[];

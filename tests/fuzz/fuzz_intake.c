@@ -41,7 +41,7 @@ declare(void *ctx, const struct bl_series_def *def)
 	bl_buf_init(&b, BL_BATCH_WIRE_MAX);
 	check(bl_dict_encode(&nobody, &probe, 1, &b, &n, &err) == BL_OK);
 	bl_buf_free(&b);
-	check(bl_catalogue_find(def->name.p, def->name.len) == NULL);
+	check(!bl_catalogue_own(def->name.p, def->name.len));
 	for (uint32_t i = 0; i < def->n_labels; i++)
 		if (def->label[i].key.len == 6 && memcmp(def->label[i].key.p, "source", 6) == 0) {
 			check(def->label[i].value.len == 4 &&

@@ -113,6 +113,10 @@ only_whole_names_are_found(void **state)
 	assert_null(bl_catalogue_find("load", 4));
 	assert_null(bl_catalogue_find("cpu_used_pct_", 13));
 	assert_null(bl_catalogue_find("", 0));
+	assert_true(bl_catalogue_own("cpu_used_pct", 12));
+	assert_non_null(bl_catalogue_find("plugin_state", 12));
+	assert_false(bl_catalogue_own("plugin_state", 12));
+	assert_false(bl_catalogue_own("nobody", 6));
 	assert_null(bl_catalogue_unit("bytes/s", 7));
 	assert_string_equal(bl_catalogue_unit("pct", 3)->en, "%");
 }
@@ -233,6 +237,7 @@ no_row_outlives_its_series(void **state)
 	each_source(AGENT "/sample", append, &n);
 	each_source(AGENT "/probe", append, &n);
 	each_source(AGENT "/scrape", append, &n);
+	each_source(AGENT "/plugins", append, &n);
 	each_source(AGENT, append, &n);
 	for (const struct bl_catalogue_area *a = bl_catalogue_areas; a->name != NULL; a++)
 		for (const struct bl_metric *m = a->row; m->name != NULL; m++) {

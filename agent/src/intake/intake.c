@@ -218,7 +218,7 @@ declare(struct intake *t, const struct bl_series_def *def)
 {
 	int32_t handle;
 
-	if (bl_catalogue_find(def->name.p, def->name.len) != NULL)
+	if (bl_catalogue_own(def->name.p, def->name.len))
 		return -1 - INTAKE_OWN_NAME;
 	if ((handle = t->sink->declare(t->sink->ctx, def)) >= 0)
 		return handle;

@@ -263,13 +263,13 @@ plugins_unit_of(const char *uom)
 		const char *uom;
 		struct plugins_unit is;
 	} rows[] = {
-		{ "", { "plugin_value", "1", 1, false } },
-		{ "c", { "plugin_total", "1", 1, true } },
-		{ "%", { "plugin_pct", "pct", 1, false } },
-		{ "s", { "plugin_ms", "ms", 1e3, false } },
-		{ "ms", { "plugin_ms", "ms", 1, false } },
-		{ "us", { "plugin_ms", "ms", 1e-3, false } },
-		{ "ns", { "plugin_ms", "ms", 1e-6, false } },
+		{ "", { "plugin_value", "plugin_value_limit", "1", 1, false } },
+		{ "c", { "plugin_total", "plugin_total_limit", "1", 1, true } },
+		{ "%", { "plugin_pct", "plugin_pct_limit", "pct", 1, false } },
+		{ "s", { "plugin_ms", "plugin_ms_limit", "ms", 1e3, false } },
+		{ "ms", { "plugin_ms", "plugin_ms_limit", "ms", 1, false } },
+		{ "us", { "plugin_ms", "plugin_ms_limit", "ms", 1e-3, false } },
+		{ "ns", { "plugin_ms", "plugin_ms_limit", "ms", 1e-6, false } },
 	};
 	static const char prefixes[] = "KMGTPE";
 	const char *p;
@@ -283,6 +283,8 @@ plugins_unit_of(const char *uom)
 		scale *= 1024;
 	uom += p != NULL;
 	if (strcmp(uom, "B") == 0 || (p != NULL && strcmp(uom, "iB") == 0))
-		return (struct plugins_unit){ "plugin_bytes", "bytes", scale, false };
-	return (struct plugins_unit){ "plugin_value", uom - (p != NULL), 1, false };
+		return (struct plugins_unit){ "plugin_bytes", "plugin_bytes_limit", "bytes", scale,
+			false };
+	return (struct plugins_unit){ "plugin_value", "plugin_value_limit", uom - (p != NULL), 1,
+		false };
 }

@@ -214,7 +214,6 @@ static void
 one_limit(struct values *v, const struct plugins_perf *p, const struct plugins_unit *u,
     const char *limit, double at)
 {
-	char name[40];
 	struct line l;
 
 	at *= u->scale;
@@ -223,8 +222,7 @@ one_limit(struct values *v, const struct plugins_perf *p, const struct plugins_u
 	v->hash = hash(v->hash, &at, sizeof(at));
 	if (!v->with_limits || !isfinite(at))
 		return;
-	(void)snprintf(name, sizeof(name), "%s_limit", u->metric);
-	begin_metric(&l, v->t, name, at, u->scale == 1, u->unit, false, v->r->at_unix_ms);
+	begin_metric(&l, v->t, u->limit, at, u->scale == 1, u->unit, false, v->r->at_unix_ms);
 	inlet_line_put_text(&l.text, "check", v->r->check);
 	inlet_line_put_text(&l.text, "label", p->label);
 	inlet_line_put_text(&l.text, "limit", limit);

@@ -66,6 +66,7 @@ int plugins_perf_next(struct bl_str *rest, struct plugins_perf *out, struct bl_e
  */
 struct plugins_unit {
 	const char *metric; /* "plugin_ms" */
+	const char *limit;  /* "plugin_ms_limit" */
 	const char *unit;   /* of the series; good as long as uom */
 	double scale;       /* value times this */
 	bool counter;

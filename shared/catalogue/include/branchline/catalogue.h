@@ -9,6 +9,7 @@
 #ifndef BRANCHLINE_CATALOGUE_H
 #define BRANCHLINE_CATALOGUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "branchline/wire.h"
@@ -37,6 +38,8 @@ extern const struct bl_unit bl_catalogue_units[];
 
 /* NULL: there is no row of this name.  The result is borrowed for good. */
 const struct bl_metric *bl_catalogue_find(const char *name, size_t len);
+/* Whether the agent measures a metric of this name itself, so that nobody else may report it. */
+bool bl_catalogue_own(const char *name, size_t len);
 const struct bl_unit *bl_catalogue_unit(const char *name, size_t len);
 
 #endif
