@@ -161,6 +161,8 @@ agent_inlet_report(void *ctx, const struct inlet_report *r, uint64_t token, stru
 	int64_t boot_ms;
 	int rc;
 
+	if (x->agent->spool == NULL) /* last answers are given, and nothing new is taken */
+		return bl_fail(err, BL_EFULL, "the agent ends");
 	if ((rc = inlet_report_place(r, x->agent->clock, &boot_ms, err)) < 0)
 		return rc;
 	if ((p = take_place(x, bytes, err)) == NULL)

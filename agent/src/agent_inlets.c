@@ -69,8 +69,13 @@ static void
 host_problem(void *ctx, char *out, size_t size)
 {
 	const struct agent *a = ((struct agent_inlet *)ctx)->agent;
-	const int64_t still = bl_mono_ms(a->clock) - spool_thread_turned_mono_ms(a->spool);
+	int64_t still;
 
+	if (a->spool == NULL) {
+		(void)snprintf(out, size, "the agent ends");
+		return;
+	}
+	still = bl_mono_ms(a->clock) - spool_thread_turned_mono_ms(a->spool);
 	/* The thread turns every 5 s at the latest. */
 	if (still > 7000)
 		(void)snprintf(

@@ -58,9 +58,11 @@ static int32_t
 sink_declare(void *ctx, const struct bl_series_def *def)
 {
 	struct agent *a = ((struct agent_sink *)ctx)->agent;
-	const int32_t handle = spool_thread_series_within(a->spool, def, series_max(ctx));
+	int32_t handle;
 
-	if (handle < 0)
+	if (a->spool == NULL) /* the agent ends */
+		return BL_EFULL;
+	if ((handle = spool_thread_series_within(a->spool, def, series_max(ctx))) < 0)
 		series_refused(a, def, handle);
 	return handle;
 }
@@ -163,7 +165,7 @@ agent_sink_flush(struct agent_sink *s, int64_t boot_ms)
 {
 	struct agent *a = s->agent;
 
-	if (s->n == 0)
+	if (s->n == 0 || a->spool == NULL)
 		return;
 	current_put(a->current, boot_ms, s->sample, s->n);
 	/* Full: the spool thread names it. */
