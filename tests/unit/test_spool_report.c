@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "shim.h"
+
 static int
 report(struct kit *k, unsigned series, int64_t boot_ms, double value, const char *id)
 {
@@ -249,6 +251,45 @@ what_waits_goes_into_the_next_spool(void **state)
 	assert_true(f.sum == 5);
 }
 
+/*
+ * A report of the past in a commit whose fate is unknown, and then the file is given up: neither
+ * it twice, nor those that were accepted since its time not at all.
+ */
+static void
+what_is_late_and_in_doubt_takes_nobody_along(void **state)
+{
+	const int64_t hour = 3600000;
+
+	(void)state;
+	for (unsigned failures = 1; failures <= 12; failures++) {
+		struct shim_plan p = { .kind = SHIM_SYNC_EIO, .at_op = 1, .count = failures };
+		struct bl_err err = { 0 };
+		uint64_t lost;
+		struct found f;
+		struct kit *k;
+
+		assert_int_equal(kit_setup((void **)&k), 0);
+		kit_open(k, SPOOL_CREATED);
+		assert_int_equal(report(k, 0, k->time.boot_ms - hour, 1, ""), SPOOL_ACCEPTED);
+		kit_tick(k, BL_STREAM_HOST);
+		spool_covered(k->s, k->time.boot_ms);
+		kit_commit(k);
+		assert_int_equal(report(k, 1, k->time.boot_ms - 2 * hour, 2, "b"), SPOOL_ACCEPTED);
+		p.below = k->dir;
+		shim_plan(&p);
+		(void)spool_commit(k->s, &lost, &err); /* it may fail: that is the point */
+		shim_plan(NULL);
+		err = (struct bl_err){ .code = BL_ECORRUPT, .msg = "told to" };
+		assert_int_equal(spool_replace(k->s, &err), SPOOL_REPLACED);
+		kit_declare(k);
+		kit_commit(k);
+		kit_salvage(k);
+		deliver(k, &f);
+		assert_int_equal(f.n, 2 + KIT_SERIES);
+		(void)kit_teardown((void **)&k);
+	}
+}
+
 static void
 what_cannot_be_sent_is_refused(void **state)
 {
@@ -278,8 +319,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    an_id_counts_once_for_events_and_values_alike, kit_setup, kit_teardown),
-		cmocka_unit_test_setup_teardown(an_id_counts_where_nothing_is_written_before_the_cut,
-		    kit_setup, kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_id_counts_where_nothing_is_written_before_the_cut, kit_setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_a_death_took_may_be_repeated, kit_setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
@@ -290,7 +331,9 @@ main(void)
 		    what_waits_goes_into_the_next_spool, kit_setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_cannot_be_sent_is_refused, kit_setup, kit_teardown),
+		cmocka_unit_test(what_is_late_and_in_doubt_takes_nobody_along),
 	};
 
+	shim_vfs_install(1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

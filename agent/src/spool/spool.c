@@ -25,6 +25,7 @@ spool_free(struct spool *s)
 	db_close(s);
 	pending_free(&s->p);
 	defs_free(s);
+	free(s->in_memory);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd); /* lets the lock go; what it noted is no promise */
 	free(s->path);
@@ -175,6 +176,20 @@ begin_anew(struct spool *s, bool salvage, struct bl_err *err)
 	return SPOOL_REPLACED;
 }
 
+/* A report of the past, which says nothing of when others came. */
+static void
+note_twin(struct spool *s, const struct spool_row *row)
+{
+	struct spool_twin *more =
+	    realloc(s->in_memory, (s->n_in_memory + 1) * sizeof(*s->in_memory));
+
+	if (more == NULL)
+		return; /* twice, if it comes to that, rather than others not at all */
+	s->in_memory = more;
+	more[s->n_in_memory++] = (struct spool_twin){ (int64_t)row->stream, row->boot_ms,
+		row_crc(row->stream, row->kind, row->boot_ms, row->n, row->data, row->len) };
+}
+
 /*
  * A commit whose fate is unknown: its rows are in memory still, so what of them
  * the damaged file may hold must not come over as well.
@@ -184,12 +199,17 @@ settle_doubt_for_good(struct spool *s)
 {
 	const struct spool_row *row = s->p.head;
 
+	free(s->in_memory);
+	s->in_memory = NULL;
+	s->n_in_memory = 0;
 	for (unsigned i = 0; i < BL_STREAMS; i++)
 		s->in_memory_from_ms[i] = INT64_MAX;
 	for (unsigned n = 0; n < s->p.doubt.rows && row != NULL; n++, row = row->next) {
 		int64_t *from = &s->in_memory_from_ms[stream_index(row->stream)];
 
-		if (row->boot_ms < *from)
+		if (row->boot_ms < s->d.covered_ms)
+			note_twin(s, row);
+		else if (row->boot_ms < *from)
 			*from = row->boot_ms;
 	}
 	s->log_unsure = false;

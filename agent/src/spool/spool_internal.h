@@ -128,6 +128,11 @@ struct spool_row {
 	uint8_t data[];
 };
 
+/* A row that is told from others by what is in it. */
+struct spool_twin {
+	int64_t stream, boot_ms, crc;
+};
+
 struct spool_def {
 	struct spool_def *next; /* in the list of pending ones */
 	uint32_t id;
@@ -297,8 +302,10 @@ struct spool {
 	bool replacing;                        /* set aside, the new one is not made yet */
 	bool salvage_wanted;                   /* of aside, into a file that is about to be made */
 	int64_t in_memory_from_ms[BL_STREAMS]; /* rows since then wait in memory: not out of it */
-	bool salvaging;                        /* something is to come over, as the file says */
-	struct salvage *salvage;               /* NULL: not begun in this process */
+	struct spool_twin *in_memory; /* and these, which are older: by time and checksum */
+	unsigned n_in_memory;
+	bool salvaging;          /* something is to come over, as the file says */
+	struct salvage *salvage; /* NULL: not begun in this process */
 	struct spool_recovery recovery;
 
 	int64_t age_mono_ms; /* look for receipted batches past their time then */

@@ -152,6 +152,19 @@ look_clock(struct salvage *v, const struct wreck_row *r)
 		(void)spool_clock(v->s, &seg, NULL); /* a lost segment: "clock unknown" */
 }
 
+/* It waits in memory: its commit's fate was unknown. */
+static bool
+is_in_memory(const struct spool *s, const struct wreck_row *r)
+{
+	if (r->col[3].i >= s->in_memory_from_ms[r->col[1].i - 1])
+		return true;
+	for (unsigned i = 0; i < s->n_in_memory; i++)
+		if (s->in_memory[i].stream == r->col[1].i &&
+		    s->in_memory[i].boot_ms == r->col[3].i && s->in_memory[i].crc == r->col[5].i)
+			return true;
+	return false;
+}
+
 static void
 look_open(struct salvage *v, const struct wreck_row *r)
 {
@@ -161,8 +174,8 @@ look_open(struct salvage *v, const struct wreck_row *r)
 	struct spool_row *row;
 
 	if (!stream_valid((enum bl_stream)r->col[1].i) || samples < 0 || data->p == NULL ||
-	    r->col[3].i >= v->s->in_memory_from_ms[r->col[1].i - 1] ||
-	    (kind != ROW_TICK && kind != ROW_EVENT) || v->kept_bytes + data->len > KEPT_BYTES ||
+	    is_in_memory(v->s, r) || (kind != ROW_TICK && kind != ROW_EVENT) ||
+	    v->kept_bytes + data->len > KEPT_BYTES ||
 	    row_crc(r->col[1].i, kind, r->col[3].i, samples, data->p, data->len) != r->col[5].i)
 		return;
 	if (v->n_kept == v->size_kept) {
