@@ -62,6 +62,7 @@ bl_fuzz_target(plugins LINK agent_plugins agent_inlet)
 bl_fuzz_target(http_head LINK agent_local)
 bl_fuzz_target(inlet_http LINK agent_inlet_http agent_http bl_codec bl_buf bl_json PkgConfig::JANSSON m
   INCLUDE ${root}/agent/src/inlet_http)
+bl_fuzz_target(inlet_http_wire LINK agent_inlet_http bl_clock)
 bl_fuzz_target(rowmap LINK bl_rowmap bl_codec m MAX_LEN 1500)
 bl_fuzz_target(drop LINK agent_drop agent_inlet agent_sample bl_rowmap bl_codec bl_json
   INCLUDE ${root}/agent/src/drop MAX_LEN 2000)
