@@ -47,7 +47,7 @@ take_places(const struct step_form *form, struct step_args *args)
 	size_t n = 0;
 
 	for (; n < 2 && form->place[n] != NULL; n++) {
-		if (n == args->n_words)
+		if (n == args->n_words || strchr(args->word[n], '=') != NULL)
 			return mistake(form, "expected", form->place[n]);
 		args->place[n] = args->word[n];
 	}
