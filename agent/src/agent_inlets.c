@@ -127,10 +127,17 @@ host_init(struct agent *a, struct agent_inlet *x)
 static void
 inlet_failed(struct agent_inlet *x, const struct bl_err *err)
 {
+	const int64_t now = bl_mono_ms(x->agent->clock);
+	unsigned swallowed;
+
+	if (strcmp(x->problem, err->msg) != 0)
+		x->failed_log = (struct bl_log_limit){ 0 };
 	(void)snprintf(x->problem, sizeof(x->problem), "%s", err->msg);
-	x->retry_mono_ms = bl_mono_ms(x->agent->clock) + AGENT_INLETS_MS;
-	bl_error("inlet", "nothing is taken by this inlet, will try again in %d s: %s inlet=%s",
-	    AGENT_INLETS_MS / 1000, err->msg, x->row->ops->name);
+	x->retry_mono_ms = now + AGENT_INLETS_MS;
+	if (bl_log_allow(&x->failed_log, now, 3600000, &swallowed))
+		bl_error("inlet",
+		    "nothing is taken by this inlet, will try again in %d s: %s inlet=%s",
+		    AGENT_INLETS_MS / 1000, err->msg, x->row->ops->name);
 }
 
 static void
@@ -148,11 +155,12 @@ open_one(struct agent *a, unsigned i)
 	struct bl_err err = { 0 };
 	int rc;
 
-	x->problem[0] = '\0';
 	x->retry_mono_ms = INT64_MAX;
 	x->opening++;
-	if (a->safe.active && !rows[i].safe)
+	if (a->safe.active && !rows[i].safe) {
+		x->problem[0] = '\0';
 		return; /* when safe mode ends, agent_inlets_reload comes */
+	}
 	x->config = config_keep(a->config);
 	host_init(a, x);
 	if ((rc = ops->open(&x->in, conf_of(x->config, i), &x->host, &err)) == BL_OK &&
@@ -163,6 +171,8 @@ open_one(struct agent *a, unsigned i)
 	}
 	if (rc < 0)
 		inlet_failed(x, &err);
+	else
+		x->problem[0] = '\0';
 	if (x->in == NULL) {
 		x->fd = -1;
 		forget_config(x);
@@ -264,6 +274,7 @@ agent_inlets_reload(struct agent *a)
 		if (stays(a, &a->inlet[i], i))
 			continue;
 		close_one(&a->inlet[i]);
+		a->inlet[i].failed_log = (struct bl_log_limit){ 0 }; /* somebody looks */
 		open_one(a, i);
 	}
 }

@@ -61,7 +61,7 @@ struct agent_inlet {
 	uint64_t before[INLET_COUNTS_MAX];
 	uint64_t lost;
 	int64_t longest_ms; /* turn */
-	struct bl_log_limit lost_log;
+	struct bl_log_limit lost_log, failed_log;
 	/* Of the agent's own series about it, by counter, and of what was lost; -1: not asked yet.
 	 */
 	int32_t handle[INLET_COUNTS_MAX + 1];

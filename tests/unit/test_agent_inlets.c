@@ -197,11 +197,15 @@ one_that_cannot_be_opened_is_tried_again_every_minute(void **state)
 	assert_null(x->in);
 	assert_non_null(strstr(x->problem, "no socket"));
 	assert_int_equal(agent_inlets_deadline(&w->a), 1000000 + 60000);
-	w->ms = 59999;
+	w->ms = 60000;
+	agent_inlets_tick(&w->a);
+	assert_int_equal(agent_inlets_deadline(&w->a), 1000000 + 120000);
+	assert_int_equal(x->failed_log.swallowed, 1); /* the log has it once an hour */
+	w->ms = 119999;
 	assert_int_equal(unlink(path), 0);
 	agent_inlets_tick(&w->a);
 	assert_null(x->in);
-	w->ms = 60000;
+	w->ms = 120000;
 	agent_inlets_tick(&w->a);
 	assert_non_null(x->in);
 	assert_string_equal(x->problem, "");
