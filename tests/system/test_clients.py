@@ -1,0 +1,394 @@
+"""The clients of agent/clients, each in its own language, against one real agent: what they say is there, to the
+letter and once, whatever happens to answers and to the agent.
+"""
+
+import os
+import select
+import shlex
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from support.builds import SOURCE, program
+from support.lone import LoneAgent
+from support.process import Processes, clean_environment
+
+CLIENTS = SOURCE / "agent" / "clients"
+DRIVERS = Path(__file__).with_name("clients")
+ODD = '他说 "好"\\ 🚚\n= new line\ttab\rreturn '
+SHELLS = {"shell": ("branchline-agent", {}), "shell with nc": ("nc", {"BRANCHLINE_WAY": "nc"}),
+          "shell with socat": ("socat", {"BRANCHLINE_WAY": "socat"})}
+NEEDS = {"python": "python3", "c": "cc", "c++": "c++", "node": "node", "php": "php", "java": "javac"}
+LANGUAGES = [*NEEDS, *SHELLS]
+
+# verb, what is said, attributes; a text in angle brackets is the language's own.
+REPORTS = [
+    ("step_begin", {"case": "<c>", "step": "review", "process": "order"},
+     {"owner": "李华", "amount": 129.5, "lines": 3, "urgent": True, "paid": False, "empty": "", "备注": ODD}),
+    ("step_end", {"case": "<c>", "step": "review", "process": "order", "id": "<c>/end"}, {"tiny": -2.5e-7, "third": 1 / 3}),
+    ("step_event", {"case": "<c>", "step": ODD}, {"huge": 1e25}),
+    ("step_event", {"case": "<c>"}, {}),
+    ("step_event", {"case": ODD + "<c>", "process": "order", "at": "<ago>"}, {}),
+    ("case", {"case": "<c>", "status": "完成", "process": "order"}, {"amount": 129.5}),
+    ("event", {"type": "door.<t>"}, {"door": 'north "2"', "text": "a=b"}),
+    ("metric", {"name": "queue_length", "value": "-2.5", "unit": "orders"}, {"by": "<c>", "where": "北 \\ 1"}),
+    ("metric", {"name": "sold_total", "value": "12", "kind": "counter", "id": "<c>/sold"}, {"by": "<c>"}),
+]
+# A shell has only texts: those that look like something else are that.
+TEXTS = ("event", {"type": "texts.<t>"}, {"code": "12", "answer": "true", "room": "007"})
+
+WRONG = [  # and what is said of it
+    (("event", {"type": "x"}, {"a name": "1"}), "a name is a text without space"),
+    (("event", {"type": "x"}, {"a\nevent": "1"}), "a name is a text without space"),
+    (("event", {"type": "x"}, {"at": "1"}), "this name has a meaning of its own: at"),
+    (("event", {"type": "agent.start"}, {}), "expected a type of your own"),
+    (("event", {"type": "x"}, {"bell": "\a"}), "control character 0x07"),
+    (("step_begin", {"case": "", "step": "s"}, {}), "a case"),
+    (("metric", {"name": "cpu_used_pct", "value": "1"}, {}), "the agent has a metric of that name itself"),
+    (("event", {"type": "x"}, {"long": "v" * 5000}), "4096"),
+    (("step_event", {"case": "c", "at": "1000000000"}, {}), "too far back"),
+]
+
+
+def tag(language):
+    return language.replace("+", "p").replace(" ", "-")
+
+
+def own(report, language, now):
+    """The report of a language."""
+    def fill(text):
+        return text.replace("<c>", f"case-{tag(language)}").replace("<t>", tag(language)).replace(
+            "<ago>", str(now - 3600))
+    verb, said, attributes = report
+    return verb, {k: fill(v) for k, v in said.items()}, {
+        k: fill(v) if isinstance(v, str) else v for k, v in attributes.items()}
+
+
+def plain(value):
+    return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+
+
+class Driver:
+    """A program in one of the languages that says what it is told, over a socket."""
+
+    def __init__(self, language, folder, path, timeout_ms=60000, wait_ms=0):
+        self.language = language
+        limits = [] if language in SHELLS else [CLIENTS, str(timeout_ms), str(wait_ms)]
+        self.popen = subprocess.Popen([*command(language, folder)[0], *limits], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, cwd=folder,
+                                      env=environment(language, path, wait_ms, timeout_ms))
+        if language in SHELLS:
+            self.write(f". {shlex.quote(str(CLIENTS / 'branchline.sh'))}\n")
+
+    def write(self, text):
+        self.popen.stdin.write(text.encode())
+        self.popen.stdin.flush()
+
+    def say(self, report):
+        verb, said, attributes = report
+        if self.language in SHELLS:
+            places = ["case", "type", "name", "value"] + (["step"] if verb != "step_event" else [])
+            words = [said[name] for name in places if name in said]
+            for name in sorted({*said} - {*places}):
+                if name in said:
+                    words += [f"--{name}", said[name]]
+            words += [f"{name}={plain(value)}" for name, value in attributes.items()]
+            words = " ".join(map(shlex.quote, words))
+            self.write(f"said=$(branchline_{verb} {words} 2>&1) && end=0 || end=$?\n"
+                       "printf '%s %s\\036' $end \"$said\"\n")
+            return
+        fields = [verb, *(f"{name}={value}" for name, value in said.items())]
+        for name, value in attributes.items():
+            kind = "t" if isinstance(value, str) else "b" if isinstance(value, bool) else "n"
+            fields.append(f"{kind}:{name}={plain(value)}")
+        self.write("\x1f".join(fields) + "\x1e")
+
+    def hear(self):
+        answer = b""
+        while not answer.endswith(b"\x1e"):
+            assert select.select([self.popen.stdout], [], [], 120)[0], f"{self.language}: no answer, {answer}"
+            more = os.read(self.popen.stdout.fileno(), 65536)
+            assert more, f"{self.language}: ended with {self.popen.wait(10)}, {answer}"
+            answer += more
+        answer = answer[:-1].decode()
+        if self.language in SHELLS:
+            end, text = answer.split(" ", 1)
+            return {"0": "accepted", "1": "failed", "2": "refused"}[end] + (f" {text}" if text else "")
+        return answer
+
+    def ask(self, report):
+        self.say(report)
+        return self.hear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+        self.popen.wait(60)
+
+
+def missing(language):
+    """The program that is not there, or None."""
+    need = SHELLS[language][0] if language in SHELLS else NEEDS[language]
+    return None if need == "branchline-agent" or shutil.which(need) else need
+
+
+def make(language, folder):
+    """What has to be compiled."""
+    c = [DRIVERS / "driver.c", f"-I{CLIENTS}", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    example = [CLIENTS / "examples" / "order.c", *c[1:]]
+    compilers = {
+        "c": ["cc", "-std=c99", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *c, "-o", folder / "driver-c"],
+        "c example": ["cc", "-std=c99", *example, "-o", folder / "order-c"],
+        "c++": ["c++", "-std=c++11", "-x", "c++", *c, "-o", folder / "driver-c++"],
+        "c++ example": ["c++", "-std=c++11", "-x", "c++", *example, "-o", folder / "order-c++"],
+        "java": ["javac", "-J-XX:TieredStopAtLevel=1", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", folder,
+                 CLIENTS / "Branchline.java", DRIVERS / "Driver.java",
+                 CLIENTS / "examples" / "Order.java"],
+    }
+    for name in {language, f"{language} example"} & {*compilers}:
+        done = subprocess.run(compilers[name], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+
+def command(language, folder):
+    """How its driver is run, and how its example is."""
+    examples, java = CLIENTS / "examples", ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", folder]
+    return {
+        "python": (["/usr/bin/python3", DRIVERS / "driver.py"], ["/usr/bin/python3", examples / "order.py"]),
+        "c": ([folder / "driver-c"], [folder / "order-c"]),
+        "c++": ([folder / "driver-c++"], [folder / "order-c++"]),
+        "node": (["node", DRIVERS / "driver.mjs"], ["node", examples / "order.mjs"]),
+        "php": (["php", DRIVERS / "driver.php"], ["php", examples / "order.php"]),
+        "java": ([*java, "Driver"], [*java, "Order"]),
+    }.get(language, (["sh"], ["sh", examples / "order.sh"]))
+
+
+def environment(language, path, wait_ms=0, timeout_ms=60000):
+    env = clean_environment(BRANCHLINE_SOCKET=str(path))
+    if language in SHELLS:
+        env.update(SHELLS[language][1], BRANCHLINE_WAIT=str(wait_ms // 1000),
+                   BRANCHLINE_TIMEOUT=str(max(1, timeout_ms // 1000)),
+                   PATH=f"{program('branchline-agent').parent}:{env['PATH']}")
+    return env
+
+
+class Relay(threading.Thread):
+    """Stands between clients and the agent, and keeps the first answer to every line from them until it is let
+    go: then it closes their connections instead."""
+
+    def __init__(self, path, agent):
+        super().__init__(daemon=True)
+        self.path, self.agent, self.seen, self.held = path, agent, set(), 0
+        self.lock, self.let_go = threading.Lock(), threading.Event()
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with Short(path) as short:
+            self.server.bind(short)
+        self.server.listen(64)
+        self.start()
+
+    def run(self):
+        while True:
+            client, _ = self.server.accept()
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client, client.makefile("rb") as lines:
+            for line in lines:
+                try:
+                    answer = self.agent.ask(line).encode() + b"\n"
+                except OSError:
+                    return  # the agent is dead
+                with self.lock:
+                    first = line not in self.seen
+                    self.seen.add(line)
+                    self.held += first
+                if first:
+                    self.let_go.wait(120)
+                    return
+                client.sendall(answer)
+
+
+class Short:
+    """A name for a socket in a folder whose name is too long for one."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def __enter__(self):
+        self.folder = os.open(self.path.parent, os.O_PATH)
+        return f"/proc/self/fd/{self.folder}/{self.path.name}"
+
+    def __exit__(self, *_):
+        os.close(self.folder)
+
+
+class Told:
+    """What every language said, what it was answered, and what the agent then had."""
+
+    def __init__(self, folder):
+        self.folder, self.now = folder, int(time.time())
+        self.processes = Processes(folder)
+        self.agent = LoneAgent(folder / "agent", self.processes).start()
+        self.there = [language for language in LANGUAGES if missing(language) is None]
+        self.answers, self.wrong, self.absent, self.awaited = {}, {}, {}, {}
+        self.silent, self.repeated, self.examples = {}, {}, {}
+        try:
+            with ThreadPoolExecutor(len(LANGUAGES)) as pool:
+                list(pool.map(lambda language: make(language, folder), self.there))
+                list(pool.map(self.talk, self.there))
+            self.end = time.time()
+            self.die_in_the_middle()
+            self.events, self.values = self.agent.accepted()
+        finally:
+            self.processes.end_all()
+
+    def reports(self, language):
+        return [own(report, language, self.now)
+                for report in REPORTS + ([] if language in SHELLS else [TEXTS])]
+
+    def talk(self, language):
+        with Driver(language, self.folder, "agent/state/steps.sock") as driver:
+            self.answers[language] = [driver.ask(report) for report in self.reports(language)]
+            self.answers[language].append(driver.ask(self.reports(language)[1]))
+            self.wrong[language] = [driver.ask(report) for report, _ in WRONG]
+
+        self.examples[language] = [self.example(language, path) for path in ("agent/state/steps.sock", "none.sock")]
+
+        def timed(path, **limits):
+            with Driver(language, self.folder, path, **limits) as driver:
+                begin = time.monotonic()
+                return driver.ask(("event", {"type": "nobody"}, {})), time.monotonic() - begin
+        self.absent[language] = timed("none.sock")
+        self.awaited[language] = timed("none.sock", wait_ms=2000 if language in SHELLS else 1000)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:  # connects, and never answers
+            with Short(self.folder / f"{tag(language)}.sock") as short:
+                deaf.bind(short)
+            deaf.listen(64)
+            if language != "shell":  # whose command has a limit of its own, of 12 s
+                self.silent[language] = timed(f"{tag(language)}.sock", timeout_ms=1000)
+
+    def example(self, language, path):
+        done = subprocess.run([*command(language, self.folder)[1], f"example-{tag(language)}"], cwd=self.folder,
+                              env=environment(language, path), capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+    def die_in_the_middle(self):
+        """The agent has every report, and dies before anybody hears so."""
+        relay = Relay(self.folder / "relay.sock", self.agent)
+        drivers = [Driver(language, self.folder, "relay.sock", 120000) for language in self.there]
+        for driver in drivers:
+            driver.say(("case", {"case": f"killed-{tag(driver.language)}"}, {"text": ODD}))
+        deadline = time.monotonic() + 120
+        while relay.held < len(drivers):
+            assert time.monotonic() < deadline, f"{relay.held} of {len(drivers)} reports came"
+            time.sleep(0.02)
+        self.agent.process.kill()
+        relay.let_go.set()
+        self.agent.start()
+        for driver in drivers:
+            with driver:
+                self.repeated[driver.language] = driver.hear()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    return Told(tmp_path_factory.mktemp("clients"))
+
+
+@pytest.fixture(params=LANGUAGES)
+def language(request):
+    need = missing(request.param)
+    if need is not None:
+        pytest.skip(f"{request.param}: {need} is not installed")
+    return request.param
+
+
+def strict(attributes):
+    """True is not 1."""
+    return {name: str(value) if isinstance(value, bool) else value for name, value in attributes.items()}
+
+
+def expected(report):
+    verb, said, attributes = report
+    if verb == "event":
+        return said["type"], strict(attributes)
+    given = {name: said[name] for name in ("case", "step", "status") if name in said}
+    return {"case": "step.event"}.get(verb, verb.replace("_", ".")), {
+        "process": said.get("process", "default"), **given, **strict(attributes)}
+
+
+def test_what_is_said_is_there_to_the_letter_and_once(told, language):
+    n = len(told.reports(language))
+    assert told.answers[language] == ["accepted"] * n + ["accepted" if language in SHELLS else "repeated"]
+    reports = told.reports(language)
+    mine = [e for e in told.events if e["type"].split(".")[-1] == tag(language) or
+            str(dict(e["attrs"]).get("case", "")).endswith(f"case-{tag(language)}")]
+    assert [(e["type"], strict(dict(e["attrs"]))) for e in mine] == [
+        expected(report) for report in reports if report[0] != "metric"]
+    # What had no id got one of its own.
+    ids = [e["id"] for e in mine]
+    assert ids[1] == f"case-{tag(language)}/end" and all(ids) and len(set(ids)) == len(ids)
+    ago = mine[3]["boot_ms"] - mine[4]["boot_ms"]
+    assert 3599000 < ago < 3601000 + 1000 * (told.end - told.now)
+    values = [(name, labels, value) for name, labels, _, value in told.values if labels.get("by") == f"case-{tag(language)}"]
+    assert values == [
+        ("queue_length", {"by": f"case-{tag(language)}", "where": "北 \\ 1", "source": "socket"}, -2.5),
+        ("sold_total", {"by": f"case-{tag(language)}", "source": "socket"}, 12)]
+
+
+def test_what_is_wrong_is_told(told, language):
+    for (report, why), answer in zip(WRONG, told.wrong[language]):
+        assert answer.startswith("refused ") and why in answer, (report, answer)
+        assert not [e for e in told.events if e["type"] == "x"]
+
+
+def test_an_agent_that_is_not_there_is_told_at_once(told, language):
+    answer, took = told.absent[language]
+    assert answer.startswith("failed ") and "no agent takes reports at none.sock" in answer, answer
+    assert "is it running?" in answer and "nothing was stored" in answer
+    assert took < 55  # of the 60 s that a report may take
+
+
+def test_an_agent_that_is_not_there_is_waited_for_as_long_as_was_said(told, language):
+    answer, took = told.awaited[language]
+    assert answer.startswith("failed ") and "no agent takes reports at none.sock" in answer, answer
+    assert 0.9 < took < 50
+
+
+def test_an_agent_that_says_nothing_is_waited_for_as_long_as_was_said(told, language):
+    if language not in told.silent:
+        pytest.skip("the command's own limit, 12 s, is not worth waiting for")
+    answer, took = told.silent[language]
+    assert answer.startswith("failed ") and "whether" in answer and "say it again with" in answer, answer
+    assert 0.9 < took < 60
+
+
+def test_a_report_whose_answer_died_with_the_agent_is_there_once(told, language):
+    # A shell does not say which of the two it was.
+    assert told.repeated[language] == ("accepted" if language in SHELLS else "repeated")
+    there = [e for e in told.events if dict(e["attrs"]).get("case") == f"killed-{tag(language)}"]
+    assert [dict(e["attrs"])["text"] for e in there] == [ODD]
+
+
+def test_its_example_reports_an_order_and_goes_on_without_an_agent(told, language):
+    with_agent, without = told.examples[language]
+    assert with_agent == (0, "", "")
+    there = [(e["type"], strict(dict(e["attrs"]))) for e in told.events
+             if dict(e["attrs"]).get("case") == f"example-{tag(language)}"]
+    of = {"process": "order", "case": f"example-{tag(language)}"}
+    assert there == [
+        ("step.begin", {**of, "step": "review", "customer": "李华", "amount": 129.5, "express": "True"}),
+        ("step.end", {**of, "step": "review"}), ("step.begin", {**of, "step": "pick"}),
+        ("step.end", {**of, "step": "pick"}), ("step.event", {**of, "status": "delivered"})]
+    assert len([e for e in told.events if e["type"] == "shutter.opened"]) == len(told.there)
+    assert without[1] == "" and without[2].count("no agent takes reports at none.sock") == 7
+    assert without[0] == (1 if language in SHELLS else 0)  # a script's end is that of its last command
