@@ -173,7 +173,8 @@ order_of(const struct late_device *d, int64_t n, struct order *o)
 	o->never = r % 29 == 0;
 }
 
-#define TOLD_LATE_MOST_MS (3 * (int64_t)3600000)
+#define TOLD_LATE_MOST_MS  (3 * (int64_t)3600000)
+#define VALUE_LATE_MOST_MS ((int64_t)3600000)
 
 /* When it is told: an order in seven is reported afterwards, by a program that was closed or cut
  * off. */
@@ -250,6 +251,34 @@ put_order(const struct event_sink *k, int64_t n)
 
 /* ---- batches ---- */
 
+/* One value in forty is told up to an hour after, behind newer ones of its series. */
+static int64_t
+value_told_ms(const struct late_device *d, int64_t at_ms)
+{
+	const uint64_t r = mix(43, d->number, (uint64_t)at_ms);
+
+	return r % 40 == 0 ? at_ms + (int64_t)(r / 40 % VALUE_LATE_MOST_MS) : at_ms;
+}
+
+static int
+put_reported(const struct event_sink *k)
+{
+	int rc = BL_OK;
+
+	for (int64_t at = (k->begin_ms - VALUE_LATE_MOST_MS) / LATE_MINUTE * LATE_MINUTE;
+	     at < k->end_ms; at += LATE_MINUTE) {
+		const int64_t told = value_told_ms(k->d, at);
+
+		/* In the boot that tells of it.  One reading in fifty failed. */
+		if (at >= 0 && told >= k->begin_ms && told < k->end_ms)
+			rc |= bl_batch_enc_sample(k->e, 1,
+			    boot_ms(k->h, k->d, boot_of(k->d, k->begin_ms), at), cpu(k->d, at),
+			    mix(31, k->d->number, (uint64_t)at) % 50 == 0 ? BL_UNKNOWN_UNREADABLE
+									  : BL_KNOWN);
+	}
+	return rc;
+}
+
 static void
 put_samples(const struct event_sink *k, enum bl_stream stream)
 {
@@ -263,12 +292,10 @@ put_samples(const struct event_sink *k, enum bl_stream stream)
 			rc |= bl_batch_enc_sample(k->e, 3, b, probe_up(k->d, at), BL_KNOWN);
 		if (stream != BL_STREAM_HOST)
 			continue;
-		/* One reading in fifty failed. */
-		rc |= bl_batch_enc_sample(k->e, 1, b, cpu(k->d, at),
-		    mix(31, k->d->number, (uint64_t)at) % 50 == 0 ? BL_UNKNOWN_UNREADABLE
-								  : BL_KNOWN);
 		rc |= bl_batch_enc_sample(k->e, 2, b, counter(k->h, k->d, at), BL_KNOWN);
 	}
+	if (stream == BL_STREAM_HOST)
+		rc |= put_reported(k);
 	assert(rc == BL_OK);
 }
 
