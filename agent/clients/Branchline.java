@@ -230,6 +230,9 @@ public final class Branchline implements AutoCloseable {
                 close();
                 unknown |= failure.unknown;
                 why = failure.getMessage();
+            } catch (RuntimeException | Error e) {
+                close(); // the answer would be taken for the next one's
+                throw e;
             }
             long spent = now() - start;
             boolean interrupted = Thread.currentThread().isInterrupted();

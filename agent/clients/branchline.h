@@ -413,8 +413,10 @@ branchline_i_hear(struct branchline *b, char *answer, size_t size, long long dea
 			*end = '\0';
 			return 1;
 		}
-		if (len == size - 1)
+		if (len == size - 1) { /* its rest would be taken for the next one's */
+			branchline_close(b);
 			return 1;
+		}
 	}
 }
 

@@ -152,17 +152,21 @@ final class Client
 	{
 		$start = self::now();
 		$unknown = false;
+		$answer = null;
 		/* A connection from earlier may have died long ago: that says nothing of the agent. */
 		for ($kept = $this->connection !== null;; $kept = false) {
 			try {
 				$answer = $this->attempt($line, $start + $this->timeout);
-				if ($answer === 'ok' || $answer === 'ok repeated')
-					return $answer === 'ok' ? 'accepted' : 'repeated';
-				throw new Refused("$verb: " . substr($answer, 7), $id);
 			} catch (Attempt $failure) {
-				$this->close();
 				$unknown = $unknown || $failure->unknown;
+			} finally {
+				if (!isset($answer)) /* it would be taken for the next one's */
+					$this->close();
 			}
+			if ($answer === 'ok' || $answer === 'ok repeated')
+				return $answer === 'ok' ? 'accepted' : 'repeated';
+			if ($answer !== null)
+				throw new Refused("$verb: " . substr($answer, 7), $id);
 			$spent = self::now() - $start;
 			if ($spent >= $this->timeout || (!$kept && !$unknown && $spent >= $this->wait))
 				throw new Failed("$verb: {$failure->getMessage()}; " . ($unknown

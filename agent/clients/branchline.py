@@ -122,16 +122,22 @@ class Client:
             line = line.encode() + b"\n"
         except (TypeError, ValueError) as wrong:  # UnicodeError, too: half a surrogate pair
             raise Refused(f"{verb}: {wrong}", id) from None
+        if self._pid != os.getpid():  # a fork: the connection, and who holds the lock, are the other's
+            self._drop()
+            self._lock, self._pid = threading.Lock(), os.getpid()
         with self._lock:
-            return self._tell(verb, line, id)
+            try:
+                return self._tell(verb, line, id)
+            except Error:
+                raise
+            except BaseException:  # a signal, perhaps: the answer would be taken for the next one's
+                self._drop()
+                raise
 
     # ---- the agent ----
 
     def _tell(self, verb, line, id):
         """Says it until there is an answer: as long as the limits allow."""
-        if self._pid != os.getpid():  # a fork: the connection is the other's
-            self._drop()
-            self._pid = os.getpid()
         start = time.monotonic()
         deadline, unknown = start + self.timeout, False
         # A connection from earlier may have died long ago: that says nothing of the agent.

@@ -241,7 +241,7 @@ _branchline_by_command() {
 	_bl_why=$(branchline-agent $_bl_verb "$@" --id "$BRANCHLINE_ID" --socket "$_bl_socket" 2>&1 >/dev/null </dev/null) && return 0
 	_bl_why=${_bl_why#branchline-agent: "$_bl_verb": }
 	case $_bl_why in
-	*'the agent went away before'* | *'the agent did not answer'* | 'not on disk'*) return 3 ;;
+	'the agent went away before'* | 'the agent did not answer'* | 'the agent'\''s answer is none of'* | 'not on disk'*) return 3 ;;
 	'no agent takes'* | 'not allowed to report'* | 'the agent at '*'too busy' | 'connect to '* | 'the agent does not listen' | \
 		'not stored'* | 'too many connections'*) return 1 ;;
 	esac

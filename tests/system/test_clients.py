@@ -6,6 +6,7 @@ import os
 import select
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -72,6 +73,10 @@ def own(report, language, now):
 
 def plain(value):
     return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
+
+
+# Programs that say 100 reports at a time: from threads and forks, without waiting for one another.
+CROWDS = [["/usr/bin/python3", DRIVERS / "crowd.py"], ["node", DRIVERS / "crowd.mjs"]]
 
 
 class Driver:
@@ -217,6 +222,44 @@ class Relay(threading.Thread):
                 client.sendall(answer)
 
 
+class Scripted(threading.Thread):
+    """Answers as an agent in trouble does, by the type of the event."""
+
+    ANSWERS = {
+        "later": ["error: not stored: the disk is full; try again later", "ok"],
+        "crowded": ["error: too many connections at a time; try again later", "ok"],
+        "slow": ["error: not on disk after 8 s: the disk is full; it waits in memory", "ok repeated"],
+        "full": ["error: not stored: the disk is full; try again later"],
+        "wrong": ['error: column 8: expected a type, got "not stored"', "ok"],
+        "odd": ["what?", "ok repeated"],
+    }
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.asked = {name: 0 for name in self.ANSWERS}
+        self.ids = {name: set() for name in self.ANSWERS}
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with Short(path) as short:
+            self.server.bind(short)
+        self.server.listen(64)
+        self.start()
+
+    def run(self):
+        while True:
+            client, _ = self.server.accept()
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client, client.makefile("rb") as lines:
+            for line in lines:
+                words = shlex.split(line.decode())
+                answers = self.ANSWERS[words[1]]
+                self.ids[words[1]].add(words[2])
+                answer = answers[min(self.asked[words[1]], len(answers) - 1)]
+                self.asked[words[1]] += 1
+                client.sendall(answer.encode() + b"\n")
+
+
 class Short:
     """A name for a socket in a folder whose name is too long for one."""
 
@@ -240,11 +283,12 @@ class Told:
         self.agent = LoneAgent(folder / "agent", self.processes).start()
         self.there = [language for language in LANGUAGES if missing(language) is None]
         self.answers, self.wrong, self.absent, self.awaited = {}, {}, {}, {}
-        self.silent, self.repeated, self.examples = {}, {}, {}
+        self.silent, self.repeated, self.examples, self.trouble = {}, {}, {}, {}
         try:
             with ThreadPoolExecutor(len(LANGUAGES)) as pool:
                 list(pool.map(lambda language: make(language, folder), self.there))
                 list(pool.map(self.talk, self.there))
+            self.crowds = [self.crowd(program_) for program_ in CROWDS if shutil.which(program_[0])]
             self.end = time.time()
             self.die_in_the_middle()
             self.events, self.values = self.agent.accepted()
@@ -269,6 +313,10 @@ class Told:
                 return driver.ask(("event", {"type": "nobody"}, {})), time.monotonic() - begin
         self.absent[language] = timed("none.sock")
         self.awaited[language] = timed("none.sock", wait_ms=2000 if language in SHELLS else 1000)
+        path = f"trouble-{tag(language)}.sock"
+        agent = Scripted(self.folder / path)
+        with Driver(language, self.folder, path, wait_ms=2000 if language in SHELLS else 1000) as driver:
+            self.trouble[language] = agent, {name: driver.ask(("event", {"type": name}, {})) for name in agent.ANSWERS}
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:  # connects, and never answers
             with Short(self.folder / f"{tag(language)}.sock") as short:
                 deaf.bind(short)
@@ -280,6 +328,12 @@ class Told:
         done = subprocess.run([*command(language, self.folder)[1], f"example-{tag(language)}"], cwd=self.folder,
                               env=environment(language, path), capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout, done.stderr
+
+    def crowd(self, argv):
+        done = subprocess.run([*argv, CLIENTS], cwd=self.folder, capture_output=True, text=True, timeout=120,
+                              env=environment("", "agent/state/steps.sock"))
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout.strip()
 
     def die_in_the_middle(self):
         """The agent has every report, and dies before anybody hears so."""
@@ -377,6 +431,66 @@ def test_a_report_whose_answer_died_with_the_agent_is_there_once(told, language)
     assert told.repeated[language] == ("accepted" if language in SHELLS else "repeated")
     there = [e for e in told.events if dict(e["attrs"]).get("case") == f"killed-{tag(language)}"]
     assert [dict(e["attrs"])["text"] for e in there] == [ODD]
+
+
+def test_an_agent_in_trouble_is_asked_again_with_the_same_id(told, language):
+    agent, answers = told.trouble[language]
+    again = "accepted" if language in SHELLS else "repeated"
+    assert [answers[name] for name in ("later", "crowded", "slow", "odd")] == ["accepted", "accepted", again, again]
+    assert [agent.asked[name] for name in ("later", "crowded", "slow", "odd", "wrong")] == [2, 2, 2, 2, 1]
+    assert answers["wrong"].startswith("refused ") and 'column 8: expected a type, got "not stored"' in answers["wrong"]
+    assert answers["full"].startswith("failed ") and "the disk is full" in answers["full"]
+    assert agent.asked["full"] >= 2
+    assert all(len(ids) == 1 for ids in agent.ids.values()), agent.ids
+
+
+def test_a_crowd_in_one_program_has_a_report_each(told):
+    assert told.crowds[0] == "python"
+    for name in told.crowds:
+        there = sorted(dict(e["attrs"])["n"] for e in told.events if e["type"] == f"{name}.crowd")
+        assert there == list(range(100)), name
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_answer_that_somebody_gave_up_is_not_taken_for_the_next(tmp_path, monkeypatch):
+    """A signal ends a call of the Python client; then the agent answers, and another report is said."""
+    monkeypatch.syspath_prepend(str(CLIENTS))
+    from branchline import Client
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with Short(tmp_path / "agent.sock") as short:
+        server.bind(short)
+    server.listen(4)
+
+    def interrupt(*_):
+        raise Interrupted
+
+    def serve():
+        first = server.accept()[0]
+        assert b"first" in first.makefile("rb").readline()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        gone.wait(60)
+        try:
+            first.sendall(b"error: column 1: of the first report\n")
+        except BrokenPipeError:
+            pass
+        second = server.accept()[0]
+        if b"second" in second.makefile("rb").readline():
+            second.sendall(b"ok\n")
+    gone = threading.Event()
+    old = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with Short(tmp_path / "agent.sock") as short, Client(short, timeout=60) as agent:
+            threading.Thread(target=serve, daemon=True).start()
+            with pytest.raises(Interrupted):
+                agent.event("first")
+            gone.set()
+            assert agent.event("second") == "accepted"
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+        server.close()
 
 
 def test_its_example_reports_an_order_and_goes_on_without_an_agent(told, language):
