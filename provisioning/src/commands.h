@@ -24,6 +24,7 @@ extern const struct command command_device;
 extern const struct command command_user;
 extern const struct command command_status;
 extern const struct command command_define;
+extern const struct command command_case;
 extern const struct command command_incident;
 extern const struct command command_demo;
 extern const struct command command_torture;

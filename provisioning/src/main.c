@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_user,
 	&command_status,
 	&command_define,
+	&command_case,
 	&command_incident,
 	&command_demo,
 	&command_torture,
