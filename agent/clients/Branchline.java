@@ -29,6 +29,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -152,30 +153,30 @@ public final class Branchline implements AutoCloseable {
     }
 
     public Result stepBegin(String caseId, String step, More more) throws ReportException {
-        return report("step begin", List.of(caseId, step), null, null, more);
+        return report("step begin", Arrays.asList(caseId, step), null, null, more);
     }
 
     public Result stepEnd(String caseId, String step, More more) throws ReportException {
-        return report("step end", List.of(caseId, step), null, null, more);
+        return report("step end", Arrays.asList(caseId, step), null, null, more);
     }
 
     /** Something happened in a case, in its step if that is not null. */
     public Result stepEvent(String caseId, String step, More more) throws ReportException {
-        return report("step event", step == null ? List.of(caseId) : List.of(caseId, step), null, null, more);
+        return report("step event", step == null ? Arrays.asList(caseId) : Arrays.asList(caseId, step), null, null, more);
     }
 
     /** What became of a case; status may be null. */
     public Result caseStatus(String caseId, String status, More more) throws ReportException {
-        return report("case", List.of(caseId), null, status, more);
+        return report("case", Arrays.asList(caseId), null, status, more);
     }
 
     /** Something of this type happened, of no case. */
     public Result event(String type, More more) throws ReportException {
-        return report("event", List.of(type), null, null, more);
+        return report("event", Arrays.asList(type), null, null, more);
     }
 
     public Result metric(String name, Number value, More more) throws ReportException {
-        return report("metric", List.of(name), value, null, more);
+        return report("metric", Arrays.asList(name), value, null, more);
     }
 
     @Override
@@ -351,6 +352,8 @@ public final class Branchline implements AutoCloseable {
     }
 
     private static String quoted(String text) {
+        if (text == null)
+            throw new IllegalArgumentException("expected text, got null");
         StringBuilder out = new StringBuilder("\"");
         for (int i = 0; i < text.length(); i++) {
             int which = "\"\\\n\r\t".indexOf(text.charAt(i));

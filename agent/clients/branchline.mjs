@@ -97,7 +97,7 @@ export class Client {
     this.connection = null;
   }
 
-  #report(verb, words, attributes, more, value = undefined) {
+  #report(verb, words, attributes, more, value) {
     const { id = randomBytes(16).toString("hex"), ...said } = more ?? {};
     let text;
     try {
@@ -200,7 +200,7 @@ function connectFailure(code, path) {
 function line(verb, words, attributes, id, said, value) {
   const kind = verb.split(" ")[0];
   let text = [verb, ...words.map(quoted)].join(" ");
-  if (value !== undefined) text += ` ${number(value)}`;
+  if (kind === "metric") text += ` ${number(value)}`;
   text += ` id=${quoted(id)}`;
   for (const [name, what] of Object.entries(said)) {
     if (!MORE[kind].includes(name)) throw new TypeError(`expected ${MORE[kind].join(", ")} or id, got ${name}`);

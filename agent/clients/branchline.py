@@ -111,7 +111,7 @@ class Client:
         id = uuid.uuid4().hex if id is None else id
         try:
             line = " ".join([verb, *map(_quoted, words)])
-            if value is not None:
+            if verb == "metric":
                 line += " " + _number(value)
             line += f" id={_quoted(id)}"
             for name, text in said.items():

@@ -216,7 +216,7 @@ _branchline_tell() {
 		else
 			[ "$_bl_spent" -lt "${BRANCHLINE_WAIT:-0}" ] || break
 		fi
-		sleep 1
+		sleep 0.1 2>/dev/null || sleep 1 # POSIX has whole seconds
 	done
 	if [ -n "$_bl_unknown" ]; then
 		_branchline_wrong "$_bl_why; whether the agent has the report is not known: say it again with --id $BRANCHLINE_ID" || return 1

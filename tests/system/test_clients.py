@@ -19,12 +19,14 @@ import pytest
 from support.builds import SOURCE, program
 from support.lone import LoneAgent
 from support.process import Processes, clean_environment
+from support.wait import wait_for
 
 CLIENTS = SOURCE / "agent" / "clients"
 DRIVERS = Path(__file__).with_name("clients")
 ODD = '他说 "好"\\ 🚚\n= new line\ttab\rreturn '
 SHELLS = {"shell": ("branchline-agent", {}), "shell with nc": ("nc", {"BRANCHLINE_WAY": "nc"}),
           "shell with socat": ("socat", {"BRANCHLINE_WAY": "socat"})}
+KILLS = 50 if os.environ.get("BL_LONG") else 2
 NEEDS = {"python": "python3", "c": "cc", "c++": "c++", "node": "node", "php": "php", "java": "javac"}
 LANGUAGES = [*NEEDS, *SHELLS]
 
@@ -53,6 +55,7 @@ WRONG = [  # and what is said of it
     (("step_begin", {"case": "", "step": "s"}, {}), "a case"),
     (("metric", {"name": "cpu_used_pct", "value": "1"}, {}), "the agent has a metric of that name itself"),
     (("event", {"type": "x"}, {"long": "v" * 5000}), "4096"),
+    (("metric", {"name": "x", "value": "1e999"}, {}), "number"),
     (("step_event", {"case": "c", "at": "1000000000"}, {}), "too far back"),
 ]
 
@@ -341,16 +344,44 @@ class Told:
         drivers = [Driver(language, self.folder, "relay.sock", 120000) for language in self.there]
         for driver in drivers:
             driver.say(("case", {"case": f"killed-{tag(driver.language)}"}, {"text": ODD}))
-        deadline = time.monotonic() + 120
-        while relay.held < len(drivers):
-            assert time.monotonic() < deadline, f"{relay.held} of {len(drivers)} reports came"
-            time.sleep(0.02)
+        wait_for(lambda: relay.held == len(drivers), 120, "every language's report came")
         self.agent.process.kill()
         relay.let_go.set()
         self.agent.start()
         for driver in drivers:
+            self.repeated[driver.language] = driver.hear()
+        self.go_on(drivers)
+
+    def go_on(self, drivers):
+        """Over the relay, which loses every first answer, while the agent dies again and again."""
+        stop, self.said = threading.Event(), dict.fromkeys(self.there, 0)
+
+        def report(driver):
             with driver:
-                self.repeated[driver.language] = driver.hear()
+                while not stop.is_set():
+                    n = self.said[driver.language]
+                    answer = driver.ask(("event", {"type": f"{tag(driver.language)}.going"}, {"n": n}))
+                    assert answer in ("accepted", "repeated"), f"{driver.language}: {answer}"
+                    self.said[driver.language] += 1
+
+        with ThreadPoolExecutor(len(drivers)) as pool:
+            going = [pool.submit(report, driver) for driver in drivers]
+
+            def more_than(n):
+                for one in going:
+                    if one.done():
+                        one.result()
+                return sum(self.said.values()) > n
+            try:
+                for kill in range(KILLS):
+                    n = sum(self.said.values()) + 7 * kill % 20
+                    wait_for(lambda n=n: more_than(n), 120, "reports are accepted", self.agent.process.log)
+                    self.agent.process.kill()
+                    self.agent.start()
+            finally:
+                stop.set()
+        for one in going:
+            one.result()
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +415,7 @@ def test_what_is_said_is_there_to_the_letter_and_once(told, language):
     n = len(told.reports(language))
     assert told.answers[language] == ["accepted"] * n + ["accepted" if language in SHELLS else "repeated"]
     reports = told.reports(language)
-    mine = [e for e in told.events if e["type"].split(".")[-1] == tag(language) or
+    mine = [e for e in told.events if e["type"] in (f"door.{tag(language)}", f"texts.{tag(language)}") or
             str(dict(e["attrs"]).get("case", "")).endswith(f"case-{tag(language)}")]
     assert [(e["type"], strict(dict(e["attrs"]))) for e in mine] == [
         expected(report) for report in reports if report[0] != "metric"]
@@ -449,6 +480,11 @@ def test_a_crowd_in_one_program_has_a_report_each(told):
     for name in told.crowds:
         there = sorted(dict(e["attrs"])["n"] for e in told.events if e["type"] == f"{name}.crowd")
         assert there == list(range(100)), name
+
+
+def test_over_deaths_of_the_agent_every_report_is_there_once(told, language):
+    there = sorted(dict(e["attrs"])["n"] for e in told.events if e["type"] == f"{tag(language)}.going")
+    assert there == list(range(told.said[language])) != []
 
 
 class Interrupted(Exception):
