@@ -183,6 +183,42 @@ who_does_not_read_answers_harms_nobody(void **state)
 	assert_int_equal(close(other), 0);
 }
 
+/* Bound to a path, as it is written. */
+static int
+bound_to(const char *path)
+{
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	assert_true(fd >= 0);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* Its address leads to the socket itself: it would talk with itself for ever. */
+static void
+an_answer_is_not_answered(void **state)
+{
+	struct fake *f = *state;
+	struct inlet_counters n;
+	char path[120];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/back.sock", f->dir);
+	fd = bound_to(path);
+	assert_true(post(fd, "case taken", 10) && post(fd, "case", 4));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(datagram_path, path), 0);
+	(void)serve(f); /* it comes to an end */
+	inlet_count(f->in, &n);
+	assert_int_equal(n.accepted, 1);
+	assert_int_equal(n.bad_lines, 3); /* the short one, and both answers */
+	assert_int_equal(n.unanswered, 2);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void
 a_disk_that_hangs_is_said_and_others_are_refused(void **state)
 {
@@ -312,6 +348,8 @@ main(void)
 		    a_flood_waits_and_is_not_lost, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(
 		    who_does_not_read_answers_harms_nobody, setup_datagrams, teardown_datagrams),
+		cmocka_unit_test_setup_teardown(
+		    an_answer_is_not_answered, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(a_disk_that_hangs_is_said_and_others_are_refused,
 		    setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(

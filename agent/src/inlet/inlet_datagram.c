@@ -129,18 +129,32 @@ datagrams_answer(struct inlet *in, unsigned slot)
 	return &in->datagrams->sender[slot].answer;
 }
 
+static bool
+has_address(const struct sender *s)
+{
+	return s->len > sizeof(sa_family_t);
+}
+
 void
 datagrams_answered(struct inlet *in, unsigned slot)
 {
 	struct datagrams *d = in->datagrams;
 	struct sender *s = &d->sender[slot];
 
-	if (s->len > sizeof(sa_family_t) &&
+	if (has_address(s) &&
 	    sendto(d->fd, s->answer.text, s->answer.len, MSG_NOSIGNAL | MSG_DONTWAIT,
 		(const struct sockaddr *)&s->from, s->len) < 0)
 		in->count.unanswered++;
 	s->used = false;
 	datagrams_again(in);
+}
+
+/* No line begins like one. */
+static bool
+is_answer(const char *line, size_t len)
+{
+	return (len >= 2 && memcmp(line, "ok", 2) == 0) ||
+	       (len >= 6 && memcmp(line, "error:", 6) == 0);
 }
 
 static bool
@@ -170,15 +184,22 @@ static void
 one(struct inlet *in, unsigned slot, size_t len)
 {
 	struct datagrams *d = in->datagrams;
+	struct sender *s = &d->sender[slot];
 	struct bl_err err = { 0 };
 
+	/* A link can lead from a sender's address back to here, or to another agent: answers that
+	 * answer each other would never end. */
+	if (has_address(s) && is_answer(d->line, len)) {
+		in->count.unanswered++;
+		s->len = 0;
+	}
 	if (parse(in, len, &err) == BL_OK) {
 		flight_begin(
 		    in, (struct whose){ INLET_DATAGRAMS, (uint8_t)slot }, sizeof(in->line.r) + len);
 		return;
 	}
 	in->count.bad_lines++;
-	answer_put(&d->sender[slot].answer, "error: %s", err.msg);
+	answer_put(&s->answer, "error: %s", err.msg);
 	datagrams_answered(in, slot);
 }
 
