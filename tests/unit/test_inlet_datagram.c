@@ -219,6 +219,37 @@ an_answer_is_not_answered(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A path that is not absolute means another socket here than where it was bound. */
+static void
+no_answer_goes_to_somebody_else(void **state)
+{
+	struct fake *f = *state;
+	const int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct inlet_counters n;
+	char there[120];
+	int fd, other;
+
+	assert_true(before >= 0);
+	(void)snprintf(there, sizeof(there), "%s/there", f->dir);
+	assert_int_equal(mkdir(there, 0700), 0);
+	assert_int_equal(chdir(there), 0);
+	fd = bound_to("back.sock");
+	assert_int_equal(chdir(f->dir), 0);
+	other = bound_to("back.sock");
+	assert_true(post(fd, "case 1", 6));
+	(void)serve(f);
+	gets(other, "");
+	inlet_count(f->in, &n);
+	assert_true(n.accepted == 1 && n.unanswered == 1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(close(other), 0);
+	assert_int_equal(unlink("there/back.sock"), 0);
+	assert_int_equal(unlink("back.sock"), 0);
+	assert_int_equal(rmdir("there"), 0);
+	assert_int_equal(fchdir(before), 0);
+	assert_int_equal(close(before), 0);
+}
+
 static void
 a_disk_that_hangs_is_said_and_others_are_refused(void **state)
 {
@@ -350,6 +381,8 @@ main(void)
 		    who_does_not_read_answers_harms_nobody, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(
 		    an_answer_is_not_answered, setup_datagrams, teardown_datagrams),
+		cmocka_unit_test_setup_teardown(
+		    no_answer_goes_to_somebody_else, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(a_disk_that_hangs_is_said_and_others_are_refused,
 		    setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(

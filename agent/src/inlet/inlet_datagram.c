@@ -149,7 +149,17 @@ datagrams_answered(struct inlet *in, unsigned slot)
 	datagrams_again(in);
 }
 
-/* No line begins like one. */
+/* Neither a path from the root nor the kernel's own: from here it would lead to somebody else. */
+static bool
+is_relative(const struct sender *s)
+{
+	return s->from.sun_path[0] != '/' && s->from.sun_path[0] != '\0';
+}
+
+/*
+ * No line begins like one.  A link can lead from a sender's address back to here, or to another
+ * agent: answers that answer each other would never end.
+ */
 static bool
 is_answer(const char *line, size_t len)
 {
@@ -187,9 +197,7 @@ one(struct inlet *in, unsigned slot, size_t len)
 	struct sender *s = &d->sender[slot];
 	struct bl_err err = { 0 };
 
-	/* A link can lead from a sender's address back to here, or to another agent: answers that
-	 * answer each other would never end. */
-	if (has_address(s) && is_answer(d->line, len)) {
+	if (has_address(s) && (is_relative(s) || is_answer(d->line, len))) {
 		in->count.unanswered++;
 		s->len = 0;
 	}
