@@ -350,8 +350,7 @@ more_clients_than_places_are_turned_away(void **state)
 		hear(fd[i], "ok\n");
 		f->mono_ms++;
 	}
-	/* Who has been silent for long enough makes room; who is in the middle of a line does not.
-	 */
+	/* Who has been silent for longest makes room. */
 	say(fd[0], "step ev");
 	(void)serve(f);
 	f->mono_ms += 10000;
@@ -374,6 +373,43 @@ more_clients_than_places_are_turned_away(void **state)
 	(void)serve(f);
 	inlet_count(f->in, &n);
 	assert_int_equal(n.clients, 0);
+}
+
+/* With half a line, or no ear for answers: others get their places all the same. */
+static void
+who_does_nothing_makes_room(void **state)
+{
+	struct fake *f = *state;
+	int fd[INLET_CLIENTS], more[3];
+	struct inlet_counters n;
+	bool end = false;
+
+	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+		fd[i] = dial(f);
+		say(fd[i], i == 1 ? "" : "step ev");
+		(void)serve(f);
+	}
+	while (send(fd[1], "no line\n", 8, MSG_NOSIGNAL) == 8)
+		(void)serve(f);
+	f->mono_ms += 9999;
+	more[0] = dial(f);
+	(void)serve(f);
+	hear_the_end(more[0], "error: too many connections at a time; try again later\n");
+	f->mono_ms++;
+	for (unsigned i = 0; i < 3; i++) {
+		more[i] = dial(f);
+		say(more[i], "step event 1\n");
+		(void)serve(f);
+		hear(more[i], "ok\n");
+		(void)heard(fd[i], &end);
+		assert_true(end);
+	}
+	inlet_count(f->in, &n);
+	assert_true(n.idle_clients == 3 && n.refused_clients == 1);
+	for (unsigned i = 0; i < INLET_CLIENTS; i++)
+		assert_int_equal(close(fd[i]), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(close(more[i]), 0);
 }
 
 /* They wait in the kernel until there are descriptors again; nobody turns in circles for them. */
@@ -686,6 +722,7 @@ main(void)
 		T(half_a_line_of_who_has_gone_is_not_taken),
 		T(a_line_that_is_too_long_is_skipped),
 		T(more_clients_than_places_are_turned_away),
+		T(who_does_nothing_makes_room),
 		T(without_descriptors_nobody_is_lost),
 		T(silence_ends_a_connection),
 		T(a_flood_starves_nobody),

@@ -137,15 +137,6 @@ listen_again(struct inlet *in, int64_t now)
 	    epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, in->listen_fd, &e) == 0 ? 0 : now + 1000;
 }
 
-static bool
-waits(const struct client *c)
-{
-	for (unsigned i = 0; i < c->n; i++)
-		if (c->ring[(c->head + i) % INLET_ANSWERS].state == ANSWER_WAITS)
-			return true;
-	return false;
-}
-
 /* Who says nothing, or does not listen, for long enough. */
 static void
 drop_idle(struct inlet *in, int64_t now)
@@ -155,7 +146,7 @@ drop_idle(struct inlet *in, int64_t now)
 
 		if (c == NULL || now - c->active_mono_ms < in->idle_ms)
 			continue;
-		if (waits(c)) {
+		if (client_waits(c)) {
 			c->active_mono_ms = now; /* it is the disk that says nothing */
 			continue;
 		}

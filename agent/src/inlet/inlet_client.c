@@ -38,7 +38,19 @@ is_quiet(const struct client *c)
 	return c->n == 0 && c->in_len == 0;
 }
 
-/* A free place, or that of the one who has been silent for longest; INLET_CLIENTS: none. */
+bool
+client_waits(const struct client *c)
+{
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->ring[(c->head + i) % INLET_ANSWERS].state == ANSWER_WAITS)
+			return true;
+	return false;
+}
+
+/*
+ * A free place, or that of the one who has been silent for longest, in the middle of a line or
+ * with answers that he does not read, too: places are few.  INLET_CLIENTS: none.
+ */
 static unsigned
 find_place(struct inlet *in, int64_t now)
 {
@@ -49,7 +61,7 @@ find_place(struct inlet *in, int64_t now)
 
 		if (c == NULL)
 			return i;
-		if (is_quiet(c) && now - c->active_mono_ms >= EVICT_MS &&
+		if (!client_waits(c) && now - c->active_mono_ms >= EVICT_MS &&
 		    (best == INLET_CLIENTS || c->active_mono_ms < in->client[best]->active_mono_ms))
 			best = i;
 	}

@@ -75,6 +75,8 @@ struct inlet {
 /* ---- inlet_client.c ---- */
 void client_accept(struct inlet *in);
 void client_drop(struct inlet *in, unsigned i);
+/* For the disk. */
+bool client_waits(const struct client *c);
 /* gone: in both directions. */
 void client_read(struct inlet *in, struct client *c, bool gone);
 /* One line to an event or an answer. */
