@@ -10,6 +10,7 @@
 
 #include "branchline/clock.h"
 
+#include "status_clean.h"
 #include "status_meter.h"
 #include "status_read.h"
 
@@ -355,8 +356,8 @@ print_local(const json_t *l, FILE *to)
 		(void)fprintf(to, "           problem: %s\n", status_text(l, "problem"));
 }
 
-void
-status_print(const json_t *status, FILE *to)
+static void
+print_clean(const json_t *status, FILE *to)
 {
 	const int64_t now = status_number(status, "now_unix_ms");
 	const json_t *sampling = json_object_get(status, "sampling");
@@ -389,4 +390,16 @@ status_print(const json_t *status, FILE *to)
 		print_steps(json_object_get(status, "steps"), to);
 	print_inlets(json_object_get(status, "inlets"), to);
 	print_local(json_object_get(status, "local"), to);
+}
+
+void
+status_print(const json_t *status, FILE *to)
+{
+	json_t *clean = status_clean(status);
+
+	if (clean == NULL)
+		(void)fputs("the state cannot be shown: out of memory\n", to);
+	else
+		print_clean(clean, to);
+	json_decref(clean);
 }

@@ -38,7 +38,7 @@ int status_ask_now(const char *state_dir, json_t **out, struct bl_err *err);
 /* The same object from the spool file alone; daemon is "dead". */
 int status_of_files(const char *state_dir, json_t **out, struct bl_err *err);
 
-/* In words. */
+/* In words; nothing in them steers a terminal. */
 void status_print(const json_t *status, FILE *to);
 enum status_health status_health(const json_t *status);
 
