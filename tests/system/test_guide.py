@@ -19,6 +19,11 @@ from support.wait import free_port, wait_for
 GUIDES = [SOURCE / "agent" / "guide" / name for name in ("first-process.md", "first-process.zh.md")]
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```\n", re.M | re.S)
 PATIENCE_S = 90
+# By default it goes faster: a limit of one second, and a tick a second, since what is known of events reaches to the
+# newest tick, and a late parcel is known at the next report then, not a minute later.
+LONG = os.environ.get("BL_LONG")
+FASTER = {} if LONG else {'"limit_ms": 10000': '"limit_ms": 1000'}
+TICK = "" if LONG else "interval: 1s\n"
 
 # What the guide says is different at each place.
 FREE = [(r"\d{4}-\d\d-\d\dT[\d:.]+Z", r"\d{4}-\d\d-\d\dT[\d:.]+Z"), (r" +\d+\.\d s", r" +\d+\.\d s"),
@@ -62,7 +67,7 @@ class Terminal:
     def __init__(self, folder, state, port):
         self.folder = folder
         self.places = {"/var/lib/branchline": state, "/srv/parcels": folder / "parcels", "127.0.0.1:9481": f"127.0.0.1:{port}",
-                       "localhost:9481": f"localhost:{port}", '"limit_ms": 10000': '"limit_ms": 1000'}
+                       "localhost:9481": f"localhost:{port}", **FASTER}
         path = folder / "bin"
         path.mkdir()
         for name in ("branchline", "branchline-agent"):
@@ -141,11 +146,25 @@ def test_both_languages_have_the_same_commands():
     assert len(english) == len(chinese)
 
 
+def wrong_questions(org):
+    """What `branchline case` says of mistakes, and of what is not there."""
+    def said(*args):
+        done = org.tool("case", *args, check=False)
+        return done.returncode, done.stdout, done.stderr.split(";")[0].strip()
+    assert said("list", "--process", "order", "--site", "north", "--open") == (0, "no cases\n", "")
+    assert said("show", "77") == (1, "", 'branchline: There is no case "77".')
+    assert said("list", "--site", "a&b=c") == (2, "", 'branchline case: expected an id (a-z, 0-9 and -), got "a&b=c"')
+    for wrong in (["show"], ["show", "x"], ["show", "1", "2"], ["show", "../sites"], ["show", "9" * 19]):
+        assert said(*wrong) == (2, "", "branchline case: expected the number of a case, as list shows it"), wrong
+    assert said("list", "more") == (2, "", 'branchline case: unexpected argument "more"')
+    assert said() == said("lost") == (2, "", "branchline case: expected list or show")
+    assert said("list", "--never")[0] == 2
+
+
 def test_the_guide_does_what_it_says(tmp_path, processes):
     org = Organisation(tmp_path, processes).start()
     org.tool("site", "add", "Corner", "--id", "corner")
-    # What is known reaches to the newest tick: with one a second the late parcel is known at the next report, not a minute later.
-    agent = org.add_agent("corner", "till", folder=org.folder / "agent", config="interval: 1s\n").start()
+    agent = org.add_agent("corner", "till", folder=org.folder / "agent", config=TICK).start()
     agent.process.wait_log("steps are taken", 30)
     wait_for(lambda: agent.status()["link"]["state"] == "up", 30, "the agent is connected", agent.process.log)
     text = GUIDES[0].read_text(encoding="utf-8")
@@ -164,3 +183,5 @@ def test_the_guide_does_what_it_says(tmp_path, processes):
     assert case("P-5")["attrs"] == {"clerk": "李华"}
     assert case("P-7")["attrs"] == {"customer": "王芳"}
     assert [step["step"] for step in case("P-3")["steps"]] == ["packing", "pick-up"]
+    assert org.api("GET", "/cases?process=parcel&open=true")["items"] == []
+    wrong_questions(org)
