@@ -2,7 +2,8 @@
  * Reports to the Branchline agent of this machine, from Java (16 and newer); one file, nothing to install.
  *
  *   try (Branchline agent = new Branchline()) {
- *       agent.stepBegin("4711", "review", new Branchline.More().process("order").with("owner", "Li Hua").with("amount", 129.5));
+ *       agent.stepBegin("4711", "review",
+ *           new Branchline.More().process("order").with("owner", "Li Hua").with("amount", 129.5));
  *       agent.caseStatus("4711", "completed", new Branchline.More().process("order"));
  *       agent.event("door.opened", new Branchline.More().with("door", "north 2"));
  *       agent.metric("queue_length", 12, new Branchline.More().unit("orders").with("lane", "3"));
@@ -162,7 +163,8 @@ public final class Branchline implements AutoCloseable {
 
     /** Something happened in a case, in its step if that is not null. */
     public Result stepEvent(String caseId, String step, More more) throws ReportException {
-        return report("step event", step == null ? Arrays.asList(caseId) : Arrays.asList(caseId, step), null, null, more);
+        List<String> words = step == null ? Arrays.asList(caseId) : Arrays.asList(caseId, step);
+        return report("step event", words, null, null, more);
     }
 
     /** What became of a case; status may be null. */

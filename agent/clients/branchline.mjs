@@ -12,8 +12,8 @@
  *
  * Every call says one report; its promise is kept when the agent has it on disk: "accepted", or "repeated" when its id
  * was taken before. Else it is broken with Refused (the report is wrong, and always will be) or Failed (not stored, or
- * no answer). Every report has an id, made here unless you give one: a report whose answer was lost is said again and is
- * there once. Whoever gets Failed may say the same later with { id: failure.id }.
+ * no answer). Every report has an id, made here unless you give one: a report whose answer was lost is said again and
+ * is there once. Whoever gets Failed may say the same later with { id: failure.id }.
  *
  * Attributes are texts, numbers and booleans; of a metric they are its labels, and texts. `at` is a Date, seconds since
  * 1970, or text as the agent reads it. Calls need not wait for each other: they are said in their order.
@@ -27,7 +27,12 @@ const PLACES = ["/run/branchline-agent/steps.sock", "/var/lib/branchline-agent/s
 const ESCAPES = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const OF_CASES = ["id", "at", "process", "case", "step"];
 const OWN = { step: OF_CASES, case: OF_CASES, event: ["id", "at"], metric: ["id", "at", "unit", "kind"] };
-const MORE = { step: ["process", "at"], case: ["status", "process", "at"], event: ["at"], metric: ["unit", "kind", "at"] };
+const MORE = {
+  step: ["process", "at"],
+  case: ["status", "process", "at"],
+  event: ["at"],
+  metric: ["unit", "kind", "at"],
+};
 const PATH_MAX = 107;
 const PAUSE_MS = 20;
 
@@ -130,7 +135,9 @@ export class Client {
       }
       const now = spent();
       if (now >= this.timeout || (!kept && !unknown && now >= this.wait)) {
-        const known = unknown ? "whether it has the report is not known: say it again with the same id" : "nothing was stored";
+        const known = unknown
+          ? "whether it has the report is not known: say it again with the same id"
+          : "nothing was stored";
         throw new Failed(`${verb}: ${why}; ${known}`, id);
       }
       if (!kept) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -212,12 +219,14 @@ function line(verb, words, attributes, id, said, value) {
 
 function quoted(text) {
   if (typeof text !== "string") throw new TypeError(`expected text, got ${String(text)}`);
-  if (/\p{Surrogate}/u.test(text)) throw new TypeError(`expected text, got half a surrogate pair in ${JSON.stringify(text)}`);
+  if (/\p{Surrogate}/u.test(text))
+    throw new TypeError(`expected text, got half a surrogate pair in ${JSON.stringify(text)}`);
   return `"${text.replace(/["\\\n\r\t]/g, (c) => ESCAPES[c])}"`;
 }
 
 function number(value) {
-  if (typeof value !== "bigint" && !Number.isFinite(value)) throw new TypeError(`expected a finite number, got ${String(value)}`);
+  if (typeof value !== "bigint" && !Number.isFinite(value))
+    throw new TypeError(`expected a finite number, got ${String(value)}`);
   return String(value);
 }
 
@@ -228,7 +237,6 @@ function written(value) {
 
 /* A name that the agent understands, and that means nothing else to it. */
 function checkedName(name, own) {
-  // eslint-disable-next-line no-control-regex
   if (!/^[^\u0000-\u0020="\u007f]+$/.test(name) || /\p{Surrogate}/u.test(name))
     throw new TypeError(`a name is a text without space, = and quotes, not ${JSON.stringify(name)}`);
   if (own.includes(name)) throw new TypeError(`this name has a meaning of its own: ${name}`);
