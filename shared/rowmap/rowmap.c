@@ -142,25 +142,6 @@ take_id(struct rowmap_run *r, struct bl_str given, size_t suffix, struct bl_str 
 	return word(r, "id", &r->m->id, BL_EVENT_ID_MAX - suffix, out);
 }
 
-static struct bl_attr *
-add(struct bl_event *ev, struct bl_str key)
-{
-	struct bl_attr *a = &ev->attr[ev->n_attrs++];
-
-	memset(a, 0, sizeof(*a));
-	a->key = key;
-	return a;
-}
-
-static void
-add_text(struct bl_event *ev, const char *key, struct bl_str text)
-{
-	struct bl_attr *a = add(ev, constant(key));
-
-	a->type = BL_ATTR_TEXT;
-	a->text = text;
-}
-
 /* Text that looks like a number or a boolean becomes one. */
 static void
 typed(struct bl_attr *a, const struct bl_rowmap_value *v)
@@ -196,7 +177,7 @@ attribute(struct rowmap_run *r, const struct rowmap_pair *p, struct bl_event *ev
 		    text.len);
 	if (text.len == 0)
 		return BL_OK;
-	a = add(ev, constant(p->key));
+	a = bl_event_attr(ev, constant(p->key));
 	a->type = BL_ATTR_TEXT;
 	a->text = text;
 	if (lone != NULL && !p->as_text)
@@ -249,7 +230,7 @@ process(struct rowmap_run *r, struct bl_event *ev)
 			    "most 63), got \"%s\"",
 			    source(&r->m->process).text, shown(text).text);
 	}
-	add_text(ev, "process", text);
+	bl_event_text(ev, "process", text);
 	return BL_OK;
 }
 
@@ -261,7 +242,7 @@ add_word(struct rowmap_run *r, const char *key, const struct rowmap_template *t,
 	int rc;
 
 	if ((rc = word(r, key, t, max, &text)) == BL_OK)
-		add_text(ev, key, text);
+		bl_event_text(ev, key, text);
 	return rc;
 }
 

@@ -1,8 +1,6 @@
 /* The address and the socket; see the header. */
 #include "http_listen.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,68 +10,38 @@
 
 #define BACKLOG 64
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_un path;
-};
-
+/* A Unix socket whose path fits an address, or a port of loopback. */
 static bool
-port_of(const char *text, in_port_t *port)
+is_place(const char *listen, struct sockaddr_storage *port, socklen_t *port_len)
 {
-	char *end;
-	const unsigned long n = strtoul(text, &end, 10);
-
-	*port = htons((uint16_t)n);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n > 0 && n < 65536;
-}
-
-static socklen_t
-address_of(const char *listen, union address *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (listen[0] == '/') {
-		out->path.sun_family = AF_UNIX;
-		if (strlen(listen) >= sizeof(out->path.sun_path))
-			return 0;
-		(void)strcpy(out->path.sun_path, listen);
-		return sizeof(out->path);
-	}
-	if (strncmp(listen, "127.0.0.1:", 10) == 0) {
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		return port_of(listen + 10, &out->v4.sin_port) ? sizeof(out->v4) : 0;
-	}
-	if (strncmp(listen, "[::1]:", 6) == 0) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_addr = in6addr_loopback;
-		return port_of(listen + 6, &out->v6.sin6_port) ? sizeof(out->v6) : 0;
-	}
-	return 0;
+	*port_len = listen[0] == '/' ? 0 : inlet_loopback(listen, port);
+	return *port_len > 0 ||
+	       (listen[0] == '/' && strlen(listen) < sizeof(((struct sockaddr_un *)0)->sun_path));
 }
 
 const char *
 http_listen_check(const char *listen)
 {
-	union address a;
+	struct sockaddr_storage a;
+	socklen_t len;
 
-	return address_of(listen, &a) > 0
+	return is_place(listen, &a, &len)
 		   ? NULL
 		   : "127.0.0.1:PORT, [::1]:PORT, or the absolute path of a Unix socket (at most "
 		     "107 bytes): it is for this machine alone";
 }
 
 static int
-bind_port(int *fd, const union address *a, socklen_t len, const char *listen_at, struct bl_err *err)
+bind_port(int *fd, const struct sockaddr_storage *a, socklen_t len, const char *listen_at,
+    struct bl_err *err)
 {
 	const int on = 1;
 
-	*fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*fd = socket(a->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return bl_fail_errno(err, BL_EIO, "listen on %s", listen_at);
 	(void)setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(*fd, &a->any, len) == 0 && listen(*fd, BACKLOG) == 0)
+	if (bind(*fd, (const struct sockaddr *)a, len) == 0 && listen(*fd, BACKLOG) == 0)
 		return BL_OK;
 	(void)bl_fail_errno(err, BL_EIO, "listen on %s", listen_at);
 	http_unlisten(*fd, NULL);
@@ -89,16 +57,16 @@ http_listen(int *fd, char **path, const struct http_listen *o, struct bl_err *er
 		.mode = o->mode,
 		.group = o->group,
 		.key = o->key };
-	union address a;
-	const socklen_t len = address_of(o->listen, &a);
+	struct sockaddr_storage a;
+	socklen_t len;
 	int rc;
 
 	*fd = -1;
 	*path = NULL;
-	if (len == 0)
+	if (!is_place(o->listen, &a, &len))
 		return bl_fail(
 		    err, BL_EINVAL, "listen on %s: no address of this machine alone", o->listen);
-	if (a.any.sa_family != AF_UNIX)
+	if (len > 0)
 		return bind_port(fd, &a, len, o->listen, err);
 	if ((*path = strdup(o->listen)) == NULL)
 		return bl_fail(err, BL_ENOMEM, "listen on %s: out of memory", o->listen);

@@ -137,25 +137,6 @@ check_key(const struct reading *l, const struct word *w, size_t value_max)
 
 /* ---- events ---- */
 
-static struct bl_attr *
-add(struct bl_event *ev, struct bl_str key)
-{
-	struct bl_attr *a = &ev->attr[ev->n_attrs++];
-
-	memset(a, 0, sizeof(*a));
-	a->key = key;
-	return a;
-}
-
-static void
-add_text(struct bl_event *ev, const char *key, struct bl_str text)
-{
-	struct bl_attr *a = add(ev, constant(key));
-
-	a->type = BL_ATTR_TEXT;
-	a->text = text;
-}
-
 static int
 typed(const struct reading *l, const struct word *w, struct bl_attr *a)
 {
@@ -216,7 +197,7 @@ attribute(struct reading *l, const struct word *w)
 	if (ev->n_attrs == BL_ATTRS_MAX)
 		return wrong(&l->c, w->column, "expected at most %u attributes%s, got more",
 		    BL_ATTRS_MAX, of_case ? " (process, case and step are among them)" : "");
-	return typed(l, w, add(ev, w->key));
+	return typed(l, w, bl_event_attr(ev, w->key));
 }
 
 /* The words in their places, before the attributes. */
@@ -238,15 +219,15 @@ begin_event(struct reading *l)
 				 inlet_snip(ev->type.p, ev->type.len).text);
 	}
 	ev->type = constant(l->verb->type);
-	add_text(ev, "process", constant(INLET_PROCESS_DEFAULT));
+	bl_event_text(ev, "process", constant(INLET_PROCESS_DEFAULT));
 	if ((rc = place(l, "a case", INLET_CASE_MAX, &word)) < 0)
 		return rc;
-	add_text(ev, "case", word);
+	bl_event_text(ev, "case", word);
 	if (!l->verb->step_must)
 		return BL_OK;
 	if ((rc = place(l, "a step", INLET_STEP_MAX, &word)) < 0)
 		return rc;
-	add_text(ev, "step", word);
+	bl_event_text(ev, "step", word);
 	return BL_OK;
 }
 
@@ -378,7 +359,7 @@ rest(struct reading *l)
 		if (!w.has_key && step_may) {
 			if ((rc = check_length(l, "a step", w.column, w.value, INLET_STEP_MAX)) < 0)
 				return rc;
-			add_text(&l->r->ev, "step", w.value);
+			bl_event_text(&l->r->ev, "step", w.value);
 		} else if (!w.has_key) {
 			return wrong(&l->c, w.column,
 			    "expected NAME=VALUE or the end of the line, got %s; a value with "

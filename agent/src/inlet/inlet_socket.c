@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,4 +211,33 @@ unsigned
 inlet_mode(const char *text)
 {
 	return (unsigned)strtoul(text, NULL, 8);
+}
+
+static bool
+port_of(const char *text, in_port_t *port)
+{
+	char *end;
+	const unsigned long n = strtoul(text, &end, 10);
+
+	*port = htons((uint16_t)n);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n > 0 && n < 65536;
+}
+
+socklen_t
+inlet_loopback(const char *listen, struct sockaddr_storage *out)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+
+	memset(out, 0, sizeof(*out));
+	if (strncmp(listen, "127.0.0.1:", 10) == 0 && port_of(listen + 10, &v4.sin_port)) {
+		memcpy(out, &v4, sizeof(v4));
+		return sizeof(v4);
+	}
+	if (strncmp(listen, "[::1]:", 6) == 0 && port_of(listen + 6, &v6.sin6_port)) {
+		memcpy(out, &v6, sizeof(v6));
+		return sizeof(v6);
+	}
+	return 0;
 }

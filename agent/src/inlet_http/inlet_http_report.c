@@ -95,25 +95,6 @@ at_of(struct reading *g)
 
 /* ---- attributes ---- */
 
-static struct bl_attr *
-add(struct bl_event *ev, struct bl_str key)
-{
-	struct bl_attr *a = &ev->attr[ev->n_attrs++];
-
-	memset(a, 0, sizeof(*a));
-	a->key = key;
-	return a;
-}
-
-static void
-add_text(struct bl_event *ev, const char *key, struct bl_str value)
-{
-	struct bl_attr *a = add(ev, str(key));
-
-	a->type = BL_ATTR_TEXT;
-	a->text = value;
-}
-
 static bool
 attribute_text(struct reading *g, const char *key, const json_t *v, struct bl_attr *a)
 {
@@ -196,7 +177,7 @@ attribute(struct reading *g, const char *key, const json_t *v, uint32_t own)
 	if (ev->n_attrs == BL_ATTRS_MAX)
 		return wrong(g, "", "attributes",
 		    "at most 32 (process, case, step and status are among them)", "more");
-	return attribute_value(g, key, v, add(ev, (struct bl_str){ key, strlen(key) }));
+	return attribute_value(g, key, v, bl_event_attr(ev, (struct bl_str){ key, strlen(key) }));
 }
 
 static bool
@@ -227,8 +208,8 @@ case_of(struct reading *g)
 	if (!bl_id_text_valid(process.p))
 		return wrong(g, "", "process",
 		    "the id of a process (a-z, 0-9 and hyphens, at most 63)", process.p);
-	add_text(&g->out->r.ev, "process", process);
-	add_text(&g->out->r.ev, "case", id);
+	bl_event_text(&g->out->r.ev, "process", process);
+	bl_event_text(&g->out->r.ev, "case", id);
 	return true;
 }
 
@@ -246,7 +227,7 @@ step(struct reading *g)
 		return false;
 	g->out->r.ev.type = str(types[phase]);
 	if (name.len > 0)
-		add_text(&g->out->r.ev, "step", name);
+		bl_event_text(&g->out->r.ev, "step", name);
 	return attributes(g);
 }
 
@@ -259,7 +240,7 @@ state_of_case(struct reading *g)
 		return false;
 	g->out->r.ev.type = str("step.event");
 	if (status.len > 0)
-		add_text(&g->out->r.ev, "status", status);
+		bl_event_text(&g->out->r.ev, "status", status);
 	return attributes(g);
 }
 

@@ -5,10 +5,8 @@
  * many those are the kernel tells exactly (SO_MEMINFO, since 4.12), without a look at any
  * packet.  A sender on a Unix socket waits, or is told.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,46 +14,12 @@
 #include "inlet_socket.h"
 #include "statsd_internal.h"
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static bool
-port_of(const char *text, in_port_t *port)
-{
-	char *end;
-	const unsigned long n = strtoul(text, &end, 10);
-
-	*port = htons((uint16_t)n);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n > 0 && n < 65536;
-}
-
-/* 0: it is none of this machine alone. */
-static socklen_t
-address_of(const char *listen, union address *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (strncmp(listen, "127.0.0.1:", 10) == 0) {
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		return port_of(listen + 10, &out->v4.sin_port) ? sizeof(out->v4) : 0;
-	}
-	if (strncmp(listen, "[::1]:", 6) == 0) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_addr = in6addr_loopback;
-		return port_of(listen + 6, &out->v6.sin6_port) ? sizeof(out->v6) : 0;
-	}
-	return 0;
-}
-
 const char *
 statsd_socket_check(const char *listen)
 {
-	union address a;
+	struct sockaddr_storage a;
 
-	return listen[0] == '/' || address_of(listen, &a) > 0
+	return listen[0] == '/' || inlet_loopback(listen, &a) > 0
 		   ? NULL
 		   : "127.0.0.1:PORT, [::1]:PORT, or the absolute path of a Unix socket: StatsD "
 		     "has no "
@@ -65,16 +29,16 @@ statsd_socket_check(const char *listen)
 static int
 open_port(int *fd, const char *listen, struct bl_err *err)
 {
-	union address a;
-	const socklen_t len = address_of(listen, &a);
+	struct sockaddr_storage a;
+	const socklen_t len = inlet_loopback(listen, &a);
 
 	if (len == 0)
 		return bl_fail(
 		    err, BL_EINVAL, "listen on %s: no address of this machine alone", listen);
-	*fd = socket(a.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*fd = socket(a.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return bl_fail_errno(err, BL_EIO, "listen on %s", listen);
-	if (bind(*fd, &a.any, len) == 0)
+	if (bind(*fd, (const struct sockaddr *)&a, len) == 0)
 		return BL_OK;
 	(void)bl_fail_errno(err, errno == EADDRINUSE ? BL_EBUSY : BL_EIO, "listen on %s", listen);
 	(void)close(*fd);

@@ -34,6 +34,12 @@ void inlet_socket_remove(const char *path);
  */
 int inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct bl_err *err);
 
+/*
+ * "127.0.0.1:PORT" or "[::1]:PORT" as an address; its length, or 0: it is none that only this
+ * machine can reach.
+ */
+socklen_t inlet_loopback(const char *listen, struct sockaddr_storage *out);
+
 /* For tables: permissions in octal, like "0660"; and as a number. */
 const char *inlet_mode_check(const void *value);
 unsigned inlet_mode(const char *text);

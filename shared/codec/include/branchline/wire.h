@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "branchline/clock.h"
 
@@ -188,6 +189,26 @@ struct bl_event {
 	uint32_t n_attrs;
 	struct bl_attr attr[BL_ATTRS_MAX];
 };
+
+/* One more attribute, null so far; the caller has seen that there is room.  Borrows key. */
+static inline struct bl_attr *
+bl_event_attr(struct bl_event *ev, struct bl_str key)
+{
+	struct bl_attr *a = &ev->attr[ev->n_attrs++];
+
+	*a = (struct bl_attr){ .key = key };
+	return a;
+}
+
+/* The same with a text, which is borrowed, too. */
+static inline void
+bl_event_text(struct bl_event *ev, const char *key, struct bl_str text)
+{
+	struct bl_attr *a = bl_event_attr(ev, (struct bl_str){ key, strlen(key) });
+
+	a->type = BL_ATTR_TEXT;
+	a->text = text;
+}
 
 /* Where an offset between boot time and wall time comes from. */
 enum bl_clock_source {
