@@ -520,6 +520,34 @@ a_long_list_goes_as_far_as_there_is_room(void **state)
 	(void)close(fd);
 }
 
+/* Lines are not counted before they are taken: the thousand keep what became of them. */
+static void
+lines_beyond_a_thousand_are_left_out(void **state)
+{
+	const int fd = dial();
+	char *text = malloc(1001 * sizeof(EVENT) + 1);
+	unsigned n = 0;
+
+	(void)state;
+	assert_non_null(text);
+	for (unsigned i = 0; i < 1001; i++)
+		(void)strcpy(text + i * sizeof(EVENT), EVENT "\n");
+	say(fd, post("Content-Type: application/x-ndjson\r\n", text));
+	while (hear(fd)[0] == '\0' && h->n_held > 0)
+		fake_host_answer(h, 0);
+	assert_int_equal(status(heard), 422); /* at once */
+	assert_int_equal(h->reports, 1000);
+	for (const char *at = heard; (at = strstr(at, "\"accepted\"")) != NULL; at++)
+		n++;
+	assert_int_equal(n, 1000);
+	assert_non_null(
+	    strstr(heard, "\"refused\",\"message\":\"this and what follows is left out"));
+	assert_int_equal(fake_host_count(h, "accepted"), 1000);
+	assert_int_equal(fake_host_count(h, "bad_reports"), 1);
+	free(text);
+	(void)close(fd);
+}
+
 static void
 a_flood_is_nobody_elses_wait(void **state)
 {
@@ -858,6 +886,7 @@ main(void)
 		TEST(a_body_in_chunks_has_its_end),
 		TEST(requests_may_follow_each_other_at_once),
 		TEST(a_long_list_goes_as_far_as_there_is_room),
+		TEST(lines_beyond_a_thousand_are_left_out),
 		TEST(a_flood_is_nobody_elses_wait),
 		TEST(who_goes_leaves_no_answer_to_others),
 		TEST(a_disk_is_waited_for_eight_seconds),

@@ -267,7 +267,7 @@ take(struct inlet_http_batch *b, json_t *item, const struct inlet_host *host, ui
 static enum inlet_http_step
 too_many(struct inlet_http_batch *b)
 {
-	settle(b, INLET_HTTP_REPORTS_MAX - 1, INLET_HTTP_REFUSED,
+	settle(b, b->n++, INLET_HTTP_REFUSED,
 	    "this and what follows is left out: there are more than 1000 reports in one request");
 	b->ended = true;
 	return INLET_HTTP_STEP_ENDED;

@@ -36,11 +36,12 @@ struct inlet_http_batch {
 	unsigned item, sub; /* the next one; collectd has some in an item */
 	unsigned n, waiting;
 	size_t looked; /* bytes, for who gives turns */
-	uint8_t result[INLET_HTTP_REPORTS_MAX];
-	uint32_t why[INLET_HTTP_REPORTS_MAX]; /* place in words + 1; 0: no message */
-	struct bl_buf words;                  /* messages, each terminated */
-	uint32_t last_words;                  /* place of the last one */
-	struct inlet_http_report report;      /* scratch */
+	/* Of lines there may be one more: that those behind it are left out. */
+	uint8_t result[INLET_HTTP_REPORTS_MAX + 1];
+	uint32_t why[INLET_HTTP_REPORTS_MAX + 1]; /* place in words + 1; 0: no message */
+	struct bl_buf words;                      /* messages, each terminated */
+	uint32_t last_words;                      /* place of the last one */
+	struct inlet_http_report report;          /* scratch */
 };
 
 /* Zeroed memory; keeps text until the end. */
