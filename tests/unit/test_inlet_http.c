@@ -482,6 +482,27 @@ requests_may_follow_each_other_at_once(void **state)
 	(void)close(fd);
 }
 
+/* A client that says all it has and ends its side: what came whole is answered. */
+static void
+requests_before_the_end_of_a_side_are_answered(void **state)
+{
+	char text[1024] = "";
+	const int fd = dial();
+
+	(void)state;
+	h->at_once = true;
+	(void)strcat(text, "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n");
+	(void)strcat(text, post(JSON, EVENT));
+	(void)strcat(text, post(JSON, "{\"report\":\"event\",\"type\":\"b\"}"));
+	(void)strcat(text, "POST /v1/reports HTTP/1.1\r\n"); /* half a request is none */
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_non_null(strstr(strstr(hear(fd), "\"accepted\"") + 1, "\"accepted\""));
+	assert_string_equal(fake_host_said(h), "event a\nevent b\n");
+	assert_int_equal(fake_host_count(h, "requests"), 4);
+	(void)close(fd);
+}
+
 /* ---- many ---- */
 
 static char *
@@ -885,6 +906,7 @@ main(void)
 		TEST(pieces_of_any_size_are_put_together),
 		TEST(a_body_in_chunks_has_its_end),
 		TEST(requests_may_follow_each_other_at_once),
+		TEST(requests_before_the_end_of_a_side_are_answered),
 		TEST(a_long_list_goes_as_far_as_there_is_room),
 		TEST(lines_beyond_a_thousand_are_left_out),
 		TEST(a_flood_is_nobody_elses_wait),

@@ -228,6 +228,12 @@ look(struct inlet_http *in, struct inlet_http_client *c)
 		inlet_http_client_drop(c);
 }
 
+static bool
+has_head(const struct inlet_http_client *c)
+{
+	return c->state == INLET_HTTP_HEAD && http_head_end(c->in, c->in_len) > 0;
+}
+
 static void
 receive(struct inlet_http *in, struct inlet_http_client *c)
 {
@@ -237,8 +243,9 @@ receive(struct inlet_http *in, struct inlet_http_client *c)
 
 		if (c->state != INLET_HTTP_HEAD && c->state != INLET_HTTP_BODY)
 			return;
-		if (c->in_len == HTTP_HEAD_MAX) {
-			look(in, c); /* it came with the request before */
+		/* It came with the request before, and comes before the end of the connection. */
+		if (c->in_len == HTTP_HEAD_MAX || has_head(c)) {
+			look(in, c);
 			continue;
 		}
 		n = recv(c->fd, c->in + c->in_len, HTTP_HEAD_MAX - c->in_len, 0);
