@@ -88,9 +88,10 @@ at_of(struct reading *g)
 		return true;
 	return wrong(g, "", "at",
 	    "a time: RFC 3339 with its zone, or seconds since 1970 (a number)",
-	    json_is_string(v)   ? json_string_value(v)
-	    : json_is_number(v) ? "a number that is none"
-				: "something else");
+	    json_is_string(v)        ? json_string_value(v)
+	    : seconds >= SECONDS_MAX ? "milliseconds, as it seems"
+	    : json_is_number(v)      ? "a number that is none"
+				     : "something else");
 }
 
 /* ---- attributes ---- */
@@ -309,7 +310,10 @@ metric(struct reading *g)
 	r->value = json_number_value(value);
 	r->def.unit = str("1");
 	if (!json_is_number(value))
-		return wrong(g, "", "value", "a number", value == NULL ? "nothing" : "none");
+		return wrong(g, "", "value", "a number",
+		    value == NULL           ? "nothing"
+		    : json_is_string(value) ? "text"
+					    : "something else");
 	if (!text(g, "name", BL_JSON_REQUIRED, 4 * BL_NAME_MAX, &name) ||
 	    !text(g, "unit", BL_JSON_NULLABLE, BL_NAME_MAX, &r->def.unit) ||
 	    !bl_json_get_choice(&g->o, "kind", BL_JSON_NULLABLE, ways, &way, &g->fault))
@@ -330,7 +334,8 @@ read_it(struct reading *g, json_t *item)
 
 	g->o.json = item;
 	if (!json_is_object(item))
-		return wrong(g, "", "", "an object", json_is_array(item) ? "a list" : "none");
+		return wrong(
+		    g, "", "", "an object", json_is_array(item) ? "a list" : "something else");
 	if (!bl_json_get_choice(&g->o, "report", BL_JSON_REQUIRED, kinds, &kind, &g->fault) ||
 	    !bl_json_only(&g->o, known[kind], &g->fault))
 		return false;

@@ -191,7 +191,9 @@ route(struct inlet_http *in, struct inlet_http_client *c, const struct http_head
 	c->allow = routes[i].method;
 	c->form = routes[i].form;
 	if (strcmp(h->method, routes[i].method) != 0)
-		refuse(in, c, 405, INLET_HTTP_N_BAD_REQUESTS, "this address has another method");
+		refuse(in, c, 405, INLET_HTTP_N_BAD_REQUESTS,
+		    routes[i].method[0] == 'P' ? "this address takes POST; GET /v1/ says how"
+					       : "this address takes GET");
 	else if (routes[i].method[0] == 'P')
 		post(in, c, h);
 	else if (h->length > 0 || h->chunked)

@@ -88,7 +88,9 @@ answer(struct inlet_http *in, struct inlet_http_client *c)
 static void
 broken(struct inlet_http *in, struct inlet_http_client *c, bool large, const char *why)
 {
-	inlet_http_note(in, large ? INLET_HTTP_N_TOO_LARGE : INLET_HTTP_N_BAD_REQUESTS, 1, why);
+	/* Where JSON breaks, its words stand in `why`: for its sender alone, too. */
+	inlet_http_note(in, large ? INLET_HTTP_N_TOO_LARGE : INLET_HTTP_N_BAD_REQUESTS, 1,
+	    large ? why : "a body that is no JSON, or no reports");
 	inlet_http_batch_free(c->batch);
 	free(c->batch);
 	c->batch = NULL;
