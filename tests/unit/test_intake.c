@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -311,8 +312,33 @@ values_that_are_none_are_not_put(void **state)
 	assert_int_equal(refused(w->t, INTAKE_BAD_VALUE), 3);
 	intake_unknown(w->t, slot, BL_UNKNOWN_TIMEOUT);
 	assert_int_equal(fake_host_series(w->h, "load{source=till}")->unknown, BL_UNKNOWN_TIMEOUT);
-	intake_refuse(w->t, INTAKE_BAD_VALUE, 7);
-	assert_int_equal(refused(w->t, INTAKE_BAD_VALUE), 10);
+}
+
+/* Whoever sends it has no answer: the log has its name, once for each reason. */
+static void
+what_its_reader_refuses_stands_in_the_log(void **state)
+{
+	static const char said[] = "its value is no number, or one that is too large source=till "
+				   "name=till.lo?d\n";
+	struct world *w = *state;
+	const int kept = dup(STDERR_FILENO);
+	char text[1024];
+	ssize_t n;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_true(kept >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+	(void)close(ends[1]);
+	for (unsigned i = 0; i < 3; i++)
+		intake_refuse(w->t, INTAKE_BAD_VALUE, str("till.lo\nd"));
+	(void)dup2(kept, STDERR_FILENO);
+	(void)close(kept);
+	n = read(ends[0], text, sizeof(text) - 1);
+	(void)close(ends[0]);
+	text[n > 0 ? n : 0] = '\0';
+	assert_int_equal(refused(w->t, INTAKE_BAD_VALUE), 3);
+	assert_non_null(strstr(text, said));
+	assert_ptr_equal(strchr(text, '\n') + 1, strchr(text, '\0'));
 }
 
 /* Two sources do not write into each other's series, nor into a prefix's. */
@@ -350,6 +376,7 @@ main(void)
 		WORLD(a_flood_of_names_ends_at_the_cap),
 		WORLD(the_sink_is_asked_once),
 		WORLD(values_that_are_none_are_not_put),
+		WORLD(what_its_reader_refuses_stands_in_the_log),
 		WORLD(sources_are_apart),
 	};
 

@@ -30,7 +30,7 @@ static const char *const in_words[INTAKE_REASONS] = {
 	[INTAKE_OWN_NAME] = "the agent has a metric of this name itself; give it a prefix",
 	[INTAKE_OTHER_KIND] = "it came as a gauge and as a counter",
 	[INTAKE_TOO_MANY] = "there are as many as may be (max_series)",
-	[INTAKE_BAD_VALUE] = "its value is no finite number",
+	[INTAKE_BAD_VALUE] = "its value is no number, or one that is too large",
 	[INTAKE_NO_MEMORY] = "out of memory",
 };
 
@@ -107,27 +107,26 @@ harmless(char *out, size_t size, struct bl_str s)
 }
 
 void
-intake_refuse(struct intake *t, enum intake_reason why, uint64_t n)
+intake_refuse(struct intake *t, enum intake_reason why, struct bl_str name)
 {
-	t->refused[why] += n;
+	char text[100];
+
+	t->refused[why]++;
+	if (t->told[why])
+		return;
+	t->told[why] = true;
+	harmless(text, sizeof(text), name);
+	bl_warn("intake", "a series is refused, and so is what is like it: %s source=%s name=%s",
+	    in_words[why], t->source, text);
 }
 
 static int32_t
 refuse(struct intake *t, enum intake_reason why, const struct intake_name *n)
 {
-	char name[100];
-
-	t->refused[why]++;
 	/* The sink tells the ledger. */
 	if (why == INTAKE_TOO_MANY && t->sink->left_out != NULL)
 		t->sink->left_out(t->sink->ctx, t->source, 1);
-	if (!t->told[why]) {
-		t->told[why] = true;
-		harmless(name, sizeof(name), n->name);
-		bl_warn("intake",
-		    "a series is refused, and so is what is like it: %s source=%s name=%s",
-		    in_words[why], t->source, name);
-	}
+	intake_refuse(t, why, n->name);
 	return -1 - (int32_t)why;
 }
 

@@ -150,7 +150,7 @@ learn(struct scrape_page *p, const char *key, size_t len, const struct scrape_va
 		return;
 	}
 	if (!grow(p, (uint32_t)slot)) {
-		intake_refuse(p->intake, INTAKE_NO_MEMORY, 1);
+		intake_refuse(p->intake, INTAKE_NO_MEMORY, (struct bl_str){ key, len });
 		return;
 	}
 	if (p->line[slot].seen != p->number)

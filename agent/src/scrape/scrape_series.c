@@ -317,7 +317,7 @@ scrape_series(struct intake *t, const struct scrape_exporter_conf *conf,
 	n.unit = unit_of(f, x.name, suffix);
 	n.name = renamed(conf, x.name, suffix, buf, sizeof(buf));
 	if (!labels_set(&n, &x, &conf->labels)) {
-		intake_refuse(t, INTAKE_BAD_LABEL, 1);
+		intake_refuse(t, INTAKE_BAD_LABEL, x.name);
 		return -1 - (int32_t)INTAKE_BAD_LABEL;
 	}
 	return intake_series(t, &n);

@@ -182,7 +182,7 @@ ask_timer(struct statsd_series *t, struct intake_name *n, const struct statsd_li
 		if (timer->slot[i] < 0)
 			return false;
 		if (owner_of(t, timer->slot[i]) >= 0) {
-			intake_refuse(t->intake, INTAKE_OTHER_KIND, 1);
+			intake_refuse(t->intake, INTAKE_OTHER_KIND, l->name);
 			return false;
 		}
 	}
@@ -264,7 +264,7 @@ add(struct statsd_series *t, struct intake_name *n, const struct statsd_line *l,
 
 no_memory:
 	free(e.timer);
-	intake_refuse(t->intake, INTAKE_NO_MEMORY, 1);
+	intake_refuse(t->intake, INTAKE_NO_MEMORY, l->name);
 	return -1;
 }
 
@@ -281,11 +281,11 @@ resolve(struct statsd_series *t, const struct statsd_line *l)
 	(void)statsd_split(&rest, ',', &name); /* Telegraf's way: NAME,KEY=VALUE:1|c */
 	/* What we put behind it must not make a name of nothing. */
 	if (name.len > STATSD_NAME_MAX || !intake_clean_name(NULL, name, clean)) {
-		intake_refuse(t->intake, INTAKE_BAD_NAME, 1);
+		intake_refuse(t->intake, INTAKE_BAD_NAME, l->name);
 		return -1;
 	}
 	if (!add_labels(t->conf, l->tags, ':', &n) || !add_labels(t->conf, rest, '=', &n)) {
-		intake_refuse(t->intake, INTAKE_BAD_LABEL, 1);
+		intake_refuse(t->intake, INTAKE_BAD_LABEL, l->name);
 		return -1;
 	}
 	slot = ask(t, &n, name, suffix_of(l->kind, name), counts(l->kind) ? BL_COUNTER : BL_GAUGE);
@@ -296,7 +296,7 @@ resolve(struct statsd_series *t, const struct statsd_line *l)
 	e = &t->entry[number];
 	if (e->slot == slot && (e->kind == l->kind || (is_timer(l->kind) && is_timer(e->kind))))
 		return number;
-	intake_refuse(t->intake, INTAKE_OTHER_KIND, 1);
+	intake_refuse(t->intake, INTAKE_OTHER_KIND, l->name);
 	return -1;
 }
 
@@ -392,7 +392,7 @@ statsd_series_take(struct statsd_series *t, const struct statsd_line *l)
 	if (l->kind == STATSD_SET)
 		return take_set(t, l);
 	if (!values_ok(l)) {
-		intake_refuse(t->intake, INTAKE_BAD_VALUE, 1);
+		intake_refuse(t->intake, INTAKE_BAD_VALUE, l->name);
 		return 1;
 	}
 	for (; statsd_split(&rest, ':', &text); work++) {
@@ -404,7 +404,7 @@ statsd_series_take(struct statsd_series *t, const struct statsd_line *l)
 		if ((e == NULL || as.kind != e->kind) && (e = entry_of(t, &as)) == NULL)
 			return work + ASKED;
 		if (!take_value(t, e, l->rate, text, value)) {
-			intake_refuse(t->intake, INTAKE_NO_MEMORY, 1);
+			intake_refuse(t->intake, INTAKE_NO_MEMORY, l->name);
 			return work;
 		}
 	}

@@ -78,8 +78,8 @@ int32_t intake_handle(const struct intake *t, int32_t slot);
 /* One that is not finite is counted as INTAKE_BAD_VALUE and not put. */
 void intake_put(struct intake *t, int32_t slot, double value);
 void intake_unknown(struct intake *t, int32_t slot, enum bl_unknown reason);
-/* A value was refused for another reason. */
-void intake_refuse(struct intake *t, enum intake_reason why, uint64_t n);
+/* A value or series is refused by who reads it; name: as it was heard. */
+void intake_refuse(struct intake *t, enum intake_reason why, struct bl_str name);
 /* Series of this source, and what was refused, by reason; refused may be NULL. */
 uint32_t intake_count(const struct intake *t, uint64_t refused[INTAKE_REASONS]);
 
