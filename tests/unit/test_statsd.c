@@ -613,6 +613,31 @@ a_turn_is_bounded_and_fair(void **state)
 	(void)close(local);
 }
 
+/* What waits in the kernel when the inlet is closed was sent before. */
+static void
+the_end_takes_what_is_there(void **state)
+{
+	struct rig *r = *state;
+	const int large = 4 << 20;
+	char listen[32];
+	int udp;
+
+	r->conf.receive_buffer_bytes = 32 << 20;
+	udp = dial_port(r, listen);
+	if (setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &large, sizeof(large)) != 0) {
+		print_message("the kernel keeps no flood for who has no right to a large buffer\n");
+		(void)close(udp);
+		skip();
+	}
+	for (unsigned i = 0; i < 12000; i++)
+		assert_int_equal(send(udp, "u:1|c", 5, 0), 5);
+	r->h->ms += 10;
+	statsd_ops.finish(r->s);
+	assert_int_equal(fake_host_count(r->h, "packets"), 12000);
+	assert_true(value(r, "u_total") == 12000);
+	(void)close(udp);
+}
+
 static void
 of_a_packet_that_is_too_long_whole_lines_are_taken(void **state)
 {
@@ -761,6 +786,7 @@ main(void)
 		TEST(both_sockets_count_every_packet),
 		TEST(what_the_kernel_drops_is_counted_to_the_packet),
 		TEST(a_turn_is_bounded_and_fair),
+		TEST(the_end_takes_what_is_there),
 		TEST(of_a_packet_that_is_too_long_whole_lines_are_taken),
 		TEST(the_other_loopback_is_listened_at),
 		TEST(of_packets_that_are_much_work_few_are_taken_at_once),

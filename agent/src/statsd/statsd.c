@@ -18,6 +18,7 @@
 #define WORK_MAX    40000u /* of a turn, in values of some 100 ns each */
 #define TURN_MS     8      /* and this at most: names that are refused cost more */
 #define WORK_PACKET 8u     /* what the kernel does for one */
+#define LAST_TURNS  16u    /* at the end */
 #define QUIET_MS    3600000
 
 /* What one call of the kernel fills; pages that no packet reaches are never touched. */
@@ -259,6 +260,19 @@ statsd_tick(void *in, int64_t boot_ms)
 	statsd_series_tick(&s->series, boot_ms);
 }
 
+/* What waits in the kernel; who goes on sending is not waited for. */
+static void
+take_rest(struct statsd *s)
+{
+	for (unsigned i = 0; i < LAST_TURNS; i++) {
+		const uint64_t before = s->series.count[STATSD_PACKETS];
+
+		statsd_serve(s);
+		if (s->series.count[STATSD_PACKETS] == before)
+			return;
+	}
+}
+
 /* What was sent until now is put as of now: there may be no other tick. */
 static void
 statsd_finish(void *in)
@@ -268,7 +282,7 @@ statsd_finish(void *in)
 
 	if (s->n_sockets == 0)
 		return;
-	statsd_serve(s);
+	take_rest(s);
 	look_at_drops(s);
 	close_sockets(s);
 	boot_ms = bl_boot_ms(s->host->clock);
