@@ -323,6 +323,75 @@ answers_of_all_kinds_are_read(void **state)
 	}
 }
 
+/* ---- what the log says ---- */
+
+static int log_kept, log_read;
+
+static void
+log_begin(void)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	log_read = ends[0];
+	assert_true((log_kept = dup(STDERR_FILENO)) >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+	(void)close(ends[1]);
+}
+
+static const char *
+log_end(void)
+{
+	static char text[16384];
+	ssize_t n;
+
+	assert_int_equal(write(STDERR_FILENO, "$", 1), 1); /* something is there to be read */
+	assert_true(dup2(log_kept, STDERR_FILENO) >= 0);
+	(void)close(log_kept);
+	n = read(log_read, text, sizeof(text) - 1);
+	(void)close(log_read);
+	assert_true(n > 0);
+	text[n] = '\0';
+	return text;
+}
+
+static unsigned
+times(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* One that is not there, then there, then gives another answer, then is gone again: each is said.
+ */
+static void
+the_log_says_why_it_cannot_be_read(void **state)
+{
+	struct bench b = { 0 };
+	const char *log;
+
+	(void)state;
+	listen_tcp(&b.exporter[0]);
+	bench_open(&b, 1);
+	log_begin();
+	for (unsigned i = 0; i < 8; i++) {
+		(void)asked(&b, &b.exporter[0]);
+		say(&b, &b.exporter[0],
+		    i == 3  ? OK LENGTH "a 1\nb 2\n"
+		    : i < 6 ? "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+			    : "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+		drop(&b.exporter[0]);
+		b.host->ms += 60000;
+	}
+	log = log_end();
+	assert_int_equal(times(log, "status 404"), 2);
+	assert_int_equal(times(log, "status 401"), 1);
+	assert_int_equal(times(log, "is read"), 1);
+	bench_close(&b);
+}
+
 static void
 a_unix_socket_is_asked(void **state)
 {
@@ -509,6 +578,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_put_as_of_one_instant),
 		cmocka_unit_test(it_is_asked_once_an_interval),
+		cmocka_unit_test(the_log_says_why_it_cannot_be_read),
 		cmocka_unit_test(answers_of_all_kinds_are_read),
 		cmocka_unit_test(a_unix_socket_is_asked),
 		cmocka_unit_test(localhost_is_both_of_its_addresses),

@@ -127,8 +127,11 @@ struct scrape_job {
 	int64_t due_mono_ms, deadline_mono_ms, begun_mono_ms, offset_ms;
 	int32_t own[SCRAPE_OWN]; /* handles of its own series; negative: refused */
 	uint32_t n_series;
-	bool told; /* the log says that it cannot be read */
-	struct bl_log_limit log, bad_log;
+	bool told; /* the log says that it cannot be read, and why */
+	char why[160];
+	int64_t said_mono_ms; /* 0: never */
+	unsigned swallowed;
+	struct bl_log_limit bad_log;
 	struct probe_http http;
 };
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define LOG_EVERY_MS 3600000
+#define LOG_NEWS_MS  60000
 #define SPREAD_MS    250 /* between the first requests of exporters */
 
 /* ---- its own series ---- */
@@ -85,15 +86,32 @@ over(struct scrape_job *j)
 	own_series(j);
 }
 
+/* Once an hour, unless it is news: that it could be read in between, or another reason. */
+static void
+say_why(struct scrape_job *j, const char *why)
+{
+	const int64_t now = bl_mono_ms(j->host->clock);
+	const bool news = !j->told || strcmp(why, j->why) != 0;
+
+	if (j->said_mono_ms != 0 && now - j->said_mono_ms < (news ? LOG_NEWS_MS : LOG_EVERY_MS)) {
+		j->swallowed++;
+		return;
+	}
+	bl_warn("scrape", "exporter %s cannot be read: %s; asked again every %lld s suppressed=%u",
+	    j->conf->name, why, (long long)j->conf->interval_ms / 1000, j->swallowed);
+	j->told = true;
+	j->said_mono_ms = now;
+	j->swallowed = 0;
+	(void)strcpy(j->why, why);
+}
+
 static void fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 static void
 fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, ...)
 {
-	const int64_t now = bl_mono_ms(j->host->clock);
-	unsigned swallowed;
-	char why[160];
+	char why[sizeof(j->why)];
 	va_list ap;
 
 	over(j);
@@ -103,14 +121,10 @@ fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, ...)
 	unknown(j, SCRAPE_OWN_SERIES, reason);
 	scrape_page_unknown(j->page, reason);
 	j->host->flush(j->host->ctx, bl_boot_ms(j->host->clock));
-	if (!bl_log_allow(&j->log, now, LOG_EVERY_MS, &swallowed))
-		return;
-	j->told = true;
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	bl_warn("scrape", "exporter %s cannot be read: %s; asked again every %lld s suppressed=%u",
-	    j->conf->name, why, (long long)j->conf->interval_ms / 1000, swallowed);
+	say_why(j, why);
 }
 
 static void
