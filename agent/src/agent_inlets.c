@@ -17,6 +17,7 @@
 #include "statsd.h"
 #include "scrape.h"
 
+/* A new source goes to scrape_conf.c, too: no exporter is called like it. */
 /* clang-format off */
 static const struct agent_inlet_row rows[] = {
 	/* ops, section, its place, source of reported metrics, reports and bytes under way, safe */

@@ -233,6 +233,10 @@ configurations_are_taken_or_refused(void **state)
 		    NULL },
 		{ "exporters: [{name: node}]", "url" },
 		{ "exporters: [{name: Node, url: \"http://localhost/\"}]", "lower-case" },
+		/* what the values of other inlets have as their source */
+		{ "exporters: [{name: statsd, url: \"http://localhost/\"}]", "not socket, " },
+		{ "exporters: [{name: http, url: \"http://localhost/\"}]", "not socket, " },
+		{ "exporters: [{name: statsd-exporter, url: \"http://localhost/\"}]", NULL },
 		{ "exporters: [{name: node, url: \"http://192.168.1.1/metrics\"}]",
 		    "an address of this machine" },
 		{ "exporters: [{name: node, url: \"http://127.example/metrics\"}]",

@@ -10,8 +10,14 @@ static const char *
 check_name(const void *value)
 {
 	static const char ok[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	/* agent_inlets.c: an exporter must not write into the series of another source. */
+	static const char *const others[] = { "socket", "loglines", "statsd", "http", "drop" };
 	const char *text = *(char *const *)value;
 
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(text, others[i]) == 0)
+			return "another name, not socket, loglines, statsd, http or drop: other "
+			       "inlets have these as `source`";
 	return text[strspn(text, ok)] == '\0'
 		   ? NULL
 		   : "a name of lower-case letters, digits, hyphens and underscores";
