@@ -93,7 +93,8 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         proxy.resume()
         wait_for(lambda: agent.status()["uplink"]["state"] == "ready", 30, "it delivers", agent.process.log)
         state = agent.status()["meter"]
-        assert state["budget"]["window_bytes"] == budget and "host" in state["budget"]["held"]
+        # A window that setting the clock cuts short, as learning the time may, has its part of the budget.
+        assert 0 < state["budget"]["window_bytes"] <= budget and "host" in state["budget"]["held"]
         assert state["budget"]["classes"]["host"]["opens_in_ms"] > 3600000
 
         # Live events while the backlog is paced: on the board within seconds.
@@ -116,6 +117,9 @@ def test_the_budget_holds_while_what_is_allowed_flows(organisation):
         assert max(whole.values()) <= budget
         assert whole[first] > budget // 2, "nothing went"
         assert seen and max(seen.values()) < 12
+
+        wait_for(lambda: agent.status()["meter"]["budget"]["window_bytes"] == budget, 3 * WINDOW_S,
+                 "a whole window has the whole budget", agent.process.log)
 
         # Host was held: nothing of it came, and the centre is told why.
         streams = agent.status()["spool"]["streams"]
