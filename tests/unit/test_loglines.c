@@ -394,7 +394,7 @@ what_cannot_be_read_is_looked_at_again(void **state)
 	p->h->at_once = true;
 	start(p);
 	assert_string_equal(said(p), "");
-	assert_true(fake_host_count(p->h, "failed_looks") > 0);
+	assert_true(fake_host_count(p->h, "unreadable") > 0);
 	assert_int_equal(mkdir(p->log, 0700), 0);
 	assert_string_equal(said(p), "");
 	assert_int_equal(rmdir(p->log), 0);

@@ -22,7 +22,6 @@ static const struct {
 	[LOGLINES_ACCEPTED] = { "accepted", false },
 	[LOGLINES_REPEATED] = { "repeated", false },
 	[LOGLINES_TRIED_AGAIN] = { "tried_again", false },
-	[LOGLINES_FAILED_LOOKS] = { "failed_looks", false },
 	[LOGLINES_BAD_LINES] = { "bad_lines", true },
 	[LOGLINES_REFUSED] = { "refused_reports", true },
 	[LOGLINES_LONG_LINES] = { "long_lines", true },
@@ -30,6 +29,7 @@ static const struct {
 	[LOGLINES_SKIPPED_BYTES] = { "skipped_bytes", true },
 	[LOGLINES_LOST_LINES] = { "lost_lines", true },
 	[LOGLINES_LOST_FILES] = { "lost_files", true },
+	[LOGLINES_UNREADABLE] = { "unreadable", true },
 };
 
 void
@@ -134,7 +134,7 @@ under_way(const struct loglines_file *f)
 static void
 failed_look(struct loglines *l, struct loglines_file *f, const char *why)
 {
-	l->count[LOGLINES_FAILED_LOOKS]++;
+	l->count[LOGLINES_UNREADABLE]++;
 	loglines_tell(l, &f->failed_log, f, why);
 }
 
