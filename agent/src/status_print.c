@@ -271,24 +271,6 @@ print_clock(const json_t *clock, FILE *to)
 	}
 }
 
-static void
-print_steps(const json_t *s, FILE *to)
-{
-	if (!json_is_true(json_object_get(s, "enabled"))) {
-		(void)fputs("steps      not taken (inlets.steps.enabled)\n", to);
-		return;
-	}
-	(void)fprintf(to,
-	    "steps      at %s, %" PRId64 " connections; %" PRId64 " accepted, %" PRId64
-	    " repeated, %" PRId64 " refused\n",
-	    status_text(s, "socket"), status_number(s, "clients"), status_number(s, "accepted"),
-	    status_number(s, "repeated"),
-	    status_number(s, "bad_lines") + status_number(s, "not_stored") +
-		status_number(s, "late"));
-	if (status_text(s, "problem")[0] != '\0')
-		(void)fprintf(to, "           problem: %s\n", status_text(s, "problem"));
-}
-
 static json_int_t
 sum_of(const json_t *counts)
 {
@@ -317,6 +299,25 @@ print_refused(const json_t *refused, FILE *to)
 	}
 	if (between[0] == ',')
 		(void)fputs(")", to);
+}
+
+/* refused: of the same inlet, by reason. */
+static void
+print_steps(const json_t *s, const json_t *refused, FILE *to)
+{
+	if (!json_is_true(json_object_get(s, "enabled"))) {
+		(void)fputs("steps      not taken (inlets.steps.enabled)\n", to);
+		return;
+	}
+	(void)fprintf(to,
+	    "steps      at %s, %" PRId64 " connections; %" PRId64 " accepted, %" PRId64
+	    " repeated, %" JSON_INTEGER_FORMAT " refused",
+	    status_text(s, "socket"), status_number(s, "clients"), status_number(s, "accepted"),
+	    status_number(s, "repeated"), sum_of(refused));
+	print_refused(refused, to);
+	(void)fputs("\n", to);
+	if (status_text(s, "problem")[0] != '\0')
+		(void)fprintf(to, "           problem: %s\n", status_text(s, "problem"));
 }
 
 /* All but the step socket, which has its line. */
@@ -387,7 +388,10 @@ print_clean(const json_t *status, FILE *to)
 		    status_number(sampling, "interval_ms") / 1000, status_number(sampling, "ticks"),
 		    status_number(sampling, "missed_ticks"), status_number(sampling, "probes"));
 	if (json_object_get(status, "steps") != NULL)
-		print_steps(json_object_get(status, "steps"), to);
+		print_steps(json_object_get(status, "steps"),
+		    json_object_get(
+			json_object_get(json_object_get(status, "inlets"), "steps"), "refused"),
+		    to);
 	print_inlets(json_object_get(status, "inlets"), to);
 	print_local(json_object_get(status, "local"), to);
 }

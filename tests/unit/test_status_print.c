@@ -75,12 +75,34 @@ other_texts_stay_as_they_are(void **state)
 	free(text);
 }
 
+/* Each inlet says what it refused and why; the step socket, too, whose line is its own. */
+static void
+what_was_refused_is_said_by_reason(void **state)
+{
+	char *text = printed("{\"steps\":{\"enabled\":true,\"socket\":\"/s\",\"clients\":1,"
+			     "\"accepted\":7,\"repeated\":2},\"inlets\":{"
+			     "\"steps\":{\"state\":\"open\",\"refused\":{\"bad_lines\":3,"
+			     "\"late\":0,\"refused_clients\":1}},"
+			     "\"drop\":{\"state\":\"open\",\"counts\":{\"accepted\":4},"
+			     "\"refused\":{\"bad_files\":1}},"
+			     "\"http\":{\"state\":\"open\",\"refused\":{\"busy\":0}}}}");
+
+	(void)state;
+	assert_non_null(
+	    strstr(text, "\nsteps      at /s, 1 connections; 7 accepted, 2 repeated, 4 refused"
+			 " (bad_lines 3, refused_clients 1)\n"));
+	assert_non_null(strstr(text, "\ndrop       open; 4 taken, 1 refused (bad_files 1)\n"));
+	assert_non_null(strstr(text, "\nhttp       open; 0 taken, 0 refused\n"));
+	free(text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_steers_the_terminal),
 		cmocka_unit_test(other_texts_stay_as_they_are),
+		cmocka_unit_test(what_was_refused_is_said_by_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
