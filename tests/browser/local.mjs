@@ -30,6 +30,13 @@ await checks.check("the page shows health, link, queue, probes and values", asyn
   await shot("screen", false);
 });
 
+await checks.check("an inlet that is closed is said first among them", async () => {
+  const lines = page.locator("#tiles .tile", { hasText: "Reports of programs" }).locator("p");
+  must((await lines.first().innerText()) === "http: closed", `first: ${await lines.first().innerText()}`);
+  must((await lines.first().getAttribute("class")) === "warn", "it has not the colour of a warning");
+  must((await lines.nth(1).innerText()).startsWith("steps: 0 taken"), "the others are not there");
+});
+
 await checks.check("names that try to be HTML are text", async () => {
   must((await page.locator("td", { hasText: "<img src=x" }).count()) > 0, "the name is not shown as it is");
   must((await page.locator("img").count()) === 0 && (await page.evaluate(() => window.__xss)) === undefined, "it became HTML");

@@ -21,5 +21,6 @@ class NoFiles:
 def test_the_page_at_the_machine(tmp_path, processes):
     agent = Agent(tmp_path, NoFiles, processes, extra=(
         "probes: [{name: '" + HOSTILE + "', url: 'http://127.0.0.1:1/', interval: 1s, timeout: 500ms}]\n"
+        "inlets: {http: {listen: /nonexistent/a/http.sock}}\n"
         "samplers: {files: {watch: [{name: '" + HOSTILE + "', path: /etc/hostname}]}}\n")).start()
     walk({"BRANCHLINE_URL": f"http://localhost:{agent.port}"}, tmp_path, script=Path(__file__).with_name("local.mjs"))
