@@ -12,7 +12,8 @@ static const char help[] =
     "\n"
     "Asks the running agent how it does: the link and since when, why it is down, what\n"
     "waits in the spool and how old it is, the last receipt, gaps with their reasons, the\n"
-    "clock. When the agent is not running, reads the spool file and says so.\n"
+    "clock, what each inlet took and what it refused why. When the agent is not running,\n"
+    "reads the spool file and says so.\n"
     "\n"
     "Exit code 0: healthy; 1: degraded (the reasons are printed); 2: not running.\n";
 
