@@ -98,12 +98,12 @@ rewind_to(struct drop_folder *f)
 	(void)drop_rows_begin(&f->rows, &file->header, &ignored);
 	file->next = file->at;
 	if (file->header) {
-		file->next.offset = 0;
+		file->next.offset = file->next.rest = 0;
 		file->next.line = 1;
 	}
 	file->from = file->len = 0;
 	file->first = file->n_flight = 0;
-	file->end = file->skip = file->have_row = file->failed = false;
+	file->end = file->have_row = file->failed = false;
 	drop_bad_close(&file->bad);
 	drop_bad_begin(&file->bad, &file->at);
 }

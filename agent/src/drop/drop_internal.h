@@ -70,6 +70,7 @@ struct drop_place {
 	uint64_t offset; /* all before it is on disk, or in bad/ */
 	uint64_t anchor; /* hash of what stands right before it */
 	uint64_t line;   /* that begins there, from 1 */
+	uint64_t rest;   /* 1: what follows up to the next line break belongs to a line not taken */
 	uint64_t bad_bytes, bad_lines;
 };
 
@@ -158,7 +159,6 @@ struct drop_file {
 	char *scratch;          /* DROP_ROW_MAX */
 	size_t from, len;       /* of buf: what is not yet read, up to len */
 	bool end;               /* nothing comes behind len */
-	bool skip;              /* up to the next line break */
 	bool header;            /* the next row names the columns */
 	bool have_row;          /* row is being reported: */
 	struct drop_csv_row row;

@@ -83,7 +83,7 @@ end_row(struct drop_folder *f, bool bad)
 	file->next.bad_bytes = file->bad.bytes;
 	file->next.bad_lines = file->bad.lines;
 	file->from += file->row.used;
-	file->skip = file->row.rest;
+	file->next.rest = file->row.rest;
 	file->have_row = false;
 	row->behind = file->next;
 	row->bad = bad;
@@ -270,7 +270,7 @@ skip_rest(struct drop_file *file)
 	file->from += n;
 	file->next.offset += n;
 	file->next.line += at != NULL;
-	file->skip = at == NULL;
+	file->next.rest = at == NULL;
 }
 
 static enum drop_csv
@@ -335,7 +335,7 @@ next_row(struct drop_folder *f)
 		file->due_mono_ms = INT64_MAX;
 		return DROP_STEP_WAIT;
 	}
-	if (file->skip)
+	if (file->next.rest)
 		skip_rest(file);
 	if ((is = parse(f)) != DROP_CSV_MORE)
 		return on_row(f, is);

@@ -35,9 +35,11 @@ parse(char *text, size_t len, struct drop_place *out)
 		return false;
 	return sscanf(text,
 		   STATE_1 "%" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-			   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+			   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			   " %" SCNx64,
 		   &out->identity, &out->dev, &out->ino, &out->born, &out->size, &out->head,
-		   &out->anchor, &out->offset, &out->line, &out->bad_bytes, &out->bad_lines) == 11;
+		   &out->anchor, &out->offset, &out->line, &out->rest, &out->bad_bytes,
+		   &out->bad_lines) == 12;
 }
 
 bool
@@ -73,9 +75,9 @@ drop_state_save(const char *path, const struct drop_place *at, struct bl_err *er
 	char text[STATE_MAX + 32], beside[4200];
 	int n = snprintf(text, sizeof(text),
 	    STATE_1 "%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64
-		    " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
+		    " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
 	    at->identity, at->dev, at->ino, at->born, at->size, at->head, at->anchor, at->offset,
-	    at->line, at->bad_bytes, at->bad_lines);
+	    at->line, at->rest, at->bad_bytes, at->bad_lines);
 
 	n += snprintf(text + n, sizeof(text) - (size_t)n, " %016" PRIx64 "\n",
 	    drop_hash(DROP_HASH, text, (size_t)n));
