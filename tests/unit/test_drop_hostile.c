@@ -4,6 +4,8 @@
  */
 #include "drop_kit.h"
 
+#include <sys/syscall.h>
+
 /* ---- lines ---- */
 
 /* What follows a line that is too long belongs to it, also where that is read again. */
@@ -35,12 +37,135 @@ the_rest_of_a_long_line_is_no_row(void **state)
 	assert_int_equal(fake_host_count(w->host, "bad_lines"), 0);
 }
 
+/* ---- files ---- */
+
+/* What another program does at the moment when a file is moved away. */
+static void (*meanwhile)(struct world *w);
+static struct world *meanwhile_in;
+
+int
+renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	void (*now)(struct world *) = meanwhile;
+
+	meanwhile = NULL;
+	if (now != NULL)
+		now(meanwhile_in);
+	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0u);
+}
+
+static void
+cut_and_write_anew(struct world *w, const char *text, size_t rows_before)
+{
+	struct stat before, after;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,s,begin\n");
+	assert_int_equal(stat(path_in(w, "a.csv"), &before), 0);
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "2", "s"));
+	write_file(w, "a.csv", text);
+	assert_int_equal(stat(path_in(w, "a.csv"), &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	while (rows_before-- > 0)
+		assert_true(fake_host_answer_one(w->host, 0));
+	fake_host_answer(w->host, BL_EIO);
+	w->host->at_once = true;
+	pass(w);
+	pass(w);
+	assert_true(is_there(w, "done/a.csv"));
+	assert_string_equal(text_of(w, "done/a.csv"), text);
+}
+
+static void
+a_file_that_is_cut_under_way_is_read_anew(void **state)
+{
+	struct world *w = *state;
+
+	cut_and_write_anew(w, HEAD "7,s,begin\n", 2);
+	assert_said(w, STEP("begin", "7", "s"));
+}
+
+static void
+a_file_that_is_written_anew_under_way_is_read_anew(void **state)
+{
+	struct world *w = *state;
+
+	cut_and_write_anew(w, HEAD "7,s,begin\n8,s,begin\n9,s,begin\n", 2);
+	assert_said(w, STEP("begin", "7", "s") STEP("begin", "8", "s") STEP("begin", "9", "s"));
+}
+
+/* Where reading begins again nothing may be told of the new one under the old one's ids. */
+static void
+nor_is_it_gone_on_with_after_a_failure(void **state)
+{
+	struct world *w = *state;
+
+	cut_and_write_anew(w, HEAD "7,s,begin\n8,s,begin\n9,s,begin\n", 1);
+	assert_said(w, STEP("begin", "7", "s") STEP("begin", "8", "s") STEP("begin", "9", "s"));
+}
+
+static void
+replace(struct world *w)
+{
+	write_file(w, "a.tmp", HEAD "7,s,begin\n");
+	assert_int_equal(rename(path_in(w, "a.tmp"), path_in(w, "a.csv")), 0);
+}
+
+static void
+a_file_that_takes_its_place_is_not_put_away_unread(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	meanwhile = replace;
+	meanwhile_in = w;
+	pass(w);
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "7", "s"));
+	assert_int_equal(count_in(w, "."), 0);
+	assert_string_equal(text_of(w, "done/a.csv"), HEAD "7,s,begin\n");
+}
+
+/* Its marker is that of the file that has the name now. */
+static void
+replace_with_marker(struct world *w)
+{
+	replace(w);
+	write_file(w, "a.csv.done", "");
+}
+
+static void
+nor_does_it_lose_its_marker(void **state)
+{
+	struct world *w = *state;
+	char options[512];
+
+	(void)snprintf(options, sizeof(options), "marker: .done, %s", steps_conf);
+	configure(w, options);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	write_file(w, "a.csv.done", "");
+	meanwhile = replace_with_marker;
+	meanwhile_in = w;
+	pass(w);
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "7", "s"));
+	assert_int_equal(count_in(w, "."), 0);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_rest_of_a_long_line_is_no_row),
+		T(a_file_that_is_cut_under_way_is_read_anew),
+		T(a_file_that_is_written_anew_under_way_is_read_anew),
+		T(nor_is_it_gone_on_with_after_a_failure),
+		T(a_file_that_takes_its_place_is_not_put_away_unread),
+		T(nor_does_it_lose_its_marker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

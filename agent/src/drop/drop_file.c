@@ -67,6 +67,22 @@ is_kept(const struct drop_folder *f, const struct stat *st)
 	       at->anchor == anchor_of(fd, at->offset);
 }
 
+/* It was cut, or written anew, since it was begun. */
+static bool
+is_anew(const struct drop_folder *f)
+{
+	const struct drop_file *file = &f->file;
+	struct stat st;
+	uint64_t head;
+
+	if (fstat(file->fd, &st) < 0)
+		return false;
+	if ((uint64_t)st.st_size < file->next.offset || (uint64_t)st.st_size < file->at.size)
+		return true;
+	head = head_of(file->fd, file->at.size);
+	return head != 0 && head != file->at.head; /* 0: it cannot be read now */
+}
+
 /*
  * A file that nobody has begun: what it is now makes its identity, which it keeps.  Not its name:
  * who renames it while it is read makes no other file of it.
@@ -214,6 +230,11 @@ drop_file_fill(struct drop_folder *f)
 	int64_t at = (int64_t)file->next.offset + (int64_t)left;
 	ssize_t n;
 
+	if (is_anew(f)) {
+		file->anew = true;
+		file->due_mono_ms = now;
+		return DROP_STEP_WAIT;
+	}
 	memmove(file->buf, file->buf + file->from, left);
 	file->from = 0;
 	file->len = left;
@@ -253,16 +274,20 @@ drop_file_refuse(struct drop_folder *f, const char *why)
 
 /* ---- putting away ---- */
 
+/* The file in work has this name. */
 static bool
-is_still_there(const struct drop_folder *f)
+is_at(const struct drop_folder *f, int folder, const char *name)
 {
 	struct stat st;
 
-	return fstatat(f->fd, f->file.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st.st_dev == f->file.at.dev && st.st_ino == f->file.at.ino;
 }
 
-/* Under its name, or, where that is taken, with its identity. */
+/*
+ * Under its name, or, where that is taken, with its identity.  What took its place at this very
+ * moment was not read, and goes back.
+ */
 static int
 move_to(struct drop_folder *f, const char *folder)
 {
@@ -279,9 +304,34 @@ move_to(struct drop_folder *f, const char *folder)
 		    f->file.at.identity);
 	rc = renameat(f->fd, f->file.name, sub, to);
 	e = errno;
+	if (rc == 0 && !is_at(f, sub, to))
+		(void)renameat2(sub, to, f->fd, f->file.name, RENAME_NOREPLACE);
 	(void)close(sub);
 	errno = e;
 	return rc;
+}
+
+/* It is dealt with. */
+static void
+forget(struct drop_folder *f)
+{
+	drop_state_forget(f->state);
+	f->dirty = false;
+	drop_look_forget(f, f->file.name);
+	let_go(f);
+}
+
+/* Another file that has its name has its marker, too. */
+static void
+remove_marker(const struct drop_folder *f)
+{
+	char marker[NAME_MAX + 40];
+	struct stat st;
+
+	if (f->conf->marker == NULL || fstatat(f->fd, f->file.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	(void)snprintf(marker, sizeof(marker), "%s%s", f->file.name, f->conf->marker);
+	(void)unlinkat(f->fd, marker, 0);
 }
 
 /* False: it could not be moved, and is asked for again. */
@@ -289,19 +339,15 @@ static bool
 put_away(struct drop_folder *f)
 {
 	struct drop_file *file = &f->file;
-	char marker[NAME_MAX + 40];
 
-	if (is_still_there(f) && move_to(f, file->refused ? "bad" : "done") < 0) {
+	if (is_at(f, f->fd, file->name) && move_to(f, file->refused ? "bad" : "done") < 0) {
 		drop_warn(f, DROP_WARN_FILE, "move %s to %s/: %s", file->name,
 		    file->refused ? "bad" : "done", strerror(errno));
 		drop_file_save(f, true);
 		file->due_mono_ms = now_ms(f) + f->conf->every_ms;
 		return false;
 	}
-	if (f->conf->marker != NULL) {
-		(void)snprintf(marker, sizeof(marker), "%s%s", file->name, f->conf->marker);
-		(void)unlinkat(f->fd, marker, 0);
-	}
+	remove_marker(f);
 	bl_debug("drop", "done folder=%s file=%s lines=%" PRIu64 " not_taken=%" PRIu64,
 	    f->conf->name, file->name, file->at.line - 1, file->at.bad_lines);
 	f->in->count[file->refused ? DROP_N_BAD_FILES : DROP_N_FILES]++;
@@ -309,11 +355,17 @@ put_away(struct drop_folder *f)
 		drop_warn(f, DROP_WARN_LINES, "%s of %s not taken; bad/%s says why lines=%" PRIu64,
 		    file->refused ? "all" : "some lines", file->name, file->bad.name,
 		    file->at.bad_lines);
-	drop_state_forget(f->state);
-	f->dirty = false;
-	drop_look_forget(f, file->name);
-	let_go(f);
+	forget(f);
 	return true;
+}
+
+/* It stays where it is; the next look finds it as the file that it is now. */
+static void
+leave(struct drop_folder *f)
+{
+	bl_debug("drop", "written anew folder=%s file=%s", f->conf->name, f->file.name);
+	forget(f);
+	drop_look_soon(f);
 }
 
 /* Somebody wrote on while the last rows were on their way. */
@@ -343,7 +395,14 @@ drop_file_serve(struct drop_folder *f)
 			file->due_mono_ms = file->under_way > 0 ? INT64_MAX : f->wait_mono_ms;
 			return;
 		}
+		file->anew = is_anew(f);
 		rewind_to(f);
+	}
+	if (file->anew) {
+		file->due_mono_ms = INT64_MAX;
+		if (file->under_way == 0)
+			leave(f);
+		return;
 	}
 	file->due_mono_ms = INT64_MAX;
 	switch (drop_send(f)) {
@@ -353,7 +412,10 @@ drop_file_serve(struct drop_folder *f)
 	case DROP_STEP_WAIT:
 		break; /* it said for what */
 	case DROP_STEP_END:
-		if (!has_grown(f) && put_away(f))
+		file->anew = is_anew(f);
+		if (file->anew)
+			file->due_mono_ms = now;
+		else if (!has_grown(f) && put_away(f))
 			return;
 		break;
 	}

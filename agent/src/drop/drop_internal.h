@@ -167,6 +167,7 @@ struct drop_file {
 	struct drop_flight flight[DROP_FLIGHT];
 	unsigned under_way;
 	bool failed; /* one was not stored: read again from `at` when all are answered */
+	bool anew;   /* it was cut or written anew under way: another file now */
 	int64_t size, grown_mono_ms;
 	int64_t due_mono_ms; /* when there is something to do */
 	struct drop_bad bad;

@@ -35,8 +35,7 @@ parse(char *text, size_t len, struct drop_place *out)
 		return false;
 	return sscanf(text,
 		   STATE_1 "%" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-			   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-			   " %" SCNx64,
+			   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
 		   &out->identity, &out->dev, &out->ino, &out->born, &out->size, &out->head,
 		   &out->anchor, &out->offset, &out->line, &out->rest, &out->bad_bytes,
 		   &out->bad_lines) == 12;
