@@ -4,6 +4,7 @@
  */
 #include "drop_kit.h"
 
+#include <dlfcn.h>
 #include <sys/syscall.h>
 
 /* ---- lines ---- */
@@ -52,6 +53,46 @@ renameat(int from_fd, const char *from, int to_fd, const char *to)
 	if (now != NULL)
 		now(meanwhile_in);
 	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0u);
+}
+
+/* Entries of folders that were looked at. */
+static unsigned entries;
+
+struct dirent *
+readdir(DIR *dir)
+{
+	static struct dirent *(*real)(DIR *);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "readdir");
+	entries++;
+	return real(dir);
+}
+
+/* However much somebody puts there, a turn takes some of it. */
+static void
+tidying_takes_short_turns(void **state)
+{
+	struct world *w = *state;
+	unsigned most = 0;
+
+	configure(w, steps_conf);
+	assert_int_equal(mkdir(path_in(w, "done"), 0700), 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "done/%s%u", i % 2 == 0 ? "." : "", i);
+		assert_int_equal(symlink("nowhere", path_in(w, name)), 0);
+	}
+	pass(w);
+	fake_host_pass(w->host, 60000);
+	for (unsigned i = 0; i < 100; i++) {
+		w->host->ms += 10;
+		entries = 0;
+		drop_ops.serve(w->inlet);
+		most = entries > most ? entries : most;
+	}
+	assert_in_range(most, 200, 600);
 }
 
 static void
@@ -161,6 +202,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_rest_of_a_long_line_is_no_row),
+		T(tidying_takes_short_turns),
 		T(a_file_that_is_cut_under_way_is_read_anew),
 		T(a_file_that_is_written_anew_under_way_is_read_anew),
 		T(nor_is_it_gone_on_with_after_a_failure),

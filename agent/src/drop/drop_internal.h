@@ -173,6 +173,19 @@ struct drop_file {
 	struct drop_bad bad;
 };
 
+/* ---- done/ and bad/ ---- */
+
+/* A pass through one of the two, which may take many turns. */
+struct drop_tidy {
+	DIR *dir;     /* NULL: none is going on */
+	bool in_bad;  /* else in done/ */
+	bool removed; /* something in this pass */
+	bool more;    /* there may be more to remove in one of the two */
+	unsigned n;   /* files that stay, so far */
+	int64_t bytes, oldest_ms;
+	char oldest[NAME_MAX + 1];
+};
+
 /* ---- a folder ---- */
 
 struct drop_folder {
@@ -191,6 +204,7 @@ struct drop_folder {
 	bool crowded;     /* not all of them found room in `seen` */
 	struct drop_seen seen[DROP_CANDIDATES];
 	struct drop_file file;
+	struct drop_tidy tidy;
 	bool looked; /* all entries, once at least */
 	int64_t look_mono_ms, looked_mono_ms;
 	int64_t tidy_mono_ms, wait_mono_ms, saved_mono_ms;
@@ -247,7 +261,8 @@ void drop_send_done(struct drop_folder *f, uint64_t token, int rc);
 /* More of the file into its buffer.  WAIT: none at the moment; END: there is no more. */
 enum drop_step drop_file_fill(struct drop_folder *f);
 
-/* Removes what is too old or too much in done/ and bad/; says when to come again. */
+/* Goes on removing what is too old or too much in done/ and bad/; says when to come again. */
 void drop_tidy(struct drop_folder *f);
+void drop_tidy_close(struct drop_tidy *t);
 
 #endif

@@ -355,7 +355,7 @@ drop_send(struct drop_folder *f)
 
 	for (unsigned i = 0; i < DROP_TURN_ROWS && step == DROP_STEP_MORE; i++) {
 		step = f->file.have_row ? go_on(f) : next_row(f);
-		if (i % 16 == 15 && bl_mono_ms(f->in->host->clock) > until)
+		if (bl_mono_ms(f->in->host->clock) >= until)
 			break;
 	}
 	return step;
