@@ -13,6 +13,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "plugins_run.h"
 
@@ -32,7 +35,7 @@ reap_until_ended(struct plugins_run *r, int64_t now)
 {
 	while (!r->ended) {
 		(void)poll(NULL, 0, 5);
-		plugins_run_reap(r, 1, now);
+		(void)plugins_run_reap(r, 1, now);
 	}
 }
 
@@ -72,7 +75,7 @@ what_cannot_be_ended_is_said_again_and_again(void **state)
 	dead_disk = true;
 	for (int64_t now = 6000; now < 200000; now += 60000) {
 		plugins_run_time_out(&r, now);
-		plugins_run_reap(&r, 1, now);
+		(void)plugins_run_reap(&r, 1, now);
 		assert_false(r.ended);
 		assert_int_equal(r.deadline_mono_ms, now + 60000);
 		assert_int_equal(r.ended_mono_ms - r.begun_mono_ms, now - 5000);
@@ -108,9 +111,64 @@ its_whole_group_ends_with_it(void **state)
 	reap_until_ended(&r, 6001);
 	while (kill(-group, 0) == 0) {
 		(void)poll(NULL, 0, 5);
-		plugins_run_reap(&r, 1, 6002);
+		(void)plugins_run_reap(&r, 1, 6002);
 	}
 	plugins_run_drop(&r);
+}
+
+/* What leaves its session, what that leaves behind, and so on. */
+static void
+what_is_left_behind_ends_to_the_last(void **state)
+{
+	char *words[] = { "/bin/sh", "-c",
+		"setsid sh -c 'setsid sh -c \"setsid sleep 1012; :\"; :' & sleep 0.3; echo gone" };
+	const struct plugins_check check = check_of(words, 3);
+	struct plugins_run r;
+	unsigned rounds = 0;
+
+	(void)state;
+	start(&r, &check);
+	reap_until_ended(&r, 5500);
+	plugins_run_drop(&r);
+	assert_true(plugins_run_sweep(&r, 1) > 0);
+	for (;
+	     waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT) == 0 && rounds < 1000;
+	     rounds++) {
+		(void)poll(NULL, 0, 5);
+		if (plugins_run_reap(&r, 1, 5500) > 0)
+			(void)plugins_run_sweep(&r, 1);
+	}
+	assert_in_range(rounds, 0, 999);
+}
+
+/* As in a container, or under a service manager that allows less. */
+static void
+a_lower_limit_of_who_started_it_holds(void **state)
+{
+	char *words[] = { "/bin/sh", "-c", "ulimit -n" }, why[160];
+	const struct plugins_check check = check_of(words, 3);
+	const pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		const struct rlimit low = { 100, 100 };
+		struct plugins_run r;
+
+		if (setrlimit(RLIMIT_NOFILE, &low) != 0)
+			_exit(2);
+		(void)setgid(65534);
+		(void)setuid(65534); /* root may raise it */
+		start(&r, &check);
+		reap_until_ended(&r, 5500);
+		_exit(plugins_run_state(&r, why, sizeof(why)) == PLUGINS_OK && r.out.len == 4 &&
+			      memcmp(r.out.data, "100\n", 4) == 0
+			  ? 0
+			  : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 int
@@ -118,6 +176,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_whole_group_ends_with_it),
+		cmocka_unit_test(what_is_left_behind_ends_to_the_last),
+		cmocka_unit_test(a_lower_limit_of_who_started_it_holds),
 		cmocka_unit_test(what_cannot_be_ended_is_said_again_and_again),
 	};
 

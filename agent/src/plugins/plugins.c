@@ -213,7 +213,8 @@ serve_runs(struct plugins *p)
 	for (unsigned i = 0; i < PARALLEL_MAX; i++)
 		if (p->run[i].pid != 0)
 			plugins_run_read(&p->run[i]);
-	plugins_run_reap(p->run, PARALLEL_MAX, now);
+	if (plugins_run_reap(p->run, PARALLEL_MAX, now) > 0)
+		p->left_behind += plugins_run_sweep(p->run, PARALLEL_MAX);
 	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
 		struct plugins_run *r = &p->run[i];
 
@@ -386,7 +387,8 @@ wind_up(struct plugins *p)
 	(void)plugins_run_sweep(p->run, PARALLEL_MAX);
 	while (
 	    (waiting = plugins_outbox_count(p->outbox).waiting) > 0 && bl_mono_ms(p->clock) < end) {
-		plugins_run_reap(p->run, PARALLEL_MAX, 0);
+		if (plugins_run_reap(p->run, PARALLEL_MAX, 0) > 0)
+			(void)plugins_run_sweep(p->run, PARALLEL_MAX);
 		serve_signals(p);
 		wait_until(p, least(end, plugins_outbox_deadline(p->outbox)));
 		plugins_outbox_serve(p->outbox);

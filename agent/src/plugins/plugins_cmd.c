@@ -135,7 +135,7 @@ run_once(struct plugins_run *r, const struct plugins_conf *conf, const struct pl
 		plugins_run_read(r);
 		if (bl_mono_ms(clock) >= r->deadline_mono_ms)
 			plugins_run_time_out(r, bl_mono_ms(clock));
-		plugins_run_reap(r, 1, bl_mono_ms(clock));
+		(void)plugins_run_reap(r, 1, bl_mono_ms(clock));
 	}
 	/* Whatever it left behind, and what that left behind; a second, since nobody can be sure.
 	 */

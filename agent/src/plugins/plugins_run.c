@@ -23,11 +23,15 @@ const char *const plugins_state_names[] = { "ok", "warning", "critical", "unknow
 
 /* ---- in the child ---- */
 
+/* At most: who started this may have set a lower one, which cannot be raised. */
 static void
 limit(int resource, int64_t to)
 {
-	const struct rlimit l = { (rlim_t)to, (rlim_t)to };
+	struct rlimit l = { (rlim_t)to, (rlim_t)to };
 
+	if (getrlimit((__rlimit_resource_t)resource, &l) == 0 && l.rlim_max > (rlim_t)to)
+		l.rlim_max = (rlim_t)to;
+	l.rlim_cur = l.rlim_max;
 	if (setrlimit((__rlimit_resource_t)resource, &l) != 0) {
 		(void)dprintf(STDERR_FILENO, "limit %d: %s", resource, strerror(errno));
 		_exit(NOT_STARTED);
@@ -251,21 +255,23 @@ ended(struct plugins_run *r, int64_t now_mono_ms)
 	close_fd(&r->err_fd);
 }
 
-void
+unsigned
 plugins_run_reap(struct plugins_run *run, size_t n, int64_t now_mono_ms)
 {
+	unsigned others = 0;
+
 	for (;;) {
 		siginfo_t si = { 0 };
 		size_t i = 0;
 
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) != 0 || si.si_pid == 0)
-			return;
+			return others;
 		while (i < n && (run[i].pid != si.si_pid || run[i].ended))
 			i++;
 		if (i < n)
 			ended(&run[i], now_mono_ms);
 		else
-			(void)waitpid(si.si_pid, NULL, WNOHANG);
+			others += waitpid(si.si_pid, NULL, WNOHANG) > 0;
 	}
 }
 

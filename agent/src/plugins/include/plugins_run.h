@@ -66,9 +66,9 @@ enum plugins_state plugins_run_state(const struct plugins_run *r, char *why, siz
 /*
  * Takes in every child of this process that has ended: of those among the n runs the group is
  * ended, too, what they had printed is read, and they are `ended`.  Others are what plug-ins left
- * behind.
+ * behind; how many of those: what they leave behind in turn is for plugins_run_sweep.
  */
-void plugins_run_reap(struct plugins_run *run, size_t n, int64_t now_mono_ms);
+unsigned plugins_run_reap(struct plugins_run *run, size_t n, int64_t now_mono_ms);
 
 /* This process is the parent of what plug-ins leave behind. */
 void plugins_run_adopt(void);
