@@ -14,6 +14,22 @@ state_of(const struct agent *a, const struct agent_inlet *x)
 						 : "off";
 }
 
+/* Why it is not open, or what is wrong although it is. */
+static json_t *
+problem_json(const struct agent_inlet *x)
+{
+	char text[sizeof(x->problem)];
+
+	(void)snprintf(text, sizeof(text), "%s", x->problem);
+	if (x->in != NULL && x->row->ops->problem != NULL)
+		x->row->ops->problem(x->in, text, sizeof(text));
+	/* The name of a file that is no text, or was cut within a character. */
+	for (char *at = text; !bl_wire_utf8(text, strlen(text)) && *at != '\0'; at++)
+		if ((unsigned char)*at >= 0x80)
+			*at = '?';
+	return agent_text_or_null(text);
+}
+
 static json_t *
 inlet_json(const struct agent *a, unsigned i)
 {
@@ -26,7 +42,7 @@ inlet_json(const struct agent *a, unsigned i)
 		(void)json_object_set_new(
 		    counts[c[k].refused], c[k].name, json_integer((json_int_t)c[k].n));
 	return json_pack("{s:s,s:o,s:i,s:I,s:I,s:o,s:o}", "state", state_of(a, x), "problem",
-	    agent_text_or_null(x->problem), "under_way", (int)x->n_way, "lost", (json_int_t)x->lost,
+	    problem_json(x), "under_way", (int)x->n_way, "lost", (json_int_t)x->lost,
 	    "longest_turn_ms", (json_int_t)x->longest_ms, "counts", counts[0], "refused",
 	    counts[1]);
 }

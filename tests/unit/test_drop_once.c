@@ -317,15 +317,23 @@ a_folder_that_is_missing_is_looked_for(void **state)
 {
 	struct world *w = *state;
 
+	char problem[256];
+
 	assert_int_equal(rmdir(w->in), 0);
 	configure(w, steps_conf);
 	pass(w);
 	assert_true(fake_host_count(w->host, "unreadable") > 0);
+	drop_ops.problem(w->inlet, problem, sizeof(problem));
+	assert_non_null(strstr(problem, "folder orders: "));
+	assert_non_null(strstr(problem, "cannot be read and written: No such file or directory"));
 	assert_int_equal(mkdir(w->in, 0700), 0);
 	write_file(w, "a.csv", HEAD "1,s,begin\n");
 	pass(w);
 	pass(w);
 	assert_said(w, STEP("begin", "1", "s"));
+	pass(w);
+	drop_ops.problem(w->inlet, problem, sizeof(problem));
+	assert_string_equal(problem, "");
 }
 
 static void

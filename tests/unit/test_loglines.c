@@ -390,16 +390,21 @@ static void
 what_cannot_be_read_is_looked_at_again(void **state)
 {
 	struct place *p = *state;
+	char problem[256];
 
 	p->h->at_once = true;
 	start(p);
 	assert_string_equal(said(p), "");
 	assert_true(fake_host_count(p->h, "unreadable") > 0);
+	loglines_ops.problem(p->h->in, problem, sizeof(problem));
+	assert_non_null(strstr(problem, "No such file or directory"));
 	assert_int_equal(mkdir(p->log, 0700), 0);
 	assert_string_equal(said(p), "");
 	assert_int_equal(rmdir(p->log), 0);
 	append(p->log, "n=1\n");
 	assert_string_equal(said(p), N(1));
+	loglines_ops.problem(p->h->in, problem, sizeof(problem));
+	assert_string_equal(problem, "");
 	stop(p);
 }
 

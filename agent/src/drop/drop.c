@@ -20,14 +20,19 @@ drop_warn(struct drop_folder *f, enum drop_warning kind, const char *fmt, ...)
 	char text[512];
 	va_list ap;
 
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (kind != DROP_WARN_LINES) {
+		(void)snprintf(
+		    f->problem, sizeof(f->problem), "%.*s", (int)sizeof(f->problem) - 1, text);
+		f->problem_until_mono_ms = now + 2 * f->conf->every_ms + 1000;
+	}
 	/* What was over and comes again is said again. */
 	if (now < f->warned_mono_ms[kind] && (kind != DROP_WARN_FOLDER || f->wrong))
 		return;
 	f->warned_mono_ms[kind] = now + DROP_WARN_MS;
 	f->wrong = f->wrong || kind == DROP_WARN_FOLDER;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	bl_warn("drop", "folder=%s: %s (said once an hour at most)", f->conf->name, text);
 }
 
@@ -252,6 +257,31 @@ drop_count(const void *ctx, struct inlet_count *out)
 	return DROP_COUNTERS;
 }
 
+/* Of one folder; the log has all. */
+static void
+drop_problem(const void *ctx, char *out, size_t size)
+{
+	const struct drop *in = ctx;
+	const int64_t now = bl_mono_ms(in->host->clock);
+	const struct drop_folder *first = NULL;
+	unsigned more = 0;
+
+	for (unsigned i = 0; i < in->n; i++) {
+		const struct drop_folder *f = &in->folder[i];
+
+		if (f->problem[0] == '\0' || now >= f->problem_until_mono_ms)
+			continue;
+		more += first != NULL;
+		first = first == NULL ? f : first;
+	}
+	out[0] = '\0';
+	if (first != NULL && more == 0)
+		(void)snprintf(out, size, "folder %s: %s", first->conf->name, first->problem);
+	else if (first != NULL)
+		(void)snprintf(out, size, "folder %s (and %u more): %s", first->conf->name, more,
+		    first->problem);
+}
+
 const struct inlet_ops drop_ops = {
 	.name = "drop",
 	.open = drop_open,
@@ -262,4 +292,5 @@ const struct inlet_ops drop_ops = {
 	.serve = drop_serve,
 	.done = drop_done,
 	.count = drop_count,
+	.problem = drop_problem,
 };

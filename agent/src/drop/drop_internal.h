@@ -213,6 +213,8 @@ struct drop_folder {
 	bool dirty; /* file.at is not what the state says */
 	bool more;  /* a file is ready */
 	bool wrong; /* it cannot be looked at, and that was said */
+	char problem[200];
+	int64_t problem_until_mono_ms; /* it would have come again by then */
 	int64_t warned_mono_ms[DROP_WARNINGS];
 };
 

@@ -135,6 +135,7 @@ static void
 failed_look(struct loglines *l, struct loglines_file *f, const char *why)
 {
 	l->count[LOGLINES_UNREADABLE]++;
+	(void)snprintf(f->problem, sizeof(f->problem), "%s", why);
 	loglines_tell(l, &f->failed_log, f, why);
 }
 
@@ -161,6 +162,7 @@ file_read(struct loglines *l, struct loglines_file *f)
 static void
 file_serve(struct loglines *l, struct loglines_file *f)
 {
+	f->problem[0] = '\0';
 	if (!log_way_harmless(l->way, f->conf->path)) {
 		failed_look(l, f, "is not read: it is not known to be on a local file system");
 		return;
@@ -258,6 +260,19 @@ loglines_count(const void *in, struct inlet_count *out)
 	return LOGLINES_COUNTS;
 }
 
+/* Of one log; the agent's own log has all. */
+static void
+loglines_problem(const void *in, char *out, size_t size)
+{
+	const struct loglines *l = in;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < l->n && out[0] == '\0'; i++)
+		if (l->file[i].problem[0] != '\0')
+			(void)snprintf(
+			    out, size, "log %s: %s", l->file[i].conf->name, l->file[i].problem);
+}
+
 const struct inlet_ops loglines_ops = {
 	.name = "loglines",
 	.open = loglines_open,
@@ -268,4 +283,5 @@ const struct inlet_ops loglines_ops = {
 	.serve = loglines_serve,
 	.done = loglines_done,
 	.count = loglines_count,
+	.problem = loglines_problem,
 };

@@ -59,6 +59,7 @@ struct loglines_file {
 	bool begun;            /* something of it has been looked at */
 	int64_t older_mono_ms; /* when places grew older */
 	bool unread;           /* there is more than was taken */
+	char problem[200];     /* at the last look; else empty */
 	struct bl_log_limit failed_log;
 };
 

@@ -97,6 +97,9 @@ struct inlet_ops {
 	 * packets, series).
 	 */
 	unsigned (*count)(const void *in, struct inlet_count *out);
+	/* What is wrong at the moment although it is open, for status: a folder that cannot be
+	 * read; else empty.  NULL: it never has anything to say. */
+	void (*problem)(const void *in, char *out, size_t size);
 };
 
 #endif
