@@ -410,6 +410,33 @@ what_cannot_be_read_is_looked_at_again(void **state)
 
 /* ---- answers ---- */
 
+/* A line that waits in the middle of its patterns is not asked about from the beginning. */
+static void
+patterns_that_were_asked_are_not_asked_again(void **state)
+{
+	struct place *p = *state;
+
+	snprintf(p->yaml, sizeof(p->yaml),
+	    "watch:\n  - name: shop\n    path: %s\n    from: beginning\n    patterns:\n"
+	    "      - {match: 'n=(?<n>\\S+)', map: {report: metric, name: a, value: \"x{n}\"}}\n"
+	    "      - {match: 'n=(?<n>\\S+)', map: {report: event, type: b}}\n"
+	    "      - {match: 'n=(?<n>\\S+)', map: {report: event, type: c}}\n",
+	    p->log);
+	append(p->log, "n=1\n");
+	start(p);
+	p->h->room = 1;
+	assert_string_equal(said(p), "event b\n");
+	fake_host_answer(p->h, 0);
+	assert_string_equal(said(p), "event c\n");
+	fake_host_answer(p->h, 0);
+	assert_string_equal(said(p), "");
+	assert_int_equal(fake_host_count(p->h, "accepted"), 2);
+	assert_int_equal(fake_host_count(p->h, "repeated"), 0);
+	assert_int_equal(fake_host_count(p->h, "bad_lines"), 1);
+	assert_int_equal(fake_host_count(p->h, "lines"), 1);
+	stop(p);
+}
+
 static void
 what_finds_no_room_waits(void **state)
 {
@@ -721,6 +748,7 @@ main(void)
 		T(lines_come_once_across_rotation),
 		T(a_rotated_log_is_kept_until_its_lines_are_on_disk),
 		T(what_cannot_be_read_is_looked_at_again),
+		T(patterns_that_were_asked_are_not_asked_again),
 		T(what_finds_no_room_waits),
 		T(what_was_not_stored_comes_again_with_its_id),
 		T(a_restart_goes_on_where_the_disk_was),

@@ -1,7 +1,7 @@
 /*
  * The inlet: logs in turn, when it is time, and places kept.
  *
- * Loop thread.  A turn reads lines for 8 ms at most; one line costs what
+ * Loop thread.  A turn reads lines for 6 ms; one pattern and line more may cost what
  * regex_groups.h says.  Reports that find no room wait in their log.
  */
 #include "loglines_internal.h"

@@ -9,7 +9,7 @@
 #include "sample_log.h"
 
 #define LOGLINES_FLIGHTS  128u /* reports that wait for the disk */
-#define LOGLINES_TURN_MS  8    /* of reading lines */
+#define LOGLINES_TURN_MS  6    /* of reading lines */
 #define LOGLINES_AGAIN_MS 5000 /* after a report that was not stored */
 #define LOGLINES_OLDER_MS 60000
 
@@ -40,6 +40,8 @@ struct loglines_stream {
 	struct loglines_file *file;
 	uint64_t identity; /* of this file since it was cut last, for ids */
 	bool skipping;     /* to the end of a line that is none of ours, or too long */
+	unsigned asked;    /* patterns, about the line that is next */
+	bool matched;      /* one of those does */
 	bool failed;       /* a report of a line was not stored: back to it */
 	uint64_t failed_offset;
 	int64_t again_mono_ms; /* not before */

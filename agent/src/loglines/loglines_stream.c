@@ -61,6 +61,8 @@ restart(void *ctx, bool within)
 
 	s->identity = identity_of(loglines_stream_cursor(s));
 	s->skipping = within;
+	s->asked = 0;
+	s->matched = false;
 }
 
 /* ---- reports ---- */
@@ -118,8 +120,7 @@ send(struct loglines_stream *s, const struct bl_rowmap_report *from, uint64_t of
 
 /* False: it is to be asked again when there is room. */
 static bool
-ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, uint64_t offset,
-    bool *matched)
+ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, uint64_t offset)
 {
 	struct loglines *l = s->all;
 	struct bl_err err = { 0 };
@@ -129,9 +130,9 @@ ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, u
 	const int rc = loglines_patterns_ask(s->file->patterns, pattern, line, len,
 	    (struct bl_str){ id, (size_t)n }, bl_unix_ms(l->host->clock), l->out, &err);
 
-	*matched = *matched || rc != 0;
 	if (rc < 0)
 		refused(s, rc == BL_EFULL ? LOGLINES_COSTLY_LINES : LOGLINES_BAD_LINES, &err);
+	s->matched = s->matched || rc != 0;
 	for (unsigned i = 0; rc == 1 && i < l->out->n; i++)
 		if (!send(s, &l->out->report[i], offset)) {
 			l->full = true;
@@ -143,26 +144,36 @@ ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, u
 /* ---- lines ---- */
 
 static bool
+turn_is_over(struct loglines *l)
+{
+	l->stopped = l->stopped || l->full || bl_mono_ms(l->host->clock) >= l->turn_ends_mono_ms;
+	return l->stopped;
+}
+
+/* False: it comes again, and is gone on with: whoever writes the log may write lines of which each
+ * pattern takes some ms. */
+static bool
 take_line(struct loglines_stream *s, const char *line, size_t len, uint64_t offset)
 {
 	struct loglines *l = s->all;
-	bool matched = false;
+	const unsigned n = loglines_patterns_count(s->file->patterns);
 
-	if (l->stopped || l->full || bl_mono_ms(l->host->clock) >= l->turn_ends_mono_ms) {
-		l->stopped = true;
+	if (turn_is_over(l))
 		return false;
-	}
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
 	if (len > BL_REGEX_LINE_MAX) {
 		l->count[LOGLINES_LONG_LINES]++;
+		s->asked = 0;
 		return true;
 	}
-	for (unsigned i = 0; i < loglines_patterns_count(s->file->patterns); i++)
-		if (!ask(s, i, line, len, offset, &matched))
+	for (bool first = true; s->asked < n; s->asked++, first = false)
+		if ((!first && turn_is_over(l)) || !ask(s, s->asked, line, len, offset))
 			return false;
 	l->count[LOGLINES_LINES]++;
-	l->count[LOGLINES_UNMATCHED] += !matched;
+	l->count[LOGLINES_UNMATCHED] += !s->matched;
+	s->asked = 0;
+	s->matched = false;
 	return true;
 }
 
