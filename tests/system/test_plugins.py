@@ -207,6 +207,7 @@ def test_nothing_is_run_that_is_not_allowed(place, processes):
 @pytest.mark.parametrize("change, said", [
     (lambda c: c.chmod(0o666), "others than root can write it"),
     (lambda c: os.chown(c, 65534, 65534), "others than root can write it"),
+    (lambda c: c.parent.chmod(0o775), "others than root can write /var/lib/branchline-plugins-"),
     (lambda c: c.write_text(c.read_text().replace("user: nobody", "user: root")), "never run as root"),
     (lambda c: c.write_text(c.read_text().replace("user: nobody", "user: no-such-user-here")), "there is no user"),
     (lambda c: c.write_text(c.read_text().replace("50s", "50 s")), "checks[0].timeout"),

@@ -167,20 +167,39 @@ static const struct bl_conf_key root_keys[] = {
 const struct bl_conf_section plugins_conf_section = { "plugins", sizeof(struct plugins_conf),
 	root_keys, NULL };
 
-/* Who writes it says what is run. */
+/* part: the file itself, or a folder on its way.  In a sticky one nobody replaces another's file.
+ */
 static int
-check_owner(const char *path, struct bl_err *err)
+check_part(const char *file, const char *part, bool folder, struct bl_err *err)
 {
 	struct stat st;
 
-	if (stat(path, &st) != 0)
+	if (lstat(part, &st) != 0)
+		return bl_fail_errno(err, BL_EIO, "look at %s", part);
+	if ((st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (folder && (st.st_mode & S_ISVTX) != 0)))
+		return BL_OK;
+	return bl_fail(err, BL_EDENIED,
+	    "%s says what is run, and others than root can write %s: chown root and chmod go-w it",
+	    file, folder ? part : "it");
+}
+
+/* Who writes it, or puts another in its place, says what is run. */
+static int
+check_owner(const char *path, struct bl_err *err)
+{
+	char *real = realpath(path, NULL), *slash;
+	int rc;
+
+	if (real == NULL)
 		return bl_fail_errno(err, BL_EIO, "look at %s", path);
-	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return bl_fail(err, BL_EDENIED,
-		    "%s says what is run, and others than root can write it: chown root and chmod "
-		    "go-w it",
-		    path);
-	return BL_OK;
+	rc = check_part(path, real, false, err);
+	while (rc == BL_OK && real[1] != '\0' && (slash = strrchr(real, '/')) != NULL) {
+		slash[slash == real] = '\0';
+		rc = check_part(path, real, true, err);
+	}
+	free(real);
+	return rc;
 }
 
 int
