@@ -148,6 +148,8 @@ def test_a_plugin_that_does_what_none_should_harms_nobody(place, processes):
         wait_for(lambda: not alive(text), 20, f"{text} has ended", lambda: str(alive(text)))
     Path("/dev/shm/branchline-too-much").unlink(missing_ok=True)
     assert 'text="got <>"' in said["reads"]
+    shown = said["floods"].split("would be reported:")[0]
+    assert "bytes more" in shown and len(shown) < 2300
     assert 'text="there: 1"' in said["writes"] and not Path("/etc/branchline-was-here").exists()
     assert f'text="{pwd.getpwnam("games").pw_uid}"' in said["who"]
     assert "\n0\nHOME=/ LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin PWD=/" in said["who"] and "0 1 2 3" in said["who"]

@@ -17,6 +17,7 @@
 
 #define EXIT_USAGE   64 /* EX_USAGE of sysexits.h */
 #define EXIT_REFUSED 78 /* EX_CONFIG */
+#define SHOWN_MAX    2000u
 
 const char plugins_help[] =
     "usage: branchline-plugins run|list [--config FILE]\n"
@@ -173,6 +174,19 @@ print_bad_values(const struct plugins_result *r)
 	}
 }
 
+/* As much of a text as somebody wants to see. */
+static void
+print_text(const char *before, const struct bl_buf *b)
+{
+	const size_t n = plugins_text_cut((const char *)b->data, b->len, SHOWN_MAX);
+
+	if (b->len == 0)
+		return;
+	(void)printf("%s%.*s\n", before, (int)n, (const char *)b->data);
+	if (n < b->len)
+		(void)printf("... and %zu bytes more\n", b->len - n);
+}
+
 static void
 print_result(const struct plugins_result *r)
 {
@@ -184,10 +198,8 @@ print_result(const struct plugins_result *r)
 	    r->duration_ms);
 	if (r->why[0] != '\0')
 		(void)printf("because %s\n", r->why);
-	if (r->text.len > 0)
-		(void)printf("text: %.*s\n", (int)r->text.len, (const char *)r->text.data);
-	if (r->detail.len > 0)
-		(void)printf("%.*s\n", (int)r->detail.len, (const char *)r->detail.data);
+	print_text("text: ", &r->text);
+	print_text("", &r->detail);
 	print_bad_values(r);
 	(void)printf("would be reported:\n");
 	plugins_report(r, &teller, &memory, 0, &counted);
