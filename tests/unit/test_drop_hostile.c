@@ -38,6 +38,35 @@ the_rest_of_a_long_line_is_no_row(void **state)
 	assert_int_equal(fake_host_count(w->host, "bad_lines"), 0);
 }
 
+/* What was set aside, and is not there any more when the agent is back, is set aside again. */
+static void
+lines_in_bad_are_there_after_a_restart(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	w->host->room = 1;
+	write_file(w, "a.csv", HEAD "1,s,wrong\n2,s,begin\n3,s,begin\n4,s,wrong\n");
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s"));
+	fake_host_answer(w->host, 0);
+	pass(w);
+	assert_said(w, STEP("begin", "3", "s"));
+	close_inlet(w);
+	assert_int_equal(unlink(path_in(w, "bad/a.csv.bad")), 0);
+	w->host->room = 10;
+	open_again(w);
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s") STEP("begin", "3", "s"));
+	fake_host_answer(w->host, 1);
+	pass(w);
+	assert_string_equal(bad_of(w, "bad/a.csv.bad"),
+	    "line 2: phase: {state}: expected begin, end or event, got \"wrong\"\n1,s,wrong\n"
+	    "line 5: phase: {state}: expected begin, end or event, got \"wrong\"\n4,s,wrong\n");
+	assert_true(is_there(w, "done/a.csv"));
+}
+
 /* ---- files ---- */
 
 /* What another program does at the moment when a file is moved away. */
@@ -202,6 +231,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_rest_of_a_long_line_is_no_row),
+		T(lines_in_bad_are_there_after_a_restart),
 		T(tidying_takes_short_turns),
 		T(a_file_that_is_cut_under_way_is_read_anew),
 		T(a_file_that_is_written_anew_under_way_is_read_anew),

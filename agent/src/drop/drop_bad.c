@@ -102,6 +102,16 @@ open_for(struct drop_bad *b, int folder, const char *file, uint64_t identity, st
 	return rc != BL_EEXIST ? rc : bl_fail(err, rc, "drop: bad/%s is something else", b->name);
 }
 
+bool
+drop_bad_is_there(struct drop_bad *b, int folder, const char *file, uint64_t identity)
+{
+	const uint64_t bytes = b->bytes;
+	struct bl_err err = { 0 };
+
+	return bytes == 0 ||
+	       (open_for(b, folder, file, identity, &err) == BL_OK && b->bytes == bytes);
+}
+
 static int
 append(struct drop_bad *b, const char *text, size_t len, struct bl_err *err)
 {

@@ -103,6 +103,23 @@ begin_new(struct drop_file *file, const struct stat *st)
 		.line = 1 };
 }
 
+/* Where it was; from its beginning, with the ids that it had, where lines that were not taken are
+ * not in bad/ any more: somebody removed them, or a power cut left a state that is older than it.
+ */
+static void
+begin_kept(struct drop_folder *f)
+{
+	struct drop_file *file = &f->file;
+	struct drop_place *at = &file->at;
+
+	*at = f->kept_at;
+	drop_bad_begin(&file->bad, at);
+	if (drop_bad_is_there(&file->bad, f->fd, file->name, at->identity))
+		return;
+	at->offset = at->rest = at->bad_bytes = at->bad_lines = 0;
+	at->line = 1;
+}
+
 /* Reading begins at `at`; the header, if there is one, is read first. */
 static void
 rewind_to(struct drop_folder *f)
@@ -181,12 +198,12 @@ drop_file_open(struct drop_folder *f, const struct drop_seen *seen)
 		let_go(f);
 		return false;
 	}
+	file->bad.mode = st.st_mode & 0666;
 	if (is_kept(f, &st))
-		file->at = f->kept_at;
+		begin_kept(f);
 	else
 		begin_new(file, &st);
 	f->kept = false;
-	file->bad.mode = st.st_mode & 0666;
 	file->size = st.st_size;
 	file->grown_mono_ms = seen->since_mono_ms;
 	rewind_to(f);

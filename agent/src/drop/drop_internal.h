@@ -133,6 +133,8 @@ struct drop_bad {
 int drop_sub_open(int folder, const char *name);
 /* Makes room for what comes behind at->bad_bytes; opens nothing yet. */
 void drop_bad_begin(struct drop_bad *b, const struct drop_place *at);
+/* All that comes before at->bad_bytes is; it may be open now. */
+bool drop_bad_is_there(struct drop_bad *b, int folder, const char *file, uint64_t identity);
 /* Appends a line with its reason. */
 int drop_bad_put(struct drop_bad *b, int folder, const char *file, uint64_t identity, uint64_t line,
     const char *why, struct bl_str text, struct bl_err *err);
