@@ -280,7 +280,7 @@ def begun(folder):
 
 
 def test_ctrl_c_judges_what_was_done_and_leaves_nothing(tmp_path):
-    folder = tmp_path / "scratch"
+    folder = tmp_path / "t"  # short: sockets lie in it, and an address holds 107 bytes
     started, said = begun(folder)
     assert programs_of(folder)
     os.kill(started.pid, signal.SIGINT)
@@ -292,7 +292,7 @@ def test_ctrl_c_judges_what_was_done_and_leaves_nothing(tmp_path):
 
 
 def test_sigterm_stops_at_once_says_so_and_leaves_no_program(tmp_path):
-    folder = tmp_path / "scratch"
+    folder = tmp_path / "t"  # short: sockets lie in it, and an address holds 107 bytes
     started, said = begun(folder)
     os.kill(started.pid, signal.SIGTERM)
     said += started.stdout.readlines()
@@ -303,7 +303,7 @@ def test_sigterm_stops_at_once_says_so_and_leaves_no_program(tmp_path):
 
 
 def test_killed_it_takes_its_programs_along(tmp_path):
-    folder = tmp_path / "scratch"
+    folder = tmp_path / "t"  # short: sockets lie in it, and an address holds 107 bytes
     started, _ = begun(folder)
     assert programs_of(folder)
     started.kill()
