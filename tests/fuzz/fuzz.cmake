@@ -54,9 +54,9 @@ bl_fuzz_target(link_way LINK bl_link INCLUDE ${root}/shared/link)
 # The agent's.
 bl_fuzz_target(agent_config LINK agent_core DICT conf/yaml.dict)
 bl_fuzz_target(conf_include LINK bl_conf DICT conf/yaml.dict MAX_LEN 800)
-bl_fuzz_target(setup LINK agent_core bl_pki MAX_LEN 8192 DICT conf/yaml.dict INCLUDE ${root}/agent/src)
+bl_fuzz_target(setup LINK agent_core bl_pki MAX_LEN 8192 DICT conf/yaml.dict INCLUDE ${root}/agent/src/command)
 bl_fuzz_target(status LINK agent_core)
-bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src MAX_LEN 200
+bl_fuzz_target(control LINK agent_core INCLUDE ${root}/agent/src/run MAX_LEN 200
   OPTIONS -Wl,--wrap=spool_thread_status)
 bl_fuzz_target(plugins LINK agent_plugins agent_inlet)
 bl_fuzz_target(http_head LINK agent_local)

@@ -34,7 +34,7 @@ def test_a_broken_build_says_so_in_its_version(broken):
     text = commands(broken[0])
     assert "BUILT BROKEN ON PURPOSE: sync-off" in text
     assert "BL_BROKEN_SYNC_OFF" in text
-    for main in ("agent/src/command_table.c", "collector/src/main.c", "provisioning/src/main.c"):
+    for main in ("agent/src/command/command_table.c", "collector/src/main.c", "provisioning/src/main.c"):
         assert "BL_VERSION_LONG" in (SOURCE / main).read_text(), main
 
 

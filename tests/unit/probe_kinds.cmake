@@ -11,4 +11,4 @@ bl_unit_test(test_probe_chain LINK probe_play)
 bl_unit_test(test_probe_modbus LINK probe_play m)
 
 bl_unit_test(test_agent_results LINK agent_core)
-target_include_directories(test_agent_results PRIVATE ${PROJECT_SOURCE_DIR}/agent/src)
+target_include_directories(test_agent_results PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/run)
