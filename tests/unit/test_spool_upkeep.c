@@ -2,6 +2,7 @@
 #include "spool_kit.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -451,6 +452,50 @@ an_upgrade_on_a_full_disk_leaves_a_sound_file(void **state)
 	assert_true(without > 0);
 }
 
+static int64_t
+log_file_bytes(const struct kit *k)
+{
+	char path[128];
+	struct stat st = { 0 };
+
+	(void)snprintf(path, sizeof(path), "%s-wal", k->path);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/*
+ * The log grows as long as the cap allows, so that pages which change again and again are written
+ * to the file seldom. Upkeep works it off at 512 KiB; what commits without it, as here, at 640.
+ */
+static void
+the_log_is_worked_off_as_late_as_the_cap_allows(void **state)
+{
+	static const struct {
+		int64_t cap_kib, log_kib;
+	} row[] = { { 1024, 256 }, { 2048, 320 }, { 2560, 448 }, { 4096, 640 }, { 65536, 640 } };
+	struct kit *k = *state;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		int64_t before = -1, log = 0;
+
+		k->opts.max_bytes = row[i].cap_kib * 1024;
+		kit_open(k, i == 0 ? SPOOL_CREATED : SPOOL_OPENED);
+		/* Once round: when its file grows no more, it has begun at its front again. */
+		for (int commits = 0; commits < 300; commits++) {
+			kit_tick(k, BL_STREAM_HOST);
+			kit_commit(k);
+			if (commits % 50 == 49)
+				kit_cut_all(k);
+			if ((log = log_file_bytes(k)) != before)
+				commits = 0;
+			before = log;
+			assert_true(kit_file_bytes(k) <= k->opts.max_bytes);
+		}
+		assert_in_range(log, row[i].log_kib * 1024, (row[i].log_kib + 16) * 1024);
+		kit_close(k);
+	}
+}
+
 int
 main(void)
 {
@@ -461,6 +506,7 @@ main(void)
 		T(an_answer_about_a_former_id_takes_no_longer_than_it_may),
 		T(a_refused_former_id_is_given_up_in_turns),
 		T(rows_that_may_be_there_are_dropped_in_turns),
+		T(the_log_is_worked_off_as_late_as_the_cap_allows),
 		cmocka_unit_test(an_upgrade_on_a_full_disk_leaves_a_sound_file),
 	};
 

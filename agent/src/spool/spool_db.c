@@ -383,6 +383,10 @@ pragmas(struct spool *s, struct bl_err *err)
 	if (s->wal_max_bytes > 2 * 1024 * 1024)
 		s->wal_max_bytes = 2 * 1024 * 1024;
 	s->max_pages = (s->max_bytes - s->wal_max_bytes) / s->page_bytes;
+	/* As late as leaves room for a transaction: changes of a page between are written to the file once. */
+	s->wal_tidy_bytes = s->wal_max_bytes - SPOOL_TXN_WAL_BYTES;
+	if (s->wal_tidy_bytes > SPOOL_WAL_TIDY_BYTES)
+		s->wal_tidy_bytes = SPOOL_WAL_TIDY_BYTES;
 
 	(void)snprintf(sql, sizeof(sql),
 	    "PRAGMA cache_size=-192;PRAGMA cell_size_check=ON;"

@@ -28,8 +28,8 @@
 #define SPOOL_MEMORY_BYTES    (512u * 1024u)
 #define SPOOL_TXN_BYTES       (64u * 1024u) /* of pending data in one transaction */
 #define SPOOL_TXN_WAL_BYTES   (192 * 1024)  /* what one transaction may add to the WAL */
-#define SPOOL_WAL_BYTES       (256 * 1024)  /* of the log: checkpoint between commits; 448 - 192 */
-#define SPOOL_WAL_BYTES_MOST  (384 * 1024)  /* the commit itself does it */
+#define SPOOL_WAL_TIDY_BYTES  (512 * 1024)  /* of the log: checkpoint, if the cap has room */
+#define SPOOL_WAL_LATE_BYTES  (128 * 1024)  /* so much later the commit itself does it */
 #define SPOOL_LEDGER_ROWS     4096
 #define SPOOL_TRIMMED_ROWS    1024
 #define SPOOL_BATCH_GAPS      256 /* ledger entries in one batch: they fit the smallest packet */
@@ -240,7 +240,7 @@ struct spool {
 	sqlite3 *db; /* NULL: could not be opened again after an error; retried */
 	sqlite3_stmt *stmt[Q_COUNT];
 	int wal_frames;
-	int64_t page_bytes, max_pages, wal_max_bytes;
+	int64_t page_bytes, max_pages, wal_max_bytes, wal_tidy_bytes;
 	bool in_txn;
 	enum { TXN_SINGLE, TXN_GROUP, TXN_GROUP_FAILED } group; /* txn_group_begin */
 	int64_t group_bytes;

@@ -625,7 +625,7 @@ upkeep(struct spool_thread *t)
 		cut_due(t);
 	if (now >= t->trim_mono_ms)
 		trim(t);
-	db_tidy(t->spool, SPOOL_WAL_BYTES);
+	db_tidy(t->spool, t->spool->wal_tidy_bytes);
 	replace_if_damaged(t);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The spool's transactions, and the log that they go into.
  *
- * Checkpoints are ours (SPOOL_WAL_BYTES), so that file and WAL together stay
+ * Checkpoints are ours (wal_tidy_bytes), so that file and WAL together stay
  * under the cap: max_page_count bounds the one, wal_max_bytes the other; a
  * reader that holds the WAL back makes commits "full" rather than the file big.
  *
@@ -215,7 +215,7 @@ txn_commit(struct spool *s, struct bl_err *err)
 	}
 	s->in_txn = s->trimmed_fresh = s->usage_fresh = false;
 	(void)bl_fault_hit("spool.commit.after"); /* a place to die: nothing can fail any more */
-	db_tidy(s, SPOOL_WAL_BYTES_MOST);
+	db_tidy(s, s->wal_tidy_bytes + SPOOL_WAL_LATE_BYTES);
 	return BL_OK;
 }
 
