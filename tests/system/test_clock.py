@@ -101,7 +101,7 @@ def all_there(org, agent):
 
 def test_diagnose_refuses_no_certificate_by_a_clock_of_1970(organisation, clock):
     """Where the agent itself gets through."""
-    agent = till(organisation.start())
+    agent = till(organisation)
     clock.say(1000)
     done = subprocess.run([program("branchline-agent"), "diagnose", "--config", agent.config],
                           env=clock.env(), capture_output=True, text=True, timeout=60)

@@ -188,7 +188,7 @@ def test_what_is_shown_is_what_the_centre_gets(agent, shop):
 @pytest.mark.skipif(not os.environ.get("BL_LONG"), reason="BL_LONG=1: broker, collector and agent, half a minute")
 def test_the_centre_answers_the_same(organisation):
     """The same at the other end: what the page said, asked of a real collector as an export of each metric."""
-    org = organisation.start()
+    org = organisation
     org.tool("site", "add", "shop")
     port = free_port()
     agent = org.add_agent("shop", "till", f"interval: 1s\nlocal: {{listen: '127.0.0.1:{port}'}}\n")

@@ -24,7 +24,7 @@ def report_of(org, device):
 
 
 def test_an_agent_says_what_is_still_to_come(organisation):
-    org = organisation.start()
+    org = organisation
     org.tool("site", "add", "shop")
     agent = org.add_agent("shop", "till")
     agent.start()
@@ -75,7 +75,7 @@ class Meter:
 
 def test_the_budget_holds_while_what_is_allowed_flows(organisation):
     """A backlog of events several windows large, host samples without an hour of the day."""
-    org = organisation.start()
+    org = organisation
     org.tool("site", "add", "shop")
     budget = 96 * 1024  # a window
     zone_hour = time.gmtime().tm_hour
@@ -147,7 +147,7 @@ def carried(state):
 
 
 def test_what_was_spent_outlives_kill(organisation):
-    org = organisation.start()
+    org = organisation
     org.tool("site", "add", "shop")
     agent = org.add_agent("shop", "till", "interval: 1s\nmetered: {bytes_per_hour: 100MiB}\n").start()
     wait_for(lambda: (agent.folder / "state" / "agent.sock").exists(), 10, "it can be asked", agent.process.log)

@@ -1,5 +1,6 @@
 """The fixtures themselves: what other tests stand on must hold."""
 
+import os
 import socket
 import sqlite3
 import ssl
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from support.oracle import nothing_but_off
+from support.org import Organisation
 from support.pki import LOCALHOST
 from support.process import Process
 from support.steps import EventLoad
@@ -107,3 +109,23 @@ def test_a_report_that_is_refused_is_told_by_the_test_that_made_it(tmp_path):
             connection.sendall(b"error: no such verb\n")
             with pytest.raises(AssertionError, match="report 1 was answered 'error: no such verb'"):
                 load.finish()
+
+
+# ---- a broker is the one that was started ----
+
+
+def test_a_broker_whose_port_is_taken_says_who_has_it(tmp_path, processes):
+    org = Organisation(tmp_path, processes)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", org.broker_port))
+        other.listen()
+        with pytest.raises(AssertionError, match=rf"(?s)mosquitto ended with code 1;.*already in use.*pid={os.getpid()},"):
+            org.start_broker()
+
+
+def test_nothing_that_runs_is_started_again(organisation):
+    """The second one would end at once, and whether the test sees that or the first one's answers is chance."""
+    with pytest.raises(AssertionError, match="the broker runs already"):
+        organisation.start()
+    with pytest.raises(AssertionError, match="the collector runs already"):
+        organisation.start_collector()

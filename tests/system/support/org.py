@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .broker import MOSQUITTO
 from .builds import program
+from .ports import holders, listens
 from .process import Process, Processes
 from .wait import free_port, wait_for
 
@@ -117,28 +118,34 @@ class Organisation:
         return done
 
     def start_broker(self):
+        """Returns when this very broker listens: another one at its port would hide that it has ended."""
+        assert self.broker is None or not self.broker.running(), "the broker runs already"
         self.broker = self.processes.start(
             "mosquitto", [MOSQUITTO, "-c", self.folder / "broker" / "mosquitto.conf"])
-        address = "127.0.0.1" if self.listen == "0.0.0.0" else self.listen
 
         def listening():
-            assert self.broker.running(), self.broker.log()
-            with socket.socket() as probe:
-                return probe.connect_ex((address, self.broker_port)) == 0
-        wait_for(listening, 10, "the broker listens", self.broker.log)
+            assert self.broker.running(), self._why_no_broker()
+            return listens(self.broker.pid, self.broker_port)
+        wait_for(listening, 30, "the broker listens", self._why_no_broker)
+
+    def _why_no_broker(self):
+        log = self.broker.log()
+        taken = f"\nat its port: {holders(self.broker_port)}" if "already in use" in log else ""
+        return f"mosquitto {self.broker.state()}; it wrote:\n{log}{taken}"
 
     def start_collector(self, env=None):
+        assert self.collector is None or not self.collector.running(), "the collector runs already"
         self.collector = self.processes.start(
             "collector", [program("branchline-collector"), "run", "--config",
                           self.folder / "collector" / "collector.yaml"], env=env)
 
         def answers():
-            assert self.collector.running(), self.collector.log()
+            assert self.collector.running(), f"the collector {self.collector.state()}; it wrote:\n{self.collector.log()}"
             try:
                 return self.api("GET", "/status")["broker"]["live"] == "up"
             except (OSError, ApiError, http.client.HTTPException):
                 return False
-        wait_for(answers, 30, "the collector answers and is connected", self.collector.log)
+        wait_for(answers, 60, "the collector answers and is connected", self.collector.log)
 
     def start(self) -> "Organisation":
         self.start_broker()

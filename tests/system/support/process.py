@@ -38,6 +38,13 @@ class Process:
     def running(self) -> bool:
         return self._popen.poll() is None
 
+    def state(self) -> str:
+        """In words, for messages: whether it runs, or what ended it."""
+        code = self._popen.poll()
+        if code is None:
+            return f"runs (pid {self.pid})"
+        return f"ended with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
@@ -52,8 +59,7 @@ class Process:
                 return True
             if not self.running():
                 raise AssertionError(
-                    f"{self.name} ended with {self._popen.returncode} before it wrote"
-                    f" {text!r}:\n{self.log()}")
+                    f"{self.name} {self.state()} before it wrote {text!r}:\n{self.log()}")
             return False
         wait_for(seen, timeout_s, f"{self.name} writes {text!r}", self.log)
 
