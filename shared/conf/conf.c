@@ -136,7 +136,7 @@ finish(struct conf_run *run, struct conf_node *tree, void *out, struct bl_err *e
 	if (run->no_memory)
 		rc = bl_fail(
 		    err, BL_ENOMEM, "read configuration %s: out of memory", run->files[0].name);
-	else if (errors->n > 0)
+	else if (errors->n > 0 && !run->some)
 		rc = bl_fail(err, BL_EINVAL, "configuration %s has %zu error%s", run->files[0].name,
 		    errors->n, errors->n == 1 ? "" : "s");
 	if (rc < 0)
@@ -260,8 +260,8 @@ finish_file(struct conf_run *run, const char *text, size_t len, void *out, struc
 	return finish(run, tree, out, err);
 }
 
-int
-bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
+static int
+load(const char *path, const struct bl_conf_section *root, void *out, bool some,
     struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err)
 {
 	struct conf_run *run;
@@ -272,6 +272,7 @@ bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *ou
 	if ((rc = begin(&run, path, root, out, errors, err)) < 0)
 		return rc;
 	run->sources = sources;
+	run->some = some;
 	if ((rc = conf_file_read(path, &text, &len, &run->files[0], err)) < 0) {
 		free(run->files[0].name);
 		free(run);
@@ -281,6 +282,20 @@ bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *ou
 	free(text);
 	free(run);
 	return rc;
+}
+
+int
+bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err)
+{
+	return load(path, root, out, false, sources, errors, err);
+}
+
+int
+bl_conf_load_some(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_errors *errors, struct bl_err *err)
+{
+	return load(path, root, out, true, NULL, errors, err);
 }
 
 int
@@ -302,7 +317,7 @@ int
 bl_conf_load(const char *path, const struct bl_conf_section *root, void *out,
     struct bl_conf_errors *errors, struct bl_err *err)
 {
-	return bl_conf_load_from(path, root, out, NULL, errors, err);
+	return load(path, root, out, false, NULL, errors, err);
 }
 
 static void

@@ -54,6 +54,7 @@ struct conf_run {
 	unsigned nodes;
 	bool broken; /* a text could not be read to its end: missing keys prove nothing */
 	bool no_memory;
+	bool some; /* a run with errors is good all the same */
 	char path[CONF_PATH_SIZE];
 };
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "inlet_socket.h"
@@ -307,6 +308,49 @@ names_of_the_page_are_as_browsers_send_them(void **state)
 	}
 }
 
+static void
+reports_find_their_socket_whatever_else_is_wrong(void **state)
+{
+	static const struct {
+		const char *text, *socket;
+		size_t errors;
+	} cases[] = {
+		{ "inlets: {steps: {socket: /run/a.sock}}\n", "/run/a.sock", 0 },
+		{ "inlets: {steps: {socket: a.sock}}\nnonsense: 1\n", "/tmp/a.sock", 1 },
+		{ "inlets: {steps: {socket: a.sock, mod: 1}}\n", "/tmp/a.sock", 1 },
+		{ "state_dir: there\nspool: {max_bytes: 1}\n", "/tmp/there/steps.sock", 1 },
+		{ "state_dir: there\ninlets: {steps: {socket: [a]}}\n", "/tmp/there/steps.sock",
+		    1 },
+		{ "state_dir: there\ninlets: {steps: {socket: 'a", "/tmp/there/steps.sock", 1 },
+		{ "state_dir: [a]\n", CONFIG_STATE_DEFAULT "/steps.sock", 1 },
+		{ "probes: [{name: 1}, {url: x}]\n", CONFIG_STATE_DEFAULT "/steps.sock", 3 },
+		{ "\t", CONFIG_STATE_DEFAULT "/steps.sock", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[64], *socket;
+		struct bl_conf_errors errors;
+		struct bl_err err = { 0 };
+		bool enabled = false;
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/tmp/test_config.%d", (int)getpid());
+		assert_non_null(f = fopen(path, "w"));
+		assert_true(
+		    fprintf(f, "%s%s", cases[i].text[0] == '\t' ? "" : least, cases[i].text) > 0);
+		assert_int_equal(fclose(f), 0);
+		if (config_steps_socket(path, &socket, &enabled, &errors, &err) != BL_OK)
+			fail_msg("%s: %s", cases[i].text, err.msg);
+		(void)unlink(path);
+		if (strcmp(socket, cases[i].socket) != 0 || errors.n != cases[i].errors || !enabled)
+			fail_msg("%s: got %s and %zu errors: %s", cases[i].text, socket, errors.n,
+			    errors.n > 0 ? errors.line[0] : "");
+		free(socket);
+		bl_conf_errors_free(&errors);
+	}
+}
+
 int
 main(void)
 {
@@ -321,6 +365,7 @@ main(void)
 		cmocka_unit_test(a_mode_is_octal_and_has_the_owners_own),
 		cmocka_unit_test(names_of_the_page_are_as_browsers_send_them),
 		cmocka_unit_test(mistakes_are_named_all_at_once),
+		cmocka_unit_test(reports_find_their_socket_whatever_else_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

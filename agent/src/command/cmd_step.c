@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 
-#include "config.h"
 #include "step_call.h"
 
 #include "inlet_line.h"
@@ -26,10 +25,13 @@
 
 #define ANSWERED                                                                                   \
 	"  --json          print {\"result\": \"accepted|repeated|refused|failed\", "              \
-	"\"message\"}\n"                                                                           \
+	"\"message\"},\n"                                                                          \
+	"                  and \"warning\" where there is one\n"                                   \
 	"\n"                                                                                       \
 	"Exit code 0: the agent has it on disk (or had it already); 1: it does not have it, and\n" \
-	"one line says why; 64: wrong usage; 78: the configuration is wrong.\n"
+	"one line says why; 64: wrong usage. A mistake in the configuration is a warning and\n"    \
+	"changes neither: the report goes to the socket that can be read of it, else to the\n"     \
+	"usual one.\n"
 
 static const char help[] =
     "usage: branchline-agent step begin|end|event|time --case C [--step S] [NAME=VALUE ...]\n"
@@ -98,14 +100,17 @@ static const struct step_form form_event = { "event", help_a_type, { "TYPE", NUL
 static const struct step_form form_metric = { "metric", help_metric, { "NAME", "VALUE" }, false,
 	false, false, true, true };
 
-/* One line, or one object; the exit code. */
+/* One line, or one object; the exit code.  warning may be "". */
 static int
-tell(const struct step_args *args, const struct step_form *form, const char *result,
-    const char *message)
+tell(const struct step_args *args, const struct step_form *form, const char *warning,
+    const char *result, const char *message)
 {
 	const bool good = message == NULL;
 	json_t *o;
+	int rc;
 
+	if (!args->json && warning[0] != '\0')
+		(void)fprintf(stderr, "branchline-agent: %s: warning: %s\n", form->name, warning);
 	if (!args->json) {
 		if (!good)
 			(void)fprintf(stderr, "branchline-agent: %s: %s\n", form->name, message);
@@ -113,7 +118,10 @@ tell(const struct step_args *args, const struct step_form *form, const char *res
 	}
 	o = json_pack(
 	    "{s:s,s:o}", "result", result, "message", good ? json_null() : json_string(message));
-	if (o == NULL || json_dumpf(o, stdout, JSON_COMPACT) != 0)
+	rc = o == NULL ? -1 : 0;
+	if (rc == 0 && warning[0] != '\0')
+		rc = json_object_set_new(o, "warning", json_string(warning));
+	if (rc != 0 || json_dumpf(o, stdout, JSON_COMPACT) != 0)
 		(void)fprintf(stderr, "branchline-agent: %s: %s\n", form->name, message);
 	else
 		(void)fputc('\n', stdout);
@@ -122,41 +130,41 @@ tell(const struct step_args *args, const struct step_form *form, const char *res
 }
 
 static int
-tell_answer(const struct step_args *args, const struct step_form *form, const char *answer)
+tell_answer(const struct step_args *args, const struct step_form *form, const char *warning,
+    const char *answer)
 {
 	if (strcmp(answer, "ok") == 0)
-		return tell(args, form, "accepted", NULL);
+		return tell(args, form, warning, "accepted", NULL);
 	if (strcmp(answer, "ok repeated") == 0)
-		return tell(args, form, "repeated", NULL);
+		return tell(args, form, warning, "repeated", NULL);
 	if (strncmp(answer, "error: ", 7) == 0)
-		return tell(args, form, "refused", answer + 7);
-	return tell(args, form, "failed", "the agent's answer is none of this version");
+		return tell(args, form, warning, "refused", answer + 7);
+	return tell(args, form, warning, "failed", "the agent's answer is none of this version");
 }
 
 static int
 run(const struct step_form *form, int argc, char **argv)
 {
+	struct step_place place = { 0 };
 	struct step_args args;
 	struct bl_err err = { 0 };
 	struct bl_buf line;
-	char answer[1024], *socket = NULL;
-	int rc, code = step_args_read(argc, argv, form, &args);
+	char answer[1024];
+	int code = step_args_read(argc, argv, form, &args);
 
 	if (code != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
 	bl_buf_init(&line, 4 * INLET_LINE_MAX);
 	if (step_line(&args, form->name, NULL, NULL, &line, &err) < 0) {
-		(void)tell(&args, form, "refused", err.msg);
+		(void)tell(&args, form, "", "refused", err.msg);
 		code = CMD_EXIT_USAGE;
-	} else if ((rc = step_socket(&args, &socket, &err)) < 0) {
-		code = tell(&args, form, "failed", err.msg);
-		code = rc == BL_EINVAL ? CONFIG_EXIT_REFUSED : code;
-	} else if (step_call(socket, &line, STEP_WAIT_MS, answer, sizeof(answer), &err) < 0) {
-		code = tell(&args, form, "failed", err.msg);
+	} else if (step_place_find(&args, &place, &err) < 0 ||
+		   step_call(place.socket, &line, STEP_WAIT_MS, answer, sizeof(answer), &err) < 0) {
+		code = tell(&args, form, place.warning, "failed", err.msg);
 	} else {
-		code = tell_answer(&args, form, answer);
+		code = tell_answer(&args, form, place.warning, answer);
 	}
-	free(socket);
+	free(place.socket);
 	bl_buf_free(&line);
 	return code;
 }

@@ -42,7 +42,7 @@ static const char help[] =
 struct run {
 	const char *name; /* of the command: "step time", or "time" */
 	struct step_args args;
-	char *socket; /* NULL: not known */
+	struct step_place place;
 	bool warned;
 	sigset_t before; /* the mask that the command gets */
 	sigset_t held;   /* waited for while it runs */
@@ -54,8 +54,8 @@ warn(struct run *r, const char *why)
 	if (!r->warned)
 		(void)fprintf(stderr,
 		    "branchline-agent: %s: the step is not reported, the command runs all the "
-		    "same: %s\n",
-		    r->name, why);
+		    "same: %s%s%s\n",
+		    r->name, why, r->place.warning[0] != '\0' ? "; " : "", r->place.warning);
 	r->warned = true;
 }
 
@@ -66,11 +66,11 @@ report(struct run *r, const char *verb, const char *suffix, const char *more)
 	struct bl_buf line;
 	char answer[1024];
 
-	if (r->socket == NULL)
+	if (r->place.socket == NULL)
 		return;
 	bl_buf_init(&line, 4 * INLET_LINE_MAX);
 	if (step_line(&r->args, verb, suffix, more, &line, &err) < 0 ||
-	    step_call(r->socket, &line, WAIT_MS, answer, sizeof(answer), &err) < 0)
+	    step_call(r->place.socket, &line, WAIT_MS, answer, sizeof(answer), &err) < 0)
 		warn(r, err.msg);
 	else if (strncmp(answer, "ok", 2) != 0)
 		warn(r, answer);
@@ -197,13 +197,15 @@ cmd_step_time(const char *name, int argc, char **argv)
 
 	if (code != 0)
 		return code < 0 ? 0 : code;
-	if (step_socket(&r.args, &r.socket, &err) < 0)
+	if (step_place_find(&r.args, &r.place, &err) < 0)
 		warn(&r, err.msg);
 	signals_hold(&r);
 	report(&r, "step begin", ".begin", NULL);
 	code = run_command(&r, command);
 	(void)snprintf(more, sizeof(more), "exit_code=%d", code);
 	report(&r, "step end", ".end", more);
-	free(r.socket);
+	if (!r.warned && r.place.warning[0] != '\0')
+		(void)fprintf(stderr, "branchline-agent: %s: warning: %s\n", name, r.place.warning);
+	free(r.place.socket);
 	return code;
 }

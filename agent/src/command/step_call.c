@@ -182,38 +182,47 @@ step_line(const struct step_args *args, const char *verb, const char *id_suffix,
 /* ---- the socket ---- */
 
 static int
-of_config(const char *path, char **out, struct bl_err *err)
+usual(char **out, struct bl_err *err)
+{
+	*out = strdup(CONFIG_STATE_DEFAULT "/" CONFIG_STEPS_SOCKET);
+	return *out != NULL ? BL_OK : bl_fail(err, BL_ENOMEM, "out of memory");
+}
+
+/* Somebody may be editing it: what has happened is reported whatever else it says just now. */
+static int
+of_config(const char *path, struct step_place *out, struct bl_err *err)
 {
 	struct bl_conf_errors errors;
-	struct config *c;
-	int rc = config_load(&c, path, &errors, err);
+	bool enabled = true;
+	int rc = config_steps_socket(path, &out->socket, &enabled, &errors, err);
+	const char *why = rc < 0 ? err->msg : errors.n_kept > 0 ? errors.line[0] : NULL;
 
-	if (rc < 0 && errors.n_kept > 0)
-		(void)bl_fail(err, rc, "%s", errors.line[0]);
-	bl_conf_errors_free(&errors);
-	if (rc < 0)
-		return rc;
-	if (!c->v->inlets.steps.enabled)
+	if (rc < 0 && rc != BL_ENOMEM)
+		rc = usual(&out->socket, err);
+	if (rc == BL_OK && why != NULL)
+		(void)snprintf(out->warning, sizeof(out->warning),
+		    "the configuration cannot be used as it is (%s); the report goes to %s", why,
+		    out->socket);
+	else if (rc == BL_OK && !enabled)
 		rc = bl_fail(err, BL_ENOTFOUND,
 		    "the agent takes no steps: inlets.steps.enabled is no in %s", path);
-	else if ((*out = strdup(c->v->inlets.steps.socket)) == NULL)
-		rc = bl_fail(err, BL_ENOMEM, "out of memory");
-	config_free(c);
+	bl_conf_errors_free(&errors);
 	return rc;
 }
 
 int
-step_socket(const struct step_args *args, char **out, struct bl_err *err)
+step_place_find(const struct step_args *args, struct step_place *out, struct bl_err *err)
 {
-	*out = NULL;
+	memset(out, 0, sizeof(*out));
 	if (args->socket == NULL &&
 	    (args->config != NULL || access(CONFIG_FILE_DEFAULT, R_OK) == 0))
 		return of_config(
 		    args->config != NULL ? args->config : CONFIG_FILE_DEFAULT, out, err);
 	/* Who reports need not be allowed to read the agent's configuration. */
-	*out = strdup(
-	    args->socket != NULL ? args->socket : CONFIG_STATE_DEFAULT "/" CONFIG_STEPS_SOCKET);
-	return *out != NULL ? BL_OK : bl_fail(err, BL_ENOMEM, "out of memory");
+	if (args->socket == NULL)
+		return usual(&out->socket, err);
+	out->socket = strdup(args->socket);
+	return out->socket != NULL ? BL_OK : bl_fail(err, BL_ENOMEM, "out of memory");
 }
 
 static int

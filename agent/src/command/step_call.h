@@ -48,11 +48,16 @@ int step_args_read(int argc, char **argv, const struct step_form *form, struct s
 int step_line(const struct step_args *args, const char *verb, const char *id_suffix,
     const char *more, struct bl_buf *out, struct bl_err *err);
 
+struct step_place {
+	char *socket;      /* of the agent, owned (free); NULL: not known */
+	char warning[640]; /* what is wrong with the configuration; mostly "" */
+};
+
 /*
- * The agent's socket, owned by the caller (free): as given, out of the configuration,
- * or, where no configuration can be read, in its usual place.
+ * The agent's socket: as given, out of the configuration, be it wrong elsewhere, or, where
+ * none can be read, in its usual place.
  */
-int step_socket(const struct step_args *args, char **out, struct bl_err *err);
+int step_place_find(const struct step_args *args, struct step_place *out, struct bl_err *err);
 
 /*
  * Says one line (with its newline) and waits for the answer, which has none.

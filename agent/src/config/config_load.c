@@ -193,21 +193,33 @@ fill(const struct source *from, const struct bl_conf_section *root, void *v,
 }
 
 static int
+create(struct config **out, struct config_values **values, const char *path, struct bl_err *err)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || (c->schema = config_schema_create()) == NULL ||
+	    (*values = calloc(1, c->schema->root_section.size)) == NULL) {
+		config_free(c);
+		*out = NULL;
+		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", path);
+	}
+	c->v = *values;
+	*out = c;
+	return BL_OK;
+}
+
+static int
 load(struct config **out, const struct source *from, struct bl_conf_errors *errors,
     struct bl_err *err)
 {
-	struct config *c = calloc(1, sizeof(*c));
-	struct config_values *v = NULL;
+	struct config_values *v;
+	struct config *c;
 	int rc;
 
 	*out = NULL;
 	memset(errors, 0, sizeof(*errors));
-	if (c == NULL || (c->schema = config_schema_create()) == NULL ||
-	    (v = calloc(1, c->schema->root_section.size)) == NULL) {
-		config_free(c);
-		return bl_fail(err, BL_ENOMEM, "read %s: out of memory", from->path);
-	}
-	c->v = v;
+	if ((rc = create(&c, &v, from->path, err)) < 0)
+		return rc;
 	rc = fill(from, &c->schema->root_section, v, errors, err);
 	if (rc == BL_OK)
 		rc = resolve(c, v, from->path, err);
@@ -255,6 +267,30 @@ config_parse_file(struct config **out, const char *path, const char *text, size_
 	const struct source from = { .path = path, .text = text, .len = len, .includes = true };
 
 	return load(out, &from, errors, err);
+}
+
+/* Neither the broker's part nor the hash is looked at: a report goes to this machine. */
+int
+config_steps_socket(const char *path, char **socket, bool *enabled, struct bl_conf_errors *errors,
+    struct bl_err *err)
+{
+	struct config_values *v;
+	struct config *c;
+	int rc;
+
+	*socket = NULL;
+	memset(errors, 0, sizeof(*errors));
+	if ((rc = create(&c, &v, path, err)) < 0)
+		return rc;
+	if ((rc = bl_conf_load_some(path, &c->schema->root_section, v, errors, err)) == BL_OK)
+		rc = resolve(c, v, path, err);
+	if (rc == BL_OK) {
+		*enabled = v->inlets.steps.enabled;
+		*socket = v->inlets.steps.socket;
+		v->inlets.steps.socket = NULL;
+	}
+	config_free(c);
+	return rc;
 }
 
 void

@@ -137,6 +137,14 @@ int config_parse(struct config **out, const char *name, const char *text, size_t
 /* The same, with what it includes: a file that is about to be written. */
 int config_parse_file(struct config **out, const char *path, const char *text, size_t len,
     struct bl_conf_errors *errors, struct bl_err *err);
+/*
+ * Where reports are taken by this file, owned by the caller (free), for who has something to
+ * report whatever is wrong with the rest of it: its own values when they can be read, else
+ * their defaults.  errors: what is wrong (bl_conf_errors_free).  BL_ENOTFOUND, BL_EDENIED ...
+ * as bl_conf_load: nothing could be read; *socket is NULL then.
+ */
+int config_steps_socket(const char *path, char **socket, bool *enabled,
+    struct bl_conf_errors *errors, struct bl_err *err);
 /* NULL is fine.  The last of its holders releases it. */
 void config_free(struct config *c);
 /* One more holder; config_free for each.  One thread. */

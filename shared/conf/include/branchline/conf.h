@@ -144,6 +144,13 @@ struct bl_conf_sources {
 /* The same, and sources is filled; NULL: as bl_conf_load. */
 int bl_conf_load_from(const char *path, const struct bl_conf_section *root, void *out,
     struct bl_conf_sources *sources, struct bl_conf_errors *errors, struct bl_err *err);
+/*
+ * What can be read of a file that may have mistakes, for who needs little of it: BL_OK also
+ * when there are errors; what they are about has its default, or (where only a check of its
+ * own refused it) the value that was refused.
+ */
+int bl_conf_load_some(const char *path, const struct bl_conf_section *root, void *out,
+    struct bl_conf_errors *errors, struct bl_err *err);
 void bl_conf_sources_free(struct bl_conf_sources *s);
 
 /*
