@@ -328,23 +328,27 @@ a_line_that_is_too_long_is_skipped(void **state)
 	hear_the_end(fd, "ok\nerror: the line is longer than 4096 bytes; it was skipped\n");
 }
 
+#define SHARE_USED                                                                                 \
+	"error: too many connections of this user, who has 64; the others are for others; try "    \
+	"again later\n"
+
 static void
 more_clients_than_places_are_turned_away(void **state)
 {
 	struct fake *f = *state;
-	int fd[INLET_CLIENTS], more;
+	int fd[INLET_USER_MOST], more;
 	struct inlet_counters n;
 
-	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+	for (unsigned i = 0; i < INLET_USER_MOST; i++) {
 		fd[i] = dial(f);
 		(void)serve(f);
 		f->mono_ms++;
 	}
 	more = dial(f);
 	(void)serve(f);
-	hear_the_end(more, "error: too many connections at a time; try again later\n");
+	hear_the_end(more, SHARE_USED);
 	/* All of them still work. */
-	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+	for (unsigned i = 0; i < INLET_USER_MOST; i++) {
 		say(fd[i], "step event 1\n");
 		(void)serve(f);
 		hear(fd[i], "ok\n");
@@ -363,12 +367,12 @@ more_clients_than_places_are_turned_away(void **state)
 	(void)serve(f);
 	hear(fd[0], "ok\n");
 	inlet_count(f->in, &n);
-	assert_int_equal(n.clients, INLET_CLIENTS);
-	assert_int_equal(n.refused_clients, 1);
+	assert_int_equal(n.clients, INLET_USER_MOST);
+	assert_int_equal(n.user_clients, 1);
 	assert_int_equal(n.idle_clients, 1);
 	assert_int_equal(close(more), 0);
 	assert_int_equal(close(fd[0]), 0);
-	for (unsigned i = 2; i < INLET_CLIENTS; i++)
+	for (unsigned i = 2; i < INLET_USER_MOST; i++)
 		assert_int_equal(close(fd[i]), 0);
 	(void)serve(f);
 	inlet_count(f->in, &n);
@@ -380,11 +384,11 @@ static void
 who_does_nothing_makes_room(void **state)
 {
 	struct fake *f = *state;
-	int fd[INLET_CLIENTS], more[3];
+	int fd[INLET_USER_MOST], more[3];
 	struct inlet_counters n;
 	bool end = false;
 
-	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
+	for (unsigned i = 0; i < INLET_USER_MOST; i++) {
 		fd[i] = dial(f);
 		say(fd[i], i == 1 ? "" : "step ev");
 		(void)serve(f);
@@ -394,7 +398,7 @@ who_does_nothing_makes_room(void **state)
 	f->mono_ms += 9999;
 	more[0] = dial(f);
 	(void)serve(f);
-	hear_the_end(more[0], "error: too many connections at a time; try again later\n");
+	hear_the_end(more[0], SHARE_USED);
 	f->mono_ms++;
 	for (unsigned i = 0; i < 3; i++) {
 		more[i] = dial(f);
@@ -405,8 +409,8 @@ who_does_nothing_makes_room(void **state)
 		assert_true(end);
 	}
 	inlet_count(f->in, &n);
-	assert_true(n.idle_clients == 3 && n.refused_clients == 1);
-	for (unsigned i = 0; i < INLET_CLIENTS; i++)
+	assert_true(n.idle_clients == 3 && n.user_clients == 1);
+	for (unsigned i = 0; i < INLET_USER_MOST; i++)
 		assert_int_equal(close(fd[i]), 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(close(more[i]), 0);

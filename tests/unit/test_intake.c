@@ -299,6 +299,49 @@ the_sink_is_asked_once(void **state)
 	assert_int_equal(asked, 110); /* the cap's worth of refusals is remembered */
 }
 
+/* Nobody has more series, or refusals, than are left for others. */
+static void
+one_user_leaves_series_for_others(void **state)
+{
+	static const struct {
+		uint32_t user;
+		unsigned gets;
+	} users[] = { { 1001, 100 }, { 0, 50 }, { 1, 25 }, { 2, 13 }, { 3, 6 }, { 1001, 0 } };
+	struct world *w = *state;
+	struct intake_name n = { .kind = BL_GAUGE };
+	char name[48];
+
+	real_declare = w->h->sink.declare;
+	w->h->sink.declare = count_declare;
+	for (unsigned refusals = 0; refusals < 2; refusals++) {
+		const struct intake_opts opts = {
+			.source = "till", .max_series = 100, .by_user = true, .sink = &w->h->sink
+		};
+
+		intake_close(w->t);
+		assert_int_equal(intake_open(&w->t, &opts, NULL), BL_OK);
+		if (refusals)
+			w->h->max_series = w->h->n_series; /* the sink takes no more */
+		for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+			unsigned got = 0;
+
+			asked = 0;
+			n.user = users[i].user;
+			for (unsigned k = 0; k < 300; k++) {
+				(void)snprintf(name, sizeof(name), "m%u_%zu_%u", refusals, i, k);
+				n.name = str(name);
+				got += intake_series(w->t, &n) >= 0;
+			}
+			if (got != (refusals ? 0 : users[i].gets) || asked != users[i].gets)
+				fail_msg("user %u: %u series, asked %u", users[i].user, got, asked);
+			assert_true(intake_share_used(w->t, users[i].user));
+		}
+		assert_false(intake_share_used(w->t, 77));
+		n.name = str("m0_0_42"); /* what is there goes on */
+		assert_true(refusals || intake_series(w->t, &n) == 42);
+	}
+}
+
 static void
 values_that_are_none_are_not_put(void **state)
 {
@@ -374,6 +417,7 @@ main(void)
 		WORLD(a_counter_is_no_gauge),
 		WORLD(units_are_those_of_the_first_time),
 		WORLD(a_flood_of_names_ends_at_the_cap),
+		WORLD(one_user_leaves_series_for_others),
 		WORLD(the_sink_is_asked_once),
 		WORLD(values_that_are_none_are_not_put),
 		WORLD(what_its_reader_refuses_stands_in_the_log),

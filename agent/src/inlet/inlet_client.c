@@ -2,7 +2,9 @@
 #include "inlet_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -47,21 +49,43 @@ client_waits(const struct client *c)
 	return false;
 }
 
+/* May make room for another: silent for so long, and not because of the disk. */
+static bool
+may_go(const struct client *c, int64_t now)
+{
+	return !client_waits(c) && now - c->active_mono_ms >= EVICT_MS;
+}
+
+static unsigned
+free_place(const struct inlet *in)
+{
+	unsigned i = 0;
+
+	while (i < INLET_CLIENTS && in->client[i] != NULL)
+		i++;
+	return i;
+}
+
 /*
- * A free place, or that of the one who has been silent for longest, in the middle of a line or
- * with answers that he does not read, too: places are few.  INLET_CLIENTS: none.
+ * A free place.  Nobody has more of them than are left, so that there is one for who has none: who
+ * has his share, or finds nothing, gets the place of the one who has been silent for longest (in
+ * the middle of a line, or with answers that he does not read, too), of his own if he has any.
+ * INLET_CLIENTS: none.  *held: so many has the user.
  */
 static unsigned
-find_place(struct inlet *in, int64_t now)
+find_place(struct inlet *in, int64_t now, uint32_t user, unsigned *held)
 {
 	unsigned best = INLET_CLIENTS;
 
+	*held = 0;
+	for (unsigned i = 0; i < INLET_CLIENTS; i++)
+		*held += in->client[i] != NULL && in->client[i]->user == user;
+	if (*held < INLET_CLIENTS - in->count.clients)
+		return free_place(in);
 	for (unsigned i = 0; i < INLET_CLIENTS; i++) {
 		const struct client *c = in->client[i];
 
-		if (c == NULL)
-			return i;
-		if (!client_waits(c) && now - c->active_mono_ms >= EVICT_MS &&
+		if (c != NULL && (c->user == user || *held == 0) && may_go(c, now) &&
 		    (best == INLET_CLIENTS || c->active_mono_ms < in->client[best]->active_mono_ms))
 			best = i;
 	}
@@ -72,13 +96,31 @@ find_place(struct inlet *in, int64_t now)
 	return best;
 }
 
+/* held: so many has the user, who has his share; 0: all places are taken. */
 static void
-turn_away(struct inlet *in, int fd)
+turn_away(struct inlet *in, int fd, uint32_t user, unsigned held)
 {
-	static const char text[] = "error: too many connections at a time; try again later\n";
+	char text[128];
+	unsigned swallowed;
+	int n;
 
-	in->count.refused_clients++;
-	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (held == 0) {
+		in->count.refused_clients++;
+		n = snprintf(
+		    text, sizeof(text), "error: too many connections at a time; try again later\n");
+	} else {
+		in->count.user_clients++;
+		n = snprintf(text, sizeof(text),
+		    "error: too many connections of this user, who has %u; the others are for "
+		    "others; try again later\n",
+		    held);
+	}
+	if (held > 0 && bl_log_allow(&in->share_log, bl_mono_ms(in->clock), 3600000, &swallowed))
+		bl_warn("steps",
+		    "a user has as many connections as one may have, more are refused "
+		    "uid=%" PRIu32 " connections=%u suppressed=%u",
+		    user - 1, held, swallowed);
+	(void)!send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)close(fd);
 }
 
@@ -86,23 +128,26 @@ static void
 take(struct inlet *in, int fd, int64_t now)
 {
 	struct epoll_event e = { .events = EPOLLIN };
-	const unsigned i = find_place(in, now);
+	const uint32_t user = inlet_user(fd);
+	unsigned held;
+	const unsigned i = find_place(in, now, user, &held);
 	struct client *c;
 
 	if (i == INLET_CLIENTS || (c = malloc(sizeof(*c))) == NULL) {
-		turn_away(in, fd);
+		turn_away(in, fd, user, i == INLET_CLIENTS ? held : 0);
 		return;
 	}
 	memset(c, 0, offsetof(struct client, in));
 	c->head = c->n = 0;
 	c->head_sent = 0;
 	c->fd = fd;
+	c->user = user;
 	c->watched = EPOLLIN;
 	c->active_mono_ms = now;
 	e.data.u32 = i;
 	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
 		free(c);
-		turn_away(in, fd);
+		turn_away(in, fd, user, 0);
 		return;
 	}
 	in->client[i] = c;
@@ -185,6 +230,7 @@ one_line(struct inlet *in, unsigned i, const char *line, size_t len)
 		bad_line(in, c, err.msg);
 		return;
 	}
+	in->line.r.user = c->user;
 	(void)new_answer(c, &slot);
 	flight_begin(in, (struct whose){ (uint8_t)i, (uint8_t)slot }, sizeof(in->line.r) + len);
 }

@@ -102,7 +102,7 @@ flight_begin(struct inlet *in, struct whose whose, size_t bytes)
 		rc = in->sink.report(in->sink.ctx, &in->line.r, token_of(f->round, at), &err);
 	}
 	if (rc == BL_EINVAL) {
-		in->count.bad_lines++;
+		*(err.code == BL_EFULL ? &in->count.too_many_series : &in->count.bad_lines) += 1;
 		answer_put(a, "error: %s", err.msg);
 	} else if (rc < 0) {
 		not_stored(in, a);

@@ -2,6 +2,8 @@
 #ifndef INLET_INTERNAL_H
 #define INLET_INTERNAL_H
 
+#include "branchline/log.h"
+
 #include "inlet.h"
 #include "inlet_line.h"
 
@@ -22,6 +24,7 @@ struct answer {
 
 struct client {
 	int fd;
+	uint32_t user;    /* inlet_user */
 	uint32_t watched; /* what epoll looks for; the descriptor is not in it when hung_up */
 	bool eof;         /* nothing more comes, or is wanted */
 	bool gone;        /* so is who wrote: a line without an end may be half of one */
@@ -69,6 +72,7 @@ struct inlet {
 	size_t flight_bytes;
 	struct datagrams *datagrams; /* NULL: not wanted */
 	struct inlet_counters count;
+	struct bl_log_limit share_log;
 	struct inlet_line line; /* scratch */
 };
 

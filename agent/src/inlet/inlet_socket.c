@@ -194,6 +194,17 @@ inlet_socket_remove(const char *path)
 		(void)close(dir_fd);
 }
 
+uint32_t
+inlet_user(int fd)
+{
+	struct ucred of = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(of);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &of, &len) != 0)
+		return 0;
+	return (uint32_t)of.uid + 1; /* of somebody whom this namespace does not know: 0, too */
+}
+
 /* ---- configuration ---- */
 
 const char *

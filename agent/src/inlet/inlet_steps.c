@@ -155,7 +155,9 @@ steps_count(const void *in, struct inlet_count *out)
 	out[i++] = (struct inlet_count){ "bad_lines", n.bad_lines, true };
 	out[i++] = (struct inlet_count){ "not_stored", n.not_stored, true };
 	out[i++] = (struct inlet_count){ "late", n.late, true };
+	out[i++] = (struct inlet_count){ "too_many_series", n.too_many_series, true };
 	out[i++] = (struct inlet_count){ "refused_clients", n.refused_clients, true };
+	out[i++] = (struct inlet_count){ "user_clients", n.user_clients, true };
 	out[i++] = (struct inlet_count){ "idle_clients", n.idle_clients, false };
 	out[i++] = (struct inlet_count){ "unanswered", n.unanswered, false };
 	return i;

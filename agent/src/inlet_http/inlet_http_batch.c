@@ -232,7 +232,10 @@ hand_over(struct inlet_http_batch *b, const struct inlet_host *host, uint64_t to
 {
 	struct bl_err err = { 0 };
 	char path[32], why[sizeof(err.msg) + 40];
-	const int rc = host->report(host->ctx, &b->report.r, token + b->n, &err);
+	int rc;
+
+	b->report.r.user = b->user;
+	rc = host->report(host->ctx, &b->report.r, token + b->n, &err);
 
 	if (rc == BL_EFULL)
 		return INLET_HTTP_STEP_NO_ROOM;

@@ -28,6 +28,7 @@ enum inlet_http_result {
 
 struct inlet_http_batch {
 	enum inlet_http_form form;
+	uint32_t user;    /* whose reports they are: inlet_report.h */
 	const char *text; /* borrowed */
 	size_t len, at;
 	bool checked;       /* all of it is JSON */

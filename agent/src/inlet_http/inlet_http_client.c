@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "inlet_http_internal.h"
+#include "inlet_socket.h"
 #include "local_text.h"
 
 #define READS   16u  /* pieces of a body in a turn */
@@ -92,6 +93,7 @@ take(struct inlet_http *in, struct inlet_http_client *c, int fd)
 	c->fd = fd;
 	c->state = INLET_HTTP_HEAD;
 	c->from_port = in->path == NULL;
+	c->user = c->from_port ? 0 : inlet_user(fd);
 	c->deadline_mono_ms = now(in) + INLET_HTTP_IDLE_MS;
 	c->in = malloc(HTTP_HEAD_MAX);
 	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX);

@@ -40,6 +40,7 @@ struct inlet_http_client {
 	const char *allow; /* the method of what is asked for */
 	bool chunked;
 	bool from_port; /* not over a Unix socket */
+	uint32_t user;  /* inlet_user */
 	enum inlet_http_form form;
 	struct http_chunk chunk;
 	uint64_t left; /* of the body */

@@ -33,6 +33,7 @@ inlet_http_work_begin(struct inlet_http *in, struct inlet_http_client *c)
 	}
 	inlet_http_batch_begin(
 	    c->batch, c->form, c->body.len > 0 ? (const char *)c->body.data : none, c->body.len);
+	c->batch->user = c->user;
 	c->state = INLET_HTTP_WORK;
 	wait_for_disk(in, c);
 	in->due = true;

@@ -45,12 +45,18 @@ struct entry {
 struct intake {
 	char *source, *prefix;
 	uint32_t max_series, interval_ms;
+	bool by_user;
 	struct sample_sink *sink;
 
 	struct entry **table; /* open addressing, a power of two, at most half full */
-	uint32_t table_size, n_entries, n_refused;
+	uint32_t table_size, n_entries;
 	int32_t *handle; /* by slot */
-	uint32_t n_slots, slots_size;
+	uint32_t slots_size;
+	/* Who asked for the slots, and for what was refused; none unless by_user. */
+	struct users {
+		uint32_t *user;
+		uint32_t n, size;
+	} slots, refusals;
 
 	uint64_t refused[INTAKE_REASONS];
 	bool told[INTAKE_REASONS];
@@ -73,6 +79,8 @@ intake_open(struct intake **out, const struct intake_opts *opts, struct bl_err *
 		return bl_fail(err, BL_ENOMEM, "take series from %s: out of memory", opts->source);
 	}
 	t->max_series = opts->max_series != 0 ? opts->max_series : INTAKE_SERIES_DEFAULT;
+	t->by_user = opts->by_user;
+	t->max_series *= t->by_user ? 2 : 1;
 	t->interval_ms = opts->interval_ms;
 	t->sink = opts->sink;
 	*out = t;
@@ -88,6 +96,8 @@ intake_close(struct intake *t)
 		free(t->table[i]);
 	free(t->table);
 	free(t->handle);
+	free(t->slots.user);
+	free(t->refusals.user);
 	free(t->prefix);
 	free(t->source);
 	free(t);
@@ -209,6 +219,50 @@ slots_grow(struct intake *t)
 	return true;
 }
 
+/* ---- shares ---- */
+
+/* Room for one more; n counts also where users do not. */
+static bool
+users_grow(const struct intake *t, struct users *u)
+{
+	uint32_t *more;
+
+	if (!t->by_user || u->n < u->size)
+		return true;
+	if ((more = realloc(u->user, (u->size * 2 + 32) * sizeof(*more))) == NULL)
+		return false;
+	u->user = more;
+	u->size = u->size * 2 + 32;
+	return true;
+}
+
+static void
+users_add(const struct intake *t, struct users *u, uint32_t user)
+{
+	if (t->by_user)
+		u->user[u->n] = user;
+	u->n++;
+}
+
+/* Nobody has more than are left: so the first has half, the next a quarter, and one is left for a
+ * user who has none. */
+static bool
+has_share(const struct intake *t, const struct users *u, uint32_t user)
+{
+	uint32_t held = 0;
+
+	for (uint32_t i = 0; t->by_user && i < u->n; i++)
+		held += u->user[i] == user;
+	return u->n < t->max_series && held < t->max_series - u->n;
+}
+
+bool
+intake_share_used(const struct intake *t, uint32_t user)
+{
+	return t->by_user && t->slots.n < t->max_series && t->refusals.n < t->max_series &&
+	       (!has_share(t, &t->slots, user) || !has_share(t, &t->refusals, user));
+}
+
 /* ---- a series ---- */
 
 /* What the sink says of a new one: its handle, or -1 - enum intake_reason. */
@@ -228,17 +282,17 @@ declare(struct intake *t, const struct bl_series_def *def)
 
 /* A new entry at *place, which the table has room for.  What becomes of the asking. */
 static int32_t
-add(struct intake *t, struct entry **place, const struct bl_series_def *def, uint32_t hash,
-    const char *key, size_t len)
+add(struct intake *t, struct entry **place, const struct bl_series_def *def, uint32_t user,
+    uint32_t hash, const char *key, size_t len)
 {
 	struct entry *e;
 	int32_t got;
 
 	/* Nothing more is asked then: a flood of names is to cost little. */
-	if (t->n_slots >= t->max_series || t->n_refused >= t->max_series)
+	if (!has_share(t, &t->slots, user) || !has_share(t, &t->refusals, user))
 		return -1 - INTAKE_TOO_MANY;
-	if ((t->n_slots == t->slots_size && !slots_grow(t)) ||
-	    (e = malloc(sizeof(*e) + len)) == NULL)
+	if ((t->slots.n == t->slots_size && !slots_grow(t)) || !users_grow(t, &t->slots) ||
+	    !users_grow(t, &t->refusals) || (e = malloc(sizeof(*e) + len)) == NULL)
 		return -1 - INTAKE_NO_MEMORY;
 	got = declare(t, def);
 	if (got == -1 - INTAKE_NO_MEMORY) { /* another time, perhaps */
@@ -248,11 +302,10 @@ add(struct intake *t, struct entry **place, const struct bl_series_def *def, uin
 	*e = (struct entry){ .hash = hash, .len = (uint32_t)len, .kind = def->kind, .slot = got };
 	memcpy(e->key, key, len);
 	if (got >= 0) {
-		e->slot = (int32_t)t->n_slots;
-		t->handle[t->n_slots++] = got;
-	} else {
-		t->n_refused++;
+		e->slot = (int32_t)t->slots.n;
+		t->handle[t->slots.n] = got;
 	}
+	users_add(t, got >= 0 ? &t->slots : &t->refusals, user);
 	*place = e;
 	t->n_entries++;
 	return e->slot;
@@ -278,7 +331,7 @@ intake_series(struct intake *t, const struct intake_name *n)
 		return refuse(t, INTAKE_NO_MEMORY, n);
 	place = place_of(t->table, t->table_size, hash, key, len);
 	if (*place == NULL)
-		got = add(t, place, &d.def, hash, key, len);
+		got = add(t, place, &d.def, n->user, hash, key, len);
 	else if ((*place)->slot >= 0 && (*place)->kind != n->kind)
 		got = -1 - INTAKE_OTHER_KIND;
 	else
@@ -312,5 +365,5 @@ intake_count(const struct intake *t, uint64_t refused[INTAKE_REASONS])
 {
 	if (refused != NULL)
 		memcpy(refused, t->refused, sizeof(t->refused));
-	return t->n_slots;
+	return t->slots.n;
 }

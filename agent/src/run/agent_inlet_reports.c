@@ -104,7 +104,7 @@ report_event(struct agent_inlet *x, const struct inlet_report *r, int64_t boot_m
 
 /* Its series' handle, by the intake that all reported values of this inlet have. */
 static int32_t
-metric_handle(struct agent_inlet *x, const struct bl_series_def *def, struct bl_err *err)
+metric_handle(struct agent_inlet *x, const struct inlet_report *r, struct bl_err *err)
 {
 	static const char *const why[INTAKE_REASONS] = {
 		[INTAKE_BAD_NAME] =
@@ -116,10 +116,15 @@ metric_handle(struct agent_inlet *x, const struct bl_series_def *def, struct bl_
 		[INTAKE_BAD_VALUE] = "its value is no number",
 		[INTAKE_NO_MEMORY] = "out of memory",
 	};
-	const struct intake_opts opts = { .source = x->row->source, .sink = x->host.sink };
-	struct intake_name name = {
-		.name = def->name, .unit = def->unit, .kind = def->kind, .n_labels = def->n_labels
+	const struct intake_opts opts = {
+		.source = x->row->source, .by_user = true, .sink = x->host.sink
 	};
+	const struct bl_series_def *def = &r->def;
+	struct intake_name name = { .name = def->name,
+		.unit = def->unit,
+		.user = r->user,
+		.kind = def->kind,
+		.n_labels = def->n_labels };
 	int32_t slot;
 	int rc;
 
@@ -130,8 +135,13 @@ metric_handle(struct agent_inlet *x, const struct bl_series_def *def, struct bl_
 	memcpy(name.label, def->label, def->n_labels * sizeof(name.label[0]));
 	if ((slot = intake_series(x->metrics, &name)) >= 0)
 		return intake_handle(x->metrics, slot);
-	return bl_fail(
-	    err, -1 - slot == INTAKE_NO_MEMORY ? BL_ENOMEM : BL_EINVAL, "%s", why[-1 - slot]);
+	if (-1 - slot == INTAKE_NO_MEMORY)
+		return bl_fail(err, BL_ENOMEM, "%s", why[-1 - slot]);
+	/* The code beside the rule's tells a cap from a mistake. */
+	(void)bl_fail(err, -1 - slot == INTAKE_TOO_MANY ? BL_EFULL : BL_EINVAL, "%s",
+	    intake_share_used(x->metrics, r->user) ? "this user has as many series as one may have"
+						   : why[-1 - slot]);
+	return BL_EINVAL;
 }
 
 static int
@@ -142,7 +152,7 @@ report_metric(struct agent_inlet *x, const struct inlet_report *r, struct agent_
 		.boot_ms = p->boot_ms, .value = r->value, .id = r->id
 	};
 
-	if ((value.handle = metric_handle(x, &r->def, err)) < 0)
+	if ((value.handle = metric_handle(x, r, err)) < 0)
 		return value.handle;
 	p->handle = value.handle;
 	p->value = r->value;

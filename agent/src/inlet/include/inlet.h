@@ -32,7 +32,9 @@
 
 #include "inlet_socket.h"
 
-#define INLET_CLIENTS   64u
+#define INLET_CLIENTS 128u
+#define INLET_USER_MOST                                                                            \
+	64u /* of them, of one user; as many as are left for others, once there are some */
 #define INLET_ANSWER_MS 8000   /* for the disk; then the answer says that it does not come */
 #define INLET_IDLE_MS   600000 /* a client that says nothing for so long is let go */
 
@@ -66,7 +68,9 @@ struct inlet_counters {
 	uint64_t bad_lines;          /* not understood, or over a cap */
 	uint64_t not_stored;         /* the sink did not take it, or did not keep it */
 	uint64_t late;               /* not stored within answer_ms; kept in memory by the sink */
+	uint64_t too_many_series;    /* a cap has no room for its series */
 	uint64_t refused_clients;    /* there were INLET_CLIENTS */
+	uint64_t user_clients;       /* there was room, but not for another one of this user */
 	uint64_t idle_clients;       /* let go */
 	uint64_t unanswered;         /* datagrams whose sender did not take its answer */
 };

@@ -39,7 +39,8 @@ struct inlet_host {
 	 * this call.  token: any number.  Negative: not taken, there will be no done.
 	 * BL_EFULL: what this inlet may have under way is used up, or the disk does not keep up:
 	 * try again after the next done, or in a second; BL_EINVAL with a sentence: it breaks a
-	 * rule (a name of the agent's own, a time too far away), and never will be taken.
+	 * rule (a name of the agent's own, a time too far away), and never will be taken; err->code
+	 * is BL_EFULL then where the rule is a cap of series.
 	 */
 	int (*report)(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *err);
 	/* Why nothing is stored at the moment, as far as it is known; else empty. */

@@ -43,6 +43,8 @@ struct inlet_report {
 	 */
 	struct bl_series_def def;
 	double value; /* finite */
+	/* Whose program says so: its uid + 1; 0: not known.  New series count as this user's. */
+	uint32_t user;
 };
 
 /*

@@ -5,6 +5,7 @@
 #ifndef INLET_SOCKET_H
 #define INLET_SOCKET_H
 
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -39,6 +40,11 @@ int inlet_address(const char *path, struct sockaddr_un *out, int *dir_fd, struct
  * machine can reach.
  */
 socklen_t inlet_loopback(const char *listen, struct sockaddr_storage *out);
+
+/*
+ * Whose program connected: its uid when it did, + 1; 0: not known (no Unix stream socket).
+ */
+uint32_t inlet_user(int fd);
 
 /* For tables: permissions in octal, like "0660"; and as a number. */
 const char *inlet_mode_check(const void *value);

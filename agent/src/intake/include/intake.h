@@ -29,10 +29,15 @@
 struct intake;
 
 struct intake_opts {
-	const char *source;       /* value of the label: "statsd", the name of a job; copied */
-	const char *prefix;       /* before each name, or NULL; copied */
-	uint32_t max_series;      /* 0: INTAKE_SERIES_DEFAULT */
-	uint32_t interval_ms;     /* as its series say; 0: when it happens */
+	const char *source;   /* value of the label: "statsd", the name of a job; copied */
+	const char *prefix;   /* before each name, or NULL; copied */
+	uint32_t max_series;  /* 0: INTAKE_SERIES_DEFAULT */
+	uint32_t interval_ms; /* as its series say; 0: when it happens */
+	/*
+	 * For those whose users are known (intake_name.user): a source has twice max_series then,
+	 * and no user may have more of them than are left for others; alone, max_series.
+	 */
+	bool by_user;
 	struct sample_sink *sink; /* kept */
 };
 
@@ -40,6 +45,7 @@ struct intake_opts {
 struct intake_name {
 	struct bl_str name;
 	struct bl_str unit; /* empty, or no text of a unit's length: "1" */
+	uint32_t user;      /* whose it is, when it is a new one; see by_user */
 	enum bl_series_kind kind;
 	/*
 	 * In any order; of a key that stands twice the last counts; a key "source" is put as
@@ -56,8 +62,8 @@ enum intake_reason {
 	INTAKE_OWN_NAME,   /* the agent has a series of that name itself */
 	INTAKE_OTHER_KIND, /* the series is there as a counter and this is a gauge, or the other way
 			    */
-	INTAKE_TOO_MANY,   /* this source's cap, or the agent's max_series; no new name is looked at
-			      then */
+	INTAKE_TOO_MANY,   /* this source's or user's cap, or the agent's max_series; no new name is
+			      looked at then */
 	INTAKE_BAD_VALUE,  /* not finite, or no number: counted by who reads it */
 	INTAKE_NO_MEMORY,
 	INTAKE_REASONS
@@ -73,6 +79,8 @@ void intake_close(struct intake *t); /* NULL is fine; its series rest */
  * the unit of the first time.  Negative: -1 - enum intake_reason, counted.
  */
 int32_t intake_series(struct intake *t, const struct intake_name *n);
+/* Whether it is this user's share alone that has no room; of a source that is by_user. */
+bool intake_share_used(const struct intake *t, uint32_t user);
 /* The sink's handle of a slot. */
 int32_t intake_handle(const struct intake *t, int32_t slot);
 /* One that is not finite is counted as INTAKE_BAD_VALUE and not put. */
