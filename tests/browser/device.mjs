@@ -3,8 +3,10 @@
 import { accessibility, must } from "./harness.mjs";
 
 const WORDS = {
-  en: { waiting: "Still to come", drains: /At the measured rate it is here in about \d+ min/, held: /Held back .* until \d{4}-\d\d-\d\d/, unknown: /Values are kept/, back: "7 days", safe: /Safe mode: .*/, whole: /tried at \d{4}-\d\d-\d\d/ },
-  "zh-CN": { waiting: "等待补传", drains: /按实测速率，约需 \d+ 分钟/, held: /暂缓至 \d{4}-\d\d-\d\d/, unknown: /数据会保留/, back: "7 天", safe: /安全模式：/, whole: /\d{4}-\d\d-\d\d .* 尝试完整配置/ },
+  en: { waiting: "Still to come", drains: /At the measured rate it is here in about \d+ min/, held: /Held back .* until \d{4}-\d\d-\d\d/, unknown: /Values are kept/, back: "7 days", safe: /Safe mode: .*/, whole: /tried at \d{4}-\d\d-\d\d/,
+    silent: "Nothing for 3 h", long: "Nothing for more than 14 days", refused: "3 requests without the right token", failing: "cannot be read" },
+  "zh-CN": { waiting: "等待补传", drains: /按实测速率，约需 \d+ 分钟/, held: /暂缓至 \d{4}-\d\d-\d\d/, unknown: /数据会保留/, back: "7 天", safe: /安全模式：/, whole: /\d{4}-\d\d-\d\d .* 尝试完整配置/,
+    silent: "已 3 小时没有上报", long: "超过 14 天没有上报", refused: "3 个请求缺少正确的令牌", failing: "无法读取" },
 };
 
 async function fromTheList(page, tag, language, { target, checks, settled, noOverflow, shot }) {
@@ -17,6 +19,14 @@ async function fromTheList(page, tag, language, { target, checks, settled, noOve
     must((await page.locator(".lb-band .lb-part.is-waiting").count()) > 0, "nothing is still to come");
     await noOverflow(page);
     await shot("device");
+  });
+  await checks.check(`${tag}: what reports at a device, what is silent, refused or failing, and since when`, async () => {
+    const panel = page.locator("section[aria-labelledby=device-inlets]");
+    await panel.getByText(WORDS[language].silent).waitFor();
+    const text = await panel.innerText();
+    for (const word of [WORDS[language].long, WORDS[language].refused, WORDS[language].failing]) {
+      must(text.includes(word), `"${word}" is not in: ${text}`);
+    }
   });
   await checks.check(`${tag}: the band is walked by keyboard, and says what it shows`, async () => {
     const band = page.getByRole("slider").first();

@@ -60,6 +60,18 @@ const METRICS = [
   ["processes_running", "", "gauge", {}], ["processes_total", "", "gauge", {}],
   ["agent_cpu_ms_total", "ms", "counter", {}], ["agent_resident_bytes", "B", "gauge", {}], ["agent_spool_bytes", "B", "gauge", {}], ["agent_waiting_batches", "", "gauge", {}],
 ];
+/** What reports at one device: its value as a counter or gauge, by how long before now. */
+const INLETS = [
+  ["agent_inlet_reports_total", { inlet: "steps" }, (ago) => 40_000 - Math.floor(ago / (20 * S))],
+  ["agent_inlet_reports_total", { inlet: "drop" }, (ago) => (ago < 3.5 * H ? 812 : 800)],
+  ["agent_inlet_reports_total", { inlet: "loglines" }, () => 64],
+  ["agent_inlet_refused_total", { inlet: "steps", reason: "bad_lines" }, (ago) => 30 - Math.floor(ago / H)],
+  ["agent_inlet_refused_total", { inlet: "drop", reason: "unreadable" }, (ago) => 400 - Math.floor(Math.min(ago, 3 * H) / (5 * M))],
+  ["agent_inlet_refused_total", { inlet: "http", reason: "unauthorized" }, (ago) => (ago < 40 * M ? 3 : null)],
+  ["scrape_up", { source: "node" }, () => 1],
+  ["scrape_up", { source: "mysqld" }, (ago) => (ago < 2 * H ? 0 : 1)],
+  ["plugin_state", { check: "check_disk", source: "socket" }, (ago) => (ago < 5 * H ? 1 : 0)],
+];
 const PROBE_METRICS = ["probe_up", "probe_dns_ms", "probe_connect_ms", "probe_tls_ms", "probe_first_byte_ms", "probe_transfer_ms", "probe_total_ms", "probe_status_code", "probe_certificate_days"];
 
 function site([id, name, region, zone, tags], part, now) {
@@ -126,6 +138,9 @@ function makeSeries(nth, deviceId, startMs, isHostile) {
   if (isHostile) {
     host.push({ name: "custom_<i>metric</i>", unit: HOSTILE, kind: "gauge", labels: { x: HOSTILE }, stream: "host", interval_ms: 10 * S });
   }
+  if (deviceId === "shenzhen-nanshan-server") {
+    host.push(...INLETS.map(([name, labels]) => ({ name, unit: "1", kind: name.endsWith("_total") ? "counter" : "gauge", labels, stream: "host", interval_ms: 10 * S })));
+  }
   return [...host, ...probes].map((s, i) => ({ id: base + i, ...s, first_unix_ms: startMs - 30 * D, last_unix_ms: startMs - 35 * S }));
 }
 
@@ -162,6 +177,10 @@ function valueAt(world, dev, series, t) {
   const jitter = noise(seed, Math.floor(t / (10 * S)));
   const slow = smooth(seed, t, 7 * M);
   const busy = 0.25 + 0.5 * day + 0.25 * slow;
+  const inlet = INLETS.find(([name, labels]) => name === series.name && Object.keys(labels).every((key) => labels[key] === series.labels[key]));
+  if (inlet !== undefined) {
+    return inlet[2](world.startMs - t);
+  }
   switch (series.name) {
     case "cpu_mode_pct": {
       const share = { user: 34, nice: 0.4, system: 11, iowait: 6, irq: 0.3, softirq: 1.2, steal: 0.2 }[series.labels.mode];

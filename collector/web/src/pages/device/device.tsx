@@ -1,4 +1,4 @@
-// One device: its link now and over time, what it still holds, its clock, and what it used.
+// One device: its link now and over time, what it still holds, its clock, what reports there, and what it used.
 
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
@@ -19,6 +19,7 @@ import { BacklogPanel } from "./backlog";
 import { ClockPanel } from "./clock";
 import "./device.css";
 import { History } from "./history";
+import { InletsPanel } from "./inlets";
 import { LinkFacts } from "./link_facts";
 import { SamplingPanel } from "./sampling";
 import { Usage } from "./usage";
@@ -84,6 +85,7 @@ function Content({ device, site }: Both): ReactElement {
         <ClockPanel device={device} />
         <SamplingPanel device={device} zone={zone} />
       </div>
+      <InletsPanel device={device} zone={zone} />
       <Usage device={device.id} />
     </>
   );
