@@ -68,9 +68,9 @@ ask(const char *line, size_t len)
 		const int rc = loglines_patterns_ask(
 		    p, i, exact, len, (struct bl_str){ "row", 3 }, NOW_UNIX_MS, &out, &err);
 
-		CHECK(rc == 0 || rc == 1 || rc == BL_EINVAL || rc == BL_EFULL);
+		CHECK(rc >= LOGLINES_NO_MATCH || rc == BL_EINVAL || rc == BL_EFULL);
 		CHECK(rc >= 0 || (err.msg[0] != '\0' && strpbrk(err.msg, "\r\n") == NULL));
-		for (unsigned k = 0; rc == 1 && k < out.n; k++)
+		for (unsigned k = 0; rc == LOGLINES_REPORTS && k < out.n; k++)
 			check_report(&out.report[k]);
 	}
 	free(exact);

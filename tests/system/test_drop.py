@@ -3,10 +3,12 @@ once, whatever is killed, and every file ends in done/ or bad/."""
 
 import csv
 import datetime
+import io
 import json
 import os
 import random
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,9 +52,14 @@ class Device:
         self.process.wait_log("steps are taken", 20, before + 1)
         return self
 
-    def put(self, name, text):
+    def accepted(self):
+        said = subprocess.run([program("branchline-agent"), "status", "--json", "--config", self.config],
+                              capture_output=True, text=True, timeout=20).stdout
+        return json.loads(said)["inlets"]["drop"]["counts"]["accepted"]
+
+    def put(self, name, text, encoding="utf-8"):
         """As a careful program does it: whole, and then under its name."""
-        (self.drop / (name + ".tmp")).write_text(text, newline="")
+        (self.drop / (name + ".tmp")).write_text(text, newline="", encoding=encoding)
         (self.drop / (name + ".tmp")).rename(self.drop / name)
 
     def wait_empty(self):
@@ -184,3 +191,58 @@ def test_a_wrong_folder_is_refused_with_its_place(tmp_path, processes, wrong, sa
     process = processes.start("agent", [program("branchline-agent"), "check-config", "--config", device.config])
     assert process.wait(20) == 78
     assert said in process.log() and "inlets.drop.folders[0]" in process.log()
+
+
+EXCEL = """
+      - name: rows
+        path: FOLDER
+        encoding: gbk
+        settle: 0s
+        types: [tmpfs, overlay]
+        reports:
+          - {report: case, process: order, case: "{订单号}", status: "{状态}", attributes: {备注: "{备注}"}}
+"""
+
+
+@pytest.mark.parametrize("codec", ["gbk", "utf-16"])
+def test_what_excel_saves_in_china_is_there_once_over_kill_9(tmp_path, processes, codec):
+    """Python's own csv and codecs write it; each kind of file says by its mark what it is, but for GBK."""
+    device = Device(tmp_path / "agent", processes, EXCEL).start()
+    notes = ["全角，“引号”", 'a "b"\n第二行', "乗|亅\\", "￥１２８．５０", "x" * 200]
+    wanted = {}
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["订单号", "状态", "备注"])
+    for n in range(4000):
+        wanted[f"单{n}"] = ("完成" if n % 2 else "进行中", notes[n % len(notes)])
+        rows.writerow([f"单{n}", *wanted[f"单{n}"]])
+    (device.drop / ".new").write_bytes(text.getvalue().encode(codec))
+    (device.drop / ".new").rename(device.drop / "表.csv")
+    for _ in range(3):
+        some = device.accepted() + 300
+        wait_for(lambda: device.accepted() >= some or not (device.drop / "表.csv").exists(), 30, "some rows are on disk",
+                 device.process.log)
+        device.process.kill()
+        device.start()
+    device.wait_empty()
+    told = [dict(e["attrs"]) for e in device.events()]
+    assert len(told) == len(wanted)
+    assert {t["case"]: (t["status"], t["备注"]) for t in told} == wanted
+    assert not (device.drop / "bad").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="wants a file system of its own")
+def test_an_encoding_that_this_system_lacks_is_said_and_waited_for(tmp_path, processes):
+    device = Device(tmp_path / "agent", processes, EXCEL)
+    gconv = next(Path("/usr/lib").glob("*/gconv"))
+    without = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {gconv} && exec "$@"', "sh", program("branchline-agent")]
+    checked = subprocess.run([*without, "check-config", "--config", device.config], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 0
+    assert "inlets.drop rows: this system cannot convert gbk; install libc-gconv-modules-extra" in checked.stderr
+    device.put("a.csv", "订单号,状态,备注\n1,完成,\n", "gbk")
+    process = processes.start("agent", [*without, "run", "--config", device.config])
+    process.wait_log("a.csv waits: this system cannot convert gbk", 20)
+    process.stop()
+    assert (device.drop / "a.csv").exists()
+    device.start().wait_empty()
+    assert [dict(e["attrs"])["case"] for e in device.events()] == ["1"]

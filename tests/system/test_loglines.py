@@ -20,15 +20,19 @@ KILLS = 60 if os.environ.get("BL_LONG") else 3
 DPKG = Path("/var/log/dpkg.log")
 
 
-def watching(path, patterns, start="beginning"):
+def watching(path, patterns, start="beginning", encoding="utf-8"):
     """The part of the configuration that follows one log by (expression, mapping)s."""
     rows = "".join(f"        - match: '{match}'\n          map: {mapping}\n" for match, mapping in patterns)
     return (f"inlets:\n  loglines:\n    every: 100ms\n    watch:\n    - name: app\n      path: {path}\n"
-            f"      from: {start}\n      patterns:\n{rows}")
+            f"      from: {start}\n      encoding: {encoding}\n      patterns:\n{rows}")
 
 
 ORDERS = [("order=(?<no>\\d+) (?<what>begin|end)",
            "{process: order, case: '{no}', step: work, phase: '{what}'}")]
+
+CHINESE = [("订单(?<单号>\\d+)：(?<步骤>[^ ]+) (?<动作>开始|完成|取消)",
+            "{process: order, case: '{单号}', step: '{步骤}', phase: event, when: {动作: 开始|完成}, "
+            "attributes: {动作: '{动作}'}}")]
 
 
 def counts(device):
@@ -88,6 +92,26 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
     told = cases(device.events())
     assert len(told) == len(set(told)), "a line is there twice"
     assert told and set(told) == {(str(n), "step.begin") for n in range(written)}
+
+
+@pytest.mark.parametrize("encoding, codec", [("gbk", "gbk"), ("utf-8", "utf-16")])
+def test_lines_that_are_not_utf_8_come_once_over_kill_9(tmp_path, processes, encoding, codec):
+    """As a program under Windows writes them, in pieces that end in the middle of a character."""
+    log = tmp_path / "app.log"
+    text = "".join(f"10:00 订单{n}：乗亅 {'开始' if n % 2 else '完成'}\r\n杂乱\r\n" for n in range(300)).encode(codec)
+    cuts = [0, 1, 777, 1200, 5001, len(text)]
+    log.write_bytes(text[:1])
+    device = Device(tmp_path / "agent", processes, watching(log, CHINESE, encoding=encoding))
+    device.start()
+    for begin, end in zip(cuts[1:], cuts[2:]):
+        with log.open("ab") as f:
+            f.write(text[begin:end])
+        wait_for(lambda: counts(device)["accepted"] + counts(device)["repeated"] > 0, 20, "some are on disk", device.process.log)
+        device.process.kill()
+        device.start()
+    wait_for(lambda: is_on_disk(device, log), 20, "all is on disk", device.process.log)
+    told = [attributes(e) for e in device.events()]
+    assert [(str(t["case"]), t["step"]) for t in told] == [(str(n), "乗亅") for n in range(300)]
 
 
 @pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
@@ -160,36 +184,57 @@ def test_what_logger_writes_becomes_steps(tmp_path, processes):
 
 # ---- the command ----
 
-def try_lines(tmp_path, patterns, text, *args):
-    config = tmp_path / "agent.yaml"
-    config.write_text("device: {id: d, site: s, part: 1}\nbroker: {host: x}\n" + watching("/var/log/x.log", patterns))
-    return agent("loglines", "test", "--name", "app", "--config", config, *args, input=text)
+def try_lines(tmp_path, patterns, text, *args, encoding="utf-8"):
+    """Text, or the bytes of one."""
+    config, lines = tmp_path / "agent.yaml", tmp_path / "lines"
+    config.write_text("device: {id: d, site: s, part: 1}\nbroker: {host: x}\n" +
+                      watching("/var/log/x.log", patterns, encoding=encoding))
+    lines.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with lines.open() as f:
+        return agent("loglines", "test", "--name", "app", "--config", config, *args, stdin=f)
 
 
 def test_the_command_shows_what_lines_would_become(tmp_path):
-    done = try_lines(tmp_path, ORDERS, "order=7 begin\nother\norder=7 end\n")
+    done = try_lines(tmp_path, ORDERS, "order=7 begin\nother\x1b[2J\norder=7 end\n")
     assert (done.returncode, done.stdout) == (0, textwrap.dedent("""\
-        1: step.begin at=now process=order case=7 step=work
-        3: step.end at=now process=order case=7 step=work
+        1: order=7 begin
+           pattern 1 sends step.begin at=reading process=order case=7 step=work
+        2: other?[2J
+           nothing is sent: no pattern matches
+        3: order=7 end
+           pattern 1 sends step.end at=reading process=order case=7 step=work
         """))
-    assert done.stderr == "3 lines: 2 reports, 1 that no pattern matches, 0 wrong\n"
+    assert done.stderr == "3 lines: 2 reports would be sent; no pattern matches 1 lines; 0 are wrong\n"
     done = try_lines(tmp_path, ORDERS, "other\norder=7 begin\n", "--all", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"line": 1, "note": "no pattern matches"},
         {"line": 2, "pattern": 1, "report": "event", "type": "step.begin", "at": None,
          "attributes": {"process": "order", "case": "7", "step": "work"}}]
-    assert try_lines(tmp_path, ORDERS, "other\n").returncode == 1
-    chinese = [("订单(?<单号>\\d+)：(?<步骤>[^ ]+) (?<动作>开始|完成)",
-                "{process: order, case: '{单号}', step: '{步骤}', phase: event, attributes: {动作: '{动作}'}}")]
-    done = try_lines(tmp_path, chinese, "10:00 订单4711：审核 完成\n")
-    assert done.stdout == "1: step.event at=now process=order case=4711 step=审核 动作=完成\n", done
+    done = try_lines(tmp_path, ORDERS, "other\n" * 30)
+    assert done.returncode == 1 and done.stdout.count("other") == 10 and "--all" in done.stdout
+    assert try_lines(tmp_path, ORDERS, "other\n" * 30, "--all").stdout.count("other") == 30
+    done = try_lines(tmp_path, CHINESE, "10:00 订单4711：审核 完成\n10:00 订单4711：审核 取消\n")
+    assert done.stdout.splitlines() == [
+        "1: 10:00 订单4711：审核 完成", "   pattern 1 sends step.event at=reading process=order case=4711 step=审核 动作=完成",
+        "2: 10:00 订单4711：审核 取消", "   pattern 1 matches, but its `when` wants other lines"], done
     metric = [("load (?<v>\\S+)", "{report: metric, name: load, value: '{v}'}")]
     done = try_lines(tmp_path, metric, "load 1.5\nload high\n" + "x" * 9000 + "\nload 2")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0] == "1: metric load=1.5 at=now"
-    assert done.stdout.splitlines()[1].startswith("2: error: value: ")
-    assert done.stdout.splitlines()[2] == "3: error: the line is longer than 8192 bytes"
-    assert done.stdout.splitlines()[3] == "4: metric load=2.0 at=now"
+    told = done.stdout.splitlines()
+    assert told[1] == "   pattern 1 sends metric load=1.5 at=reading"
+    assert told[3].startswith("   nothing is sent: pattern 1 matches, but: value: ")
+    assert told[4].startswith("3: xxxx") and told[5] == "   nothing is sent: the line is longer than 8192 bytes"
+    assert told[7] == "   pattern 1 sends metric load=2.0 at=reading"
+
+
+@pytest.mark.parametrize("encoding, codec", [("gbk", "gbk"), ("gb18030", "gb18030"), ("utf-16le", "utf-16-le"),
+                                             ("utf-8", "utf-16"), ("gbk", "utf-8-sig")])
+def test_the_command_knows_encodings(tmp_path, encoding, codec):
+    text = "10:00 订单1：乗亅 完成\r\nother\n10:00 订单2：审核 开始"
+    done = try_lines(tmp_path, CHINESE, text.encode(codec), "--json", encoding=encoding)
+    assert [json.loads(line)["attributes"]["step"] for line in done.stdout.splitlines()] == ["乗亅", "审核"]
+    done = try_lines(tmp_path, CHINESE, "订单1：审核 完成".encode("gbk") + b"\xff\n", encoding="gbk")
+    assert "pattern 1 matches, but: bytes that are not gbk" in done.stdout
 
 
 def test_wrong_usage_is_told(tmp_path):

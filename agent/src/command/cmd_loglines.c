@@ -10,29 +10,40 @@
 
 #include <jansson.h>
 
+#include "branchline/buf.h"
+#include "branchline/charset.h"
 #include "branchline/clock.h"
 #include "branchline/regex_groups.h"
 
 #include "config.h"
+#include "top.h"
+
+#define SHOWN_UNMATCHED 10u  /* lines that no pattern matches, without --all */
+#define SHOWN_COLUMNS   100u /* of a line */
 
 static const char help[] =
     "usage: branchline-agent loglines test --name NAME [OPTIONS] < LINES\n"
     "\n"
-    "Reads lines from standard input and prints what the watched log NAME of the\n"
-    "configuration (inlets.loglines.watch) would make of them: one line a report, with the\n"
-    "number of its line. Reports nothing; the agent need not run.\n"
+    "Reads lines from standard input and shows what the watched log NAME of the\n"
+    "configuration (inlets.loglines.watch) would make of each: the line with its number, and\n"
+    "below it what every pattern that matches would send, or why nothing is sent. Nothing is\n"
+    "reported, and the agent need not run.\n"
     "\n"
     "  --name NAME     the entry of inlets.loglines.watch\n"
-    "  --all           also the lines that no pattern matches\n"
-    "  --json          an object a report: line, pattern, type, at, attributes; or error\n"
+    "  --all           every line that no pattern matches, not the first ten alone\n"
+    "  --json          an object a report: line, pattern, type, at, attributes; or error; with\n"
+    "                  --all a note of each line that is nothing\n"
     "  --config FILE   the agent's configuration; it need not be the one in force\n"
     "\n"
-    "Exit code 0: there were reports, and nothing was wrong; 1: a line that matched makes no\n"
-    "report, or no line matched; 64: wrong usage; 78: the configuration is wrong.\n";
+    "Exit code 0: something would be sent, and nothing was wrong; 1: a line that matched makes\n"
+    "no report, or nothing would be sent; 64: wrong usage; 78: the configuration is wrong.\n";
 
 struct tried {
 	struct loglines_patterns *patterns;
+	enum bl_charset is;
+	struct bl_charset_conv *conv; /* NULL: UTF-8 */
 	bool all, json;
+	bool shown; /* the line that is tried */
 	unsigned long line;
 	unsigned long reports, unmatched, wrong;
 };
@@ -99,8 +110,27 @@ print_value(const json_t *value)
 		(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 }
 
+/* The line itself, before what is said of it. */
 static void
-print(const struct tried *t, json_t *o)
+show(struct tried *t, const char *line, size_t len)
+{
+	char text[4 * SHOWN_COLUMNS + 1];
+	const size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
+	struct bl_buf b;
+
+	if (t->json || t->shown)
+		return;
+	t->shown = true;
+	memcpy(text, line, n);
+	text[n] = '\0';
+	bl_buf_init(&b, sizeof(text) * 4);
+	(void)top_fit(&b, text, SHOWN_COLUMNS, true);
+	(void)printf("%lu: %.*s\n", t->line, b.failed ? 0 : (int)b.len, (const char *)b.data);
+	bl_buf_free(&b);
+}
+
+static void
+print(const struct tried *t, unsigned pattern, json_t *o)
 {
 	const json_t *value, *at = json_object_get(o, "at");
 	json_t *pairs = json_object_get(o, "attributes");
@@ -111,7 +141,7 @@ print(const struct tried *t, json_t *o)
 		(void)fputc('\n', stdout);
 		return;
 	}
-	(void)printf("%lu: ", t->line);
+	(void)printf("   pattern %u sends ", pattern + 1);
 	if (json_object_get(o, "name") != NULL) {
 		(void)printf("metric %s=", json_string_value(json_object_get(o, "name")));
 		print_value(json_object_get(o, "value"));
@@ -119,7 +149,7 @@ print(const struct tried *t, json_t *o)
 	} else {
 		print_value(json_object_get(o, "type"));
 	}
-	(void)printf(" at=%s", json_is_string(at) ? json_string_value(at) : "now");
+	(void)printf(" at=%s", json_is_string(at) ? json_string_value(at) : "reading");
 	json_object_foreach(pairs, key, value)
 	{
 		(void)printf(" %s=", key);
@@ -131,72 +161,134 @@ print(const struct tried *t, json_t *o)
 static void
 tell(const struct tried *t, const char *member, const char *text)
 {
-	json_t *o;
+	json_t *o = json_pack("{s:I,s:s}", "line", (json_int_t)t->line, member, text);
 
-	if (!t->json) {
-		(void)printf(
-		    "%lu: %s%s\n", t->line, strcmp(member, "error") == 0 ? "error: " : "", text);
-		return;
-	}
-	o = json_pack("{s:I,s:s}", "line", (json_int_t)t->line, member, text);
 	(void)json_dumpf(o, stdout, JSON_COMPACT);
 	(void)fputc('\n', stdout);
 	json_decref(o);
 }
 
 static void
-try_line(struct tried *t, const char *line, size_t len)
+tell_wrong(struct tried *t, const char *text)
 {
-	static struct bl_rowmap_out out;
-	const int64_t now = bl_unix_ms(bl_clock_real());
-	bool matched = false;
-
-	for (unsigned i = 0; i < loglines_patterns_count(t->patterns); i++) {
-		struct bl_err err = { 0 };
-		const int rc = loglines_patterns_ask(
-		    t->patterns, i, line, len, (struct bl_str){ "", 0 }, now, &out, &err);
-
-		matched = matched || rc != 0;
-		if (rc < 0) {
-			t->wrong++;
-			tell(t, "error", err.msg);
-		}
-		for (unsigned k = 0; rc == 1 && k < out.n; k++) {
-			json_t *o = object_of(t, i, &out.report[k]);
-
-			t->reports++;
-			print(t, o);
-			json_decref(o);
-		}
-	}
-	t->unmatched += !matched;
-	if (!matched && t->all)
-		tell(t, "note", "no pattern matches");
+	t->wrong++;
+	if (t->json)
+		tell(t, "error", text);
+	else
+		(void)printf("   nothing is sent: %s\n", text);
 }
 
-/* A line's end, and of one that is too long the rest. */
-static void
-try_all(struct tried *t)
+/* What one pattern makes of a line.  True: it matches. */
+static bool
+try_pattern(struct tried *t, unsigned i, const char *line, size_t len, bool wrong)
 {
-	static char line[BL_REGEX_LINE_MAX + 3];
-	size_t len;
+	static struct bl_rowmap_out out;
+	struct bl_err err = { 0 };
+	int rc = loglines_patterns_ask(t->patterns, i, line, len, (struct bl_str){ "", 0 },
+	    bl_unix_ms(bl_clock_real()), &out, &err);
 
-	while (fgets(line, sizeof(line), stdin) != NULL) {
-		int c = '\n';
-
-		t->line++;
-		len = strcspn(line, "\n");
-		if (line[len] != '\n' && len == sizeof(line) - 1) {
-			while ((c = getchar()) != '\n' && c != EOF)
-				;
-			t->wrong++;
-			tell(t, "error", "the line is longer than 8192 bytes");
-			continue;
-		}
-		if (len > 0 && line[len - 1] == '\r')
-			len--;
-		try_line(t, line, len);
+	if (rc == 0)
+		return false;
+	show(t, line, len);
+	if (rc > 0 && wrong)
+		rc = bl_fail(&err, BL_EINVAL, "bytes that are not %s", bl_charset_names[t->is]);
+	if (rc < 0) {
+		bl_err_prefix(&err, "pattern %u matches, but", i + 1);
+		tell_wrong(t, err.msg);
+	} else if (rc == LOGLINES_NOT_WANTED && !t->json) {
+		(void)printf("   pattern %u matches, but its `when` wants other lines\n", i + 1);
 	}
+	for (unsigned k = 0; rc == LOGLINES_REPORTS && k < out.n; k++) {
+		json_t *o = object_of(t, i, &out.report[k]);
+
+		t->reports++;
+		print(t, i, o);
+		json_decref(o);
+	}
+	return true;
+}
+
+static void
+try_line(struct tried *t, const char *line, size_t len, bool wrong)
+{
+	bool matched = false;
+
+	for (unsigned i = 0; i < loglines_patterns_count(t->patterns); i++)
+		matched = try_pattern(t, i, line, len, wrong) || matched;
+	if (matched)
+		return;
+	t->unmatched++;
+	if (t->json) {
+		if (t->all)
+			tell(t, "note", "no pattern matches");
+	} else if (t->all || t->unmatched <= SHOWN_UNMATCHED) {
+		show(t, line, len);
+		(void)printf("   nothing is sent: no pattern matches\n");
+	} else if (t->unmatched == SHOWN_UNMATCHED + 1) {
+		(void)printf("   further lines that no pattern matches: only with --all\n");
+	}
+}
+
+/* Bytes of a line, without its break. */
+static void
+try_bytes(struct tried *t, const char *bytes, size_t len)
+{
+	static char text[BL_REGEX_LINE_MAX + 2];
+	struct bl_charset_text c = { bytes, len, text, sizeof(text), 0 };
+	size_t n;
+
+	t->line++;
+	t->shown = false;
+	if (t->conv == NULL) {
+		c.room -= len < c.room ? len : c.room;
+		memcpy(text, bytes, sizeof(text) - c.room);
+	} else {
+		bl_charset_convert(t->conv, &c, true);
+		c.room = c.in_len > 0 ? 0 : c.room;
+	}
+	n = sizeof(text) - c.room;
+	n -= n > 0 && text[n - 1] == '\r';
+	if (n > BL_REGEX_LINE_MAX) {
+		show(t, text, n);
+		tell_wrong(t, "the line is longer than 8192 bytes");
+	} else {
+		try_line(t, text, n, c.wrong > 0);
+	}
+}
+
+/* The first bytes of all, and a byte order mark, which counts more than the configuration. */
+static int
+begin_text(struct tried *t, char begin[3], size_t *at, size_t *n, struct bl_err *err)
+{
+	*n = fread(begin, 1, 3, stdin);
+	t->is = bl_charset_told(begin, *n, t->is, at);
+	return t->is == BL_CHARSET_UTF8 ? BL_OK : bl_charset_open(&t->conv, t->is, err);
+}
+
+static int
+try_all(struct tried *t, struct bl_err *err)
+{
+	static char line[2 * (BL_REGEX_LINE_MAX + 4)];
+	size_t len = 0, width, at, n;
+	char begin[3];
+	int rc, c;
+
+	if ((rc = begin_text(t, begin, &at, &n, err)) < 0)
+		return rc;
+	width = bl_charset_width(t->is);
+	while ((c = at < n ? (unsigned char)begin[at++] : getc_unlocked(stdin)) != EOF) {
+		line[len++] = (char)c;
+		if (len % width == 0 &&
+		    bl_charset_behind_line(t->is, line + len - width, width) != NULL) {
+			try_bytes(t, line, len - width);
+			len = 0;
+		} else if (len == sizeof(line)) {
+			len -= width; /* of one that is too long, so much stays */
+		}
+	}
+	if (len > 0)
+		try_bytes(t, line, len);
+	return BL_OK;
 }
 
 static const struct loglines_watch *
@@ -230,10 +322,16 @@ test(const struct config *c, const char *name, struct tried *t)
 		(void)fprintf(stderr, "branchline-agent: loglines: %s\n", err.msg);
 		return 1;
 	}
-	try_all(t);
+	t->is = (enum bl_charset)watch->encoding;
+	if (try_all(t, &err) < 0) {
+		t->wrong++;
+		(void)fprintf(stderr, "branchline-agent: loglines: %s\n", err.msg);
+	}
+	bl_charset_close(t->conv);
 	loglines_patterns_close(t->patterns);
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "%lu lines: %lu reports, %lu that no pattern matches, %lu wrong\n",
+	(void)fprintf(stderr,
+	    "%lu lines: %lu reports would be sent; no pattern matches %lu lines; %lu are wrong\n",
 	    t->line, t->reports, t->unmatched, t->wrong);
 	return t->wrong == 0 && t->reports > 0 ? 0 : 1;
 }

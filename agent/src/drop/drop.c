@@ -158,6 +158,19 @@ hear_events(struct drop *in)
 	}
 }
 
+/* One that cannot be opened is looked at again with the next look. */
+static void
+open_next(struct drop_folder *f, const struct drop_seen *ready)
+{
+	char name[NAME_MAX + 1];
+	bool waits;
+
+	if (drop_file_open(f, ready, &waits))
+		return;
+	(void)snprintf(name, sizeof(name), "%s", ready->name);
+	(waits ? drop_look_later : drop_look_forget)(f, name);
+}
+
 static void
 turn(struct drop_folder *f)
 {
@@ -173,12 +186,8 @@ turn(struct drop_folder *f)
 	if (f->file.open) {
 		if (now >= f->file.due_mono_ms)
 			drop_file_serve(f);
-	} else if ((ready = drop_look_ready(f)) != NULL && !drop_file_open(f, ready)) {
-		char name[NAME_MAX + 1];
-
-		/* It is looked at again with the next look. */
-		(void)snprintf(name, sizeof(name), "%s", ready->name);
-		drop_look_forget(f, name);
+	} else if ((ready = drop_look_ready(f)) != NULL) {
+		open_next(f, ready);
 	}
 	f->more = !f->file.open && drop_look_ready(f) != NULL;
 }

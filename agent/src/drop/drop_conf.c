@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "branchline/charset.h"
 #include "branchline/rowmap.h"
 #include "branchline/topic.h"
 
@@ -72,7 +73,14 @@ static const struct bl_conf_key folder_keys[] = {
 	    .dflt = "csv",
 	    .offset = AT(format),
 	    .choices = formats,
-	    .help = "rows of CSV (RFC 4180), or a JSON object a line; both in UTF-8" },
+	    .help = "rows of CSV (RFC 4180), or a JSON object a line" },
+	{ .name = "encoding",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "utf-8",
+	    .offset = AT(encoding),
+	    .choices = bl_charset_names,
+	    .help = "of the text; Excel's \"CSV\" is gbk in China. A byte order mark in a file "
+		    "counts more" },
 	{ .name = "separator",
 	    .type = BL_CONF_STR,
 	    .dflt = ",",

@@ -134,7 +134,9 @@ rewind_to(struct drop_folder *f)
 		file->next.offset = file->next.rest = 0;
 		file->next.line = 1;
 	}
-	file->from = file->len = 0;
+	if (file->next.offset == 0)
+		file->next.offset = file->text.mark;
+	drop_text_empty(file);
 	file->first = file->n_flight = 0;
 	file->end = file->have_row = file->failed = false;
 	drop_bad_close(&file->bad);
@@ -164,6 +166,7 @@ let_go(struct drop_folder *f)
 	struct drop_file *file = &f->file;
 
 	drop_bad_close(&file->bad);
+	drop_text_close(&file->text);
 	(void)close(file->fd);
 	free(file->buf);
 	free(file->scratch);
@@ -173,11 +176,13 @@ let_go(struct drop_folder *f)
 }
 
 bool
-drop_file_open(struct drop_folder *f, const struct drop_seen *seen)
+drop_file_open(struct drop_folder *f, const struct drop_seen *seen, bool *waits)
 {
 	struct drop_file *file = &f->file;
+	struct bl_err err = { 0 };
 	struct stat st;
 
+	*waits = false;
 	memset(file, 0, sizeof(*file));
 	file->bad.fd = -1;
 	(void)snprintf(file->name, sizeof(file->name), "%s", seen->name);
@@ -195,6 +200,13 @@ drop_file_open(struct drop_folder *f, const struct drop_seen *seen)
 	file->buf = malloc(DROP_BUFFER);
 	file->scratch = malloc(DROP_ROW_MAX);
 	if (file->buf == NULL || file->scratch == NULL) {
+		let_go(f);
+		return false;
+	}
+	if (drop_text_open(&file->text, file->fd, (enum bl_charset)f->conf->encoding, &err) < 0) {
+		drop_warn(f, DROP_WARN_FILE, "%s waits: %s", seen->name, err.msg);
+		*waits = true;
+		f->in->count[DROP_N_UNREADABLE]++;
 		let_go(f);
 		return false;
 	}
@@ -235,6 +247,7 @@ at_end(struct drop_folder *f, int64_t now)
 		return DROP_STEP_WAIT;
 	}
 	file->end = true;
+	(void)drop_text_convert(file, true);
 	return DROP_STEP_END;
 }
 
@@ -243,8 +256,9 @@ drop_file_fill(struct drop_folder *f)
 {
 	struct drop_file *file = &f->file;
 	const int64_t now = now_ms(f);
-	const size_t left = file->len - file->from;
-	int64_t at = (int64_t)file->next.offset + (int64_t)left;
+	int64_t at = (int64_t)file->next.offset + (int64_t)drop_text_read(file);
+	char *to;
+	size_t room;
 	ssize_t n;
 
 	if (is_anew(f)) {
@@ -252,11 +266,12 @@ drop_file_fill(struct drop_folder *f)
 		file->due_mono_ms = now;
 		return DROP_STEP_WAIT;
 	}
-	memmove(file->buf, file->buf + file->from, left);
-	file->from = 0;
-	file->len = left;
+	drop_text_make_room(file);
+	if (drop_text_convert(file, false)) /* there was no room for it before */
+		return DROP_STEP_MORE;
+	room = drop_text_room(file, &to);
 	do
-		n = pread(file->fd, file->buf + left, DROP_BUFFER - left, (off_t)at);
+		n = pread(file->fd, to, room, (off_t)at);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		drop_warn(f, DROP_WARN_FILE, "read %s: %s", file->name, strerror(errno));
@@ -271,7 +286,8 @@ drop_file_fill(struct drop_folder *f)
 		file->size = at;
 		file->grown_mono_ms = now;
 	}
-	file->len += (size_t)n;
+	drop_text_add(file, (size_t)n);
+	(void)drop_text_convert(file, false);
 	return DROP_STEP_MORE;
 }
 
@@ -283,7 +299,7 @@ drop_file_refuse(struct drop_folder *f, const char *why)
 
 	file->refused = true;
 	file->end = true;
-	file->from = file->len = 0;
+	drop_text_empty(file);
 	if (drop_bad_put(&file->bad, f->fd, file->name, file->at.identity, 0, why,
 		(struct bl_str){ "", 0 }, &err) < 0)
 		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);

@@ -5,6 +5,7 @@
  *   drop_look.c   a folder's entries: what is complete
  *   drop_file.c   one file: from its opening until it is put away
  *   drop_send.c   its rows, reports on their way, how far it is done
+ *   drop_text.c   bytes that are not UTF-8
  *   drop_rows.c   values of a row's fields
  *   drop_state.c  how far a file is done, over a restart
  *   drop_bad.c    lines that were not taken
@@ -17,6 +18,7 @@
 #include <jansson.h>
 #include <sys/stat.h>
 
+#include "branchline/charset.h"
 #include "branchline/rowmap.h"
 
 #include "drop.h"
@@ -140,6 +142,35 @@ int drop_bad_put(struct drop_bad *b, int folder, const char *file, uint64_t iden
     const char *why, struct bl_str text, struct bl_err *err);
 void drop_bad_close(struct drop_bad *b);
 
+/* ---- text that is not UTF-8 ---- */
+
+struct drop_text {
+	enum bl_charset is;
+	size_t mark;                  /* bytes of a byte order mark */
+	struct bl_charset_conv *conv; /* NULL: the text is what the file holds.  Else: */
+	char *raw;                    /* owned: bytes of the file; */
+	size_t from, used, len;       /* from..used are the text, used..len are not yet converted */
+};
+
+struct drop_file;
+
+/* BL_EUNSUPPORTED, BL_ENOMEM; to be closed also then. */
+int drop_text_open(struct drop_text *t, int fd, enum bl_charset encoding, struct bl_err *err);
+void drop_text_close(struct drop_text *t);
+void drop_text_empty(struct drop_file *file);
+/* What was passed makes room. */
+void drop_text_make_room(struct drop_file *file);
+/* For bytes of the file, and of those how many are there and not passed. */
+size_t drop_text_room(struct drop_file *file, char **to);
+size_t drop_text_read(const struct drop_file *file);
+void drop_text_add(struct drop_file *file, size_t n);
+/* True: more of its text is there.  end: nothing comes behind it. */
+bool drop_text_convert(struct drop_file *file, bool end);
+/* So much text is dealt with, with so many line breaks. */
+void drop_text_pass(struct drop_file *file, size_t used, unsigned lines);
+/* Bytes that are none of its encoding were among those of the next `used`. */
+bool drop_text_is_wrong(const struct drop_file *file, size_t used);
+
 /* ---- a file in work ---- */
 
 struct drop_flight {
@@ -157,7 +188,8 @@ struct drop_file {
 	char name[NAME_MAX + 1];
 	struct drop_place at;   /* done */
 	struct drop_place next; /* read: where the next row begins */
-	char *buf;              /* DROP_BUFFER, owned while open */
+	struct drop_text text;  /* where it is not UTF-8 */
+	char *buf;              /* DROP_BUFFER of its text, owned while open */
 	char *scratch;          /* DROP_ROW_MAX */
 	size_t from, len;       /* of buf: what is not yet read, up to len */
 	bool end;               /* nothing comes behind len */
@@ -244,9 +276,11 @@ void drop_look_soon(struct drop_folder *f);
 const struct drop_seen *drop_look_ready(struct drop_folder *f);
 /* It is dealt with. */
 void drop_look_forget(struct drop_folder *f, const char *name);
+/* Not before the next look. */
+void drop_look_later(struct drop_folder *f, const char *name);
 
-/* False: it cannot be opened now. */
-bool drop_file_open(struct drop_folder *f, const struct drop_seen *seen);
+/* False: it cannot be opened now.  *waits: it can later, and where it was is remembered. */
+bool drop_file_open(struct drop_folder *f, const struct drop_seen *seen, bool *waits);
 /* Goes on for a turn; file.due_mono_ms says when to come again. */
 void drop_file_serve(struct drop_folder *f);
 /* Writes down how far it is and lets it go. */

@@ -258,6 +258,14 @@ drop_look_ready(struct drop_folder *f)
 }
 
 void
+drop_look_later(struct drop_folder *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n_seen; i++)
+		if (strcmp(f->seen[i].name, name) == 0)
+			f->seen[i].ready = false;
+}
+
+void
 drop_look_forget(struct drop_folder *f, const char *name)
 {
 	for (unsigned i = 0; i < f->n_seen; i++)

@@ -70,8 +70,8 @@ say_names(const struct bl_str *names, unsigned n, char *out, size_t size)
 		const struct bl_str s = trim(names[i]);
 
 		if (!bl_wire_utf8(s.p, s.len)) {
-			(void)snprintf(
-			    out, size, "names that are not UTF-8: save the file as UTF-8");
+			(void)snprintf(out, size,
+			    "names that are not UTF-8: say its `encoding`, or save it as UTF-8");
 			return;
 		}
 		if (used + s.len + 6 > size) {

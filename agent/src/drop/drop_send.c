@@ -78,11 +78,9 @@ end_row(struct drop_folder *f, bool bad)
 	struct drop_file *file = &f->file;
 	struct drop_flight *row = newest(file);
 
-	file->next.offset += file->row.used;
-	file->next.line += file->row.lines;
+	drop_text_pass(file, file->row.used, file->row.lines);
 	file->next.bad_bytes = file->bad.bytes;
 	file->next.bad_lines = file->bad.lines;
-	file->from += file->row.used;
 	file->next.rest = file->row.rest;
 	file->have_row = false;
 	row->behind = file->next;
@@ -128,7 +126,10 @@ apply(struct drop_folder *f, unsigned map, struct bl_err *err)
 static int
 check(struct drop_folder *f, struct bl_err *err)
 {
-	int rc = drop_rows_take(&f->rows, &f->file.row, err);
+	int rc = drop_text_is_wrong(&f->file, f->file.row.used)
+		     ? bl_fail(err, BL_EINVAL, "bytes that are not %s; here they are \xef\xbf\xbd",
+			   bl_charset_names[f->file.text.is])
+		     : drop_rows_take(&f->rows, &f->file.row, err);
 
 	for (unsigned k = 0; rc == BL_OK && f->rows.n_maps > 1 && k < f->rows.n_maps; k++)
 		rc = apply(f, k, err);
@@ -197,32 +198,19 @@ go_on(struct drop_folder *f)
 
 /* ---- from the file's bytes to a row ---- */
 
-/* What stands before the first row: a byte order mark, Excel's "sep=;".  False: refused. */
-static bool
+/* What stands before the first row: Excel's "sep=;". */
+static void
 begin_text(struct drop_folder *f)
 {
 	struct drop_file *file = &f->file;
 	const char *p = file->buf + file->from;
 	const size_t len = file->len - file->from;
-	size_t skip = 0;
 
-	if (file->next.offset > 0)
-		return true;
-	if (len >= 2 && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0)) {
-		drop_file_refuse(f, "it is UTF-16; save it as UTF-8");
-		return false;
+	if (file->next.offset == file->text.mark && file->header && len >= 7 &&
+	    memcmp(p, "sep=", 4) == 0 && (p[5] == '\n' || (p[5] == '\r' && p[6] == '\n'))) {
+		f->rows.separator = p[4];
+		drop_text_pass(file, p[5] == '\n' ? 6 : 7, 1);
 	}
-	if (len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-		skip = 3;
-	if (file->header && len >= skip + 7 && memcmp(p + skip, "sep=", 4) == 0 &&
-	    (p[skip + 5] == '\n' || (p[skip + 5] == '\r' && p[skip + 6] == '\n'))) {
-		f->rows.separator = p[skip + 4];
-		skip += p[skip + 5] == '\n' ? 6 : 7;
-		file->next.line++;
-	}
-	file->from += skip;
-	file->next.offset += skip;
-	return true;
 }
 
 static void
@@ -236,12 +224,10 @@ take_header(struct drop_folder *f)
 		drop_file_refuse(f, err.msg);
 		return;
 	}
-	file->from += file->row.used;
-	file->next.offset += file->row.used;
-	file->next.line += file->row.lines;
+	drop_text_pass(file, file->row.used, file->row.lines);
 	if (file->at.offset > file->next.offset) { /* it is further already */
 		file->next = file->at;
-		file->from = file->len = 0;
+		drop_text_empty(file);
 		file->end = false;
 	}
 }
@@ -267,9 +253,7 @@ skip_rest(struct drop_file *file)
 	const char *at = memchr(p, '\n', file->len - file->from);
 	const size_t n = at != NULL ? (size_t)(at - p) + 1 : file->len - file->from;
 
-	file->from += n;
-	file->next.offset += n;
-	file->next.line += at != NULL;
+	drop_text_pass(file, n, at != NULL);
 	file->next.rest = at == NULL;
 }
 
@@ -296,9 +280,7 @@ on_row(struct drop_folder *f, enum drop_csv is)
 	int rc;
 
 	if (is == DROP_CSV_ROW && is_empty(&file->row)) {
-		file->from += file->row.used;
-		file->next.offset += file->row.used;
-		file->next.line += file->row.lines;
+		drop_text_pass(file, file->row.used, file->row.lines);
 		return DROP_STEP_MORE;
 	}
 	if (file->header && is == DROP_CSV_ROW) {
@@ -343,7 +325,7 @@ next_row(struct drop_folder *f)
 		return file->n_flight == 0 ? DROP_STEP_END : DROP_STEP_WAIT;
 	step = drop_file_fill(f);
 	if (begins && step == DROP_STEP_MORE)
-		(void)begin_text(f);
+		begin_text(f);
 	return step == DROP_STEP_WAIT ? DROP_STEP_WAIT : DROP_STEP_MORE;
 }
 

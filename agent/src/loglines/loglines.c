@@ -73,6 +73,9 @@ loglines_free(struct loglines *l)
 	free(l->places);
 	free(l->file);
 	free(l->out);
+	for (unsigned i = 0; i < BL_CHARSETS; i++)
+		bl_charset_close(l->conv[i]);
+	free(l->text);
 	free(l->buf);
 	free(l);
 }
@@ -126,13 +129,13 @@ loglines_open(void **out, const void *conf, const struct inlet_host *host, struc
 static bool
 under_way(const struct loglines_file *f)
 {
-	return f->unread || f->stream[0].failed || f->stream[1].failed ||
+	return f->unread || f->waits || f->stream[0].failed || f->stream[1].failed ||
 	       loglines_stream_flights(&f->stream[0]) + loglines_stream_flights(&f->stream[1]) > 0;
 }
 
-/* It cannot be looked at now: not there, not allowed, or not known to answer at once. */
-static void
-failed_look(struct loglines *l, struct loglines_file *f, const char *why)
+/* Not there, not allowed, not known to answer at once, or in an encoding that this system lacks. */
+void
+loglines_failed(struct loglines *l, struct loglines_file *f, const char *why)
 {
 	l->count[LOGLINES_UNREADABLE]++;
 	(void)snprintf(f->problem, sizeof(f->problem), "%s", why);
@@ -148,7 +151,7 @@ file_read(struct loglines *l, struct loglines_file *f)
 	uint64_t skipped = 0;
 
 	if (log_file_read(&f->log, l->buf, &limits, bl_boot_ms(l->host->clock), &skipped, &err) < 0)
-		failed_look(l, f, err.msg);
+		loglines_failed(l, f, err.msg);
 	else if (!f->begun)
 		f->begun = l->settled = true; /* where, is kept at once */
 	if (skipped == 0)
@@ -164,14 +167,14 @@ file_serve(struct loglines *l, struct loglines_file *f)
 {
 	f->problem[0] = '\0';
 	if (!log_way_harmless(l->way, f->conf->path)) {
-		failed_look(l, f, "is not read: it is not known to be on a local file system");
+		loglines_failed(l, f, "is not read: it is not known to be on a local file system");
 		return;
 	}
 	loglines_places_resume(l, f);
 	f->log.held = under_way(f); /* before: what is gone back to is not read yet */
 	for (unsigned i = 0; i < 2; i++)
 		loglines_stream_again(&f->stream[i]);
-	f->unread = false;
+	f->unread = f->waits = false;
 	if (!f->stream[0].failed && !f->stream[1].failed)
 		file_read(l, f);
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "branchline/charset.h"
 #include "branchline/regex.h"
 
 #include "sample_watch_conf.h"
@@ -70,6 +71,12 @@ static const struct bl_conf_key watch_keys[] = {
 	    .max = 1000,
 	    .help = "the log, absolute, on a local file system",
 	    .check = sample_watch_path_check },
+	{ .name = "encoding",
+	    .type = BL_CONF_ENUM,
+	    .dflt = "utf-8",
+	    .offset = offsetof(struct loglines_watch, encoding),
+	    .choices = bl_charset_names,
+	    .help = "of the log's text; a byte order mark at its beginning counts more" },
 	{ .name = "from",
 	    .type = BL_CONF_ENUM,
 	    .dflt = "end",

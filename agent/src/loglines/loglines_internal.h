@@ -2,7 +2,9 @@
 #ifndef LOGLINES_INTERNAL_H
 #define LOGLINES_INTERNAL_H
 
+#include "branchline/charset.h"
 #include "branchline/log.h"
+#include "branchline/regex.h"
 #include "branchline/wire.h"
 
 #include "loglines.h"
@@ -12,6 +14,8 @@
 #define LOGLINES_TURN_MS  6    /* of reading lines */
 #define LOGLINES_AGAIN_MS 5000 /* after a report that was not stored */
 #define LOGLINES_OLDER_MS 60000
+#define LOGLINES_TEXT                                                                              \
+	(BL_REGEX_LINE_MAX + 2u) /* of a line: one byte too many, and a carriage return */
 
 enum loglines_count {
 	LOGLINES_LINES,
@@ -38,11 +42,13 @@ struct loglines_file;
 struct loglines_stream {
 	struct loglines *all;
 	struct loglines_file *file;
-	uint64_t identity; /* of this file since it was cut last, for ids */
-	bool skipping;     /* to the end of a line that is none of ours, or too long */
-	unsigned asked;    /* patterns, about the line that is next */
-	bool matched;      /* one of those does */
-	bool failed;       /* a report of a line was not stored: back to it */
+	enum bl_charset is; /* the file's text */
+	size_t mark;        /* bytes of a byte order mark at its beginning */
+	uint64_t identity;  /* of this file since it was cut last, for ids */
+	bool skipping;      /* to the end of a line that is none of ours, or too long */
+	unsigned asked;     /* patterns, about the line that is next */
+	bool matched;       /* one of those does */
+	bool failed;        /* a report of a line was not stored: back to it */
 	uint64_t failed_offset;
 	int64_t again_mono_ms; /* not before */
 };
@@ -60,6 +66,7 @@ struct loglines_file {
 	struct log_place kept[KEPT_KINDS];
 	bool begun;            /* something of it has been looked at */
 	int64_t older_mono_ms; /* when places grew older */
+	bool waits;            /* it cannot be converted */
 	bool unread;           /* there is more than was taken */
 	char problem[200];     /* at the last look; else empty */
 	struct bl_log_limit failed_log;
@@ -76,6 +83,8 @@ struct loglines {
 	const struct inlet_host *host;
 	struct log_way *way; /* owned, as the pointers below */
 	char *buf;
+	char *text; /* LOGLINES_TEXT: a line, converted; NULL: none was yet */
+	struct bl_charset_conv *conv[BL_CHARSETS]; /* NULL: none wanted it yet */
 	struct bl_rowmap_out *out;
 	char *places; /* the name of the file */
 	size_t n;
@@ -96,6 +105,9 @@ struct loglines {
 /* One line an hour for each reason. */
 void loglines_tell(struct loglines *l, struct bl_log_limit *limit, const struct loglines_file *f,
     const char *text);
+
+/* A log cannot be read now. */
+void loglines_failed(struct loglines *l, struct loglines_file *f, const char *why);
 
 /* ---- loglines_stream.c ---- */
 

@@ -104,7 +104,7 @@ loglines_patterns_ask(struct loglines_patterns *all, unsigned i, const char *lin
 	if (rc < 0)
 		return bl_fail(err, rc, "the expression would take too long on this line");
 	if (rc == 0)
-		return 0;
+		return LOGLINES_NO_MATCH;
 	for (unsigned k = 0; k < p->n_fields; k++) {
 		const struct bl_regex_span *s = &span[p->group[k]];
 
@@ -115,5 +115,5 @@ loglines_patterns_ask(struct loglines_patterns *all, unsigned i, const char *lin
 		row[k].text = (struct bl_str){ line + s->begin, (size_t)(s->end - s->begin) };
 	}
 	rc = bl_rowmap_apply(p->map, row, id, now_unix_ms, out, err);
-	return rc < 0 ? rc : out->n > 0;
+	return rc < 0 ? rc : out->n > 0 ? LOGLINES_REPORTS : LOGLINES_NOT_WANTED;
 }

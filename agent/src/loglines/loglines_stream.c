@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "branchline/regex_groups.h"
 
@@ -54,11 +56,86 @@ identity_of(const struct log_cursor *c)
 	return hash(FNV_BEGIN, of, sizeof(of));
 }
 
+/* ---- text ---- */
+
+/* What its beginning says of the file. */
+static void
+hear_mark(struct loglines_stream *s, const char *begin, size_t len)
+{
+	s->is = bl_charset_told(begin, len, (enum bl_charset)s->file->conf->encoding, &s->mark);
+}
+
+/* Where a place in UTF-16 is, one byte alone does not say. */
+static bool
+is_within(const struct loglines_stream *s, const struct log_cursor *c)
+{
+	char before[2];
+
+	if (c->at.offset <= s->mark)
+		return false;
+	return c->at.offset % 2 != 0 || pread(c->fd, before, 2, (off_t)c->at.offset - 2) != 2 ||
+	       bl_charset_behind_line(s->is, before, 2) == NULL;
+}
+
+/* True: lines of its encoding can be read. */
+static bool
+can_read(struct loglines_stream *s)
+{
+	struct loglines *l = s->all;
+	struct bl_err err = { 0 };
+
+	if (s->is == BL_CHARSET_UTF8 || (l->conv[s->is] != NULL && l->text != NULL))
+		return true;
+	if (l->text == NULL && (l->text = malloc(LOGLINES_TEXT)) == NULL)
+		return false;
+	if (l->conv[s->is] == NULL && bl_charset_open(&l->conv[s->is], s->is, &err) < 0) {
+		s->file->waits = true;
+		loglines_failed(l, s->file, err.msg);
+		return false;
+	}
+	return true;
+}
+
+/* A line. */
+struct line {
+	const char *text; /* UTF-8, but where its writer made a mistake */
+	size_t len;
+	bool wrong;      /* bytes of it are none of the file's encoding */
+	uint64_t offset; /* where it begins */
+	uint32_t hash;   /* of its bytes */
+};
+
+/* One that is too long stays so. */
+static void
+decode(struct loglines_stream *s, const char *bytes, size_t len, struct line *out)
+{
+	struct loglines *l = s->all;
+	struct bl_charset_text t = { bytes, len, l->text, LOGLINES_TEXT, 0 };
+
+	if (s->is != BL_CHARSET_UTF8) {
+		bl_charset_convert(l->conv[s->is], &t, true);
+		out->text = l->text;
+		out->len = t.in_len > 0 ? LOGLINES_TEXT : LOGLINES_TEXT - t.room;
+	} else {
+		out->text = bytes;
+		out->len = len;
+	}
+	out->wrong = t.wrong > 0;
+	if (out->len > 0 && out->text[out->len - 1] == '\r')
+		out->len--;
+}
+
 static void
 restart(void *ctx, bool within)
 {
 	struct loglines_stream *s = ctx;
+	const struct log_cursor *c = loglines_stream_cursor(s);
+	char begin[3];
+	const ssize_t n = pread(c->fd, begin, sizeof(begin), 0);
 
+	hear_mark(s, begin, n > 0 ? (size_t)n : 0);
+	if (bl_charset_width(s->is) > 1)
+		within = is_within(s, c);
 	s->identity = identity_of(loglines_stream_cursor(s));
 	s->skipping = within;
 	s->asked = 0;
@@ -120,21 +197,23 @@ send(struct loglines_stream *s, const struct bl_rowmap_report *from, uint64_t of
 
 /* False: it is to be asked again when there is room. */
 static bool
-ask(struct loglines_stream *s, unsigned pattern, const char *line, size_t len, uint64_t offset)
+ask(struct loglines_stream *s, unsigned pattern, const struct line *line)
 {
 	struct loglines *l = s->all;
 	struct bl_err err = { 0 };
 	char id[BL_EVENT_ID_MAX + 1];
 	const int n = snprintf(id, sizeof(id), "%016" PRIx64 "-%" PRIx64 "-%08" PRIx32 "-%x",
-	    s->identity, offset, (uint32_t)hash(FNV_BEGIN, line, len), pattern);
-	const int rc = loglines_patterns_ask(s->file->patterns, pattern, line, len,
+	    s->identity, line->offset, line->hash, pattern);
+	int rc = loglines_patterns_ask(s->file->patterns, pattern, line->text, line->len,
 	    (struct bl_str){ id, (size_t)n }, bl_unix_ms(l->host->clock), l->out, &err);
 
+	if (rc > 0 && line->wrong)
+		rc = bl_fail(&err, BL_EINVAL, "bytes that are not %s", bl_charset_names[s->is]);
 	if (rc < 0)
 		refused(s, rc == BL_EFULL ? LOGLINES_COSTLY_LINES : LOGLINES_BAD_LINES, &err);
-	s->matched = s->matched || rc != 0;
-	for (unsigned i = 0; rc == 1 && i < l->out->n; i++)
-		if (!send(s, &l->out->report[i], offset)) {
+	s->matched = s->matched || (rc != LOGLINES_NO_MATCH && rc != LOGLINES_NOT_WANTED);
+	for (unsigned i = 0; rc == LOGLINES_REPORTS && i < l->out->n; i++)
+		if (!send(s, &l->out->report[i], line->offset)) {
 			l->full = true;
 			return false;
 		}
@@ -153,22 +232,24 @@ turn_is_over(struct loglines *l)
 /* False: it comes again, and is gone on with: whoever writes the log may write lines of which each
  * pattern takes some ms. */
 static bool
-take_line(struct loglines_stream *s, const char *line, size_t len, uint64_t offset)
+take_line(struct loglines_stream *s, const char *bytes, size_t len, uint64_t offset)
 {
 	struct loglines *l = s->all;
 	const unsigned n = loglines_patterns_count(s->file->patterns);
+	const size_t mark = offset == 0 ? s->mark : 0;
+	struct line line = { .offset = offset };
 
 	if (turn_is_over(l))
 		return false;
-	if (len > 0 && line[len - 1] == '\r')
-		len--;
-	if (len > BL_REGEX_LINE_MAX) {
+	decode(s, bytes + mark, len - mark, &line);
+	if (line.len > BL_REGEX_LINE_MAX) {
 		l->count[LOGLINES_LONG_LINES]++;
 		s->asked = 0;
 		return true;
 	}
+	line.hash = (uint32_t)hash(FNV_BEGIN, bytes, len - (bytes[len - (len > 0)] == '\r'));
 	for (bool first = true; s->asked < n; s->asked++, first = false)
-		if ((!first && turn_is_over(l)) || !ask(s, s->asked, line, len, offset))
+		if ((!first && turn_is_over(l)) || !ask(s, s->asked, &line))
 			return false;
 	l->count[LOGLINES_LINES]++;
 	l->count[LOGLINES_UNMATCHED] += !s->matched;
@@ -177,16 +258,19 @@ take_line(struct loglines_stream *s, const char *line, size_t len, uint64_t offs
 	return true;
 }
 
-/* The beginning of a line whose end has not come: how much of it is given up. */
+/* The beginning of a line whose end has not come: how much of it is given up, in whole characters.
+ */
 static size_t
 take_rest(struct loglines_stream *s, size_t len)
 {
+	const size_t width = bl_charset_width(s->is);
+
 	/* One more for a carriage return. */
-	if (!s->skipping && len > BL_REGEX_LINE_MAX + 1) {
+	if (!s->skipping && len > width * (BL_REGEX_LINE_MAX + 1)) {
 		s->all->count[LOGLINES_LONG_LINES]++;
 		s->skipping = true;
 	}
-	return s->skipping ? len : 0;
+	return s->skipping ? len - len % width : 0;
 }
 
 static size_t
@@ -194,21 +278,28 @@ take(void *ctx, const char *data, size_t len, size_t *line)
 {
 	struct loglines_stream *s = ctx;
 	const uint64_t offset = loglines_stream_cursor(s)->at.offset;
-	const char *newline;
-	size_t at = 0;
+	const char *behind = NULL;
+	size_t at, width;
 
-	while ((newline = memchr(data + at, '\n', len - at)) != NULL) {
-		const size_t n = (size_t)(newline - data) - at;
+	if (offset == 0)
+		hear_mark(s, data, len);
+	width = bl_charset_width(s->is);
+	at = offset % width; /* lines were passed over, up to the middle of a character */
+	*line = 0;
+	if (!can_read(s))
+		return 0;
+	while (at < len && (behind = bl_charset_behind_line(s->is, data + at, len - at)) != NULL) {
+		const size_t n = (size_t)(behind - data) - at;
 
-		if (!s->skipping && !take_line(s, data + at, n, offset + at))
+		if (!s->skipping && !take_line(s, data + at, n - width, offset + at))
 			break;
 		s->skipping = false;
-		at += n + 1;
+		at += n;
 	}
-	if (newline == NULL)
+	if (behind == NULL && at < len)
 		at += take_rest(s, len - at);
 	/* More was there than one read brings, or than was taken of it. */
-	s->file->unread = s->file->unread || len == LOG_READ || newline != NULL;
+	s->file->unread = s->file->unread || len == LOG_READ || behind != NULL;
 	s->all->moved = s->all->moved || at > 0;
 	*line = at;
 	return at;

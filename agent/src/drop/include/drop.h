@@ -31,6 +31,7 @@ struct drop_folder_conf {
 	char *name, *path;
 	struct bl_conf_strlist files; /* patterns */
 	int format;                   /* enum drop_format */
+	int encoding;                 /* enum bl_charset */
 	char *separator;              /* one byte, or "tab" */
 	struct bl_conf_strlist columns;
 	int64_t settle_ms;

@@ -34,6 +34,7 @@ struct loglines_pattern {
 struct loglines_watch {
 	char *name;
 	char *path;                   /* absolute */
+	int encoding;                 /* enum bl_charset */
 	int from;                     /* enum loglines_from */
 	struct bl_conf_list patterns; /* of struct loglines_pattern */
 };
@@ -61,10 +62,12 @@ int loglines_patterns_open(
 void loglines_patterns_close(struct loglines_patterns *p); /* NULL is fine */
 unsigned loglines_patterns_count(const struct loglines_patterns *p);
 
+enum loglines_answer { LOGLINES_NO_MATCH, LOGLINES_REPORTS, LOGLINES_NOT_WANTED };
+
 /*
- * Asks pattern i about a line (without its end).  1: out holds the reports, which borrow from
- * the line; 0: it does not match, or its mapping wants no such row; BL_EINVAL: it matches and what
- * it says makes no report, with a sentence; BL_EFULL: it would take too long to know.
+ * Asks pattern i about a line (without its end).  REPORTS: out holds them, and they borrow from
+ * the line; NOT_WANTED: it matches, and its mapping wants no such row; BL_EINVAL: it matches and
+ * what it says makes no report, with a sentence; BL_EFULL: it would take too long to know.
  */
 int loglines_patterns_ask(struct loglines_patterns *p, unsigned i, const char *line, size_t len,
     struct bl_str id, int64_t now_unix_ms, struct bl_rowmap_out *out, struct bl_err *err);

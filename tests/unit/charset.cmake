@@ -1,0 +1,1 @@
+bl_unit_test(test_charset LINK bl_charset)
