@@ -337,7 +337,7 @@ plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from
 		max = fmax(max, o.max);
 		if (o.n == 0)
 			continue;
-		if (known_s > (double)(to - from) / 1000)
+		if (known_s > (double)(to - from + TICK) / 1000)
 			known_s = (double)(to - from) / 1000;
 		total += o.sum / (double)o.n;
 		rate += o.grown / known_s;
@@ -541,6 +541,43 @@ a_rate_is_growth_by_what_is_known(void **state)
 		res = run(w, &g, QUERY_BY_ALL);
 		for (size_t i = 1; i < res->n_steps; i++) /* 1+2+3+4+5 a second, gap or not */
 			assert_true(fabs(res->cell[i].value - 15) < 15 * 0.01);
+		query_result_free(res);
+	}
+	free(w);
+}
+
+/* Few samples fit into a step that the end cuts off; the growth of each began before it. */
+static void
+a_rate_does_not_leap_where_a_step_is_cut_off(void **state)
+{
+	static const struct {
+		int64_t end, step;
+	} ends[] = {
+		{ BASE + 2 * QUERY_HOUR_MS + 1, QUERY_M5_MS },
+		{ BASE + 2 * QUERY_HOUR_MS + 1000, QUERY_M5_MS },
+		{ BASE + 2 * QUERY_HOUR_MS + 22000, QUERY_HOUR_MS },
+		{ BASE + 2 * QUERY_HOUR_MS + 15000, 15000 },
+	};
+	struct world *w = malloc(sizeof(*w));
+	struct query_result *res;
+
+	(void)state;
+	make_world(w, BL_COUNTER, 3);
+	for (int i = 0; i < SERIES; i++) {
+		w->n[i] = 0;
+		for (int64_t t = BASE; t < GAP_FROM; t += TICK)
+			w->s[i][w->n[i]++] = (struct sample){ t, 1,
+				(double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
+	}
+	for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++) {
+		const struct query_grid g = { BASE + QUERY_HOUR_MS, ends[e].end, ends[e].step,
+			QUERY_RATE };
+
+		res = run(w, &g, QUERY_BY_ALL);
+		for (size_t i = 0; i < res->n_steps; i++)
+			if (fabs(res->cell[i].value - 15) > 15 * 0.01)
+				fail_msg("end %zu, step %zu: %g a second instead of 15", e, i,
+				    res->cell[i].value);
 		query_result_free(res);
 	}
 	free(w);
@@ -899,6 +936,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_level_gives_the_answer_of_a_plain_look),
 		cmocka_unit_test(a_rate_is_growth_by_what_is_known),
+		cmocka_unit_test(a_rate_does_not_leap_where_a_step_is_cut_off),
 		cmocka_unit_test(the_pair_into_the_range_is_counted),
 		cmocka_unit_test(levels_are_as_coarse_as_the_steps_let_them),
 		cmocka_unit_test(what_was_read_is_told_in_joined_spans),

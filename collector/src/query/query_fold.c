@@ -39,16 +39,20 @@ add(double *to, double v)
 	*to = isnan(*to) ? v : *to + v;
 }
 
-/* So long is known of the series in its cell, in seconds. */
+/*
+ * So long is known of the series in its cell, in seconds.  The growth of the first sample began
+ * up to an interval before the step; more samples than fit into both: the interval is not theirs.
+ */
 static double
 known_s(const struct query_work *w, size_t i)
 {
 	const struct query_grid *r = w->r;
 	const int64_t begin = r->from_unix_ms + (int64_t)w->at[i].step * r->step_ms;
 	const int64_t step = sooner(r->step_ms, r->to_unix_ms - begin);
-	const double known = (double)w->at[i].n * (double)w->series[i].interval_ms;
+	const int64_t interval = w->series[i].interval_ms;
+	const double known = (double)w->at[i].n * (double)interval;
 
-	return (known > 0 && known < (double)step ? known : (double)step) / 1000;
+	return (known > 0 && known <= (double)(step + interval) ? known : (double)step) / 1000;
 }
 
 void
