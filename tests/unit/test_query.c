@@ -713,6 +713,17 @@ a_step_is_never_finer_than_what_is_kept(void **state)
 		    QUERY_HOUR_MS },
 		{ BASE + QUERY_M5_MS, 1000, QUERY_AVG, BASE, QUERY_HOUR_MS },
 	};
+	const int64_t raw = kept.from_unix_ms[QUERY_RAW], five = kept.from_unix_ms[QUERY_M5];
+	const struct {
+		int64_t from, to, step;
+		int64_t from_then, to_then, step_then;
+	} ends[] = {
+		{ raw + 1, END, 7 * 60000, raw, END, 2 * QUERY_M5_MS },
+		{ raw + 60000, raw + 3600001, 60000, raw + 60000, raw + 3600001, 60000 },
+		{ five, five + 60000, 60000, five, five + QUERY_M5_MS, QUERY_M5_MS },
+		{ BASE, BASE + 1, 60000, BASE, BASE + QUERY_HOUR_MS, QUERY_HOUR_MS },
+		{ BASE, raw + 1, 60000, BASE, raw + 1, QUERY_HOUR_MS },
+	};
 	struct bl_err err = { 0 };
 	struct query_grid g;
 
@@ -724,6 +735,17 @@ a_step_is_never_finer_than_what_is_kept(void **state)
 		if (g.from_unix_ms != cases[i].from_then || g.step_ms != cases[i].step_then)
 			fail_msg("case %zu: from +%lld step %lld", i,
 			    (long long)(g.from_unix_ms - BASE), (long long)g.step_ms);
+	}
+	/* Nor where a step reaches back to before what is kept, or ends within a window of it. */
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		g = (struct query_grid){ ends[i].from, ends[i].to, ends[i].step, QUERY_AVG };
+		assert_int_equal(query_plan(&g, &kept, true, &err), BL_OK);
+		if (g.from_unix_ms != ends[i].from_then || g.step_ms != ends[i].step_then ||
+		    g.to_unix_ms != ends[i].to_then)
+			fail_msg("end %zu: from %+lld to %+lld step %lld", i,
+			    (long long)(g.from_unix_ms - kept.from_unix_ms[QUERY_RAW]),
+			    (long long)(g.to_unix_ms - kept.from_unix_ms[QUERY_RAW]),
+			    (long long)g.step_ms);
 	}
 	/* Then no hour is read at a level that is gone. */
 	g = (struct query_grid){ BASE, END, 1000, QUERY_AVG };

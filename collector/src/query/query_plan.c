@@ -63,14 +63,14 @@ query_floor(int64_t v, int64_t unit)
 	return v - (rest < 0 ? rest + unit : rest);
 }
 
-/* What a window of the level at t asks of the step; 1: nothing. */
+/* The windows in which what lies at t is kept; 1: as samples. */
 static int64_t
-least_unit(const struct query_grid *r, const struct query_kept *kept)
+window_at(int64_t t, enum query_agg agg, const struct query_kept *kept)
 {
-	if (r->from_unix_ms >= kept->from_unix_ms[QUERY_RAW])
+	if (t >= kept->from_unix_ms[QUERY_RAW])
 		return 1;
 	/* Sketches are of hours. */
-	if (r->from_unix_ms < kept->from_unix_ms[QUERY_M5] || query_agg_quantile(r->agg) > 0)
+	if (t < kept->from_unix_ms[QUERY_M5] || query_agg_quantile(agg) > 0)
 		return QUERY_HOUR_MS;
 	return QUERY_M5_MS;
 }
@@ -98,9 +98,17 @@ query_step_for(int64_t range_ms, int64_t points)
 	return query_floor(least + day_ms - 1, day_ms);
 }
 
+static void
+begin_at(struct query_grid *r, int64_t asked_unix_ms, int64_t unit, bool align)
+{
+	r->step_ms = r->step_ms <= unit ? unit : query_floor(r->step_ms + unit - 1, unit);
+	r->from_unix_ms = query_floor(asked_unix_ms, align ? r->step_ms : unit);
+}
+
 int
 query_plan(struct query_grid *r, const struct query_kept *kept, bool align, struct bl_err *err)
 {
+	const int64_t asked_unix_ms = r->from_unix_ms;
 	int64_t unit;
 
 	/* Bounds keep every sum below within 64 bits. */
@@ -109,12 +117,16 @@ query_plan(struct query_grid *r, const struct query_kept *kept, bool align, stru
 		return bl_fail(err, BL_EINVAL, "the range is empty: to must be later than from");
 	if (r->step_ms < 1 || r->step_ms > INT64_MAX / 8)
 		return bl_fail(err, BL_EINVAL, "a step must be 1 ms or longer");
-	unit = least_unit(r, kept);
-	r->step_ms = r->step_ms <= unit ? unit : query_floor(r->step_ms + unit - 1, unit);
-	if (align)
-		r->from_unix_ms = query_floor(r->from_unix_ms, r->step_ms);
-	else if (unit > 1)
-		r->from_unix_ms = query_floor(r->from_unix_ms, unit);
+	unit = window_at(r->from_unix_ms, r->agg, kept);
+	begin_at(r, asked_unix_ms, unit, align);
+	/* It may reach back to where finer data are gone. */
+	while (unit < window_at(r->from_unix_ms, r->agg, kept)) {
+		unit = window_at(r->from_unix_ms, r->agg, kept);
+		begin_at(r, asked_unix_ms, unit, align);
+	}
+	/* A window at the end comes as a whole. */
+	unit = window_at(r->to_unix_ms - 1, r->agg, kept);
+	r->to_unix_ms = query_floor(r->to_unix_ms + unit - 1, unit);
 	if ((r->to_unix_ms - r->from_unix_ms - 1) / r->step_ms >= (int64_t)QUERY_STEPS_MAX)
 		return bl_fail(err, BL_EINVAL,
 		    "that would be more than %u steps; ask for a longer step or a shorter range",

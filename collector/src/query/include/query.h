@@ -89,8 +89,9 @@ struct query_kept {
 
 /*
  * Makes the step as long as what is kept asks for, and begins it at a multiple of
- * itself.  align: in any case (a step of five minutes or more then needs no raw
- * samples).  BL_EINVAL with a sentence for people: an empty range, a step below
+ * itself, or at the window's begin.  align: at a multiple of itself in any case (a step of
+ * five minutes or more then needs no raw samples).  The end moves to that of the window that
+ * it lies in, where samples are gone.  BL_EINVAL with a sentence for people: an empty range, a step below
  * 1 ms, more than QUERY_STEPS_MAX steps.
  */
 int query_plan(struct query_grid *r, const struct query_kept *kept, bool align, struct bl_err *err);
