@@ -566,8 +566,8 @@ a_rate_does_not_leap_where_a_step_is_cut_off(void **state)
 	for (int i = 0; i < SERIES; i++) {
 		w->n[i] = 0;
 		for (int64_t t = BASE; t < GAP_FROM; t += TICK)
-			w->s[i][w->n[i]++] = (struct sample){ t, 1,
-				(double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
+			w->s[i][w->n[i]++] =
+			    (struct sample){ t, 1, (double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
 	}
 	for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++) {
 		const struct query_grid g = { BASE + QUERY_HOUR_MS, ends[e].end, ends[e].step,

@@ -316,6 +316,50 @@ retention_makes_steps_longer(void **state)
 	query_store_close(store);
 }
 
+/* One series' samples: what retention has taken is a gap of its own, beside those of the device. */
+static void
+what_is_not_kept_is_named(void **state)
+{
+	static const struct store_span wanted[] = {
+		{ OFFSET, OFFSET + 30 * MINUTE, STORE_GAP_NOT_ARRIVED },
+		{ OFFSET + 30 * MINUTE, OFFSET + 80 * MINUTE, STORE_GAP_NOT_KEPT },
+		{ OFFSET + 80 * MINUTE, OFFSET + 99 * MINUTE, STORE_GAP_NOT_ARRIVED },
+		/* The step that begins there has samples, of the third hour. */
+		{ OFFSET + 99 * MINUTE, OFFSET + 119 * MINUTE, STORE_GAP_NOT_KEPT },
+	};
+	struct kit *k = *state;
+	int64_t series;
+	struct store_query q = { .series = &series,
+		.n_series = 1,
+		.from_unix_ms = OFFSET,
+		.to_unix_ms = OFFSET + HOURS * (int64_t)HOUR,
+		.step_ms = 7 * MINUTE };
+	struct store_query_result *res;
+	struct bl_err err = { 0 };
+
+	make_history(k);
+	series = count(k, "SELECT min(s.id) FROM series s JOIN device d ON d.id = s.device_id"
+			  " WHERE d.name = 'kiosk-2' AND s.name = 'm1'");
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	begin(k);
+	assert_int_equal(
+	    store_pack_forget(k->s, PARTS_RAW, OFFSET + 2 * (int64_t)HOUR, 100, &err), 0);
+	commit(k);
+	must(store_read_query(k->r, &q, &res, &err), &err);
+	assert_int_equal(res->series[0].n_gaps, 4);
+	for (size_t i = 0; i < 4; i++) {
+		const struct store_span *g = &res->series[0].gap[i];
+
+		if (g->from_unix_ms != wanted[i].from_unix_ms ||
+		    g->to_unix_ms != wanted[i].to_unix_ms || g->reason != wanted[i].reason)
+			fail_msg("%s from minute %g to %g", store_gap_reason_name(g->reason),
+			    (double)(g->from_unix_ms - OFFSET) / MINUTE,
+			    (double)(g->to_unix_ms - OFFSET) / MINUTE);
+	}
+	store_query_free(res);
+}
+
 /* A part's samples are gone with their file: no answer, also where they are read one by one. */
 static void
 damage_fails_a_question_for_samples(void **state)
@@ -386,6 +430,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    what_comes_late_counts_at_once_and_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(retention_makes_steps_longer, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_kept_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    damage_fails_a_question_for_samples, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_deadline_holds_within_an_hour, setup, teardown),

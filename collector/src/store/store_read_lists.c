@@ -25,6 +25,8 @@ store_gap_reason_name(int reason)
 		return "offline";
 	if (reason == STORE_GAP_NOT_IN_SERVICE)
 		return "not_in_service";
+	if (reason == STORE_GAP_NOT_KEPT)
+		return "not_kept";
 	return reason >= 1 && reason <= BL_GAP_LAST ? names[reason] : "other";
 }
 

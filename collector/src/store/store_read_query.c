@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store_log.h"
 #include "store_samples.h"
 
 /* Runs of one boot with one offset of which the last sample is remembered for a rate. */
@@ -40,6 +41,7 @@ struct query {
 	int64_t ids[STORE_QUERY_SERIES];
 	size_t n;
 	bool no_memory;
+	int64_t kept_unix_ms; /* samples of before went by their age */
 	/* the step that was found last, and where it begins behind the first one's begin */
 	size_t step;
 	int64_t step_begin_ms;
@@ -306,11 +308,45 @@ by_from(const void *a, const void *b)
 	return (x->from_unix_ms > y->from_unix_ms) - (x->from_unix_ms < y->from_unix_ms);
 }
 
+/* [from, to) without what the holes, which ascend, say of it. */
 static int
-finish_gaps(struct wanted *w, const struct spans *holes, struct bl_err *err)
+add_between(struct spans *all, const struct spans *holes, int64_t from, int64_t to)
+{
+	int rc = BL_OK;
+
+	for (size_t i = 0; rc == BL_OK && i < holes->n && holes->s[i].from_unix_ms < to; i++) {
+		if (holes->s[i].to_unix_ms <= from)
+			continue;
+		rc = spans_add(all, from, holes->s[i].from_unix_ms, STORE_GAP_NOT_KEPT, 0);
+		from = holes->s[i].to_unix_ms;
+	}
+	return rc == BL_OK ? spans_add(all, from, to, STORE_GAP_NOT_KEPT, 0) : rc;
+}
+
+/* Steps without a sample that lie before what retention has left: they came. */
+static int
+add_not_kept(const struct query *y, const struct store_query_series *s, const struct spans *holes,
+    struct spans *all)
+{
+	int64_t from = y->q->from_unix_ms, end;
+	int rc = BL_OK;
+
+	for (size_t i = 0; rc == BL_OK && i < y->res->n_steps && from < y->kept_unix_ms; i++) {
+		end =
+		    from + y->q->step_ms < y->kept_unix_ms ? from + y->q->step_ms : y->kept_unix_ms;
+		if (s->n[i] == 0 && (s->thin == NULL || !s->thin[i]))
+			rc = add_between(
+			    all, holes, from, end < y->q->to_unix_ms ? end : y->q->to_unix_ms);
+		from = end;
+	}
+	return rc;
+}
+
+static int
+finish_gaps(const struct query *y, struct wanted *w, const struct spans *holes, struct bl_err *err)
 {
 	struct spans all = { 0 };
-	int rc = BL_OK;
+	int rc = add_not_kept(y, w->out, holes, &all);
 
 	for (size_t i = 0; rc == BL_OK && i < holes->n; i++)
 		rc = spans_add(
@@ -347,7 +383,7 @@ answer_group(struct store_read *r, struct query *y, struct wanted *w, int64_t de
 	for (size_t i = 0; rc >= 0 && i < y->q->n_series; i++)
 		if (!y->w[i].done && same_group(&y->w[i], w)) {
 			y->w[i].done = true;
-			rc = finish_gaps(&y->w[i], &holes, err);
+			rc = finish_gaps(y, &y->w[i], &holes, err);
 		}
 	free(holes.s);
 	return rc;
@@ -436,6 +472,8 @@ store_read_query(struct store_read *r, const struct store_query *q, struct store
 		if ((rc = find_series(r, &y.w[i], err)) < 0)
 			goto done;
 	}
+	if ((rc = store_log_retained(r, &y.kept_unix_ms, err)) < 0)
+		goto done;
 	for (size_t i = 0; i < q->n_series; i++)
 		if (!y.w[i].done && (rc = answer_group(r, &y, &y.w[i], deadline, err)) < 0)
 			goto done;

@@ -179,11 +179,13 @@ enum store_gap_reason {
 	STORE_GAP_HELD = 34,           /* the device has announced it and still has it */
 	STORE_GAP_OFFLINE = 35,        /* the device is away; what it collects now is not known */
 	STORE_GAP_NOT_IN_SERVICE = 36, /* nobody expected anything */
+	/* of a query alone */
+	STORE_GAP_NOT_KEPT = 37, /* it came, and went by its age: roll-ups at most are left */
 };
 
 /* "not_arrived", "off", "evicted", "disk_full", "damaged", "clock", "lost_at_centre",
  * "rolled_back", "overload", "vanished", "thinned", "unknown_value", "held", "offline",
- * "not_in_service"; "other" for a number that this build does not know.
+ * "not_in_service", "not_kept"; "other" for a number that this build does not know.
  */
 const char *store_gap_reason_name(int reason);
 

@@ -292,6 +292,7 @@ export const en = {
     unknown_value: "could not be measured",
     not_yet_installed: "not yet installed",
     not_in_service: "not in service here",
+    not_kept: "samples no longer kept",
     other: "another reason",
   },
   reason_help: {
@@ -310,6 +311,7 @@ export const en = {
     unknown_value: "The agent ran but could not read the value, or it was no finite number.",
     not_yet_installed: "Before the device was installed: nothing was expected yet.",
     not_in_service: "The device was not in service at this site.",
+    not_kept: "Single samples this old have gone by their age. The page \"Metrics\" has means, lowest and highest of five minutes or an hour.",
     other: "The collector gives a reason that this page does not know.",
   },
   set_aside_reason: {

@@ -275,6 +275,7 @@ export const zhCN: Catalogue = {
     unknown_value: "无法测得",
     not_yet_installed: "尚未安装",
     not_in_service: "不在此处服役",
+    not_kept: "单个样本已过保留期",
     other: "其他原因",
   },
   reason_help: {
@@ -293,6 +294,7 @@ export const zhCN: Catalogue = {
     unknown_value: "代理在运行，但无法读取该值，或该值不是有限数。",
     not_yet_installed: "设备当时尚未安装：不应有数据。",
     not_in_service: "设备当时不在此网点服役。",
+    not_kept: "这么早的单个样本已按保留期删除。在“指标”页可查看五分钟或一小时的均值、最低值和最高值。",
     other: "采集中心给出了此页面不认识的原因。",
   },
   set_aside_reason: {

@@ -19,6 +19,7 @@ export const REASONS = [
   "unknown_value",
   "not_yet_installed",
   "not_in_service",
+  "not_kept",
   "other",
 ] as const;
 export type Reason = (typeof REASONS)[number];
