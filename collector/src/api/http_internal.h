@@ -104,6 +104,7 @@ struct http_opts {
 	bool unix_socket;
 	const char *cert_pem, *key_pem; /* NULL on the Unix socket */
 	unsigned threads, connections_max, per_address_max, timeout_s;
+	unsigned stream_max_s; /* of an answer that is made while it is sent; 0: an hour */
 	/* Fills the answer; any of the server's threads. */
 	void (*handle)(struct api *api, const struct http_request *q, struct http_answer *a);
 	/* An answer to a request that is refused before it is read. */

@@ -34,7 +34,7 @@
 #define REAP_EVERY_MS         500
 #define STREAM_BLOCK          (32u * 1024u)
 #define STREAM_PIECE_MAX      (1024u * 1024u) /* made at a time, rather a tenth of it */
-#define STREAM_MAX_MS         3600000         /* an answer that is taken slowly ends after that */
+#define STREAM_MAX_MS         3600000 /* an answer that is taken, or made, slowly ends then */
 
 struct conn {
 	struct conn *next, *prev;
@@ -376,6 +376,19 @@ peer_gone(const struct conn *c)
 	return poll(&p, 1, 0) > 0;
 }
 
+/*
+ * The peer takes what it gets, and that there is nothing yet is no delay of its own: as long again
+ * for the next piece, but not for ever.
+ */
+static void
+goes_on(struct sending *g)
+{
+	const int64_t left_ms = g->until_mono_ms - mono_ms();
+	const int64_t most_ms = ANSWER_TIMEOUT_FACTOR * timeout_ms(g->server);
+
+	deadline_set(g->server, g->conn, left_ms < most_ms ? left_ms : most_ms);
+}
+
 static ssize_t
 on_stream(void *cls, uint64_t at, char *out, size_t max)
 {
@@ -387,15 +400,13 @@ on_stream(void *cls, uint64_t at, char *out, size_t max)
 	if (g->sent == g->piece.len && (rc = next_piece(g)) <= 0)
 		return rc == 0 ? MHD_CONTENT_READER_END_OF_STREAM
 			       : MHD_CONTENT_READER_END_WITH_ERROR;
+	goes_on(g);
 	/* Others of this thread have their turn first, and the reaper's word counts. */
 	if (g->piece.len == 0)
 		return peer_gone(g->conn) ? MHD_CONTENT_READER_END_WITH_ERROR : 0;
 	n = g->piece.len - g->sent < max ? g->piece.len - g->sent : max;
 	memcpy(out, g->piece.data + g->sent, n);
 	g->sent += n;
-	/* The peer takes what it gets: as long again for the next piece, but not for ever. */
-	if (mono_ms() < g->until_mono_ms)
-		deadline_set(g->server, g->conn, ANSWER_TIMEOUT_FACTOR * timeout_ms(g->server));
 	return (ssize_t)n;
 }
 
@@ -412,7 +423,8 @@ stream_response(struct http_server *s, struct MHD_Connection *connection, struct
 	g->stream = a->stream;
 	g->server = s;
 	g->conn = conn_of(connection);
-	g->until_mono_ms = mono_ms() + STREAM_MAX_MS;
+	g->until_mono_ms =
+	    mono_ms() + (s->opts.stream_max_s > 0 ? s->opts.stream_max_s * 1000 : STREAM_MAX_MS);
 	/* The reaper alone ends it: a step with nothing to send yet is not idle. */
 	if (MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u) != MHD_YES)
 		bl_debug("api", "http server: a stream keeps the time of an idle connection");
