@@ -183,6 +183,12 @@ def test_before_the_first_device_nothing_is_missing(fleet, viewer, span, more):
             assert gaps == [(hour - 3 * HOUR, hour + 3 * HOUR, "not_in_service")]  # nobody is ever without a site
         else:  # the step in which it began lacks something
             assert gaps == [(hour - 3 * HOUR, hour, "not_yet_installed"), (hour, hour + 3 * HOUR, "no_data")]
+    # Nor is it in a range that ends before.
+    earlier = (hour - 3 * HOUR, hour)
+    for group in ask(viewer, earlier, metric="cpu_used_pct", step=HOUR, **more)["groups"]:
+        if group["key"] is not None or more.get("group") != "site":
+            assert group["gaps"] == [
+                {"from_unix_ms": earlier[0], "to_unix_ms": earlier[1], "reason": "not_yet_installed"}]
 
 
 def test_steps_begin_where_they_can_be_read_best_unless_told_otherwise(viewer, span):

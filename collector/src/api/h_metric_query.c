@@ -28,7 +28,8 @@ const struct schema query_metric_query = { "", sizeof(struct metric_query), metr
 enum part { HEAD, TIMES, GROUP, VALUE, COUNT, COVERED, UNKNOWN, GAPS, END };
 
 struct span {
-	int64_t from_unix_ms, to_unix_ms;
+	int64_t from_unix_ms, to_unix_ms; /* within the range */
+	int64_t first_unix_ms;            /* when the first of them was installed */
 };
 
 /* An answer on its way. */
@@ -63,8 +64,9 @@ widen(struct span *e, const struct query_stay *stay, const struct query_place *p
 	const int64_t from = n > 0 ? p[0].from_unix_ms : INT64_MIN;
 	const int64_t to = n > 0 ? p[n - 1].to_unix_ms : INT64_MAX;
 	const struct span s = { stay->from_unix_ms > from ? stay->from_unix_ms : from,
-		stay->to_unix_ms < to ? stay->to_unix_ms : to };
+		stay->to_unix_ms < to ? stay->to_unix_ms : to, from };
 
+	e->first_unix_ms = from < e->first_unix_ms ? from : e->first_unix_ms;
 	if (s.from_unix_ms >= s.to_unix_ms)
 		return;
 	e->from_unix_ms = s.from_unix_ms < e->from_unix_ms ? s.from_unix_ms : e->from_unix_ms;
@@ -83,7 +85,7 @@ find_expected(struct writing *y)
 	if ((y->expected = malloc((n_groups + 1) * sizeof(*y->expected))) == NULL)
 		return false;
 	for (size_t g = 0; g < n_groups; g++)
-		y->expected[g] = (struct span){ INT64_MAX, INT64_MIN };
+		y->expected[g] = (struct span){ INT64_MAX, INT64_MIN, INT64_MAX };
 	for (size_t i = 0; i < n_series; i++) {
 		n = api_places_of(a->places, s[i].device, &p);
 		for (size_t k = 0; k < s[i].n_stays; k++)
@@ -169,6 +171,8 @@ gap_reason(const struct writing *y, const struct query_cell *c, size_t step)
 		return "unknown_value";
 	if (begin >= y->now_unix_ms)
 		return "future";
+	if (e->first_unix_ms < INT64_MAX && r->to_unix_ms <= e->first_unix_ms)
+		return "not_yet_installed";
 	if (begin >= e->to_unix_ms)
 		return "not_in_service"; /* all of it, of a group that nothing was expected of */
 	return begin + r->step_ms <= e->from_unix_ms ? "not_yet_installed" : "no_data";
