@@ -45,6 +45,11 @@ report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_err *e
 	(void)ctx;
 	(void)token;
 	(void)err;
+	if (r->kind == INLET_METRIC) {
+		CHECK(isfinite(r->value) && r->at_unix_ms > 0 && r->def.name.len > 0 &&
+		      r->def.name.len <= BL_NAME_MAX && r->def.n_labels <= BL_LABELS_MAX);
+		ev = (struct bl_event){ .type = { "a", 1 } };
+	}
 	ev.boot_ms = 1;
 	CHECK(enc != NULL && bl_batch_enc_event(enc, &ev) == BL_OK);
 	bl_batch_enc_free(enc);
@@ -73,9 +78,10 @@ no_random(void *ctx, void *out, size_t len)
 	memset(out, 7, len);
 }
 
-static const struct bl_clock clock = {
-	.boot_ms = stands_still, .mono_ms = stands_still, .random = no_random
-};
+static const struct bl_clock clock = { .boot_ms = stands_still,
+	.mono_ms = stands_still,
+	.unix_ms = stands_still,
+	.random = no_random };
 static struct sample_sink sink = { .declare = declare, .put = put, .unknown = unknown };
 static const struct inlet_host host = {
 	.clock = &clock, .interval_ms = 10000, .report = report, .sink = &sink, .flush = flush
@@ -117,6 +123,26 @@ check_number(const char *text)
 	CHECK(isfinite(mine) && mine == strtod(text, NULL));
 }
 
+/* As a stream, in two pieces: the same packets as in one, and none behind a length that is none. */
+static void
+check_stream(struct statsd *s, const char *p, size_t size)
+{
+	unsigned work = 0;
+	const uint64_t before = s->series.count[STATSD_PACKETS];
+	const ssize_t whole = statsd_stream_packets(s, p, size, &work);
+	const uint64_t packets = s->series.count[STATSD_PACKETS] - before;
+	ssize_t first, rest;
+
+	CHECK(whole <= (ssize_t)size && work <= 40 * size + 8);
+	if ((first = statsd_stream_packets(s, p, size / 2, &work)) < 0) {
+		CHECK(whole < 0);
+		return;
+	}
+	rest = statsd_stream_packets(s, p + first, size - (size_t)first, &work);
+	CHECK(whole < 0 ? rest < 0 : first + rest == whole);
+	CHECK(s->series.count[STATSD_PACKETS] - before == 2 * packets);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -140,6 +166,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	statsd_series_settle(&s.series);
 	statsd_series_tick(&s.series, 2000);
 	CHECK(counted(&s) == (size > 0 ? lines_of(all) : 0)); /* nothing that cannot be put */
+	check_stream(&s, (const char *)data, size);
+	statsd_series_tick(&s.series, 3000);
 	statsd_series_close(&s.series);
 	bl_buf_free(&s.wait);
 	return 0;

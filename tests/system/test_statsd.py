@@ -8,8 +8,10 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -40,13 +42,14 @@ class Agent:
 
     def __init__(self, folder, processes, extra=""):
         self.folder, self.processes = folder, processes
-        self.port, self.path = udp_port(), folder / "statsd.sock"
+        self.port, self.path, self.stream = udp_port(), folder / "statsd.sock", folder / "stream.sock"
         self.config = folder / "agent.yaml"
         self.config.write_text(
             f"device: {{id: dev-1, site: shop, part: 3}}\n"
             f"broker: {{host: 127.0.0.1, port: {free_port()}}}\n"
             f"state_dir: state\ninterval: 1s\n"
-            f"inlets: {{statsd: {{listen: [\"127.0.0.1:{self.port}\", {self.path}]{extra}}}}}\n")
+            f"inlets: {{statsd: {{listen: [\"127.0.0.1:{self.port}\", {self.path},\n"
+            f"    \"unixstream://{self.stream}\"]{extra}}}}}\n")
         self.start()
 
     def start(self):
@@ -257,7 +260,7 @@ def test_a_counter_that_begins_anew_has_grown_by_what_was_sent(agent):
     send(5)
     opened = agent.process.log().count("StatsD is taken")
     agent.process.signal(signal.SIGHUP)
-    wait_for(lambda: agent.process.log().count("StatsD is taken") == opened + 2, 40, "it is open anew",
+    wait_for(lambda: agent.process.log().count("StatsD is taken") == opened + 3, 40, "it is open anew",
              agent.process.log)
     send(7)
     assert increase(agent.spooled("all_total")) == 100 + 95 + 5 + 7
@@ -293,3 +296,27 @@ def test_another_address_than_this_machines_is_refused(agent):
     done = subprocess.run([program("branchline-agent"), "run", "--config", agent.config], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 78 and "StatsD has no passwords" in done.stderr, done.stderr
+
+
+def test_a_stream_has_packets_with_their_length_and_values_with_their_time(agent):
+    """As DogStatsD clients write them to unixstream:///PATH, in pieces that fall anywhere."""
+    hour_ago = int(time.time()) - 3600
+    packets = [b"orders:1|c|#shop:7", f"level:5|g|T{hour_ago}\nlevel:6|g|c:ci-1|T{hour_ago + 60}".encode(),
+               f"paid:12|c|T{hour_ago}\nlevel:7|g|T{hour_ago - 90000}".encode(), b"orders:2|c|#shop:7|card:low"]
+    whole = b"".join(struct.pack("<I", len(p)) + p for p in packets)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.connect(str(agent.stream))
+        for piece in (whole[:3], whole[3:30], whole[30:]):
+            sock.sendall(piece)
+        got = agent.settled(**{"orders_total{shop=7}": 3, "level": 6, "paid_counted": 12})
+    assert "paid_total" not in got
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(20)
+        sock.connect(str(agent.stream))
+        sock.sendall(b"orders:1|c\n")  # as if it were a datagram socket
+        assert sock.recv(1) == b""
+    now = agent.state()["inlets"]["statsd"]
+    assert (now["counts"]["stamped"], now["refused"]["bad_time"], now["refused"]["bad_frames"]) == (3, 1, 1)
+    rows = spooled(agent.close_spool())
+    (first, five), (second, six) = rows[("level", (("source", "statsd"),))]
+    assert (five, six) == (5, 6) and abs(second - first - 60000) < 2000

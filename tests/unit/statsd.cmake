@@ -1,5 +1,5 @@
 # The StatsD inlet: packets as a table and by chance, its sockets, its caps.
-foreach(name test_statsd test_statsd_model)
+foreach(name test_statsd test_statsd_model test_statsd_stream)
   bl_unit_test(${name} SOURCES unit/inlet_host.c
     LINK agent_statsd agent_intake agent_inlet bl_sketch bl_codec bl_buf bl_log bl_json m)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/agent/src/statsd)

@@ -63,7 +63,7 @@ static const char *
 tags(void)
 {
 	static const char *const way[] = { "|#a:1,b:x", "|#b:x,a:1", "|#b:x,,a:1", "|#a:0,a:1,b:x",
-		"|#a:1,b:x|c:container", "|#a:1,b:x|T1789999999" };
+		"|#a:1,b:x|c:container", "|#a:1,b:x|e:it-1|card:low" };
 
 	return way[chance(sizeof(way) / sizeof(way[0]))];
 }

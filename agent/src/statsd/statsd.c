@@ -14,29 +14,26 @@
 
 #include "statsd_internal.h"
 
-#define MESSAGES    32u
 #define WORK_MAX    40000u /* of a turn, in values of some 100 ns each */
 #define TURN_MS     8      /* and this at most: names that are refused cost more */
 #define WORK_PACKET 8u     /* what the kernel does for one */
 #define LAST_TURNS  16u    /* at the end */
 #define QUIET_MS    3600000
 
-/* What one call of the kernel fills; pages that no packet reaches are never touched. */
-struct statsd_packets {
-	struct mmsghdr header[MESSAGES];
-	struct iovec iov[MESSAGES];
-	char data[MESSAGES][STATSD_PACKET_MAX];
-};
-
 static const char *const count_names[STATSD_COUNTS] = {
 	[STATSD_PACKETS] = "packets",
 	[STATSD_ACCEPTED] = "accepted",
 	[STATSD_EVENTS] = "events",
+	[STATSD_STAMPED] = "stamped",
 	[STATSD_BAD_LINES] = "bad_lines",
 	[STATSD_TOO_LONG] = "too_long",
 	[STATSD_DROPPED_PACKETS] = "dropped_packets",
 	[STATSD_SET_FULL] = "set_full",
 	[STATSD_EVENTS_REFUSED] = "events_refused",
+	[STATSD_BAD_TIME] = "bad_time",
+	[STATSD_STAMPED_REFUSED] = "stamped_refused",
+	[STATSD_BAD_FRAMES] = "bad_frames",
+	[STATSD_REFUSED_CLIENTS] = "refused_clients",
 };
 
 void
@@ -56,6 +53,7 @@ statsd_refuse(struct statsd *s, enum statsd_count why, const char *what)
 static void
 close_sockets(struct statsd *s)
 {
+	statsd_stream_close(s);
 	for (unsigned i = 0; i < s->n_sockets; i++)
 		statsd_socket_close(&s->socket[i]);
 	s->n_sockets = 0;
@@ -90,11 +88,14 @@ open_sockets(struct statsd *s, struct bl_err *err)
 
 		if ((rc = statsd_socket_open(socket, s->conf->listen.item[i], s->conf, err)) < 0)
 			return rc;
-		s->n_sockets++;
+		e.data.u32 = s->n_sockets++;
+		s->streams = s->streams || socket->stream;
 		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, socket->fd, &e) != 0)
 			return bl_fail_errno(
 			    err, BL_EIO, "watch socket %s", s->conf->listen.item[i]);
 	}
+	if (s->streams && (s->client = calloc(STATSD_CLIENTS, sizeof(*s->client))) == NULL)
+		return bl_fail(err, BL_ENOMEM, "statsd: out of memory");
 	return BL_OK;
 }
 
@@ -106,7 +107,7 @@ packets_create(void)
 	if (p == NULL)
 		return NULL;
 	memset(p->header, 0, sizeof(p->header));
-	for (unsigned i = 0; i < MESSAGES; i++) {
+	for (unsigned i = 0; i < STATSD_MESSAGES; i++) {
 		p->iov[i] = (struct iovec){ p->data[i], sizeof(p->data[i]) };
 		p->header[i].msg_hdr.msg_iov = &p->iov[i];
 		p->header[i].msg_hdr.msg_iovlen = 1;
@@ -129,7 +130,7 @@ statsd_open(void **out, const void *conf, const struct inlet_host *host, struct 
 	s->conf = c;
 	s->host = host;
 	s->epoll_fd = -1;
-	s->at_once = MESSAGES;
+	s->at_once = STATSD_MESSAGES;
 	bl_buf_init(&s->wait, STATSD_WAIT_BYTES);
 	if ((s->packets = packets_create()) == NULL)
 		rc = bl_fail(err, BL_ENOMEM, "statsd: out of memory");
@@ -173,8 +174,12 @@ take_line(struct statsd *s, const char *p, size_t len)
 		statsd_event_line(s, p, len);
 		return WORK_PACKET;
 	}
-	if ((wanted = statsd_line_parse(p, len, &l)) == NULL)
-		return statsd_series_take(&s->series, &l);
+	if ((wanted = statsd_line_parse(p, len, &l)) == NULL) {
+		if (l.at_unix_ms == 0)
+			return statsd_series_take(&s->series, &l);
+		statsd_event_line(s, p, len);
+		return WORK_PACKET;
+	}
 	statsd_refuse(s, STATSD_BAD_LINES, wanted);
 	return 1;
 }
@@ -213,22 +218,33 @@ take_some(struct statsd *s, int fd, unsigned *work)
 		    (p->header[i].msg_hdr.msg_flags & MSG_TRUNC) != 0);
 	if (did > WORK_MAX / 8)
 		s->at_once = s->at_once > 2 ? s->at_once / 2 : 1;
-	else if (s->at_once < MESSAGES)
+	else if (s->at_once < STATSD_MESSAGES)
 		s->at_once *= 2;
 	*work += did;
 	return (unsigned)n;
+}
+
+bool
+statsd_turn_over(const struct statsd *s, unsigned work)
+{
+	return work >= WORK_MAX || bl_mono_ms(s->host->clock) >= s->until_mono_ms;
 }
 
 static void
 statsd_serve(void *in)
 {
 	struct statsd *s = in;
-	const int64_t until = bl_mono_ms(s->host->clock) + TURN_MS;
 	unsigned work = 0, idle = 0;
 
+	s->until_mono_ms = bl_mono_ms(s->host->clock) + TURN_MS;
+	if (s->streams)
+		statsd_stream_look(s);
 	/* A dozen of each in turn: a flood at one is nobody else's wait. */
-	while (idle < s->n_sockets && work < WORK_MAX && bl_mono_ms(s->host->clock) < until) {
-		if (take_some(s, s->socket[s->first % s->n_sockets].fd, &work) == 0)
+	while (idle < s->n_sockets && !statsd_turn_over(s, work)) {
+		const struct statsd_socket *socket = &s->socket[s->first % s->n_sockets];
+
+		if ((socket->stream ? statsd_stream_turn(s, &work)
+				    : take_some(s, socket->fd, &work)) == 0)
 			idle++;
 		else
 			idle = 0;
@@ -244,7 +260,7 @@ look_at_drops(struct statsd *s)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < s->n_sockets; i++)
-		n += statsd_socket_drops(&s->socket[i]);
+		n += s->socket[i].stream ? 0 : statsd_socket_drops(&s->socket[i]);
 	s->series.count[STATSD_DROPPED_PACKETS] += n;
 	if (n > 0)
 		s->host->lost(s->host->ctx, BL_STREAM_HOST, n);
@@ -256,6 +272,7 @@ statsd_tick(void *in, int64_t boot_ms)
 	struct statsd *s = in;
 
 	statsd_event_again(s);
+	statsd_stream_listen_again(s);
 	look_at_drops(s);
 	statsd_series_tick(&s->series, boot_ms);
 }
@@ -296,13 +313,13 @@ statsd_done(void *in, uint64_t token, int rc)
 {
 	struct statsd *s = in;
 
-	(void)token;
 	s->under_way--;
 	if (rc >= 0) {
-		s->series.count[STATSD_EVENTS]++;
+		s->series.count[(token & 1) != 0 ? STATSD_STAMPED : STATSD_EVENTS]++;
 		s->series.count[STATSD_ACCEPTED]++;
 	} else {
-		statsd_refuse(s, STATSD_EVENTS_REFUSED, "it could not be stored");
+		statsd_refuse(s, (token & 1) != 0 ? STATSD_STAMPED_REFUSED : STATSD_EVENTS_REFUSED,
+		    "it could not be stored");
 	}
 	statsd_event_again(s);
 }

@@ -38,7 +38,8 @@ static const struct bl_conf_key keys[] = {
 	    .max = STATSD_SOCKETS,
 	    .help =
 		"where StatsD and DogStatsD are taken: 127.0.0.1:8125, [::1]:8125 (UDP), paths of "
-		"Unix datagram sockets; none: nowhere",
+		"Unix datagram sockets, unixstream:///PATH (a stream socket, as DogStatsD clients "
+		"call it); none: nowhere",
 	    .check = check_listen },
 	{ .name = "mode",
 	    .type = BL_CONF_STR,

@@ -135,32 +135,36 @@ wait_for_room(struct statsd *s, const char *p, size_t len)
 		return;
 	s->wait.failed = false;
 	s->wait.len = before;
-	statsd_refuse(s, STATSD_EVENTS_REFUSED, "there is no room for more of them");
+	statsd_refuse(s, statsd_event_is(p, len) ? STATSD_EVENTS_REFUSED : STATSD_STAMPED_REFUSED,
+	    "there is no room for more of them");
+}
+
+bool
+statsd_event_report(struct statsd *s, const struct inlet_report *r)
+{
+	const bool value = r->kind == INLET_METRIC;
+	struct bl_err err = { 0 };
+	const int rc = s->host->report(s->host->ctx, r, s->token | value, &err);
+
+	if (rc == BL_EFULL)
+		return false;
+	if (rc < 0) {
+		statsd_refuse(s, value ? STATSD_STAMPED_REFUSED : STATSD_EVENTS_REFUSED, err.msg);
+		return true;
+	}
+	s->token += 2;
+	s->under_way++;
+	return true;
 }
 
 /* True: done with, one way or the other.  False: there is no room yet. */
 static bool
 hand_on(struct saying *y)
 {
-	struct statsd *s = y->s;
-	struct bl_err err = { 0 };
-	int rc;
-
-	if (y->bad) {
-		statsd_refuse(s, STATSD_BAD_LINES,
-		    "an event has a text that is no UTF-8, a tag that is too long, or too many of "
-		    "them");
-		return true;
-	}
-	rc = s->host->report(s->host->ctx, &y->r, s->token, &err);
-	if (rc == BL_EFULL)
-		return false;
-	if (rc < 0) {
-		statsd_refuse(s, STATSD_EVENTS_REFUSED, err.msg);
-		return true;
-	}
-	s->token++;
-	s->under_way++;
+	if (!y->bad)
+		return statsd_event_report(y->s, &y->r);
+	statsd_refuse(y->s, STATSD_BAD_LINES,
+	    "an event has a text that is no UTF-8, a tag that is too long, or too many of them");
 	return true;
 }
 
@@ -280,6 +284,8 @@ statsd_event_is(const char *p, size_t len)
 static bool
 line(struct statsd *s, const char *p, size_t len)
 {
+	if (!statsd_event_is(p, len))
+		return statsd_stamped_line(s, p, len);
 	return p[1] == 'e' ? event(s, p, len) : check(s, p, len);
 }
 

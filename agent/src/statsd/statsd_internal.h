@@ -2,6 +2,9 @@
 #ifndef STATSD_INTERNAL_H
 #define STATSD_INTERNAL_H
 
+#include <sys/socket.h>
+#include <sys/types.h>
+
 #include "intake.h"
 #include "statsd.h"
 #include "statsd_line.h"
@@ -14,17 +17,24 @@
 #define STATSD_WAIT_BYTES 32768u /* of events that found no room at once */
 #define STATSD_SET_ROOM   65536u /* places of all sets together, 8 bytes each */
 #define STATSD_UNKNOWN_MS 600000 /* as long as samplers do: then the series rests */
+#define STATSD_CLIENTS    64u    /* connections of stream sockets, half of them of one user */
+#define STATSD_SILENT_MS  60000  /* so long silent, one makes room for another */
 
 /* Numbers of status, beside those of intake; see statsd_count_names. */
 enum statsd_count {
 	STATSD_PACKETS,
 	STATSD_ACCEPTED, /* lines that were taken, and events that are on disk */
 	STATSD_EVENTS,
+	STATSD_STAMPED, /* values with a time of their own, on disk */
 	STATSD_BAD_LINES,
 	STATSD_TOO_LONG,
 	STATSD_DROPPED_PACKETS, /* by the kernel */
 	STATSD_SET_FULL,
 	STATSD_EVENTS_REFUSED,
+	STATSD_BAD_TIME,
+	STATSD_STAMPED_REFUSED,
+	STATSD_BAD_FRAMES,      /* connections that ended by a length that is none */
+	STATSD_REFUSED_CLIENTS, /* all places are taken, or this user's share */
 	STATSD_COUNTS
 };
 
@@ -111,6 +121,10 @@ unsigned statsd_series_take(struct statsd_series *t, const struct statsd_line *l
 /* A service check's; its entry, or NULL (counted). */
 struct statsd_entry *statsd_series_check(struct statsd_series *t, const struct statsd_line *l);
 
+/* What its name and tags say, as they were sent; false: refused and counted. */
+bool statsd_series_named(struct statsd_series *t, const struct statsd_line *l,
+    struct intake_name *n, struct bl_str *name);
+
 /* ---- statsd_tick.c ---- */
 
 /* Hands on the zeros with which counters begin. */
@@ -127,7 +141,9 @@ bool statsd_tag(
 
 struct statsd_socket {
 	int fd;
-	char *path; /* of a Unix socket, to be removed; else NULL */
+	bool stream; /* it listens: connections with a length before each packet */
+	bool deaf;   /* it does so no more: there was no descriptor */
+	char *path;  /* of a Unix socket, to be removed; else NULL */
 	uint32_t drops;
 };
 
@@ -137,9 +153,46 @@ int statsd_socket_open(struct statsd_socket *s, const char *listen, const struct
 void statsd_socket_close(struct statsd_socket *s);
 /* What the kernel dropped since the last call. */
 uint32_t statsd_socket_drops(struct statsd_socket *s);
+/* The path of a stream socket; NULL: it is none. */
+const char *statsd_socket_stream(const char *listen);
 const char *statsd_socket_check(const char *listen);
 
+/* ---- statsd_stream.c ---- */
+
+struct statsd;
+
+struct statsd_client {
+	bool used, ready;
+	int fd;
+	uint32_t user;          /* inlet_user */
+	int64_t active_mono_ms; /* when something came */
+	uint32_t n;
+	char *part; /* of a packet that is not whole yet, with its length; owned */
+};
+
+/* What the kernel tells: connections that come, and who has said something. */
+void statsd_stream_look(struct statsd *s);
+/* A tick is over: there may be descriptors again. */
+void statsd_stream_listen_again(struct statsd *s);
+/* Some of each that has said something, as far as the turn goes; how many. */
+unsigned statsd_stream_turn(struct statsd *s, unsigned *work);
+/* The packets that stand whole in p; how many bytes they are, or -1: a length that is none. */
+ssize_t statsd_stream_packets(struct statsd *s, const char *p, size_t len, unsigned *work);
+void statsd_stream_close(struct statsd *s);
+
 /* ---- statsd.c ---- */
+
+#define STATSD_MESSAGES 32u
+
+/* What one call of the kernel fills; pages that no packet reaches are never touched. */
+struct statsd_packets {
+	struct mmsghdr header[STATSD_MESSAGES];
+	struct iovec iov[STATSD_MESSAGES];
+	char data[STATSD_MESSAGES][STATSD_PACKET_MAX];
+};
+
+/* What epoll tells of. */
+#define STATSD_OF_CLIENT 0x100u /* and its number; below: a socket's */
 
 struct statsd {
 	const struct statsd_conf *conf;
@@ -148,17 +201,23 @@ struct statsd {
 	unsigned n_sockets, first; /* whose turn it is */
 	unsigned at_once;          /* datagrams of one call */
 	struct statsd_socket socket[STATSD_SOCKETS];
+	bool streams; /* some of them are */
+	unsigned n_clients, first_client;
+	struct statsd_client *client; /* STATSD_CLIENTS of them, when there are streams; owned */
+	int64_t until_mono_ms;        /* the turn ends */
 	struct statsd_packets *packets;
 	struct statsd_series series;
 	struct bl_buf wait; /* lines of events, length-prefixed, that found no room */
 	unsigned under_way;
-	uint64_t token;
+	uint64_t token; /* of the next report; its lowest bit: a value's, not an event's */
 	struct bl_log_limit log[STATSD_COUNTS];
 	char text[STATSD_PACKET_MAX + 256]; /* scratch: an event's texts */
 };
 
 /* A datagram; how much work it was.  cut: it was longer, the rest is gone. */
 unsigned statsd_take_packet(struct statsd *s, const char *p, size_t len, bool cut);
+/* It has done enough. */
+bool statsd_turn_over(const struct statsd *s, unsigned work);
 /* Counts it, and says so at most once an hour. */
 void statsd_refuse(struct statsd *s, enum statsd_count why, const char *what);
 
@@ -166,8 +225,16 @@ void statsd_refuse(struct statsd *s, enum statsd_count why, const char *what);
 
 /* A line that begins with _e{ or _sc|. */
 bool statsd_event_is(const char *p, size_t len);
+/* Such a one, or a value with its own time: what becomes a report. */
 void statsd_event_line(struct statsd *s, const char *p, size_t len);
 /* One was answered, or time has passed: those that wait are tried again. */
 void statsd_event_again(struct statsd *s);
+/* Hands on a report; true: done with, one way or the other.  False: there is no room yet. */
+bool statsd_event_report(struct statsd *s, const struct inlet_report *r);
+
+/* ---- statsd_stamped.c ---- */
+
+/* A value with its own time; false: there is no room for it yet. */
+bool statsd_stamped_line(struct statsd *s, const char *p, size_t len);
 
 #endif

@@ -103,10 +103,25 @@ kind_of(struct bl_str type, enum statsd_kind *out)
 	}
 }
 
+/* Of values that are not aggregated: whole seconds since 1970. */
+static const char *
+read_time(struct bl_str text, struct statsd_line *out)
+{
+	double s;
+
+	if (text.len > 12 || !statsd_number(text.p, text.len, &s) || s < 1 || s != floor(s))
+		return "whole seconds since 1970 behind the T";
+	if (out->kind != STATSD_COUNTER && out->kind != STATSD_GAUGE)
+		return "a time (T) on counts and gauges alone";
+	out->at_unix_ms = (int64_t)s * 1000;
+	return NULL;
+}
+
 const char *
 statsd_line_parse(const char *p, size_t len, struct statsd_line *out)
 {
 	const char *colon = len > 0 ? memchr(p, ':', len) : NULL;
+	const char *wrong = NULL;
 	struct bl_str rest, piece;
 
 	if (colon == NULL || colon == p)
@@ -127,6 +142,10 @@ statsd_line_parse(const char *p, size_t len, struct statsd_line *out)
 			 (!statsd_number(piece.p + 1, piece.len - 1, &out->rate) ||
 			     out->rate < RATE_MIN || out->rate > 1))
 			return "a sample rate above 0 and at most 1 behind the @";
+		else if (piece.p[0] == 'T' &&
+			 (wrong = read_time((struct bl_str){ piece.p + 1, piece.len - 1 }, out)) !=
+			     NULL)
+			return wrong;
 	}
 	return NULL;
 }

@@ -1,10 +1,10 @@
 /*
  * One line of StatsD as its senders write it, pure:
  *
- *	NAME:VALUE[:VALUE ...]|TYPE[|@RATE][|#TAG:VALUE,TAG,...][|anything else]
+ *	NAME:VALUE[:VALUE ...]|TYPE[|@RATE][|#TAG:VALUE,TAG,...][|TUNIX SECONDS][|anything else]
  *
- * TYPE is c, g, ms, h, d or s.  Sections behind the type that nobody knows
- * here (c: container, T timestamp, e: and card: of later versions) are passed over, as DogStatsD
+ * TYPE is c, g, ms, h, d or s; a time have c and g.  Sections behind the type that nobody needs
+ * here (c: container, e: and card: of later versions) are passed over, as DogStatsD
  * asks of servers.
  */
 #ifndef STATSD_LINE_H
@@ -31,6 +31,7 @@ struct statsd_line {
 	struct bl_str values; /* of a set: one; else numbers with ':' between them */
 	struct bl_str tags;   /* what follows the '#' */
 	double rate;          /* 0 < rate <= 1 */
+	int64_t at_unix_ms;   /* its own time; 0: it has none */
 };
 
 /* NULL: fine, out borrows p.  Else what was expected, for people; values are not looked at. */

@@ -268,26 +268,38 @@ no_memory:
 	return -1;
 }
 
+bool
+statsd_series_named(struct statsd_series *t, const struct statsd_line *l, struct intake_name *n,
+    struct bl_str *name)
+{
+	struct bl_str rest = l->name;
+	char clean[BL_NAME_MAX + 1];
+
+	*n = (struct intake_name){ .unit = { "1", 1 } };
+	(void)statsd_split(&rest, ',', name); /* Telegraf's way: NAME,KEY=VALUE:1|c */
+	/* What we put behind it must not make a name of nothing. */
+	if (name->len > STATSD_NAME_MAX || !intake_clean_name(NULL, *name, clean)) {
+		intake_refuse(t->intake, INTAKE_BAD_NAME, l->name);
+		return false;
+	}
+	if (!add_labels(t->conf, l->tags, ':', n) || !add_labels(t->conf, rest, '=', n)) {
+		intake_refuse(t->intake, INTAKE_BAD_LABEL, l->name);
+		return false;
+	}
+	return true;
+}
+
 /* Whose name and tags these are, however they are written; -1: refused and counted. */
 static int32_t
 resolve(struct statsd_series *t, const struct statsd_line *l)
 {
-	struct intake_name n = { .unit = { "1", 1 } };
-	struct bl_str rest = l->name, name;
 	const struct statsd_entry *e;
-	char clean[BL_NAME_MAX + 1];
+	struct intake_name n;
+	struct bl_str name;
 	int32_t slot, number;
 
-	(void)statsd_split(&rest, ',', &name); /* Telegraf's way: NAME,KEY=VALUE:1|c */
-	/* What we put behind it must not make a name of nothing. */
-	if (name.len > STATSD_NAME_MAX || !intake_clean_name(NULL, name, clean)) {
-		intake_refuse(t->intake, INTAKE_BAD_NAME, l->name);
+	if (!statsd_series_named(t, l, &n, &name))
 		return -1;
-	}
-	if (!add_labels(t->conf, l->tags, ':', &n) || !add_labels(t->conf, rest, '=', &n)) {
-		intake_refuse(t->intake, INTAKE_BAD_LABEL, l->name);
-		return -1;
-	}
 	slot = ask(t, &n, name, suffix_of(l->kind, name), counts(l->kind) ? BL_COUNTER : BL_GAUGE);
 	if (slot < 0)
 		return -1;

@@ -1,5 +1,5 @@
 /*
- * The sockets: UDP on loopback, Unix datagram sockets.
+ * The sockets: UDP on loopback, Unix datagram sockets, and where Unix stream sockets listen.
  *
  * A UDP sender is never held up: what finds no room in the kernel is dropped there. How
  * many those are the kernel tells exactly (SO_MEMINFO, since 4.12), without a look at any
@@ -14,14 +14,30 @@
 #include "inlet_socket.h"
 #include "statsd_internal.h"
 
+/* "unixstream:///PATH", as clients have it, or with one stroke. */
+const char *
+statsd_socket_stream(const char *listen)
+{
+	static const char scheme[] = "unixstream:/";
+	const char *path = listen + sizeof(scheme) - 2;
+
+	if (strncmp(listen, scheme, sizeof(scheme) - 1) != 0)
+		return NULL;
+	while (path[1] == '/')
+		path++;
+	return path;
+}
+
 const char *
 statsd_socket_check(const char *listen)
 {
 	struct sockaddr_storage a;
 
-	return listen[0] == '/' || inlet_loopback(listen, &a) > 0
+	return listen[0] == '/' || statsd_socket_stream(listen) != NULL ||
+		       inlet_loopback(listen, &a) > 0
 		   ? NULL
-		   : "127.0.0.1:PORT, [::1]:PORT, or the absolute path of a Unix socket: StatsD "
+		   : "127.0.0.1:PORT, [::1]:PORT, the absolute path of a Unix datagram socket, or "
+		     "unixstream: and that of a stream socket: StatsD "
 		     "has no "
 		     "passwords, so it is for this machine alone";
 }
@@ -65,23 +81,27 @@ int
 statsd_socket_open(
     struct statsd_socket *s, const char *listen, const struct statsd_conf *conf, struct bl_err *err)
 {
-	const struct inlet_socket place = { .path = listen,
-		.type = SOCK_DGRAM,
+	const char *stream = statsd_socket_stream(listen);
+	const char *path = stream != NULL ? stream : listen;
+	const struct inlet_socket place = { .path = path,
+		.type = stream != NULL ? SOCK_STREAM : SOCK_DGRAM,
 		.mode = inlet_mode(conf->mode),
 		.group = conf->group,
 		.key = "inlets.statsd.listen" };
 	int rc;
 
-	*s = (struct statsd_socket){ .fd = -1 };
-	if (listen[0] != '/')
+	*s = (struct statsd_socket){ .fd = -1, .stream = stream != NULL };
+	if (path[0] != '/')
 		rc = open_port(&s->fd, listen, err);
 	else if ((rc = inlet_socket_open(&s->fd, &place, err)) == BL_OK &&
-		 (s->path = strdup(listen)) == NULL) {
+		 (s->path = strdup(path)) == NULL) {
 		rc = bl_fail(err, BL_ENOMEM, "open socket %s: out of memory", listen);
-		inlet_socket_remove(listen);
+		inlet_socket_remove(path);
 		statsd_socket_close(s);
 	}
-	if (rc == BL_OK)
+	if (rc == BL_OK && stream != NULL)
+		bl_info("statsd", "StatsD is taken at=%s", listen);
+	else if (rc == BL_OK)
 		bl_info("statsd", "StatsD is taken at=%s receive_buffer_kib=%d", listen,
 		    widen(s->fd, conf->receive_buffer_bytes) / 1024);
 	return rc;
