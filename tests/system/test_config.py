@@ -131,6 +131,9 @@ def test_the_example_has_every_key_and_its_default(tmp_path):
     # What is included is shown where it belongs.
     assert missing == {"include"} and re.search(r"^# include: ", text, re.M)
 
+    inlets = list(dict.fromkeys(path.split(".")[1] for path in known if path.startswith("inlets.")))
+    assert [name for name in re.findall(r"^  (?:# )?(\w+):$", text, re.M) if name in inlets] == inlets  # the same order
+
     lines = text.splitlines()
     for path, ((value, source), *_) in defaults.items():
         if source != "default" or path not in stands:

@@ -272,9 +272,8 @@ json_lines_keep_their_types(void **state)
 	assert_non_null(strstr(bad_of(w, "bad/a.jsonl.bad"),
 	    "line 5: \"a\": expected text, a number, true, false or null, got a list or an object\n"
 	    "{\"what\":\"x\",\"a\":[1]}\n"
-	    "line 6: line: expected a JSON object, {\"name\": value, ...}\n[1]\nline 7: line: not "
-	    "valid "
-	    "JSON"));
+	    "line 6: expected a JSON object, {\"name\": value, ...}\n[1]\n"
+	    "line 7: not valid JSON: column 8: "));
 	assert_int_equal(fake_host_count(w->host, "bad_lines"), 5);
 }
 

@@ -147,6 +147,15 @@ drop_rows_header(struct drop_rows *r, const struct drop_csv_row *row, struct bl_
 
 /* ---- rows ---- */
 
+static void
+leave_out(char *text, const char *words)
+{
+	char *at = strstr(text, words);
+
+	if (at != NULL)
+		memmove(at, at + strlen(words), strlen(at + strlen(words)) + 1);
+}
+
 int
 drop_rows_take(struct drop_rows *r, const struct drop_csv_row *row, struct bl_err *err)
 {
@@ -166,9 +175,13 @@ drop_rows_take(struct drop_rows *r, const struct drop_csv_row *row, struct bl_er
 	json_decref(r->json);
 	r->json = NULL;
 	rc = bl_json_parse(&r->json, row->cell[0].p, row->cell[0].len, DROP_ROW_MAX, "line", err);
+	if (rc < 0) {
+		leave_out(err->msg, "line: "); /* the number of this one stands before it */
+		leave_out(err->msg, "line 1, ");
+	}
 	if (rc < 0 || json_is_object(r->json))
 		return rc;
-	return bl_fail(err, BL_EINVAL, "line: expected a JSON object, {\"name\": value, ...}");
+	return bl_fail(err, BL_EINVAL, "expected a JSON object, {\"name\": value, ...}");
 }
 
 /* "a.b" is a key of that name, or b in the object a. */

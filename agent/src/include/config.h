@@ -62,11 +62,11 @@ struct config_spool {
 /* By row of the table in agent_inlets.c. */
 struct config_inlets {
 	struct steps_conf steps;
-	struct loglines_conf loglines;
+	struct inlet_http_conf http;
 	struct statsd_conf statsd;
 	struct scrape_conf scrape;
-	struct inlet_http_conf http;
 	struct drop_conf drop;
+	struct loglines_conf loglines;
 };
 
 struct config_metered_class {
