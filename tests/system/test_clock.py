@@ -8,9 +8,13 @@ import json
 import mmap
 import os
 import re
+import socketserver
+import ssl
 import struct
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -178,27 +182,59 @@ def test_what_is_sampled_under_every_wrong_clock_lands_within_a_tick_of_the_trut
         pytest.fail(match.group(0))
 
 
+@contextmanager
+def shaking_hands(cert):
+    """The port of a server that does nothing but TLS handshakes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert.cert, cert.key)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            try:
+                context.wrap_socket(self.request, server_side=True).close()
+            except OSError:
+                pass  # the client did not like it
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+
+
 def test_a_certificate_that_begins_later_than_the_clock_stands_says_that_the_clock_is_wrong(
         tmp_path, pki, brokers, processes, clock):
-    """TLS before the time: connected without anybody's help, the reason told, believed again once it was set."""
+    """TLS before the time: connected without anybody's help, the reason told, believed again once it was set. A probe
+    of such a server does not call it down meanwhile."""
     broker = brokers(server=pki.server_not_yet_valid())
     cert, config = pki.device("dev-early"), tmp_path / "agent.yaml"
-    config.write_text(
-        f"device: {{id: dev-early, site: shop, part: 3}}\n"
-        f"broker: {{host: 127.0.0.1, port: {broker.port}, verify_name: localhost, ca: {pki.ca},\n"
-        f"         certificate: {cert.cert}, key: {cert.key}}}\nstate_dir: state\ninterval: 1s\n")
-    agent = processes.start("agent", [program("branchline-agent"), "run", "--config", config], env=clock.env())
-    wait_for(lambda: "the broker's certificate begins later" in agent.log(), 20, "the reason is told", agent.log)
+    with shaking_hands(pki.server_not_yet_valid()) as port:
+        config.write_text(
+            f"device: {{id: dev-early, site: shop, part: 3}}\n"
+            f"broker: {{host: 127.0.0.1, port: {broker.port}, verify_name: localhost, ca: {pki.ca},\n"
+            f"         certificate: {cert.cert}, key: {cert.key}}}\nstate_dir: state\ninterval: 1s\n"
+            f"probes: [{{name: web, kind: tls, host: localhost, port: {port}, ca_file: {pki.ca}, interval: 1s, timeout: 1s}}]\n")
+        agent = processes.start("agent", [program("branchline-agent"), "run", "--config", config], env=clock.env())
+        wait_for(lambda: "the broker's certificate begins later" in agent.log(), 20, "the reason is told", agent.log)
 
-    def status(*args):
-        return subprocess.run([program("branchline-agent"), "status", "--config", config, *args],
-                              capture_output=True, text=True, timeout=20).stdout
-    state = json.loads(status("--json"))
-    assert state["link"]["state"] == "up" and state["link"]["attempts"] == 1
-    assert state["clock"]["before_known_time"] and state["clock"]["floor_by_certificate"]
-    assert "(the broker's certificate begins then)" in status()
-    clock.say(now_ms() + 31 * 86_400_000, synced=True)
-    wait_for(lambda: not json.loads(status("--json"))["clock"]["before_known_time"], 20, "the clock is believed", agent.log)
+        def status(*args):
+            return subprocess.run([program("branchline-agent"), "status", "--config", config, *args],
+                                  capture_output=True, text=True, timeout=20).stdout
+
+        def probed(name):
+            now = json.loads(subprocess.run([program("branchline-agent"), "top", "--config", config, "--json"],
+                                            capture_output=True, text=True, timeout=20).stdout)
+            return now["probes"][0]["state"], [s.get("value") for s in now["series"] if s["name"] == name]
+        wait_for(lambda: probed("probe_certificate_days") == ("up", [None]), 20, "its date is not judged", agent.log)
+        state = json.loads(status("--json"))
+        assert state["link"]["state"] == "up" and state["link"]["attempts"] == 1
+        assert state["clock"]["before_known_time"] and state["clock"]["floor_by_certificate"]
+        assert "(the broker's certificate begins then)" in status()
+        clock.say(now_ms() + 31 * 86_400_000, synced=True)
+        wait_for(lambda: not json.loads(status("--json"))["clock"]["before_known_time"], 20, "the clock is believed", agent.log)
+        wait_for(lambda: probed("probe_certificate_days")[1] not in ([], [None]), 20, "its days are known", agent.log)
+        assert probed("probe_certificate_days")[0] == "up"
 
 
 def test_a_machine_that_slept_names_the_time_and_makes_up_for_nothing(organisation, clock):

@@ -184,6 +184,28 @@ the_least_days_are_those_of_the_first_to_end(void **state)
 	assert_true(r.value[PROBE_CHAIN_DAYS].v < -365); /* since 2020-02-01 */
 }
 
+static void
+no_date_is_judged_by_a_clock_that_is_wrong(void **state)
+{
+	static struct results all;
+	struct prober *pr;
+	struct probe p;
+
+	(void)state;
+	kind_set(&p, PROBE_TLS, "127.0.0.1", tls.port[ENDING]);
+	p.conf.ca_file = tls.ca;
+	p.conf.tls.min_version = 2;
+	p.conf.tls.min_days = 10;
+	results_init(&all);
+	all.jump_each_ms = p.conf.interval_ms;
+	pr = prober_of(&p.conf, 1, &all);
+	prober_clock_wrong(pr, true);
+	results_wait(&all, 2);
+	prober_stop(pr);
+	assert_string_equal(
+	    told(&all.r[1]), "up=1 connect tls total days? least? chain=2 version=1.2");
+}
+
 /* A handshake that was resumed would show no certificate. */
 static void
 every_run_sees_the_certificates(void **state)
@@ -211,6 +233,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_certificate_gets_its_verdict),
 		cmocka_unit_test(the_least_days_are_those_of_the_first_to_end),
+		cmocka_unit_test(no_date_is_judged_by_a_clock_that_is_wrong),
 		cmocka_unit_test(every_run_sees_the_certificates),
 	};
 

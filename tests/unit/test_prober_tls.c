@@ -158,6 +158,55 @@ each_certificate_gets_its_verdict(void **state)
 	}
 }
 
+/* Over a connection that is kept, too: what was found out about it holds no more when the clock is
+ * right again. */
+static void
+no_date_is_judged_by_a_clock_that_is_wrong(void **state)
+{
+	static const struct {
+		const char *certificate;
+		bool kept;
+		enum probe_reason untrusted, trusted;
+	} c[] = {
+		{ "good", true, PROBE_OK, PROBE_OK },
+		{ "expired", true, PROBE_OK, PROBE_FAIL_CERTIFICATE },
+		{ "future", false, PROBE_OK, PROBE_FAIL_CERTIFICATE },
+		{ "other-ca", false, PROBE_FAIL_CERTIFICATE, PROBE_FAIL_CERTIFICATE },
+		{ "other-host", false, PROBE_FAIL_CERTIFICATE, PROBE_FAIL_CERTIFICATE },
+	};
+	static struct results all;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(c); i++) {
+		const struct probe_result *last;
+		struct prober *pr;
+		struct probe p;
+		unsigned n;
+
+		probe_tls(&p, c[i].certificate, "localhost", "/ok");
+		p.conf.keep_alive = c[i].kept;
+		p.conf.tls_resume = !c[i].kept;
+		p.conf.interval_ms = INTERVAL_MS;
+		results_init(&all);
+		all.jump_each_ms = INTERVAL_MS;
+		pr = prober_of(&p.conf, 1, &all);
+		prober_clock_wrong(pr, true);
+		results_wait(&all, 3); /* the first one may have been under way */
+		for (unsigned k = 1; k < 3; k++) {
+			assert_int_equal(all.r[k].reason, c[i].untrusted);
+			assert_int_equal(all.r[k].value[PROBE_CERTIFICATE_DAYS].got, PROBE_MISSING);
+		}
+		prober_clock_wrong(pr, false);
+		n = all.n;
+		results_wait(&all, n + 2); /* the same */
+		prober_stop(pr);
+		last = &all.r[n + 1];
+		assert_int_equal(last->reason, c[i].trusted);
+		assert_int_equal(last->value[PROBE_CERTIFICATE_DAYS].got, PROBE_HAVE);
+	}
+	prober_clock_wrong(NULL, true);
+}
+
 static void
 without_verify_a_bad_certificate_is_fine(void **state)
 {
@@ -557,6 +606,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_certificate_gets_its_verdict),
+		cmocka_unit_test(no_date_is_judged_by_a_clock_that_is_wrong),
 		cmocka_unit_test(without_verify_a_bad_certificate_is_fine),
 		cmocka_unit_test(a_server_with_a_bad_certificate_hears_no_secret),
 		cmocka_unit_test(a_missing_ca_file_is_named),

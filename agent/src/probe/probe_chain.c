@@ -127,7 +127,7 @@ judge(struct probe_run *r, const struct chain *chain)
 		snprintf(detail, size, "the certificate is not for %.100s", missing);
 		return PROBE_FAIL_CERTIFICATE;
 	}
-	if (days < (double)c->min_days) {
+	if (!r->peer.undated && days < (double)c->min_days) {
 		snprintf(detail, size,
 		    "a certificate of the chain ends in %.1f days, at least %lld are wanted", days,
 		    (long long)c->min_days);
@@ -151,7 +151,7 @@ tls_talk(struct probe_run *r)
 	chain_read(r->tls, &chain);
 	probe_run_have(r, PROBE_TLS_VERSION, chain.version);
 	probe_run_have(r, PROBE_CHAIN_LENGTH, chain.length);
-	if (chain.length > 0)
+	if (chain.length > 0 && !r->peer.undated)
 		probe_run_have(r, PROBE_CHAIN_DAYS, probe_connect_days(r, chain.not_after_unix_s));
 	probe_run_have(r, PROBE_TOTAL_MS, probe_run_ms_since(r->run_ns));
 	reason = judge(r, &chain);

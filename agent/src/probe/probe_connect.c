@@ -273,7 +273,7 @@ probe_connect_days(const struct probe_run *r, int64_t unix_s)
 void
 probe_connect_certificate(struct probe_run *r)
 {
-	if (r->peer.not_after_unix_s != 0)
+	if (r->peer.not_after_unix_s != 0 && !r->peer.undated)
 		probe_run_have(
 		    r, PROBE_CERTIFICATE_DAYS, probe_connect_days(r, r->peer.not_after_unix_s));
 }
@@ -283,7 +283,7 @@ static void
 tls_done(struct probe_run *r)
 {
 	probe_run_have(r, PROBE_TLS_MS, probe_run_ms_since(r->phase_ns));
-	probe_tls_peer(r->tls, &r->peer);
+	probe_tls_peer(r->tls, atomic_load(&r->env->clock_wrong), &r->peer);
 	probe_connect_certificate(r);
 	if (r->sessions != NULL) {
 		probe_run_have(r, PROBE_TLS_RESUMED, probe_tls_resumed(r->tls) ? 1 : 0);

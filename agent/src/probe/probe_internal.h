@@ -5,6 +5,7 @@
 #ifndef PROBE_INTERNAL_H
 #define PROBE_INTERNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -99,6 +100,7 @@ enum probe_io {
 struct probe_tls_peer {
 	int64_t not_after_unix_s; /* of the server's certificate */
 	bool bad;                 /* would not be accepted; why says what is wrong */
+	bool undated;             /* our clock was wrong: dates were not judged */
 	char why[160];
 };
 
@@ -113,7 +115,7 @@ int probe_tls_create(struct probe_tls **out, struct probe_tls_env *e, int fd,
 void probe_tls_free(struct probe_tls *t);
 /* The handshake: OK when up. */
 enum probe_io probe_tls_step(struct probe_tls *t, struct bl_err *err);
-void probe_tls_peer(const struct probe_tls *t, struct probe_tls_peer *out);
+void probe_tls_peer(const struct probe_tls *t, bool undated, struct probe_tls_peer *out);
 enum probe_io probe_tls_send(
     struct probe_tls *t, const char *data, size_t len, size_t *n, struct bl_err *err);
 enum probe_io probe_tls_recv(
@@ -167,6 +169,7 @@ struct probe_env {
 	int epoll_fd;
 	struct probe_resolver *resolver;
 	struct probe_tls_env *tls; /* NULL: no https probe */
+	atomic_bool clock_wrong;
 	prober_result_cb result;
 	void *ctx;
 	char buf[PROBE_BUF_BYTES];

@@ -473,6 +473,9 @@ http_begin(struct probe_run *r)
 
 	if (!probe_same_origin(&r->url, &k->first))
 		probe_run_close(r); /* kept where a redirect had led to */
+	if (r->tls != NULL && r->peer.undated != atomic_load(&r->env->clock_wrong))
+		probe_run_close(
+		    r); /* what was found out about its certificate is not so any more */
 	r->url = k->first;
 	k->method = r->conf->method;
 	k->hops = 0;

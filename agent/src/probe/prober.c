@@ -301,6 +301,13 @@ prober_forget_sessions(struct prober *p)
 		atomic_store(&p->forget_sessions, true);
 }
 
+void
+prober_clock_wrong(struct prober *p, bool wrong)
+{
+	if (p != NULL && atomic_exchange(&p->env.clock_wrong, wrong) != wrong)
+		prober_forget_sessions(p); /* they hold verdicts */
+}
+
 int64_t
 prober_open_from_ms(const struct prober *p)
 {

@@ -55,9 +55,8 @@ saved_time(const struct agent *a)
 static int64_t
 map_unix_ms(const struct agent *a)
 {
-	return clockmap_trusted(&a->clockmap)
-		   ? clockmap_unix_ms(&a->clockmap, bl_boot_ms(a->clock))
-		   : bl_unix_ms(a->clock);
+	return clockmap_trusted(&a->clockmap) ? clockmap_unix_ms(&a->clockmap, bl_boot_ms(a->clock))
+					      : bl_unix_ms(a->clock);
 }
 
 /* Small, seldom, and worth nothing when lost: no fsync, but never half a file. */
@@ -89,6 +88,22 @@ bool
 agent_clock_untrusted(const struct agent *a)
 {
 	return a->clock_floor_broken || !clockmap_wall_usable(&a->clockmap);
+}
+
+bool
+agent_clock_wrong(const struct agent *a)
+{
+	return a->clock_floor_broken || a->clockmap.wild ||
+	       (clockmap_trusted(&a->clockmap) && !clockmap_wall_usable(&a->clockmap));
+}
+
+/* To those who judge the dates of certificates. */
+static void
+tell_untrusted(struct agent *a)
+{
+	if (a->mqtt != NULL)
+		bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
+	prober_clock_wrong(a->prober, agent_clock_wrong(a));
 }
 
 static void
@@ -166,8 +181,7 @@ apply(struct agent *a, const struct clockmap_result *r, bool was_trusted)
 		    (long long)a->clockmap.newest.offset_ms);
 	}
 	say_events(a, r);
-	if (a->mqtt != NULL)
-		bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
+	tell_untrusted(a);
 }
 
 static void
@@ -206,8 +220,7 @@ agent_clock_server_begins(struct agent *a, int64_t not_before_unix_ms)
 	bl_time_utc(not_before_unix_ms, from);
 	bl_warn("clock",
 	    "the clock is wrong: the broker's certificate begins later; it is after %s", from);
-	if (a->mqtt != NULL)
-		bl_mqtt_clock_untrusted(a->mqtt, agent_clock_untrusted(a));
+	tell_untrusted(a);
 }
 
 void

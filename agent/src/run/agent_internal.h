@@ -273,7 +273,10 @@ void agent_clock_save(struct agent *a);
 void agent_clock_link_down(struct agent *a);
 /* The spool is another one: it does not know yet what time it is. */
 void agent_clock_tell_again(struct agent *a);
+/* Nobody has said that it is right. */
 bool agent_clock_untrusted(const struct agent *a);
+/* It is known to be wrong. */
+bool agent_clock_wrong(const struct agent *a);
 /* The broker's chain of certificates begins then, which is later than our clock: a new floor. */
 void agent_clock_server_begins(struct agent *a, int64_t not_before_unix_ms);
 

@@ -276,6 +276,7 @@ int
 agent_probes_start(struct agent *a, struct bl_err *err)
 {
 	const struct bl_conf_list *probes = &a->config->v->probes;
+	int rc;
 
 	a->n_probes = a->safe.active ? 0 : probes->n;
 	a->next_results_mono_ms = INT64_MAX;
@@ -290,7 +291,10 @@ agent_probes_start(struct agent *a, struct bl_err *err)
 		probe_state_init(&a->probe_state[i], &((const struct probe_conf *)probes->item)[i]);
 	a->probes_config = config_keep(a->config);
 	a->results_boot_ms = bl_boot_ms(a->clock);
-	return prober_start(&a->prober, probes, a->clock, agent_results_put, &a->results, err);
+	if ((rc = prober_start(
+		 &a->prober, probes, a->clock, agent_results_put, &a->results, err)) == BL_OK)
+		prober_clock_wrong(a->prober, agent_clock_wrong(a));
+	return rc;
 }
 
 bool

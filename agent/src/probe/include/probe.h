@@ -269,6 +269,12 @@ int prober_start(struct prober **out, const struct bl_conf_list *probes,
 /* TLS sessions are forgotten at its next turn, to make room: the next handshakes are whole ones.
  * Any thread.  NULL is fine. */
 void prober_forget_sessions(struct prober *p);
+/*
+ * Our clock is known to be wrong (or no more, as at the start): from the next connection on the
+ * dates of certificates are not judged, and how many days they have left is unknown.  Any thread.
+ * NULL is fine.
+ */
+void prober_clock_wrong(struct prober *p, bool wrong);
 /* Ends the thread (within milliseconds, whatever hangs); no callback runs afterwards.  NULL is
  * fine. */
 void prober_stop(struct prober *p);
