@@ -398,6 +398,7 @@ bodies_hold_what_they_must(void **state)
 		{ "/not-json", "", NULL, "status", "ok", PROBE_FAIL_BODY, "the body" },
 		{ "/encoded/gzip", "\"up\"", "\"on\": true", "n", ">= 5", PROBE_OK, "" },
 		{ "/encoded/deflate", "\"up\"", NULL, NULL, NULL, PROBE_OK, "" },
+		{ "/encoded/deflate-raw", "\"up\"", "\"on\": true", "n", ">= 5", PROBE_OK, "" },
 		{ "/encoded/gzip-chunked", "", NULL, "part", "0.5", PROBE_OK, "" },
 		{ "/encoded/two-members", "", NULL, "checks[0].state", "up", PROBE_OK, "" },
 		{ "/encoded/damaged", "up", NULL, NULL, NULL, PROBE_FAIL_BODY, "damaged" },

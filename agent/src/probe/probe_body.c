@@ -133,6 +133,7 @@ probe_body_coding(struct probe_body *b, enum probe_coding coding)
 		b->error = "there was no memory to decode the body";
 	else
 		b->inflating = true;
+	b->unwrapped = coding == PROBE_CODING_DEFLATE;
 }
 
 static void
@@ -200,6 +201,11 @@ decode(struct probe_body *b, const char *data, size_t len)
 	unsigned char piece[PIECE_BYTES];
 	int rc;
 
+	/* "deflate" without its header, as some old servers send it: a stream that does not begin
+	 * as zlib or gzip does. */
+	if (b->unwrapped && (data[0] & 15) != 8 && data[0] != 0x1f)
+		(void)inflateReset2(&b->z, -MAX_WBITS);
+	b->unwrapped = false;
 	b->z.next_in = (z_const Bytef *)(uintptr_t)data;
 	b->z.avail_in = (uInt)len;
 	do {

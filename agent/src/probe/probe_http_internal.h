@@ -61,6 +61,7 @@ struct probe_body {
 	char *kept;                 /* NULL: no JSON, or nothing came yet */
 	size_t kept_len, kept_size;
 	bool inflating, inflated; /* a decoder is at work; its stream has ended */
+	bool unwrapped;           /* it may turn out to have no header */
 	z_stream z;
 	const char *error; /* the body is of no use; static */
 };

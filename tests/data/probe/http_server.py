@@ -53,10 +53,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.chunks(gzip.compress(text), 7, Content_Encoding="gzip")
         if name == "two-members":
             return self.send(gzip.compress(text[:40]) + gzip.compress(text[40:]), Content_Encoding="gzip")
-        body = {"gzip": gzip.compress(text), "deflate": zlib.compress(text), "br": b"\x0b\x02\x80xyz\x03",
+        body = {"gzip": gzip.compress(text), "deflate": zlib.compress(text),
+                "deflate-raw": zlib.compress(text, wbits=-15), "br": b"\x0b\x02\x80xyz\x03",
                 "damaged": gzip.compress(text)[:10] + b"\xff" * 20, "short": gzip.compress(text)[:-20],
                 "bomb": gzip.compress(b"x" * 20_000_000 + b"needle")}[name]
-        kind = name if name in ("deflate", "br") else "gzip"
+        kind = name.removesuffix("-raw") if name.startswith("deflate") or name == "br" else "gzip"
         return self.send(body, Content_Encoding=kind)
 
     def redirect(self, rest):
