@@ -441,6 +441,66 @@ what_comes_too_fast_is_passed_over_and_counted(void **state)
 	place_end(&p);
 }
 
+/* More in it than one tick may read, and it is gone before all of that was read. */
+static void
+what_went_before_it_was_read_is_counted(void **state)
+{
+	char text[4097], old[160];
+	struct place p;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	text[4095] = '\n';
+	text[4096] = '\0';
+	place_make(&p, "max_bytes: 4096\n");
+	snprintf(old, sizeof(old), "%s.1", p.path);
+	counted(&p, 0, 0);
+	/* rotated twice: two ticks read three of five */
+	for (int i = 0; i < 5; i++)
+		append_to(p.path, text);
+	counted(&p, 1, 0);
+	rotate(&p);
+	append_to(p.path, "one\n");
+	counted(&p, 3, 0);
+	rotate(&p);
+	append_to(p.path, "two\n");
+	tick(&p, 10000, BL_EFULL);
+	assert_true(value_of(&rec, "log_lines_total{app}") == 5);
+	assert_true(value_of(&rec, "log_skipped_bytes_total{app}") == 2 * 4096);
+	/* removed: it is read to its end, however long that takes */
+	for (int i = 0; i < 10; i++)
+		append_to(p.path, text);
+	assert_int_equal(unlink(p.path), 0);
+	for (int i = 0; i < 10; i++)
+		counted(&p, 6 + i, 0);
+	tick(&p, 10000, BL_OK);
+	assert_true(isnan(value_of(&rec, "log_lines_total{app}")));
+	place_end(&p);
+}
+
+static void
+a_log_that_cannot_be_looked_at_is_not_said_to_be_gone(void **state)
+{
+	struct place p;
+	char old[160];
+
+	(void)state;
+	place_make(&p, "");
+	snprintf(old, sizeof(old), "%s.1", p.path);
+	counted(&p, 0, 0);
+	append_to(p.path, "ERROR 1\n");
+	rotate(&p);
+	assert_int_equal(symlink("app.log", p.path), 0); /* a circle: ELOOP */
+	tick(&p, 10000, BL_EIO);
+	assert_true(isnan(value_of(&rec, "log_present{app}")));
+	assert_true(isnan(value_of(&rec, "log_lines_total{app}")));
+	assert_int_equal(unlink(p.path), 0);
+	assert_int_equal(rename(old, p.path), 0);
+	append_to(p.path, "ERROR 2\n");
+	counted(&p, 2, 2);
+	place_end(&p);
+}
+
 static void
 a_minute_is_told_when_it_was_watched(void **state)
 {
@@ -688,6 +748,8 @@ main(void)
 		cmocka_unit_test(places_that_could_not_be_kept_are_told),
 		cmocka_unit_test(a_full_disk_leaves_an_empty_file),
 		cmocka_unit_test(what_comes_too_fast_is_passed_over_and_counted),
+		cmocka_unit_test(what_went_before_it_was_read_is_counted),
+		cmocka_unit_test(a_log_that_cannot_be_looked_at_is_not_said_to_be_gone),
 		cmocka_unit_test(a_minute_is_told_when_it_was_watched),
 		cmocka_unit_test(only_local_regular_files_are_read),
 		cmocka_unit_test(what_is_no_file_is_not_opened),

@@ -4,7 +4,7 @@
  * Renamed and begun anew: what was open is read to its end and kept open for a
  * minute after its last line, because its writer goes on with it until it is
  * told to begin another.  Copied and cut: see sample_log_cursor.c.  A file that is
- * gone and does not come back is given up after a minute.
+ * gone and does not come back is given up after a minute, when it has been read to its end.
  */
 #include "sample_log.h"
 
@@ -92,15 +92,32 @@ log_file_resume_before(struct log_file *f, const struct log_place *at, int64_t b
 	       log_cursor_open(&f->before, rotated, LOG_PLACE, at, &ignored) == BL_OK;
 }
 
-/* What is at path is another file than the one that is open: that one steps back. */
-static void
-step_back(struct log_file *f, int64_t boot_ms)
+/* What there is of it still. */
+static uint64_t
+unread(const struct log_cursor *c)
 {
-	const struct log_cursor before = f->before;
+	struct stat st;
 
-	f->before = f->now;
-	f->now = before;
-	log_cursor_close(&f->now);
+	if (c->fd < 0 || fstat(c->fd, &st) < 0 || (uint64_t)st.st_size < c->at.offset)
+		return 0;
+	return (uint64_t)st.st_size - c->at.offset;
+}
+
+/* What is at path is another file than the one that is open: that one steps back.  The one before
+ * it is read as far as a turn goes; the rest is passed over. */
+static void
+step_back(struct log_file *f, char *buf, const struct log_limits *limits, int64_t boot_ms,
+    uint64_t *skipped)
+{
+	struct bl_err ignored = { 0 };
+	const struct log_cursor now = f->now;
+
+	if (f->before.fd >= 0)
+		(void)log_cursor_read(&f->before, buf, limits, skipped, &ignored);
+	*skipped += unread(&f->before);
+	log_cursor_close(&f->before);
+	f->now = f->before;
+	f->before = now;
 	f->before_boot_ms = boot_ms;
 }
 
@@ -122,12 +139,16 @@ read_before(struct log_file *f, char *buf, const struct log_limits *limits, int6
 }
 
 /* Is the open file still the one at path?  A path that leads nowhere now may do so later. */
-static void
-compare(struct log_file *f, int64_t boot_ms)
+static int
+compare(struct log_file *f, char *buf, const struct log_limits *limits, int64_t boot_ms,
+    uint64_t *skipped, struct bl_err *err)
 {
 	struct stat st;
 	const bool there = stat(f->path, &st) == 0;
 
+	/* Nobody knows: it goes on when somebody does. */
+	if (!there && errno != ENOENT && errno != ENOTDIR)
+		return bl_fail_errno(err, BL_EIO, "logs: look at %s", f->path);
 	if (there)
 		f->missing = false;
 	else if (!f->missing) {
@@ -135,11 +156,12 @@ compare(struct log_file *f, int64_t boot_ms)
 		f->missing_boot_ms = boot_ms;
 	}
 	if (f->now.fd < 0 || (f->held && (!there || f->before.fd >= 0)))
-		return;
+		return BL_OK;
 	if (there && (st.st_dev != f->now.at.dev || st.st_ino != f->now.at.ino))
-		step_back(f, boot_ms);
-	else if (!there && boot_ms - f->missing_boot_ms >= LOG_LINGER_MS)
+		step_back(f, buf, limits, boot_ms, skipped);
+	else if (!there && boot_ms - f->missing_boot_ms >= LOG_LINGER_MS && unread(&f->now) == 0)
 		log_cursor_close(&f->now);
+	return BL_OK;
 }
 
 /* After a failure where it was; else what had been there before the first look ends there. */
@@ -162,9 +184,10 @@ int
 log_file_read(struct log_file *f, char buf[LOG_READ], const struct log_limits *limits,
     int64_t boot_ms, uint64_t *skipped, struct bl_err *err)
 {
-	int rc = BL_OK;
+	int rc = compare(f, buf, limits, boot_ms, skipped, err);
 
-	compare(f, boot_ms);
+	if (rc < 0)
+		return rc;
 	rc = read_before(f, buf, limits, boot_ms, skipped, err);
 	if (rc == BL_OK && f->now.fd < 0)
 		rc = open_now(f, err);
