@@ -10,15 +10,14 @@
  *   probe DEVICE 0|1  one more batch, in which the probe fails or not
  *   thin DEVICE 0|1   an hour more of host metrics, thinned; 1: the ledger has probes, too
  *   skip DEVICE N     N batches of its probes stay with it for now, the next one comes
- *   labels DEVICE N   of many_keys N series, each with a label of its own, and a sample of
- * odd_labels offline DEVICE    its last will aside DEVICE      one message set aside broker up|down
- * what the status callback says, also of evaluator and delivery evaluate SITE DEVICE OTHER_SITE
- * BASE_MS results of evaluation in the hour after BASE_MS: api_evaluation.h doubt DEVICE BASE_MS
- * LENGTH_MS UNCERTAINTY_MS telemetry of another boot, begun at BASE_MS, whose clock is that
- * uncertain changes           "done N M": how often the collector was told of changed definitions
- *                     and of messages
- *   idle              nothing; a sign of life
- * Ends at the end of its input.
+ *   labels DEVICE N   of many_keys N series, each with a label of its own (long ones from the
+ * 101st on) and a sample, and of odd_labels one offline DEVICE    its last will aside DEVICE one
+ * message set aside broker up|down what the status callback says, also of evaluator and delivery
+ * evaluate SITE DEVICE OTHER_SITE BASE_MS results of evaluation in the hour after BASE_MS:
+ * api_evaluation.h doubt DEVICE BASE_MS LENGTH_MS UNCERTAINTY_MS telemetry of another boot, begun
+ * at BASE_MS, whose clock is that uncertain changes           "done N M": how often the collector
+ * was told of changed definitions and of messages idle              nothing; a sign of life Ends at
+ * the end of its input.
  */
 #include <math.h>
 #include <stdio.h>
@@ -387,21 +386,24 @@ labels(struct server *s, const char *device, uint32_t n)
 		.label = { { str("a=b"), str("c,d=e\\f") }, { str("g"), str("") } } };
 	struct bl_err err = { 0 };
 	struct store_spool *sp;
-	char key[16];
+	char key[16], text[BL_LABEL_VALUE_MAX + 1];
 
+	memset(text, 'x', BL_LABEL_VALUE_MAX);
+	text[BL_LABEL_VALUE_MAX] = '\0';
 	check(store_begin(s->store, &err), "begin", &err);
 	check(store_spool(s->store, &s->last_spool, device, &sp, &err), "spool", &err);
 	check(store_dict(s->store, sp, &def, &err), "dictionary", &err);
 	check(bl_batch_enc_sample(e, def.id, s->last_end_ms, 1, BL_KNOWN), "sample", &err);
-	put_encoded(s, device, e, &h);
 	def.name = str("many_keys");
 	for (uint32_t i = 0; i < n; i++) {
 		(void)snprintf(key, sizeof(key), "key_%03u", i);
 		def.id++;
 		def.n_labels = 1;
-		def.label[0] = (struct bl_label){ str(key), str("x") };
+		def.label[0] = (struct bl_label){ str(key), str(i < 101 ? "x" : text) };
 		check(store_dict(s->store, sp, &def, &err), "dictionary", &err);
+		check(bl_batch_enc_sample(e, def.id, s->last_end_ms, i, BL_KNOWN), "sample", &err);
 	}
+	put_encoded(s, device, e, &h);
 	check(store_commit(s->store, &err), "commit", &err);
 	s->last_end_ms += BATCH_MS;
 	bl_batch_enc_free(e);

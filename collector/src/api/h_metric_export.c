@@ -16,9 +16,11 @@
 #include "csv_internal.h"
 
 #define ROWS_WANTED 4000 /* of a piece */
-#define PIECE_MAX   (900u * 1024u)
-#define STEP_MS     100  /* of reading: others wait for the thread meanwhile */
-#define RESULT_ROWS 500u /* at a time */
+/* Of a device: their rows of one instant fit into a piece, however long their labels are. */
+#define SERIES_AT_ONCE 128u
+#define PIECE_MAX      (900u * 1024u)
+#define STEP_MS        100  /* of reading: others wait for the thread meanwhile */
+#define RESULT_ROWS    500u /* at a time */
 
 static const struct field metric_export_fields[] = {
 	METRIC_NAME,
@@ -44,7 +46,7 @@ struct exporting {
 	size_t n_series;
 	uint32_t *order; /* indices into the series, device by device */
 	bool bom, begun;
-	size_t first, end;  /* of the device that is being written, in order[] */
+	size_t first, end;  /* of the device that is being written, some at a time, in order[] */
 	int64_t at_unix_ms; /* so far it is written */
 	/* Of no device is there a sample in [from, to): found for one, used for all. */
 	int64_t none_from_unix_ms, none_to_unix_ms;
@@ -254,7 +256,8 @@ next_device(struct exporting *y, const struct query_kept *kept)
 	if (y->first == y->n_series)
 		return;
 	device = y->series[y->order[y->first]].device;
-	while (y->end < y->n_series && strcmp(y->series[y->order[y->end]].device, device) == 0)
+	while (y->end < y->n_series && y->end - y->first < SERIES_AT_ONCE &&
+	       strcmp(y->series[y->order[y->end]].device, device) == 0)
 		y->end++;
 	y->at_unix_ms = y->ask->range.from_unix_ms > kept->begin_unix_ms
 			    ? y->ask->range.from_unix_ms
