@@ -241,6 +241,34 @@ apply_check(struct conf_run *run, const struct bl_conf_key *key, const struct co
 		conf_error(run, n->at, "expected %s", expected);
 }
 
+/* The first entry with which the list is wrong is named, with its own place. */
+static void
+check_strlist(struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n,
+    const struct bl_conf_strlist *list)
+{
+	struct bl_conf_strlist part = { 0, list->item };
+	const struct conf_node *c = n->child;
+	const char *expected = NULL;
+	char got[GOT_SIZE];
+	size_t at;
+
+	if (key->check == NULL || key->check(list) == NULL)
+		return;
+	for (; c != NULL; c = c->next) {
+		part.n++;
+		if ((expected = key->check(&part)) != NULL)
+			break;
+	}
+	if (c == NULL) {
+		apply_check(run, key, n, list); /* an empty one */
+		return;
+	}
+	at = conf_path_push_index(run, part.n - 1);
+	conf_error(
+	    run, c->at, "expected %s, got %s", expected, got_name(NULL, c, got, sizeof(got)));
+	conf_path_pop(run, at);
+}
+
 static void
 apply_strlist(
     struct conf_run *run, const struct bl_conf_key *key, const struct conf_node *n, void *field)
@@ -261,7 +289,7 @@ apply_strlist(
 		conf_path_pop(run, at);
 	}
 	if (run->errors->n == before)
-		apply_check(run, key, n, field);
+		check_strlist(run, key, n, list);
 }
 
 static void

@@ -303,7 +303,38 @@ names_of_the_page_are_as_browsers_send_them(void **state)
 		if (config_parse(&c, "f.yaml", text, strlen(text), &errors, &err) != BL_EINVAL)
 			fail_msg("%s", bad[i]);
 		assert_int_equal(errors.n, 1);
-		assert_non_null(strstr(errors.line[0], "local.hosts: expected "));
+		assert_non_null(strstr(errors.line[0], "local.hosts[0]: expected "));
+		bl_conf_errors_free(&errors);
+	}
+}
+
+static void
+the_wrong_entry_of_a_list_is_named(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "inlets: {statsd: {listen: ['127.0.0.1:8125', '0.0.0.0:8125']}}\n",
+		    "a.yaml:3:46: inlets.statsd.listen[1]: expected 127.0.0.1:PORT" },
+		{ "inlets:\n  statsd:\n    listen:\n      - /run/a.sock\n      - b.sock\n",
+		    "a.yaml:7:9: inlets.statsd.listen[1]: expected 127.0.0.1:PORT" },
+		{ "local: {listen: '127.0.0.1:1', hosts: [a.example, b.example, 'a b']}\n",
+		    "a.yaml:3:62: local.hosts[2]: expected " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bl_conf_errors errors;
+		struct bl_err err = { 0 };
+		struct config *c;
+		char text[512];
+
+		(void)snprintf(text, sizeof(text), "%s%s", least, cases[i].text);
+		assert_int_equal(
+		    config_parse(&c, "a.yaml", text, strlen(text), &errors, &err), BL_EINVAL);
+		if (errors.n != 1 ||
+		    strncmp(errors.line[0], cases[i].error, strlen(cases[i].error)) != 0)
+			fail_msg("%zu: %s", i, errors.line[0]);
 		bl_conf_errors_free(&errors);
 	}
 }
@@ -365,6 +396,7 @@ main(void)
 		cmocka_unit_test(a_mode_is_octal_and_has_the_owners_own),
 		cmocka_unit_test(names_of_the_page_are_as_browsers_send_them),
 		cmocka_unit_test(mistakes_are_named_all_at_once),
+		cmocka_unit_test(the_wrong_entry_of_a_list_is_named),
 		cmocka_unit_test(reports_find_their_socket_whatever_else_is_wrong),
 	};
 

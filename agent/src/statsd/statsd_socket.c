@@ -37,9 +37,8 @@ statsd_socket_check(const char *listen)
 		       inlet_loopback(listen, &a) > 0
 		   ? NULL
 		   : "127.0.0.1:PORT, [::1]:PORT, the absolute path of a Unix datagram socket, or "
-		     "unixstream: and that of a stream socket: StatsD "
-		     "has no "
-		     "passwords, so it is for this machine alone";
+		     "unixstream: and that of a stream socket (StatsD has no passwords: this "
+		     "machine alone)";
 }
 
 static int

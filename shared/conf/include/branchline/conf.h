@@ -94,7 +94,8 @@ struct bl_conf_key {
 	/*
 	 * Extra check after the type's own; returns NULL or what was expected
 	 * ("an http or https URL").  value points at the field in the struct: for
-	 * STR at the char * (never NULL there: an absent string is not checked).
+	 * STR at the char * (never NULL there: an absent string is not checked), for STRLIST at
+	 * the list, and then, to find the wrong entry, at its first one, two, ...
 	 * Not called for defaults.  May be NULL.
 	 */
 	const char *(*check)(const void *value);
