@@ -147,6 +147,12 @@ series_are_put_together(void **state)
 		{ "load a=1 a=", "load{source=till}" }, /* of the two, the last counts */
 		{ "load source=me", "load{exported_source=me,source=till}" },
 		{ "load 门店=上海", "load{source=till,门店=上海}" },
+		{ "load a=x\r\t\by\nz", "load{a=x y\nz,source=till}" },
+		{ "load a=\033[31mred\177", "load{a= [31mred ,source=till}" },
+		{ "load a=\302\233x b=\302\240\305\240",
+		    "load{a= x,b=\302\240\305\240,source=till}" },
+		{ "load source=a\rb", "load{exported_source=a b,source=till}" },
+		{ "load a=\r", "load{a= ,source=till}" },
 		{ "load a=1 b=2 c=3 d=4 e=5 f=6 g=7",
 		    "load{a=1,b=2,c=3,d=4,e=5,f=6,g=7,source=till}" },
 		{ "load a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=",
@@ -181,6 +187,9 @@ what_cannot_be_is_refused(void **state)
 		{ "load a=\xff", INTAKE_BAD_LABEL },
 		{ "load \xff=a", INTAKE_BAD_LABEL },
 		{ "load =a", INTAKE_BAD_LABEL },
+		{ "load a\nb=1", INTAKE_BAD_LABEL },
+		{ "load \033=1", INTAKE_BAD_LABEL },
+		{ "load a\302\205=1", INTAKE_BAD_LABEL },
 		{ "load aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaa=1",
 		    INTAKE_BAD_LABEL },
 		{ "load "

@@ -6,9 +6,11 @@
 
 #define INTAKE_LABEL_MAX (BL_LABELS_MAX + 1u) /* while they are put together */
 
-/* A definition with the bytes of its name; the labels' lie where they were heard. */
+/* A definition with the bytes of its name; the labels' lie where they were heard, but for those
+ * that were cleaned. */
 struct intake_def {
 	char name[BL_NAME_MAX + 1];
+	char clean[BL_LABELS_MAX * BL_LABEL_VALUE_MAX];
 	struct bl_series_def def;
 };
 

@@ -171,11 +171,58 @@ leave_out_empty(struct bl_label *to, uint32_t *n)
 	*n = kept;
 }
 
+/*
+ * How many bytes of a control character stand at p, in ASCII or behind it (U+0080 to U+009F).  A
+ * new line is none here: the formats of exporters can write it, and ours can.
+ */
+static size_t
+control(const char *p, size_t left)
+{
+	const unsigned char c = (unsigned char)p[0];
+
+	if (c < 0x20 || c == 0x7f)
+		return c != '\n';
+	return c == 0xc2 && left > 1 && (unsigned char)p[1] < 0xa0 ? 2 : 0;
+}
+
 static bool
-define_labels(struct bl_series_def *def, const struct intake_name *n, const char *source)
+has_control(struct bl_str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (control(s.p + i, s.len - i) > 0)
+			return true;
+	return false;
+}
+
+/* A key or a unit: of one line, too. */
+static bool
+word_ok(struct bl_str s)
+{
+	return text_ok(s, BL_NAME_MAX) && !has_control(s) && memchr(s.p, '\n', s.len) == NULL;
+}
+
+/* Runs of control characters become a space each, as what cannot stand in a name becomes a '_':
+ * values are for lines that others read, on screens and pages. */
+static struct bl_str
+clean_value(struct bl_str s, char *out)
+{
+	size_t len = 0, n;
+
+	for (size_t i = 0; i<s.len; i += n> 0 ? n : 1) {
+		if ((n = control(s.p + i, s.len - i)) == 0)
+			out[len++] = s.p[i];
+		else if (i == 0 || out[len - 1] != ' ')
+			out[len++] = ' ';
+	}
+	return (struct bl_str){ out, len };
+}
+
+static bool
+define_labels(struct intake_def *d, const struct intake_name *n, const char *source)
 {
 	const struct bl_label own = { str(INTAKE_SOURCE_LABEL), str(source) };
 	struct bl_label to[INTAKE_LABEL_MAX];
+	struct bl_series_def *def = &d->def;
 	uint32_t n_to = 0;
 
 	if (n->n_labels > BL_LABELS_MAX)
@@ -183,9 +230,10 @@ define_labels(struct bl_series_def *def, const struct intake_name *n, const char
 	for (uint32_t i = 0; i < n->n_labels; i++) {
 		struct bl_label l = n->label[i];
 
-		if (!text_ok(l.key, BL_NAME_MAX) ||
-		    (l.value.len > 0 && !text_ok(l.value, BL_LABEL_VALUE_MAX)))
+		if (!word_ok(l.key) || (l.value.len > 0 && !text_ok(l.value, BL_LABEL_VALUE_MAX)))
 			return false;
+		if (has_control(l.value))
+			l.value = clean_value(l.value, d->clean + i * BL_LABEL_VALUE_MAX);
 		if (compare(l.key, own.key) == 0)
 			l.key = str(SOURCE_TAKEN);
 		insert(to, &n_to, &l);
@@ -207,12 +255,12 @@ intake_define(
 {
 	struct bl_series_def *def = &out->def;
 
-	memset(def, 0, sizeof(*def));
+	memset(def, 0, sizeof(*def)); /* the texts are written before they are read */
 	if (!intake_clean_name(prefix, n->name, out->name))
 		return INTAKE_BAD_NAME;
 	def->stream = BL_STREAM_HOST;
 	def->kind = n->kind;
 	def->name = str(out->name);
-	def->unit = text_ok(n->unit, BL_NAME_MAX) ? n->unit : str("1");
-	return define_labels(def, n, source) ? -1 : (int)INTAKE_BAD_LABEL;
+	def->unit = word_ok(n->unit) ? n->unit : str("1");
+	return define_labels(out, n, source) ? -1 : (int)INTAKE_BAD_LABEL;
 }
