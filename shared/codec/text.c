@@ -3,11 +3,10 @@
 
 #include <string.h>
 
-/* The length of the well-formed sequence at p (left bytes long), or 0. */
-static size_t
-sequence(const uint8_t *p, size_t left)
+size_t
+bl_wire_utf8_step(const char *text, size_t left)
 {
-	const uint8_t lead = p[0];
+	const uint8_t *p = (const uint8_t *)text, lead = p[0];
 	uint8_t low = 0x80, high = 0xbf; /* bounds of the second byte */
 	size_t n;
 
@@ -37,14 +36,12 @@ sequence(const uint8_t *p, size_t left)
 bool
 codec_utf8(const char *p, size_t len)
 {
-	const uint8_t *at = (const uint8_t *)p;
-
 	while (len > 0) {
-		const size_t n = sequence(at, len);
+		const size_t n = bl_wire_utf8_step(p, len);
 
 		if (n == 0)
 			return false;
-		at += n;
+		p += n;
 		len -= n;
 	}
 	return true;

@@ -50,31 +50,6 @@ inlet_wrong(struct bl_err *err, unsigned column, const char *fmt, ...)
 
 /* ---- characters ---- */
 
-/* The length of the well-formed UTF-8 sequence at p, or 0. */
-static size_t
-sequence(const unsigned char *p, size_t left)
-{
-	const unsigned char lead = p[0];
-	unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-	size_t n;
-
-	if (lead < 0x80)
-		return 1;
-	if (lead < 0xc2 || lead > 0xf4)
-		return 0;
-	n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-	if (left < n)
-		return 0;
-	low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : low;
-	high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : high;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 int
 inlet_check_text(const struct cursor *c)
 {
@@ -83,14 +58,14 @@ inlet_check_text(const struct cursor *c)
 	for (size_t i = 0; i < c->len; i += n) {
 		const unsigned char ch = (unsigned char)c->p[i];
 
-		if ((n = sequence((const unsigned char *)c->p + i, c->len - i)) == 0)
-			return wrong(c, column_of(c, i),
-			    "expected UTF-8 text, got the byte 0x%02x, which is none", ch);
 		if ((ch < 0x20 && ch != '\t') || ch == 0x7f)
 			return wrong(c, column_of(c, i),
 			    "expected text, got the control character 0x%02x; a line break is \\n "
 			    "inside double quotes",
 			    ch);
+		if ((n = bl_wire_utf8_step(c->p + i, c->len - i)) == 0)
+			return wrong(c, column_of(c, i),
+			    "expected UTF-8 text, got the byte 0x%02x, which is none", ch);
 	}
 	return BL_OK;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "branchline/wire.h"
+
 void
 local_text_put(struct bl_buf *b, const char *s)
 {
@@ -28,24 +30,7 @@ local_text_printf(struct bl_buf *b, const char *fmt, ...)
 size_t
 local_text_utf8(const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s;
-	const size_t n = p[0] < 0x80   ? 1
-			 : p[0] < 0xc2 ? 0
-			 : p[0] < 0xe0 ? 2
-			 : p[0] < 0xf0 ? 3
-			 : p[0] < 0xf5 ? 4
-				       : 0;
-
-	if (n == 0 || n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* Longer than needed, a half of a surrogate pair, beyond the last one. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
+	return s[0] == '\0' ? 1 : bl_wire_utf8_step(s, len);
 }
 
 void

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "branchline/wire.h"
+
 static bool
 is_blank(char c)
 {
@@ -158,50 +160,16 @@ sample_glob_any(const struct bl_conf_strlist *patterns, const char *name)
 	return false;
 }
 
-/* Length of the UTF-8 sequence at p, 0 when it is not one (RFC 3629). */
-static size_t
-utf8_len(const unsigned char *p, size_t left)
-{
-	static const struct {
-		unsigned char lo, hi; /* first byte */
-		unsigned char lo2, hi2;
-		size_t len;
-	} form[] = {
-		{ 0x20, 0x7e, 0, 0, 1 },
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++) {
-		if (p[0] < form[i].lo || p[0] > form[i].hi)
-			continue;
-		if (form[i].len > left)
-			return 0;
-		if (form[i].len > 1 && (p[1] < form[i].lo2 || p[1] > form[i].hi2))
-			return 0;
-		for (size_t k = 2; k < form[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return form[i].len;
-	}
-	return 0;
-}
-
 bool
 sample_label_valid(const char *text, size_t len)
 {
 	if (len == 0 || len > BL_LABEL_VALUE_MAX)
 		return false;
 	for (size_t i = 0; i < len;) {
-		const size_t n = utf8_len((const unsigned char *)text + i, len - i);
+		const unsigned char c = (unsigned char)text[i];
+		const size_t n = bl_wire_utf8_step(text + i, len - i);
 
-		if (n == 0)
+		if (n == 0 || c < 0x20 || c == 0x7f)
 			return false;
 		i += n;
 	}

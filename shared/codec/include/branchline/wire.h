@@ -66,6 +66,8 @@ struct bl_str {
 
 /* UTF-8 in its shortest form, without surrogates and U+0000: what the wire takes as text. */
 bool bl_wire_utf8(const char *p, size_t len);
+/* Of the character that p begins with, of left > 0 bytes: its length; 0: it is no such text. */
+size_t bl_wire_utf8_step(const char *p, size_t left);
 
 struct bl_range {
 	uint64_t first;
