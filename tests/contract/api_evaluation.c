@@ -148,7 +148,10 @@ put_cases(const struct evaluation *e, struct bl_err *err)
 		 "iit", e->base, e->base + 5 * M, e->device)) < 0 ||
 	    (rc = control_sql_run(e->db, err,
 		 "INSERT INTO case_step VALUES (2, 1, '<b>pick</b>', ?, NULL, ?, '{}')", "it",
-		 e->base + 7 * M, e->device)) < 0)
+		 e->base + 7 * M, e->device)) < 0 ||
+	    (rc = control_sql_run(e->db, err,
+		 "INSERT INTO rule_case VALUES ('overdue', 2, ?, ?, ?, 1, 0)", "tii", e->site,
+		 e->base + 8 * M, (int64_t)BL_OUTCOME_UNKNOWN)) < 0)
 		return rc;
 	return put_events(e, err);
 }

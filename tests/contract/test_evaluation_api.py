@@ -382,6 +382,10 @@ def test_cases(server, viewer):
     hostile = viewer.ok("GET", "/cases/2")
     assert hostile["steps"][0]["step"] == "<b>pick</b>" and hostile["steps"][0]["end_unix_ms"] is None
     assert hostile["incidents"] == []
+    # Any device of the site may have ended it; of this one nothing has come.
+    assert hostile["waits"] == [{"rule": "overdue", "deadline_unix_ms": base + 8 * M, "devices": [
+        {"device": "west-till", "name": "Till", "known_until_unix_ms": None}]}]
+    assert one["waits"] == []
 
 
 # ---- incidents ------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ write_rest(struct api_req *r, struct detail *d, int64_t no, struct bl_err *err)
 	if ((rc = api_write_incidents(r, &f, &page, &last, err)) < 0)
 		return rc;
 	jsonw_array_end(&r->w);
-	return BL_OK;
+	return api_write_waits(r, no, d->site, d->begin_unix_ms, err);
 }
 
 int

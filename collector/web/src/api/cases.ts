@@ -31,11 +31,19 @@ export type CaseStep = Decoded<typeof decodeStep>;
 const decodeCaseEvent = object({ unix_ms: num, uncertainty_ms: nullable(num), device: withDefault(str, ""), type: str, step: withDefault(str, ""), attrs });
 export type CaseEvent = Decoded<typeof decodeCaseEvent>;
 
+const decodeWait = object({
+  rule: str,
+  deadline_unix_ms: num,
+  devices: array(object({ device: str, name: str, known_until_unix_ms: nullable(num) })),
+});
+export type CaseWait = Decoded<typeof decodeWait>;
+
 export const decodeCaseDetail = object({
   ...caseShape,
   steps: array(decodeStep),
   event_list: array(decodeCaseEvent),
   incidents: withDefault(array(decodeIncident), []),
+  waits: withDefault(array(decodeWait), []),
 });
 export type CaseDetail = Decoded<typeof decodeCaseDetail>;
 

@@ -494,5 +494,11 @@ export const enWork = {
     type_begin: "step begun",
     type_end: "step ended",
     type_event: "event",
+    waits: "The limit of “{{rule}}” passed at {{time}}; whether the case is late is not decided yet.",
+    waits_for: "Any device of the site may have ended it. Missing are the events up to the limit of {{devices}}.",
+    waits_until: "{{name}} (known up to {{time}})",
+    waits_nothing: "{{name}} (nothing known since the case began)",
+    waits_soon: "All events are here; it is being worked out.",
+    waits_help: "A connected device tells within a minute that nothing more has happened; one that is away when it is back.",
   },
 };

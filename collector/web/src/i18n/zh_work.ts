@@ -478,5 +478,11 @@ export const zhWork: WorkCatalogue = {
     type_begin: "步骤开始",
     type_end: "步骤结束",
     type_event: "事件",
+    waits: "“{{rule}}”的时限已于 {{time}} 到期，是否超时尚未判定。",
+    waits_for: "网点的任一设备都可能已结束该业务单。时限之前的事件尚缺：{{devices}}。",
+    waits_until: "{{name}}（数据截至 {{time}}）",
+    waits_nothing: "{{name}}（业务单开始后尚无数据）",
+    waits_soon: "事件均已到达，正在判定。",
+    waits_help: "已连接的设备会在一分钟内告知没有新的事件；离线的设备在恢复连接后告知。",
   },
 };

@@ -8,7 +8,7 @@ import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 
-import { getCase, type CaseDetail, type CaseEvent } from "../../api/cases";
+import { getCase, type CaseDetail, type CaseEvent, type CaseWait } from "../../api/cases";
 import { listPeople } from "../../api/people";
 import { listRules } from "../../api/rules";
 import { bar, isOver, lengthMs, limitsByProcess, stepBars, type StepBar } from "../../model/cases";
@@ -78,6 +78,20 @@ function Events({ events, zone }: { events: readonly CaseEvent[]; zone: string }
   return <DataTable keyOf={(e) => String(e.n)} columns={columns} rows={rows} minWidth={860} />;
 }
 
+/** A limit that has passed without a verdict: what is waited for. */
+export function Wait({ wait, ruleName, zone }: { wait: CaseWait; ruleName: string; zone: string }): ReactElement {
+  const { t } = useTranslation();
+  const devices = wait.devices.map((d) =>
+    d.known_until_unix_ms === null ? t("case.waits_nothing", { name: d.name }) : t("case.waits_until", { name: d.name, time: formatDateTime(d.known_until_unix_ms, zone) }));
+  return (
+    <div className="notice is-late" role="status">
+      <p><b>{t("case.waits", { rule: ruleName, time: formatDateTime(wait.deadline_unix_ms, zone) })}</b></p>
+      <p>{devices.length === 0 ? t("case.waits_soon") : t("case.waits_for", { devices: devices.join(t("work.and")) })}</p>
+      {devices.length > 0 && <p className="is-faint">{t("case.waits_help")}</p>}
+    </div>
+  );
+}
+
 function Content({ detail }: { detail: CaseDetail }): ReactElement {
   const { t } = useTranslation();
   const site = useSites().find((s) => s.id === detail.site);
@@ -85,6 +99,8 @@ function Content({ detail }: { detail: CaseDetail }): ReactElement {
   const nowMs = Math.max(useNowMs(10_000), detail.begin_unix_ms);
   const rules = usePoll(listRules, { key: "rules", intervalMs: 120_000 }).value ?? [];
   const people = usePoll(listPeople, { key: "people", intervalMs: 120_000 }).value ?? [];
+  const passed = detail.waits.filter((w) => w.deadline_unix_ms < nowMs);
+  const next = detail.waits.find((w) => w.deadline_unix_ms >= nowMs);
   const over = isOver(detail, limitsByProcess(rules), nowMs);
   return (
     <>
@@ -102,7 +118,9 @@ function Content({ detail }: { detail: CaseDetail }): ReactElement {
         <div><dt>{t("incident.begin")}</dt><dd className="is-tabular">{formatDateTime(detail.begin_unix_ms, zone)}</dd></div>
         <div><dt>{t("incident.end")}</dt><dd className="is-tabular">{detail.end_unix_ms === null ? t("case.not_ended") : formatDateTime(detail.end_unix_ms, zone)}</dd></div>
         <div><dt>{t("incident.lasted")}</dt><dd>{durationText(lengthMs(detail, nowMs), t)}</dd></div>
+        {next !== undefined && <div><dt>{t("case.limit")}</dt><dd className="is-tabular">{formatDateTime(next.deadline_unix_ms, zone)}</dd></div>}
       </dl>
+      {passed.map((w) => <Wait key={w.rule} wait={w} ruleName={rules.find((r) => r.id === w.rule)?.name ?? w.rule} zone={zone} />)}
       <section className="panel">
         <h2>{t("case.steps")}</h2>
         <Waterfall detail={detail} zone={zone} nowMs={nowMs} />

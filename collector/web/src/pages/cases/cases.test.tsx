@@ -8,6 +8,7 @@ import type { Case } from "../../api/cases";
 import { startI18n, switchLanguage } from "../../i18n";
 import "../../i18n/work";
 import { Attributes } from "./attributes";
+import { Wait } from "./case";
 import { Timeline } from "./timeline";
 
 beforeAll(() => startI18n("en"));
@@ -47,4 +48,23 @@ it("shows attributes of any kind as text", () => {
   const { container } = render(<Attributes attrs={{ [HOSTILE]: HOSTILE, n: 3, deep: { a: [1] } }} />);
   expect(container.querySelector("img")).toBeNull();
   expect(container.textContent).toContain('{"a":[1]}');
+});
+
+describe("a limit that has passed without a verdict", () => {
+  const wait = { rule: "late", deadline_unix_ms: 30 * M, devices: [{ device: "d1", name: HOSTILE, known_until_unix_ms: 29 * M }, { device: "d2", name: "Till", known_until_unix_ms: null }] };
+
+  it("names the devices that it waits for, and how far each is known", async () => {
+    const { container } = render(<Wait wait={wait} ruleName="Late orders" zone="UTC" />);
+    expect(container.querySelector("img")).toBeNull();
+    expect(container.textContent).toContain("The limit of “Late orders” passed at 1970-01-01 00:30:00; whether the case is late is not decided yet.");
+    expect(container.textContent).toContain(`${HOSTILE} (known up to 1970-01-01 00:29:00), Till (nothing known since the case began).`);
+    await switchLanguage("zh-CN");
+    const chinese = render(<Wait wait={wait} ruleName="订单超时" zone="UTC" />).container.textContent;
+    expect(chinese).toContain("“订单超时”的时限已于 1970-01-01 00:30:00 到期，是否超时尚未判定。");
+    expect(chinese).toContain("、Till（业务单开始后尚无数据）");
+  });
+
+  it("promises it soon when nothing is missing", () => {
+    expect(render(<Wait wait={{ ...wait, devices: [] }} ruleName="x" zone="UTC" />).container.textContent).toContain("All events are here");
+  });
 });
