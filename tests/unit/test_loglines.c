@@ -492,6 +492,7 @@ static void
 a_restart_goes_on_where_the_disk_was(void **state)
 {
 	struct place *p = *state;
+	char safe[FOLDER_MAX + 64];
 
 	append(p->log, "n=0\n");
 	start(p);
@@ -519,6 +520,8 @@ a_restart_goes_on_where_the_disk_was(void **state)
 
 	/* places that are none: as for a log that was never read */
 	put(p->places, "nonsense", O_TRUNC);
+	snprintf(safe, sizeof(safe), "%s.safe", p->places);
+	assert_int_equal(unlink(safe), 0);
 	append(p->log, "n=6\n");
 	start(p);
 	assert_string_equal(said(p), "");
@@ -561,6 +564,32 @@ a_power_cut_leads_back_to_an_older_place(void **state)
 	assert_true(id[0] != '\0' && id_of(text, "7", id)[0] != '\0');
 	assert_string_equal(id_of(text, "1", id), ""); /* not from the beginning */
 	assert_int_equal(fake_host_count(p->h, "lost_files"), 0);
+	stop(p);
+}
+
+/* It may also leave the newest file of places empty, cut short, or not there. */
+static void
+places_that_a_power_cut_emptied_are_known_from_their_copy(void **state)
+{
+	static const char *const left[] = { "", "branchline log places 2\n1 2", NULL };
+	struct place *p = *state;
+
+	start(p);
+	(void)said(p);
+	for (unsigned i = 0; i < 3; i++) {
+		append(p->log, "t n=1\n");
+		assert_string_not_equal(said(p), "");
+		fake_host_answer(p->h, 0);
+		(void)said(p);
+		stop(p);
+		append(p->log, "t n=2\n");
+		assert_int_equal(unlink(p->places), 0); /* its copy is another name of it */
+		if (left[i] != NULL)
+			put(p->places, left[i], 0);
+		start(p);
+		assert_string_equal(said(p), "event step.event process=default case=2 n=2\n");
+		fake_host_answer(p->h, 0);
+	}
 	stop(p);
 }
 
@@ -753,6 +782,7 @@ main(void)
 		T(what_was_not_stored_comes_again_with_its_id),
 		T(a_restart_goes_on_where_the_disk_was),
 		T(a_power_cut_leads_back_to_an_older_place),
+		T(places_that_a_power_cut_emptied_are_known_from_their_copy),
 		T(a_log_that_is_too_far_behind_is_passed_over_and_counted),
 		T(whatever_happens_every_line_is_there_once),
 	};

@@ -61,6 +61,7 @@ drop_close(void *ctx)
 		return;
 	for (unsigned i = 0; i < in->n; i++)
 		close_folder(&in->folder[i]);
+	inlet_keep_close(in->keep);
 	if (in->notify >= 0)
 		(void)close(in->notify);
 	free(in->folder);
@@ -113,7 +114,8 @@ drop_open(void **out, const void *conf, const struct inlet_host *host, struct bl
 		return bl_fail(err, BL_ENOMEM, "drop: out of memory");
 	in->host = host;
 	in->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without one there are the looks */
-	if ((in->folder = calloc(folders->n, sizeof(*in->folder))) == NULL) {
+	if ((rc = inlet_keep_open(&in->keep, err)) < 0 ||
+	    (in->folder = calloc(folders->n, sizeof(*in->folder))) == NULL) {
 		drop_close(in);
 		return bl_fail(err, BL_ENOMEM, "drop: out of memory");
 	}

@@ -156,6 +156,8 @@ drop_file_save(struct drop_folder *f, bool at_once)
 	f->file.at.anchor = anchor_of(f->file.fd, f->file.at.offset);
 	if (drop_state_save(f->state, &f->file.at, &err) < 0)
 		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+	else
+		inlet_keep_soon(f->in->keep, f->state, f->file.bad.fd);
 }
 
 /* ---- opening and closing ---- */
@@ -348,7 +350,8 @@ move_to(struct drop_folder *f, const char *folder)
 static void
 forget(struct drop_folder *f)
 {
-	drop_state_forget(f->state);
+	inlet_keep_forget(f->in->keep, f->state);
+	inlet_keep_folder(f->in->keep, f->conf->path);
 	f->dirty = false;
 	drop_look_forget(f, f->file.name);
 	let_go(f);

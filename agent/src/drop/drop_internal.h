@@ -23,6 +23,7 @@
 
 #include "drop.h"
 #include "drop_csv.h"
+#include "inlet_keep.h"
 #include "sample_log.h"
 
 #define DROP_BUFFER       (32u * 1024u) /* two records at least */
@@ -113,10 +114,10 @@ int drop_rows_apply(struct drop_rows *r, unsigned k, const struct drop_csv_row *
 #define DROP_HASH 14695981039346656037ull
 uint64_t drop_hash(uint64_t h, const void *p, size_t len);
 
-/* The file in work of a folder, if one was.  False: none, or it cannot be read. */
+/* The file in work of a folder, if one was; from PATH, or what a power cut left of it
+ * (inlet_keep.h). False: none, or it cannot be read. */
 bool drop_state_load(const char *path, struct drop_place *out);
 int drop_state_save(const char *path, const struct drop_place *at, struct bl_err *err);
-void drop_state_forget(const char *path);
 
 /* ---- lines that were not taken ---- */
 
@@ -254,7 +255,8 @@ struct drop_folder {
 
 struct drop {
 	const struct inlet_host *host;
-	int notify; /* inotify */
+	struct inlet_keep *keep; /* owned: the states */
+	int notify;              /* inotify */
 	bool finishing;
 	unsigned n, turn;
 	struct drop_folder *folder; /* n, owned */

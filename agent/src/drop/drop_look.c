@@ -250,7 +250,7 @@ drop_look_ready(struct drop_folder *f)
 	}
 	if (f->kept) {
 		f->kept = false; /* it is gone */
-		drop_state_forget(f->state);
+		inlet_keep_forget(f->in->keep, f->state);
 	}
 	if (best == NULL && f->crowded && f->dir == NULL)
 		drop_look_soon(f); /* those that found no room */

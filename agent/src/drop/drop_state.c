@@ -1,7 +1,7 @@
 /*
  * How far a file is done, from one process to the next: one line of text, a
- * sum at its end.  It is written beside and renamed; nobody waits for the disk,
- * since what a lost or older state makes be read again has the same ids.
+ * sum at its end.  It is written beside and renamed; a copy becomes durable soon
+ * after (inlet_keep.h).  What an older one makes be read again has the same ids.
  */
 #include "drop_internal.h"
 
@@ -41,8 +41,8 @@ parse(char *text, size_t len, struct drop_place *out)
 		   &out->bad_lines) == 12;
 }
 
-bool
-drop_state_load(const char *path, struct drop_place *out)
+static bool
+load(const char *path, struct drop_place *out)
 {
 	const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char text[STATE_MAX + 1];
@@ -53,6 +53,15 @@ drop_state_load(const char *path, struct drop_place *out)
 	n = read(fd, text, STATE_MAX);
 	(void)close(fd);
 	return n > 0 && parse(text, (size_t)n, out);
+}
+
+bool
+drop_state_load(const char *path, struct drop_place *out)
+{
+	char safe[4200];
+
+	(void)snprintf(safe, sizeof(safe), "%s.safe", path);
+	return load(path, out) || load(safe, out);
 }
 
 static bool
@@ -84,10 +93,4 @@ drop_state_save(const char *path, const struct drop_place *at, struct bl_err *er
 	if (!write_all(beside, text, (size_t)n) || rename(beside, path) < 0)
 		return bl_fail_errno(err, BL_EIO, "drop: write %s", path);
 	return BL_OK;
-}
-
-void
-drop_state_forget(const char *path)
-{
-	(void)unlink(path);
 }

@@ -69,6 +69,7 @@ loglines_free(struct loglines *l)
 		log_file_close(&l->file[i].log);
 		loglines_patterns_close(l->file[i].patterns);
 	}
+	inlet_keep_close(l->keep);
 	log_way_close(l->way);
 	free(l->places);
 	free(l->file);
@@ -94,6 +95,8 @@ open_all(struct loglines *l, struct bl_err *err)
 	if (rc == BL_OK &&
 	    (l->buf == NULL || l->out == NULL || l->file == NULL || l->places == NULL))
 		rc = bl_fail(err, BL_ENOMEM, "loglines: out of memory");
+	if (rc == BL_OK)
+		rc = inlet_keep_open(&l->keep, err);
 	for (size_t i = 0; rc == BL_OK && i < l->conf->watch.n; i++) {
 		l->n++;
 		rc = file_open(l, &l->file[i], &watch[i], err);

@@ -7,6 +7,7 @@
 #include "branchline/regex.h"
 #include "branchline/wire.h"
 
+#include "inlet_keep.h"
 #include "loglines.h"
 #include "sample_log.h"
 
@@ -86,6 +87,7 @@ struct loglines {
 	char *text; /* LOGLINES_TEXT: a line, converted; NULL: none was yet */
 	struct bl_charset_conv *conv[BL_CHARSETS]; /* NULL: none wanted it yet */
 	struct bl_rowmap_out *out;
+	struct inlet_keep *keep;
 	char *places; /* the name of the file */
 	size_t n;
 	struct loglines_file *file;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* In the file's lines, before the path. */
 static const char *const kinds[KEPT_KINDS] = { "", "older ", "oldest ", "before " };
@@ -49,6 +50,21 @@ kept_make(const struct loglines *l, struct kept *k)
 
 /* ---- at the start ---- */
 
+/* A power cut may leave the newest file empty, or none; its copy was synced. */
+static int
+read_places(const struct loglines *l, struct kept *kept, struct bl_err *err)
+{
+	struct bl_err ignored = { 0 };
+	char safe[4200];
+	const bool there = access(l->places, F_OK) == 0;
+	const int rc = log_state_read(l->places, kept->row, kept->n, err);
+
+	(void)snprintf(safe, sizeof(safe), "%s.safe", l->places);
+	if ((there && rc == BL_OK) || access(safe, F_OK) < 0)
+		return rc;
+	return log_state_read(safe, kept->row, kept->n, &ignored) == BL_OK ? BL_OK : rc;
+}
+
 void
 loglines_places_take(struct loglines *l)
 {
@@ -57,7 +73,7 @@ loglines_places_take(struct loglines *l)
 
 	if (!kept_make(l, &kept))
 		return;
-	if (log_state_read(l->places, kept.row, kept.n, &err) < 0)
+	if (read_places(l, &kept, &err) < 0)
 		bl_warn("loglines", "%s; logs are read from where a new one would be", err.msg);
 	for (size_t i = 0; i < kept.n; i++) {
 		l->file[i / KEPT_KINDS].kept_known[i % KEPT_KINDS] = kept.row[i].known;
@@ -154,9 +170,13 @@ loglines_places_keep(struct loglines *l)
 		return;
 	for (size_t i = 0; i < l->n; i++)
 		fill(&l->file[i], &kept.row[i * KEPT_KINDS], mono_ms);
-	if (log_state_replace(l->places, kept.row, kept.n, &err) < 0)
+	if (log_state_replace(l->places, kept.row, kept.n, &err) < 0) {
 		loglines_tell(l, &l->log_places, NULL, err.msg);
-	else
+	} else {
+		/* Lines that became nothing do no harm when they are read again. */
+		if (l->settled)
+			inlet_keep_soon(l->keep, l->places, -1);
 		l->moved = l->settled = false;
+	}
 	kept_free(&kept);
 }

@@ -72,6 +72,8 @@ take_text(const char *file, const char *text, size_t len, struct log_kept *kept,
 
 	if (len < head || (memcmp(text, STATE_1, head) != 0 && memcmp(text, STATE_2, head) != 0))
 		return bl_fail(err, BL_ECORRUPT, "logs: %s holds no places of logs", file);
+	if (text[len - 1] != '\n' || memchr(text, '\0', len) != NULL)
+		return bl_fail(err, BL_ECORRUPT, "logs: %s is cut short", file);
 	cuts = memcmp(text, STATE_2, head) == 0;
 	rest = (struct sample_scan){ text + head, text + len };
 	while (sample_scan_line(&rest, &line))
