@@ -375,6 +375,8 @@ try_token(const char *fields)
 static void
 a_token_is_asked_for(void **state)
 {
+	char text[256];
+
 	(void)state;
 	conf.token_file = token_file;
 	h->at_once = true;
@@ -391,6 +393,17 @@ a_token_is_asked_for(void **state)
 	assert_int_equal(try_token(JSON "Authorization: Bearer another\r\n"), 200);
 	write_token("another\n", 0644); /* everybody can read it */
 	assert_int_equal(try_token(JSON "Authorization: Bearer another\r\n"), 503);
+	inlet_http_ops.problem(in, text, sizeof(text));
+	assert_non_null(strstr(text, token_file));
+	assert_int_equal(unlink(token_file), 0);
+	assert_int_equal(try_token(JSON "Authorization: Bearer another\r\n"), 503);
+	inlet_http_ops.problem(in, text, sizeof(text));
+	assert_non_null(strstr(text, token_file));
+	assert_int_equal(fake_host_count(h, "unauthorized"), 6);
+	assert_int_equal(fake_host_count(h, "no_token"), 2);
+	write_token("another\n", 0600);
+	inlet_http_ops.problem(in, text, sizeof(text));
+	assert_string_equal(text, "");
 	assert_int_equal(h->reports, 2);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +14,7 @@
 #include "http_listen.h"
 #include "inlet_http_internal.h"
 #include "inlet_socket.h"
+#include "probe_secret.h"
 
 #define EVENTS_MAX 64
 #define SAY_MS     3600000
@@ -30,6 +32,7 @@ static const struct {
 	{ "bad_requests", true },
 	{ "foreign", true },
 	{ "unauthorized", true },
+	{ "no_token", true },
 	{ "too_large", true },
 	{ "busy", true },
 	{ "too_slow", true },
@@ -245,6 +248,22 @@ count(const void *ctx, struct inlet_count *out)
 	return INLET_HTTP_COUNTERS;
 }
 
+/* What has every report refused, seen before one comes. */
+static void
+problem(const void *ctx, char *out, size_t size)
+{
+	const struct inlet_http *in = ctx;
+	char secret[PROBE_SECRET_MAX + 1];
+	struct bl_err err = { 0 };
+
+	out[0] = '\0';
+	if (in->conf->token_file == NULL)
+		return;
+	if (probe_secret_read(secret, in->conf->token_file, &err) < 0)
+		(void)snprintf(out, size, "token_file: every report is refused: %s", err.msg);
+	explicit_bzero(secret, sizeof(secret));
+}
+
 _Static_assert(INLET_HTTP_COUNTERS <= INLET_COUNTS_MAX, "what the agent takes");
 
 const struct inlet_ops inlet_http_ops = {
@@ -257,4 +276,5 @@ const struct inlet_ops inlet_http_ops = {
 	.serve = serve,
 	.done = done,
 	.count = count,
+	.problem = problem,
 };

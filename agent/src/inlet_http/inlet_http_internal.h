@@ -62,6 +62,7 @@ enum inlet_http_counter {
 	INLET_HTTP_N_BAD_REQUESTS,
 	INLET_HTTP_N_FOREIGN,
 	INLET_HTTP_N_UNAUTHORIZED,
+	INLET_HTTP_N_NO_TOKEN, /* token_file cannot be read: nobody is let in */
 	INLET_HTTP_N_TOO_LARGE,
 	INLET_HTTP_N_BUSY,
 	INLET_HTTP_N_TOO_SLOW,

@@ -147,7 +147,8 @@ post(struct inlet_http *in, struct inlet_http_client *c, const struct http_head 
 	int status;
 
 	if ((status = may_report(in, h, &err)) != 0) {
-		refuse(in, c, status, INLET_HTTP_N_UNAUTHORIZED, err.msg);
+		refuse(in, c, status,
+		    status == 401 ? INLET_HTTP_N_UNAUTHORIZED : INLET_HTTP_N_NO_TOKEN, err.msg);
 		return;
 	}
 	if ((status = body_of(in, h, &c->form, &why)) != 0)
