@@ -511,6 +511,46 @@ one_that_is_not_there_is_asked_again(void **state)
 	bench_close(&b);
 }
 
+/* Until it can be read again, with the moment at which that began. */
+static void
+who_cannot_be_read_is_named(void **state)
+{
+	static const char down[] = "exporter one since 2026-09-21T14:13:20.000Z: it answers with "
+				   "status 500";
+	struct bench b = { 0 };
+	char text[256];
+
+	(void)state;
+	listen_tcp(&b.exporter[0]);
+	take_tcp(&b.exporter[1]);
+	b.job[1].interval_ms = 60000;
+	bench_open(&b, 2);
+	scrape_ops.problem(b.in, text, sizeof(text));
+	assert_string_equal(text, "");
+	for (unsigned again = 0; again < 2; again++) {
+		(void)asked(&b, &b.exporter[0]);
+		say(&b, &b.exporter[0], "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+		drop(&b.exporter[0]);
+		scrape_ops.problem(b.in, text, sizeof(text));
+		assert_memory_equal(text, down, strlen(down));
+		fake_host_pass(b.host, 60000);
+	}
+	while (fake_host_count(b.host, "failed_pages") < 3) /* the other one is not there */
+		inlet_turn(&b);
+	scrape_ops.problem(b.in, text, sizeof(text));
+	assert_memory_equal(text, down, strlen(down));
+	assert_non_null(strstr(text, "; exporter two since 2026-09-21T14:"));
+	scrape_ops.problem(b.in, text, strlen(down) + 40);
+	assert_memory_equal(text + strlen(down), "; 1 more cannot be read", 24);
+	scrape_ops.problem(b.in, text, 60);
+	assert_string_equal(text, "2 more cannot be read");
+	(void)asked(&b, &b.exporter[0]);
+	say(&b, &b.exporter[0], OK LENGTH "load 1\n\n");
+	scrape_ops.problem(b.in, text, sizeof(text));
+	assert_memory_equal(text, "exporter two since ", 19);
+	bench_close(&b);
+}
+
 static void
 a_page_that_is_too_long_is_none(void **state)
 {
@@ -585,6 +625,7 @@ main(void)
 		cmocka_unit_test(bad_answers_leave_all_unknown),
 		cmocka_unit_test(one_that_is_silent_is_given_up),
 		cmocka_unit_test(one_that_is_not_there_is_asked_again),
+		cmocka_unit_test(who_cannot_be_read_is_named),
 		cmocka_unit_test(a_page_that_is_too_long_is_none),
 		cmocka_unit_test(exporters_do_not_wait_for_each_other),
 		cmocka_unit_test(without_exporters_it_is_off),

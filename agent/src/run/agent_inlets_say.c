@@ -18,7 +18,7 @@ state_of(const struct agent *a, const struct agent_inlet *x)
 static json_t *
 problem_json(const struct agent_inlet *x)
 {
-	char text[sizeof(x->problem)];
+	char text[1024]; /* some inlets have several that are wrong */
 
 	(void)snprintf(text, sizeof(text), "%s", x->problem);
 	if (x->in != NULL && x->row->ops->problem != NULL)

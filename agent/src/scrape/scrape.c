@@ -6,10 +6,13 @@
  */
 #include "scrape_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define MORE_SIZE  32u /* of the words for those that have no room */
 #define READ_BYTES 16384u
 #define TURN_BYTES (8u * READ_BYTES) /* some 2,000 lines: 5 ms where all of them are new */
 #define JOB_BYTES  (2u * READ_BYTES) /* of one exporter in a turn */
@@ -154,6 +157,37 @@ scrape_count(const void *in, struct inlet_count *out)
 	return n;
 }
 
+/* Each that cannot be read, with why and since when, as far as there is room. */
+static void
+scrape_problem(const void *in, char *out, size_t size)
+{
+	const struct scrape *s = in;
+	unsigned left = 0;
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct scrape_job *j = &s->job[i];
+		char since[BL_TIME_SIZE], one[sizeof(j->reason) + 160];
+		int n;
+
+		if (j->failing_unix_ms == 0)
+			continue;
+		bl_time_utc(j->failing_unix_ms, since);
+		n = snprintf(one, sizeof(one), "%sexporter %s since %s: %s", len > 0 ? "; " : "",
+		    j->conf->name, since, j->reason);
+		if (n < 0 || (size_t)n >= sizeof(one) || len + (size_t)n + MORE_SIZE > size) {
+			left++;
+			continue;
+		}
+		memcpy(out + len, one, (size_t)n + 1);
+		len += (size_t)n;
+	}
+	if (left > 0 && len + MORE_SIZE <= size)
+		(void)snprintf(
+		    out + len, size - len, "%s%u more cannot be read", len > 0 ? "; " : "", left);
+}
+
 const struct inlet_ops scrape_ops = {
 	.name = "scrape",
 	.open = scrape_open,
@@ -162,4 +196,5 @@ const struct inlet_ops scrape_ops = {
 	.deadline = scrape_deadline,
 	.serve = scrape_serve,
 	.count = scrape_count,
+	.problem = scrape_problem,
 };

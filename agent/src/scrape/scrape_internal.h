@@ -127,7 +127,9 @@ struct scrape_job {
 	int64_t due_mono_ms, deadline_mono_ms, begun_mono_ms, offset_ms;
 	int32_t own[SCRAPE_OWN]; /* handles of its own series; negative: refused */
 	uint32_t n_series;
-	bool told; /* the log says that it cannot be read, and why */
+	int64_t failing_unix_ms; /* since when it cannot be read; 0: it can, or was not asked yet */
+	char reason[160];        /* the last time */
+	bool told;               /* the log says that it cannot be read, and why */
 	char why[160];
 	int64_t said_mono_ms; /* 0: never */
 	unsigned swallowed;

@@ -111,7 +111,6 @@ static void fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, 
 static void
 fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, ...)
 {
-	char why[sizeof(j->why)];
 	va_list ap;
 
 	over(j);
@@ -122,9 +121,11 @@ fail(struct scrape_job *j, enum bl_unknown reason, const char *fmt, ...)
 	scrape_page_unknown(j->page, reason);
 	j->host->flush(j->host->ctx, bl_boot_ms(j->host->clock));
 	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof(why), fmt, ap);
+	(void)vsnprintf(j->reason, sizeof(j->reason), fmt, ap);
 	va_end(ap);
-	say_why(j, why);
+	if (j->failing_unix_ms == 0)
+		j->failing_unix_ms = bl_unix_ms(j->host->clock);
+	say_why(j, j->reason);
 }
 
 static void
@@ -163,6 +164,7 @@ finish(struct scrape_job *j)
 		return;
 	}
 	over(j);
+	j->failing_unix_ms = 0;
 	j->scrapes++;
 	j->n_series = scrape_page_put(j->page, now);
 	put(j, SCRAPE_OWN_UP, 1);

@@ -139,11 +139,11 @@ function drawTiles(st, at) {
 
 function inletTile(inlets) {
 	const sum = (counts) => Object.values(counts || {}).reduce((n, c) => n + c, 0);
-	const bad = ([, i]) => i.state !== "open" || i.lost > 0;
+	const bad = ([, i]) => i.state !== "open" || i.lost > 0 || !!i.problem;
 	const line = ([name, i]) => name + ": " + (i.state === "open"
 		? (i.counts.accepted || 0) + " " + word("inlet.accepted") : word("inlet." + i.state)) +
 		(sum(i.refused) > 0 ? " · " + sum(i.refused) + " " + word("limit.refused") : "") +
-		(i.lost > 0 ? " · " + i.lost + " " + word("inlet.lost") : "");
+		(i.lost > 0 ? " · " + i.lost + " " + word("inlet.lost") : "") + (i.problem ? " · " + i.problem : "");
 	// The first line has the tile's colour: one that needs somebody stands there.
 	inlets.sort((a, b) => bad(b) - bad(a));
 	return inlets.length === 0 ? [] : [tile("inlets", inlets.map(line), bad(inlets[0]) ? "warn" : "")];
