@@ -344,8 +344,9 @@ places_that_were_tampered_with_mean_the_end(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		put_file(places, bad[i], strlen(bad[i]));
 		start(&p, "");
-		/* Another head is no file of ours; a wrong line in it is only left out. */
-		assert_int_equal(tick_says(&p, &err), i < 2 ? BL_ECORRUPT : BL_OK);
+		/* Another head is no file of ours, nor is one that was cut short; a wrong line in it
+		 * is only left out. */
+		assert_int_equal(tick_says(&p, &err), i < 2 || i == 7 ? BL_ECORRUPT : BL_OK);
 		counted(&p, 0, 0);
 		run_close(&p.r);
 	}
