@@ -302,10 +302,10 @@ def test_whatever_it_can_say_has_words_in_both_languages():
     def all_of(pattern, *files):
         return {found for name in files for found in re.findall(pattern, re.sub(r'"\s*\n\s*"', "", (source / name).read_text()))}
 
-    codes = all_of(r'reason\(\s*reasons,\s*"([a-z_]+)"', "agent_status.c")
+    codes = all_of(r'reason\(\s*reasons,\s*"([a-z_]+)"', "run/agent_status.c")
     reasons = all_of(r'\[PROBE_(?:OK|FAIL_\w+)\] = "(\w+)"', "probe/probe_put.c")
-    troubles = all_of(r'case SPOOL_\w+:\s*return "(\w+)"', "status.c")
-    links = all_of(r'return "(\w+)"', "agent_status.c") - {"?"}
+    troubles = all_of(r'case SPOOL_\w+:\s*return "(\w+)"', "status/status.c")
+    links = all_of(r'return "(\w+)"', "run/agent_status.c") - {"?"}
     assert len(codes) > 20 and len(reasons) > 10 and len(troubles) == 7 and {"up", "stopped"} <= links
     needed = ({"health." + c for c in codes} | {"reason." + r for r in reasons} | {"spool." + t for t in troubles} |
               {"link." + state for state in links})
