@@ -121,6 +121,19 @@ def test_it_shows_scrolls_filters_and_leaves_the_terminal_as_it_was(agent):
         assert terminal.end() == 0
 
 
+def test_it_filters_by_words_that_are_not_ascii(agent):
+    with closing(Terminal(agent, cols=120, lang="zh_CN.UTF-8")) as terminal:
+        terminal.shows("agent_cpu_ms_total")
+        terminal.type("/占用的内存")
+        terminal.shows("筛选: 占用的内存", "agent_resident_bytes", but=["agent_cpu_ms_total"])
+        terminal.type("\x7f\x7f\x7f\x7f\x7f处理器")
+        terminal.shows("筛选: 处理器", "agent_cpu_ms_total", but=["agent_resident_bytes", "?"])
+        terminal.type("\x1b")
+        terminal.shows("agent_resident_bytes")
+        terminal.type("q")
+        assert terminal.end() == 0
+
+
 def test_signals_end_it_in_order_in_each_language(agent):
     words = {"zh_CN.UTF-8": ["代理程序", "需要关注", "连接", "当前数值", "退出"], "en_GB.UTF-8": ["Current values"],
              "C": ["Current values"]}

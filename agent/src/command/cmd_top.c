@@ -144,13 +144,15 @@ scroll(struct top *t, enum top_key key)
 static void
 type(struct top *t, enum top_key key, char c)
 {
-	const size_t n = strlen(t->filter);
+	size_t n = strlen(t->filter);
 
 	t->view.scroll = 0;
 	if (key == TOP_TEXT && n < TOP_FILTER) {
 		t->filter[n] = c;
 		t->filter[n + 1] = '\0';
 	} else if (key == TOP_RUBOUT && n > 0) {
+		while (n > 1 && (t->filter[n - 1] & 0xc0) == 0x80)
+			n--; /* a character of several bytes */
 		t->filter[n - 1] = '\0';
 	} else if (key == TOP_ESCAPE) {
 		t->filter[0] = '\0';

@@ -300,7 +300,7 @@ plain(struct top_term *t, char *c)
 		return TOP_REDRAW;
 	if (in == 0x03 || in == 0x04)
 		return TOP_QUIT;
-	return in >= 0x20 && in < 0x7f ? TOP_TEXT : TOP_NOTHING;
+	return (unsigned char)in >= 0x20 ? TOP_TEXT : TOP_NOTHING;
 }
 
 enum top_key
