@@ -91,7 +91,9 @@ both_formats_say_the_same(void **state)
 	    "shows it\n"
 	    "# TYPE branchline_disk_used_ratio gauge\n"
 	    "branchline_disk_used_ratio{mount=\"/a\\\\b\\\"c\\nd\"} 0.005\n" LINK LEFT_OUT(
-		"0") "# TYPE branchline_zero_seconds gauge\n"
+		"0") "# HELP branchline_zero_seconds Named by the configuration or by a program "
+		     "here\n"
+		     "# TYPE branchline_zero_seconds gauge\n"
 		     "branchline_zero_seconds -0\n");
 	free(text);
 }
@@ -210,10 +212,13 @@ what_would_lie_is_left_out_and_counted(void **state)
 
 	(void)state;
 	text = said(rows, 9, false);
-	assert_string_equal(text, OWN_TEXT LINK "# TYPE branchline_oven_seconds gauge\n"
-						"branchline_oven_seconds{probe=\"x\"} 0.005\n"
-						"# TYPE branchline_pan gauge\n"
-						"branchline_pan{probe=\"x\"} +Inf\n" LEFT_OUT("7"));
+	assert_string_equal(text, OWN_TEXT LINK
+	    "# HELP branchline_oven_seconds Named by the configuration or by a program here\n"
+	    "# TYPE branchline_oven_seconds gauge\n"
+	    "branchline_oven_seconds{probe=\"x\"} 0.005\n"
+	    "# HELP branchline_pan Named by the configuration or by a program here\n"
+	    "# TYPE branchline_pan gauge\n"
+	    "branchline_pan{probe=\"x\"} +Inf\n" LEFT_OUT("7"));
 	free(text);
 	text = said(rows, 9, true); /* there, it is a sample of the family branchline_agent */
 	assert_null(strstr(text, "branchline_agent_info{probe"));

@@ -147,11 +147,9 @@ head(const struct state *st, const struct local_metric *m, const char *type, con
 {
 	const char *end = st->open || !m->counter ? "" : "_total";
 
-	if (help[0] != '\0') {
-		local_text_printf(st->out, "# HELP %s%s ", m->name, end);
-		escaped(st->out, help, strlen(help), st->open);
-		local_text_put(st->out, "\n");
-	}
+	local_text_printf(st->out, "# HELP %s%s ", m->name, end);
+	escaped(st->out, help, strlen(help), st->open);
+	local_text_put(st->out, "\n");
 	local_text_printf(st->out, "# TYPE %s%s %s\n", m->name, end, type);
 	if (st->open && m->unit[0] != '\0')
 		local_text_printf(st->out, "# UNIT %s %s\n", m->name, m->unit);
@@ -224,7 +222,8 @@ series_family(const struct state *st, const struct family *f)
 			continue;
 		if (!begun)
 			head(st, &f->m, f->m.counter ? "counter" : "gauge",
-			    known != NULL ? known->en : "");
+			    known != NULL ? known->en
+					  : "Named by the configuration or by a program here");
 		begun = true;
 		row_line(st, &f->m, &f->row[i]);
 	}
