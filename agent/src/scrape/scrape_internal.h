@@ -142,8 +142,10 @@ int scrape_job_open(struct scrape_job *j, const struct scrape_exporter_conf *con
 void scrape_job_close(struct scrape_job *j);
 /* Its time has come: an interval, or the end of its patience. */
 void scrape_job_due(struct scrape_job *j, int64_t mono_ms);
-/* Something may have changed; reads *budget bytes at most, and takes them from it. */
-void scrape_job_step(struct scrape_job *j, char *buf, size_t size, size_t *budget);
+/* Something may have changed; reads *budget bytes at most, and takes them from it; begins with no
+ * other piece when it is until. */
+void scrape_job_step(
+    struct scrape_job *j, char *buf, size_t size, size_t *budget, int64_t until_mono_ms);
 int64_t scrape_job_deadline(const struct scrape_job *j);
 
 #endif

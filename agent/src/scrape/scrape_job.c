@@ -214,16 +214,14 @@ verdict(struct scrape_job *j, enum probe_http_verdict v)
 }
 
 static void
-receive(struct scrape_job *j, char *buf, size_t size, size_t *budget)
+receive(struct scrape_job *j, char *buf, size_t size, size_t *budget, int64_t until)
 {
-	while (j->state == SCRAPE_READING && *budget > 0) {
+	do {
 		const ssize_t n = recv(j->fd, buf, size < *budget ? size : *budget, MSG_DONTWAIT);
 		size_t used;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return; /* it will be told again */
 		if (n < 0) {
 			fail(j, BL_UNKNOWN_UNREADABLE, "read: %s", strerror(errno));
 		} else if (n == 0) {
@@ -232,7 +230,7 @@ receive(struct scrape_job *j, char *buf, size_t size, size_t *budget)
 			*budget -= (size_t)n;
 			verdict(j, probe_http_feed(&j->http, buf, (size_t)n, &used));
 		}
-	}
+	} while (j->state == SCRAPE_READING && *budget > 0 && bl_mono_ms(j->host->clock) < until);
 }
 
 /* ---- the request ---- */
@@ -328,12 +326,12 @@ transmit(struct scrape_job *j)
 }
 
 void
-scrape_job_step(struct scrape_job *j, char *buf, size_t size, size_t *budget)
+scrape_job_step(struct scrape_job *j, char *buf, size_t size, size_t *budget, int64_t until_mono_ms)
 {
 	if (j->state == SCRAPE_SENDING)
 		transmit(j);
 	if (j->state == SCRAPE_READING)
-		receive(j, buf, size, budget);
+		receive(j, buf, size, budget, until_mono_ms);
 }
 
 /* ---- when ---- */
