@@ -15,6 +15,7 @@
 #include "branchline/seq.h"
 #include "chunk.h"
 #include "compact.h"
+#include "store_age.h"
 #include "store_pack.h"
 
 #define GATHER_SAMPLES_MAX                                                                         \
@@ -287,6 +288,7 @@ struct compact {
 	int64_t free_least, free_since_mono_ms;
 	int64_t worn_after;         /* worn hours up to this have had their turn; NONE: none has */
 	int64_t worn_again_mono_ms; /* not from the first again before */
+	struct store_age age;       /* what is too old */
 	int64_t retain_mono_ms;     /* when retention is looked at next */
 	int64_t checks_before;      /* checksums of older batches are gone */
 	unsigned clean_rows;        /* of one slice: learns */

@@ -119,12 +119,15 @@ append(struct compact *c, enum parts_level level, struct store_pack *out, struct
 static int
 write_files(struct compact *c, struct store_pack *out, struct bl_err *err)
 {
-	const int64_t raw_from = c->opts.retention.raw_ms > 0
-				     ? bl_unix_ms(c->opts.clock) - c->opts.retention.raw_ms
-				     : INT64_MIN;
 	struct chunk_counts counts;
-	int64_t bytes = 0;
+	int64_t raw_from = INT64_MIN, bytes = 0;
 	int rc;
+
+	if (c->opts.retention.raw_ms > 0) {
+		if ((rc = store_age_now(&c->age, c->r, c->opts.clock, &raw_from, err)) < 0)
+			return rc;
+		raw_from -= c->opts.retention.raw_ms;
+	}
 
 	for (int i = 0; i < PARTS_LEVELS; i++)
 		bl_buf_reset(&c->region[i]);

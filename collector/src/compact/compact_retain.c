@@ -64,19 +64,31 @@ kept_ms(const struct compact_retention *r, enum parts_level level)
 				   : r->hours_ms;
 }
 
+/* By now; fails with the store. */
+static int
+too_old(struct compact *c, int64_t kept_ms, int64_t *before_unix_ms, struct bl_err *err)
+{
+	const int rc = store_age_now(&c->age, c->r, c->opts.clock, before_unix_ms, err);
+
+	*before_unix_ms -= kept_ms;
+	return rc;
+}
+
 static int
 forget_level(struct compact *c, enum parts_level level, struct bl_err *err)
 {
 	const int64_t kept = kept_ms(&c->opts.retention, level);
 	struct slice x = { .level = level, .rows = SLICE_ROWS, .more = 1 };
 	bool any = false;
-	int64_t to;
+	int64_t before, to;
 	int rc;
 
 	if (kept <= 0)
 		return BL_OK;
+	if ((rc = too_old(c, kept, &before, err)) < 0)
+		return rc;
 	/* Whole files: up to the begin of the one that is partly old enough. */
-	parts_period(level, bl_unix_ms(c->opts.clock) - kept, &x.before, &to);
+	parts_period(level, before, &x.before, &to);
 	if ((rc = store_read_retained(c->r, level, x.before, &any, err)) < 0 || !any)
 		return rc;
 	while (x.more == 1)
@@ -99,13 +111,14 @@ static int
 forget_checks(struct compact *c, struct bl_err *err)
 {
 	struct slice x = { .rows = SLICE_ROWS, .more = 1 };
-	int64_t to;
+	int64_t before, to;
 	int rc;
 
 	if (c->opts.retention.raw_ms <= 0)
 		return BL_OK;
-	parts_period(
-	    PARTS_RAW, bl_unix_ms(c->opts.clock) - c->opts.retention.raw_ms, &x.before, &to);
+	if ((rc = too_old(c, c->opts.retention.raw_ms, &before, err)) < 0)
+		return rc;
+	parts_period(PARTS_RAW, before, &x.before, &to);
 	if (x.before <= c->checks_before)
 		return BL_OK;
 	while (x.more == 1)
@@ -118,15 +131,14 @@ forget_checks(struct compact *c, struct bl_err *err)
 static int
 forget_batches(struct compact *c, struct bl_err *err)
 {
-	struct slice x = { .before = bl_unix_ms(c->opts.clock) - c->opts.retention.events_ms,
-		.rows = SLICE_ROWS,
-		.more = 1 };
+	struct slice x = { .rows = SLICE_ROWS, .more = 1 };
 	int64_t oldest = STORE_TIME_NONE;
 	int rc;
 
 	if (c->opts.retention.events_ms <= 0)
 		return BL_OK;
-	if ((rc = store_read_oldest_batch(c->r, &oldest, err)) < 0 || oldest == STORE_TIME_NONE ||
+	if ((rc = too_old(c, c->opts.retention.events_ms, &x.before, err)) < 0 ||
+	    (rc = store_read_oldest_batch(c->r, &oldest, err)) < 0 || oldest == STORE_TIME_NONE ||
 	    oldest >= x.before)
 		return rc;
 	while (x.more == 1)
@@ -150,12 +162,14 @@ delete_old(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64
 	struct old_files *f = ctx;
 	struct compact *c = f->c;
 	const int64_t kept = kept_ms(&c->opts.retention, level);
-	int64_t from, to, end = 0;
+	int64_t from, to, before, end = 0;
 
 	(void)bytes;
 	(void)blocks;
+	if ((f->rc = too_old(c, kept + STORE_HOUR_MS, &before, f->err)) < 0)
+		return false;
 	parts_period(level, hour, &from, &to);
-	if (kept <= 0 || to > bl_unix_ms(c->opts.clock) - kept - STORE_HOUR_MS)
+	if (kept <= 0 || to > before)
 		return true;
 	if ((f->rc = store_read_part_end(c->r, level, from, to, &end, f->err)) < 0)
 		return false;

@@ -13,6 +13,7 @@
 #include "incident.h"
 #include "kpi.h"
 #include "rule_engine.h"
+#include "store_age.h"
 #include "store_log.h"
 
 #define EVAL_TX_MS          60    /* a transaction takes no further piece of work after this */
@@ -63,6 +64,7 @@ struct eval {
 	struct roster *roster;
 	struct kpi_work *work;
 	struct kpi_forgetting forgetting;
+	struct store_age age; /* what is too old */
 	struct kpi_closed closed; /* as work has it */
 	size_t parts_at_once; /* of KPIs, in one transaction */
 

@@ -27,7 +27,7 @@ static int
 forget(struct eval_tx *tx, void *ctx, struct bl_err *err)
 {
 	struct kpi_forget_opts o = { .keep = tx->e->opts.keep,
-		.now_unix_ms = tx->now_unix_ms,
+		.now_unix_ms = tx->e->age.unix_ms,
 		.needed = needed,
 		.rows = FORGET_ROWS };
 	int *more = ctx;
@@ -65,11 +65,13 @@ int
 eval_forget(struct eval *e, struct bl_err *err)
 {
 	struct kpi_forgetting before = e->forgetting;
+	int64_t now;
 	int more = 0, rc;
 
+	if ((rc = store_age_now(&e->age, e->telemetry, e->clock, &now, err)) < 0)
+		return rc;
 	/* While it is behind the log nobody knows what is dirty. */
-	if (!kpi_forget_due(&e->forgetting, bl_unix_ms(e->clock)) ||
-	    (e->behind && !e->forgetting.under_way))
+	if (!kpi_forget_due(&e->forgetting, now) || (e->behind && !e->forgetting.under_way))
 		return 0;
 	if ((rc = eval_write(e, forget, &more, err)) < 0) {
 		e->forgetting = before;

@@ -439,4 +439,6 @@ const char *const read_text[READ_COUNT] = {
 	    " ORDER BY c.lo_unix_ms DESC LIMIT 1",
 	[READ_LOG_COVER_LAST] = "SELECT coalesce(max(id), 0) FROM coverage",
 	[READ_LOG_RETAINED] = "SELECT max(hour_unix_ms) FROM part WHERE raw_bytes = 0",
+	[READ_NEWEST_HOUR] = "SELECT max(h) FROM (SELECT max(hour_unix_ms) AS h FROM part"
+			     " UNION ALL SELECT max(hour_unix_ms) FROM pack_due)",
 };

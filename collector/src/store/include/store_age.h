@@ -1,0 +1,35 @@
+/*
+ * What time it is for whatever goes by its age.
+ *
+ * A machine that comes up in 2046 would delete everything that it has, within a minute.  So
+ * age is reckoned from the newest hour that the devices have told of, on with the monotonic clock;
+ * the wall clock is believed while it is at most a week ahead of that, and further ahead when it
+ * has been so for three days.  A clock that is behind deletes nothing, and is believed.
+ *
+ * One thread an object.
+ */
+#ifndef STORE_AGE_H
+#define STORE_AGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "branchline/err.h"
+
+#define STORE_AGE_LEAP_MS (7 * (int64_t)86400000)
+#define STORE_AGE_HOLD_MS (3 * (int64_t)86400000)
+
+struct bl_clock;
+struct store_read;
+
+/* All zero: it has not begun. */
+struct store_age {
+	bool begun, held; /* held: the wall clock is not believed; it has been logged */
+	int64_t unix_ms, mono_ms, held_mono_ms;
+};
+
+/* Looks at the store the first time only.  Negative: it cannot be read; nothing has begun then. */
+int store_age_now(struct store_age *a, struct store_read *r, const struct bl_clock *clock,
+    int64_t *out_unix_ms, struct bl_err *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* Age is reckoned from what devices told, not from a wall clock that leaps. */
+#include "store_age.h"
+
+#include "branchline/log.h"
+
+#include "store_read_internal.h"
+
+#define DAY_MS 86400000.0
+
+/* The end of the newest hour of which there are samples; the wall clock where there is none. */
+static int
+begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_NEWEST_HOUR, err, "");
+	const int rc = read_step(r, st, err);
+
+	if (rc < 0)
+		return rc;
+	a->unix_ms = bl_unix_ms(clock);
+	if (rc == 1) {
+		if (sqlite3_column_type(st, 0) != SQLITE_NULL)
+			a->unix_ms = sqlite3_column_int64(st, 0) + STORE_HOUR_MS;
+		(void)sqlite3_reset(st);
+	}
+	a->mono_ms = bl_mono_ms(clock);
+	a->begun = true;
+	return BL_OK;
+}
+
+static void
+hold(struct store_age *a, int64_t wall_unix_ms)
+{
+	a->held = true;
+	a->held_mono_ms = a->mono_ms;
+	bl_warn("store",
+	    "this machine's clock is %.0f days ahead of the newest samples: for three days nothing "
+	    "is deleted by its age; set the clock right if it is wrong",
+	    (double)(wall_unix_ms - a->unix_ms) / DAY_MS);
+}
+
+int
+store_age_now(struct store_age *a, struct store_read *r, const struct bl_clock *clock,
+    int64_t *out_unix_ms, struct bl_err *err)
+{
+	const int64_t mono = bl_mono_ms(clock), wall = bl_unix_ms(clock);
+	int rc;
+
+	if (!a->begun && (rc = begin(a, r, clock, err)) < 0)
+		return rc;
+	a->unix_ms += mono - a->mono_ms;
+	a->mono_ms = mono;
+	if (wall - a->unix_ms > STORE_AGE_LEAP_MS && !a->held)
+		hold(a, wall);
+	if (wall - a->unix_ms <= STORE_AGE_LEAP_MS || mono - a->held_mono_ms >= STORE_AGE_HOLD_MS) {
+		a->held = false;
+		a->unix_ms = wall;
+	}
+	*out_unix_ms = a->unix_ms;
+	return BL_OK;
+}

@@ -1,0 +1,112 @@
+/* What goes by its age is not left to a clock that leaps. */
+#include "compact_kit.h"
+
+#include "store_age.h"
+
+#define DAY (24 * (int64_t)HOUR)
+
+static int64_t
+now_of(struct kit *k, struct store_age *a)
+{
+	struct bl_err err = { 0 };
+	int64_t now;
+
+	must(store_age_now(a, k->r, &k->clock.clock, &now, &err), &err);
+	return now;
+}
+
+static void
+put_hours(struct kit *k)
+{
+	k->clock.unix_ms = OFFSET + 2 * (int64_t)HOUR;
+	know(k, 0xa, "kiosk-1");
+	put_minutes(k, "kiosk-1", 0xa, 1, 120);
+}
+
+static void
+a_store_without_samples_believes_the_clock(void **state)
+{
+	struct kit *k = *state;
+	struct store_age a = { 0 };
+
+	assert_true(now_of(k, &a) == k->clock.unix_ms);
+}
+
+static void
+a_clock_that_is_near_is_believed(void **state)
+{
+	static const int64_t off[] = { 0, 6 * DAY, -DAY, -40 * 365 * DAY };
+	struct kit *k = *state;
+
+	put_hours(k);
+	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+		struct store_age a = { 0 };
+
+		k->clock.unix_ms = OFFSET + 2 * (int64_t)HOUR + off[i];
+		assert_true(now_of(k, &a) == k->clock.unix_ms);
+		pass(k, 30 * DAY); /* as by both clocks */
+		assert_true(now_of(k, &a) == k->clock.unix_ms);
+	}
+}
+
+static void
+a_leap_is_believed_when_it_has_stood_for_days(void **state)
+{
+	const int64_t newest = OFFSET + 2 * (int64_t)HOUR;
+	struct kit *k = *state;
+	struct store_age a = { 0 };
+
+	put_hours(k);
+	k->clock.unix_ms += 20 * 365 * DAY; /* as it came up */
+	assert_true(now_of(k, &a) == newest);
+	pass(k, STORE_AGE_HOLD_MS - 1);
+	assert_true(now_of(k, &a) == newest + STORE_AGE_HOLD_MS - 1);
+	pass(k, 1);
+	assert_true(now_of(k, &a) == k->clock.unix_ms);
+	k->clock.unix_ms -= 20 * 365 * DAY; /* it is set right */
+	assert_true(now_of(k, &a) == k->clock.unix_ms);
+	k->clock.unix_ms += 8 * DAY; /* and leaps while it runs */
+	assert_true(now_of(k, &a) == k->clock.unix_ms - 8 * DAY);
+	k->clock.unix_ms -= 8 * DAY;
+	assert_true(now_of(k, &a) == k->clock.unix_ms);
+}
+
+/* The same through the compactor. */
+static void
+a_leap_of_the_clock_deletes_nothing(void **state)
+{
+	struct kit *k = *state;
+
+	put_hours(k);
+	pass(k, HOUR);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 2);
+	kit_stop(k);
+	k->opts.retention =
+	    (struct compact_retention){ 35 * DAY, 396 * DAY, 1826 * DAY, 396 * DAY };
+	k->clock.unix_ms += 20 * 365 * DAY;
+	kit_start(k);
+	settle(k);
+	pass(k, DAY);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 2);
+	pass(k, STORE_AGE_HOLD_MS); /* nobody set it right */
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part"), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    a_store_without_samples_believes_the_clock, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_clock_that_is_near_is_believed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_leap_is_believed_when_it_has_stood_for_days, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_leap_of_the_clock_deletes_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("store_age", tests, NULL, NULL);
+}
