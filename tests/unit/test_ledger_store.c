@@ -338,6 +338,73 @@ each_is_listed_once(void **state)
 	assert_int_equal(seen.n, 0);
 }
 
+/* ---- entries that know no times ---- */
+
+static void
+assert_between(struct ctx *c, int64_t not_before_min, int64_t not_after_min)
+{
+	const struct store_gap g = gaps(c).last; /* the oldest entry */
+	const int64_t after =
+	    not_after_min < 0 ? g.known_unix_ms : OFFSET + not_after_min * MINUTE;
+
+	assert_int_equal(g.from_unix_ms, STORE_TIME_NONE);
+	assert_int_equal(g.to_unix_ms, STORE_TIME_NONE);
+	assert_int_equal(g.not_before_unix_ms,
+	    not_before_min < 0 ? STORE_TIME_NONE : OFFSET + not_before_min * MINUTE);
+	assert_int_equal(g.not_after_unix_ms, after);
+}
+
+static void
+an_entry_without_times_lies_between_its_neighbours(void **state)
+{
+	struct ctx *c = *state;
+
+	know_clock(c, 1, 0, OFFSET);
+	gone(c, 4, 5, BL_GAP_DAMAGED);
+	assert_between(c, -1, -1); /* when it became known is the latest that it can be */
+	put_minutes(c, 0, 2);
+	assert_between(c, 2, -1);
+	put_minutes(c, 2, 3);
+	assert_between(c, 3, -1);
+	put_minutes(c, 7, 9);
+	assert_between(c, 3, 7);
+	put_minutes(c, 5, 6);
+	assert_between(c, 3, 5);
+	reopen(c, STORE_OPENED);
+	assert_between(c, 3, 5);
+}
+
+/* Its spool was replaced: nothing with a higher number comes any more. */
+static void
+an_entry_of_a_spool_that_is_gone_ends_before_its_successor_begins(void **state)
+{
+	struct ctx *c = *state;
+
+	know_clock(c, 1, 0, OFFSET);
+	put_minutes(c, 0, 3);
+	gone(c, 4, 5, BL_GAP_DAMAGED);
+	c->spool.b[0] ^= 0xff;
+	know_clock(c, 1, 0, OFFSET);
+	put_minutes(c, 1, 2); /* what it held from before is no bound */
+	assert_between(c, 3, -1);
+	put_minutes(c, 11, 12);
+	assert_between(c, 3, 11);
+	put_minutes(c, 8, 9);
+	assert_between(c, 3, 8);
+}
+
+static void
+bounds_are_none_where_clocks_contradict_them(void **state)
+{
+	struct ctx *c = *state;
+
+	know_clock(c, 1, 0, OFFSET);
+	put_span(c, 1, 5, 6, NULL);
+	gone(c, 2, 2, BL_GAP_DAMAGED);
+	put_span(c, 3, 2, 3, NULL);
+	assert_between(c, -1, 2);
+}
+
 int
 main(void)
 {
@@ -353,6 +420,9 @@ main(void)
 		CASE(another_batch_of_that_time_fills_a_hole),
 		CASE(samples_that_vanished_before_the_cut_are_a_gap),
 		CASE(each_is_listed_once),
+		CASE(an_entry_without_times_lies_between_its_neighbours),
+		CASE(an_entry_of_a_spool_that_is_gone_ends_before_its_successor_begins),
+		CASE(bounds_are_none_where_clocks_contradict_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,8 @@ write_gap(struct jsonw *w, const struct store_gap *g)
 	seq_or_null(w, "seq_last", g->seq_last);
 	api_time(w, "from_unix_ms", g->from_unix_ms);
 	api_time(w, "to_unix_ms", g->to_unix_ms);
+	api_time(w, "not_before_unix_ms", g->not_before_unix_ms);
+	api_time(w, "not_after_unix_ms", g->not_after_unix_ms);
 	jsonw_str(w, "reason", store_gap_reason_name(g->reason));
 	seq_or_null(w, "samples", g->samples);
 	jsonw_int(w, "known_unix_ms", g->known_unix_ms);

@@ -60,6 +60,7 @@ enum read_sql {
 	READ_MISSING_STREAMS,
 	READ_MISSING_RANGES,
 	READ_MISSING_BESIDE,
+	READ_GAP_SUCCESSOR,
 	READ_MISSING_HOLES,
 	READ_MISSING_SAMPLES,
 	READ_GAP_TOTALS,
@@ -377,5 +378,13 @@ void whole_free(struct store_read *r);
 /* Every seq of [first, last] is in the ledger (or there is none): 1, 0 or negative. */
 int log_all_gone(struct store_read *r, int64_t spool_id, enum bl_stream stream, uint64_t first,
     uint64_t last, struct bl_err *err);
+
+/* ---- store_read_bounds.c ---- */
+struct read_gap_of {
+	int64_t device_id, spool_id;
+};
+/* Fills the bounds of an entry that lacks a time. */
+int read_gap_bounds(
+    struct store_read *r, const struct read_gap_of *of, struct store_gap *g, struct bl_err *err);
 
 #endif

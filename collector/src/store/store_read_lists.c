@@ -132,10 +132,12 @@ done:
 
 /* ---- the ledger ---- */
 
-#define PAGE 256 /* as the statements' LIMIT */
+#define PAGE       256 /* as the statements' LIMIT */
+#define BOUNDS_MAX 100u /* each is a walk through the coverage of a stream */
 
 struct gap_copy {
 	struct store_gap g;
+	struct read_gap_of of;
 	char device[BL_DEVICE_ID_MAX + 1];
 };
 
@@ -151,9 +153,23 @@ gap_row(sqlite3_stmt *st, struct gap_copy *c)
 		.seq_last = (uint64_t)sqlite3_column_int64(st, 5),
 		.from_unix_ms = store_column_time(st, 6),
 		.to_unix_ms = store_column_time(st, 7),
+		.not_before_unix_ms = STORE_TIME_NONE,
+		.not_after_unix_ms = STORE_TIME_NONE,
 		.samples = (uint64_t)sqlite3_column_int64(st, 8),
 		.known_unix_ms = sqlite3_column_int64(st, 9),
 	};
+	c->of = (struct read_gap_of){ sqlite3_column_int64(st, 10), sqlite3_column_int64(st, 11) };
+}
+
+/* What an entry without times is between. */
+static int
+bound(struct store_read *r, struct gap_copy *c, unsigned *bounds, struct bl_err *err)
+{
+	if ((c->g.from_unix_ms != STORE_TIME_NONE && c->g.to_unix_ms != STORE_TIME_NONE) ||
+	    *bounds == 0)
+		return BL_OK;
+	(*bounds)--;
+	return read_gap_bounds(r, &c->of, &c->g, err);
 }
 
 int
@@ -162,6 +178,7 @@ store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_ga
 {
 	int64_t before = f->before_id > 0 ? f->before_id : INT64_MAX, device_id = 0;
 	size_t left = f->limit, n;
+	unsigned bounds = BOUNDS_MAX;
 	struct gap_copy *page;
 	int rc;
 
@@ -182,7 +199,7 @@ store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_ga
 			gap_row(st, &page[n]);
 		for (size_t i = 0; rc == 0 && i < n && left > 0; i++, left--) {
 			page[i].g.device = page[i].device;
-			if (!cb(ctx, &page[i].g))
+			if ((rc = bound(r, &page[i], &bounds, err)) < 0 || !cb(ctx, &page[i].g))
 				goto done;
 		}
 		if (n > 0)

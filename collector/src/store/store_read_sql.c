@@ -15,8 +15,8 @@
 	" s.device_id FROM series s JOIN device d ON d.id = s.device_id"
 #define GAP_SELECT                                                                                 \
 	"SELECT g.id, d.name, g.stream, g.reason, g.seq_first, g.seq_last, g.begin_unix_ms,"       \
-	" g.end_unix_ms, g.samples, g.known_unix_ms FROM gap g JOIN device d ON d.id = "           \
-	"g.device_id"
+	" g.end_unix_ms, g.samples, g.known_unix_ms, g.device_id, g.spool_id FROM gap g"           \
+	" JOIN device d ON d.id = g.device_id"
 /* A gap without times is in every range. */
 #define GAP_RANGE                                                                                  \
 	" (?1 IS NULL OR g.end_unix_ms IS NULL OR g.end_unix_ms > ?1)"                             \
@@ -245,6 +245,10 @@ const char *const read_text[READ_COUNT] = {
 	    " AND spool_id = ?3 AND seq_last < ?4 ORDER BY seq_last DESC LIMIT 1),"
 	    " (SELECT begin_unix_ms FROM coverage WHERE device_id = ?1 AND stream = ?2"
 	    " AND spool_id = ?3 AND seq_first > ?5 ORDER BY seq_first LIMIT 1)",
+	[READ_GAP_SUCCESSOR] =
+	    "SELECT min(begin_unix_ms) FROM (SELECT begin_unix_ms FROM coverage WHERE"
+	    " device_id = ?1 AND stream = ?2 AND spool_id <> ?3 AND lo_unix_ms >= ?4"
+	    " ORDER BY lo_unix_ms LIMIT 1)",
 	[READ_MISSING_HOLES] =
 	    "SELECT h.id, d.name, h.stream, h.begin_unix_ms, h.end_unix_ms, h.known_unix_ms, 0"
 	    " FROM hole h JOIN device d ON d.id = h.device_id WHERE h.id < ?1"

@@ -319,7 +319,7 @@ export function gapLedger(world, now) {
         to_unix_ms: g.to_unix_ms, reason: g.reason, samples: g.reason === "evicted" ? 28140 : null, known_unix_ms: g.to_unix_ms + 2 * M,
       })),
   );
-  items.push({ device: "urumqi-tianshan-server", stream: "events", seq_first: 12, seq_last: 12, from_unix_ms: null, to_unix_ms: null, reason: "damaged", samples: null, known_unix_ms: now - 2 * D });
+  items.push({ device: "urumqi-tianshan-server", stream: "events", seq_first: 12, seq_last: 12, from_unix_ms: null, to_unix_ms: null, not_before_unix_ms: now - 3 * D, not_after_unix_ms: now - 3 * D + 2 * H, reason: "damaged", samples: null, known_unix_ms: now - 2 * D });
   return { items, next: null, unexplained: world.unexplained ?? 0, unexplained_batches: 0 };
 }
 

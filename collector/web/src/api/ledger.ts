@@ -12,6 +12,8 @@ export const decodeGaps = object({
       seq_last: nullable(num),
       from_unix_ms: nullable(num),
       to_unix_ms: nullable(num),
+      not_before_unix_ms: nullable(num),
+      not_after_unix_ms: nullable(num),
       reason: str,
       samples: nullable(num),
       known_unix_ms: nullable(num),

@@ -25,10 +25,23 @@ function gapKey(gap: Gap): string {
   return [gap.device, gap.stream, gap.seq_first, gap.seq_last, gap.from_unix_ms, gap.to_unix_ms, gap.reason, gap.known_unix_ms].join(":");
 }
 
-function GapTable({ gaps }: { gaps: Gap[] }): ReactElement {
+/** Of an entry whose times are not known, what it cannot be longer than. */
+function lengthOf(g: Gap, t: TFunction): string {
+  if (g.from_unix_ms !== null && g.to_unix_ms !== null) {
+    return spanText(g.to_unix_ms - g.from_unix_ms, t);
+  }
+  return g.not_before_unix_ms === null || g.not_after_unix_ms === null ? "–" : t("quality.at_most", { span: spanText(g.not_after_unix_ms - g.not_before_unix_ms, t) });
+}
+
+export function GapTable({ gaps }: { gaps: Gap[] }): ReactElement {
   const { t, i18n } = useTranslation();
   const zone = browserZone();
-  const when = (ms: number | null): string => (ms === null ? t("time.unknown") : formatDateTime(ms, zone));
+  const when = (ms: number | null, bound: "not_before" | "not_after", boundMs: number | null): ReactElement => {
+    if (ms !== null) {
+      return <>{formatDateTime(ms, zone)}</>;
+    }
+    return boundMs === null ? <span className="is-faint">{t("time.unknown")}</span> : <i className="is-faint">{t(`quality.${bound}`, { time: formatDateTime(boundMs, zone) })}</i>;
+  };
   const columns: Column<Gap>[] = [
     {
       key: "reason",
@@ -37,9 +50,9 @@ function GapTable({ gaps }: { gaps: Gap[] }): ReactElement {
     },
     { key: "device", title: t("quality.device"), render: (g) => g.device },
     { key: "stream", title: t("quality.stream"), width: 100, render: (g) => streamText(g.stream, t) },
-    { key: "from", title: t("quality.from"), width: 180, render: (g) => when(g.from_unix_ms) },
-    { key: "to", title: t("quality.to"), width: 180, render: (g) => when(g.to_unix_ms) },
-    { key: "length", title: t("quality.length"), width: 100, render: (g) => (g.from_unix_ms === null || g.to_unix_ms === null ? "–" : spanText(g.to_unix_ms - g.from_unix_ms, t)) },
+    { key: "from", title: t("quality.from"), width: 180, render: (g) => when(g.from_unix_ms, "not_before", g.not_before_unix_ms) },
+    { key: "to", title: t("quality.to"), width: 180, render: (g) => when(g.to_unix_ms, "not_after", g.not_after_unix_ms) },
+    { key: "length", title: t("quality.length"), width: 100, render: (g) => lengthOf(g, t) },
     { key: "samples", title: t("quality.samples"), width: 100, align: "right", render: (g) => (g.samples === null ? "–" : g.samples.toLocaleString(i18n.language)) },
     { key: "seq", title: t("quality.sequence"), width: 120, align: "right", render: (g) => sequence(g) },
     { key: "known", title: t("quality.known"), width: 140, render: (g) => <Age unixMs={g.known_unix_ms} zone={zone} /> },
@@ -76,6 +89,7 @@ export function GapLedger({ gaps }: { gaps: Gaps }): ReactElement {
         <Select className="filter-select" allowClear aria-label={t("quality.reason")} placeholder={t("quality.all_reasons")} value={reason}
           options={present.map((value) => ({ value: value, label: t(`reason.${value}`) }))} onChange={(v: string | undefined) => set("reason", v)} />
       </div>
+      {shown.some((g) => g.from_unix_ms === null || g.to_unix_ms === null) && <p className="list-note">{t("quality.bounds_text")}</p>}
       {shown.length === 0 ? <Empty title={t("quality.no_gaps_filter")} /> : <GapTable gaps={shown} />}
       {gaps.next !== null && <p className="list-note">{t("quality.more", { count: gaps.items.length })}</p>}
     </>
