@@ -94,6 +94,57 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
     assert told and set(told) == {(str(n), "step.begin") for n in range(written)}
 
 
+WAYS = {"dates": "create\n  dateext\n  dateformat -%Y%m%d-%s", "ending": "create\n  extension .log", "copies": "copytruncate",
+        "packed": "create\n  compress\n  delaycompress"}
+
+
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed")
+@pytest.mark.parametrize("way", WAYS)
+def test_rotations_while_no_agent_runs_hide_nothing(tmp_path, processes, way):
+    """Three of them. What is compressed meanwhile is not read, and that is said and counted."""
+    log = tmp_path / "app.log"
+    log.write_text("order=0 begin\n")
+    conf, state = tmp_path / "logrotate.conf", tmp_path / "logrotate.state"
+    conf.write_text(f"{log} {{\n  rotate 9\n  {WAYS[way]}\n  su root root\n}}\n")
+    conf.chmod(0o600)
+    tmp_path.chmod(0o755)
+
+    def rotate():
+        done = subprocess.run(["logrotate", "--force", "--state", state, conf], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        if way == "dates":  # names of the same second would be one
+            for path in list(tmp_path.glob("app.log-*")):
+                if path.stat().st_ino not in dated:
+                    dated[path.stat().st_ino] = f"app.log-20261101-{len(dated)}"
+                    path.rename(tmp_path / dated[path.stat().st_ino])
+
+    dated = {}
+    rotate()  # an old one, which was read or is none of ours
+    log.write_text("order=1 begin\n")
+    device = Device(tmp_path / "agent", processes, watching(log, ORDERS))
+    device.start()
+    wait_for(lambda: is_on_disk(device, log), 20, "the first line is on disk", device.process.log)
+    device.process.stop()
+    for n in range(2, 8, 2):
+        with log.open("a") as f:
+            f.write(f"order={n} begin\norder={n + 1} begin\n")
+        rotate()
+    with log.open("a") as f:
+        f.write("order=8 begin\n")
+    device.start()
+    wait_for(lambda: is_on_disk(device, log), 20, "everything at the path is read", device.process.log)
+    packed = range(2, 6) if way == "packed" else ()
+    wanted = {str(n) for n in range(1, 9) if n not in packed}
+    wait_for(lambda: counts(device)["accepted"] == len(wanted) - 1, 20, "all files are read", device.process.log)
+    if packed:
+        told = agent("status", "--state", device.state_dir).stdout
+        assert re.search(r"log app: app\.log\.\d\.gz was not read \(\d+ bytes in all\)", told), told
+        assert device.state()["inlets"]["loglines"]["refused"]["skipped_bytes"] > 0
+    told = [case for case, _ in cases(device.events())]
+    assert len(told) == len(set(told)) and set(told) == wanted
+    assert not [line for line in device.process.log().splitlines() if "lost" in line and not packed]
+
+
 @pytest.mark.parametrize("encoding, codec", [("gbk", "gbk"), ("utf-8", "utf-16")])
 def test_lines_that_are_not_utf_8_come_once_over_kill_9(tmp_path, processes, encoding, codec):
     """As a program under Windows writes them, in pieces that end in the middle of a character."""

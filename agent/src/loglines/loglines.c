@@ -6,6 +6,7 @@
  */
 #include "loglines_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -161,8 +162,17 @@ file_read(struct loglines *l, struct loglines_file *f)
 		return;
 	l->count[LOGLINES_SKIPPED_BYTES] += skipped;
 	l->host->lost(l->host->ctx, BL_STREAM_EVENTS, 1);
-	loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f,
-	    "grows faster than it can be read; lines were passed over");
+	if (f->log.passed[0] == '\0') {
+		loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f,
+		    "grows faster than it can be read; lines were passed over");
+		return;
+	}
+	/* Rotated while the agent did not run. */
+	(void)snprintf(f->passed, sizeof(f->passed), "%s was not read (%" PRIu64 " bytes in all)",
+	    f->log.passed, skipped);
+	f->log.passed[0] = '\0';
+	f->passed_until_mono_ms = bl_mono_ms(l->host->clock) + HOUR_MS;
+	loglines_tell(l, &l->log[LOGLINES_SKIPPED_BYTES], f, f->passed);
 }
 
 static void
@@ -273,10 +283,16 @@ loglines_problem(const void *in, char *out, size_t size)
 	const struct loglines *l = in;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < l->n && out[0] == '\0'; i++)
-		if (l->file[i].problem[0] != '\0')
-			(void)snprintf(
-			    out, size, "log %s: %s", l->file[i].conf->name, l->file[i].problem);
+	for (size_t i = 0; i < l->n && out[0] == '\0'; i++) {
+		const struct loglines_file *f = &l->file[i];
+		const char *what = f->problem[0] != '\0' ? f->problem
+				   : bl_mono_ms(l->host->clock) < f->passed_until_mono_ms
+				       ? f->passed
+				       : "";
+
+		if (what[0] != '\0')
+			(void)snprintf(out, size, "log %s: %s", f->conf->name, what);
+	}
 }
 
 const struct inlet_ops loglines_ops = {

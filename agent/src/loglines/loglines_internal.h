@@ -70,6 +70,8 @@ struct loglines_file {
 	bool waits;            /* it cannot be converted */
 	bool unread;           /* there is more than was taken */
 	char problem[200];     /* at the last look; else empty */
+	char passed[320];      /* what was not read, said until then */
+	int64_t passed_until_mono_ms;
 	struct bl_log_limit failed_log;
 };
 

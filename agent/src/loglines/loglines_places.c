@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* In the file's lines, before the path. */
@@ -70,11 +71,16 @@ loglines_places_take(struct loglines *l)
 {
 	struct bl_err err = { 0 };
 	struct kept kept;
+	struct stat st;
 
 	if (!kept_make(l, &kept))
 		return;
 	if (read_places(l, &kept, &err) < 0)
 		bl_warn("loglines", "%s; logs are read from where a new one would be", err.msg);
+	if (stat(l->places, &st) == 0)
+		for (size_t i = 0; i < l->n; i++)
+			l->file[i].log.seen_unix_ns =
+			    (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	for (size_t i = 0; i < kept.n; i++) {
 		l->file[i / KEPT_KINDS].kept_known[i % KEPT_KINDS] = kept.row[i].known;
 		l->file[i / KEPT_KINDS].kept[i % KEPT_KINDS] = kept.row[i].at;

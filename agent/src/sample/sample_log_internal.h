@@ -42,4 +42,23 @@ size_t log_lines_feed(struct log_lines *l, const char *data, size_t len);
 /* As what reads a log; keeps l. */
 struct log_reader log_lines_reader(struct log_lines *l);
 
+/* ---- files between the one that was read and the one at the path (sample_log_between.c) ---- */
+
+#define LOG_ROTATED_MAX 1100 /* bytes of a path with what a rotation adds to it */
+
+/* A rotation of the log called base has this name; *compressed: it would have to be unpacked. */
+bool log_is_rotation(const char *base, const char *name, bool *compressed);
+/* Where the file lies that had this path, whatever a rotation calls it; not known: NAME.1. */
+bool log_find_rotated(const char *path, uint64_t ino, char out[LOG_ROTATED_MAX]);
+/*
+ * Looks for those that are newer than since_ns; those that are compressed are passed over.  at: a
+ * place in a file that was copied and cut, or is gone, or NULL.  True: a copy of that file is
+ * there.
+ */
+bool log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *at);
+/* It is read already. */
+void log_between_forget(struct log_file *f, uint64_t ino);
+/* Nothing is open as `before`: the oldest of them is. */
+void log_between_next(struct log_file *f);
+
 #endif

@@ -5,17 +5,16 @@
  * minute after its last line, because its writer goes on with it until it is
  * told to begin another.  Copied and cut: see sample_log_cursor.c.  A file that is
  * gone and does not come back is given up after a minute, when it has been read to its end.
+ * Rotated again before anybody looked: see sample_log_between.c.
  */
-#include "sample_log.h"
+#include "sample_log_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define ROTATED_MAX 1100 /* bytes of a path with what a rotation adds to it */
-#define ENTRIES_MAX 4096 /* of a folder that are looked at */
+#define SEEN_SLACK_NS INT64_C(10000000000) /* what was under way at the last look */
 
 void
 log_file_init(struct log_file *f, const char *path, const struct log_reader reader[2])
@@ -34,36 +33,24 @@ log_file_close(struct log_file *f)
 	log_cursor_close(&f->before);
 }
 
-/* Where the file lies that had this path, whatever a rotation calls it; not known: NAME.1. */
+/* For what was rotated away after this one.  True: there is something. */
 static bool
-find_rotated(const char *path, uint64_t ino, char out[ROTATED_MAX])
+look_behind(struct log_file *f, const struct log_cursor *c)
 {
-	const char *slash = strrchr(path, '/');
-	const char *base = slash != NULL ? slash + 1 : path;
-	const int folder = (int)(base - path);
-	const struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-	int n = snprintf(out, ROTATED_MAX, "%.*s", folder, path);
+	struct stat st;
 
-	if (n < 0 || n >= ROTATED_MAX || (dir = opendir(folder > 0 ? out : ".")) == NULL)
+	if (fstat(c->fd, &st) < 0)
 		return false;
-	for (unsigned i = 0; i < ENTRIES_MAX && !found && (entry = readdir(dir)) != NULL; i++) {
-		found = entry->d_ino == ino && strncmp(entry->d_name, base, strlen(base)) == 0;
-		if (found)
-			n = snprintf(out, ROTATED_MAX, "%.*s%s", folder, path, entry->d_name);
-	}
-	(void)closedir(dir);
-	if (!found)
-		n = snprintf(out, ROTATED_MAX, "%s.1", path);
-	return n > 0 && n < ROTATED_MAX;
+	(void)log_between_find(
+	    f, (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, NULL);
+	return f->n_between > 0;
 }
 
 bool
 log_file_resume(struct log_file *f, const struct log_place *at, size_t n)
 {
 	struct bl_err ignored = { 0 };
-	char rotated[ROTATED_MAX];
+	char rotated[LOG_ROTATED_MAX];
 	struct stat st;
 
 	f->looked = true;
@@ -73,23 +60,35 @@ log_file_resume(struct log_file *f, const struct log_place *at, size_t n)
 	/* Rotated or cut meanwhile: the rest of the old one, and all of the new one.  On another
 	 * device nothing says that it is new. */
 	f->looked = stat(f->path, &st) == 0 && st.st_dev == at[0].dev;
-	if (find_rotated(f->path, at[0].ino, rotated) &&
-	    log_cursor_open(&f->now, rotated, LOG_PLACE, &at[0], &ignored) == BL_OK)
+	if (log_find_rotated(f->path, at[0].ino, rotated) &&
+	    log_cursor_open(&f->now, rotated, LOG_PLACE, &at[0], &ignored) == BL_OK) {
+		f->now_old = look_behind(f, &f->now);
+		f->now_looked = true;
 		return true;
+	}
 	if (f->looked)
 		(void)log_cursor_open(&f->now, f->path, LOG_BEGINNING, &at[0], &ignored);
-	return false;
+	return f->seen_unix_ns != 0 && log_between_find(f, f->seen_unix_ns - SEEN_SLACK_NS, &at[0]);
 }
 
 bool
 log_file_resume_before(struct log_file *f, const struct log_place *at, int64_t boot_ms)
 {
 	struct bl_err ignored = { 0 };
-	char rotated[ROTATED_MAX];
+	char rotated[LOG_ROTATED_MAX];
+	uint64_t passed;
 
 	f->before_boot_ms = boot_ms;
-	return find_rotated(f->path, at->ino, rotated) &&
-	       log_cursor_open(&f->before, rotated, LOG_PLACE, at, &ignored) == BL_OK;
+	if (!log_find_rotated(f->path, at->ino, rotated) ||
+	    log_cursor_open(&f->before, rotated, LOG_PLACE, at, &ignored) < 0)
+		return false;
+	log_between_forget(f, at->ino);
+	/* What is compressed was passed over when this one was looked behind first. */
+	passed = f->passed_bytes;
+	f->before_old = look_behind(f, &f->before);
+	f->passed_bytes = passed;
+	f->passed[passed == 0 ? 0 : sizeof(f->passed) - 1] = '\0';
+	return true;
 }
 
 /* What there is of it still. */
@@ -118,6 +117,27 @@ step_back(struct log_file *f, char *buf, const struct log_limits *limits, int64_
 	log_cursor_close(&f->before);
 	f->now = f->before;
 	f->before = now;
+	f->before_old = f->now_looked ? f->now_old : look_behind(f, &f->before);
+	f->now_old = f->now_looked = false;
+	f->before_boot_ms = boot_ms;
+}
+
+/* Else it steps back itself. */
+static bool
+is_at_path(const struct log_file *f)
+{
+	struct stat st;
+
+	return f->now.fd >= 0 && stat(f->path, &st) == 0 && st.st_dev == f->now.at.dev &&
+	       st.st_ino == f->now.at.ino;
+}
+
+static void
+open_next(struct log_file *f, int64_t boot_ms)
+{
+	if (f->before.fd >= 0 || f->n_between == 0 || !is_at_path(f))
+		return;
+	log_between_next(f);
 	f->before_boot_ms = boot_ms;
 }
 
@@ -128,13 +148,17 @@ read_before(struct log_file *f, char *buf, const struct log_limits *limits, int6
 	const uint64_t offset = f->before.at.offset;
 	int rc;
 
+	open_next(f, boot_ms);
 	if (f->before.fd < 0)
 		return BL_OK;
 	rc = log_cursor_read(&f->before, buf, limits, skipped, err);
 	if (rc == BL_OK && f->before.at.offset != offset)
 		f->before_boot_ms = boot_ms;
-	if (rc < 0 || (boot_ms - f->before_boot_ms >= LOG_LINGER_MS && !f->held))
+	if (rc < 0 ||
+	    (!f->held && (boot_ms - f->before_boot_ms >= LOG_LINGER_MS ||
+			     (f->before_old && f->n_between > 0 && unread(&f->before) == 0))))
 		log_cursor_close(&f->before);
+	open_next(f, boot_ms); /* so that a later process knows of it */
 	return rc;
 }
 
@@ -188,6 +212,8 @@ log_file_read(struct log_file *f, char buf[LOG_READ], const struct log_limits *l
 
 	if (rc < 0)
 		return rc;
+	*skipped += f->passed_bytes;
+	f->passed_bytes = 0;
 	rc = read_before(f, buf, limits, boot_ms, skipped, err);
 	if (rc == BL_OK && f->now.fd < 0)
 		rc = open_now(f, err);

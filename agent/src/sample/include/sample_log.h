@@ -79,6 +79,16 @@ bool log_cursor_place(const struct log_cursor *c, uint64_t offset, struct log_pl
 
 /* ---- a log across rotation (sample_log_rotate.c) ---- */
 
+#define LOG_BETWEEN_MAX 16u
+
+/* A file that a log was rotated to while nobody looked. */
+struct log_between {
+	uint64_t ino;
+	int64_t mtime_ns;
+	uint64_t bytes;
+	struct log_place from; /* ino 0: its beginning */
+};
+
 struct log_file {
 	const char *path;
 	bool looked;              /* at least once: what appears now is new from its beginning */
@@ -87,6 +97,15 @@ struct log_file {
 	struct log_cursor now;    /* what was at path when it was last there */
 	struct log_cursor before; /* what another file took the place of */
 	int64_t before_boot_ms;   /* since when, or since something was last read of it */
+	/* Set by who resumes: when an earlier process last looked; 0: not known. */
+	int64_t seen_unix_ns;
+	bool now_looked;          /* for that; */
+	bool now_old, before_old; /* another was rotated after it: nobody writes to it */
+	unsigned n_between;       /* to be read after `before`, the oldest first */
+	struct log_between between[LOG_BETWEEN_MAX];
+	/* Of files that were not read: the next read adds them to *skipped. */
+	uint64_t passed_bytes;
+	char passed[256]; /* one of them, for people; "" before there was one */
 	bool missing;
 	int64_t missing_boot_ms;
 };
@@ -98,10 +117,11 @@ void log_file_close(struct log_file *f);
  * Goes on where an earlier process was; before the first read.  Of its n places (n > 0, the
  * newest first, all in one file) the first counts that is still there; the newest also where a
  * rotation put the file in its folder.  False: none is, the file has gone or was cut; what is at
- * path is read from its beginning, or where it lies on another device as at a first look.
+ * path is read from its beginning, or where it lies on another device as at a first look.  Files
+ * that were rotated away between the two are read, too.
  */
 bool log_file_resume(struct log_file *f, const struct log_place *at, size_t n);
-/* The same for the file that another had taken the place of. */
+/* The same for the file that another had taken the place of; after the former. */
 bool log_file_resume_before(struct log_file *f, const struct log_place *at, int64_t boot_ms);
 /*
  * Reads what came.  BL_OK; BL_ENOTFOUND: there is no such file, and nothing
