@@ -1,5 +1,7 @@
 # Queries over a fleet: pure, with a source that is made up.
-bl_unit_test(test_query LINK collector_query collector_store bl_sketch bl_clock m)
+foreach(name test_query test_query_rate)
+  bl_unit_test(${name} SOURCES unit/query_world.c LINK collector_query collector_store bl_sketch bl_clock m)
+endforeach()
 bl_unit_test(test_query_set LINK collector_query m)
 # And here it is a real store, with a compactor.
 bl_unit_test(test_query_store SOURCES unit/compact_kit.c contract/store_fixture.c

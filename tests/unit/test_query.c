@@ -2,256 +2,7 @@
  * Queries over a source that is made up: whatever the level at which an hour is
  * read, the answer is that of a plain look at all samples.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "branchline/clock.h"
-#include "branchline/sketch.h"
-
-#include "folder.h"
-#include "pure_kit.h"
-#include "query.h"
-#include "store_read.h"
-
-#define HOURS     6
-#define SERIES    5
-#define BASE      (INT64_C(1795860000000)) /* an hour's begin */
-#define END       (BASE + HOURS * QUERY_HOUR_MS)
-#define TICK      10000
-#define PER_HOUR  ((size_t)(QUERY_HOUR_MS / TICK))
-#define MOVES_AT  (BASE + 2 * QUERY_HOUR_MS + 17 * 60000 + 3)
-#define REBOOT_AT (BASE + 3 * QUERY_HOUR_MS + 1234567)
-#define GAP_FROM  (BASE + 4 * QUERY_HOUR_MS + 100000)
-#define GAP_TO    (GAP_FROM + 20 * 60000)
-
-/* ---- a world of samples ------------------------------------------------- */
-
-struct sample {
-	int64_t t, boot;
-	double v;
-	uint8_t unknown;
-};
-
-struct world {
-	enum bl_series_kind kind;
-	struct sample s[SERIES][HOURS * (QUERY_HOUR_MS / TICK)];
-	size_t n[SERIES];
-	/* what the source does */
-	struct query_kept kept;
-	unsigned reads[QUERY_LEVELS];
-	bool raw_only; /* nothing is rolled up yet */
-};
-
-static void
-make_world(struct world *w, enum bl_series_kind kind, uint64_t seed)
-{
-	memset(w, 0, sizeof(*w));
-	w->kind = kind;
-	for (int i = 0; i < SERIES; i++) {
-		double v = 100 * i;
-
-		for (int64_t t = BASE + 1000 * i; t < END; t += TICK) {
-			struct sample *s = &w->s[i][w->n[i]];
-
-			v = kind == BL_COUNTER ? v + floor(pure_unit(&seed) * 50)
-					       : pure_unit(&seed) * 1000 - 200;
-			if (kind == BL_COUNTER && pure_next(&seed) % 500 == 0)
-				v = 0; /* the counter wraps */
-			if (t >= GAP_FROM && t < GAP_TO)
-				continue;
-			*s = (struct sample){ t + (int64_t)(pure_next(&seed) % 20),
-				t < REBOOT_AT ? 1 : 2, v, BL_KNOWN };
-			if (pure_next(&seed) % 40 == 0) {
-				s->unknown = 1;
-				s->v = NAN;
-			}
-			w->n[i]++;
-		}
-	}
-	w->kept = (struct query_kept){ { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
-}
-
-/* ---- the source ---------------------------------------------------------- */
-
-static bool
-pair(const struct sample *a, const struct sample *b)
-{
-	return a->boot == b->boot && b->t - a->t <= 60000;
-}
-
-/* A roll-up as the part format has it: pairs lie within the hour. */
-static void
-roll(const struct world *w, int i, int64_t hour, int64_t from, int64_t to, struct query_roll *out)
-{
-	const struct bl_thin one = { .count = 1 };
-	const struct sample *before = NULL;
-
-	*out = (struct query_roll){ .min = NAN, .max = NAN };
-	for (size_t k = 0; k < w->n[i]; k++) {
-		const struct sample *s = &w->s[i][k];
-		const bool in = s->t >= from && s->t < to;
-
-		if (s->t < hour || s->t >= hour + QUERY_HOUR_MS)
-			continue;
-		if (s->unknown) {
-			out->unknown += in;
-			continue;
-		}
-		if (in) {
-			out->n++;
-			out->sum += s->v;
-			out->min = fmin(out->min, s->v);
-			out->max = fmax(out->max, s->v);
-			if (before != NULL && pair(before, s))
-				out->increase += bl_increase(before->v, s->v, &one);
-		}
-		before = s;
-	}
-}
-
-static bool
-edges(const struct world *w, int i, int64_t hour, struct query_edge *first, struct query_edge *last)
-{
-	bool some = false;
-
-	for (size_t k = 0; w->kind == BL_COUNTER && k < w->n[i]; k++) {
-		const struct sample *s = &w->s[i][k];
-
-		if (s->t < hour || s->t >= hour + QUERY_HOUR_MS || s->unknown)
-			continue;
-		*last = (struct query_edge){ s->t, s->boot, s->v };
-		if (!some)
-			*first = *last;
-		some = true;
-	}
-	return some;
-}
-
-struct hour_of {
-	const struct world *w;
-	int i;
-	int64_t hour;
-};
-
-static int
-add_sketch(const void *of, struct bl_sketch *into, struct bl_err *err)
-{
-	const struct hour_of *h = of;
-
-	(void)err;
-	for (size_t k = 0; k < h->w->n[h->i]; k++) {
-		const struct sample *s = &h->w->s[h->i][k];
-
-		if (!s->unknown && s->t >= h->hour && s->t < h->hour + QUERY_HOUR_MS)
-			assert_int_equal(bl_sketch_add(into, s->v, 1), BL_OK);
-	}
-	return BL_OK;
-}
-
-static int
-give_hour(const struct world *w, const struct query_want *q, const struct query_take *t, uint32_t i,
-    struct bl_err *err)
-{
-	struct query_edge first, last;
-	const bool some = edges(w, (int)i, q->from_unix_ms, &first, &last);
-	const struct hour_of of = { w, (int)i, q->from_unix_ms };
-	struct query_hour_roll h = { .begin_unix_ms = q->from_unix_ms,
-		.first = some ? &first : NULL,
-		.last = some ? &last : NULL,
-		.add_sketch = q->sketch ? add_sketch : NULL,
-		.of = &of };
-
-	roll(w, (int)i, q->from_unix_ms, q->from_unix_ms, q->to_unix_ms, &h.roll);
-	return t->hour(t->ctx, i, &h, err);
-}
-
-static int
-give_five(const struct world *w, const struct query_want *q, const struct query_take *t, uint32_t i,
-    struct bl_err *err)
-{
-	struct query_roll five[QUERY_M5_OF_HOUR];
-	struct query_edge first, last;
-	const bool some = edges(w, (int)i, q->from_unix_ms, &first, &last);
-
-	for (int k = 0; k < QUERY_M5_OF_HOUR; k++) {
-		const int64_t from = q->from_unix_ms + k * QUERY_M5_MS;
-
-		roll(w, (int)i, q->from_unix_ms, from, from + QUERY_M5_MS, &five[k]);
-		if (q->sums_only)
-			five[k].min = five[k].max = five[k].increase = NAN;
-	}
-	return t->five(
-	    t->ctx, i, q->from_unix_ms, five, some ? &first : NULL, some ? &last : NULL, err);
-}
-
-static int
-give_samples(const struct world *w, const struct query_want *q, const struct query_take *t,
-    uint32_t i, struct bl_err *err)
-{
-	int64_t time[64], boot[64];
-	double value[64];
-	uint8_t unknown[64];
-	struct query_samples b = {
-		.unix_ms = time, .value = value, .unknown = unknown, .boot = boot
-	};
-	int rc = BL_OK;
-
-	for (size_t k = 0; k < w->n[i] && rc == BL_OK; k++) {
-		const struct sample *s = &w->s[i][k];
-
-		if (s->t < q->from_unix_ms || s->t >= q->to_unix_ms)
-			continue;
-		time[b.n] = s->t;
-		boot[b.n] = s->boot;
-		value[b.n] = s->v;
-		unknown[b.n++] = s->unknown;
-		if (b.n == 64) {
-			rc = t->samples(t->ctx, i, &b, err);
-			b.n = 0;
-		}
-	}
-	return rc == BL_OK && b.n > 0 ? t->samples(t->ctx, i, &b, err) : rc;
-}
-
-static int
-read_world(void *ctx, const struct query_want *q, const struct query_take *t, struct bl_err *err)
-{
-	struct world *w = ctx;
-	int rc = BL_OK;
-
-	assert_true(q->to_unix_ms - q->from_unix_ms == QUERY_HOUR_MS);
-	assert_true(q->from_unix_ms % QUERY_HOUR_MS == 0);
-	w->reads[q->level]++;
-	for (size_t k = 0; k < q->n_want && rc == BL_OK; k++) {
-		const uint32_t i = q->want[k];
-
-		assert_true(k == 0 || q->want[k - 1] < i);
-		if (w->raw_only || q->level == QUERY_RAW)
-			rc = give_samples(w, q, t, i, err);
-		else if (q->level == QUERY_M5)
-			rc = give_five(w, q, t, i, err);
-		else
-			rc = give_hour(w, q, t, i, err);
-	}
-	return rc;
-}
-
-static int
-kept_of(void *ctx, int64_t from, struct query_kept *out, struct bl_err *err)
-{
-	(void)from;
-	(void)err;
-	*out = ((struct world *)ctx)->kept;
-	return BL_OK;
-}
+#include "query_world.h"
 
 /* ---- the plain answer ------------------------------------------------------ */
 
@@ -377,60 +128,6 @@ plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from
 	return p;
 }
 
-/* ---- asking ---------------------------------------------------------------- */
-
-static size_t
-places(void *ctx, const char *device, const struct query_place **out)
-{
-	static const struct query_place zero[] = { { INT64_MIN, MOVES_AT, "s0", "" },
-		{ MOVES_AT, INT64_MAX, "s1", "" } };
-	static const struct query_place even[] = { { INT64_MIN, INT64_MAX, "s0", "" } };
-	static const struct query_place odd[] = { { INT64_MIN, INT64_MAX, "s1", "" } };
-	const int i = device[1] - '0';
-
-	(void)ctx;
-	*out = i == 0 ? zero : i % 2 == 1 ? odd : even;
-	return i == 0 ? 2 : 1;
-}
-
-static struct query_set *
-set_of(const struct world *w, const struct query_grid *g, enum query_by by)
-{
-	const struct query_filter f = { .by = by,
-		.agg = g->agg,
-		.from_unix_ms = g->from_unix_ms,
-		.to_unix_ms = g->to_unix_ms,
-		.places = places };
-	struct bl_err err = { 0 };
-	struct query_set *s;
-
-	assert_int_equal(query_set_create(&s, &f, &err), BL_OK);
-	for (int i = SERIES - 1; i >= 0; i--) {
-		char device[4];
-		struct query_entry e = { 100 + i, device, i, "{}", w->kind, BL_STREAM_HOST, TICK };
-
-		(void)snprintf(device, sizeof(device), "d%d", i);
-		assert_int_equal(query_set_add(s, &e, &err), BL_OK);
-	}
-	assert_int_equal(query_set_end(s, &err), BL_OK);
-	return s;
-}
-
-static struct query_result *
-run(struct world *w, const struct query_grid *g, enum query_by by)
-{
-	const struct query_source src = { w, kept_of, NULL, read_world };
-	struct query_set *s = set_of(w, g, by);
-	struct bl_err err = { 0 };
-	struct query_result *res;
-
-	memset(w->reads, 0, sizeof(w->reads));
-	if (query_run(&res, g, s, &src, NULL, &err) != BL_OK)
-		fail_msg("%s", err.msg);
-	query_set_free(s);
-	return res;
-}
-
 static void
 compare_cell(const struct query_cell *c, const struct plain *p, enum query_agg agg,
     const char *what, size_t step)
@@ -514,71 +211,6 @@ every_level_gives_the_answer_of_a_plain_look(void **state)
 				w->raw_only = true;
 				check_answer(w, &g, grids[i].what);
 			}
-	}
-	free(w);
-}
-
-/* Whole hours of one boot, in which each sample but the first has a neighbour. */
-static void
-a_rate_is_growth_by_what_is_known(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-	struct query_result *res;
-
-	(void)state;
-	make_world(w, BL_COUNTER, 3);
-	for (int i = 0; i < SERIES; i++) {
-		w->n[i] = 0;
-		for (int64_t t = BASE; t < END; t += TICK)
-			if (t < GAP_FROM || t >= GAP_TO)
-				w->s[i][w->n[i]++] = (struct sample){ t, 1,
-					(double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
-	}
-	for (int raw = 0; raw < 2; raw++) {
-		const struct query_grid g = { BASE, END, QUERY_HOUR_MS, QUERY_RATE };
-
-		w->raw_only = raw == 1;
-		res = run(w, &g, QUERY_BY_ALL);
-		for (size_t i = 1; i < res->n_steps; i++) /* 1+2+3+4+5 a second, gap or not */
-			assert_true(fabs(res->cell[i].value - 15) < 15 * 0.01);
-		query_result_free(res);
-	}
-	free(w);
-}
-
-/* Few samples fit into a step that the end cuts off; the growth of each began before it. */
-static void
-a_rate_does_not_leap_where_a_step_is_cut_off(void **state)
-{
-	static const struct {
-		int64_t end, step;
-	} ends[] = {
-		{ BASE + 2 * QUERY_HOUR_MS + 1, QUERY_M5_MS },
-		{ BASE + 2 * QUERY_HOUR_MS + 1000, QUERY_M5_MS },
-		{ BASE + 2 * QUERY_HOUR_MS + 22000, QUERY_HOUR_MS },
-		{ BASE + 2 * QUERY_HOUR_MS + 15000, 15000 },
-	};
-	struct world *w = malloc(sizeof(*w));
-	struct query_result *res;
-
-	(void)state;
-	make_world(w, BL_COUNTER, 3);
-	for (int i = 0; i < SERIES; i++) {
-		w->n[i] = 0;
-		for (int64_t t = BASE; t < GAP_FROM; t += TICK)
-			w->s[i][w->n[i]++] =
-			    (struct sample){ t, 1, (double)(t - BASE) / 1000 * (i + 1), BL_KNOWN };
-	}
-	for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++) {
-		const struct query_grid g = { BASE + QUERY_HOUR_MS, ends[e].end, ends[e].step,
-			QUERY_RATE };
-
-		res = run(w, &g, QUERY_BY_ALL);
-		for (size_t i = 0; i < res->n_steps; i++)
-			if (fabs(res->cell[i].value - 15) > 15 * 0.01)
-				fail_msg("end %zu, step %zu: %g a second instead of 15", e, i,
-				    res->cell[i].value);
-		query_result_free(res);
 	}
 	free(w);
 }
@@ -838,16 +470,6 @@ fail_to_read(void *ctx, const struct query_want *q, const struct query_take *t, 
 	return (*left)-- > 0 ? BL_OK : bl_fail(err, BL_EIO, "the disk is gone");
 }
 
-static int
-kept_all(void *ctx, int64_t from, struct query_kept *out, struct bl_err *err)
-{
-	(void)ctx;
-	(void)from;
-	(void)err;
-	*out = (struct query_kept){ { INT64_MIN, INT64_MIN, INT64_MIN }, BASE, END };
-	return BL_OK;
-}
-
 static void
 a_failing_source_is_passed_on(void **state)
 {
@@ -870,13 +492,6 @@ a_failing_source_is_passed_on(void **state)
 	}
 	query_set_free(s);
 	free(w);
-}
-
-/* One hour of series 0, as it stands in ctx. */
-static int
-give_block(void *ctx, const struct query_want *q, const struct query_take *t, struct bl_err *err)
-{
-	return q->from_unix_ms == BASE ? t->samples(t->ctx, 0, ctx, err) : BL_OK;
 }
 
 /*
@@ -919,46 +534,11 @@ thinned_samples_weigh_what_they_stand_for(void **state)
 	free(w);
 }
 
-/* A clock that is set back by ten minutes: the boot has them twice, between one another. */
-static void
-minutes_that_come_twice_are_not_growth_again(void **state)
-{
-	static int64_t t[120], offset[120];
-	static double v[120];
-	static struct query_samples b = {
-		.n = 120, .unix_ms = t, .value = v, .boot_all = 1, .offset_ms = offset
-	};
-	const struct query_source src = { &b, kept_all, NULL, give_block };
-	const struct query_grid g = { BASE, END, END - BASE, QUERY_INCREASE };
-	struct world *w = malloc(sizeof(*w));
-	struct query_result *res;
-	struct bl_err err = { 0 };
-	struct query_set *s;
-
-	(void)state;
-	assert_non_null(w);
-	make_world(w, BL_COUNTER, 1);
-	for (int i = 0; i < 120; i++) {
-		t[i] = BASE + i / 2 * 10000 + i % 2 * 5000;
-		offset[i] = 1000 - i % 2 * 600000;
-		v[i] = 1e9 + 10.0 * (i % 2 * 60 + i / 2);
-	}
-	s = set_of(w, &g, QUERY_BY_ALL);
-	assert_int_equal(query_run(&res, &g, s, &src, NULL, &err), BL_OK);
-	assert_true(!(res->cell[0].value > 119 * 10));
-	assert_int_equal(res->cell[0].n, 120);
-	query_result_free(res);
-	query_set_free(s);
-	free(w);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_level_gives_the_answer_of_a_plain_look),
-		cmocka_unit_test(a_rate_is_growth_by_what_is_known),
-		cmocka_unit_test(a_rate_does_not_leap_where_a_step_is_cut_off),
 		cmocka_unit_test(the_pair_into_the_range_is_counted),
 		cmocka_unit_test(levels_are_as_coarse_as_the_steps_let_them),
 		cmocka_unit_test(what_was_read_is_told_in_joined_spans),
@@ -969,7 +549,6 @@ main(void)
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_failing_source_is_passed_on),
 		cmocka_unit_test(thinned_samples_weigh_what_they_stand_for),
-		cmocka_unit_test(minutes_that_come_twice_are_not_growth_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
