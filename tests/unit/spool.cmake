@@ -1,6 +1,14 @@
 bl_unit_test(test_spool_cut SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
-bl_unit_test(test_spool_handshake SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool)
-bl_unit_test(test_spool_thread SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool)
+foreach(name test_spool_handshake test_spool_former)
+  bl_unit_test(${name}
+    SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_handshake_kit.c
+    LINK agent_spool)
+endforeach()
+foreach(name test_spool_thread test_spool_pressed)
+  bl_unit_test(${name}
+    SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_thread_kit.c
+    LINK agent_spool)
+endforeach()
 bl_unit_test(test_spool_trim SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
 bl_unit_test(test_spool_damage SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool PkgConfig::SQLITE)
 bl_unit_test(test_spool_crash SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c LINK agent_spool)

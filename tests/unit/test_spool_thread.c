@@ -1,168 +1,6 @@
 /* The spool thread: posts never wait, results come on the caller's thread, nothing is lost
  * silently. */
-#include "spool_kit.h"
-
-#include <fcntl.h>
-#include <math.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include "spool_thread.h"
-
-#include <sqlite3.h>
-
-struct seen {
-	struct spool_thread *t;
-	struct centre *c;
-	unsigned events_ok, events_repeated, events_refused;
-	unsigned hellos, frames_calls, frames, answers, receipts, questions, cuts, statuses;
-	uint64_t connections;
-	struct bl_hello hello;
-	struct spool_outcome outcome;
-	struct bl_gone gone;
-	struct spool_thread_status status;
-};
-
-static void
-on_event(void *ctx, uint64_t token, int rc)
-{
-	struct seen *s = ctx;
-
-	assert_true(token > 0);
-	s->events_ok += rc == SPOOL_ACCEPTED;
-	s->events_repeated += rc == SPOOL_REPEATED;
-	s->events_refused += rc < 0;
-}
-
-static void
-on_hello(void *ctx, const struct bl_hello *hello, uint64_t connections)
-{
-	struct seen *s = ctx;
-
-	s->hellos++;
-	s->hello = *hello;
-	s->connections = connections;
-}
-
-static void
-on_frames(void *ctx, struct spool_frame *frames, unsigned n)
-{
-	struct seen *s = ctx;
-
-	s->frames_calls++;
-	for (unsigned i = 0; i < n; i++) {
-		s->frames++;
-		centre_take(s->c, &frames[i]);
-		bl_buf_free(&frames[i].msg);
-	}
-}
-
-static void
-on_answered(void *ctx, const struct spool_outcome *o)
-{
-	struct seen *s = ctx;
-
-	s->answers++;
-	s->outcome = *o;
-}
-
-static void
-on_receipted(void *ctx, const struct spool_outcome *o)
-{
-	struct seen *s = ctx;
-
-	s->receipts++;
-	s->outcome = *o;
-}
-
-static void
-on_questioned(void *ctx, const struct spool_outcome *o, const struct bl_gone *gone)
-{
-	struct seen *s = ctx;
-
-	s->questions++;
-	s->outcome = *o;
-	s->gone = *gone;
-}
-
-static void
-on_cut(void *ctx, unsigned n)
-{
-	((struct seen *)ctx)->cuts += n;
-}
-
-static void
-on_status(void *ctx, uint64_t token, const struct spool_thread_status *st)
-{
-	struct seen *s = ctx;
-
-	assert_int_equal(token, 77);
-	s->statuses++;
-	s->status = *st;
-}
-
-static void
-start(struct kit *k, struct seen *s, size_t queue_bytes)
-{
-	const struct spool_calls calls = { s, on_event, on_hello, on_frames, on_answered,
-		on_receipted, on_questioned, on_cut, on_status, NULL, NULL, NULL };
-	struct spool_thread_opts opts = { .spool = k->opts, .queue_bytes = queue_bytes };
-	struct bl_err err = { 0 };
-	int opened;
-
-	/* Several threads read this clock; it stands still while they run. */
-	opts.spool.clock = bl_clock_real();
-	if (spool_thread_start(&s->t, &opts, &calls, &opened, &err) != BL_OK)
-		fail_msg("start: %s", err.msg);
-}
-
-/* Dispatches until *what reaches n; a condition with a deadline, not a sleep. */
-static void
-await(struct seen *s, const unsigned *what, unsigned n)
-{
-	struct pollfd p = { spool_thread_fd(s->t), POLLIN, 0 };
-
-	while (*what < n) {
-		assert_int_equal(poll(&p, 1, 20000), 1);
-		spool_thread_dispatch(s->t);
-	}
-}
-
-static int32_t
-series(struct seen *s, enum bl_stream stream, unsigned j)
-{
-	char label[2] = { (char)('0' + j), '\0' };
-	struct bl_series_def def = { .stream = stream,
-		.kind = BL_GAUGE,
-		.interval_ms = 10000,
-		.name = { "x", 1 },
-		.unit = { "1", 1 },
-		.n_labels = 1 };
-
-	def.label[0].key = (struct bl_str){ "k", 1 };
-	def.label[0].value = (struct bl_str){ label, 1 };
-	return spool_thread_series(s->t, &def);
-}
-
-static int
-tick(struct seen *s, enum bl_stream stream, int64_t n)
-{
-	struct spool_thread_sample sm[KIT_SERIES];
-
-	for (unsigned j = 0; j < KIT_SERIES; j++)
-		sm[j] =
-		    (struct spool_thread_sample){ series(s, stream, j), BL_KNOWN, kit_value(j, n) };
-	return spool_thread_append(s->t, stream, bl_boot_ms(bl_clock_real()), sm, KIT_SERIES);
-}
-
-static void
-ask_status(struct seen *s)
-{
-	assert_int_equal(spool_thread_status(s->t, 77), BL_OK);
-	await(s, &s->statuses, s->statuses + 1);
-}
+#include "spool_thread_kit.h"
 
 /* A cap on new series; the ones that are there are found whatever the cap is. */
 static void
@@ -327,12 +165,6 @@ without_a_thread_it_does_the_same(void **state)
 	free(s.c);
 }
 
-static struct bl_event
-event(const char *id)
-{
-	return (struct bl_event){ .type = { "step.end", 8 }, .id = { id, strlen(id) } };
-}
-
 /* "ok" comes after the commit, without anybody asking for one. */
 static void
 an_event_is_answered_after_its_commit(void **state)
@@ -357,8 +189,6 @@ an_event_is_answered_after_its_commit(void **state)
 	spool_thread_stop(s.t);
 	free(s.c);
 }
-
-static void post_bulk(struct kit *k, struct seen *s, unsigned n);
 
 static int64_t
 latest_interval_end(const struct kit *k, enum bl_stream stream, unsigned *batches)
@@ -540,21 +370,6 @@ a_group_is_written_once(void **state)
 	free(s.c);
 }
 
-/* Many are under way: nothing waits for the end of a period to become a batch. */
-static void
-a_flood_of_events_is_cut_while_it_comes(void **state)
-{
-	struct kit *k = *state;
-	struct seen s = { .c = centre_new(k) };
-
-	start(k, &s, 0);
-	post_bulk(k, &s, 400); /* 400 KiB */
-	ask_status(&s);
-	assert_true(s.status.spool.stream[0].waiting_batches >= 4);
-	spool_thread_stop(s.t);
-	free(s.c);
-}
-
 static void
 stopping_commits_and_cuts_and_answers(void **state)
 {
@@ -574,79 +389,6 @@ stopping_commits_and_cuts_and_answers(void **state)
 	assert_int_equal(st.accepted_samples, 5 * KIT_SERIES);
 	assert_int_equal(st.stream[1].open_samples, 0);
 	assert_int_equal(st.stream[1].waiting_batches, 1);
-	free(s.c);
-}
-
-static void
-a_full_queue_refuses_counts_and_names(void **state)
-{
-	struct kit *k = *state;
-	struct seen s = { .c = centre_new(k) };
-	struct bl_receipt r;
-	struct spool_want want = { .live = true, .past_bytes = 65536, .max_frames = 32 };
-	uint64_t refused = 0, taken = 0;
-
-	/* Room for every tick between two commits: what is refused here, the queue refused. */
-	k->opts.memory_bytes = 4u << 20;
-	start(k, &s, 2000); /* a few ticks */
-	for (int n = 1; n <= 5000; n++) {
-		const int rc = tick(&s, BL_STREAM_HOST, n);
-
-		assert_true(rc == BL_OK || rc == BL_EFULL);
-		refused += rc == BL_EFULL ? KIT_SERIES : 0;
-		taken += rc == BL_OK ? KIT_SERIES : 0;
-	}
-	assert_true(refused > 0 && taken > 0);
-	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
-	assert_int_equal(spool_thread_hello(s.t), BL_OK);
-	await(&s, &s.hellos, 1);
-	ask_status(&s);
-	assert_int_equal(s.status.refused_samples, refused);
-	centre_receipt(s.c, &s.hello.spool, true, &r);
-	assert_int_equal(spool_thread_answer(s.t, &r), BL_OK);
-	assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
-	await(&s, &s.frames_calls, 1);
-	/* What came and what is named is all there was. */
-	assert_int_equal(s.status.spool.accepted_samples, taken);
-	assert_int_equal(centre_lost(s.c, BL_STREAM_HOST, BL_GAP_OVERLOAD), refused);
-	spool_thread_stop(s.t);
-	free(s.c);
-}
-
-/* While a disk hangs commits and the like pile up; a gap must not be lost for that. */
-static void
-what_must_not_be_lost_gets_through_a_full_queue(void **state)
-{
-	struct kit *k = *state;
-	struct seen s = { .c = centre_new(k) };
-	const struct bl_gap gap = { .reason = BL_GAP_OFF,
-		.stream = BL_STREAM_HOST,
-		.begin_boot = k->opts.boot,
-		.begin_boot_ms = 1000,
-		.end_boot = k->opts.boot,
-		.end_boot_ms = 2000 };
-	struct bl_gap read[4];
-	struct bl_err err = { 0 };
-	unsigned posted = 0;
-	sqlite3 *other;
-
-	start(k, &s, 0);
-	ask_status(&s);
-	assert_int_equal(sqlite3_open(k->path, &other), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(tick(&s, BL_STREAM_HOST, 1), BL_OK);
-	while (posted < 100000 && spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())) == BL_OK)
-		posted++;
-	assert_true(posted < 100000);
-	assert_int_equal(spool_thread_status(s.t, 77), BL_EFULL);
-	assert_int_equal(spool_thread_gap(s.t, &gap), BL_OK);
-	assert_int_equal(spool_thread_clear(s.t, BL_STREAM_HOST, 1), BL_OK);
-	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(other), SQLITE_OK);
-	spool_thread_stop(s.t);
-	assert_int_equal(spool_recent_gaps_of_file(k->path, read, 4, &err), 1);
-	assert_int_equal(read[0].reason, BL_GAP_OFF);
 	free(s.c);
 }
 
@@ -675,123 +417,6 @@ handles_are_stable_and_checked(void **state)
 	free(s.c);
 }
 
-/* Events of about 1 KiB that do not compress, so that the file outgrows the page cache. */
-static void
-post_bulk(struct kit *k, struct seen *s, unsigned n)
-{
-	char text[1000];
-
-	for (unsigned i = 0; i < n; i++) {
-		struct bl_event ev = event("");
-
-		for (size_t j = 0; j < sizeof(text); j++)
-			text[j] = (char)('0' + kit_random(&k->time, 75));
-		ev.n_attrs = 1;
-		ev.attr[0] = (struct bl_attr){ .key = { "t", 1 }, .type = BL_ATTR_TEXT };
-		ev.attr[0].text = (struct bl_str){ text, sizeof(text) };
-		assert_int_equal(spool_thread_event(s->t, &ev, i + 1), BL_OK);
-		if (i % 40 != 39 && i + 1 != n)
-			continue;
-		assert_int_equal(spool_thread_commit(s->t, bl_boot_ms(bl_clock_real())), BL_OK);
-		await(s, &s->events_ok, i + 1);
-	}
-}
-
-/* The file is overwritten under the running thread: it is replaced, and sampling goes on. */
-static void
-damage_while_running_is_survived(void **state)
-{
-	struct kit *k = *state;
-	struct seen s = { .c = centre_new(k) };
-	char junk[65536];
-	int64_t n = 0, at;
-	int fd;
-
-	start(k, &s, 0);
-	post_bulk(k, &s, 800);
-	assert_int_equal(spool_thread_link_up(s.t), BL_OK);
-	ask_status(&s);
-	memset(junk, 0x5a, sizeof(junk));
-	fd = open(k->path, O_WRONLY);
-	assert_true(fd >= 0);
-	for (at = 0; at < 2 * 1024 * 1024; at += (int64_t)sizeof(junk))
-		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
-	(void)snprintf(junk, sizeof(junk), "%s-wal", k->path);
-	assert_int_equal(truncate(junk, 0), 0);
-	while (s.status.replaced == 0 && n < 200) {
-		const struct spool_want want = { .past_bytes = 1u << 20, .max_frames = 32 };
-
-		assert_int_equal(tick(&s, BL_STREAM_HOST, ++n), BL_OK);
-		assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-		assert_int_equal(spool_thread_offer(s.t, &want), BL_OK);
-		assert_int_equal(spool_thread_link_up(s.t), BL_OK);
-		ask_status(&s);
-	}
-	assert_int_equal(s.status.replaced, 1);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(tick(&s, BL_STREAM_HOST, ++n), BL_OK);
-	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-	ask_status(&s);
-	assert_true(s.status.committing);
-	assert_true(s.status.spool.accepted_samples >= 3 * KIT_SERIES);
-	/* A status asked in between slices of the recovery. */
-	while (s.status.recovery.running)
-		ask_status(&s);
-	assert_true(s.status.n_gaps >= 3);
-	assert_int_equal(s.status.gap[0].reason, BL_GAP_DAMAGED);
-	assert_int_equal(close(fd), 0);
-	spool_thread_stop(s.t);
-	free(s.c);
-}
-
-static void
-limit_file_size(rlim_t bytes)
-{
-	struct rlimit rl;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &rl), 0);
-	rl.rlim_cur = bytes;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &rl), 0);
-}
-
-/* The disk is full for a while: the status says so, the event's "ok" waits, nothing is lost. */
-static void
-a_full_disk_is_shown_and_waited_out(void **state)
-{
-	struct kit *k = *state;
-	struct seen s = { .c = centre_new(k) };
-	struct bl_event ev = event("order-1");
-
-	(void)signal(SIGXFSZ, SIG_IGN);
-	start(k, &s, 0);
-	assert_int_equal(tick(&s, BL_STREAM_HOST, 1), BL_OK);
-	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-	ask_status(&s);
-	assert_true(s.status.committing);
-	limit_file_size(4096);
-	assert_int_equal(spool_thread_event(s.t, &ev, 5), BL_OK);
-	for (int n = 2; n <= 30; n++) {
-		assert_int_equal(tick(&s, BL_STREAM_HOST, n), BL_OK);
-		assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-	}
-	ask_status(&s);
-	assert_false(s.status.committing);
-	assert_true(s.status.failing_since_unix_ms > 0);
-	assert_true(s.status.memory_bytes > 0);
-	assert_true(s.status.problem[0] != '\0');
-	assert_int_equal(s.events_ok, 0);
-	limit_file_size(RLIM_INFINITY);
-	assert_int_equal(spool_thread_commit(s.t, bl_boot_ms(bl_clock_real())), BL_OK);
-	await(&s, &s.events_ok, 1);
-	ask_status(&s);
-	assert_true(s.status.committing);
-	assert_int_equal(s.status.memory_bytes, 0);
-	assert_int_equal(s.status.spool.accepted_samples, 30 * KIT_SERIES);
-	assert_int_equal(s.status.spool.gaps, 0);
-	spool_thread_stop(s.t);
-	free(s.c);
-}
-
 int
 main(void)
 {
@@ -806,13 +431,8 @@ main(void)
 		T(an_event_waits_for_the_disk_and_for_no_clock),
 		T(in_a_group_ticks_wait_and_events_do_not),
 		T(a_group_is_written_once),
-		T(a_flood_of_events_is_cut_while_it_comes),
 		T(stopping_commits_and_cuts_and_answers),
-		T(a_full_queue_refuses_counts_and_names),
-		T(what_must_not_be_lost_gets_through_a_full_queue),
 		T(handles_are_stable_and_checked),
-		T(damage_while_running_is_survived),
-		T(a_full_disk_is_shown_and_waited_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
