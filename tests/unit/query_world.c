@@ -1,5 +1,4 @@
 /* See query_world.h. */
-
 #include "query_world.h"
 
 #define REBOOT_AT (BASE + 3 * QUERY_HOUR_MS + 1234567)
