@@ -415,19 +415,34 @@ def test_usage_by_month(fleet, viewer):
     refused(viewer.get("/devices/none/usage"), 404, "not_found")
 
 
-def test_overview_and_a_failing_probe(fleet, viewer):
+@pytest.fixture
+def fresh(tmp_path):
+    """As `fleet`, with data until now: five minutes later what is known of it is another thing."""
+    s = Server(tmp_path)
+    for site in ("west", "depot"):
+        s.admin.ok("POST", "/sites", {"id": site, "name": site, "zone": "UTC"})
+    s.admin.ok("POST", "/devices", {"id": "west-till", "site": "west", "name": "Till"})
+    s.admin.ok("POST", "/devices", {"id": "depot-gate", "site": "depot", "name": "Gate"})
+    s.order("seed", "west-till")
+    yield s
+    s.stop()
+
+
+def test_overview_and_a_failing_probe(fresh):
+    viewer = fresh.person("looker")
+
     def site(name):
-        fleet.admin.ok("PATCH", "/sites/depot", {"name": "Depot"})  # a change makes the next one new
+        fresh.admin.ok("PATCH", "/sites/depot", {"name": "Depot"})  # a change makes the next one new
         return next(s for s in viewer.ok("GET", "/overview")["sites"] if s["id"] == name)
 
     west = site("west")
     assert west["state"] == "up" and west["probes"] == {"ok": 1, "failing": 0, "unknown": 0}
     assert west["devices"] == {"up": 1, "down": 0, "unknown": 0, "never": 0} and west["cpu_used_pct"] > 0
     assert site("depot")["state"] == "never"
-    fleet.order("probe", "west-till", "0")
+    fresh.order("probe", "west-till", "0")
     west = site("west")
     assert west["state"] == "down" and west["probes"]["failing"] == 1
-    fleet.order("offline", "west-till")
+    fresh.order("offline", "west-till")
     west = site("west")
     assert west["state"] == "unknown", "without word from it, it is not down"
     assert west["probes"] == {"ok": 0, "failing": 0, "unknown": 1} and west["cpu_used_pct"] is None
