@@ -272,6 +272,7 @@ def test_reload_moves_it_and_sampling_goes_on(agent):
     one = agent().start()
     second = free_port()
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", second))
         taken.listen()
         one.write(f"127.0.0.1:{second}")

@@ -14,7 +14,7 @@ from support.org import Organisation
 from support.pki import LOCALHOST
 from support.process import Process
 from support.steps import EventLoad
-from support.wait import wait_for
+from support.wait import free_port, wait_for
 
 
 def _shake(broker, pki, cert):
@@ -117,10 +117,25 @@ def test_a_report_that_is_refused_is_told_by_the_test_that_made_it(tmp_path):
 def test_a_broker_whose_port_is_taken_says_who_has_it(tmp_path, processes):
     org = Organisation(tmp_path, processes)
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", org.broker_port))
         other.listen()
         with pytest.raises(AssertionError, match=rf"(?s)mosquitto ended with code 1;.*already in use.*pid={os.getpid()},"):
             org.start_broker()
+
+
+def test_a_port_is_kept_for_its_server_while_that_does_not_run():
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    for _ in range(2):
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", port))
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), 5)
+            server.listen()
+            socket.create_connection(("127.0.0.1", port), 5).close()
 
 
 def test_nothing_that_runs_is_started_again(organisation):

@@ -24,7 +24,7 @@ from .wait import free_port, wait_for
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=90)
         self._path = str(path)
 
     def connect(self):
@@ -66,14 +66,14 @@ class Agent:
     def status(self) -> dict:
         done = subprocess.run(
             [program("branchline-agent"), "status", "--config", self.config, "--json"],
-            capture_output=True, text=True, timeout=20)
+            capture_output=True, text=True, timeout=60)
         assert done.stdout, f"status said nothing: {done.stderr}"
         return json.loads(done.stdout)
 
     def step(self, *args):
         """branchline-agent step ARGS, as a script at the branch would say it."""
         done = subprocess.run([program("branchline-agent"), "step", *args, "--config", self.config],
-                              capture_output=True, text=True, timeout=40)
+                              capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def through(self, port: int) -> "Agent":
@@ -112,7 +112,7 @@ class Organisation:
     def tool(self, *args, check=True) -> subprocess.CompletedProcess:
         """branchline ARGS on this organisation."""
         done = subprocess.run([program("branchline"), *args, "--state", self.folder],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=180)
         if check and done.returncode != 0:
             raise AssertionError(f"branchline {' '.join(map(str, args))}: {done.stdout}{done.stderr}")
         return done
@@ -126,7 +126,7 @@ class Organisation:
         def listening():
             assert self.broker.running(), self._why_no_broker()
             return listens(self.broker.pid, self.broker_port)
-        wait_for(listening, 30, "the broker listens", self._why_no_broker)
+        wait_for(listening, 10, "the broker listens", self._why_no_broker)
 
     def _why_no_broker(self):
         log = self.broker.log()
@@ -145,7 +145,7 @@ class Organisation:
                 return self.api("GET", "/status")["broker"]["live"] == "up"
             except (OSError, ApiError, http.client.HTTPException):
                 return False
-        wait_for(answers, 60, "the collector answers and is connected", self.collector.log)
+        wait_for(answers, 30, "the collector answers and is connected", self.collector.log)
 
     def start(self) -> "Organisation":
         self.start_broker()
@@ -190,7 +190,7 @@ class Organisation:
         folder = folder or self.folder.parent / f"agent-{device}"
         done = subprocess.run(
             [program("branchline-agent"), "setup", file, "--dir", folder],
-            capture_output=True, text=True, timeout=20)
+            capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         agent = Agent(self, device, folder)
         if config:

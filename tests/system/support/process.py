@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .wait import wait_for
+from .wait import PATIENCE, wait_for
 
 
 def clean_environment(**more) -> dict:
@@ -50,7 +50,7 @@ class Process:
 
     def wait(self, timeout_s: float = 10.0) -> int:
         """The exit code; negative when a signal ended it."""
-        return self._popen.wait(timeout_s)
+        return self._popen.wait(timeout_s * PATIENCE)
 
     def wait_log(self, text: str, timeout_s: float = 10.0, count: int = 1):
         """Waits until `text` stands `count` times in the log; fails when the program ends first."""
@@ -77,7 +77,7 @@ class Process:
         """SIGKILL: what a crash or a power cut of the process looks like."""
         if self.running():
             self._popen.kill()
-        self._popen.wait(10)
+        self._popen.wait(10 * PATIENCE)
 
     def stop(self, timeout_s: float = 10.0) -> int:
         """SIGTERM, and SIGKILL when that does not help within timeout_s."""
@@ -85,12 +85,12 @@ class Process:
             self.resume()
             self._popen.terminate()
             try:
-                self._popen.wait(timeout_s)
+                self._popen.wait(timeout_s * PATIENCE)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
-                self._popen.wait(10)
+                self._popen.wait(10 * PATIENCE)
                 raise AssertionError(
-                    f"{self.name} did not end within {timeout_s:g} s of SIGTERM:\n{self.log()}")
+                    f"{self.name} did not end within {timeout_s * PATIENCE:g} s of SIGTERM:\n{self.log()}")
         return self._popen.returncode
 
 
