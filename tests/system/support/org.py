@@ -50,11 +50,13 @@ class Agent:
         self.config = folder / "agent.yaml"
         self.process: Process = None
         self.program: Path = None  # another one than branchline-agent
+        self._is_new = False
 
     def start(self, env=None, prefix=()) -> "Agent":
         self.process = self.org.processes.start(
             f"agent-{self.device}",
             [*prefix, self.program or program("branchline-agent"), "run", "--config", self.config], env=env)
+        self._is_new = True
         return self
 
     def kill(self):
@@ -64,6 +66,14 @@ class Agent:
         return self.process.stop()
 
     def status(self) -> dict:
+        """What `status --json` says; of one that was just started, when it answers."""
+        if self._is_new and self.process.running():
+            wait_for(lambda: self._said()["daemon"] == "running" or not self.process.running(), 20,
+                     "the agent answers", self.process.log)
+            self._is_new = False
+        return self._said()
+
+    def _said(self) -> dict:
         done = subprocess.run(
             [program("branchline-agent"), "status", "--config", self.config, "--json"],
             capture_output=True, text=True, timeout=60)
