@@ -56,6 +56,40 @@ bl_charset_behind_line(enum bl_charset c, const char *p, size_t len)
 	return NULL;
 }
 
+/* Bytes of the character that p begins, by its first one; 0: none begins so. */
+static size_t
+utf8_len(unsigned char first)
+{
+	return first < 0x80   ? 1
+	       : first < 0xc2 ? 0
+	       : first < 0xe0 ? 2
+	       : first < 0xf0 ? 3
+	       : first < 0xf5 ? 4
+			      : 0;
+}
+
+bool
+bl_charset_is_utf8(enum bl_charset c, const char *p, size_t len)
+{
+	const bool wide = c == BL_CHARSET_GBK || c == BL_CHARSET_GB18030;
+	unsigned found = 0;
+
+	if (!wide && c != BL_CHARSET_LATIN1 && c != BL_CHARSET_WINDOWS1252)
+		return false;
+	for (size_t i = 0; i < len;) {
+		const size_t n = utf8_len((unsigned char)p[i]);
+
+		if (n == 0 || n > len - i)
+			return false;
+		for (size_t k = 1; k < n; k++)
+			if (((unsigned char)p[i + k] & 0xc0) != 0x80)
+				return false;
+		found += n > (wide ? 2u : 1u);
+		i += n;
+	}
+	return found > (wide ? 1u : 0u);
+}
+
 int
 bl_charset_open(struct bl_charset_conv **out, enum bl_charset c, struct bl_err *err)
 {

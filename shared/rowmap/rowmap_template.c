@@ -132,8 +132,10 @@ say(struct rowmap_run *r, const char *key, const struct rowmap_part *p, struct b
 							 : r->row[p->field].text;
 	if (bl_wire_utf8(out->p, out->len))
 		return BL_OK;
-	return bl_fail(
-	    r->err, BL_EINVAL, "%s: {%s} is not UTF-8 text", key, r->m->fields.name[p->field]);
+	return bl_fail(r->err, BL_EINVAL, "%s: {%s} %s", key, r->m->fields.name[p->field],
+	    memchr(out->p, '\0', out->len) != NULL
+		? "holds a zero byte"
+		: "is not UTF-8 text; if it is GBK, say `encoding: gbk`");
 }
 
 int

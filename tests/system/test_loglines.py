@@ -285,7 +285,7 @@ def test_the_command_knows_encodings(tmp_path, encoding, codec):
     done = try_lines(tmp_path, CHINESE, text.encode(codec), "--json", encoding=encoding)
     assert [json.loads(line)["attributes"]["step"] for line in done.stdout.splitlines()] == ["乗亅", "审核"]
     done = try_lines(tmp_path, CHINESE, "订单1：审核 完成".encode("gbk") + b"\xff\n", encoding="gbk")
-    assert "pattern 1 matches, but: bytes that are not gbk" in done.stdout
+    assert "pattern 1 matches, but: text that is not gbk" in done.stdout
 
 
 def test_wrong_usage_is_told(tmp_path):

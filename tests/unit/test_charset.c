@@ -112,6 +112,37 @@ a_line_break_is_found_where_one_is(void **state)
 	}
 }
 
+/* GBK that is good UTF-8 as well is short: 一 is D2 BB, Greek and the like in UTF-8. */
+static void
+utf_8_is_known_where_something_else_was_said(void **state)
+{
+	static const struct {
+		enum bl_charset is;
+		const char *in;
+		bool want;
+	} texts[] = {
+		{ BL_CHARSET_GBK, "1,完成", true },
+		{ BL_CHARSET_GB18030, "审核 done", true },
+		{ BL_CHARSET_GBK, "1,done", false },
+		{ BL_CHARSET_GBK, "\xd2\xbb", false },
+		{ BL_CHARSET_GBK, "\xb6\xa9\xb5\xa5\xba\xc5", false },
+		{ BL_CHARSET_GBK, "\xc1\xaa\xcd\xa8", false }, /* 联通 */
+		{ BL_CHARSET_GBK, "完成\xff", false },
+		{ BL_CHARSET_GBK, "完成\xe5\xae", false },
+		{ BL_CHARSET_LATIN1, "caf\xc3\xa9", true },
+		{ BL_CHARSET_WINDOWS1252, "caf\xe9", false },
+		{ BL_CHARSET_UTF8, "完成", false },
+		{ BL_CHARSET_UTF16LE, "完成", false },
+		{ BL_CHARSET_GBK, "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (bl_charset_is_utf8(texts[i].is, texts[i].in, strlen(texts[i].in)) !=
+		    texts[i].want)
+			fail_msg("case %zu", i);
+}
+
 static void
 a_mark_says_what_it_is(void **state)
 {
@@ -136,6 +167,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_converted_whole_and_in_pieces),
 		cmocka_unit_test(a_line_break_is_found_where_one_is),
+		cmocka_unit_test(utf_8_is_known_where_something_else_was_said),
 		cmocka_unit_test(a_mark_says_what_it_is),
 	};
 

@@ -143,7 +143,8 @@ lines_that_are_wrong_are_set_aside(void **state)
 	    "quotes\n2,s\n"
 	    "line 5: phase: {state}: expected begin, end or event, got \"start\"\n3,s,start\n"
 	    "line 6: a quote that is not closed within 16384 bytes\n\"4,s,begin\n"
-	    "line 9: case: {nr} is not UTF-8 text\n\xb6\xa9,s,begin\n");
+	    "line 9: case: {nr} is not UTF-8 text; if it is GBK, say `encoding: "
+	    "gbk`\n\xb6\xa9,s,begin\n");
 	assert_true(is_there(w, "done/a.csv"));
 	assert_int_equal(fake_host_count(w->host, "bad_lines"), 5);
 	assert_int_equal(fake_host_count(w->host, "accepted"), 3);

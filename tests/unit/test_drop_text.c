@@ -112,6 +112,23 @@ lines_with_bytes_that_are_none_are_set_aside(void **state)
 	    "line 6: bytes that are not gbk; here they are \xef\xbf\xbd\n5,s,end\xef\xbf\xbd\n");
 }
 
+/* A program that was changed over while nobody told the agent: no row of other characters. */
+static void
+utf_8_where_gbk_was_said_is_not_taken(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 3, steps_conf);
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,审核,begin\n3,s,begin\n");
+	write_file(w, "b.csv", "nr,step,state,备注\n1,s,begin,\n");
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "3", "s"));
+	assert_non_null(strstr(
+	    bad_of(w, "bad/a.csv.bad"), "line 3: this is UTF-8, not gbk as `encoding` says\n2,"));
+	assert_string_equal(bad_of(w, "bad/b.csv.bad"),
+	    "the whole file: this is UTF-8, not gbk as `encoding` says\n");
+}
+
 #define ROWS 3000u
 
 /* Rows of very different length, some over two lines; every 700th has too few columns. */
@@ -201,6 +218,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(json_lines_are_understood, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    lines_with_bytes_that_are_none_are_set_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    utf_8_where_gbk_was_said_is_not_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_big_file_is_read_on_after_restarts, setup, teardown),
 	};

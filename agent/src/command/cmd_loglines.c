@@ -191,7 +191,7 @@ try_pattern(struct tried *t, unsigned i, const char *line, size_t len, bool wron
 		return false;
 	show(t, line, len);
 	if (rc > 0 && wrong)
-		rc = bl_fail(&err, BL_EINVAL, "bytes that are not %s", bl_charset_names[t->is]);
+		rc = bl_fail(&err, BL_EINVAL, "text that is not %s", bl_charset_names[t->is]);
 	if (rc < 0) {
 		bl_err_prefix(&err, "pattern %u matches, but", i + 1);
 		tell_wrong(t, err.msg);
@@ -252,7 +252,7 @@ try_bytes(struct tried *t, const char *bytes, size_t len)
 		show(t, text, n);
 		tell_wrong(t, "the line is longer than 8192 bytes");
 	} else {
-		try_line(t, text, n, c.wrong > 0);
+		try_line(t, text, n, c.wrong > 0 || bl_charset_is_utf8(t->is, bytes, len));
 	}
 }
 

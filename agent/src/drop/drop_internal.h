@@ -169,8 +169,9 @@ void drop_text_add(struct drop_file *file, size_t n);
 bool drop_text_convert(struct drop_file *file, bool end);
 /* So much text is dealt with, with so many line breaks. */
 void drop_text_pass(struct drop_file *file, size_t used, unsigned lines);
-/* Bytes that are none of its encoding were among those of the next `used`. */
-bool drop_text_is_wrong(const struct drop_file *file, size_t used);
+/* The next `used` are not of its encoding: why; NULL: they are. */
+const char *drop_text_wrong(
+    const struct drop_file *file, size_t used, unsigned lines, char *why, size_t size);
 
 /* ---- a file in work ---- */
 

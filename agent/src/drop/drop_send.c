@@ -126,10 +126,11 @@ apply(struct drop_folder *f, unsigned map, struct bl_err *err)
 static int
 check(struct drop_folder *f, struct bl_err *err)
 {
-	int rc = drop_text_is_wrong(&f->file, f->file.row.used)
-		     ? bl_fail(err, BL_EINVAL, "bytes that are not %s; here they are \xef\xbf\xbd",
-			   bl_charset_names[f->file.text.is])
-		     : drop_rows_take(&f->rows, &f->file.row, err);
+	const struct drop_csv_row *row = &f->file.row;
+	char why[80];
+	int rc = drop_text_wrong(&f->file, row->used, row->lines, why, sizeof(why)) != NULL
+		     ? bl_fail(err, BL_EINVAL, "%s", why)
+		     : drop_rows_take(&f->rows, row, err);
 
 	for (unsigned k = 0; rc == BL_OK && f->rows.n_maps > 1 && k < f->rows.n_maps; k++)
 		rc = apply(f, k, err);
@@ -218,8 +219,13 @@ take_header(struct drop_folder *f)
 {
 	struct drop_file *file = &f->file;
 	struct bl_err err = { 0 };
+	char why[80];
 
 	file->header = false;
+	if (drop_text_wrong(file, file->row.used, file->row.lines, why, sizeof(why)) != NULL) {
+		drop_file_refuse(f, why);
+		return;
+	}
 	if (drop_rows_header(&f->rows, &file->row, &err) < 0) {
 		drop_file_refuse(f, err.msg);
 		return;

@@ -7,6 +7,7 @@
  */
 #include "drop_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,9 +134,20 @@ drop_text_pass(struct drop_file *file, size_t used, unsigned lines)
 	file->next.line += lines;
 }
 
-bool
-drop_text_is_wrong(const struct drop_file *file, size_t used)
+const char *
+drop_text_wrong(const struct drop_file *file, size_t used, unsigned lines, char *why, size_t size)
 {
-	return file->text.conv != NULL &&
-	       memmem(file->buf + file->from, used, wrong, sizeof(wrong) - 1) != NULL;
+	const struct drop_text *t = &file->text;
+
+	if (t->conv == NULL)
+		return NULL;
+	if (bl_charset_is_utf8(t->is, t->raw + t->from, raw_of(file, used, lines)))
+		(void)snprintf(
+		    why, size, "this is UTF-8, not %s as `encoding` says", bl_charset_names[t->is]);
+	else if (memmem(file->buf + file->from, used, wrong, sizeof(wrong) - 1) != NULL)
+		(void)snprintf(why, size, "bytes that are not %s; here they are %s",
+		    bl_charset_names[t->is], wrong);
+	else
+		return NULL;
+	return why;
 }

@@ -120,7 +120,7 @@ decode(struct loglines_stream *s, const char *bytes, size_t len, struct line *ou
 		out->text = bytes;
 		out->len = len;
 	}
-	out->wrong = t.wrong > 0;
+	out->wrong = t.wrong > 0 || bl_charset_is_utf8(s->is, bytes, len);
 	if (out->len > 0 && out->text[out->len - 1] == '\r')
 		out->len--;
 }
@@ -208,7 +208,7 @@ ask(struct loglines_stream *s, unsigned pattern, const struct line *line)
 	    (struct bl_str){ id, (size_t)n }, bl_unix_ms(l->host->clock), l->out, &err);
 
 	if (rc > 0 && line->wrong)
-		rc = bl_fail(&err, BL_EINVAL, "bytes that are not %s", bl_charset_names[s->is]);
+		rc = bl_fail(&err, BL_EINVAL, "text that is not %s", bl_charset_names[s->is]);
 	if (rc < 0)
 		refused(s, rc == BL_EFULL ? LOGLINES_COSTLY_LINES : LOGLINES_BAD_LINES, &err);
 	s->matched = s->matched || (rc != LOGLINES_NO_MATCH && rc != LOGLINES_NOT_WANTED);

@@ -41,6 +41,13 @@ size_t bl_charset_width(enum bl_charset c);
  * NULL: none within len. */
 const char *bl_charset_behind_line(enum bl_charset c, const char *p, size_t len);
 
+/*
+ * Text that is said to be c and is UTF-8 in truth, as after an update of the program that writes
+ * it: nearly every such text is good GBK, too, of other characters.  It takes two characters of
+ * Chinese, or for the two of one byte one that is not ASCII, to be sure; else false.
+ */
+bool bl_charset_is_utf8(enum bl_charset c, const char *p, size_t len);
+
 struct bl_charset_conv;
 
 /* BL_EUNSUPPORTED: this system has no table for it; says what to install.  BL_ENOMEM. */
