@@ -277,6 +277,54 @@ without_descriptors_nobody_is_lost(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* Whatever way it comes, the inlet has so many series. */
+static void
+values_with_a_time_are_within_the_cap(void **state)
+{
+	struct rig *r = *state;
+	char line[64];
+
+	for (unsigned again = 0; again < 2; again++)
+		for (unsigned i = 0; i < 1200; i++) {
+			const int n = snprintf(line, sizeof(line), "s%u:1|g|T1790000000", i);
+
+			(void)statsd_take_packet(r->s, line, (size_t)n, false);
+			fake_host_answer(r->h, 0);
+		}
+	assert_int_equal(fake_host_count(r->h, "stamped"), 2000);
+	assert_int_equal(fake_host_count(r->h, "too_many_series"), 400);
+	assert_int_equal(fake_host_count(r->h, "accepted"), 2000);
+}
+
+/* What finds no room waits, in order, and is taken when there is some; beyond, it is refused. */
+static void
+values_with_a_time_wait_for_the_disk(void **state)
+{
+	struct rig *r = *state;
+	char line[64];
+
+	r->h->room = 2;
+	for (unsigned i = 0; i < 2000; i++) {
+		const int n = snprintf(line, sizeof(line), "s:%u|g|T1790000000", i);
+
+		(void)statsd_take_packet(r->s, line, (size_t)n, false);
+	}
+	assert_true(fake_host_count(r->h, "stamped_refused") > 0);
+	assert_string_equal(fake_host_said(r->h),
+	    "metric s=0 unit=1 kind=gauge at=1790000000000\n"
+	    "metric s=1 unit=1 kind=gauge at=1790000000000\n");
+	for (unsigned i = 2; fake_host_answer_one(r->h, 0); i++) {
+		(void)snprintf(
+		    line, sizeof(line), "metric s=%u unit=1 kind=gauge at=1790000000000\n", i);
+		if (r->h->n_held == 2)
+			assert_string_equal(fake_host_said(r->h), line);
+	}
+	assert_int_equal(
+	    fake_host_count(r->h, "stamped") + fake_host_count(r->h, "stamped_refused"), 2000);
+	assert_int_equal(
+	    fake_host_count(r->h, "events") + fake_host_count(r->h, "events_refused"), 0);
+}
+
 static void
 addresses_are_as_clients_write_them(void **state)
 {
@@ -314,6 +362,8 @@ main(void)
 		T(a_flood_of_one_leaves_turns_to_others),
 		T(one_user_has_half_of_the_places),
 		T(without_descriptors_nobody_is_lost),
+		T(values_with_a_time_are_within_the_cap),
+		T(values_with_a_time_wait_for_the_disk),
 		cmocka_unit_test(addresses_are_as_clients_write_them),
 	};
 

@@ -328,15 +328,18 @@ static unsigned
 statsd_count(const void *in, struct inlet_count *out)
 {
 	const struct statsd *s = in;
-	uint64_t refused[INTAKE_REASONS];
+	uint64_t refused[INTAKE_REASONS], stamped[INTAKE_REASONS] = { 0 };
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < STATSD_COUNTS; i++)
 		out[n++] = (struct inlet_count){ count_names[i], s->series.count[i],
 			i >= STATSD_BAD_LINES };
 	(void)intake_count(s->series.intake, refused);
+	if (s->series.stamped != NULL)
+		(void)intake_count(s->series.stamped, stamped);
 	for (unsigned i = 0; i < INTAKE_REASONS; i++)
-		out[n++] = (struct inlet_count){ intake_reason_names[i], refused[i], true };
+		out[n++] =
+		    (struct inlet_count){ intake_reason_names[i], refused[i] + stamped[i], true };
 	return n;
 }
 _Static_assert(STATSD_COUNTS + INTAKE_REASONS <= INLET_COUNTS_MAX, "all of them are shown");

@@ -102,6 +102,7 @@ struct statsd_series {
 	const struct statsd_conf *conf;
 	const struct inlet_host *host;
 	struct intake *intake;
+	struct intake *stamped; /* of values with their own time; NULL: there was none yet */
 	struct statsd_names *names;
 	struct statsd_entry *entry;
 	uint32_t n, size;

@@ -48,6 +48,7 @@ statsd_series_close(struct statsd_series *t)
 	free(t->owner);
 	statsd_names_free(t->names);
 	intake_close(t->intake);
+	intake_close(t->stamped);
 	*t = (struct statsd_series){ 0 };
 }
 

@@ -31,9 +31,26 @@ value_of(const struct statsd_line *l, double *out)
 	return isfinite(sum);
 }
 
-/* With the prefix, since a report has no other way to get one. */
+/* Within the inlet's cap, too, as series that happen now and then; false: refused and counted. */
 static bool
-name_of(const struct statsd *s, struct bl_str name, enum statsd_kind kind, char *out)
+has_room(struct statsd *s, struct intake_name *n)
+{
+	const struct intake_opts opts = { .source = "statsd",
+		.prefix = s->conf->prefix,
+		.max_series = (uint32_t)s->conf->max_series,
+		.sink = s->host->sink };
+
+	if (s->series.stamped == NULL && intake_open(&s->series.stamped, &opts, NULL) < 0) {
+		intake_refuse(s->series.intake, INTAKE_NO_MEMORY, n->name);
+		return false;
+	}
+	return intake_series(s->series.stamped, n) >= 0;
+}
+
+/* The report has the name as ours, with the prefix: it has no other way to get one. */
+static bool
+define(struct statsd *s, struct intake_name *n, struct bl_str name, enum statsd_kind kind,
+    char clean[BL_NAME_MAX + 1], struct bl_series_def *out)
 {
 	char text[STATSD_NAME_MAX + sizeof(COUNTED)];
 	size_t len = name.len;
@@ -43,7 +60,16 @@ name_of(const struct statsd *s, struct bl_str name, enum statsd_kind kind, char 
 		memcpy(text + len, COUNTED, sizeof(COUNTED) - 1);
 		len += sizeof(COUNTED) - 1;
 	}
-	return intake_clean_name(s->conf->prefix, (struct bl_str){ text, len }, out);
+	n->name = (struct bl_str){ text, len };
+	n->kind = BL_GAUGE;
+	if (!has_room(s, n) || !intake_clean_name(s->conf->prefix, n->name, clean))
+		return false;
+	*out = (struct bl_series_def){ .kind = BL_GAUGE,
+		.name = { clean, strlen(clean) },
+		.unit = n->unit,
+		.n_labels = n->n_labels };
+	memcpy(out->label, n->label, n->n_labels * sizeof(n->label[0]));
+	return true;
 }
 
 static bool
@@ -64,17 +90,9 @@ stamped(struct statsd *s, const struct statsd_line *l)
 		intake_refuse(s->series.intake, INTAKE_BAD_VALUE, l->name);
 		return true;
 	}
-	if (!statsd_series_named(&s->series, l, &n, &name))
+	if (!statsd_series_named(&s->series, l, &n, &name) ||
+	    !define(s, &n, name, l->kind, text, &r.def))
 		return true;
-	if (!name_of(s, name, l->kind, text)) {
-		intake_refuse(s->series.intake, INTAKE_BAD_NAME, l->name);
-		return true;
-	}
-	r.def = (struct bl_series_def){ .kind = BL_GAUGE,
-		.name = { text, strlen(text) },
-		.unit = n.unit,
-		.n_labels = n.n_labels };
-	memcpy(r.def.label, n.label, n.n_labels * sizeof(n.label[0]));
 	return statsd_event_report(s, &r);
 }
 
