@@ -4,9 +4,9 @@ import { accessibility, must } from "./harness.mjs";
 
 const WORDS = {
   en: { waiting: "Still to come", drains: /At the measured rate it is here in about \d+ min/, held: /Held back .* until \d{4}-\d\d-\d\d/, unknown: /Values are kept/, back: "7 days", safe: /Safe mode: .*/, whole: /tried at \d{4}-\d\d-\d\d/,
-    silent: "Nothing for 3 h", long: "Nothing for more than 14 days", refused: "3 requests without the right token", failing: "cannot be read" },
+    silent: "Nothing for 3 h", long: "Nothing in the last 14 days", refused: "3 requests without the right token", failing: "cannot be read" },
   "zh-CN": { waiting: "等待补传", drains: /按实测速率，约需 \d+ 分钟/, held: /暂缓至 \d{4}-\d\d-\d\d/, unknown: /数据会保留/, back: "7 天", safe: /安全模式：/, whole: /\d{4}-\d\d-\d\d .* 尝试完整配置/,
-    silent: "已 3 小时没有上报", long: "超过 14 天没有上报", refused: "3 个请求缺少正确的令牌", failing: "无法读取" },
+    silent: "已 3 小时没有上报", long: "近 14 天没有上报", refused: "3 个请求缺少正确的令牌", failing: "无法读取" },
 };
 
 async function fromTheList(page, tag, language, { target, checks, settled, noOverflow, shot }) {

@@ -116,7 +116,7 @@ export const enDevice = {
   inlet_refused: "Refused in 24 h, and why",
   inlet_refused_none: "nothing",
   inlet_silent: "Nothing for {{span}}",
-  inlet_none_for: "Nothing for more than {{span}}",
+  inlet_none_for: "Nothing in the last {{span}}",
   inlet_last_at: "last at about {{time}}",
   inlet_lost: "lost before the agent could read them",
   inlet_name_steps: "Line on a socket, command",

@@ -56,6 +56,7 @@ export const enWork = {
     actions: "Actions",
     done: "Done",
     by_system: "Branchline",
+    by_local: "local administrator",
     nobody: "nobody",
     unknown: "not known",
     per: "per {{window}}",

@@ -111,7 +111,7 @@ export const zhDevice: WorkCatalogue["device"] = {
   inlet_refused: "24 小时内拒绝及原因",
   inlet_refused_none: "无",
   inlet_silent: "已 {{span}}没有上报",
-  inlet_none_for: "超过 {{span}}没有上报",
+  inlet_none_for: "近 {{span}}没有上报",
   inlet_last_at: "最近约在 {{time}}",
   inlet_lost: "条在代理读取之前丢失",
   inlet_name_steps: "套接字文本行、命令",

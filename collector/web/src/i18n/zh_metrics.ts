@@ -44,7 +44,7 @@ export const zhMetrics: WorkCatalogue["metrics"] = {
   view_latest: "最新值",
   title_of: "{{metric}}：{{agg}}",
   made_of_other: "{{count}} 条序列，{{samples}} 个样本",
-  step: "每 {{span}} 一个点",
+  step: "每 {{span}}一个点",
   read_from: "数据来自{{levels}}",
   level_raw: "样本",
   level_5m: "5 分钟汇总",

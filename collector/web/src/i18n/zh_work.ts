@@ -57,6 +57,7 @@ export const zhWork: WorkCatalogue = {
     actions: "操作",
     done: "完成",
     by_system: "系统",
+    by_local: "本机管理员",
     nobody: "无",
     unknown: "未知",
     per: "按 {{window}}窗口",

@@ -8,7 +8,7 @@ describe("amounts", () => {
     [2.5, "%", "2.5 %"], [3, "", "3"], [0.5, "1", "0.5"], [17, "单", "17 单"], [2048, "bytes", "2 KiB"], [1, "<b>", "1 <b>"],
   ] as const)("%s %s reads %s", (value, unit, text) => expect(formatAmount(value, unit)).toBe(text));
 
-  it.each([[0, "0 ms"], [9_999, "9999 ms"], [59_999, "60 s"], [86_400_000 * 2 + 3 * 3_600_000, "2 d 3 h"], [-270_000, "-4 min 30 s"], [3_599_900, "60 min"]] as const)("%s ms reads %s", (ms, text) => expect(formatMs(ms)).toBe(text));
+  it.each([[0, "0 ms"], [999, "999 ms"], [1_250, "1.25 s"], [9_999, "10 s"], [59_999, "60 s"], [86_400_000 * 2 + 3 * 3_600_000, "2 d 3 h"], [-270_000, "-4 min 30 s"], [3_599_900, "60 min"]] as const)("%s ms reads %s", (ms, text) => expect(formatMs(ms)).toBe(text));
 
   it.each([[1, "100 %"], [0.999, "99 %"], [0.5, "50 %"], [0.001, "1 %"], [0, "0 %"]] as const)("%s complete reads %s", (share, text) => expect(formatShare(share)).toBe(text));
 });

@@ -7,11 +7,14 @@ const M = 60 * S;
 const H = 60 * M;
 const D = 24 * H;
 
-/** "850 ms", "12.5 s", "4 min 30 s", "1 h 5 min", "2 d 3 h": the same in both languages. */
+/** "850 ms", "1.25 s", "12.5 s", "4 min 30 s", "1 h 5 min", "2 d 3 h": the same in both languages. */
 export function formatMs(ms: number): string {
   const abs = Math.abs(ms);
-  if (abs < 10 * S) {
+  if (abs < S) {
     return formatValue(ms, "ms");
+  }
+  if (abs < 10 * S) {
+    return `${Number((ms / S).toFixed(2))} s`;
   }
   if (abs < M) {
     return `${Number((ms / S).toFixed(1))} s`;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { DeviceReport } from "../api/devices";
 import type { LinkSpan } from "../api/link";
-import { backlogOf, bandParts, clockOf, isBacklog, readLinkRange, shareText, spanAt, statesOf, stretches } from "./link";
+import { backlogOf, bandParts, clockOf, isBacklog, outsideMs, readLinkRange, shareText, spanAt, statesOf, stretches } from "./link";
 
 const M = 60_000;
 const H = 60 * M;
@@ -33,6 +33,10 @@ describe("the band", () => {
   it("lists what was not simply online, newest first, without what nobody expected", () => {
     const spans = [span(0, 1, "unknown", "not_in_service"), span(1, 2, "online"), span(2, 3, "gap", "off"), span(3, 4, "online"), span(4, 5, "unknown", "offline")];
     expect(stretches(spans).map((s) => s.from_unix_ms)).toEqual([4, 2]);
+  });
+
+  it("tells time that nobody expected anything of from time that is unknown", () => {
+    expect(outsideMs([span(0, 7, "unknown", "not_in_service"), span(7, 9, "unknown", "offline"), span(9, 10, "unknown", "not_in_service")])).toBe(8);
   });
 
   it("names only the states that occur", () => {

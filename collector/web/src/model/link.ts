@@ -52,6 +52,11 @@ export function statesOf(totals: Record<LinkState, number>): { state: LinkState;
   return LINK_STATES.map((state) => ({ state, ms: totals[state] })).filter((s) => s.ms > 0);
 }
 
+/** How long the device was not in service: counted as unknown, and not expected. */
+export function outsideMs(spans: readonly LinkSpan[]): number {
+  return spans.reduce((ms, s) => (s.reason === "not_in_service" ? ms + s.lasted_ms : ms), 0);
+}
+
 /** What is worth a line of its own, newest first: everything but "online" and "nothing was expected". */
 export function stretches(spans: readonly LinkSpan[]): LinkSpan[] {
   return spans.filter((s) => s.state !== "online" && s.reason !== "not_in_service").reverse();

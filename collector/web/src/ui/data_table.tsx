@@ -40,10 +40,10 @@ function Cards<T>({ columns, rows, keyOf }: Props<T>): ReactElement {
           <li key={keyOf(row)} className="site-card is-row">
             {head?.render(row)}
             <dl className="facts">
-              {facts.map((c) => (
+              {facts.map((c) => ({ ...c, node: c.render(row) })).filter((c) => c.node !== "").map((c) => (
                 <div key={c.key} className={c.isWide === true ? "is-wide" : undefined}>
                   <dt>{c.title}</dt>
-                  <dd>{c.render(row)}</dd>
+                  <dd>{c.node}</dd>
                 </div>
               ))}
             </dl>

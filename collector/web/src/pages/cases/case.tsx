@@ -62,6 +62,10 @@ function Waterfall({ detail, zone, nowMs }: { detail: CaseDetail; zone: string; 
   );
 }
 
+function attributesText(attrs: CaseEvent["attrs"]): string {
+  return Object.entries(attrs).map(([k, v]) => `${k}: ${attributeText(v)}`).join(" · ");
+}
+
 const TYPES = { "step.begin": "begin", "step.end": "end", "step.event": "event" } as const;
 
 function Events({ events, zone }: { events: readonly CaseEvent[]; zone: string }): ReactElement {
@@ -73,7 +77,7 @@ function Events({ events, zone }: { events: readonly CaseEvent[]; zone: string }
     { key: "type", title: t("event.type"), width: 140, render: (e) => typeText(e.type) },
     { key: "step", title: t("case.step"), width: 160, render: (e) => e.step },
     { key: "device", title: t("kpi.device"), width: 200, render: (e) => e.device },
-    { key: "attrs", title: t("event.details"), isWide: true, render: (e) => <span className="is-broken">{Object.entries(e.attrs).map(([k, v]) => `${k}: ${attributeText(v)}`).join(" · ")}</span> },
+    { key: "attrs", title: t("event.details"), isWide: true, render: (e) => attributesText(e.attrs) === "" ? "" : <span className="is-broken">{attributesText(e.attrs)}</span> },
   ];
   return <DataTable keyOf={(e) => String(e.n)} columns={columns} rows={rows} minWidth={860} />;
 }

@@ -11,6 +11,7 @@ import { browserZone, formatDateTime } from "../../model/time";
 import { useSession } from "../../ui/session";
 import { useChange } from "../../ui/use_change";
 import "../../i18n/work";
+import { personText } from "../incidents/entries";
 import "./definitions.css";
 
 interface SwitchProps<T extends Head> {
@@ -59,7 +60,7 @@ export function Versions<T extends Head>({ versions, say }: { versions: readonly
           <div className="version-head">
             <strong>{t("work.version_n", { n: v.version })}</strong>
             <span>{t("work.version_from", { time: formatDateTime(v.from_unix_ms, zone) })}</span>
-            <span className="is-faint">{t("work.version_by", { author: v.author, time: formatDateTime(v.created_unix_ms, zone) })}</span>
+            <span className="is-faint">{t("work.version_by", { author: personText(v.author, [], t), time: formatDateTime(v.created_unix_ms, zone) })}</span>
             {!v.enabled && <span className="tag">{t("work.disabled")}</span>}
           </div>
           <div className="version-says">{say(v)}</div>

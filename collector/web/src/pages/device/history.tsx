@@ -10,7 +10,7 @@ import { serverNowMs } from "../../api/http";
 import { getLink, type LinkHistory, type LinkSpan } from "../../api/link";
 import { LinkBand, LinkSwatch } from "../../chart/link_band";
 import { useWidth } from "../../chart/use_width";
-import { LINK_RANGES, readLinkRange, shareText, statesOf, stretches, type LinkRange } from "../../model/link";
+import { LINK_RANGES, outsideMs, readLinkRange, shareText, statesOf, stretches, type LinkRange } from "../../model/link";
 import { tickLabels, timeTicks } from "../../model/ticks";
 import { zoneName } from "../../model/time";
 import { durationText, spanText } from "../../ui/age";
@@ -71,14 +71,22 @@ function Bands({ history, zone }: HistoryProps): ReactElement {
 function Legend({ history }: { history: LinkHistory }): ReactElement {
   const { t } = useTranslation();
   const whole = history.to_unix_ms - history.from_unix_ms;
+  const outside = outsideMs(history.combined);
+  const totals = { ...history.total_ms, unknown: Math.max(0, history.total_ms.unknown - outside) };
   return (
     <dl className="lb-legend">
-      {statesOf(history.total_ms).map(({ state, ms }) => (
+      {statesOf(totals).map(({ state, ms }) => (
         <div key={state}>
           <dt><LinkSwatch state={state} /> {t(`device.state_${state}`)}</dt>
           <dd><b className="is-tabular">{shareText(ms, whole)}</b> <span className="is-faint">{durationText(ms, t)}</span></dd>
         </div>
       ))}
+      {outside > 0 && (
+        <div>
+          <dt><LinkSwatch state="unknown" isOutside /> {t("device.state_not_in_service")}</dt>
+          <dd><span className="is-faint">{durationText(outside, t)}</span></dd>
+        </div>
+      )}
     </dl>
   );
 }

@@ -29,12 +29,12 @@ function show(over: Partial<Reporting> = {}): string {
 describe("what reports here", () => {
   it("says how much, since when nothing, and what was refused for which reason", async () => {
     const text = show();
-    for (const part of ["Line on a socket, command", "2.5", "3,600", "12 not in a form that is understood", "1 eaten", "Nothing for 3 h", "2 lost before the agent could read them", "Nothing for more than 14 days"]) {
+    for (const part of ["Line on a socket, command", "2.5", "3,600", "12 not in a form that is understood", "1 eaten", "Nothing for 3 h", "2 lost before the agent could read them", "Nothing in the last 14 days"]) {
       expect(text).toContain(part);
     }
     await switchLanguage("zh-CN");
     const chinese = show();
-    for (const part of ["套接字文本行、命令", "已 3 小时没有上报", "超过 14 天没有上报", "12 条格式无法识别"]) {
+    for (const part of ["套接字文本行、命令", "已 3 小时没有上报", "近 14 天没有上报", "12 条格式无法识别"]) {
       expect(chinese).toContain(part);
     }
   });

@@ -16,6 +16,9 @@ export function personText(name: string | null, people: readonly Person[], t: TF
   if (name === "system") {
     return t("work.by_system");
   }
+  if (name === "local administrator") {
+    return t("work.by_local");
+  }
   return people.find((p) => p.name === name)?.display_name || name;
 }
 

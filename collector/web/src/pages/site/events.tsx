@@ -27,10 +27,14 @@ const NAMES = {
   "clock.unsynced": "clock_unsynced",
   "clock.wild": "clock_wild",
   "config.loaded": "config_loaded",
+  "plugin.state": "plugin_state",
   "probe.state": "probe_state",
   "spool.damaged": "spool_damaged",
   "spool.disk": "spool_disk",
   "spool.recovered": "spool_recovered",
+  "step.begin": "step_begin",
+  "step.end": "step_end",
+  "step.event": "step_event",
 } as const;
 
 function eventName(type: string, t: TFunction): string {
