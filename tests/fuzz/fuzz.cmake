@@ -64,6 +64,7 @@ bl_fuzz_target(inlet_http LINK agent_inlet_http agent_http bl_codec bl_buf bl_js
   INCLUDE ${root}/agent/src/inlet_http)
 bl_fuzz_target(inlet_http_wire LINK agent_inlet_http bl_clock)
 bl_fuzz_target(rowmap LINK bl_rowmap bl_codec m MAX_LEN 1500)
+bl_fuzz_target(charset LINK bl_charset bl_codec MAX_LEN 300)
 bl_fuzz_target(drop LINK agent_drop agent_inlet agent_sample bl_rowmap bl_codec bl_json
   INCLUDE ${root}/agent/src/drop MAX_LEN 2000)
 bl_fuzz_target(top LINK agent_local PkgConfig::JANSSON)
