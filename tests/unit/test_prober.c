@@ -12,6 +12,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* ---- one run each ---- */
 
@@ -534,10 +536,47 @@ stop(void **state)
 	return 0;
 }
 
+/* A machine or an agent that has no descriptor left says nothing about the service. */
+static void
+a_look_up_without_a_descriptor_is_not_the_services_failure(void **state)
+{
+	static struct results all;
+	static struct bl_conf_list list;
+	struct prober *pr;
+	struct probe p;
+	struct bl_err err = { 0 };
+	struct rlimit before, few;
+	const int next[] = { dup(0), dup(0), dup(0) }; /* what the prober itself needs */
+	unsigned n;
+
+	(void)state;
+	probe_set(&p, "http://localhost:9/");
+	list = (struct bl_conf_list){ 1, &p.conf };
+	results_init(&all);
+	all.jump_each_ms = p.conf.interval_ms;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)next[2] + 1;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(close(next[i]), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(prober_start(&pr, &list, harness_clock(), on_result, &all, &err), BL_OK);
+	results_wait(&all, 2);
+	assert_int_equal(all.r[0].reason, PROBE_FAIL_INTERNAL);
+	assert_int_equal(all.r[1].reason, PROBE_FAIL_INTERNAL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	n = all.n;
+	results_wait(&all, n + 2); /* one of them may have been under way */
+	prober_stop(pr);
+	assert_int_equal(all.r[n + 1].reason, PROBE_FAIL_REFUSED);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* The first to look a name up: glibc keeps what it has read once. */
+		cmocka_unit_test(a_look_up_without_a_descriptor_is_not_the_services_failure),
 		cmocka_unit_test(each_server_gets_its_verdict),
 		cmocka_unit_test(headers_go_out_as_configured),
 		cmocka_unit_test(each_phase_has_its_deadline),

@@ -40,6 +40,17 @@ struct probe_job {
 	char host[PROBE_HOST_MAX + 1];
 };
 
+/* glibc then says that there is no such name, or that it is to be asked again. */
+static bool
+no_descriptor(void)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0;
+}
+
 static int
 lookup_system(const char *host, uint16_t port, struct probe_addr *out, unsigned max, unsigned *n)
 {
@@ -55,7 +66,7 @@ lookup_system(const char *host, uint16_t port, struct probe_addr *out, unsigned 
 	*n = 0;
 	snprintf(service, sizeof(service), "%u", port);
 	if ((rc = getaddrinfo(host, service, &hints, &list)) != 0)
-		return rc;
+		return no_descriptor() ? EAI_SYSTEM : rc;
 	for (const struct addrinfo *a = list; a != NULL && *n < max; a = a->ai_next) {
 		if (a->ai_addrlen > sizeof(out[*n].ss))
 			continue;
