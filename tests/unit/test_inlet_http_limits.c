@@ -274,6 +274,41 @@ further_connections_wait_for_a_place(void **state)
 			(void)close(fd[i]);
 }
 
+/* Places that one user holds with half requests, and all that he has waiting, are nobody else's. */
+static void
+one_user_leaves_places_for_others(void **state)
+{
+	int fd[200], other;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("needs root, to become somebody else\n");
+		skip();
+	}
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_int_equal(seteuid(1000), 0);
+		fd[i] = dial();
+		assert_int_equal(seteuid(0), 0);
+		say(fd[i], "POST /");
+	}
+	for (unsigned i = 0; i < 200; i++) /* 64 have places, 128 wait */
+		assert_int_equal(status(hear(fd[i])), i < 192 ? 0 : 503);
+	assert_int_equal(fake_host_count(h, "busy"), 8);
+	for (unsigned i = 0; i < 32; i++) {
+		other = dial();
+		say(other, "GET / HTTP/1.1\r\n" HOST "\r\n");
+		assert_int_equal(status(hear(other)), 200);
+		(void)close(other);
+	}
+	fake_host_pass(h, 5000); /* the first ones were too slow, and those that waited are next */
+	assert_int_equal(fake_host_count(h, "too_slow"), 64);
+	for (unsigned i = 0; i < 200; i++)
+		(void)close(fd[i]);
+	assert_int_equal(fake_host_turn(h) < 1000, true);
+}
+
 static void
 memory_for_all_has_its_end(void **state)
 {
@@ -309,6 +344,7 @@ main(void)
 		TEST(who_is_slow_is_let_go),
 		TEST(who_does_not_read_is_let_go),
 		TEST(further_connections_wait_for_a_place),
+		TEST(one_user_leaves_places_for_others),
 		TEST(memory_for_all_has_its_end),
 	};
 

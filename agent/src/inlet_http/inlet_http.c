@@ -81,6 +81,7 @@ close_it(void *ctx)
 		return;
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++)
 		inlet_http_client_drop(&in->client[i]);
+	inlet_http_client_unpark_all(in);
 	http_unlisten(in->listen_fd, in->path);
 	if (in->epoll_fd >= 0)
 		(void)close(in->epoll_fd);
@@ -121,7 +122,7 @@ open_it(void **out, const void *conf, const struct inlet_host *host, struct bl_e
 	in->conf = c;
 	in->host = host;
 	in->listen_fd = in->epoll_fd = -1;
-	in->again_mono_ms = in->room_mono_ms = INT64_MAX;
+	in->again_mono_ms = in->room_mono_ms = in->parked_mono_ms = INT64_MAX;
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		in->client[i].fd = -1;
 		/* What an inlet before this one has under way is none of ours. */
@@ -142,6 +143,7 @@ finish(void *ctx)
 {
 	struct inlet_http *in = ctx;
 
+	inlet_http_client_unpark_all(in);
 	http_unlisten(in->listen_fd, in->path);
 	in->listen_fd = -1;
 	in->path = NULL;
@@ -178,6 +180,8 @@ deadline(const void *ctx)
 		return INT64_MIN;
 	if (in->room_mono_ms < at)
 		at = in->room_mono_ms;
+	if (in->parked_mono_ms < at)
+		at = in->parked_mono_ms;
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++)
 		if (in->client[i].state != INLET_HTTP_FREE && in->client[i].deadline_mono_ms < at)
 			at = in->client[i].deadline_mono_ms;

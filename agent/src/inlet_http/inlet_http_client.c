@@ -50,18 +50,34 @@ may_go(const struct inlet_http *in, const struct inlet_http_client *c)
 		   c->deadline_mono_ms - now(in) <= INLET_HTTP_IDLE_MS - INLET_HTTP_QUIET_MS);
 }
 
-/* A free place; else that of the one which has been silent longest; NULL: all are at work. */
+/*
+ * A place for one of this user (0: of a port).  Nobody has more than are left, so that there is one
+ * for who has none; else that of the one which has been silent longest, of the user's own if there
+ * are any.  NULL: none.
+ */
 static struct inlet_http_client *
-place(struct inlet_http *in)
+place(struct inlet_http *in, uint32_t user)
 {
-	struct inlet_http_client *oldest = NULL;
+	struct inlet_http_client *empty = NULL, *oldest = NULL;
+	unsigned held = 0, left = 0;
 
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		struct inlet_http_client *c = &in->client[i];
 
-		if (c->state == INLET_HTTP_FREE)
-			return c;
-		if (may_go(in, c) &&
+		if (c->state == INLET_HTTP_FREE) {
+			left++;
+			empty = empty == NULL ? c : empty;
+		} else {
+			held += c->user == user;
+		}
+	}
+	if (held < left)
+		return empty;
+	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
+		struct inlet_http_client *c = &in->client[i];
+
+		if (c->state != INLET_HTTP_FREE && (c->user == user || held == 0) &&
+		    may_go(in, c) &&
 		    (oldest == NULL || c->deadline_mono_ms < oldest->deadline_mono_ms))
 			oldest = c;
 	}
@@ -87,13 +103,13 @@ watch(struct inlet_http *in, struct inlet_http_client *c, uint32_t events)
 }
 
 static void
-take(struct inlet_http *in, struct inlet_http_client *c, int fd)
+take(struct inlet_http *in, struct inlet_http_client *c, int fd, uint32_t user)
 {
 	inlet_http_client_drop(c);
 	c->fd = fd;
 	c->state = INLET_HTTP_HEAD;
 	c->from_port = in->path == NULL;
-	c->user = c->from_port ? 0 : inlet_user(fd);
+	c->user = user;
 	c->deadline_mono_ms = now(in) + INLET_HTTP_IDLE_MS;
 	c->in = malloc(HTTP_HEAD_MAX);
 	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX);
@@ -111,21 +127,94 @@ accept_later(struct inlet_http *in)
 		in->again_mono_ms = now(in) + FULL_MS;
 }
 
+/* ---- waiting for a place ---- */
+
+static unsigned
+parked_of(const struct inlet_http *in, uint32_t user)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < in->n_parked; i++)
+		n += in->parked[i].user == user;
+	return n;
+}
+
+/* It waits unread; by the same rule as for places, there is room for who has none. */
+static void
+park(struct inlet_http *in, int fd, uint32_t user)
+{
+	static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+				   "Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+	if (parked_of(in, user) < INLET_HTTP_PARKED - in->n_parked) {
+		in->parked[in->n_parked++] = (struct inlet_http_parked){ fd, user };
+		in->parked_mono_ms = now(in) + FULL_MS;
+		return;
+	}
+	inlet_http_note(in, INLET_HTTP_N_BUSY, 1, "too many connections of one user at a time");
+	(void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+static void
+unpark(struct inlet_http *in)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < in->n_parked; i++) {
+		const struct inlet_http_parked p = in->parked[i];
+		struct inlet_http_client *c = place(in, p.user);
+
+		if (c != NULL)
+			take(in, c, p.fd, p.user);
+		else
+			in->parked[kept++] = p;
+	}
+	in->n_parked = kept;
+	in->parked_mono_ms = kept > 0 ? now(in) + FULL_MS : INT64_MAX;
+}
+
+void
+inlet_http_client_unpark_all(struct inlet_http *in)
+{
+	while (in->n_parked > 0)
+		(void)close(in->parked[--in->n_parked].fd);
+	in->parked_mono_ms = INT64_MAX;
+}
+
+/* Of a port nobody is known before a place is there for him; of a Unix socket, only afterwards. */
+static bool
+has_room(struct inlet_http *in)
+{
+	return in->path == NULL ? place(in, 0) != NULL : in->n_parked < INLET_HTTP_PARKED;
+}
+
+static void
+settle(struct inlet_http *in, int fd)
+{
+	const uint32_t user = in->path == NULL ? 0 : inlet_user(fd);
+	/* Not before those of his that wait. */
+	struct inlet_http_client *c = parked_of(in, user) > 0 ? NULL : place(in, user);
+
+	if (c != NULL)
+		take(in, c, fd, user);
+	else
+		park(in, fd, user);
+}
+
 void
 inlet_http_client_accept(struct inlet_http *in)
 {
 	for (unsigned i = 0; i < INLET_HTTP_CONNECTS; i++) {
-		struct inlet_http_client *c = place(in);
-		const int fd =
-		    c != NULL ? accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
-			      : -1;
+		int fd = -1;
 
-		in->full = c == NULL;
-		if (fd >= 0) {
-			take(in, c, fd);
+		in->full = !has_room(in);
+		if (!in->full &&
+		    (fd = accept4(in->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+			settle(in, fd);
 			continue;
 		}
-		if (c == NULL || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED))
+		if (in->full || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED))
 			accept_later(in);
 		return;
 	}
@@ -135,8 +224,11 @@ void
 inlet_http_client_accept_again(struct inlet_http *in)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_HTTP_CLIENTS };
-	const bool room = in->full && place(in) != NULL;
+	bool room;
 
+	if (in->n_parked > 0)
+		unpark(in);
+	room = in->full && has_room(in);
 	if (in->listen_fd < 0 || (!room && now(in) < in->again_mono_ms))
 		return;
 	in->full = false;

@@ -7,18 +7,19 @@
 #include "inlet_http.h"
 #include "inlet_http_batch.h"
 
-#define INLET_HTTP_CLIENTS    64u
-#define INLET_HTTP_CONNECTS   256u           /* taken in a turn; further ones wait in the kernel */
-#define INLET_HTTP_UNDER_WAY  (2u << 20)     /* bytes of all bodies, messages and answers */
-#define INLET_HTTP_IDLE_MS    60000          /* until a request begins */
-#define INLET_HTTP_QUIET_MS   1000           /* so long silent, it makes room for another */
-#define INLET_HTTP_HEAD_MS    5000           /* for its head, from the first byte */
-#define INLET_HTTP_BODY_MS    10000          /* for its body */
-#define INLET_HTTP_DISK_MS    8000           /* for the disk, from the last one that was stored */
-#define INLET_HTTP_SEND_MS    10000          /* for the answer */
-#define INLET_HTTP_END_MS     5000           /* for the other side to see it */
-#define INLET_HTTP_ROOM_MS    1000           /* until the host is asked again */
-#define INLET_HTTP_TURN       64u            /* reports taken in a turn */
+#define INLET_HTTP_CLIENTS    128u       /* 64 of one user, or of a port */
+#define INLET_HTTP_PARKED     256u       /* accepted over a Unix socket, and waiting for a place */
+#define INLET_HTTP_CONNECTS   256u       /* taken in a turn; further ones wait in the kernel */
+#define INLET_HTTP_UNDER_WAY  (2u << 20) /* bytes of all bodies, messages and answers */
+#define INLET_HTTP_IDLE_MS    60000      /* until a request begins */
+#define INLET_HTTP_QUIET_MS   1000       /* so long silent, it makes room for another */
+#define INLET_HTTP_HEAD_MS    5000       /* for its head, from the first byte */
+#define INLET_HTTP_BODY_MS    10000      /* for its body */
+#define INLET_HTTP_DISK_MS    8000       /* for the disk, from the last one that was stored */
+#define INLET_HTTP_SEND_MS    10000      /* for the answer */
+#define INLET_HTTP_END_MS     5000       /* for the other side to see it */
+#define INLET_HTTP_ROOM_MS    1000       /* until the host is asked again */
+#define INLET_HTTP_TURN       64u        /* reports taken in a turn */
 #define INLET_HTTP_TURN_BYTES (128u * 1024u) /* of their text */
 
 enum inlet_http_state {
@@ -86,6 +87,12 @@ struct inlet_http {
 	uint64_t said[INLET_HTTP_COUNTERS];        /* count when the log heard of it */
 	int64_t said_mono_ms[INLET_HTTP_COUNTERS]; /* 0: never */
 	struct inlet_http_client client[INLET_HTTP_CLIENTS];
+	struct inlet_http_parked {
+		int fd;
+		uint32_t user;
+	} parked[INLET_HTTP_PARKED]; /* in the order in which they came */
+	unsigned n_parked;
+	int64_t parked_mono_ms; /* they are looked at again; INT64_MAX: there are none */
 };
 
 /* ---- inlet_http.c ---- */
@@ -96,8 +103,10 @@ size_t inlet_http_under_way(const struct inlet_http *in);
 
 /* ---- inlet_http_client.c ---- */
 void inlet_http_client_accept(struct inlet_http *in);
-/* Listens again, when there is a place or after a while. */
+/* Listens again, when there is a place or after a while; who waits gets his. */
 void inlet_http_client_accept_again(struct inlet_http *in);
+/* The agent ends: who waits for a place is let go. */
+void inlet_http_client_unpark_all(struct inlet_http *in);
 void inlet_http_client_drop(struct inlet_http_client *c);
 /* Its descriptor is ready; gone: in both directions. */
 void inlet_http_client_ready(struct inlet_http *in, struct inlet_http_client *c, bool gone);
