@@ -193,6 +193,9 @@ collector_compact_metrics(const struct collector *c, struct api_metrics *m)
 	    s.too_late);
 	GAUGE("lost_refused", "Damaged parts of which the ledger has no room to name all hours.",
 	    s.lost_refused);
+	GAUGE("age_held",
+	    "1: the clock is too far ahead of the newest samples; nothing is deleted by its age.",
+	    s.age_held);
 	COUNT("files_deleted_total", "Files deleted by their age.", s.forgotten_files);
 	GAUGE("longest_write_ms", "The longest that the writer was kept by one slice.",
 	    s.longest_write_ms);

@@ -76,6 +76,7 @@ static void
 a_leap_of_the_clock_deletes_nothing(void **state)
 {
 	struct kit *k = *state;
+	struct compact_status s;
 
 	put_hours(k);
 	pass(k, HOUR);
@@ -90,8 +91,12 @@ a_leap_of_the_clock_deletes_nothing(void **state)
 	pass(k, DAY);
 	settle(k);
 	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 2);
+	compact_status(k->compact, &s);
+	assert_true(s.age_held);
 	pass(k, STORE_AGE_HOLD_MS); /* nobody set it right */
 	settle(k);
+	compact_status(k->compact, &s);
+	assert_false(s.age_held);
 	assert_int_equal(count(k, "SELECT count(*) FROM part"), 0);
 }
 

@@ -299,5 +299,8 @@ compact_retain(struct compact *c, struct bl_err *err)
 	if (f.rc < 0)
 		return f.rc;
 	c->retain_mono_ms = bl_mono_ms(c->opts.clock) + EVERY_MS;
+	(void)pthread_mutex_lock(&c->lock);
+	c->status.age_held = c->age.held;
+	(void)pthread_mutex_unlock(&c->lock);
 	return 0;
 }
