@@ -451,6 +451,22 @@ check(const struct store_query *q, struct bl_err *err)
 	return BL_OK;
 }
 
+/* Retention goes from the oldest hour on: where the first one's samples are, all are. */
+static int
+find_kept(struct store_read *r, int64_t from_unix_ms, int64_t *kept_unix_ms, struct bl_err *err)
+{
+	sqlite3_stmt *st = read_bind(r, READ_RAW_GONE, err, "i", from_unix_ms - STORE_HOUR_MS);
+	const int rc = read_step(r, st, err);
+	bool gone;
+
+	*kept_unix_ms = INT64_MIN;
+	if (rc <= 0)
+		return rc;
+	gone = sqlite3_column_int(st, 0) != 0;
+	(void)sqlite3_reset(st);
+	return gone ? store_log_retained(r, kept_unix_ms, err) : BL_OK;
+}
+
 int
 store_read_query(struct store_read *r, const struct store_query *q, struct store_query_result **out,
     struct bl_err *err)
@@ -472,7 +488,7 @@ store_read_query(struct store_read *r, const struct store_query *q, struct store
 		if ((rc = find_series(r, &y.w[i], err)) < 0)
 			goto done;
 	}
-	if ((rc = store_log_retained(r, &y.kept_unix_ms, err)) < 0)
+	if ((rc = find_kept(r, q->from_unix_ms, &y.kept_unix_ms, err)) < 0)
 		goto done;
 	for (size_t i = 0; i < q->n_series; i++)
 		if (!y.w[i].done && (rc = answer_group(r, &y, &y.w[i], deadline, err)) < 0)

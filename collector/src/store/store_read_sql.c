@@ -443,6 +443,8 @@ const char *const read_text[READ_COUNT] = {
 	    " ORDER BY c.lo_unix_ms DESC LIMIT 1",
 	[READ_LOG_COVER_LAST] = "SELECT coalesce(max(id), 0) FROM coverage",
 	[READ_LOG_RETAINED] = "SELECT max(hour_unix_ms) FROM part WHERE raw_bytes = 0",
+	[READ_RAW_GONE] = "SELECT raw_bytes = 0 FROM part WHERE hour_unix_ms > ?"
+			  " ORDER BY hour_unix_ms LIMIT 1",
 	[READ_NEWEST_HOUR] = "SELECT max(h) FROM (SELECT max(hour_unix_ms) AS h FROM part"
 			     " UNION ALL SELECT max(hour_unix_ms) FROM pack_due)",
 };
