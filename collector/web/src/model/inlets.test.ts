@@ -39,6 +39,17 @@ describe("how a counter rose", () => {
     expect(rises(answer(1, bins, gaps), STEP, 10_000).map((r) => [(r.fromMs - AT) / STEP, r.by])).toEqual(want);
   });
 
+  it("counts from 0 where the device itself is new", () => {
+    const fresh = answer(1, [null, null, 12, [12, 13]]);
+    const gaps = [
+      { from_unix_ms: AT, to_unix_ms: AT + 2 * STEP - 150, reason: "not_yet_installed" },
+      { from_unix_ms: AT + 2 * STEP - 150, to_unix_ms: AT + 2 * STEP, reason: "not_arrived" },
+    ];
+    expect(rises({ ...fresh, gaps }, STEP, 10_000).map((r) => [(r.fromMs - AT) / STEP, r.by])).toEqual([[2, 12], [3, 1]]);
+    const here = answer(1, [12, [12, 13]]);
+    expect(rises({ ...here, gaps: [{ from_unix_ms: AT, to_unix_ms: AT + STEP / 2, reason: "not_yet_installed" }] }, STEP, 10_000).map((r) => r.by)).toEqual([12, 1]);
+  });
+
   it("is not believed to have begun anew between samples that lie further apart than steps", () => {
     expect(rises(answer(1, [5, null, 6, null, 6]), STEP, 600_000).map((r) => r.by)).toEqual([1]);
   });

@@ -57,6 +57,11 @@ function isTold(answer: QueriedSeries, fromMs: number, toMs: number): boolean {
   return ![...answer.gaps, ...answer.thinned].some((g) => g.from_unix_ms < toMs && g.to_unix_ms > fromMs);
 }
 
+/** The device itself began in what was looked at: so did all that it counts. */
+function isNew({ gaps }: QueriedSeries): boolean {
+  return gaps.some((g) => g.reason === "not_yet_installed");
+}
+
 /**
  * How a counter rose.  It is there only once it is above 0: where it was not although the device told, it has begun anew.
  * Of a step in which that happened, what is certain.
@@ -64,7 +69,7 @@ function isTold(answer: QueriedSeries, fromMs: number, toMs: number): boolean {
 export function rises(answer: QueriedSeries, stepMs: number, intervalMs: number): Rise[] {
   const { points } = answer;
   const out: Rise[] = [];
-  let before: number | null = null;
+  let before: number | null = isNew(answer) ? 0 : null;
   let seenMs = points.t[0] ?? 0;
   points.t.forEach((fromMs, i) => {
     const [min, max] = [points.min[i] ?? null, points.max[i] ?? null];
