@@ -262,8 +262,14 @@ watched_programs_of_a_tree(void **state)
 	tick(&r, 110000, BL_OK);
 	assert_true(value_of(&rec, "process_restarts_total{till}") == 1);
 
-	for (unsigned i = 0; i < 64; i++)
+	for (unsigned i = 0; i <= PROCESS_TRACKED; i++)
 		put_process(root, 1000 + i, "many", 'S', 1, "", 0);
+	run_close(&r);
+	/* all but their time is told, and why that is not */
+	run_open(&r, ops_of("processes"), "watch: [{name: pool, command: many}]\n", root);
+	tick(&r, 115000, BL_EFULL);
+	assert_true(value_of(&rec, "process_count{pool}") == PROCESS_TRACKED + 1);
+	assert_true(isnan(value_of(&rec, "process_cpu_ms_total{pool}")));
 	run_close(&r);
 	run_open(&r, ops_of("processes"), "max_processes: 64\n" OPTIONS, root);
 	tick(&r, 120000, BL_EFULL);

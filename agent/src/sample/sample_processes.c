@@ -229,15 +229,23 @@ put_watch(const struct processes *p, struct watch *w, const struct sample_to *to
 	}
 }
 
-static void
-put_known(struct processes *p, const struct sample_to *to, int64_t boot_ms)
+static int
+put_known(struct processes *p, const struct sample_to *to, int64_t boot_ms, struct bl_err *err)
 {
+	int rc = BL_OK;
+
 	for (unsigned i = 0; i < PROCESS_STATES && p->conf->states; i++)
 		sample_put(to, &p->state_handle[i], &state_spec, state_name[i], p->state[i]);
 	for (size_t i = 0; i < p->n; i++) {
 		process_watched_end(&p->watch[i].seen);
 		put_watch(p, &p->watch[i], to, boot_ms);
+		if (p->watch[i].seen.untracked && rc == BL_OK)
+			rc = bl_fail(err, BL_EFULL,
+			    "processes: %s has more than %u processes; the CPU time that they use "
+			    "is unknown",
+			    p->watch[i].conf->name, PROCESS_TRACKED);
 	}
+	return rc;
 }
 
 static void
@@ -291,7 +299,7 @@ processes_sample(struct sampler *s, int64_t boot_ms, struct sample_sink *sink, s
 	else if ((rc = whole(&walk, err)) < 0)
 		put_unknown(p, &to, BL_UNKNOWN_UNSUPPORTED);
 	else
-		put_known(p, &to, boot_ms);
+		rc = put_known(p, &to, boot_ms, err);
 	return rc;
 }
 
