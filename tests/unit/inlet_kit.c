@@ -23,6 +23,7 @@ fake_report(void *ctx, const struct inlet_report *r, uint64_t token, struct bl_e
 		return bl_fail(err, f->sink_rc, "the sink says so");
 	assert_true(f->n_held < HELD);
 	f->events++;
+	f->last_user = r->user;
 	f->held[f->n_held++] = token;
 	(void)snprintf(f->last_case, sizeof(f->last_case), "%.*s", (int)what->len, what->p);
 	return BL_OK;

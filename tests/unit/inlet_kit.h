@@ -39,6 +39,7 @@ struct fake {
 	bool answers_at_once; /* else they are held */
 	unsigned n_held, events;
 	uint64_t held[HELD];
+	uint32_t last_user;
 	char last_case[INLET_CASE_MAX + 1];
 	const char *problem;
 };

@@ -71,6 +71,43 @@ gets(int fd, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* With descriptors that come along, too: they are closed. */
+static void
+the_kernel_says_whose_it_is(void **state)
+{
+	struct fake *f = *state;
+	const int fd = sender(false), one = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(_Alignof(struct cmsghdr))));
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct iovec iov = { "event a.b x=1", 13 };
+	struct msghdr m = { &sa, sizeof(sa), &iov, 1, control, sizeof(control), 0 };
+	const uid_t me = geteuid();
+	int next;
+
+	assert_true(one >= 0);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", datagram_path);
+	memset(control, 0, sizeof(control));
+	*CMSG_FIRSTHDR(&m) = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &one, sizeof(one));
+	assert_int_equal(sendmsg(fd, &m, 0), 13);
+	(void)serve(f);
+	assert_int_equal(f->last_user, me + 1);
+	if (me == 0) {
+		assert_int_equal(chmod(f->dir, 0755), 0);
+		assert_int_equal(chmod(datagram_path, 0666), 0);
+		assert_int_equal(setresuid(1000, 1000, 0), 0);
+		assert_true(post(fd, "event a.b x=1", 13));
+		assert_int_equal(setresuid(0, 0, 0), 0);
+		(void)serve(f);
+		assert_int_equal(f->last_user, 1001);
+	}
+	next = dup(one);
+	assert_true(next == one + 1 || next < one); /* nothing was left open on the way */
+	assert_int_equal(close(next), 0);
+	assert_int_equal(close(one), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 static void
 each_is_a_line_with_its_answer(void **state)
 {
@@ -375,6 +412,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    each_is_a_line_with_its_answer, setup_datagrams, teardown_datagrams),
+		cmocka_unit_test_setup_teardown(
+		    the_kernel_says_whose_it_is, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(
 		    a_flood_waits_and_is_not_lost, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(

@@ -67,6 +67,7 @@ one_user_leaves_places_for_others(void **state)
 	say(fd[0], "step event 1\n");
 	(void)serve(f);
 	hear(fd[0], "ok\n");
+	assert_int_equal(f->last_user, 1001); /* whose it was goes with it */
 	fd[have++] = dial_as(f, 0);
 	assert_true(turned_away(fd[64]));
 	for (unsigned k = 0; k < 64; k++)

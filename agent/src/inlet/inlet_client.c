@@ -19,6 +19,8 @@
 #define TOO_LONG "the line is longer than 4096 bytes; it was skipped"
 _Static_assert(INLET_LINE_MAX == 4096, "what is told to clients");
 
+_Static_assert(INLET_USER_MOST == INLET_CLIENTS / 2, "what the first user finds");
+
 /* ---- coming and going ---- */
 
 void

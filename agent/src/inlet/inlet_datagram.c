@@ -18,6 +18,7 @@
 
 struct sender {
 	bool used;
+	uint32_t user; /* inlet_report.h */
 	socklen_t len; /* of the address; no more than a family: none is bound */
 	struct sockaddr_un from;
 	struct answer answer;
@@ -43,6 +44,7 @@ datagrams_open(struct inlet *in, const struct inlet_opts *opts, struct bl_err *e
 		.key = "inlets.steps.datagram" };
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_DATAGRAMS };
 	struct datagrams *d = calloc(1, sizeof(*d));
+	const int on = 1;
 	int rc;
 
 	if (d == NULL)
@@ -56,6 +58,8 @@ datagrams_open(struct inlet *in, const struct inlet_opts *opts, struct bl_err *e
 	if (epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, d->fd, &e) != 0)
 		return bl_fail_errno(err, BL_EIO, "watch socket %s", opts->datagram);
 	d->watched = true;
+	/* Without it nobody is known, and all are one user to the caps. */
+	(void)setsockopt(d->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	return BL_OK;
 }
 
@@ -202,6 +206,7 @@ one(struct inlet *in, unsigned slot, size_t len)
 		s->len = 0;
 	}
 	if (parse(in, len, &err) == BL_OK) {
+		in->line.r.user = s->user;
 		flight_begin(
 		    in, (struct whose){ INLET_DATAGRAMS, (uint8_t)slot }, sizeof(in->line.r) + len);
 		return;
@@ -209,6 +214,41 @@ one(struct inlet *in, unsigned slot, size_t len)
 	in->count.bad_lines++;
 	answer_put(&s->answer, "error: %s", err.msg);
 	datagrams_answered(in, slot);
+}
+
+/* The kernel says whose it is: nobody but root can say that he is another. */
+static uint32_t
+user_of(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+			struct ucred of;
+
+			memcpy(&of, CMSG_DATA(c), sizeof(of));
+			return (uint32_t)of.uid + 1;
+		}
+	return 0;
+}
+
+/* What recvfrom gives, with its user; descriptors that somebody sends find no room and are closed.
+ */
+static ssize_t
+receive(struct datagrams *d, struct sender *s)
+{
+	char control[CMSG_SPACE(sizeof(struct ucred))]
+	    __attribute__((aligned(_Alignof(struct cmsghdr))));
+	struct iovec iov = { d->line, sizeof(d->line) };
+	struct msghdr m = { .msg_name = &s->from,
+		.msg_namelen = sizeof(s->from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	const ssize_t n = recvmsg(d->fd, &m, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	s->len = m.msg_namelen;
+	s->user = n >= 0 ? user_of(&m) : 0;
+	return n;
 }
 
 bool
@@ -229,10 +269,7 @@ datagrams_take(struct inlet *in)
 		return false;
 	}
 	s = &d->sender[slot];
-	s->len = sizeof(s->from);
-	n = recvfrom(
-	    d->fd, d->line, sizeof(d->line), MSG_TRUNC, (struct sockaddr *)&s->from, &s->len);
-	if (n < 0) {
+	if ((n = receive(d, s)) < 0) {
 		d->ready = errno == EINTR;
 		return false;
 	}
