@@ -103,7 +103,7 @@ unread(const struct log_cursor *c)
 }
 
 /* What is at path is another file than the one that is open: that one steps back.  The one before
- * it is read as far as a turn goes; the rest is passed over. */
+ * it is read as far as a turn goes, where what is taken is done with; the rest is passed over. */
 static void
 step_back(struct log_file *f, char *buf, const struct log_limits *limits, int64_t boot_ms,
     uint64_t *skipped)
@@ -111,7 +111,7 @@ step_back(struct log_file *f, char *buf, const struct log_limits *limits, int64_
 	struct bl_err ignored = { 0 };
 	const struct log_cursor now = f->now;
 
-	if (f->before.fd >= 0)
+	if (f->before.fd >= 0 && f->at_once)
 		(void)log_cursor_read(&f->before, buf, limits, skipped, &ignored);
 	*skipped += unread(&f->before);
 	log_cursor_close(&f->before);

@@ -254,6 +254,7 @@ watch_open(
 		reader[i] = log_lines_reader(&w->lines[i]);
 	}
 	log_file_init(&w->file, w->path, reader);
+	w->file.at_once = true;
 	return BL_OK;
 }
 

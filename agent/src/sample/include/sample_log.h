@@ -94,6 +94,7 @@ struct log_file {
 	bool looked;              /* at least once: what appears now is new from its beginning */
 	bool from_beginning;      /* so is what is there at the first look */
 	bool held;                /* set by who reads: nothing that is open is let go */
+	bool at_once;             /* the same: what is taken is done with, and never gone back to */
 	struct log_cursor now;    /* what was at path when it was last there */
 	struct log_cursor before; /* what another file took the place of */
 	int64_t before_boot_ms;   /* since when, or since something was last read of it */
