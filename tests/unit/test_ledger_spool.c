@@ -238,6 +238,43 @@ what_a_vanished_batch_had_told_is_told_again(void **state)
 	free(c);
 }
 
+/* A store that was set back has lost the batch and all that it told; nobody has the batch, the entries are here. */
+static void
+what_a_trimmed_batch_had_told_is_told_again(void **state)
+{
+	struct kit *k = *state;
+	struct centre *c = centre_new(k);
+	struct bl_question q = { 0 };
+	struct bl_err err = { 0 };
+	struct bl_gone gone;
+
+	kit_open(k, SPOOL_CREATED);
+	batches(k, 1);
+	kit_close(k);
+	kit_open(k, SPOOL_OPENED);
+	kit_commit(k);
+	kit_pass(&k->time, 1000);
+	kit_cut_all(k);
+	centre_drain(c, k);
+	assert_int_equal(c->n_gaps, 3);
+	kit_pass(&k->time, 74 * 3600000);
+	trim_all(k);
+	q.spool = status(k).spool;
+	assert_true(bl_ranges_add(&q.need[0], 1, status(k).stream[0].next_seq - 1));
+	for (int i = 0; i < 2; i++) { /* asked twice, told once */
+		assert_int_equal(spool_on_question(k->s, &q, &gone, &err), SPOOL_ANSWER_OK);
+		assert_int_equal(gone.n, 1);
+		assert_int_equal(gone.gone[0].reason, BL_GAP_LOST_AT_CENTRE);
+		kit_pass(&k->time, 1000);
+		kit_cut_all(k);
+		centre_drain(c, k);
+		assert_int_equal(c->n_gaps, 6);
+	}
+	for (unsigned i = 3; i < c->n_gaps; i++)
+		assert_int_equal(c->gap[i].reason, BL_GAP_OFF);
+	free(c);
+}
+
 int
 main(void)
 {
@@ -249,6 +286,7 @@ main(void)
 		CASE(a_batch_names_the_lowest_without_a_receipt),
 		CASE(accepted_rows_that_vanish_before_the_cut_are_told),
 		CASE(what_a_vanished_batch_had_told_is_told_again),
+		CASE(what_a_trimmed_batch_had_told_is_told_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,32 @@ question_range(struct spool *s, enum bl_stream stream, uint64_t first, uint64_t 
 				  BL_GAP_VANISHED, gone, err);
 }
 
+/* Entries of the ledger that travelled in what nobody has any more are told by another batch. */
+static int
+tell_again(struct spool *s, int64_t gen, const struct bl_gone_range *g, struct bl_err *err)
+{
+	if (g->reason != BL_GAP_VANISHED && g->reason != BL_GAP_LOST_AT_CENTRE)
+		return BL_OK;
+	return db_run(s, Q_LEDGER_UNTOLD, err, "ii", batch_id(gen, g->stream, g->range.first),
+	    batch_id(gen, g->stream, g->range.last));
+}
+
+static int
+former_tell_again(struct spool *s, int64_t gen, const struct bl_gone *gone, struct bl_err *err)
+{
+	int rc = txn_begin(s, err);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < gone->n && rc == BL_OK; i++)
+		rc = tell_again(s, gen, &gone->gone[i], err);
+	if (rc < 0) {
+		txn_rollback(s);
+		return rc;
+	}
+	return txn_commit(s, err);
+}
+
 /*
  * About a former id of this file: what is held of it comes under the id of now, the
  * receipted, too, when they are asked for.
@@ -337,33 +363,27 @@ question_former(
 				rc = tell_gone(s, &q->spool, gen, stream, r->first, r->last,
 				    BL_GAP_ROLLED_BACK, gone, err);
 		}
-	return rc < 0 ? rc : SPOOL_ANSWER_OK;
+	return rc < 0 || (rc = former_tell_again(s, gen, gone, err)) < 0 ? rc : SPOOL_ANSWER_OK;
 }
 
-/*
- * What the answer could give no reason for is said loudly, and counted as it is.  Entries of the
- * ledger that were in it are told again.
- */
+/* What the answer could give no reason for is said loudly, and counted as it is. */
 static int
-note_vanished(struct spool *s, const struct bl_gone *gone, struct bl_err *err)
+note_gone(struct spool *s, const struct bl_gone *gone, struct bl_err *err)
 {
 	int rc = BL_OK;
 
 	for (uint32_t i = 0; i < gone->n && rc == BL_OK; i++) {
 		const struct bl_gone_range *g = &gone->gone[i];
 
-		if (g->reason != BL_GAP_VANISHED)
+		rc = tell_again(s, s->d.gen, g, err);
+		if (g->reason != BL_GAP_VANISHED || rc < 0)
 			continue;
 		bl_error("spool",
 		    "batches are not in the file any more; nothing of ours deleted them stream=%d "
 		    "seqs=%llu-%llu",
 		    (int)g->stream, (unsigned long long)g->range.first,
 		    (unsigned long long)g->range.last);
-		rc = db_run(s, Q_LEDGER_UNTOLD, err, "ii",
-		    batch_id(s->d.gen, g->stream, g->range.first),
-		    batch_id(s->d.gen, g->stream, g->range.last));
-		if (rc == BL_OK)
-			rc = batches_recount(s, g->stream, err);
+		rc = batches_recount(s, g->stream, err);
 	}
 	return rc;
 }
@@ -394,7 +414,7 @@ spool_on_question(
 				txn_rollback(s);
 				return rc;
 			}
-	if ((rc = note_vanished(s, gone, err)) < 0) {
+	if ((rc = note_gone(s, gone, err)) < 0) {
 		txn_rollback(s);
 		return rc;
 	}

@@ -227,7 +227,9 @@ trimmed_name_former(struct spool *s, struct bl_err *err)
 			.seq_last = batch_seq(last),
 		};
 
-		if ((rc = spool_of_gen(s, first >> BATCH_GEN_BITS, &gap.spool, err)) == BL_OK)
+		/* What travelled in them is told again. */
+		if ((rc = spool_of_gen(s, first >> BATCH_GEN_BITS, &gap.spool, err)) == BL_OK &&
+		    (rc = db_run(s, Q_LEDGER_UNTOLD, err, "ii", first, last)) == BL_OK)
 			rc = ledger_add(s, &gap, err);
 	}
 	if (rc < 0) {
