@@ -43,6 +43,17 @@ fits(const struct sim *w, int reason, unsigned machine, const struct sim_sample 
 	}
 }
 
+/*
+ * An entry's times begin after its begin. But of events at one instant some may lie in a batch that is
+ * full, and the others in the next, whose interval begins with that instant: the entry's count has room for them.
+ */
+static bool
+begins_before(const struct entry *e, unsigned stream, const struct sim_sample *s)
+{
+	return s->at > e->from || (s->at == e->from && stream == 0 && e->reason == BL_GAP_EVICTED &&
+				      e->missing < e->samples);
+}
+
 /* The entry that says why it will never come; NULL: there is none. */
 static struct entry *
 explained(const struct judge *j, unsigned machine, unsigned stream, const struct sim_sample *s)
@@ -54,7 +65,7 @@ explained(const struct judge *j, unsigned machine, unsigned stream, const struct
 	for (size_t i = 0; i < j->n_entries; i++) {
 		struct entry *e = &j->entry[i];
 
-		if (e->stream == stream + 1 && e->device == device && s->at > e->from &&
+		if (e->stream == stream + 1 && e->device == device && begins_before(e, stream, s) &&
 		    s->at <= e->to && fits(j->w, e->reason, machine, s) &&
 		    (found == NULL || e->reason != BL_GAP_EVICTED || e->missing < e->samples))
 			found = e;
