@@ -96,8 +96,10 @@ ingest_take_hello(struct ingest_core *c, const struct arrival *a, struct bl_err 
 		return owe_answer(c, a->dev, &h, BL_VERDICT_CONFLICT);
 	}
 	if (rc == STORE_HELLO_ROLLED_BACK)
-		bl_info(
-		    "ingest", "a spool was set back to an older copy device=%s", a->topic.device);
+		bl_info("ingest",
+		    "a hello knows less of its spool than is stored here: it came late, or an older copy "
+		    "was put back; then the agent goes on under a new id device=%s",
+		    a->topic.device);
 	store_receipt(c->store, sp, &r);
 	if (has_backlog(&h, &r))
 		ingest_backlog_seen(c, a->dev, 0);
