@@ -78,11 +78,13 @@ sync_file(const struct job *j)
 	(void)snprintf(safe, sizeof(safe), "%s.safe", j->path);
 	(void)snprintf(new, sizeof(new), "%s.new", safe);
 	(void)unlink(new);
+	/* Forgotten meanwhile; or a file system that knows no second names, where this is all. */
 	if (link(j->path, new) < 0)
-		return errno == ENOENT; /* forgotten meanwhile */
+		return errno == ENOENT || sync_at(j->path, 0, true);
 	if ((j->first >= 0 && fdatasync(j->first) < 0) || !sync_at(new, 0, true) ||
 	    rename(new, safe) < 0)
 		return false;
+	(void)unlink(new); /* rename does nothing to two names of one file */
 	if ((slash = strrchr(safe, '/')) != NULL)
 		*slash = '\0';
 	return sync_at(safe, O_DIRECTORY, false);
