@@ -316,7 +316,7 @@ def test_failing_syncs_lose_nothing_and_double_nothing(centre, tmp_path):
     for k in range(1, steps + 1):
         # The next, the second or the third sync from here on fails; a step is answered when it is on disk.
         bad.set(at=bad.get("syncs") + rng.randrange(1, 4))
-        branch.agent.step("event", "--case", f"c{k}", "--process", "order", f"id=e{k}")
+        branch.agent.step("event", "--case", f"c{k}", "--process", "order", "--id", f"e{k}")
     assert bad.get("failed") >= steps // 2
     bad.good()
     branch.wait_samples(SERIES)

@@ -38,7 +38,7 @@ def test_every_command_says_what_it_was_told(agent):
     assert json.loads(done.stdout) == {"result": "repeated", "message": None}
     done = agent.command("metric", "cpu_used_pct", "7", "--json")
     assert done.returncode == 1 and json.loads(done.stdout) == {
-        "result": "refused", "message": "the agent has a metric of that name itself"}
+        "result": "refused", "message": "the agent has a metric of that name itself; give it another"}
     done = agent.command("event", "late", "--at", "2020-01-01T00:00:00Z")
     assert done.returncode == 1 and "too far back" in done.stderr
     events, values = agent.accepted()

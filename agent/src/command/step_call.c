@@ -27,6 +27,23 @@ mistake(const struct step_form *form, const char *what, const char *word)
 	return 2;
 }
 
+/* A column of somebody's table that is called `at` would move a report in time without a word. */
+static bool
+is_option(const struct step_form *form, const char *word, size_t name)
+{
+	const struct {
+		const char *name;
+		bool is;
+	} options[] = { { "id", true }, { "at", true }, { "process", form->of_case },
+		{ "unit", form->of_metric }, { "kind", form->of_metric } };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].is && strlen(options[i].name) == name &&
+		    strncmp(word, options[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int
 check_words(const struct step_args *args, const struct step_form *form)
 {
@@ -36,6 +53,9 @@ check_words(const struct step_args *args, const struct step_form *form)
 		if (name == 0 || args->word[i][name] != '=')
 			return mistake(
 			    form, "expected NAME=VALUE, a name without spaces, got", args->word[i]);
+		if (is_option(form, args->word[i], name))
+			return mistake(form, "expected an attribute, not what an option says, got",
+			    args->word[i]);
 	}
 	return 0;
 }

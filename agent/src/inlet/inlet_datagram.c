@@ -41,7 +41,7 @@ datagrams_open(struct inlet *in, const struct inlet_opts *opts, struct bl_err *e
 		.type = SOCK_DGRAM,
 		.mode = opts->mode,
 		.group = opts->group,
-		.key = "inlets.steps.datagram" };
+		.key = "inlets.steps.datagram_socket" };
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = INLET_DATAGRAMS };
 	struct datagrams *d = calloc(1, sizeof(*d));
 	const int on = 1;

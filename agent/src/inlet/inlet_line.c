@@ -313,11 +313,17 @@ metric_word(struct reading *l, const struct word *w)
 /* ---- the line ---- */
 
 static int
-unknown_verb(const struct reading *l, unsigned column, bool second)
+unknown_verb(const struct reading *l, const struct word *w, bool second)
 {
-	return second
-		   ? wrong(&l->c, column, "expected \"begin\", \"end\" or \"event\" after \"step\"")
-		   : wrong(&l->c, column, "expected \"step\", \"case\", \"event\" or \"metric\"");
+	static const char expected[] = "expected \"step\", \"case\", \"event\" or \"metric\"";
+	const struct bl_str got = w->has_key ? w->key : w->value;
+
+	if (second)
+		return wrong(&l->c, w->column,
+		    "expected \"begin\", \"end\" or \"event\" after \"step\"");
+	if (got.len == 0)
+		return wrong(&l->c, w->column, "%s", expected);
+	return wrong(&l->c, w->column, "%s, got %s", expected, inlet_snip(got.p, got.len).text);
 }
 
 static int
@@ -338,13 +344,13 @@ find_verb(struct reading *l)
 			break;
 	}
 	if (!known)
-		return unknown_verb(l, w.column, false);
+		return unknown_verb(l, &w, false);
 	if ((rc = inlet_next_word(&l->c, &w)) < 0)
 		return rc;
 	for (; l->verb < verbs + VERBS && l->verb->second != NULL; l->verb++)
 		if (rc == 1 && !w.has_key && is(w.value, l->verb->second))
 			return BL_OK;
-	return unknown_verb(l, w.column, true);
+	return unknown_verb(l, &w, true);
 }
 
 /* What follows the words in their places. */

@@ -114,10 +114,11 @@ inlet_http_collectd_read(
 	if (json_is_null(value))
 		return 0; /* it could not be read */
 	if (!json_is_number(value))
-		return bl_fail(
-		    err, BL_EINVAL, "%s.values[%zu]: expected a number or null", path, i);
+		return bl_fail(err, BL_EINVAL, "%s%svalues[%zu]: expected a number or null", path,
+		    path[0] != '\0' ? "." : "", i);
 	if ((expected = read_it(out, item, i)) != NULL)
-		return bl_fail(err, BL_EINVAL, "%s: expected %s", path, expected);
+		return bl_fail(err, BL_EINVAL, "%s%sexpected %s", path,
+		    path[0] != '\0' ? ": " : "", expected);
 	out->r.value = json_number_value(value);
 	return 1;
 }

@@ -254,7 +254,8 @@ event(struct reading *g)
 		return false;
 	/* Steps among them: they are reported as such, with what belongs to them. */
 	if (inlet_report_own_type(*type))
-		return wrong(g, "", "type", "a type that only you use", type->p);
+		return wrong(g, "", "type", "a type that the agent does not use itself",
+		    type->p);
 	return attributes(g);
 }
 

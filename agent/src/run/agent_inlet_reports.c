@@ -110,8 +110,8 @@ metric_handle(struct agent_inlet *x, const struct inlet_report *r, struct bl_err
 		[INTAKE_BAD_NAME] =
 		    "nothing of its name can stand in a metric's, or it is too long",
 		[INTAKE_BAD_LABEL] = "it has too many labels, or one that is too long",
-		[INTAKE_OWN_NAME] = "the agent has a metric of that name itself",
-		[INTAKE_OTHER_KIND] = "the metric is known with the other kind",
+		[INTAKE_OWN_NAME] = "the agent has a metric of that name itself; give it another",
+		[INTAKE_OTHER_KIND] = "the metric came with the other kind before (gauge, counter)",
 		[INTAKE_TOO_MANY] = "there are too many series already",
 		[INTAKE_BAD_VALUE] = "its value is no number",
 		[INTAKE_NO_MEMORY] = "out of memory",
