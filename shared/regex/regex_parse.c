@@ -133,7 +133,7 @@ bracket_item(struct parse *s, struct regex_set *set, bool *named)
 
 	*named = false;
 	if ((unsigned char)c >= 0x80)
-		fail(s, "only ASCII is possible in brackets");
+		fail(s, "only ASCII is possible in brackets; of others say (a|b)");
 	if (c == '[' && s->p[1] == ':')
 		fail(s, "classes such as [:alpha:] are not possible: use \\d \\w \\s or a range");
 	s->p++;

@@ -255,7 +255,7 @@ def test_the_command_shows_what_lines_would_become(tmp_path):
         3: order=7 end
            pattern 1 sends step.end at=reading process=order case=7 step=work
         """))
-    assert done.stderr == "3 lines: 2 reports would be sent; no pattern matches 1 lines; 0 are wrong\n"
+    assert done.stderr == "3 lines: 2 reports would be sent; 1 without a match; 0 wrong\n"
     done = try_lines(tmp_path, ORDERS, "other\norder=7 begin\n", "--all", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"line": 1, "note": "no pattern matches"},
@@ -296,6 +296,11 @@ def test_wrong_usage_is_told(tmp_path):
     config.write_text("device: {id: d, site: s, part: 1}\nbroker: {host: x}\n" + watching("/var/log/x.log", ORDERS))
     done = agent("loglines", "test", "--name", "none", "--config", config, input="")
     assert done.returncode == 64 and '"app"' in done.stderr
+    done = agent("loglines", "test", "--config", config, input="order=1 begin\n")  # the only one
+    assert done.returncode == 0 and done.stderr.startswith("1 lines: 1 reports")
+    config.write_text(config.read_text() + "    - {name: two, path: /x, patterns: [{match: x, map: {report: event, type: x.y}}]}\n")
+    done = agent("loglines", "test", "--config", config, input="")
+    assert done.returncode == 64 and 'there are 2: "app" "two"' in done.stderr
 
 
 @pytest.mark.skipif(not DPKG.is_file(), reason="this machine has no /var/log/dpkg.log")

@@ -22,14 +22,14 @@
 #define SHOWN_COLUMNS   100u /* of a line */
 
 static const char help[] =
-    "usage: branchline-agent loglines test --name NAME [OPTIONS] < LINES\n"
+    "usage: branchline-agent loglines test [--name NAME] [OPTIONS] < LINES\n"
     "\n"
     "Reads lines from standard input and shows what the watched log NAME of the\n"
     "configuration (inlets.loglines.watch) would make of each: the line with its number, and\n"
     "below it what every pattern that matches would send, or why nothing is sent. Nothing is\n"
     "reported, and the agent need not run.\n"
     "\n"
-    "  --name NAME     the entry of inlets.loglines.watch\n"
+    "  --name NAME     the entry of inlets.loglines.watch, where there are several\n"
     "  --all           every line that no pattern matches, not the first ten alone\n"
     "  --json          an object a report: line, pattern, type, at, attributes; or error; with\n"
     "                  --all a note of each line that is nothing\n"
@@ -291,6 +291,7 @@ try_all(struct tried *t, struct bl_err *err)
 	return BL_OK;
 }
 
+/* No name: the only one. */
 static const struct loglines_watch *
 watch_of(const struct config *c, const char *name)
 {
@@ -298,12 +299,14 @@ watch_of(const struct config *c, const char *name)
 	const struct loglines_watch *watch = list->item;
 
 	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(watch[i].name, name) == 0)
+		if (name == NULL ? list->n == 1 : strcmp(watch[i].name, name) == 0)
 			return &watch[i];
-	(void)fprintf(stderr,
-	    "branchline-agent: loglines: no entry of inlets.loglines.watch has the name \"%s\"; "
-	    "there are %zu:",
-	    name, list->n);
+	if (name == NULL)
+		(void)fprintf(stderr, "branchline-agent: loglines: --name NAME says which entry");
+	else
+		(void)fprintf(
+		    stderr, "branchline-agent: loglines: no entry has the name \"%s\"", name);
+	(void)fprintf(stderr, " of inlets.loglines.watch; there are %zu:", list->n);
 	for (size_t i = 0; i < list->n; i++)
 		(void)fprintf(stderr, " \"%s\"", watch[i].name);
 	(void)fputc('\n', stderr);
@@ -331,8 +334,8 @@ test(const struct config *c, const char *name, struct tried *t)
 	loglines_patterns_close(t->patterns);
 	(void)fflush(stdout);
 	(void)fprintf(stderr,
-	    "%lu lines: %lu reports would be sent; no pattern matches %lu lines; %lu are wrong\n",
-	    t->line, t->reports, t->unmatched, t->wrong);
+	    "%lu lines: %lu reports would be sent; %lu without a match; %lu wrong\n", t->line,
+	    t->reports, t->unmatched, t->wrong);
 	return t->wrong == 0 && t->reports > 0 ? 0 : 1;
 }
 
@@ -349,7 +352,7 @@ cmd_loglines(int argc, char **argv)
 
 	if ((code = cmd_options_read(argc, argv, options, &word, 1, help)) != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
-	if (strcmp(word, "test") != 0 || name == NULL) {
+	if (strcmp(word, "test") != 0) {
 		(void)fputs(help, stderr);
 		return CMD_EXIT_USAGE;
 	}
