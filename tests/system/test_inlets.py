@@ -197,6 +197,7 @@ def test_what_each_took_and_refused_is_said_everywhere(machine):
     assert inlets["drop"]["counts"]["accepted"] == 1 and inlets["drop"]["refused"]["bad_lines"] == 1
     assert inlets["steps"]["counts"]["accepted"] == 3 and inlets["steps"]["refused"]["bad_lines"] == 1
     assert sum(inlets["statsd"]["refused"].values()) == 1, inlets["statsd"]
+    assert ", got nonsense reason=bad_lines" in machine.process.log()  # its sender has no other way to be found
     assert all(i["state"] == "open" and i["lost"] == 0 and i["problem"] is None for i in inlets.values())
 
     def in_metrics():

@@ -194,8 +194,8 @@ files_that_are_none_are_refused_as_a_whole(void **state)
 		{ "nr,state\n1,begin\n", "no column \"step\"; there are: nr, state", 17 },
 		{ "nr,step,nr,state\n", "column \"nr\" stands twice", 17 },
 		{ "\xb6\xa9\xb5\xa5,step,state\n",
-		    "no column \"nr\"; there are: names that are not UTF-8: say its `encoding`, or "
-		    "save it as UTF-8",
+		    "no column \"nr\"; there are: names that are no text in the folder's `encoding` "
+		    "(utf-8 where none is said); say the file's",
 		    16 },
 		{ "\"nr,step\n", "a quote that is not closed within 16384 bytes", 9 },
 	};

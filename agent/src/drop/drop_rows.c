@@ -71,7 +71,8 @@ say_names(const struct bl_str *names, unsigned n, char *out, size_t size)
 
 		if (!bl_wire_utf8(s.p, s.len)) {
 			(void)snprintf(out, size,
-			    "names that are not UTF-8: say its `encoding`, or save it as UTF-8");
+			    "names that are no text in the folder's `encoding` (utf-8 where none "
+			    "is said); say the file's");
 			return;
 		}
 		if (used + s.len + 6 > size) {

@@ -105,9 +105,8 @@ intake_close(struct intake *t)
 
 /* ---- what is refused ---- */
 
-/* Bytes of others' do not get into the log. */
-static void
-harmless(char *out, size_t size, struct bl_str s)
+void
+intake_harmless(char *out, size_t size, struct bl_str s)
 {
 	size_t n = s.len < size - 1 ? s.len : size - 1;
 
@@ -125,7 +124,7 @@ intake_refuse(struct intake *t, enum intake_reason why, struct bl_str name)
 	if (t->told[why])
 		return;
 	t->told[why] = true;
-	harmless(text, sizeof(text), name);
+	intake_harmless(text, sizeof(text), name);
 	bl_warn("intake", "a series is refused, and so is what is like it: %s source=%s name=%s",
 	    in_words[why], t->source, text);
 }

@@ -19,6 +19,7 @@
 #define WORK_PACKET 8u     /* what the kernel does for one */
 #define LAST_TURNS  16u    /* at the end */
 #define QUIET_MS    3600000
+#define LINE_SHOWN  100 /* bytes of what was sent, in the log */
 
 static const char *const count_names[STATSD_COUNTS] = {
 	[STATSD_PACKETS] = "packets",
@@ -36,16 +37,25 @@ static const char *const count_names[STATSD_COUNTS] = {
 	[STATSD_REFUSED_CLIENTS] = "refused_clients",
 };
 
-void
-statsd_refuse(struct statsd *s, enum statsd_count why, const char *what)
+/* line: what was sent, as far as it helps; empty where it does not. */
+static void
+refuse_line(struct statsd *s, enum statsd_count why, const char *what, struct bl_str line)
 {
+	char got[LINE_SHOWN];
 	unsigned swallowed;
 
 	s->series.count[why]++;
-	if (bl_log_allow(&s->log[why], bl_mono_ms(s->host->clock), QUIET_MS, &swallowed))
-		bl_warn("statsd",
-		    "something that was sent is not taken: %s reason=%s suppressed=%u", what,
-		    count_names[why], swallowed);
+	if (!bl_log_allow(&s->log[why], bl_mono_ms(s->host->clock), QUIET_MS, &swallowed))
+		return;
+	intake_harmless(got, sizeof(got), line);
+	bl_warn("statsd", "something that was sent is not taken: %s%s%s reason=%s suppressed=%u",
+	    what, got[0] != '\0' ? ", got " : "", got, count_names[why], swallowed);
+}
+
+void
+statsd_refuse(struct statsd *s, enum statsd_count why, const char *what)
+{
+	refuse_line(s, why, what, (struct bl_str){ "", 0 });
 }
 
 /* ---- life ---- */
@@ -180,7 +190,7 @@ take_line(struct statsd *s, const char *p, size_t len)
 		statsd_event_line(s, p, len);
 		return WORK_PACKET;
 	}
-	statsd_refuse(s, STATSD_BAD_LINES, wanted);
+	refuse_line(s, STATSD_BAD_LINES, wanted, (struct bl_str){ p, len });
 	return 1;
 }
 

@@ -88,6 +88,8 @@ void intake_put(struct intake *t, int32_t slot, double value);
 void intake_unknown(struct intake *t, int32_t slot, enum bl_unknown reason);
 /* A value or series is refused by who reads it; name: as it was heard. */
 void intake_refuse(struct intake *t, enum intake_reason why, struct bl_str name);
+/* What others sent, as it may stand in the log: printable ASCII, cut where out is full. */
+void intake_harmless(char *out, size_t size, struct bl_str s);
 /* Series of this source, and what was refused, by reason; refused may be NULL. */
 uint32_t intake_count(const struct intake *t, uint64_t refused[INTAKE_REASONS]);
 
