@@ -1,6 +1,6 @@
 // The part of the walk about metrics over many devices, and about what is stored.
 
-import { must } from "./harness.mjs";
+import { must, visit } from "./harness.mjs";
 
 const WORDS = {
   en: { metric: "Metric", agg: "What of it", group: "Split by", p95: "95 % are at most", site: "Site", newest: "Newest values", exact: /within 1 % of the exact value/, packing: "Packing", rate: /Growth per second/, about: /What cpu_used_pct says/, used: /Share of all processors/ },
@@ -16,7 +16,7 @@ async function choose(page, name, text) {
 async function overTime(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   const words = WORDS[language];
   await checks.check(`${tag}: a metric is chosen by a part of its name, and asked for percentiles by site`, async () => {
-    await page.goto(`${target.url}/explore`);
+    await visit(page, target.url, "/explore");
     await page.locator(".view-empty").waitFor();
     await choose(page, words.metric, "cpu_used_pct");
     await page.locator(".chart-card canvas").waitFor();
@@ -33,7 +33,7 @@ async function overTime(page, tag, language, { target, checks, settled, noOverfl
     await shot("metrics");
   });
   await checks.check(`${tag}: a counter is shown as growth, and its file can be had`, async () => {
-    await page.goto(`${target.url}/explore?metric=net_sent_bytes_total&last=6h`);
+    await visit(page, target.url, "/explore?metric=net_sent_bytes_total&last=6h");
     await page.getByRole("heading", { name: words.rate }).waitFor();
     const hrefs = await page.locator(".answer-files a").evaluateAll((links) => links.map((a) => a.href));
     must(hrefs.length === 2 && /step=/.test(hrefs[0]) && !/step=/.test(hrefs[1]), `files: ${hrefs}`);
@@ -46,7 +46,7 @@ async function overTime(page, tag, language, { target, checks, settled, noOverfl
 
 async function latest(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: the newest values of a metric, with what is out of date`, async () => {
-    await page.goto(`${target.url}/explore?metric=cpu_used_pct`);
+    await visit(page, target.url, "/explore?metric=cpu_used_pct");
     await page.getByRole("tab", { name: WORDS[language].newest }).click();
     await page.waitForURL(/view=latest/);
     await page.locator(".metric-state").first().waitFor();
@@ -59,7 +59,7 @@ async function latest(page, tag, language, { target, checks, settled, noOverflow
 
 async function stored(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: what is stored, for how long, and how packing goes`, async () => {
-    await page.goto(`${target.url}/quality`);
+    await visit(page, target.url, "/quality");
     const panel = page.locator(".panel").filter({ has: page.locator(".storage-bar") });
     await panel.getByText(WORDS[language].packing, { exact: true }).waitFor();
     must((await panel.locator(".ant-table-row, .cards > li").count()) === 4, "not the four kinds");
@@ -80,7 +80,7 @@ export async function metrics(page, tag, language, on) {
 /** Against a collector whose agent measures its own machine. */
 export async function oneMetric(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: a metric of a real agent over time`, async () => {
-    await page.goto(`${target.url}/explore?metric=cpu_used_pct&last=1h`);
+    await visit(page, target.url, "/explore?metric=cpu_used_pct&last=1h");
     await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
     await page.locator(".about-metric").getByText(WORDS[language].used).waitFor();
     await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: 30_000 });
@@ -89,7 +89,7 @@ export async function oneMetric(page, tag, language, { target, checks, settled, 
     await shot("metric");
   });
   await checks.check(`${tag}: its newest value, of this machine`, async () => {
-    await page.goto(`${target.url}/explore?metric=cpu_used_pct&view=latest`);
+    await visit(page, target.url, "/explore?metric=cpu_used_pct&view=latest");
     await page.locator(".metric-state").first().waitFor();
     const row = await page.locator(".ant-table-row, .cards > li").first().textContent();
     must(/\d/.test(row), `the row reads: ${row}`);

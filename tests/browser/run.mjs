@@ -8,16 +8,18 @@
 //   BRANCHLINE_CHROMIUM  path of the browser
 //   --only PART,...      some of: signin overview site device metrics incident language phone hostile pages telling stale ledger a11y
 //   --not PART,...       all but these
-//   --each-once          Chinese on a phone and English on a wide screen alone, not each language on each
+//   --each-once          Chinese on a phone and English on a wide screen alone; else each language on the other's screen, too: there
+//                        it is looked whether the pages fit, or all the same is done with
+//   --all
 
-import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
-import { accessibleDevice, walkDevice } from "./device.mjs";
+import { accessibility, Checks, COLOUR_RULES, launch, must, shooter, visit, watch } from "./harness.mjs";
+import { ACCESSIBLE_DEVICES, walkDevice } from "./device.mjs";
 import { startMock } from "./mock/server.mjs";
 import { metrics as walkMetrics, oneMetric as walkOneMetric } from "./metrics.mjs";
 import { accessibleTelling, walkRoles, walkTelling } from "./telling.mjs";
 
 if (process.argv.includes("--help")) {
-  console.log("usage: node tests/browser/run.mjs [--only PART,...] [--not PART,...] [--each-once]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_FAILED BRANCHLINE_CHROMIUM");
+  console.log("usage: node tests/browser/run.mjs [--only PART,...] [--not PART,...] [--each-once | --all]\nEnvironment: BRANCHLINE_URL BRANCHLINE_USER BRANCHLINE_PASSWORD BRANCHLINE_SHOTS BRANCHLINE_FAILED BRANCHLINE_CHROMIUM");
   process.exit(0);
 }
 const named = (option) => (process.argv.includes(option) ? process.argv[process.argv.indexOf(option) + 1].split(",") : null);
@@ -174,14 +176,16 @@ if (wants("signin")) {
 
 // --- one pass in each language and width ---
 
-async function pass(language, width) {
+/** `whole`: everything; else whether the pages fit and speak the language. */
+async function pass(language, width, whole) {
+  const does = (part) => wants(part) && (whole || part === "pages");
   const tag = `${language} ${width}`;
   const { context, page, watcher, shot } = await open(language, width);
   await signIn(page);
   await speak(page, language);
   let site = null;
 
-  if (wants("overview")) {
+  if (does("overview")) {
     await checks.check(`${tag}: the overview shows the sites with state and age`, async () => {
       await page.locator(".counters").waitFor();
       await page.waitForFunction(
@@ -203,18 +207,18 @@ async function pass(language, width) {
       await page.locator(".counter.is-up").click();
       must(page.url().includes("state=up"), page.url());
       await page.goBack().catch(() => undefined);
-      await page.goto(`${target.url}/?q=no-such-site-anywhere`);
+      await visit(page, target.url, "/?q=no-such-site-anywhere");
       await page.locator(".view-empty").waitFor();
     });
   }
 
-  if (wants("site")) {
+  if (does("site")) {
     await checks.check(`${tag}: a site opens from the overview`, async () => {
-      await page.goto(target.url);
+      await visit(page, target.url, "/");
       await page.locator(".counters").waitFor();
       site = await siteWithData(page);
       must(site !== null, "no site has data");
-      await page.goto(`${target.url}/?q=${encodeURIComponent(site.id)}`);
+      await visit(page, target.url, `/?q=${encodeURIComponent(site.id)}`);
       await page.locator(`a[href="/sites/${site.id}"]`).first().click();
       await page.getByRole("heading", { level: 1, name: site.name }).waitFor();
     });
@@ -241,12 +245,12 @@ async function pass(language, width) {
     if (mock !== null && width > 500) {
       await checks.check(`${tag}: what was thinned is marked, in words`, async () => {
         const here = page.url();
-        await page.goto(`${target.url}/sites/shanghai-xuhui?last=7d`);
+        await visit(page, target.url, "/sites/shanghai-xuhui?last=7d");
         await page.locator(".legend-gap .swatch.is-thinned").first().waitFor();
         const words = await page.locator(".legend-gap:has(.is-thinned)").first().textContent();
         must(/Thinned|已抽稀/.test(words) && /\d/.test(words), `it says only "${words}"`);
         await shot("site-thinned", false);
-        await page.goto(here);
+        await visit(page, target.url, here.slice(target.url.length));
         await page.locator(".plot canvas").first().waitFor();
       });
     }
@@ -267,12 +271,13 @@ async function pass(language, width) {
     });
   }
 
-  if (wants("pages")) {
+  if (does("pages")) {
     const pages = [["fleet", "/fleet", ".card-table, .cards"], ["devices", "/fleet/devices", ".card-table, .cards"], ["quality", "/quality", ".figures"], ["account", "/account", ".sessions"], ["users", "/users", ".card-table, .cards"],
       ["metrics", "/explore", "h1"], ...["incidents", "cases", "messages", "kpis", "rules", "processes", "channels"].map((name) => [name, `/${name}`, "h1"])];
     for (const [name, path, sign] of pages) {
       await checks.check(`${tag}: ${name} opens`, async () => {
-        await page.goto(target.url + path);
+        // Once as an address that is typed, then as links.
+        await (whole && language === "en" ? page.goto(target.url + path) : visit(page, target.url, path));
         await page.locator(sign).first().waitFor();
         await settled(page);
         await noOverflow(page);
@@ -281,7 +286,7 @@ async function pass(language, width) {
       });
     }
     await checks.check(`${tag}: adding a device is explained with commands to copy`, async () => {
-      await page.goto(`${target.url}/fleet/devices`);
+      await visit(page, target.url, "/fleet/devices");
       await page.getByRole("button", { name: /Add a device|添加设备/ }).click();
       await page.locator("#how-name").fill("it's a till");
       await page.getByText("'it'\\''s a till'").waitFor();
@@ -291,24 +296,24 @@ async function pass(language, width) {
     });
   }
 
-  if (wants("device") && mock !== null) {
+  if (does("device") && mock !== null) {
     watcher.allow(/404.*\/api\/v1\/devices\/no-such-device/);
     await walkDevice(page, tag, language, { target, checks, settled, noOverflow, shot });
   }
 
-  if (wants("metrics")) {
+  if (does("metrics")) {
     const walk = mock === null ? walkOneMetric : walkMetrics;
     await walk(page, tag, language, { target, checks, settled, noOverflow, shot });
   }
 
-  if (wants("incident")) {
+  if (does("incident")) {
     const live = (await (await page.request.get(`${target.url}/api/v1/incidents?state=open,acknowledged`)).json()).items;
     const incident = live.find((i) => i.explanation.kind === "threshold" && i.state === "open");
     await checks.check(`${tag}: from the overview to the cause of an incident`, async () => {
       if (incident === undefined) {
         return "skip";
       }
-      await page.goto(`${target.url}/?q=${encodeURIComponent(incident.site)}`);
+      await visit(page, target.url, `/?q=${encodeURIComponent(incident.site)}`);
       await page.locator(`a.incident-counts[href="/incidents?site=${incident.site}"]`).first().click();
       await page.locator(`a[href="/incidents/${incident.id}"]`).first().click();
       await page.getByRole("heading", { level: 1, name: incident.rule_name }).waitFor();
@@ -328,12 +333,12 @@ async function pass(language, width) {
       if (incident === undefined) {
         return "skip";
       }
-      await page.goto(`${target.url}/rules/${incident.rule}?site=${incident.site}`);
+      await visit(page, target.url, `/rules/${incident.rule}?site=${incident.site}`);
       await page.locator(".run-segment.is-true").first().waitFor();
       await page.locator(".runs").getByText(language === "en" ? /enough for an incident/ : /足以产生告警/).first().waitFor();
       await noOverflow(page);
       await shot("rule");
-      await page.goto(`${target.url}/kpis/${incident.explanation.kpi}?site=${incident.site}`);
+      await visit(page, target.url, `/kpis/${incident.explanation.kpi}?site=${incident.site}`);
       await page.locator("svg[role=img] .cc-complete").first().waitFor();
       await page.getByRole("button", { name: language === "en" ? /Who/ : /各设备贡献|缺了谁/ }).first().click();
       await page.locator(".ant-drawer").locator(".card-table, .cards").first().waitFor();
@@ -346,11 +351,11 @@ async function pass(language, width) {
       if (items.length === 0) {
         return "skip";
       }
-      await page.goto(`${target.url}/sites/${items[0].site}?view=cases`);
+      await visit(page, target.url, `/sites/${items[0].site}?view=cases`);
       await page.locator(".lane-bar").first().waitFor();
       await noOverflow(page);
       await shot("site-cases");
-      await page.goto(`${target.url}/cases/${items[0].no}`);
+      await visit(page, target.url, `/cases/${items[0].no}`);
       await page.locator(".lanes.is-steps .lane-bar").first().waitFor();
       await noOverflow(page);
       await shot("case");
@@ -358,10 +363,10 @@ async function pass(language, width) {
     });
   }
 
-  if (wants("language")) {
+  if (does("language")) {
     await checks.check(`${tag}: the language switches at run time and no key shows through`, async () => {
       const other = language === "en" ? "zh-CN" : "en";
-      await page.goto(target.url);
+      await visit(page, target.url, "/");
       await page.locator(".counters").waitFor();
       await speak(page, other);
       await page.getByRole("heading", { level: 1, name: other === "en" ? "Overview" : "总览" }).waitFor();
@@ -376,10 +381,12 @@ async function pass(language, width) {
   await context.close();
 }
 
-const PASSES = process.argv.includes("--each-once") ? [["en", 1440], ["zh-CN", 390]] : [["zh-CN", 1440], ["en", 1440], ["zh-CN", 390], ["en", 390]];
+const ONCE = [["en", 1440], ["zh-CN", 390]];
+const CROSSED = process.argv.includes("--each-once") ? [] : [["zh-CN", 1440], ["en", 390]];
+const PASSES = process.argv.includes("--all") ? [...ONCE, ...CROSSED] : ONCE;
 if (["overview", "site", "device", "metrics", "incident", "pages", "language", "phone"].some(wants)) {
-  for (const [language, width] of PASSES) {
-    await pass(language, width);
+  for (const [language, width] of [...ONCE, ...CROSSED]) {
+    await pass(language, width, PASSES.some(([l, w]) => l === language && w === width));
   }
 }
 
@@ -412,7 +419,7 @@ if (wants("incident") && mock !== null) {
   await signIn(page);
   await speak(page, "en");
   await checks.check("incident: it is acknowledged, given to somebody, commented and resolved, and the history says so", async () => {
-    await page.goto(`${target.url}/incidents/506`);
+    await visit(page, target.url, "/incidents/506");
     await page.getByRole("button", { name: "Acknowledge" }).click();
     await page.locator(".entries").getByText("acknowledged it").waitFor();
     await page.getByRole("button", { name: "Assign" }).click();
@@ -428,14 +435,14 @@ if (wants("incident") && mock !== null) {
     await shot("incident-handled");
   });
   await checks.check("incident: a rule is switched off and on again, each as a version", async () => {
-    await page.goto(`${target.url}/rules/r1-order-overdue`);
+    await visit(page, target.url, "/rules/r1-order-overdue");
     await page.getByRole("switch").first().click();
     await page.getByText("Version 2", { exact: true }).waitFor();
     await page.getByRole("switch").first().click();
     await page.getByText("Version 3", { exact: true }).waitFor();
   });
   await checks.check("incident: a KPI is built; its expression is checked while it is typed", async () => {
-    await page.goto(`${target.url}/kpis`);
+    await visit(page, target.url, "/kpis");
     await page.getByRole("button", { name: "Add a KPI" }).click();
     await page.getByRole("textbox", { name: "Name" }).fill("Late orders");
     await page.getByText("How long whole cases of a business process take").click();
@@ -459,10 +466,10 @@ if (wants("incident") && mock !== null) {
     await viewer.page.locator("#password").fill(target.password);
     await viewer.page.keyboard.press("Enter");
     await viewer.page.locator(".header").waitFor();
-    await viewer.page.goto(`${target.url}/incidents/505`);
+    await visit(viewer.page, target.url, "/incidents/505");
     await viewer.page.locator(".cause").waitFor();
     must((await viewer.page.locator(".incident-actions, .comment-box").count()) === 0, "a viewer is offered actions");
-    await viewer.page.goto(`${target.url}/rules`);
+    await visit(viewer.page, target.url, "/rules");
     await viewer.page.locator(".card-table").waitFor();
     must((await viewer.page.getByRole("switch").count()) === 0, "a viewer is offered a switch");
   });
@@ -481,7 +488,7 @@ if (wants("hostile")) {
   };
   let made = null;
   await checks.check("hostile: a name with markup is accepted as text by the form", async () => {
-    await page.goto(`${target.url}/fleet`);
+    await visit(page, target.url, "/fleet");
     await page.getByRole("button", { name: "Add a site" }).click();
     await page.getByRole("textbox", { name: "Name" }).fill(HOSTILE);
     await page.getByRole("textbox", { name: "Region" }).fill(`"><svg onload=window.__xss=1>`);
@@ -501,12 +508,12 @@ if (wants("hostile")) {
     const id = made?.id ?? null;
     const paths = ["/", "/fleet", "/fleet/devices", "/quality", "/messages", "/channels", "/processes", "/explore", ...(id === null ? [] : [`/sites/${id}`]), ...(mock === null ? [] : [...HOSTILE_PATHS, "/processes/hostile"])];
     for (const path of paths) {
-      await page.goto(target.url + path);
+      await visit(page, target.url, path);
       await page.locator("h1").first().waitFor();
       await settled(page);
       await inert();
     }
-    await page.goto(`${target.url}/?q=${encodeURIComponent(HOSTILE)}&region=${encodeURIComponent(HOSTILE)}&tag=${encodeURIComponent(HOSTILE)}&state=x`);
+    await visit(page, target.url, `/?q=${encodeURIComponent(HOSTILE)}&region=${encodeURIComponent(HOSTILE)}&tag=${encodeURIComponent(HOSTILE)}&state=x`);
     await page.locator(".counters").waitFor();
     await inert();
   });
@@ -514,7 +521,7 @@ if (wants("hostile")) {
     if (made === null) {
       return "skip";
     }
-    await page.goto(`${target.url}/fleet`);
+    await visit(page, target.url, "/fleet");
     await page.getByRole("row").filter({ hasText: made.id }).first().getByRole("button", { name: "Retire" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Retire" }).click();
     await page.getByText("Saved").waitFor();
@@ -544,7 +551,7 @@ if (wants("stale")) {
   });
   await checks.check("stale: with nothing to show, the error is told with a way to try again", async () => {
     await page.route("**/api/v1/gaps*", (route) => route.abort());
-    await page.goto(`${target.url}/quality`);
+    await visit(page, target.url, "/quality");
     await page.getByText("The collector does not answer.", { exact: false }).waitFor();
     await shot("error", false);
     await page.unroute("**/api/v1/gaps*");
@@ -562,7 +569,7 @@ if (mock !== null && wants("ledger")) {
   await signIn(page);
   await speak(page, "en");
   await checks.check("ledger: the statement, the losses over time and by device", async () => {
-    await page.goto(`${target.url}/quality`);
+    await visit(page, target.url, "/quality");
     await page.locator(".statement.is-up").getByText("0", { exact: true }).waitFor();
     await page.getByText("Every missing stretch has a reason.").waitFor();
     must((await page.locator(".losses rect").count()) > 0, "no bar in the chart");
@@ -587,7 +594,7 @@ if (mock !== null && wants("ledger")) {
   await checks.check("ledger: in Chinese on a phone", async () => {
     await speak(page, "zh-CN");
     await page.setViewportSize({ width: 390, height: 844 });
-    await page.goto(`${target.url}/quality`);
+    await visit(page, target.url, "/quality");
     await page.getByText("每一段缺失的数据都有原因。").waitFor();
     await shot("ledger-zh-phone");
   });
@@ -597,40 +604,54 @@ if (mock !== null && wants("ledger")) {
 // --- accessibility ---
 
 if (wants("a11y")) {
-  for (const scheme of ["light", "dark"]) {
-    const { context, page, shot } = await open("en", 1440, { colorScheme: scheme });
-    await page.goto(target.url);
-    await page.locator("#user").waitFor();
-    await checks.check(`a11y ${scheme}: sign-in`, async () => {
-      const found = await accessibility(page);
-      must(found.length === 0, found.join("\n"));
-    });
-    await signIn(page);
-    await speak(page, "en");
-    const site = await siteWithData(page);
-    for (const path of ["/", ...(site === null ? [] : [`/sites/${site.id}`]), "/fleet", "/fleet/devices", "/quality", "/account", "/users",
-      "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels", "/explore",
-      ...(mock === null ? [] : ["/explore?metric=cpu_used_pct&agg=p95&group=site", "/explore?metric=cpu_used_pct&view=latest", "/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
-      await checks.check(`a11y ${scheme}: ${path}`, async () => {
-        await page.goto(target.url + path);
-        await page.locator("h1").first().waitFor();
-        await settled(page);
-        if (path.startsWith("/sites/") && !path.includes("view=")) {
-          await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
+  const { context, page, shot } = await open("en", 1440);
+  /** In light by all rules; in dark, where only colours are others, by those of colours. */
+  const inBothColours = async (name, show) => {
+    for (const scheme of ["light", "dark"]) {
+      await checks.check(`a11y ${scheme}: ${name}`, async () => {
+        await page.emulateMedia({ colorScheme: scheme });
+        if (scheme === "light") {
+          await show();
+          await settled(page);
+        } else {
+          await page.evaluate(() => new Promise((drawn) => { requestAnimationFrame(() => requestAnimationFrame(drawn)); }));
+          await shot(`dark-${name.replaceAll(/[/?=& ]/g, "-")}`, false);
         }
-        if (scheme === "dark") {
-          await shot(`dark${path.replaceAll(/[/?=&]/g, "-")}`, false);
-        }
-        const found = await accessibility(page);
+        const found = await accessibility(page, scheme === "light" ? undefined : COLOUR_RULES);
         must(found.length === 0, found.join("\n"));
       });
     }
-    if (mock !== null) {
-      await accessibleDevice(page, scheme, { target, checks, settled, shot });
-      await accessibleTelling(page, scheme, { target, checks, settled, shot });
-    }
-    await context.close();
+    await page.emulateMedia({ colorScheme: "light" });
+  };
+  const pageInBothColours = (path, sign = "h1") => inBothColours(path, async () => {
+    await visit(page, target.url, path);
+    await page.locator(sign).first().waitFor({ timeout: 30_000 });
+  });
+  await inBothColours("sign-in", async () => {
+    await page.goto(target.url);
+    await page.locator("#user").waitFor();
+  });
+  await signIn(page);
+  await speak(page, "en");
+  const site = await siteWithData(page);
+  for (const path of ["/", "/fleet", "/fleet/devices", "/quality", "/account", "/users",
+    "/incidents", "/cases", "/messages", "/kpis", "/rules", "/processes", "/channels", "/explore",
+    ...(mock === null ? [] : ["/explore?metric=cpu_used_pct&agg=p95&group=site", "/explore?metric=cpu_used_pct&view=latest", "/incidents/506", "/incidents/508", "/kpis/api-failure-rate?site=shanghai-xuhui", "/rules/r2-api-failures?site=hangzhou-xihu", "/cases/402", "/sites/shanghai-xuhui?view=cases"])]) {
+    await pageInBothColours(path);
   }
+  if (site !== null) {
+    await pageInBothColours(`/sites/${site.id}`, ".plot canvas");
+  }
+  if (mock !== null) {
+    for (const path of ACCESSIBLE_DEVICES) {
+      await pageInBothColours(path);
+    }
+    await accessibleTelling(page, { target, inBothColours });
+  }
+  await context.close();
+}
+
+if (wants("a11y")) {
   const { context, page } = await open("en", 1440);
   await signIn(page);
   await checks.check("a11y: the first Tab is the way to the content, and the overview is walked by keyboard", async () => {

@@ -1,13 +1,13 @@
 // The part of the walk about messages, channels and processes: reading what was sent, making a channel and trying it, keeping its secret,
 // putting steps in order by keyboard, and what each role is not shown.
 
-import { accessibility, must } from "./harness.mjs";
+import { must, visit } from "./harness.mjs";
 
 const NAMES = { en: { add: "Add a channel", test: /^Test “/ }, "zh-CN": { add: "添加渠道", test: /^测试“/ } };
 
 async function messages(page, tag, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: messages say what became of each, and filter in the URL`, async () => {
-    await page.goto(`${target.url}/messages`);
+    await visit(page, target.url, "/messages");
     await page.locator(".message").first().waitFor();
     await settled(page);
     must((await page.locator(".message-state svg").count()) > 0, "a state without a shape");
@@ -15,14 +15,14 @@ async function messages(page, tag, { target, checks, settled, noOverflow, shot }
     await page.locator(".message summary").first().click();
     await page.locator(".message-text").first().waitFor();
     await shot("messages", false);
-    await page.goto(`${target.url}/messages?state=refused`);
+    await visit(page, target.url, "/messages?state=refused");
     await page.locator(".message").first().waitFor();
     must((await page.locator(".message").count()) === (await page.locator(".message-state.is-refused").count()), "another state is among the refused");
-    await page.goto(`${target.url}/messages?incident=999999`);
+    await visit(page, target.url, "/messages?incident=999999");
     await page.locator(".view-empty").waitFor();
   });
   await checks.check(`${tag}: older messages are a page away, and the newest again`, async () => {
-    await page.goto(`${target.url}/messages`);
+    await visit(page, target.url, "/messages");
     await page.locator(".paging button").click();
     await page.waitForURL(/before=\d+/);
     await page.locator(".message").first().waitFor();
@@ -33,7 +33,7 @@ async function messages(page, tag, { target, checks, settled, noOverflow, shot }
 
 async function channels(page, tag, language, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: a webhook is made, and its secret is shown until somebody has it`, async () => {
-    await page.goto(`${target.url}/channels`);
+    await visit(page, target.url, "/channels");
     await settled(page);
     await noOverflow(page);
     await shot("channels", false);
@@ -54,7 +54,7 @@ async function channels(page, tag, language, { target, checks, settled, noOverfl
     await page.locator(".command").waitFor({ state: "detached" });
   });
   await checks.check(`${tag}: a test is followed to the other side's own answer`, async () => {
-    await page.goto(`${target.url}/channels/duty-hook`);
+    await visit(page, target.url, "/channels/duty-hook");
     await page.getByRole("button", { name: NAMES[language].test }).click();
     await page.locator(".trial .message-state.is-waiting").waitFor();
     await page.locator(".trial .message-state.is-refused").waitFor();
@@ -68,11 +68,11 @@ async function channels(page, tag, language, { target, checks, settled, noOverfl
 
 async function processes(page, tag, { target, checks, settled, noOverflow, shot }) {
   await checks.check(`${tag}: steps are put in order by keyboard and saved as a new version`, async () => {
-    await page.goto(`${target.url}/processes`);
+    await visit(page, target.url, "/processes");
     await settled(page);
     await noOverflow(page);
     await shot("processes", false);
-    await page.goto(`${target.url}/processes/returns`);
+    await visit(page, target.url, "/processes/returns");
     await page.locator(".version").first().waitFor();
     const versions = await page.locator(".version").count();
     const step = `weigh ${tag}`;
@@ -109,49 +109,38 @@ export async function walkRoles(page, role, { target, checks, settled }) {
     const sees = role === "operator";
     must((await page.locator('.nav a[href="/channels"]').count()) === (sees ? 1 : 0), "channels in the navigation");
     for (const path of ["/processes", "/processes/orders", ...(sees ? ["/channels", "/channels/duty-hook"] : [])]) {
-      await page.goto(target.url + path);
+      await visit(page, target.url, path);
       await page.locator("h1").first().waitFor();
       await settled(page);
       must((await page.locator(".title-row button, .content .ant-switch").count()) === 0, `${path} offers a change`);
     }
-    await page.goto(`${target.url}/messages`);
+    await visit(page, target.url, "/messages");
     await page.locator(".message").first().waitFor();
     must((await page.locator('.message a[href^="/channels/"]').count() > 0) === sees, "links to channels");
   });
   if (role === "viewer") {
     await checks.check("viewer: a channel's address typed by hand is refused in words", async () => {
-      await page.goto(`${target.url}/channels`);
+      await visit(page, target.url, "/channels");
       await page.locator(".view-error").waitFor();
     });
   }
 }
 
 /** Pages and open dialogs, for axe. */
-export async function accessibleTelling(page, scheme, { target, checks, settled, shot }) {
-  const look = async (name, open) => {
-    await checks.check(`a11y ${scheme}: ${name}`, async () => {
-      await open();
-      await settled(page);
-      if (scheme === "dark") {
-        await shot(`dark-${name.replaceAll(/[^a-z]+/g, "-")}`, false);
-      }
-      const found = await accessibility(page);
-      must(found.length === 0, found.join("\n"));
-    });
-  };
+export async function accessibleTelling(page, { target, inBothColours }) {
   const go = async (path) => {
-    await page.goto(target.url + path);
+    await visit(page, target.url, path);
     await page.locator("h1").first().waitFor();
   };
-  for (const path of ["/messages", "/channels", "/channels/duty-hook", "/processes", "/processes/orders"]) {
-    await look(path, () => go(path));
+  for (const path of ["/channels/duty-hook", "/processes/orders"]) {
+    await inBothColours(path, () => go(path));
   }
-  await look("channel form", async () => {
+  await inBothColours("channel form", async () => {
     await go("/channels/duty-hook");
     await page.locator(".title-row button").last().click();
     await page.locator("input[value=given]").click();
   });
-  await look("process form", async () => {
+  await inBothColours("process form", async () => {
     await go("/processes/orders");
     await page.locator(".title-row button").last().click();
     await page.locator(".expression-verdict .is-good").waitFor();

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.builds import SOURCE
+from support.builds import SOURCE, program
 from support.org import Organisation
 from support.wait import wait_for
 
@@ -26,7 +26,8 @@ def walk(environment, tmp_path, *parts, script=WALK):
     failed = tmp_path / "failed"
     done = subprocess.run(
         ["node", script, *parts], capture_output=True, text=True, timeout=1800,
-        env={**os.environ, **shots, "BRANCHLINE_FAILED": str(failed), **environment})
+        env={**os.environ, **shots, "BRANCHLINE_FAILED": str(failed),
+             "BRANCHLINE_STEADY": str(program("libsteady_network.so")), **environment})
     told = "\n".join(line for line in (done.stdout + done.stderr).splitlines()
                      if "ERROR:" not in line)
     last = re.search(r"(\d+) passed, (\d+) failed, (\d+) skipped\s*$", done.stdout)
@@ -77,6 +78,6 @@ def test_the_board_shows_a_real_agents_data(tmp_path, processes, shop):
 
 
 # Two walks, each short enough to be repeated by itself.
-@pytest.mark.parametrize("parts", (("--not", "a11y"), ("--only", "a11y")), ids=("uses", "access"))
+@pytest.mark.parametrize("parts", (("--not", "a11y", *(("--all",) if LONG else ())), ("--only", "a11y")), ids=("uses", "access"))
 def test_the_board_shows_outages_failures_and_hostile_names(tmp_path, parts):
     walk({}, tmp_path, *parts)

@@ -11,3 +11,7 @@ bl_broken(branchline-agent sync-off branchline-agent_sync-off)
 # What those tests put between the real programs and their disk.
 add_library(slow_disk MODULE ${CMAKE_CURRENT_SOURCE_DIR}/crash/slow_disk.c)
 target_link_libraries(slow_disk PRIVATE bl_options dl)
+
+# Preloaded into the browser of tests/browser.
+add_library(steady_network MODULE ${CMAKE_CURRENT_SOURCE_DIR}/browser/steady_network.c)
+target_link_libraries(steady_network PRIVATE bl_options dl)
