@@ -12,6 +12,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from support.process import clean_environment
 from support.steps import Reporter
 from support.wait import free_port, wait_for
 
+ROOT = Path(__file__).resolve().parents[2]
 REPORTS = 400 if os.environ.get("BL_LONG") else 8
 
 
@@ -175,8 +177,16 @@ def machine(tmp_path, processes, exporter):
     return Machine(tmp_path, processes, exporter)
 
 
+def without_words(inlets):
+    """Reasons that the device's page would show as they are called in here."""
+    texts = [(ROOT / "collector/web/src/i18n" / name).read_text() for name in ("en_device.ts", "zh_device.ts")]
+    return sorted({reason for one in inlets.values() for reason in one["refused"] for text in texts
+                   if f"  refused_{reason}: " not in text})
+
+
 def test_what_each_took_and_refused_is_said_everywhere(machine):
     machine.start()
+    assert without_words(machine.inlets()) == []
     with Reporter(machine.socket) as reporter:
         assert reporter.ask("step event 4711 id=1") == "ok"
         assert reporter.ask("metric queue_length 3.5 till=2") == "ok"
