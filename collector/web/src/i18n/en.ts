@@ -279,6 +279,7 @@ export const en = {
   reason: {
     pending: "not known yet",
     not_arrived: "not arrived",
+    no_values: "no values",
     off: "agent was off",
     evicted: "dropped, buffer full",
     disk_full: "disk was full",
@@ -298,6 +299,7 @@ export const en = {
   reason_help: {
     pending: "The device has not delivered this stretch yet.",
     not_arrived: "Nothing arrived and nothing says why; it may still come.",
+    no_values: "No values of this time are here: they have not arrived, or nothing reported any.",
     off: "The agent was not running.",
     evicted: "The device's buffer was full and older data had to go.",
     disk_full: "The device's disk was full or read-only.",

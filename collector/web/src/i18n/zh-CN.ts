@@ -262,6 +262,7 @@ export const zhCN: Catalogue = {
   reason: {
     pending: "尚不可知",
     not_arrived: "未到达",
+    no_values: "没有数值",
     off: "代理未运行",
     evicted: "缓存已满而丢弃",
     disk_full: "磁盘已满",
@@ -281,6 +282,7 @@ export const zhCN: Catalogue = {
   reason_help: {
     pending: "设备还没有送达这一段数据。",
     not_arrived: "没有数据到达，也没有说明原因；以后仍可能到达。",
+    no_values: "这段时间没有数值：尚未到达，或没有程序上报。",
     off: "代理程序没有运行。",
     evicted: "设备缓存已满，较早的数据被丢弃。",
     disk_full: "设备磁盘已满或只读。",

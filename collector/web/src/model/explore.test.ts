@@ -107,7 +107,7 @@ describe("the answer", () => {
   it("is drawn with its holes, named where all lines have one", () => {
     const data = plotOf(answer([a, b]), [a, b]);
     expect(data.lines.map((l) => [l.lowest, l.highest, l.latest])).toEqual([[1, 3, 3], [2, 9, 2]]);
-    expect(data.gaps).toEqual([{ fromMs: 60_000, toMs: 120_000, reason: "not_arrived" }]);
+    expect(data.gaps).toEqual([{ fromMs: 60_000, toMs: 120_000, reason: "no_values" }]);
     expect(data.isEmpty).toBe(false);
     expect(plotOf(answer([]), [group("none", [null, null, null])]).isEmpty).toBe(true);
   });

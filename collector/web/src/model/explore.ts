@@ -120,7 +120,7 @@ export function unitOf(unit: string, agg: Agg): Unit {
 }
 
 const REASONS = new Map<string, Reason>([
-  ["no_data", "not_arrived"], ["unknown_value", "unknown_value"], ["future", "pending"],
+  ["no_data", "no_values"], ["unknown_value", "unknown_value"], ["future", "pending"],
   ["not_yet_installed", "not_yet_installed"], ["not_in_service", "not_in_service"],
 ]);
 

@@ -2,10 +2,14 @@
 
 import type { GapSpan } from "../api/telemetry";
 
-/** Reasons the collector gives, and "pending": the end of a range about which nothing is known yet. */
+/**
+ * Reasons the collector gives, and two of our own.  "pending": the end of a range about which nothing is known yet.  "no_values": of many
+ * series together, where nothing tells what did not arrive from what nobody reported.
+ */
 export const REASONS = [
   "pending",
   "not_arrived",
+  "no_values",
   "off",
   "evicted",
   "disk_full",
