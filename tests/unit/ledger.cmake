@@ -3,6 +3,11 @@ bl_unit_test(test_ledger_spool SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_ki
 bl_unit_test(test_ledger_store SOURCES contract/store_kit.c contract/store_fixture.c
   LINK collector_store bl_codec bl_log PkgConfig::SQLITE m)
 target_include_directories(test_ledger_store PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract)
+# A row of coverage that is days long.  White box: how far readers look back.
+bl_unit_test(test_store_wide SOURCES contract/store_kit.c contract/store_fixture.c
+  LINK collector_store bl_codec bl_log PkgConfig::SQLITE m)
+target_include_directories(test_store_wide PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/contract
+  ${PROJECT_SOURCE_DIR}/collector/src/store)
 # What was set aside is decoded again; the decoder of an older build stands in for the real one.
 bl_unit_test(test_ingest_requeue SOURCES unit/ingest_kit.c contract/store_fixture.c
   LINK collector_ingest bl_log PkgConfig::SQLITE m)

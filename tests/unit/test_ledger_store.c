@@ -344,8 +344,7 @@ static void
 assert_between(struct ctx *c, int64_t not_before_min, int64_t not_after_min)
 {
 	const struct store_gap g = gaps(c).last; /* the oldest entry */
-	const int64_t after =
-	    not_after_min < 0 ? g.known_unix_ms : OFFSET + not_after_min * MINUTE;
+	const int64_t after = not_after_min < 0 ? g.known_unix_ms : OFFSET + not_after_min * MINUTE;
 
 	assert_int_equal(g.from_unix_ms, STORE_TIME_NONE);
 	assert_int_equal(g.to_unix_ms, STORE_TIME_NONE);

@@ -279,7 +279,8 @@ int api_definition_there(
 int api_query_begin(struct api *api, struct bl_err *err);
 void api_query_end(struct api *api);
 
-/* case_waits.c: rules that have not judged the case yet, and the devices whose events they wait for. */
+/* case_waits.c: rules that have not judged the case yet, and the devices whose events they wait
+ * for. */
 int api_write_waits(
     struct api_req *r, int64_t no, const char *site, int64_t begin_unix_ms, struct bl_err *err);
 

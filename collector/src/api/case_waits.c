@@ -1,9 +1,10 @@
 /*
  * What keeps rules from judging a case: devices whose events are not here up to the deadline.
  *
- * A case that looks open may have ended at any device of its site; so a rule waits until the events of
- * all of them are covered beyond the deadline (collector/src/rule).  A device with a link says so once
- * a minute when nothing happens, so that long passes at most; one that is away may take days.
+ * A case that looks open may have ended at any device of its site; so a rule waits until the events
+ * of all of them are covered beyond the deadline (collector/src/rule).  A device with a link says
+ * so once a minute when nothing happens, so that long passes at most; one that is away may take
+ * days.
  */
 #include "api_internal.h"
 

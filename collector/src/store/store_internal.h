@@ -27,6 +27,9 @@
 #define STORE_COVERAGE_SPAN_MS                                                                     \
 	21600000 /* a row stays below 6 h, so that range scans stay short                          \
 		  */
+/* A row is longer than that: an event in it is late, or its clock was set.  An index has these. */
+#define STORE_SQL_WIDE "hi_unix_ms - lo_unix_ms > 21600000"
+#define STORE_WIDE_MS  21600000
 
 /* ---- sequence numbers: ascending ranges that neither touch nor overlap ---- */
 

@@ -193,8 +193,10 @@ load_coverage(struct cover *c, struct bl_err *err)
 	int64_t reach;
 	int rc;
 
-	if ((rc = read_reach(c->r, c->device_id, c->stream, &reach, err)) < 0 ||
-	    (rc = load_rows(c, reach, err)) < 0)
+	if ((rc = read_reach_from(
+		 c->r, c->device_id, c->stream, c->from - MARGIN_MS, &reach, err)) < 0 ||
+	    (rc = load_rows(c, reach, err)) < 0 ||
+	    (rc = read_reach(c->r, c->device_id, c->stream, &reach, err)) < 0)
 		return rc;
 	if (!any_piece(c, c->from, c->from - MARGIN_MS) &&
 	    (rc = load_neighbours(c, READ_LOG_COVER_BEFORE, c->from - MARGIN_MS, reach, err)) < 0)

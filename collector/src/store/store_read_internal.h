@@ -38,6 +38,7 @@ enum read_sql {
 	READ_NEXT_RAW,
 	READ_MOVED_MARK,
 	READ_SPAN_MAX,
+	READ_SPAN_WIDE,
 	READ_SEGMENTS,
 	READ_DOUBTS,
 	READ_DOUBTS_DEVICE,
@@ -306,6 +307,11 @@ void read_take_header(sqlite3_stmt *st, struct bl_batch_header *h);
 /* How far a row of coverage may begin before its end. */
 int read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t *out,
     struct bl_err *err);
+
+/* The same of those that end at or behind `from`: one that is long for a late event costs those who
+ * ask behind it nothing. */
+int read_reach_from(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t *out, struct bl_err *err);
 
 /* The extent of a stream's newest or oldest placed row of coverage: 1; 0: there is none. */
 int read_edge(struct store_read *r, int64_t device_id, enum bl_stream stream, bool newest,

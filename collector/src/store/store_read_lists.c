@@ -77,7 +77,7 @@ cover_load(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 	size_t page;
 	int rc;
 
-	if ((rc = read_reach(r, device_id, stream, &reach, err)) < 0)
+	if ((rc = read_reach_from(r, device_id, stream, from, &reach, err)) < 0)
 		return rc;
 	at = from - reach;
 	do {
@@ -132,7 +132,7 @@ done:
 
 /* ---- the ledger ---- */
 
-#define PAGE       256 /* as the statements' LIMIT */
+#define PAGE       256  /* as the statements' LIMIT */
 #define BOUNDS_MAX 100u /* each is a walk through the coverage of a stream */
 
 struct gap_copy {

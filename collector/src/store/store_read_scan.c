@@ -34,6 +34,28 @@ read_reach(struct store_read *r, int64_t device_id, enum bl_stream stream, int64
 }
 
 int
+read_reach_from(struct store_read *r, int64_t device_id, enum bl_stream stream, int64_t from,
+    int64_t *out, struct bl_err *err)
+{
+	int64_t wide = 0;
+	sqlite3_stmt *st;
+	int rc;
+
+	if ((rc = read_reach(r, device_id, stream, out, err)) < 0 || *out <= STORE_WIDE_MS)
+		return rc;
+	st = read_bind(r, READ_SPAN_WIDE, err, "iii", device_id, (int64_t)stream, from);
+	if ((rc = read_step(r, st, err)) == 1) {
+		wide = sqlite3_column_int64(st, 0); /* NULL is 0 */
+		(void)sqlite3_reset(st);
+	}
+	if (wide < STORE_WIDE_MS)
+		wide = STORE_WIDE_MS;
+	if (wide < *out)
+		*out = wide;
+	return rc < 0 ? rc : BL_OK;
+}
+
+int
 read_edge(struct store_read *r, int64_t device_id, enum bl_stream stream, bool newest,
     int64_t *lo_unix_ms, int64_t *hi_unix_ms, struct bl_err *err)
 {
@@ -75,7 +97,9 @@ scan_begin(struct scan *sc, struct store_read *r, enum scan_order order, int64_t
 		return bl_fail(err, BL_ENOMEM, "read telemetry store: out of memory");
 	/* Upwards the statement itself looks as far back as a row may reach. */
 	sc->reach_ms = TIME_MAX;
-	return order == SCAN_UP ? BL_OK : read_reach(r, device_id, stream, &sc->reach_ms, err);
+	return order == SCAN_UP
+		   ? BL_OK
+		   : read_reach_from(r, device_id, stream, sc->from_unix_ms, &sc->reach_ms, err);
 }
 
 void

@@ -31,10 +31,20 @@
 #define LOG_COVER_SELECT                                                                           \
 	"SELECT spool_id, boot_id, seq_first, seq_last, begin_ms, end_ms, lo_unix_ms, id"          \
 	" FROM coverage WHERE device_id = ?1 AND stream = ?2"
-/* How far a row may begin before its end, as of the statement that looks for rows. */
+/* The longest row that reaches from before `from` to it or beyond, of those that have an index. */
+#define WIDE_AT(from)                                                                              \
+	"SELECT max(hi_unix_ms - lo_unix_ms) FROM coverage INDEXED BY coverage_wide"               \
+	" WHERE device_id = ?1 AND stream = ?2 AND " STORE_SQL_WIDE " AND hi_unix_ms >= " from
+/*
+ * How far a row that reaches to ?6 may begin before its end, as of the statement that looks for
+ * rows.  The longest one ever is kept for good, and a single late event makes it days.
+ */
 #define SPAN_MAX                                                                                   \
-	"(SELECT coalesce(max(t.span_max_ms), 0) FROM spool s JOIN stream t"                       \
-	" ON t.spool_id = s.id AND t.stream = ?2 WHERE s.device_id = ?1)"
+	"(SELECT CASE WHEN m <= 21600000 THEN m ELSE max(21600000, coalesce((" WIDE_AT(            \
+	    "?6") " AND lo_unix_ms < ?6), 0)) END FROM (SELECT coalesce(max(t.span_max_ms), 0) "   \
+		  "AS m"                                                                           \
+		  " FROM spool s JOIN stream t ON t.spool_id = s.id AND t.stream = ?2"             \
+		  " WHERE s.device_id = ?1))"
 #define LOG_COVER_LOWER                                                                            \
 	" AND lo_unix_ms >= (SELECT max(lo_unix_ms) FROM coverage WHERE device_id = ?1"            \
 	" AND stream = ?2 AND lo_unix_ms < ?3) - ?4"
@@ -158,6 +168,7 @@ const char *const read_text[READ_COUNT] = {
 	[READ_SPAN_MAX] =
 	    "SELECT max(t.span_max_ms) FROM stream t JOIN spool s ON s.id = t.spool_id"
 	    " WHERE s.device_id = ? AND t.stream = ?",
+	[READ_SPAN_WIDE] = WIDE_AT("?3"),
 	[READ_SEGMENTS] = "SELECT entry, from_ms, offset_ms, uncertainty_ms, source"
 			  " FROM clock_segment WHERE spool_id = ? AND boot_uuid = ? ORDER BY entry",
 	[READ_DOUBTS] = DOUBTS " LIMIT ?2",
