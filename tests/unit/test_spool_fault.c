@@ -4,13 +4,13 @@
  * meeting it.  After each: nothing lost, nothing doubled, the file sound, and
  * of mere errors nobody had to restart.
  *
- * The usual form tries one operation in three (in six under the address sanitizer), beginning at
+ * The usual form tries one operation in three (in twelve under the address sanitizer), beginning at
  * another one for each kind; BL_LONG=1 tries every operation with every kind.
  */
 #include "spool_work.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define BY_USUAL 6
+#define BY_USUAL 12
 #else
 #define BY_USUAL 3
 #endif
