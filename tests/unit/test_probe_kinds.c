@@ -100,9 +100,9 @@ static const struct {
 	  "min_version: "
 	  "'1.1'}",
 	    NULL },
-	{ "name: a, kind: tls, host: b, tls: {names: [d e]}", "tls.names: expected host names" },
+	{ "name: a, kind: tls, host: b, tls: {names: [d e]}", "tls.names[0]: expected host names" },
 	{ "name: a, kind: tls, host: b, tls: {names: [10.0.0.1]}",
-	    "tls.names: expected host names" },
+	    "tls.names[0]: expected host names" },
 	{ "name: a, kind: tls, host: b, tls: {server_name: 'x y'}", "tls.server_name: expected" },
 	{ "name: a, kind: tls, host: b, tls: {min_version: '1.3'}", "tls.min_version: expected" },
 	{ "name: a, kind: tls, host: b, keep_alive: yes", "keep_alive: a key that" },
