@@ -29,9 +29,7 @@
 	"                  and \"warning\" where there is one\n"                                   \
 	"\n"                                                                                       \
 	"Exit code 0: the agent has it on disk (or had it already); 1: it does not have it, and\n" \
-	"one line says why; 64: wrong usage. A mistake in the configuration is a warning and\n"    \
-	"changes neither: the report goes to the socket that can be read of it, else to the\n"     \
-	"usual one.\n"
+	"one line says why; 64: wrong usage. A mistake in the configuration is a warning alone.\n"
 
 static const char help[] =
     "usage: branchline-agent step begin|end|event|time --case C [--step S] [NAME=VALUE ...]\n"
