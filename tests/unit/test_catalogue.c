@@ -207,7 +207,7 @@ every_series_of_the_agent_has_a_row(void **state)
 	each_source(AGENT "/scrape", walk_rows, &w);
 	assert_true(w.found >= 3);
 	w.found = 0;
-	each_source(AGENT, walk_rows, &w);
+	each_source(AGENT "/run", walk_rows, &w);
 	assert_true(w.found >= 4);
 	each_source(AGENT "/sample", walk_kinds, &w);
 	regfree(&w.row);
@@ -238,7 +238,7 @@ no_row_outlives_its_series(void **state)
 	each_source(AGENT "/probe", append, &n);
 	each_source(AGENT "/scrape", append, &n);
 	each_source(AGENT "/plugins", append, &n);
-	each_source(AGENT, append, &n);
+	each_source(AGENT "/run", append, &n);
 	for (const struct bl_catalogue_area *a = bl_catalogue_areas; a->name != NULL; a++)
 		for (const struct bl_metric *m = a->row; m->name != NULL; m++) {
 			snprintf(quoted, sizeof(quoted), "\"%s\"", m->name);
