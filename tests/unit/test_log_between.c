@@ -64,6 +64,8 @@ struct place {
 	struct log_file log;
 	char said[4096]; /* whole lines, in the order of reading */
 	uint64_t skipped;
+	int64_t seen_unix_ns;
+	bool gone;  /* the file of the place */
 	bool go_on; /* it is not the first process */
 	struct log_place now, before;
 	bool now_known, before_known;
@@ -95,7 +97,7 @@ init(struct place *p)
 	const struct log_reader reader[2] = { { p, take, restart }, { p, take, restart } };
 
 	log_file_init(&p->log, p->path, reader);
-	p->log.seen_unix_ns = 1;
+	p->log.seen_unix_ns = p->seen_unix_ns;
 }
 
 /* 8 bytes of each file. */
@@ -116,7 +118,7 @@ turn(struct place *p)
 {
 	init(p);
 	if (p->now_known)
-		assert_true(log_file_resume(&p->log, &p->now, 1));
+		assert_true(log_file_resume(&p->log, &p->now, 1) || p->gone);
 	if (p->before_known)
 		(void)log_file_resume_before(&p->log, &p->before, 0);
 	read_some(p);
@@ -235,16 +237,22 @@ each_file_is_read_once_between_two_looks(void **state)
 	assert_int_equal(p->skipped, 3);
 }
 
+/* Long enough to be known again by what stands before it. */
+#define A1 "a1 .............................................................\n"
+
 static void
 a_copy_is_gone_on_with_where_the_log_was(void **state)
 {
 	struct place *p = *state;
 
-	put(p, "", "a1\na2\n", BEGIN);
+	put(p, "", A1, BEGIN);
 	turn(p);
 	put(p, "", "a3\n", BEGIN);
 	turn(p);
-	put(p, ".2", "a1\na2\na3\na4\n", BEGIN + 1);
+	p->seen_unix_ns = (BEGIN + 1) * INT64_C(1000000000);
+	put(p, ".4", "old\n", BEGIN - 100);
+	put(p, ".3", "read\n", BEGIN);
+	put(p, ".2", A1 "a3\na4\n", BEGIN);
 	put(p, ".1", "b1\n", BEGIN + 2);
 	assert_int_equal(truncate(p->path, 0), 0);
 	put(p, "", "c1\n", BEGIN + 3);
@@ -254,6 +262,26 @@ a_copy_is_gone_on_with_where_the_log_was(void **state)
 	assert_non_null(strstr(p->said, "b1\n"));
 	assert_non_null(strstr(p->said, "c1\n"));
 	assert_int_equal(strlen(p->said), 4 * 3);
+}
+
+/* No copy: what is older than the last look was read, or is none of ours. */
+static void
+of_a_log_that_is_gone_only_what_is_newer_is_read(void **state)
+{
+	struct place *p = *state;
+
+	put(p, "", "a1\n", BEGIN);
+	turn(p);
+	p->seen_unix_ns = (BEGIN + 1) * INT64_C(1000000000);
+	p->gone = true;
+	put(p, ".2", "a1\n", BEGIN);
+	put(p, ".1", "b1\n", BEGIN + 2);
+	put(p, ".3.gz", "x", BEGIN);
+	assert_int_equal(truncate(p->path, 0), 0);
+	for (unsigned i = 0; i < 4; i++)
+		turn(p);
+	assert_string_equal(p->said, "b1\n");
+	assert_int_equal(p->skipped, 0);
 }
 
 /* More than are remembered: the oldest go, and are counted. */
@@ -285,6 +313,7 @@ main(void)
 		T(each_file_is_read_once_whenever_a_process_ends),
 		T(each_file_is_read_once_between_two_looks),
 		T(a_copy_is_gone_on_with_where_the_log_was),
+		T(of_a_log_that_is_gone_only_what_is_newer_is_read),
 		T(too_many_are_counted),
 	};
 

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define ENTRIES_MAX 4096 /* of a folder that are looked at */
+#define SLACK_NS                                                                                   \
+	INT64_C(10000000000) /* of a copy: its newest lines were under way at the last look */
 
 /* ---- names ---- */
 
@@ -169,16 +171,19 @@ is_open(const struct log_cursor *c, const struct stat *st)
 
 /* The oldest that has what stood before the place: it goes on there, and what is older was read. */
 static bool
-go_on_in_copy(struct log_file *f, const struct log_place *at)
+go_on_in_copy(struct log_file *f, int64_t since_ns, const struct log_place *at)
 {
 	struct bl_err ignored = { 0 };
 	char name[LOG_ROTATED_MAX];
 
-	for (unsigned i = 0; i < f->n_between; i++) {
+	for (unsigned i = 0; at->offset > 0 && i < f->n_between; i++) {
 		struct log_place place = *at;
 		struct log_cursor trial = { .fd = -1, .reader = f->before.reader };
 
 		place.ino = f->between[i].ino;
+		/* What is short stands at the beginning of other files, too. */
+		if (at->offset < LOG_ANCHOR && f->between[i].mtime_ns <= since_ns)
+			continue;
 		if (!log_find_rotated(f->path, place.ino, name) ||
 		    log_cursor_open(&trial, name, LOG_PLACE, &place, &ignored) < 0)
 			continue;
@@ -209,7 +214,8 @@ log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *a
 	const struct dirent *entry;
 	struct stat st, here = { 0 };
 	DIR *dir = folder_of(f->path, &base);
-	bool compressed;
+	const int64_t from_ns = at != NULL ? since_ns - SLACK_NS : since_ns;
+	bool compressed, copy;
 
 	if (dir == NULL)
 		return false;
@@ -217,11 +223,12 @@ log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *a
 	for (unsigned i = 0; i < ENTRIES_MAX && (entry = readdir(dir)) != NULL; i++) {
 		if (!log_is_rotation(base, entry->d_name, &compressed) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode) || st.st_size == 0 || mtime_ns(&st) <= since_ns ||
+		    !S_ISREG(st.st_mode) || st.st_size == 0 || mtime_ns(&st) <= from_ns ||
 		    (st.st_dev == here.st_dev && st.st_ino == here.st_ino) ||
 		    is_open(&f->now, &st) || is_open(&f->before, &st))
 			continue;
-		if (compressed && !is_being_made(dirfd(dir), entry->d_name))
+		if (compressed && mtime_ns(&st) > since_ns &&
+		    !is_being_made(dirfd(dir), entry->d_name))
 			pass_over(f, entry->d_name, (uint64_t)st.st_size);
 		else if (!compressed)
 			insert(f, &(struct log_between){
@@ -231,7 +238,13 @@ log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *a
 				  });
 	}
 	(void)closedir(dir);
-	return at != NULL && go_on_in_copy(f, at);
+	if (at == NULL)
+		return false;
+	copy = go_on_in_copy(f, since_ns, at);
+	for (unsigned i = f->n_between; i-- > 0;) /* read, and no copy */
+		if (f->between[i].mtime_ns <= since_ns && f->between[i].from.ino == 0)
+			log_between_forget(f, f->between[i].ino);
+	return copy;
 }
 
 void

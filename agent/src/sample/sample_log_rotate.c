@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SEEN_SLACK_NS INT64_C(10000000000) /* what was under way at the last look */
-
 void
 log_file_init(struct log_file *f, const char *path, const struct log_reader reader[2])
 {
@@ -68,7 +66,7 @@ log_file_resume(struct log_file *f, const struct log_place *at, size_t n)
 	}
 	if (f->looked)
 		(void)log_cursor_open(&f->now, f->path, LOG_BEGINNING, &at[0], &ignored);
-	return f->seen_unix_ns != 0 && log_between_find(f, f->seen_unix_ns - SEEN_SLACK_NS, &at[0]);
+	return f->seen_unix_ns != 0 && log_between_find(f, f->seen_unix_ns, &at[0]);
 }
 
 bool
