@@ -71,6 +71,35 @@ gets(int fd, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* `logger` binds no address: without a line in the log nobody would learn what is wrong. */
+static void
+a_mistake_that_nobody_can_be_told_stands_in_the_log(void **state)
+{
+	static const char said[] = "expected \"step\", \"case\", \"event\" or \"metric\", got "
+				   "\"hello\" suppressed=0\n";
+	struct fake *f = *state;
+	const int kept = dup(STDERR_FILENO), fd = sender(false), told = sender(true);
+	char text[1024];
+	ssize_t n;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_true(kept >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+	(void)close(ends[1]);
+	assert_true(post(told, "bye", 3) && post(fd, "event a.b", 9) && post(fd, "hello", 5) &&
+		    post(fd, "hello", 5));
+	(void)serve(f);
+	(void)dup2(kept, STDERR_FILENO);
+	(void)close(kept);
+	n = read(ends[0], text, sizeof(text) - 1);
+	(void)close(ends[0]);
+	text[n > 0 ? n : 0] = '\0';
+	assert_non_null(strstr(text, said));
+	assert_ptr_equal(strchr(text, '\n') + 1, strchr(text, '\0'));
+	(void)close(fd);
+	(void)close(told);
+}
+
 /* With descriptors that come along, too: they are closed. */
 static void
 the_kernel_says_whose_it_is(void **state)
@@ -412,6 +441,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    each_is_a_line_with_its_answer, setup_datagrams, teardown_datagrams),
+		cmocka_unit_test_setup_teardown(a_mistake_that_nobody_can_be_told_stands_in_the_log,
+		    setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(
 		    the_kernel_says_whose_it_is, setup_datagrams, teardown_datagrams),
 		cmocka_unit_test_setup_teardown(

@@ -30,6 +30,7 @@ struct datagrams {
 	bool ready; /* the kernel has some, as far as is known */
 	bool watched;
 	unsigned taken; /* in this turn */
+	struct bl_log_limit log;
 	struct sender sender[INLET_FLIGHTS];
 	char line[INLET_LINE_MAX + 512]; /* with its envelope */
 };
@@ -139,15 +140,30 @@ has_address(const struct sender *s)
 	return s->len > sizeof(sa_family_t);
 }
 
+/* The log is all that leads to what is wrong where the sender has no address. */
+static void
+say(struct inlet *in, const struct answer *a)
+{
+	unsigned swallowed;
+
+	if (a->len > 8 && memcmp(a->text, "error:", 6) == 0 &&
+	    bl_log_allow(&in->datagrams->log, bl_mono_ms(in->clock), 3600000, &swallowed))
+		bl_warn("steps",
+		    "a datagram is refused, and its sender has no address to be told at: %.*s "
+		    "suppressed=%u",
+		    (int)a->len - 8, a->text + 7, swallowed);
+}
+
 void
 datagrams_answered(struct inlet *in, unsigned slot)
 {
 	struct datagrams *d = in->datagrams;
 	struct sender *s = &d->sender[slot];
 
-	if (has_address(s) &&
-	    sendto(d->fd, s->answer.text, s->answer.len, MSG_NOSIGNAL | MSG_DONTWAIT,
-		(const struct sockaddr *)&s->from, s->len) < 0)
+	if (!has_address(s))
+		say(in, &s->answer);
+	else if (sendto(d->fd, s->answer.text, s->answer.len, MSG_NOSIGNAL | MSG_DONTWAIT,
+		     (const struct sockaddr *)&s->from, s->len) < 0)
 		in->count.unanswered++;
 	s->used = false;
 	datagrams_again(in);
