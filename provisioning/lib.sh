@@ -147,7 +147,7 @@ BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
 BL_DEMO_PACKAGES="python3 python3-aiosmtpd"
 BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients python3-aiosmtpd openssl libfaketime faketime
  iproute2 nftables python3 python3-pytest python3-pytest-xdist chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git
- python3-pymodbus python3-serial dnsmasq-base systemd tinyproxy-bin groff-base sysstat logrotate monitoring-plugins-basic collectd-core libyajl2 php-cli"
+ python3-pymodbus python3-serial-asyncio dnsmasq-base systemd tinyproxy-bin groff-base sysstat logrotate monitoring-plugins-basic collectd-core libyajl2 php-cli"
 BL_CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 
 node_new_enough() {
