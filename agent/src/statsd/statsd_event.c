@@ -178,7 +178,7 @@ length(struct bl_str *rest, char mark, size_t *out)
 	double n;
 
 	if (!statsd_split(rest, mark, &piece) || rest->p == NULL || piece.len > 4 ||
-	    !statsd_number(piece.p, piece.len, &n) || n < 0)
+	    !statsd_number(piece.p, piece.len, &n) || n < 0 || n > STATSD_PACKET_MAX)
 		return false;
 	*out = (size_t)n;
 	return true;

@@ -109,7 +109,8 @@ read_time(struct bl_str text, struct statsd_line *out)
 {
 	double s;
 
-	if (text.len > 12 || !statsd_number(text.p, text.len, &s) || s < 1 || s != floor(s))
+	if (text.len > 12 || !statsd_number(text.p, text.len, &s) || s < 1 || s > 1e12 ||
+	    s != floor(s))
 		return "whole seconds since 1970 behind the T";
 	if (out->kind != STATSD_COUNTER && out->kind != STATSD_GAUGE)
 		return "a time (T) on counts and gauges alone";
