@@ -330,6 +330,44 @@ memory_for_all_has_its_end(void **state)
 		(void)close(fd[i]);
 }
 
+/* Half bodies of one user fill what he may have, and another one is heard all the same. */
+static void
+one_user_leaves_memory_for_others(void **state)
+{
+	static char half[600000];
+	char head[128];
+	int fd[4], other;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("needs root, to become somebody else\n");
+		skip();
+	}
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	conf.max_body = 1 << 20;
+	h->at_once = true;
+	memset(half, ' ', sizeof(half) - 1);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(seteuid(1000), 0);
+		fd[i] = dial();
+		assert_int_equal(seteuid(0), 0);
+		say(fd[i], POST JSON "Content-Length: 700000\r\n\r\n");
+		say(fd[i], half);
+	}
+	assert_int_equal(status(hear(fd[3])), 503);
+	other = dial();
+	(void)snprintf(head, sizeof(head), POST JSON "Content-Length: %zu\r\n\r\n",
+	    strlen(half) + strlen(EVENT));
+	say(other, head);
+	say(other, half);
+	say(other, EVENT);
+	assert_int_equal(status(hear(other)), 200);
+	for (unsigned i = 0; i < 4; i++)
+		(void)close(fd[i]);
+	(void)close(other);
+}
+
 int
 main(void)
 {
@@ -346,6 +384,7 @@ main(void)
 		TEST(further_connections_wait_for_a_place),
 		TEST(one_user_leaves_places_for_others),
 		TEST(memory_for_all_has_its_end),
+		TEST(one_user_leaves_memory_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,19 +55,21 @@ inlet_http_note(
 	in->said_mono_ms[counter] = now;
 }
 
-size_t
-inlet_http_under_way(const struct inlet_http *in)
+bool
+inlet_http_has_memory(const struct inlet_http *in, uint32_t user, uint64_t more)
 {
-	size_t n = 0;
+	uint64_t all = more, own = more;
 
 	for (unsigned i = 0; i < INLET_HTTP_CLIENTS; i++) {
 		const struct inlet_http_client *c = &in->client[i];
+		size_t n = c->body.size + c->out.size;
 
-		n += c->body.size + c->out.size;
 		if (c->batch != NULL)
 			n += sizeof(*c->batch) + c->batch->words.size;
+		all += n;
+		own += c->user == user ? n : 0;
 	}
-	return n;
+	return all + own <= INLET_HTTP_UNDER_WAY;
 }
 
 /* ---- life ---- */

@@ -276,7 +276,7 @@ take_body(struct inlet_http *in, struct inlet_http_client *c)
 	else if (c->body.failed && c->body.len + HTTP_HEAD_MAX > c->body.cap)
 		refuse_body(in, c, 413, INLET_HTTP_N_TOO_LARGE,
 		    "the body is longer than inlets.http.max_body; send it in parts");
-	else if (c->body.failed || inlet_http_under_way(in) > INLET_HTTP_UNDER_WAY)
+	else if (c->body.failed || !inlet_http_has_memory(in, c->user, 0))
 		refuse_body(in, c, 503, INLET_HTTP_N_BUSY,
 		    "there is no memory for it at the moment; try again in a second");
 	else if (whole)

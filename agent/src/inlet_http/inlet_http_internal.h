@@ -10,7 +10,7 @@
 #define INLET_HTTP_CLIENTS    128u       /* 64 of one user, or of a port */
 #define INLET_HTTP_PARKED     256u       /* accepted over a Unix socket, and waiting for a place */
 #define INLET_HTTP_CONNECTS   256u       /* taken in a turn; further ones wait in the kernel */
-#define INLET_HTTP_UNDER_WAY  (2u << 20) /* bytes of all bodies, messages and answers */
+#define INLET_HTTP_UNDER_WAY  (4u << 20) /* bytes of bodies, messages, answers; half of one user */
 #define INLET_HTTP_IDLE_MS    60000      /* until a request begins */
 #define INLET_HTTP_QUIET_MS   1000       /* so long silent, it makes room for another */
 #define INLET_HTTP_HEAD_MS    5000       /* for its head, from the first byte */
@@ -99,7 +99,8 @@ struct inlet_http {
 /* Counts, and tells the log once an hour.  what: of this one, for the log. */
 void inlet_http_note(
     struct inlet_http *in, enum inlet_http_counter counter, uint64_t n, const char *what);
-size_t inlet_http_under_way(const struct inlet_http *in);
+/* Whether one of this user may have so many bytes more under way: nobody has more than are left. */
+bool inlet_http_has_memory(const struct inlet_http *in, uint32_t user, uint64_t more);
 
 /* ---- inlet_http_client.c ---- */
 void inlet_http_client_accept(struct inlet_http *in);

@@ -112,15 +112,15 @@ body_of(const struct inlet_http *in, const struct http_head *h, enum inlet_http_
 
 /* NULL, or why there is no room at the moment. */
 static const char *
-busy(const struct inlet_http *in, const struct http_head *h)
+busy(const struct inlet_http *in, uint32_t user, const struct http_head *h)
 {
 	if (in->finishing)
 		return "the agent ends; try again in a minute";
 	if (in->stuck)
 		return "not stored: what came before still waits for the disk; try again later";
-	return inlet_http_under_way(in) + h->length > INLET_HTTP_UNDER_WAY
-		   ? "too much is reported at once; try again in a second"
-		   : NULL;
+	return inlet_http_has_memory(in, user, h->length)
+		   ? NULL
+		   : "too much is reported at once; try again in a second";
 }
 
 static void
@@ -154,7 +154,7 @@ post(struct inlet_http *in, struct inlet_http_client *c, const struct http_head 
 	if ((status = body_of(in, h, &c->form, &why)) != 0)
 		refuse(in, c, status,
 		    status == 413 ? INLET_HTTP_N_TOO_LARGE : INLET_HTTP_N_BAD_REQUESTS, why);
-	else if ((why = busy(in, h)) != NULL)
+	else if ((why = busy(in, c->user, h)) != NULL)
 		refuse(in, c, 503, in->stuck ? INLET_HTTP_N_NOT_STORED : INLET_HTTP_N_BUSY, why);
 	else
 		begin_body(in, c, h);
