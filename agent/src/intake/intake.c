@@ -258,7 +258,8 @@ has_share(const struct intake *t, const struct users *u, uint32_t user)
 bool
 intake_share_used(const struct intake *t, uint32_t user)
 {
-	return t->by_user && t->slots.n < t->max_series && t->refusals.n < t->max_series &&
+	return t->by_user && user != 0 && t->slots.n < t->max_series &&
+	       t->refusals.n < t->max_series &&
 	       (!has_share(t, &t->slots, user) || !has_share(t, &t->refusals, user));
 }
 

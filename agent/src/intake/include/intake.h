@@ -79,7 +79,8 @@ void intake_close(struct intake *t); /* NULL is fine; its series rest */
  * the unit of the first time.  Negative: -1 - enum intake_reason, counted.
  */
 int32_t intake_series(struct intake *t, const struct intake_name *n);
-/* Whether it is this user's share alone that has no room; of a source that is by_user. */
+/* Whether it is this user's share alone that has no room; of a source that is by_user.  Never of 0,
+ * whom nobody knows: whoever comes by a port, a file. */
 bool intake_share_used(const struct intake *t, uint32_t user);
 /* The sink's handle of a slot. */
 int32_t intake_handle(const struct intake *t, int32_t slot);
