@@ -71,6 +71,29 @@ a_leap_is_believed_when_it_has_stood_for_days(void **state)
 	assert_true(now_of(k, &a) == k->clock.unix_ms);
 }
 
+/* One device whose clock is wrong has samples of then for as long as they are kept. */
+static void
+a_device_that_is_ahead_vouches_for_no_clock(void **state)
+{
+	const struct put ahead = { .device = "kiosk-1",
+		.spool = 0xa,
+		.seq = 121,
+		.from_ms = 20 * 365 * DAY,
+		.to_ms = 20 * 365 * DAY + MINUTE };
+	struct kit *k = *state;
+	struct store_age a = { 0 };
+
+	put_hours(k);
+	begin(k);
+	assert_int_equal(put_in(k, &ahead), STORE_NEW);
+	commit(k);
+	assert_true(now_of(k, &a) == k->clock.unix_ms);
+	k->clock.unix_ms += 20 * 365 * DAY;
+	a = (struct store_age){ 0 }; /* it comes up */
+	assert_true(now_of(k, &a) <= OFFSET + 3 * (int64_t)HOUR);
+	assert_true(a.held);
+}
+
 /* The same through the compactor. */
 static void
 a_leap_of_the_clock_deletes_nothing(void **state)
@@ -109,6 +132,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_clock_that_is_near_is_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_leap_is_believed_when_it_has_stood_for_days, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_device_that_is_ahead_vouches_for_no_clock, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_leap_of_the_clock_deletes_nothing, setup, teardown),
 	};

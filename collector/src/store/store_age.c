@@ -7,7 +7,11 @@
 
 #define DAY_MS 86400000.0
 
-/* The end of the newest hour of which there are samples; the wall clock where there is none. */
+/*
+ * The end of the newest hour of which there are samples, or when the newest batch came: a device
+ * whose clock is ahead has samples of then for as long as they are kept.  The wall clock where
+ * there is none.
+ */
 static int
 begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, struct bl_err *err)
 {
@@ -19,7 +23,7 @@ begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, s
 	a->unix_ms = bl_unix_ms(clock);
 	if (rc == 1) {
 		if (sqlite3_column_type(st, 0) != SQLITE_NULL)
-			a->unix_ms = sqlite3_column_int64(st, 0) + STORE_HOUR_MS;
+			a->unix_ms = sqlite3_column_int64(st, 0);
 		(void)sqlite3_reset(st);
 	}
 	a->mono_ms = bl_mono_ms(clock);

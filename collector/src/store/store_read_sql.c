@@ -456,6 +456,8 @@ const char *const read_text[READ_COUNT] = {
 	[READ_LOG_RETAINED] = "SELECT max(hour_unix_ms) FROM part WHERE raw_bytes = 0",
 	[READ_RAW_GONE] = "SELECT raw_bytes = 0 FROM part WHERE hour_unix_ms > ?"
 			  " ORDER BY hour_unix_ms LIMIT 1",
-	[READ_NEWEST_HOUR] = "SELECT max(h) FROM (SELECT max(hour_unix_ms) AS h FROM part"
+	[READ_NEWEST_HOUR] = "SELECT min(max(h) + 3600000, coalesce((SELECT arrived_unix_ms"
+			     " FROM batch ORDER BY id DESC LIMIT 1), 9223372036854775807))"
+			     " FROM (SELECT max(hour_unix_ms) AS h FROM part"
 			     " UNION ALL SELECT max(hour_unix_ms) FROM pack_due)",
 };

@@ -2,7 +2,8 @@
  * What time it is for whatever goes by its age.
  *
  * A machine that comes up in 2046 would delete everything that it has, within a minute.  So
- * age is reckoned from the newest hour that the devices have told of, on with the monotonic clock;
+ * age is reckoned from the newest hour that the devices have told of, but not from later than the
+ * newest batch came (a device may be ahead), on with the monotonic clock;
  * the wall clock is believed while it is at most a week ahead of that, and further ahead when it
  * has been so for three days.  A clock that is behind deletes nothing, and is believed.
  *
