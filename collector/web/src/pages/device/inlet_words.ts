@@ -8,6 +8,7 @@ export const REFUSALS = [
   "bad_lines", "not_stored", "late", "refused_clients", "failed_pages", "duplicates", "bad_name", "bad_label", "own_name", "other_kind", "too_many_series", "bad_value",
   "no_memory", "too_long", "dropped_packets", "set_full", "events_refused", "bad_reports", "bad_requests", "foreign", "unauthorized", "too_large", "busy", "too_slow",
   "bad_files", "unreadable", "refused_reports", "long_lines", "costly_lines", "skipped_bytes", "lost_lines", "lost_files",
+  "user_clients", "bad_time", "stamped_refused", "bad_frames", "no_token",
 ] as const;
 
 function known<const T extends string>(all: readonly T[], word: string): T | undefined {

@@ -7,6 +7,7 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { serverNowMs } from "../../api/http";
 import { startI18n, switchLanguage } from "../../i18n";
+import { enDevice } from "../../i18n/en_device";
 import "../../i18n/work";
 import { inletName, REFUSALS, refusedText } from "./inlet_words";
 import { Shown, type Reporting } from "./inlets";
@@ -63,5 +64,11 @@ describe("what reports here", () => {
       expect(refusedText(reason, i18next.t)).not.toContain("_");
     }
     expect(inletName("pigeon", i18next.t)).toBe("pigeon");
+  });
+
+  it("says each reason that it has words for in these", () => {
+    const texts = Object.keys(enDevice).filter((key) => key.startsWith("refused_"));
+    expect(REFUSALS.map((reason) => `refused_${reason}`).sort()).toEqual(texts.sort());
+    expect(refusedText("bad_time", i18next.t)).toBe("values whose time is too old, or in the future");
   });
 });
