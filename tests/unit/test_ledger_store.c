@@ -404,6 +404,43 @@ bounds_are_none_where_clocks_contradict_them(void **state)
 	assert_between(c, -1, 2);
 }
 
+static int64_t
+slow_ms(void *ctx)
+{
+	struct fixture_clock *clock = ctx;
+
+	return clock->mono_ms += 200;
+}
+
+static bool
+count_bounded(void *ctx, const struct store_gap *g)
+{
+	*(int *)ctx += g->not_before_unix_ms != STORE_TIME_NONE;
+	return true;
+}
+
+/* Each is a walk through coverage, that of a year on a cold disk. */
+static void
+bounds_that_take_long_are_left_out(void **state)
+{
+	const struct store_gap_filter f = { .limit = 10 };
+	struct ctx *c = *state;
+	struct bl_err err = { 0 };
+	int n = 0;
+
+	know_clock(c, 1, 0, OFFSET);
+	put_minutes(c, 0, 2);
+	gone(c, 4, 5, BL_GAP_DAMAGED);
+	gone(c, 7, 8, BL_GAP_DAMAGED);
+	must(store_read_gaps(c->r, &f, count_bounded, &n, &err), &err);
+	assert_int_equal(n, 2);
+	c->clock.clock.mono_ms = slow_ms;
+	n = 0;
+	must(store_read_gaps(c->r, &f, count_bounded, &n, &err), &err);
+	assert_int_equal(n, 1);
+	assert_int_equal(gaps(c).n, 2);
+}
+
 int
 main(void)
 {
@@ -422,6 +459,7 @@ main(void)
 		CASE(an_entry_without_times_lies_between_its_neighbours),
 		CASE(an_entry_of_a_spool_that_is_gone_ends_before_its_successor_begins),
 		CASE(bounds_are_none_where_clocks_contradict_them),
+		CASE(bounds_that_take_long_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,7 +133,8 @@ done:
 /* ---- the ledger ---- */
 
 #define PAGE       256  /* as the statements' LIMIT */
-#define BOUNDS_MAX 100u /* each is a walk through the coverage of a stream */
+#define BOUNDS_MAX 100u /* each is a walk through the coverage of a stream: */
+#define BOUNDS_MS  250  /* a year's take 0.1 s, more where they are not in memory */
 
 struct gap_copy {
 	struct store_gap g;
@@ -161,14 +162,19 @@ gap_row(sqlite3_stmt *st, struct gap_copy *c)
 	c->of = (struct read_gap_of){ sqlite3_column_int64(st, 10), sqlite3_column_int64(st, 11) };
 }
 
+struct bounds {
+	unsigned left;
+	int64_t until_mono_ms;
+};
+
 /* What an entry without times is between. */
 static int
-bound(struct store_read *r, struct gap_copy *c, unsigned *bounds, struct bl_err *err)
+bound(struct store_read *r, struct gap_copy *c, struct bounds *b, struct bl_err *err)
 {
 	if ((c->g.from_unix_ms != STORE_TIME_NONE && c->g.to_unix_ms != STORE_TIME_NONE) ||
-	    *bounds == 0)
+	    b->left == 0 || bl_mono_ms(r->clock) > b->until_mono_ms)
 		return BL_OK;
-	(*bounds)--;
+	b->left--;
 	return read_gap_bounds(r, &c->of, &c->g, err);
 }
 
@@ -178,7 +184,7 @@ store_read_gaps(struct store_read *r, const struct store_gap_filter *f, store_ga
 {
 	int64_t before = f->before_id > 0 ? f->before_id : INT64_MAX, device_id = 0;
 	size_t left = f->limit, n;
-	unsigned bounds = BOUNDS_MAX;
+	struct bounds bounds = { BOUNDS_MAX, bl_mono_ms(r->clock) + BOUNDS_MS };
 	struct gap_copy *page;
 	int rc;
 

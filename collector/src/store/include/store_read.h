@@ -332,8 +332,8 @@ struct store_gap {
 	int64_t from_unix_ms;         /* NONE: unknown */
 	int64_t to_unix_ms;
 	/*
-	 * Filled by store_read_gaps for an entry that lacks a time, of 100 such ones of a call: it
-	 * lies between these.  NONE: that is not known either.
+	 * Filled by store_read_gaps for an entry that lacks a time, of 100 such ones of a call, in a
+	 * quarter of a second: it lies between these.  NONE: that is not known either.
 	 */
 	int64_t not_before_unix_ms, not_after_unix_ms;
 	uint64_t samples; /* 0: unknown */
