@@ -38,6 +38,7 @@ names_of_rotations_are_known(void **state)
 		{ "app.log", "app.log.old", false, false },
 		{ "app.log", "app.log.1.swp", false, false },
 		{ "app.log", "app-error.log", false, false },
+		{ "app.log", "app-1.log", false, false }, /* another process writes it */
 		{ "app.log", "app-1-error.log", false, false },
 		{ "app.log", "app2.log", false, false },
 		{ "app.log", "app.log1", false, false },
@@ -102,14 +103,20 @@ init(struct place *p)
 
 /* 8 bytes of each file. */
 static void
-read_some(struct place *p)
+read_at(struct place *p, int64_t boot_ms)
 {
 	static char buf[LOG_READ];
 	const struct log_limits limits = { 8, 1 << 20, 1 << 19 };
 	struct bl_err err = { 0 };
-	const int rc = log_file_read(&p->log, buf, &limits, 0, &p->skipped, &err);
+	const int rc = log_file_read(&p->log, buf, &limits, boot_ms, &p->skipped, &err);
 
 	assert_true(rc == BL_OK || rc == BL_ENOTFOUND);
+}
+
+static void
+read_some(struct place *p)
+{
+	read_at(p, 0);
 }
 
 /* A process that ends behind one read. */
@@ -284,6 +291,47 @@ of_a_log_that_is_gone_only_what_is_newer_is_read(void **state)
 	assert_int_equal(p->skipped, 0);
 }
 
+/*
+ * Its writer went on with a file for a moment after the next one was made, and had nothing to say
+ * until that was rotated, too: by its time that file is the newer one.  after_ms: what is between
+ * the two rotations.
+ */
+static void
+rotate_idle(struct place *p, int64_t after_ms)
+{
+	put(p, "", "a1\n", BEGIN);
+	init(p);
+	read_some(p);
+	put(p, "", "a2\n", BEGIN);
+	read_some(p);
+	assert_int_equal(rename(p->path, name(p, ".1")), 0);
+	put(p, "", "", BEGIN + 1);
+	read_some(p);
+	put(p, ".1", "a3\n", BEGIN + 2);
+	read_some(p);
+	read_at(p, after_ms);
+	assert_int_equal(rename(name(p, ".1"), name(p, ".2")), 0);
+	assert_int_equal(rename(p->path, name(p, ".1")), 0);
+	put(p, "", "c1\n", BEGIN + 100);
+	for (unsigned i = 0; i < 4; i++)
+		read_at(p, after_ms);
+	log_file_close(&p->log);
+	assert_string_equal(p->said, "a2\na3\nc1\n");
+	assert_int_equal(p->skipped, 0);
+}
+
+static void
+what_was_read_is_not_read_again_behind_an_idle_log(void **state)
+{
+	rotate_idle(*state, LOG_LINGER_MS);
+}
+
+static void
+nor_where_it_is_still_open(void **state)
+{
+	rotate_idle(*state, 1);
+}
+
 /* More than are remembered: the oldest go, and are counted. */
 static void
 too_many_are_counted(void **state)
@@ -314,6 +362,8 @@ main(void)
 		T(each_file_is_read_once_between_two_looks),
 		T(a_copy_is_gone_on_with_where_the_log_was),
 		T(of_a_log_that_is_gone_only_what_is_newer_is_read),
+		T(what_was_read_is_not_read_again_behind_an_idle_log),
+		T(nor_where_it_is_still_open),
 		T(too_many_are_counted),
 	};
 

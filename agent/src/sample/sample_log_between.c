@@ -2,10 +2,10 @@
  * What a log was rotated to while nobody looked: files between the one that was read and the one
  * that is at its path now.
  *
- * They are known by their names (a number or a date behind the log's name, or before its ending)
- * and times: what is newer than the file that was read, or than the last look at it.  Copied and
- * cut: the copy that has what stood before the place goes on there.  What is compressed is not
- * read, and said.
+ * They are known by their names (a number or a date behind the log's name, or before its ending;
+ * not app-1.log, which another process may write) and times: what is newer than the
+ * file that was read, or than the last look at it.  Copied and cut: the copy that has what stood
+ * before the place goes on there.  What is compressed is not read, and said.
  */
 #include "sample_log_internal.h"
 
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ENTRIES_MAX 4096 /* of a folder that are looked at */
+#define DATE_MIN    7    /* bytes: "-261128" */
 #define SLACK_NS                                                                                   \
 	INT64_C(10000000000) /* of a copy: its newest lines were under way at the last look */
 
@@ -64,7 +65,8 @@ log_is_rotation(const char *base, const char *name, bool *compressed)
 	} else {
 		n = rotation_len(name + stem); /* app-20261128.log */
 		rest = name + stem + n;
-		if (n == 0 || strncmp(rest, base + stem, whole - stem) != 0)
+		if (n == 0 || (name[stem] != '.' && n < DATE_MIN) ||
+		    strncmp(rest, base + stem, whole - stem) != 0)
 			return false;
 		rest += whole - stem;
 	}
@@ -92,7 +94,7 @@ log_find_rotated(const char *path, uint64_t ino, char out[LOG_ROTATED_MAX])
 {
 	const char *base;
 	const struct dirent *entry;
-	bool found = false, compressed;
+	bool found = false;
 	DIR *dir = folder_of(path, &base);
 	int n = 0;
 
@@ -100,8 +102,7 @@ log_find_rotated(const char *path, uint64_t ino, char out[LOG_ROTATED_MAX])
 		return false;
 	for (unsigned i = 0; i < ENTRIES_MAX && !found && (entry = readdir(dir)) != NULL; i++) {
 		found =
-		    entry->d_ino == ino && (strncmp(entry->d_name, base, strlen(base)) == 0 ||
-					       log_is_rotation(base, entry->d_name, &compressed));
+		    entry->d_ino == ino && strncmp(entry->d_name, base, strcspn(base, ".")) == 0;
 		if (found)
 			n = snprintf(out, LOG_ROTATED_MAX, "%.*s%s", (int)(base - path), path,
 			    entry->d_name);
@@ -114,8 +115,8 @@ log_find_rotated(const char *path, uint64_t ino, char out[LOG_ROTATED_MAX])
 
 /* ---- which lie between ---- */
 
-static int64_t
-mtime_ns(const struct stat *st)
+int64_t
+log_mtime_ns(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
@@ -223,17 +224,17 @@ log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *a
 	for (unsigned i = 0; i < ENTRIES_MAX && (entry = readdir(dir)) != NULL; i++) {
 		if (!log_is_rotation(base, entry->d_name, &compressed) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode) || st.st_size == 0 || mtime_ns(&st) <= from_ns ||
+		    !S_ISREG(st.st_mode) || st.st_size == 0 || log_mtime_ns(&st) <= from_ns ||
 		    (st.st_dev == here.st_dev && st.st_ino == here.st_ino) ||
 		    is_open(&f->now, &st) || is_open(&f->before, &st))
 			continue;
-		if (compressed && mtime_ns(&st) > since_ns &&
+		if (compressed && log_mtime_ns(&st) > since_ns &&
 		    !is_being_made(dirfd(dir), entry->d_name))
 			pass_over(f, entry->d_name, (uint64_t)st.st_size);
 		else if (!compressed)
 			insert(f, &(struct log_between){
 				      .ino = st.st_ino,
-				      .mtime_ns = mtime_ns(&st),
+				      .mtime_ns = log_mtime_ns(&st),
 				      .bytes = (uint64_t)st.st_size,
 				  });
 	}

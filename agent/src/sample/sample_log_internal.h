@@ -7,7 +7,7 @@
 #ifndef SAMPLE_LOG_INTERNAL_H
 #define SAMPLE_LOG_INTERNAL_H
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "branchline/regex.h"
 
@@ -56,6 +56,7 @@ bool log_find_rotated(const char *path, uint64_t ino, char out[LOG_ROTATED_MAX])
  * there.
  */
 bool log_between_find(struct log_file *f, int64_t since_ns, const struct log_place *at);
+int64_t log_mtime_ns(const struct stat *st);
 /* It is read already. */
 void log_between_forget(struct log_file *f, uint64_t ino);
 /* Nothing is open as `before`: the oldest of them is. */

@@ -31,17 +31,32 @@ log_file_close(struct log_file *f)
 	log_cursor_close(&f->before);
 }
 
-/* For what was rotated away after this one.  True: there is something. */
+/*
+ * For what was rotated away after this one.  True: there is something.  Its writer may have gone on
+ * with the one before it for a moment, and had nothing for this one: that one is not newer.
+ */
 static bool
 look_behind(struct log_file *f, const struct log_cursor *c)
 {
 	struct stat st;
+	int64_t since_ns;
 
 	if (fstat(c->fd, &st) < 0)
 		return false;
-	(void)log_between_find(
-	    f, (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, NULL);
+	since_ns = log_mtime_ns(&st);
+	(void)log_between_find(f, since_ns > f->read_ns ? since_ns : f->read_ns, NULL);
 	return f->n_between > 0;
+}
+
+/* The one before has been read. */
+static void
+let_go(struct log_file *f)
+{
+	struct stat st;
+
+	if (fstat(f->before.fd, &st) == 0 && log_mtime_ns(&st) > f->read_ns)
+		f->read_ns = log_mtime_ns(&st);
+	log_cursor_close(&f->before);
 }
 
 bool
@@ -112,10 +127,10 @@ step_back(struct log_file *f, char *buf, const struct log_limits *limits, int64_
 	if (f->before.fd >= 0 && f->at_once)
 		(void)log_cursor_read(&f->before, buf, limits, skipped, &ignored);
 	*skipped += unread(&f->before);
-	log_cursor_close(&f->before);
+	f->before_old = f->now_looked ? f->now_old : look_behind(f, &f->now);
+	log_cursor_close(&f->before); /* not sooner: it is none of those */
 	f->now = f->before;
 	f->before = now;
-	f->before_old = f->now_looked ? f->now_old : look_behind(f, &f->before);
 	f->now_old = f->now_looked = false;
 	f->before_boot_ms = boot_ms;
 }
@@ -155,7 +170,7 @@ read_before(struct log_file *f, char *buf, const struct log_limits *limits, int6
 	if (rc < 0 ||
 	    (!f->held && (boot_ms - f->before_boot_ms >= LOG_LINGER_MS ||
 			     (f->before_old && f->n_between > 0 && unread(&f->before) == 0))))
-		log_cursor_close(&f->before);
+		let_go(f);
 	open_next(f, boot_ms); /* so that a later process knows of it */
 	return rc;
 }

@@ -102,6 +102,7 @@ struct log_file {
 	int64_t seen_unix_ns;
 	bool now_looked;          /* for that; */
 	bool now_old, before_old; /* another was rotated after it: nobody writes to it */
+	int64_t read_ns;          /* what was read to its end, and let go, was written last */
 	unsigned n_between;       /* to be read after `before`, the oldest first */
 	struct log_between between[LOG_BETWEEN_MAX];
 	/* Of files that were not read: the next read adds them to *skipped. */
