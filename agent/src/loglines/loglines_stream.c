@@ -284,7 +284,7 @@ take(void *ctx, const char *data, size_t len, size_t *line)
 	if (offset == 0)
 		hear_mark(s, data, len);
 	width = bl_charset_width(s->is);
-	at = offset % width; /* lines were passed over, up to the middle of a character */
+	at = (size_t)(offset % width); /* lines were passed over, up to the middle of a character */
 	*line = 0;
 	if (!can_read(s))
 		return 0;
