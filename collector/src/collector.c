@@ -213,6 +213,7 @@ start_eval(struct collector *c, struct bl_err *err)
 		.keep = { .raw_ms = c->cfg->retention.raw_ms,
 		    .minutes_ms = c->cfg->retention.cells_minutes_ms,
 		    .hours_ms = c->cfg->retention.cells_hours_ms },
+		.age = c->age,
 		.outbox_changed = outbox_changed,
 		.store_damaged = collector_store_damaged,
 		.ctx = c,
@@ -245,6 +246,24 @@ open_store(struct collector *c, struct bl_err *err)
 	    : rc == STORE_REPLACED ? "made anew in place of a damaged one"
 				   : "open",
 	    c->telemetry_path, epoch);
+	return BL_OK;
+}
+
+/* Before ingest starts: what comes from then on bears the time of a clock that may be wrong. */
+static int
+begin_age(struct collector *c, struct bl_err *err)
+{
+	struct store_read *r;
+	int64_t now;
+	int rc = store_read_open(&r, c->telemetry_path, c->clock, err);
+
+	if (rc < 0)
+		return rc;
+	if (store_age_now(&c->age, r, c->clock, &now, err) < 0) {
+		bl_warn("collector", "what is too old is not known yet: %s", err->msg);
+		*err = (struct bl_err){ 0 };
+	}
+	store_read_close(r);
 	return BL_OK;
 }
 
@@ -308,9 +327,9 @@ collector_start(struct collector **out, const struct config *cfg, const struct b
 	    (rc = parts_open(&c->parts, c->parts_path, 0, err)) < 0 ||
 	    (rc = open_fresh(c, err)) < 0 || (rc = control_open(&c->control, &control, err)) < 0 ||
 	    (rc = fleet_lookup_open(&c->lookup, c->control, err)) < 0 ||
-	    (rc = start_deliver(c, err)) < 0 || (rc = start_eval(c, err)) < 0 ||
-	    (rc = collector_latest_open(c, err)) < 0 || (rc = start_ingest(c, err)) < 0 ||
-	    (rc = collector_latest_fill(c, err)) < 0 ||
+	    (rc = begin_age(c, err)) < 0 || (rc = start_deliver(c, err)) < 0 ||
+	    (rc = start_eval(c, err)) < 0 || (rc = collector_latest_open(c, err)) < 0 ||
+	    (rc = start_ingest(c, err)) < 0 || (rc = collector_latest_fill(c, err)) < 0 ||
 	    (rc = collector_compact_start(c, err)) < 0 || (rc = collector_api_start(c, err)) < 0)
 		goto fail;
 	*out = c;

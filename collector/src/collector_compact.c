@@ -74,6 +74,7 @@ collector_compact_start(struct collector *c, struct bl_err *err)
 		    .five_minutes_ms = r->five_minutes_ms,
 		    .hours_ms = r->hours_ms,
 		    .events_ms = r->events_ms },
+		.age = c->age,
 		.keep_unpacked = !c->cfg->compact.pack,
 	};
 	int rc;

@@ -29,6 +29,7 @@ struct collector {
 	struct disk *disk;
 	struct store *store;
 	int opened; /* what store_open answered */
+	struct store_age age; /* as it was before anything came */
 	struct parts *parts;
 	struct store_fresh *fresh; /* what the API's readers have decoded of open hours */
 	struct control *control;

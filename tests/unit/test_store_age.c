@@ -71,22 +71,29 @@ a_leap_is_believed_when_it_has_stood_for_days(void **state)
 	assert_true(now_of(k, &a) == k->clock.unix_ms);
 }
 
+static void
+put_ahead(struct kit *k, uint64_t seq)
+{
+	const struct put ahead = { .device = "kiosk-1",
+		.spool = 0xa,
+		.seq = seq,
+		.from_ms = 20 * 365 * DAY,
+		.to_ms = 20 * 365 * DAY + MINUTE };
+
+	begin(k);
+	assert_int_equal(put_in(k, &ahead), STORE_NEW);
+	commit(k);
+}
+
 /* One device whose clock is wrong has samples of then for as long as they are kept. */
 static void
 a_device_that_is_ahead_vouches_for_no_clock(void **state)
 {
-	const struct put ahead = { .device = "kiosk-1",
-		.spool = 0xa,
-		.seq = 121,
-		.from_ms = 20 * 365 * DAY,
-		.to_ms = 20 * 365 * DAY + MINUTE };
 	struct kit *k = *state;
 	struct store_age a = { 0 };
 
 	put_hours(k);
-	begin(k);
-	assert_int_equal(put_in(k, &ahead), STORE_NEW);
-	commit(k);
+	put_ahead(k, 121);
 	assert_true(now_of(k, &a) == k->clock.unix_ms);
 	k->clock.unix_ms += 20 * 365 * DAY;
 	a = (struct store_age){ 0 }; /* it comes up */
@@ -123,6 +130,27 @@ a_leap_of_the_clock_deletes_nothing(void **state)
 	assert_int_equal(count(k, "SELECT count(*) FROM part"), 0);
 }
 
+/* Age that began before that goes on: what comes then bears the time of the wrong clock. */
+static void
+what_comes_vouches_for_no_clock_either(void **state)
+{
+	struct kit *k = *state;
+
+	put_hours(k);
+	put_ahead(k, 121);
+	pass(k, HOUR);
+	settle(k);
+	k->clock.unix_ms += 20 * 365 * DAY;
+	(void)now_of(k, &k->opts.age);
+	put_minutes(k, "kiosk-1", 0xa, 122, 123);
+	kit_stop(k);
+	k->opts.retention =
+	    (struct compact_retention){ 35 * DAY, 396 * DAY, 1826 * DAY, 396 * DAY };
+	kit_start(k);
+	settle(k);
+	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 3);
+}
+
 int
 main(void)
 {
@@ -134,6 +162,8 @@ main(void)
 		    a_leap_is_believed_when_it_has_stood_for_days, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_device_that_is_ahead_vouches_for_no_clock, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_comes_vouches_for_no_clock_either, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_leap_of_the_clock_deletes_nothing, setup, teardown),
 	};

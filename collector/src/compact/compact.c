@@ -304,6 +304,7 @@ compact_open(struct compact **out, const struct compact_opts *opts, int opened, 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "compact: out of memory");
 	c->opts = *opts;
+	c->age = opts->age;
 	if (c->opts.after_ms == 0)
 		c->opts.after_ms = COMPACT_AFTER_MS;
 	if (c->opts.part_bytes == 0)

@@ -32,6 +32,7 @@ eval_open(struct eval **out, const struct eval_opts *opts, struct bl_err *err)
 	e->opts.notice.catching_up = eval_catching_up;
 	e->opts.notice.ctx = e;
 	e->clock = opts->clock;
+	e->age = opts->age;
 	e->parts_at_once = EVAL_PARTS_FIRST;
 	e->status.ok = true;
 	(void)pthread_mutex_init(&e->lock, NULL);

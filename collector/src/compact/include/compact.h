@@ -20,6 +20,7 @@
 #include "branchline/err.h"
 #include "parts.h"
 #include "store.h"
+#include "store_age.h"
 #include "store_read.h"
 
 #define COMPACT_AFTER_MS (30 * 60 * (int64_t)1000)
@@ -58,6 +59,8 @@ struct compact_opts {
 	size_t part_bytes; /* 0: COMPACT_PART_BYTES */
 	unsigned part_devices; /* 0: COMPACT_PART_DEVICES */
 	struct compact_retention retention;
+	/* Begun before anything comes; all zero: it begins with the first step. */
+	struct store_age age;
 	/* Pages of the database that were unused for so long go back to the disk; 0: 3 h. */
 	int64_t unused_ms;
 	bool keep_unpacked; /* packs nothing; retention goes on */

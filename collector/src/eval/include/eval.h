@@ -17,6 +17,7 @@
 #include "control.h"
 #include "kpi.h"
 #include "notice.h"
+#include "store_age.h"
 #include "store_read.h"
 
 struct eval;
@@ -30,6 +31,7 @@ struct eval_opts {
 	struct notice_opts notice;
 	int64_t final_after_ms;       /* 0: KPI_FINAL_AFTER_MS */
 	struct kpi_keep keep;         /* longer than what is provisional */
+	struct store_age age;         /* as compact_opts has it */
 	void (*outbox_changed)(void *ctx); /* messages were put; may be NULL */
 	store_damaged_fn store_damaged; /* the telemetry store is; may be NULL */
 	void *ctx;

@@ -23,7 +23,7 @@
 struct bl_clock;
 struct store_read;
 
-/* All zero: it has not begun. */
+/* All zero: it has not begun; a copy goes on from there. */
 struct store_age {
 	bool begun, held; /* held: the wall clock is not believed; it has been logged */
 	int64_t unix_ms, mono_ms, held_mono_ms;
