@@ -308,13 +308,15 @@ by_from(const void *a, const void *b)
 	return (x->from_unix_ms > y->from_unix_ms) - (x->from_unix_ms < y->from_unix_ms);
 }
 
-/* [from, to) without what the holes, which ascend, say of it. */
+/* [from, to) without what the holes, which ascend, say of it; those before *at end before it. */
 static int
-add_between(struct spans *all, const struct spans *holes, int64_t from, int64_t to)
+add_between(struct spans *all, const struct spans *holes, size_t *at, int64_t from, int64_t to)
 {
 	int rc = BL_OK;
 
-	for (size_t i = 0; rc == BL_OK && i < holes->n && holes->s[i].from_unix_ms < to; i++) {
+	while (*at < holes->n && holes->s[*at].to_unix_ms <= from)
+		(*at)++;
+	for (size_t i = *at; rc == BL_OK && i < holes->n && holes->s[i].from_unix_ms < to; i++) {
 		if (holes->s[i].to_unix_ms <= from)
 			continue;
 		rc = spans_add(all, from, holes->s[i].from_unix_ms, STORE_GAP_NOT_KEPT, 0);
@@ -329,6 +331,7 @@ add_not_kept(const struct query *y, const struct store_query_series *s, const st
     struct spans *all)
 {
 	int64_t from = y->q->from_unix_ms, end;
+	size_t at = 0;
 	int rc = BL_OK;
 
 	for (size_t i = 0; rc == BL_OK && i < y->res->n_steps && from < y->kept_unix_ms; i++) {
@@ -336,7 +339,7 @@ add_not_kept(const struct query *y, const struct store_query_series *s, const st
 		    from + y->q->step_ms < y->kept_unix_ms ? from + y->q->step_ms : y->kept_unix_ms;
 		if (s->n[i] == 0 && (s->thin == NULL || !s->thin[i]))
 			rc = add_between(
-			    all, holes, from, end < y->q->to_unix_ms ? end : y->q->to_unix_ms);
+			    all, holes, &at, from, end < y->q->to_unix_ms ? end : y->q->to_unix_ms);
 		from = end;
 	}
 	return rc;
