@@ -332,6 +332,25 @@ nor_where_it_is_still_open(void **state)
 	rotate_idle(*state, 1);
 }
 
+/* A line whose end never comes keeps no file open, and its disk full, that is removed. */
+static void
+half_a_line_holds_no_file(void **state)
+{
+	struct place *p = *state;
+
+	put(p, "", "a1\n", BEGIN);
+	init(p);
+	read_some(p);
+	put(p, "", "half", BEGIN);
+	read_some(p);
+	assert_int_equal(unlink(p->path), 0);
+	read_at(p, 1);
+	assert_int_not_equal(p->log.now.fd, -1);
+	read_at(p, LOG_LINGER_MS + 1);
+	assert_int_equal(p->log.now.fd, -1);
+	log_file_close(&p->log);
+}
+
 /* More than are remembered: the oldest go, and are counted. */
 static void
 too_many_are_counted(void **state)
@@ -364,6 +383,7 @@ main(void)
 		T(of_a_log_that_is_gone_only_what_is_newer_is_read),
 		T(what_was_read_is_not_read_again_behind_an_idle_log),
 		T(nor_where_it_is_still_open),
+		T(half_a_line_holds_no_file),
 		T(too_many_are_counted),
 	};
 

@@ -196,7 +196,8 @@ compare(struct log_file *f, char *buf, const struct log_limits *limits, int64_t 
 		return BL_OK;
 	if (there && (st.st_dev != f->now.at.dev || st.st_ino != f->now.at.ino))
 		step_back(f, buf, limits, boot_ms, skipped);
-	else if (!there && boot_ms - f->missing_boot_ms >= LOG_LINGER_MS && unread(&f->now) == 0)
+	else if (!there && boot_ms - f->missing_boot_ms >= LOG_LINGER_MS &&
+		 (!f->at_once || unread(&f->now) == 0)) /* else held is what tells */
 		log_cursor_close(&f->now);
 	return BL_OK;
 }
