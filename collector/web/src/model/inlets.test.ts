@@ -87,6 +87,9 @@ describe("inlets", () => {
     const older = answer(2, [1, 1, 7, 7], [], AT - 4 * H, H);
     expect(withOlder(inlets, { ...known, answers: [older] })[1]?.lastMs).toBe(AT - H);
     expect(withOlder(inlets, { ...known, answers: [] })[1]?.lastMs).toBeNull();
+    // Samples go by their age sooner than one looks back: nothing is said of before.
+    const gone = { ...answer(2, []), gaps: [{ from_unix_ms: untilMs - 14 * 24 * H, to_unix_ms: untilMs - 168 * H, reason: "not_kept" as const }] };
+    expect(withOlder(inlets, { ...known, answers: [gone] })[1]).toMatchObject({ lastMs: null, noneForMs: 168 * H });
   });
 });
 

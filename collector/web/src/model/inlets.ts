@@ -36,6 +36,8 @@ export interface Inlet {
   inlet: string;
   /** At the latest; null: nothing in what was looked at. */
   lastMs: number | null;
+  /** Where lastMs is null: so long there was nothing for sure. */
+  noneForMs?: number;
   perMinute: number;
   day: number;
   refused: Refusal[];
@@ -143,10 +145,17 @@ export function silentOnes(known: Known): number[] {
   return risesOf(known, DAY.stepMs).filter((x) => x.def.name === TAKEN && x.rises.length === 0).map((x) => x.def.id);
 }
 
+/** So far back there are samples: of before nothing can be said. */
+function keptMs({ answers, untilMs }: Known): number {
+  const gone = answers.flatMap((a) => a.gaps.filter((g) => g.reason === "not_kept").map((g) => g.to_unix_ms));
+  return Math.max(untilMs - BACK.rangeMs, ...gone);
+}
+
 /** With what was found further back. */
 export function withOlder(inlets: readonly Inlet[], known: Known): Inlet[] {
   const older = new Map(risesOf(known, BACK.stepMs).map(({ def, rises: list }) => [def.labels["inlet"] ?? "", list.at(-1)?.toMs ?? null]));
-  return inlets.map((x) => (x.lastMs === null ? { ...x, lastMs: older.get(x.inlet) ?? null } : x));
+  const noneForMs = known.untilMs - keptMs(known);
+  return inlets.map((x) => (x.lastMs === null ? { ...x, lastMs: older.get(x.inlet) ?? null, noneForMs } : x));
 }
 
 const PLUGIN_STATES = ["ok", "warning", "critical", "unknown"] as const;

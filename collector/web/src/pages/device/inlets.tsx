@@ -60,7 +60,7 @@ async function load(device: string, untilMs: number, signal: AbortSignal): Promi
 function Last({ inlet, untilMs, zone }: { inlet: Inlet; untilMs: number; zone: string }): ReactElement {
   const { t } = useTranslation();
   const { lastMs } = inlet;
-  const silentMs = lastMs === null ? BACK.rangeMs : untilMs - lastMs;
+  const silentMs = lastMs === null ? (inlet.noneForMs ?? BACK.rangeMs) : untilMs - lastMs;
   if (lastMs !== null && silentMs < SILENT_MS) {
     return <Age unixMs={lastMs} zone={zone} />;
   }
