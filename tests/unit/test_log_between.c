@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "folder.h"
@@ -271,6 +272,34 @@ a_copy_is_gone_on_with_where_the_log_was(void **state)
 	assert_int_equal(strlen(p->said), 4 * 3);
 }
 
+/* By a process that runs: what came behind its last look stands in the copy alone. */
+static void
+what_was_copied_between_two_looks_is_read(void **state)
+{
+	struct place *p = *state;
+
+	put(p, "", A1, BEGIN);
+	init(p);
+	read_some(p);
+	put(p, "", "a3\n", BEGIN);
+	read_some(p);
+	put(p, ".3", "other\n", time(NULL));
+	put(p, ".2", A1 "a3\n", BEGIN);
+	put(p, ".1", A1 "a3\na4\n", time(NULL));
+	assert_int_equal(truncate(p->path, 0), 0);
+	put(p, "", "c1\n", BEGIN + 3);
+	for (unsigned i = 0; i < 4; i++)
+		read_some(p);
+	assert_string_equal(p->said, "a3\nc1\na4\n");
+	assert_int_equal(truncate(p->path, 0), 0); /* and without a copy */
+	put(p, "", "d\n", BEGIN + 4);
+	for (unsigned i = 0; i < 4; i++)
+		read_some(p);
+	assert_string_equal(p->said, "a3\nc1\na4\nd\n");
+	assert_int_equal(p->skipped, 0);
+	log_file_close(&p->log);
+}
+
 /* No copy: what is older than the last look was read, or is none of ours. */
 static void
 of_a_log_that_is_gone_only_what_is_newer_is_read(void **state)
@@ -380,6 +409,7 @@ main(void)
 		T(each_file_is_read_once_whenever_a_process_ends),
 		T(each_file_is_read_once_between_two_looks),
 		T(a_copy_is_gone_on_with_where_the_log_was),
+		T(what_was_copied_between_two_looks_is_read),
 		T(of_a_log_that_is_gone_only_what_is_newer_is_read),
 		T(what_was_read_is_not_read_again_behind_an_idle_log),
 		T(nor_where_it_is_still_open),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 void
 log_file_init(struct log_file *f, const char *path, const struct log_reader reader[2])
@@ -218,6 +219,21 @@ open_now(struct log_file *f, struct bl_err *err)
 	return rc;
 }
 
+/* What came behind the last look before it was copied and cut stands in the copy alone, which was
+ * made just now. */
+static int
+read_now(struct log_file *f, char *buf, const struct log_limits *limits, uint64_t *skipped,
+    struct bl_err *err)
+{
+	const struct log_place at = f->now.at;
+	const int rc = log_cursor_read(&f->now, buf, limits, skipped, err);
+
+	if (rc == BL_OK && f->now.at.cuts != at.cuts && at.offset >= LOG_ANCHOR &&
+	    f->n_between == 0 && !log_between_find(f, (int64_t)time(NULL) * 1000000000, &at))
+		f->n_between = 0; /* whatever they are */
+	return rc;
+}
+
 int
 log_file_read(struct log_file *f, char buf[LOG_READ], const struct log_limits *limits,
     int64_t boot_ms, uint64_t *skipped, struct bl_err *err)
@@ -232,7 +248,7 @@ log_file_read(struct log_file *f, char buf[LOG_READ], const struct log_limits *l
 	if (rc == BL_OK && f->now.fd < 0)
 		rc = open_now(f, err);
 	if (rc == BL_OK)
-		rc = log_cursor_read(&f->now, buf, limits, skipped, err);
+		rc = read_now(f, buf, limits, skipped, err);
 	if (rc < 0 && rc != BL_ENOTFOUND)
 		log_cursor_close(&f->now);
 	return rc;
