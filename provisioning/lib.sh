@@ -146,7 +146,7 @@ BL_BUILD_PACKAGES="gcc libc6-dev binutils cmake ninja-build pkg-config libpaho-m
 BL_RUN_PACKAGES="mosquitto ca-certificates tzdata util-linux procps"
 BL_DEMO_PACKAGES="python3 python3-aiosmtpd"
 BL_TEST_PACKAGES="libcmocka-dev clang-14 libclang-rt-14-dev mosquitto-clients python3-aiosmtpd openssl libfaketime faketime
- iproute2 nftables python3 python3-pytest python3-pytest-xdist chromium fonts-noto-cjk curl sqlite3 netcat-openbsd strace gcc git
+ iproute2 nftables python3 python3-pytest python3-pytest-xdist chromium fonts-noto-cjk curl sqlite3 netcat-openbsd socat strace gcc git
  python3-pymodbus python3-serial-asyncio dnsmasq-base systemd tinyproxy-bin groff-base sysstat logrotate monitoring-plugins-basic collectd-core libyajl2 php-cli"
 BL_CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static"
 

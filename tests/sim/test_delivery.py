@@ -40,7 +40,7 @@ TWO_LIVES = {"cloned": ("aside", "held", "twice"), "resumed": ("aside", "held", 
              "takeover": ("aside", "held", "twice"), "renamed": ("aside", "held"), "rolled-back-at-once": ("aside",), "mix": ("aside",)}
 # Each run of a scenario is so many seeds of so many agents, one simulated day each, where it has no numbers of its own.
 SEEDS, AGENTS = ("1-40", 4) if LONG else ("1-1", 2)
-MIX, MIX_AGENTS = (20000, 2) if LONG else (8, 3)
+MIX, MIX_AGENTS = (20000, 2) if LONG else (16, 3)
 
 
 def program(name="sim_delivery"):

@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONG = os.environ.get("BL_LONG") == "1"
 # Each seed is another tearing of the same history.
-SEEDS = "1-200" if LONG else "1-5"
+SEEDS = "1-200" if LONG else "1-10"
 STARTS = {"a day of 25 hours": 1792800000, "a day of 23 hours": 1774656000}
 
 
