@@ -307,21 +307,33 @@ question_range(struct spool *s, enum bl_stream stream, uint64_t first, uint64_t 
 }
 
 /* Entries of the ledger that travelled in what nobody has any more are told by another batch. */
+static bool
+is_nowhere(const struct bl_gone_range *g)
+{
+	return g->reason == BL_GAP_VANISHED || g->reason == BL_GAP_LOST_AT_CENTRE;
+}
+
 static int
 tell_again(struct spool *s, int64_t gen, const struct bl_gone_range *g, struct bl_err *err)
 {
-	if (g->reason != BL_GAP_VANISHED && g->reason != BL_GAP_LOST_AT_CENTRE)
+	if (!is_nowhere(g))
 		return BL_OK;
 	return db_run(s, Q_LEDGER_UNTOLD, err, "ii", batch_id(gen, g->stream, g->range.first),
 	    batch_id(gen, g->stream, g->range.last));
 }
 
+/* Without a commit where there is nothing to tell: a full disk must not keep the answer back. */
 static int
 former_tell_again(struct spool *s, int64_t gen, const struct bl_gone *gone, struct bl_err *err)
 {
-	int rc = txn_begin(s, err);
+	bool any = false;
+	int rc;
 
-	if (rc < 0)
+	for (uint32_t i = 0; i < gone->n; i++)
+		any = any || is_nowhere(&gone->gone[i]);
+	if (!any)
+		return BL_OK;
+	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < gone->n && rc == BL_OK; i++)
 		rc = tell_again(s, gen, &gone->gone[i], err);
