@@ -72,13 +72,14 @@ struct agent_safe {
 struct agent_meter {
 	struct bl_tz *tz;
 	struct budget budget;
-	struct bl_link_bytes seen;       /* at the last look */
-	struct spool_usage_add unbooked; /* since the last word to the spool */
-	struct spool_usage usage;        /* what the spool has, or is about to */
-	uint32_t centre_floor_ms;        /* how far the centre wants reconnections spread */
-	bool restored;                   /* what earlier processes counted is known */
-	uint8_t held;                    /* as the spool was told */
-	int64_t tell_mono_ms;            /* no word to the centre about it before */
+	struct bl_link_bytes seen;         /* at the last look */
+	struct spool_usage_add unbooked;   /* since the last word to the spool */
+	struct spool_usage usage;          /* what the spool has, or is about to */
+	uint64_t queued_bytes[BL_STREAMS]; /* handed over, and not seen to leave */
+	uint32_t centre_floor_ms;          /* how far the centre wants reconnections spread */
+	bool restored;                     /* what earlier processes counted is known */
+	uint8_t held;                      /* as the spool was told */
+	int64_t tell_mono_ms;              /* no word to the centre about it before */
 	int64_t book_mono_ms;
 };
 
@@ -253,8 +254,10 @@ void agent_meter_free(struct agent *a);
 void agent_meter_restored(struct agent *a, const struct spool_usage *u);
 /* How far reconnections are spread: as the centre says, and rarely when the budget is spent. */
 void agent_meter_floor(struct agent *a, uint32_t centre_floor_ms);
-/* A message of a class went out. */
+/* A message of a class was handed to the connection. */
 void agent_meter_sent(struct agent *a, enum bl_stream stream, size_t bytes);
+/* The connection has ended: what had not left never will. */
+void agent_meter_down(struct agent *a);
 /* Before the tick's commit. */
 void agent_meter_tick(struct agent *a);
 /* Before the connection and the spool end. */

@@ -88,6 +88,7 @@ on_down(void *ctx, const char *why, int64_t retry_ms)
 	a->birth_sent = false;
 	agent_clock_link_down(a);
 	delivery_down(a->delivery);
+	agent_meter_down(a);
 }
 
 static void

@@ -86,6 +86,26 @@ conf_of(const struct config_metered *m, const struct bl_tz *tz)
 
 /* ---- counting ---- */
 
+/*
+ * A message is handed over at once and may wait in the socket for minutes: its class
+ * is charged with what has left only, so that classes are never more than their sum.
+ */
+static void
+share(struct agent_meter *m)
+{
+	uint64_t room = m->unbooked.out_bytes;
+
+	for (int i = 0; i < BL_STREAMS; i++)
+		room -= m->unbooked.class_bytes[i];
+	for (int i = 0; i < BL_STREAMS; i++) {
+		const uint64_t left = m->queued_bytes[i] < room ? m->queued_bytes[i] : room;
+
+		m->unbooked.class_bytes[i] += left;
+		m->queued_bytes[i] -= left;
+		room -= left;
+	}
+}
+
 static void
 look(struct agent *a)
 {
@@ -102,6 +122,7 @@ look(struct agent *a)
 	m->seen = at;
 	m->unbooked.in_bytes += in;
 	m->unbooked.out_bytes += out;
+	share(m);
 	budget_carried(&m->budget, &now, in + out);
 }
 
@@ -109,7 +130,14 @@ void
 agent_meter_sent(struct agent *a, enum bl_stream stream, size_t bytes)
 {
 	if (stream >= BL_STREAM_EVENTS && stream <= BL_STREAM_HOST)
-		a->meter.unbooked.class_bytes[stream - 1] += bytes;
+		a->meter.queued_bytes[stream - 1] += bytes;
+}
+
+void
+agent_meter_down(struct agent *a)
+{
+	look(a);
+	memset(a->meter.queued_bytes, 0, sizeof(a->meter.queued_bytes));
 }
 
 static uint32_t
