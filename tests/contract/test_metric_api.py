@@ -161,6 +161,19 @@ def test_rates_add_up_and_percentiles_say_their_error(viewer, span):
     assert p95["groups"][0]["value"] == [pytest.approx(exact, rel=0.01)]
 
 
+@pytest.mark.parametrize("step", [30000, 7 * MINUTE, 10 * MINUTE, HOUR])
+def test_a_rate_is_the_same_for_one_series_and_for_many(viewer, span, step):
+    name = "net_received_bytes_total"
+    (number,) = [s["id"] for s in viewer.ok("GET", "/devices/west-a/series")["items"] if s["name"] == name]
+    many = ask(viewer, span, metric=name, agg="rate", device="west-a", step=step, align="false")
+    one = viewer.ok("GET", f"/query?series={number}&from={many['from_unix_ms']}&to={many['to_unix_ms']}"
+                           f"&step={many['step_ms']}&rate=true")["series"][0]["points"]
+    assert one["t"] == many["t"] and sum(v is not None for v in one["mean"]) > 1
+    assert one["mean"] == pytest.approx(many["groups"][0]["value"])
+    for low, mean, high in zip(one["min"], one["mean"], one["max"]):
+        assert mean is None or low <= mean <= high
+
+
 def test_gaps_are_named_and_never_joined(viewer, span):
     answer = ask(viewer, span, metric="cpu_used_pct", step=5 * MINUTE, device="west-a")
     group = answer["groups"][0]

@@ -31,8 +31,8 @@ struct plain {
 
 /* Of one series in [from, to) while it is in the group. */
 struct own {
-	uint64_t n, pairs, unknown;
-	double sum, grown, min, max;
+	uint64_t n, unknown;
+	double sum, grown, known_ms, min, max;
 };
 
 static struct own
@@ -59,7 +59,7 @@ own_of(const struct world *w, int i, uint32_t group, int64_t from, int64_t to, d
 			o.max = fmax(o.max, s->v);
 			if (before != NULL && pair(before, s)) {
 				o.grown += bl_increase(before->v, s->v, &one);
-				o.pairs++;
+				o.known_ms += (double)(s->t - before->t);
 			}
 		}
 		before = s;
@@ -72,12 +72,11 @@ plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from
 {
 	static double all[SERIES * HOURS * (QUERY_HOUR_MS / TICK)];
 	struct plain p = { .value = NAN };
-	double sum = 0, total = 0, grown = 0, rate = 0, min = NAN, max = NAN;
+	double sum = 0, total = 0, grown = 0, rate = NAN, min = NAN, max = NAN;
 	size_t n_all = 0;
 
 	for (int i = 0; i < SERIES; i++) {
 		const struct own o = own_of(w, i, group, from, to, all, &n_all);
-		double known_s = (double)o.n * TICK / 1000;
 
 		p.n += o.n;
 		p.unknown += o.unknown;
@@ -88,10 +87,9 @@ plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from
 		max = fmax(max, o.max);
 		if (o.n == 0)
 			continue;
-		if (known_s > (double)(to - from + TICK) / 1000)
-			known_s = (double)(to - from) / 1000;
 		total += o.sum / (double)o.n;
-		rate += o.grown / known_s;
+		if (o.known_ms > 0)
+			rate = (isnan(rate) ? 0 : rate) + o.grown * 1000 / o.known_ms;
 	}
 	if (p.n == 0)
 		return p;
@@ -128,12 +126,23 @@ plain_of(const struct world *w, enum query_agg agg, uint32_t group, int64_t from
 	return p;
 }
 
+/*
+ * How far off an answer may be.  Roll-ups do not keep over what a pair reaches, nor where a boot
+ * began: a rate by them is off by those samples of five minutes (test_query_rate has the others).
+ */
+static double
+least_of(enum query_agg agg, bool rolled)
+{
+	if (query_agg_quantile(agg) > 0)
+		return 0.01;
+	return agg == QUERY_RATE && rolled ? 0.2 : 1e-9;
+}
+
 static void
-compare_cell(const struct query_cell *c, const struct plain *p, enum query_agg agg,
+compare_cell(const struct query_cell *c, const struct plain *p, enum query_agg agg, bool rolled,
     const char *what, size_t step)
 {
-	const bool percentile = query_agg_quantile(agg) > 0;
-	const double most = (percentile ? 0.01 : 1e-9) * fabs(p->value) + 1e-9;
+	const double most = least_of(agg, rolled) * fabs(p->value) + 1e-9;
 
 	if (c->n != p->n || c->unknown != p->unknown || c->series != p->series)
 		fail_msg("%s %s step %zu: n %llu for %llu, unknown %llu for %llu, series %u for %u",
@@ -159,19 +168,13 @@ check_answer(struct world *w, const struct query_grid *g, const char *what)
 			    from + g->step_ms < g->to_unix_ms ? from + g->step_ms : g->to_unix_ms;
 			const struct plain p = plain_of(w, g->agg, group, from, to);
 
-			compare_cell(&res->cell[group * res->n_steps + i], &p, g->agg, what, i);
+			compare_cell(&res->cell[group * res->n_steps + i], &p, g->agg, !w->raw_only,
+			    what, i);
 		}
 	query_result_free(res);
 }
 
 /* ---- tests ----------------------------------------------------------------- */
-
-/* A rate by roll-ups counts the first sample of a boot as known time, samples do not. */
-static bool
-same_at_all_levels(const struct world *w, enum query_agg agg)
-{
-	return query_agg_takes(agg, w->kind) && agg != QUERY_RATE;
-}
 
 static void
 every_level_gives_the_answer_of_a_plain_look(void **state)
@@ -204,7 +207,7 @@ every_level_gives_the_answer_of_a_plain_look(void **state)
 				const struct query_grid g = { grids[i].from, grids[i].to,
 					grids[i].step, (enum query_agg)agg };
 
-				if (!same_at_all_levels(w, (enum query_agg)agg))
+				if (!query_agg_takes((enum query_agg)agg, w->kind))
 					continue;
 				w->raw_only = false;
 				check_answer(w, &g, grids[i].what);

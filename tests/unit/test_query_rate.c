@@ -99,12 +99,81 @@ minutes_that_come_twice_are_not_growth_again(void **state)
 	free(w);
 }
 
+/* Of one series in [from, to): the growth of its pairs by their time. */
+static double
+plain_rate(const struct world *w, int64_t from, int64_t to)
+{
+	const struct sample *before = NULL;
+	double grown = 0, known_ms = 0;
+
+	for (size_t k = 0; k < w->n[0]; k++) {
+		const struct sample *s = &w->s[0][k];
+
+		if (s->unknown)
+			continue;
+		if (before != NULL && s->t >= from && s->t < to && pair(before, s)) {
+			grown += s->v - before->v;
+			known_ms += (double)(s->t - before->t);
+		}
+		before = s;
+	}
+	return grown * 1000 / known_ms;
+}
+
+/* Ticks that come late, some that say nothing, and an interval that is not quite what it says. */
+static void
+a_rate_is_the_same_at_every_level(void **state)
+{
+	static const int64_t steps[] = { 60000, QUERY_M5_MS, QUERY_HOUR_MS, 2 * QUERY_HOUR_MS };
+	/* Roll-ups: the jitter at both ends of five minutes. */
+	static const double least[] = { 1e-9, 0.1 / 300, 0.1 / 3600, 0.1 / 7200 };
+	struct world *w = malloc(sizeof(*w));
+	uint64_t seed = 9;
+	double v = 0;
+
+	(void)state;
+	assert_non_null(w);
+	make_world(w, BL_COUNTER, 3);
+	memset(w->n, 0, sizeof(w->n));
+	for (int64_t t = BASE, n = 0; t < END - TICK; t += TICK + 5, n++) {
+		struct sample *s = &w->s[0][w->n[0]++];
+
+		v += 1000 + floor(pure_unit(&seed) * 10);
+		*s = (struct sample){ t + (int64_t)(pure_next(&seed) % 50), 1, v, BL_KNOWN };
+		if (n % 100 == 50 || n % 400 == 51)
+			*s = (struct sample){ s->t, 1, NAN, 1 };
+	}
+	for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+		const struct query_grid g = { BASE, END, steps[k], QUERY_RATE };
+
+		for (int raw = 0; raw < 2; raw++) {
+			const double most = raw == 1 ? 1e-9 : least[k];
+			struct query_result *res;
+
+			w->raw_only = raw == 1;
+			res = run(w, &g, QUERY_BY_ALL);
+			for (size_t i = 0; i < res->n_steps; i++) {
+				const int64_t from = BASE + (int64_t)i * steps[k];
+				const double want = plain_rate(w, from, from + steps[k]);
+
+				if (!(fabs(res->cell[i].value - want) <= want * most))
+					fail_msg("step of %lld s, %s, %zu: %.9g for %.9g",
+					    (long long)(steps[k] / 1000), raw ? "raw" : "rolled", i,
+					    res->cell[i].value, want);
+			}
+			query_result_free(res);
+		}
+	}
+	free(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rate_is_growth_by_what_is_known),
 		cmocka_unit_test(a_rate_does_not_leap_where_a_step_is_cut_off),
+		cmocka_unit_test(a_rate_is_the_same_at_every_level),
 		cmocka_unit_test(minutes_that_come_twice_are_not_growth_again),
 	};
 

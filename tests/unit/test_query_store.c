@@ -316,6 +316,78 @@ retention_makes_steps_longer(void **state)
 	query_store_close(store);
 }
 
+/* What the chart of one series says of a counter. */
+static struct store_query_result *
+ask_one(struct kit *k, int64_t id, const struct question *q)
+{
+	const struct store_query one = { .series = &id,
+		.n_series = 1,
+		.from_unix_ms = OFFSET + q->from,
+		.to_unix_ms = OFFSET + HOURS * (int64_t)HOUR,
+		.step_ms = q->step,
+		.rate = true };
+	struct store_query_result *res;
+	struct bl_err err = { 0 };
+
+	must(store_read_query(k->r, &one, &res, &err), &err);
+	return res;
+}
+
+static int64_t
+id_of(struct kit *k, const char *device, const char *name)
+{
+	char sql[256];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT series.id FROM series JOIN device ON device.id = device_id"
+	    " WHERE device.name = '%s' AND series.name = '%s'",
+	    device, name);
+	return count(k, sql);
+}
+
+/* least: of what a reboot and a hole leave unsaid in roll-ups. */
+static void
+rates_agree(struct kit *k, const struct question *q, double least)
+{
+	struct query_result *many = ask(k, q);
+
+	for (size_t d = 0; d < 3; d++) {
+		struct store_query_result *one = ask_one(k, id_of(k, devices[d], "m2"), q);
+
+		assert_int_equal(one->n_steps, many->n_steps);
+		for (size_t i = 0; i < one->n_steps; i++) {
+			const double x = one->series[0].mean[i];
+			const double y = many->cell[d * many->n_steps + i].value;
+
+			if (isnan(x) ? !isnan(y) : !(fabs(x - y) <= least * x + 1e-9))
+				fail_msg("%s, step %zu of %lld s: %.9g of one, %.9g of many",
+				    devices[d], i, (long long)(q->step / 1000), x, y);
+		}
+		store_query_free(one);
+	}
+	query_result_free(many);
+}
+
+static void
+a_rate_is_the_same_however_it_is_asked_for(void **state)
+{
+	static const struct question asked[] = {
+		{ "m2", QUERY_RATE, 0, MINUTE },
+		{ "m2", QUERY_RATE, 17 * MINUTE + 5, 7 * MINUTE },
+		{ "m2", QUERY_RATE, 0, 5 * MINUTE },
+		{ "m2", QUERY_RATE, 0, HOUR },
+	};
+	struct kit *k = *state;
+
+	make_history(k);
+	for (size_t i = 0; i < 4; i++)
+		rates_agree(k, &asked[i], 1e-9);
+	pass_until(k, OFFSET + 7 * (int64_t)HOUR);
+	settle(k);
+	for (size_t i = 0; i < 4; i++)
+		rates_agree(k, &asked[i], i < 2 ? 1e-9 : 0.08);
+}
+
 /* One series' samples: what retention has taken is a gap of its own, beside those of the device. */
 static void
 what_is_not_kept_is_named(void **state)
@@ -433,6 +505,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_kept_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    damage_fails_a_question_for_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_rate_is_the_same_however_it_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_deadline_holds_within_an_hour, setup, teardown),
 	};
 

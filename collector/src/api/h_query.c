@@ -29,7 +29,7 @@ static const struct field query_fields[] = {
 	{ "points", FIELD_INT, offsetof(struct query_query, points), .min = 2,
 	    .max = STORE_QUERY_STEPS, .help = "how many steps, instead of step; 600 unless said" },
 	{ "rate", FIELD_BOOL, offsetof(struct query_query, rate),
-	    .help = "true: counters as increase per second" },
+	    .help = "true: counters as rate: growth by known time, per second" },
 };
 const struct schema query_query = { "", sizeof(struct query_query), query_fields, 6 };
 

@@ -343,7 +343,7 @@ condition_of(const struct kpi_job *j, const struct define_kpi *v, const struct u
 }
 
 /*
- * As store_read_query does: neighbours of one boot, as far apart as its own time says: a clock that
+ * As store_rate.h says: neighbours of one boot, as far apart as its own time says: a clock that
  * is set back between them would make seconds of a minute, and a rate sixty times as high.  The
  * neighbour of a thinned sample is in its own batch, however far away: nothing that comes later
  * changes the pair.

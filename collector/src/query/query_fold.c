@@ -9,11 +9,10 @@
 
 #include "branchline/sketch.h"
 
+#include "store_rate.h"
 #include "store_read.h"
 
 #include "query_internal.h"
-
-#define PAIR_MIN_MS 60000 /* neighbours may be so far apart, or five intervals */
 
 static int64_t
 later(int64_t a, int64_t b)
@@ -39,22 +38,6 @@ add(double *to, double v)
 	*to = isnan(*to) ? v : *to + v;
 }
 
-/*
- * So long is known of the series in its cell, in seconds.  The growth of the first sample began
- * up to an interval before the step; more samples than fit into both: the interval is not theirs.
- */
-static double
-known_s(const struct query_work *w, size_t i)
-{
-	const struct query_grid *r = w->r;
-	const int64_t begin = r->from_unix_ms + (int64_t)w->at[i].step * r->step_ms;
-	const int64_t step = sooner(r->step_ms, r->to_unix_ms - begin);
-	const int64_t interval = w->series[i].interval_ms;
-	const double known = (double)w->at[i].n * (double)interval;
-
-	return (known > 0 && known <= (double)(step + interval) ? known : (double)step) / 1000;
-}
-
 void
 query_fold_flush(struct query_work *w, size_t i)
 {
@@ -62,10 +45,10 @@ query_fold_flush(struct query_work *w, size_t i)
 
 	if (at->n > 0 && w->r->agg == QUERY_TOTAL)
 		add(&cell_of(w, at)->value, at->sum / (double)at->n);
-	else if (at->n > 0 && w->r->agg == QUERY_RATE)
-		add(&cell_of(w, at)->value, at->sum / known_s(w, i));
+	else if (at->known_ms > 0 && w->r->agg == QUERY_RATE)
+		add(&cell_of(w, at)->value, store_rate(at->sum, at->known_ms));
 	at->n = 0;
-	at->sum = 0;
+	at->sum = at->known_ms = 0;
 	at->counted = false;
 }
 
@@ -146,9 +129,10 @@ count_series(struct query_at *at, struct query_cell *c)
 	at->counted = true;
 }
 
+/* known_ms: the time in which a counter grew, which rates need. */
 static void
-fold_roll(
-    struct query_work *w, struct query_at *at, struct query_cell *c, const struct query_roll *r)
+fold_roll(struct query_work *w, struct query_at *at, struct query_cell *c,
+    const struct query_roll *r, double known_ms)
 {
 	c->unknown += r->unknown;
 	if (r->n == 0)
@@ -175,23 +159,18 @@ fold_roll(
 		break;
 	case QUERY_RATE:
 		at->sum += r->increase;
-		at->n += r->n;
+		at->known_ms += known_ms;
 		break;
 	default:
 		break; /* count: n says it; percentiles: the sketch */
 	}
 }
 
-static int64_t
-pair_max_ms(const struct query_series *s)
-{
-	return later(PAIR_MIN_MS, s->interval_ms * 5);
-}
-
 static bool
 pairs(const struct query_series *s, const struct query_at *at, int64_t t, int64_t boot)
 {
-	return at->has_last && at->last.boot == boot && t - at->last.unix_ms <= pair_max_ms(s);
+	return at->has_last && at->last.boot == boot &&
+	       t - at->last.unix_ms <= store_pair_max_ms(s->interval_ms);
 }
 
 static void
@@ -202,19 +181,43 @@ set_last(struct query_at *at, const struct query_edge *e)
 	at->has_last_boot_ms = false;
 }
 
-/* The pair of the hour's first sample with the one before the hour. */
+/* What the samples of an hour's roll-ups stand for; rates alone want to know. */
+static struct store_pace
+pace_of(const struct query_series *s, uint64_t n, uint64_t unknown, const struct query_edge *first,
+    const struct query_edge *last)
+{
+	struct store_hour_ticks h = { .n = n, .unknown = unknown };
+
+	if (first != NULL && last != NULL && first->boot == last->boot) {
+		h.one_boot = true;
+		h.span_ms = last->unix_ms - first->unix_ms;
+	}
+	return store_pace(&h, s->interval_ms);
+}
+
+/*
+ * The pair of the hour's first sample with the one before the hour.  Roll-ups count each sample as
+ * one tick of known time; of this one it is known how far back it reaches, or that it has no pair.
+ */
 static void
-fold_first(struct query_work *w, size_t i, const struct query_edge *first)
+fold_first(
+    struct query_work *w, size_t i, const struct query_edge *first, const struct store_pace *pace)
 {
 	const struct bl_thin one = { .count = 1 };
 	struct query_at *at = &w->at[i];
-	struct query_cell *c;
+	const bool pair = pairs(&w->series[i], at, first->unix_ms, first->boot);
+	/* Before the cell is found: that may be another one, but last is the series'. */
+	const struct query_edge last = at->last;
+	struct query_cell *c = find_cell(w, i, first->unix_ms);
 	double grown;
 
-	if (!pairs(&w->series[i], at, first->unix_ms, first->boot) ||
-	    (c = find_cell(w, i, first->unix_ms)) == NULL)
+	if (c == NULL)
 		return;
-	grown = bl_increase(at->last.value, first->value, &one);
+	at->known_ms -= pace->tick_ms;
+	if (!pair)
+		return;
+	grown = bl_increase(last.value, first->value, &one);
+	at->known_ms += (double)(first->unix_ms - last.unix_ms);
 	if (w->r->agg == QUERY_RATE)
 		at->sum += grown;
 	else
@@ -236,16 +239,20 @@ int
 query_take_hour(void *ctx, size_t i, const struct query_hour_roll *h, struct bl_err *err)
 {
 	struct query_work *w = ctx;
+	const struct query_roll *r = &h->roll;
 	struct query_at *at = &w->at[i];
+	struct store_pace pace = { 0 };
 	struct query_cell *c;
 
+	if (w->counts)
+		pace = pace_of(&w->series[i], r->n, r->unknown, h->first, h->last);
 	if (w->counts && h->first != NULL && !w->lead)
-		fold_first(w, i, h->first);
+		fold_first(w, i, h->first, &pace);
 	if (w->counts && h->last != NULL)
 		set_last(at, h->last);
 	if (w->lead || (c = find_cell(w, i, h->begin_unix_ms)) == NULL)
 		return BL_OK;
-	fold_roll(w, at, c, &h->roll);
+	fold_roll(w, at, c, r, store_known_ms(&pace, r->n, r->unknown, r->unknown, QUERY_HOUR_MS));
 	if (w->quantile > 0 && h->add_sketch != NULL && h->roll.n > 0)
 		return merge_sketch(w, at, h, err);
 	return BL_OK;
@@ -279,11 +286,32 @@ fold_row(struct query_work *w, size_t i, int64_t begin_unix_ms,
 	for (int k = 0; k < QUERY_M5_OF_HOUR; k++, c++) {
 		if (k > 0)
 			at->counted = false;
-		fold_roll(w, at, c, &roll[k]);
+		fold_roll(w, at, c, &roll[k], 0);
 	}
 	at->step += QUERY_M5_OF_HOUR - 1;
 	at->from_unix_ms = begin_unix_ms + (QUERY_M5_OF_HOUR - 1) * QUERY_M5_MS;
 	at->to_unix_ms = at->from_unix_ms + QUERY_M5_MS;
+}
+
+static struct store_pace
+pace_of_windows(const struct query_series *s, const struct query_roll roll[QUERY_M5_OF_HOUR],
+    const struct query_edge *first, const struct query_edge *last)
+{
+	uint64_t n = 0, unknown = 0;
+
+	for (int k = 0; k < QUERY_M5_OF_HOUR; k++) {
+		n += roll[k].n;
+		unknown += roll[k].unknown;
+	}
+	return pace_of(s, n, unknown, first, last);
+}
+
+/* In the window and its neighbours of the hour. */
+static uint64_t
+unknown_near(const struct query_roll roll[QUERY_M5_OF_HOUR], int k)
+{
+	return roll[k].unknown + (k > 0 ? roll[k - 1].unknown : 0) +
+	       (k + 1 < QUERY_M5_OF_HOUR ? roll[k + 1].unknown : 0);
 }
 
 int
@@ -293,11 +321,14 @@ query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
 {
 	struct query_work *w = ctx;
 	struct query_at *at = &w->at[i];
+	struct store_pace pace = { 0 };
 	struct query_cell *c;
 
 	(void)err;
+	if (w->counts)
+		pace = pace_of_windows(&w->series[i], roll, first, last);
 	if (w->counts && first != NULL && !w->lead)
-		fold_first(w, i, first);
+		fold_first(w, i, first, &pace);
 	if (w->counts && last != NULL)
 		set_last(at, last);
 	if (!w->lead && cells_in_a_row(w, i, begin_unix_ms)) {
@@ -309,7 +340,9 @@ query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
 			continue;
 		c = find_cell(w, i, begin_unix_ms + k * QUERY_M5_MS);
 		if (c != NULL)
-			fold_roll(w, at, c, &roll[k]);
+			fold_roll(w, at, c, &roll[k],
+			    store_known_ms(&pace, roll[k].n, roll[k].unknown, unknown_near(roll, k),
+				QUERY_M5_MS));
 	}
 	return BL_OK;
 }
@@ -324,32 +357,36 @@ static bool
 in_order(const struct query_series *s, const struct query_at *at, int64_t boot_ms)
 {
 	return !at->has_last_boot_ms ||
-	       (boot_ms > at->last_boot_ms && boot_ms - at->last_boot_ms <= pair_max_ms(s));
+	       (boot_ms > at->last_boot_ms &&
+		   boot_ms - at->last_boot_ms <= store_pair_max_ms(s->interval_ms));
 }
 
 /*
- * By how much the counter has grown to e, which is of boot_ms by its boot's own time.  A thinned
- * sample brings its neighbour along, so that nothing that comes later changes the pair.  False:
- * nothing is known of it.
+ * By how much the counter has grown to e, which is of boot_ms by its boot's own time, and since how
+ * long.  A thinned sample brings its neighbour along, so that nothing that comes later changes the
+ * pair.  False: nothing is known of it.
  */
 static bool
 growth(const struct query_series *s, const struct query_at *at, const struct query_edge *e,
-    int64_t boot_ms, const struct query_thin *t, double *out)
+    int64_t boot_ms, const struct query_thin *t, double *out, double *known_ms)
 {
 	static const struct bl_thin one = { .count = 1 };
-	const bool own =
-	    t != NULL && t->before_ms > 0 && t->before_ms <= pair_max_ms(s) + STORE_THIN_MAX_MS;
+	const bool own = t != NULL && t->before_ms > 0 &&
+			 t->before_ms <= store_pair_max_ms(s->interval_ms) + STORE_THIN_MAX_MS;
 
 	if (!own && (!pairs(s, at, e->unix_ms, e->boot) || !in_order(s, at, boot_ms)))
 		return false;
 	*out = bl_increase(own ? t->before : at->last.value, e->value, t != NULL ? &t->thin : &one);
+	*known_ms = own                    ? (double)t->before_ms
+		    : at->has_last_boot_ms ? (double)(boot_ms - at->last_boot_ms)
+					   : (double)(e->unix_ms - at->last.unix_ms);
 	return true;
 }
 
 /* One known sample as a window of its own.  False: a counter's, and its growth is not known. */
 static bool
-roll_of_one(
-    struct query_work *w, size_t i, const struct query_samples *s, size_t k, struct query_roll *out)
+roll_of_one(struct query_work *w, size_t i, const struct query_samples *s, size_t k,
+    struct query_roll *out, double *known_ms)
 {
 	const double v = s->value[k];
 	const struct query_thin *t =
@@ -368,7 +405,7 @@ roll_of_one(
 		const int64_t boot_ms =
 		    e.unix_ms - (s->offset_ms != NULL ? s->offset_ms[k] : s->offset_all_ms);
 
-		known = growth(&w->series[i], &w->at[i], &e, boot_ms, t, &out->increase);
+		known = growth(&w->series[i], &w->at[i], &e, boot_ms, t, &out->increase, known_ms);
 		set_last(&w->at[i], &e);
 		w->at[i].has_last_boot_ms = true;
 		w->at[i].last_boot_ms = boot_ms;
@@ -384,6 +421,7 @@ fold_sample(
 	struct bl_sketch *sketch;
 	struct query_cell *c;
 	struct query_roll one;
+	double known_ms = 0;
 	bool whole;
 
 	if (s->unknown != NULL && s->unknown[k] != BL_KNOWN) {
@@ -391,11 +429,11 @@ fold_sample(
 			c->unknown++;
 		return BL_OK;
 	}
-	whole = roll_of_one(w, i, s, k, &one);
+	whole = roll_of_one(w, i, s, k, &one, &known_ms);
 	if (w->lead || (c = find_cell(w, i, s->unix_ms[k])) == NULL)
 		return BL_OK;
 	if (whole) {
-		fold_roll(w, at, c, &one);
+		fold_roll(w, at, c, &one, known_ms);
 	} else { /* a counter's first: nothing is known of its growth */
 		count_series(at, c);
 		c->n += one.n;

@@ -13,8 +13,9 @@ struct query_at {
 	uint32_t stay;
 	bool counted; /* among the cell's series */
 	bool has_last;
-	uint64_t n;             /* of total and rate: samples behind sum */
+	uint64_t n;             /* of total: samples behind sum */
 	double sum;             /* what this series has added up in the cell */
+	double known_ms;        /* of rate: the time in which sum grew */
 	struct query_edge last; /* of counters: the known sample before */
 	bool has_last_boot_ms;  /* not where it is the end of a roll-up */
 	int64_t last_boot_ms;   /* its boot's own time */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store_log.h"
+#include "store_rate.h"
 #include "store_samples.h"
 
 /* Runs of one boot with one offset of which the last sample is remembered for a rate. */
@@ -28,8 +29,9 @@ struct wanted {
 	int64_t interval_ms;
 	bool done; /* its group has been walked */
 	struct spans unknown;
-	/* rate: the samples before, the newest first */
+	/* rate: the samples before, the newest first; and per step the time of its pairs */
 	struct before before[RUNS];
+	double *known_ms;
 };
 
 struct query {
@@ -69,12 +71,6 @@ find_series(struct store_read *r, struct wanted *w, struct bl_err *err)
 
 /* ---- taking samples in ---- */
 
-static int64_t
-pair_max_ms(const struct wanted *w)
-{
-	return w->interval_ms * 5 > 60000 ? w->interval_ms * 5 : 60000;
-}
-
 /* The step that an instant lies in; neighbours mostly lie in the one before. */
 static bool
 step_of(struct query *y, int64_t unix_ms, size_t *i)
@@ -93,14 +89,23 @@ step_of(struct query *y, int64_t unix_ms, size_t *i)
 	return true;
 }
 
-/* mean is a sum until the end. */
+/* A value at an instant; of a counter's rate, the pair that it comes from. */
+struct value {
+	int64_t unix_ms;
+	double v;
+	struct bl_thin of;
+	double grown, known_ms;
+};
+
+/* mean is a sum until the end: of values, or of growth. */
 static void
-add_value(struct query *y, struct store_query_series *s, int64_t unix_ms, double v,
-    const struct bl_thin *t)
+add_value(struct query *y, struct wanted *w, const struct value *x)
 {
+	struct store_query_series *s = w->out;
+	const struct bl_thin *t = &x->of;
 	size_t i;
 
-	if (!step_of(y, unix_ms, &i))
+	if (!step_of(y, x->unix_ms, &i))
 		return;
 	if (s->n[i] == 0) {
 		s->min[i] = t->min;
@@ -111,8 +116,13 @@ add_value(struct query *y, struct store_query_series *s, int64_t unix_ms, double
 		s->min[i] = t->min;
 	if (t->max > s->max[i])
 		s->max[i] = t->max;
-	s->mean[i] += v * t->count;
 	s->n[i] += t->count;
+	if (w->known_ms == NULL) {
+		s->mean[i] += x->v * t->count;
+		return;
+	}
+	s->mean[i] += x->grown;
+	w->known_ms[i] += x->known_ms;
 }
 
 /*
@@ -150,22 +160,24 @@ note_before(struct wanted *w, const struct before *now)
 }
 
 /*
- * The increase per second since the sample before, when the two belong together: a thinned one
- * may be further away by what it stands for.
+ * The increase since the sample before, when the two belong together: a thinned one may be further
+ * away by what it stands for.
  */
 static bool
-rate_of(
-    struct wanted *w, int64_t boot_id, const struct sample *x, const struct bl_thin *t, double *out)
+rate_of(struct wanted *w, int64_t boot_id, const struct sample *x, struct value *out)
 {
 	const struct before now = { true, boot_id, x->boot_ms, x->unix_ms - x->boot_ms, x->value };
 	const struct before *b = find_before(w, boot_id, x->boot_ms, now.offset_ms);
-	const bool pair =
-	    b != NULL && x->boot_ms - b->boot_ms <=
-			     pair_max_ms(w) + store_thin_span_ms(t->count, w->interval_ms);
+	const bool pair = b != NULL && x->boot_ms - b->boot_ms <=
+					   store_pair_max_ms(w->interval_ms) +
+					       store_thin_span_ms(out->of.count, w->interval_ms);
 
-	if (pair)
-		*out =
-		    bl_increase(b->value, x->value, t) * 1000.0 / (double)(x->boot_ms - b->boot_ms);
+	if (pair) {
+		out->grown = bl_increase(b->value, x->value, &out->of);
+		out->known_ms = (double)(x->boot_ms - b->boot_ms);
+		out->v = store_rate(out->grown, out->known_ms);
+		out->of.min = out->of.max = out->v; /* within it nothing more is known */
+	}
 	note_before(w, &now);
 	return pair;
 }
@@ -225,17 +237,15 @@ static void
 take_known(struct query *y, struct wanted *w, const struct samples *l, const struct sample *x)
 {
 	const struct sample_thin *t = x->thin > 0 ? &l->thin[x->thin - 1] : NULL;
-	struct bl_thin of = t != NULL ? t->thin : (struct bl_thin){ x->value, x->value, 1 };
-	double v = x->value;
+	struct value v = { .unix_ms = x->unix_ms,
+		.v = x->value,
+		.of = t != NULL ? t->thin : (struct bl_thin){ x->value, x->value, 1 } };
 
-	if (y->q->rate && w->kind == BL_COUNTER) {
-		if (!rate_of(w, l->boot[x->boot].id, x, &of, &v))
-			return;
-		of.min = of.max = v; /* of the rate within it nothing more is known */
-	}
+	if (w->known_ms != NULL && !rate_of(w, l->boot[x->boot].id, x, &v))
+		return;
 	if (t != NULL)
-		spread(y, w->out, x->unix_ms, span_of(w, t), v, &of);
-	add_value(y, w->out, x->unix_ms, v, &of);
+		spread(y, w->out, v.unix_ms, span_of(w, t), v.v, &v.of);
+	add_value(y, w, &v);
 }
 
 static bool
@@ -286,8 +296,8 @@ walk_group(struct store_read *r, struct query *y, struct wanted *group, int64_t 
 			continue;
 		y->of[y->n] = &y->w[i];
 		y->ids[y->n++] = y->w[i].out->id;
-		if (q->rate && pair_max_ms(&y->w[i]) > lead)
-			lead = pair_max_ms(&y->w[i]);
+		if (q->rate && store_pair_max_ms(y->w[i].interval_ms) > lead)
+			lead = store_pair_max_ms(y->w[i].interval_ms);
 	}
 	a.n = y->n;
 	a.from_unix_ms -= lead;
@@ -421,13 +431,18 @@ make_result(const struct store_query *q, struct store_query_result **out, struct
 }
 
 static void
-finish_steps(struct store_query_result *res)
+finish_steps(const struct query *y)
 {
+	const struct store_query_result *res = y->res;
+
 	for (size_t k = 0; k < res->n_series; k++) {
+		const double *known_ms = y->w[k].known_ms;
 		struct store_query_series *s = &res->series[k];
 
 		for (size_t i = 0; i < res->n_steps; i++) {
-			if (s->n[i] > 0)
+			if (s->n[i] > 0 && known_ms != NULL)
+				s->mean[i] = store_rate(s->mean[i], known_ms[i]);
+			else if (s->n[i] > 0)
 				s->mean[i] /= (double)s->n[i];
 			else if (s->thin == NULL || !s->thin[i])
 				s->min[i] = s->max[i] = s->mean[i] = (double)NAN;
@@ -490,19 +505,26 @@ store_read_query(struct store_read *r, const struct store_query *q, struct store
 		y.w[i].out = &y.res->series[i];
 		if ((rc = find_series(r, &y.w[i], err)) < 0)
 			goto done;
+		if (q->rate && y.w[i].kind == BL_COUNTER &&
+		    (y.w[i].known_ms = calloc(y.res->n_steps, sizeof(double))) == NULL) {
+			rc = bl_fail(err, BL_ENOMEM, "query: out of memory");
+			goto done;
+		}
 	}
 	if ((rc = find_kept(r, q->from_unix_ms, &y.kept_unix_ms, err)) < 0)
 		goto done;
 	for (size_t i = 0; i < q->n_series; i++)
 		if (!y.w[i].done && (rc = answer_group(r, &y, &y.w[i], deadline, err)) < 0)
 			goto done;
-	finish_steps(y.res);
+	finish_steps(&y);
 	*out = y.res;
 	y.res = NULL;
 	rc = BL_OK;
 done:
-	for (size_t i = 0; i < q->n_series; i++)
+	for (size_t i = 0; i < q->n_series; i++) {
 		free(y.w[i].unknown.s);
+		free(y.w[i].known_ms);
+	}
 	free(y.w);
 	store_query_free(y.res);
 	return rc;

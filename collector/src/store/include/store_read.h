@@ -202,9 +202,8 @@ struct store_query {
 	int64_t to_unix_ms;   /* exclusive; > from */
 	int64_t step_ms;      /* > 0; (to - from) / step, rounded up, <= STORE_QUERY_STEPS */
 	/*
-	 * Counters only: the increase per second between neighbouring samples,
-	 * counted at the later one, as bl_increase says; no pair spans two boots or more than
-	 * five intervals (one minute at least).  Gauges in the same query are left as they are.
+	 * Counters only: the increase per second as store_rate.h says, least and greatest of
+	 * the pairs.  Gauges in the same query are left as they are.
 	 */
 	bool rate;
 	int64_t deadline_ms; /* give up after this long; 0: STORE_QUERY_DEADLINE */
