@@ -94,8 +94,8 @@ what_stands_for_others_is_recognised_too(void **state)
 		uint64_t batches;
 	} rows[] = {
 		{ "a part of a split", 0, 2, 0, 1 },
-		{ "the thinned form of what is here: it stands for more than one", 0, 4, 120000,
-		    2 },
+		{ "the thinned form of what is here: no sample of it is one", 0, 4, 120000, 1 },
+		{ "the same of which only a part is here", 3, 5, 120000, 2 },
 		{ "of a time that is not here", 4, 6, 0, 2 },
 	};
 
@@ -129,6 +129,105 @@ what_stands_for_others_is_recognised_too(void **state)
 		/* Settled with what it supersedes, whether it is stored or not. */
 		assert_int_equal(receipt_of(c).stream[2].contiguous, 3);
 		assert_int_equal(totals(c).set_aside, 0);
+		teardown((void **)&c);
+	}
+}
+
+static struct fixture_batch
+means(struct ctx *c, const struct bl_id *spool, int from, int to)
+{
+	return (struct fixture_batch){ .spool = *spool,
+		.boot = c->boot,
+		.stream = BL_STREAM_HOST,
+		.seq = 2,
+		.begin_ms = from * (int64_t)MINUTE,
+		.end_ms = to * (int64_t)MINUTE,
+		.interval_ms = 10000,
+		.n_series = 2,
+		.supersedes_first = 1,
+		.supersedes_last = 1,
+		.thin_ms = 5 * (int64_t)MINUTE };
+}
+
+/*
+ * The centre has means; a copy from before its spool thinned is put back, and what they were
+ * made of comes one by one.  The copy was made while a window was under way.
+ */
+static void
+what_means_stand_for_is_not_stored_beside_them(void **state)
+{
+	static const struct {
+		const char *name;
+		int from, to; /* means of 0..10 are here */
+		unsigned twist;
+		uint64_t batches;
+	} rows[] = {
+		{ "all of it", 0, 10, 0, 1 },
+		{ "one window", 5, 10, 0, 1 },
+		{ "a part of a window", 1, 3, 0, 1 },
+		{ "parts of two", 3, 8, 0, 1 },
+		{ "another life's values of the time", 0, 10, 7, 2 },
+		{ "another life's, a part of a window", 1, 3, 200, 2 },
+		{ "more than is here", 8, 12, 0, 2 },
+		{ "what comes later", 10, 12, 0, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bl_id fresh = fixture_id(0x22);
+		struct fixture_batch b;
+		struct bl_batch_header h;
+		struct ctx *c;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		b = means(c, &c->spool, 0, 10);
+		fixture_encode(&b, &c->msg, &h);
+		take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+		begin_spool(c, &fresh, &c->spool);
+		take_minutes(c, &fresh, 1, rows[i].from, rows[i].to, rows[i].twist);
+		if (totals(c).batches != rows[i].batches)
+			fail_msg("%s: %llu batches", rows[i].name,
+			    (unsigned long long)totals(c).batches);
+		assert_int_equal(receipt_of(c).stream[2].contiguous, 1);
+		assert_int_equal(totals(c).set_aside, 0);
+		teardown((void **)&c);
+	}
+}
+
+/* The other way round: what they were made of is here, and the means come late. */
+static void
+late_means_of_a_closed_spool_double_nothing(void **state)
+{
+	static const struct {
+		const char *name;
+		int from, to; /* minutes 0..10 are here one by one */
+		uint64_t batches, aside;
+	} rows[] = {
+		{ "of what is here", 0, 10, 1, 0 },
+		{ "a window of which a part is here", 5, 14, 1, 1 },
+		{ "of what is not", 10, 15, 2, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct bl_id fresh = fixture_id(0x22);
+		struct fixture_batch b;
+		struct bl_batch_header h;
+		struct bl_hello said;
+		struct ctx *c;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		said = hello(c, "kiosk-1", 3);
+		take_hello(c, "kiosk-1", &said); /* two are cut, neither is here */
+		begin_spool(c, &fresh, &c->spool);
+		take_minutes(c, &fresh, 1, 0, 10, 0);
+		b = means(c, &c->spool, rows[i].from, rows[i].to);
+		fixture_encode(&b, &c->msg, &h);
+		take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+		if (totals(c).batches != rows[i].batches || totals(c).set_aside != rows[i].aside)
+			fail_msg("%s: %llu batches, %llu set aside", rows[i].name,
+			    (unsigned long long)totals(c).batches,
+			    (unsigned long long)totals(c).set_aside);
 		teardown((void **)&c);
 	}
 }
@@ -211,6 +310,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_device_sent_before_is_stored_once),
 		cmocka_unit_test(what_stands_for_others_is_recognised_too),
+		cmocka_unit_test(what_means_stand_for_is_not_stored_beside_them),
+		cmocka_unit_test(late_means_of_a_closed_spool_double_nothing),
 		cmocka_unit_test_setup_teardown(
 		    a_late_batch_of_a_closed_spool_doubles_nothing, setup, teardown),
 		cmocka_unit_test(what_another_life_announced_is_named),

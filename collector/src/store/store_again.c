@@ -15,24 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store_again_said.h"
 #include "store_samples.h"
 
 /* Clocks and the way: a spool's first word comes later than what it had cut before. */
 #define BIRTH_SLACK_MS (10 * 60 * (int64_t)1000)
 
-/* ---- what a batch says, one number for each sample and event ---- */
-
-struct said {
-	uint64_t *sum; /* ascending once sorted */
-	bool *before;  /* somebody else said so, too */
-	size_t n, size;
-};
+/* ---- what a batch says ---- */
 
 static void
 said_free(struct said *x)
 {
-	free(x->sum);
-	free(x->before);
+	free(x->one);
 }
 
 static uint64_t
@@ -74,25 +68,42 @@ sum_of_event(const struct bl_event *ev)
 }
 
 static uint64_t
-sum_of_sample(
-    uint32_t series, int64_t boot_ms, uint8_t unknown, double value, const struct bl_thin *t)
+sum_of_sample(const struct said_one *o, double value)
 {
-	uint64_t h = add_bytes(14695981039346656037u, &series, sizeof(series));
+	uint64_t h = add_bytes(14695981039346656037u, &o->series, sizeof(o->series));
 
-	h = add_bytes(add_bytes(h, &boot_ms, sizeof(boot_ms)), &unknown, 1);
-	if (t->count > 1) { /* several are not the one whose time they have */
-		h = add_bytes(h, &t->count, sizeof(t->count));
-		h = add_bytes(h, &t->min, sizeof(t->min));
-		h = add_bytes(h, &t->max, sizeof(t->max));
+	h = add_bytes(add_bytes(h, &o->ms, sizeof(o->ms)), &o->unknown, 1);
+	if (o->thin.count > 1) { /* several are not the one whose time they have */
+		h = add_bytes(h, &o->thin.count, sizeof(o->thin.count));
+		h = add_bytes(h, &o->thin.min, sizeof(o->thin.min));
+		h = add_bytes(h, &o->thin.max, sizeof(o->thin.max));
 	}
-	return unknown == BL_KNOWN ? add_bytes(h, &value, sizeof(value)) : h;
+	return o->unknown == BL_KNOWN ? add_bytes(h, &value, sizeof(value)) : h;
 }
 
-typedef void (*said_fn)(void *ctx, uint64_t sum);
+/* prev_ms: where the one before it lay when means were made. */
+static struct said_one
+sample_of(uint32_t series, int64_t ms, int64_t prev_ms, uint8_t unknown, double value,
+    const struct bl_thin *thin)
+{
+	const int64_t hour = ms - (ms % SAID_HOUR_MS + SAID_HOUR_MS) % SAID_HOUR_MS;
+	struct said_one o = { .series = series,
+		.unknown = unknown,
+		.ms = ms,
+		.after_ms = prev_ms > hour - 1 ? prev_ms : hour - 1,
+		.thin = *thin };
+
+	if (o.thin.count <= 1)
+		o.thin = (struct bl_thin){ value, value, 1 };
+	o.sum = sum_of_sample(&o, value);
+	return o;
+}
+
+typedef void (*said_fn)(void *ctx, const struct said_one *o);
 
 static int
-tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn fn, void *ctx,
-    struct bl_err *err)
+tell_column(const struct bl_batch_reader *r, const struct bl_column *c, int64_t after_ms,
+    said_fn fn, void *ctx, struct bl_err *err)
 {
 	int64_t *ms = calloc(c->n + 1, sizeof(*ms));
 	double *value = calloc(c->n + 1, sizeof(*value));
@@ -107,8 +118,12 @@ tell_column(const struct bl_batch_reader *r, const struct bl_column *c, said_fn 
 		rc = bl_column_thin(r, c, value, unknown, thin, err);
 	if (rc == BL_OK) /* parts know them as unreadable */
 		bl_column_drop_infinite(c, value, unknown, thin);
-	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++)
-		fn(ctx, sum_of_sample(c->series_id, ms[i], unknown[i], value[i], &thin[i]));
+	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++) {
+		const struct said_one o = sample_of(c->series_id, ms[i],
+		    i > 0 ? ms[i - 1] : after_ms, unknown[i], value[i], &thin[i]);
+
+		fn(ctx, &o);
+	}
 	free(ms);
 	free(value);
 	free(unknown);
@@ -129,44 +144,63 @@ tell_all(const struct bl_batch_header *h, const void *raw, size_t len, said_fn f
 	if ((rc = bl_batch_reader_init(&r, h, raw, len, err)) < 0)
 		return rc;
 	while ((rc = bl_batch_next_column(&r, &c, err)) == 1)
-		if ((rc = tell_column(&r, &c, fn, ctx, err)) < 0)
+		if ((rc = tell_column(&r, &c, h->collect_begin_ms - 1, fn, ctx, err)) < 0)
 			return rc;
-	while (rc >= 0 && (rc = bl_batch_next_event(&r, &ev, err)) == 1)
-		fn(ctx, sum_of_event(&ev));
+	while (rc >= 0 && (rc = bl_batch_next_event(&r, &ev, err)) == 1) {
+		const struct said_one o = { .sum = sum_of_event(&ev), .ms = ev.boot_ms };
+
+		fn(ctx, &o);
+	}
 	return rc;
 }
 
 static void
-note_said(void *ctx, uint64_t sum)
+note_said(void *ctx, const struct said_one *o)
 {
 	struct said *x = ctx;
 
 	if (x->n < x->size)
-		x->sum[x->n++] = sum;
+		x->one[x->n++] = *o;
 }
 
-static int
-ascending(const void *a, const void *b)
+int
+said_order(const void *a, const void *b)
 {
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	const struct said_one *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	if (x->series != y->series)
+		return x->series < y->series ? -1 : 1;
+	return (x->ms > y->ms) - (x->ms < y->ms);
+}
+
+size_t
+said_from(const struct said *x, uint32_t series, int64_t ms)
+{
+	const struct said_one at = { .series = series, .ms = ms };
+	size_t lo = 0, hi = x->n;
+
+	while (lo < hi) {
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (said_order(&x->one[mid], &at) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
 static void
-note_before(void *ctx, uint64_t sum)
+note_before(void *ctx, const struct said_one *o)
 {
 	struct said *x = ctx;
-	const uint64_t *at = bsearch(&sum, x->sum, x->n, sizeof(*x->sum), ascending);
-	size_t i;
 
-	if (at == NULL)
-		return;
-	/* All of the same number: an event may have been told twice. */
-	for (i = (size_t)(at - x->sum); i > 0 && x->sum[i - 1] == sum; i--)
-		continue;
-	for (; i < x->n && x->sum[i] == sum; i++)
-		x->before[i] = true;
+	/* All of the same: an event may have been told twice. */
+	for (size_t i = said_from(x, o->series, o->ms);
+	     i < x->n && said_order(&x->one[i], o) == 0; i++)
+		if (x->one[i].sum == o->sum)
+			x->one[i].before = true;
+	said_mean(x, o);
 }
 
 static int
@@ -176,14 +210,31 @@ said_of(struct said *x, const struct bl_batch_header *h, const void *raw, size_t
 	int rc;
 
 	x->size = (size_t)h->n_samples + h->n_events;
-	x->sum = calloc(x->size + 1, sizeof(*x->sum));
-	x->before = calloc(x->size + 1, sizeof(*x->before));
-	if (x->sum == NULL || x->before == NULL)
+	if ((x->one = calloc(x->size + 1, sizeof(*x->one))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "telemetry store: out of memory");
 	if ((rc = tell_all(h, raw, len, note_said, x, err)) < 0)
 		return rc;
-	qsort(x->sum, x->n, sizeof(*x->sum), ascending);
+	qsort(x->one, x->n, sizeof(*x->one), said_order);
 	return BL_OK;
+}
+
+int
+said_before(const struct said *x, bool closed)
+{
+	size_t before = 0, either = 0, touched = 0;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct said_one *o = &x->one[i];
+		const bool mean = o->in_mean || said_mean_whole(o);
+
+		before += o->before;
+		either += o->before || mean;
+		touched += o->before || mean || o->parts > 0;
+	}
+	if (either == x->n && either > 0)
+		return STORE_BEFORE_ALL;
+	/* What a closed spool brings late, and is not settled by that, is kept and shown. */
+	return before > 0 || (closed && touched > 0) ? STORE_BEFORE_SOME : STORE_BEFORE_NONE;
 }
 
 /* ---- looking for it ---- */
@@ -222,6 +273,13 @@ may_be_again(
 		return rc;
 	until = store_place_time(sp, &h->boot, h->collect_end_ms);
 	return until == STORE_TIME_NONE || until <= sp->made_unix_ms + BIRTH_SLACK_MS;
+}
+
+/* A mean has the time of the last that it stands for, and they lie in its batch's interval. */
+static int64_t
+from_ms(const struct bl_batch_header *h)
+{
+	return h->collect_begin_ms < h->event_begin_ms ? h->collect_begin_ms : h->event_begin_ms;
 }
 
 /* The row of SQL_BATCH_AGAIN. */
@@ -266,7 +324,7 @@ look(struct store *s, struct store_spool *sp, const struct bl_batch_header *h, s
 	    (rc = store_flush_coverage(s, err)) < 0)
 		return rc;
 	st = store_bind(s, SQL_BATCH_AGAIN, err, "iiiiii", sp->device_id, (int64_t)h->stream,
-	    boot_id, h->event_begin_ms, h->event_end_ms, sp->id);
+	    boot_id, from_ms(h), h->event_end_ms, sp->id);
 	while ((rc = store_step(s, st, err)) == 1)
 		if ((rc = compare(st, h, x, err)) < 0) {
 			(void)sqlite3_reset(st);
@@ -283,7 +341,7 @@ packed_extent(struct store *s, const struct store_spool *sp, const struct bl_bat
     int64_t boot_id, int64_t *from, int64_t *to, struct bl_err *err)
 {
 	sqlite3_stmt *st = store_bind(s, SQL_PACKED_AGAIN, err, "iiiiii", sp->device_id,
-	    (int64_t)h->stream, boot_id, h->event_begin_ms, h->event_end_ms, sp->id);
+	    (int64_t)h->stream, boot_id, from_ms(h), h->event_end_ms, sp->id);
 	int rc = store_step(s, st, err);
 
 	if (rc <= 0)
@@ -354,14 +412,19 @@ note_packed(void *ctx, const struct samples *l)
 {
 	const struct packed *p = ctx;
 
+	int64_t prev_ms = INT64_MIN;
+
 	for (size_t i = 0; i < l->n; i++) {
 		const struct sample *a = &l->s[i];
 		const struct bl_thin one = { 0, 0, 1 };
+		struct said_one o;
 
-		if (l->boot[a->boot].id == p->boot_id)
-			note_before(
-			    p->x, sum_of_sample(p->c->number[l->series], a->boot_ms, a->unknown,
-				      a->value, a->thin > 0 ? &l->thin[a->thin - 1].thin : &one));
+		if (l->boot[a->boot].id != p->boot_id)
+			continue;
+		o = sample_of(p->c->number[l->series], a->boot_ms, prev_ms, a->unknown, a->value,
+		    a->thin > 0 ? &l->thin[a->thin - 1].thin : &one);
+		note_before(p->x, &o);
+		prev_ms = a->boot_ms;
 	}
 	return true;
 }
@@ -400,7 +463,6 @@ store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch
     const void *raw, size_t raw_len, struct bl_err *err)
 {
 	struct said x = { 0 };
-	size_t before = 0;
 	int rc;
 
 	/* Of whatever kind: a batch that was too large is cut into parts that supersede it. */
@@ -410,12 +472,8 @@ store_came_before(struct store *s, struct store_spool *sp, const struct bl_batch
 		rc = look(s, sp, h, &x, err);
 	if (rc >= 0 && x.n > 0)
 		rc = look_in_parts(s, sp, h, raw, raw_len, &x, err);
-	for (size_t i = 0; i < x.n; i++)
-		before += x.before[i];
 	if (rc >= 0)
-		rc = before == 0     ? STORE_BEFORE_NONE
-		     : before == x.n ? STORE_BEFORE_ALL
-				     : STORE_BEFORE_SOME;
+		rc = said_before(&x, sp->closed);
 	said_free(&x);
 	return rc;
 }

@@ -126,7 +126,8 @@ const char *const store_sql_text[SQL_COUNT] = {
 	    "b.seq BETWEEN"
 	    " c.seq_first AND c.seq_last WHERE c.device_id=?1 AND c.stream=?2 AND c.boot_id=?3"
 	    " AND c.lo_ms<=?5 AND c.hi_ms>=?4 AND c.spool_id<>?6 AND b.boot_id=?3"
-	    " AND b.event_begin_ms<=?5 AND b.event_end_ms>=?4",
+	    " AND (b.event_begin_ms<=?5 AND b.event_end_ms>=?4"
+	    " OR b.collect_begin_ms<?5 AND b.collect_end_ms>=?4)",
 	[SQL_PACKED_CHECK] =
 	    "SELECT first, last, checks, sum = row_sum('packed', spool_id, stream, first, last,"
 	    " checks) FROM packed_seq WHERE spool_id=? AND stream=? AND first<=?"
