@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from support.builds import build_folder, program
+from support.status import runs, status_of
 from support.wait import free_port, wait_for
 from test_agent import setup_file
 
@@ -245,11 +246,10 @@ class Running:
         # Nobody listens there: what is sampled must not depend on it.
         self.config.write_text(LEAST.replace("PORT", str(free_port())) + more)
         self.process = processes.start("agent", [program("branchline-agent"), "run", "--config", self.config])
-        wait_for(lambda: self.state(), 20, "the agent answers", self.process.log)
+        wait_for(lambda: runs("--state", self.folder / "state"), 20, "the agent answers", self.process.log)
 
     def state(self):
-        done = agent("status", "--state", self.folder / "state", "--json")
-        return json.loads(done.stdout) if done.stdout and done.returncode != 2 else None
+        return status_of("--state", self.folder / "state")
 
 
 def test_a_reload_takes_in_what_files_say_that_are_new(tmp_path, processes):

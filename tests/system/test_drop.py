@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.builds import program
+from support.status import status_of
 from support.wait import free_port, wait_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
@@ -53,9 +54,7 @@ class Device:
         return self
 
     def accepted(self):
-        said = subprocess.run([program("branchline-agent"), "status", "--json", "--config", self.config],
-                              capture_output=True, text=True, timeout=20).stdout
-        return json.loads(said)["inlets"]["drop"]["counts"]["accepted"]
+        return status_of("--config", self.config)["inlets"]["drop"]["counts"]["accepted"]
 
     def put(self, name, text, encoding="utf-8"):
         """As a careful program does it: whole, and then under its name."""

@@ -19,6 +19,7 @@ from support import oracle  # noqa: F401  finds the decoder
 import wire_decoder
 from support.builds import program
 from support.spooled import spooled
+from support.status import status_of
 from support.wait import free_port, wait_for
 
 KILLS = 200 if os.environ.get("BL_LONG") else 5
@@ -55,14 +56,10 @@ class Device:
         return answer.status, [r["result"] for r in body["results"]]
 
     def refused(self):
-        done = subprocess.run([program("branchline-agent"), "status", "--config", self.config, "--json"],
-                              capture_output=True, text=True, timeout=40)
-        return json.loads(done.stdout)["inlets"]["http"]["refused"]
+        return status_of("--config", self.config)["inlets"]["http"]["refused"]
 
     def counted(self, name):
-        done = subprocess.run([program("branchline-agent"), "status", "--config", self.config, "--json"],
-                              capture_output=True, text=True, timeout=40)
-        return json.loads(done.stdout)["inlets"]["http"]["counts"][name]
+        return status_of("--config", self.config)["inlets"]["http"]["counts"][name]
 
     def close(self):
         """Ends the agent and starts it once more, since a start cuts what an earlier run left open."""

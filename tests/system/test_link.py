@@ -14,7 +14,7 @@ import time
 import pytest
 
 from support.builds import program
-from support.link import shake, shake_once
+from support.link import QUICK_MS, shake, shake_once
 from support.peers import Answering, BlackHole, ScriptedBroker, Silent
 from support.process import clean_environment
 from support.proxy import Proxy
@@ -28,7 +28,7 @@ def test_wrong_ca_is_named(pki, other_pki, broker):
     assert report["fault"] == "server_cert"
     assert 'issuer certificate "Branchline Test CA": not correctly signed by the trusted CA' \
         ' (we trust "Some Other CA")' in report["text"]
-    assert ms < 4000
+    assert ms < QUICK_MS
 
 
 def test_expired_server_certificate_is_named_with_its_dates(pki, brokers):
@@ -37,7 +37,7 @@ def test_expired_server_certificate_is_named_with_its_dates(pki, brokers):
     assert report["fault"] == "server_cert"
     assert 'server certificate "broker-expired": its validity has expired (valid 20' \
         in report["text"]
-    assert ms < 4000
+    assert ms < QUICK_MS
 
 
 def test_server_certificate_of_another_host_is_named(pki, brokers):
@@ -45,7 +45,7 @@ def test_server_certificate_of_another_host_is_named(pki, brokers):
     report, ms = shake_once(pki, pki.device("link-a"), broker.port)
     assert report["fault"] == "server_cert"
     assert "is for another host (it names other.example; expected localhost)" in report["text"]
-    assert ms < 4000
+    assert ms < QUICK_MS
 
 
 def test_name_to_verify_may_differ_from_the_address(pki, brokers):
@@ -96,7 +96,7 @@ def test_own_bad_certificate_is_named_every_time(pki, other_pki, broker, kind, w
     assert [r["fault"] for r in reports] == ["own_cert"] * 20
     for report in reports:
         assert f"server refused: {words} (TLS alert {alert})" in report["text"]
-    assert max(took) < 1000
+    assert max(took) < QUICK_MS
 
 
 def test_key_of_another_certificate_is_found_when_loading(pki, broker):
@@ -122,11 +122,11 @@ def test_broker_down_is_refused_at_once(pki):
     assert report["fault"] == "refused"
     assert f"TCP connect to localhost:{port} (" in report["text"]
     assert "Connection refused" in report["text"]
-    assert ms < 4000
+    assert ms < QUICK_MS
 
 
 def test_unknown_name_is_a_dns_fault(pki):
-    report, _ = shake_once(pki, pki.device("link-a"), 8883, host="no-such-host.invalid")
+    report, _ = shake_once(pki, pki.device("link-a"), 8883, "phase_ms=5000", host="no-such-host.invalid")
     assert report["fault"] in ("dns", "timeout")
     assert 'name look-up of "no-such-host.invalid"' in report["text"]
 
@@ -138,7 +138,7 @@ def test_tcp_black_hole_ends_at_the_deadline(pki):
     hole.close()
     assert report["fault"] == "timeout"
     assert f"TCP connect with 127.0.0.1:{hole.port} took longer than 400 ms" in report["text"]
-    assert 400 <= ms < 4000
+    assert 400 <= ms < QUICK_MS
 
 
 def test_silent_server_ends_at_the_deadline(pki):
@@ -148,7 +148,7 @@ def test_silent_server_ends_at_the_deadline(pki):
     assert report["fault"] == "timeout"
     assert "TLS handshake with localhost" in report["text"]
     assert "took longer than 400 ms" in report["text"]
-    assert 400 <= ms < 4000
+    assert 400 <= ms < QUICK_MS
 
 
 @pytest.mark.parametrize("reply,fault,words", [
@@ -165,7 +165,7 @@ def test_what_is_not_tls_is_quoted(pki, reply, fault, words):
     server.close()
     assert report["fault"] == fault
     assert words in report["text"]
-    assert ms < 4000
+    assert ms < QUICK_MS
 
 
 def test_server_that_hangs_up_says_so(pki):
@@ -336,7 +336,7 @@ def test_stop_says_good_bye_and_start_comes_back(pki, broker, probes):
 
 
 def test_broker_killed_again_and_again_loses_and_doubles_nothing(pki, broker, probes):
-    device = probes(pki, pki.device("link-a"), broker.port, "resume=1", "puback_ms=2000")
+    device = probes(pki, pki.device("link-a"), broker.port, "resume=1", "puback_ms=30000")
     device.event("up")
     files = device.open_files()
     device.send("flood bl/1/up/07/link-a/live 20000 200")
@@ -626,7 +626,7 @@ def test_name_black_hole_ends_at_the_deadline(pki, network, tmp_path):
         hole.wait(10)
     assert report["fault"] == "timeout"
     assert report["text"] == 'name look-up of "broker.example" took longer than 500 ms'
-    assert 500 <= ms < 4000
+    assert 500 <= ms < QUICK_MS
 
 
 def test_localhost_works_without_any_network(pki, brokers, network):

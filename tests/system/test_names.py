@@ -62,7 +62,7 @@ def portal(network, broker):
 
 
 def device(pki, probes, network, broker, *options):
-    return probes(pki, pki.device("link-a"), broker.port, "phase_ms=3000", *options, host=NAME,
+    return probes(pki, pki.device("link-a"), broker.port, *options, host=NAME,
                   prefix=network.prefix)
 
 
@@ -71,7 +71,7 @@ def peer(probe):
 
 
 def test_a_name_server_that_appears_later_is_used_without_a_restart(pki, probes, network, broker):
-    probe = device(pki, probes, network, broker)
+    probe = device(pki, probes, network, broker, "phase_ms=3000")  # so long is a silent name server waited for
     down = probe.event("down")
     assert down["fault"] == "dns" and f'name look-up of "{NAME}"' in down["why"]
     network.serve({})

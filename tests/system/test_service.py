@@ -2,7 +2,6 @@
 started again and again, and that a reload leaves no gap. The manager is a socket of the test's own."""
 
 import ctypes
-import json
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from support import oracle  # noqa: F401  finds the decoder
 import wire_decoder
 from support.builds import program
 from support.process import clean_environment
+from support.status import status_of
 from support.wait import free_port, wait_for
 
 LONG = bool(os.environ.get("BL_LONG"))
@@ -70,9 +70,7 @@ class Service:
         return self
 
     def status(self):
-        done = subprocess.run([program("branchline-agent"), "status", "--state", self.state_dir, "--json"],
-                              capture_output=True, text=True, timeout=40)
-        return json.loads(done.stdout)
+        return status_of("--state", self.state_dir)
 
     def ticks(self):
         return self.status()["sampling"]["ticks"]

@@ -21,6 +21,7 @@ from support import oracle  # noqa: F401  finds the decoder
 import wire_decoder
 from support.builds import build_folder, program
 from support.spooled import spooled
+from support.status import status_of
 from support.wait import free_port, wait_for
 
 CLIENTS = Path(__file__).with_name("statsd_clients")
@@ -105,9 +106,7 @@ class Agent:
 
 
     def state(self):
-        done = subprocess.run([program("branchline-agent"), "status", "--json", "--config", self.config],
-                              capture_output=True, text=True, timeout=60)
-        return json.loads(done.stdout)
+        return status_of("--config", self.config)
 
 
 @pytest.fixture

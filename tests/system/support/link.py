@@ -11,6 +11,12 @@ import pytest
 
 from .builds import program
 from .process import clean_environment
+from .wait import PATIENCE
+
+# The deadline of each phase where a test does not say another one: the machine may stand still for some seconds. What
+# is found at once has not waited for it.
+PHASE = "phase_ms=20000"
+QUICK_MS = 15000
 
 
 class Probe:
@@ -18,7 +24,7 @@ class Probe:
 
     def __init__(self, pki, cert, port, *options, host="localhost", prefix=(), env=None):
         argv = [*prefix, program("link_probe"), "mqtt", host, port, pki.ca, cert.cert, cert.key,
-                f"id={cert.name}", *options]
+                f"id={cert.name}", PHASE, *options]
         self.popen = subprocess.Popen(
             [str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=env or clean_environment())
@@ -37,12 +43,12 @@ class Probe:
 
     def event(self, kind: str, timeout_s: float = 10.0) -> dict:
         """The next event of that kind; others before it are kept in `seen`."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while True:
             try:
                 event = self._events.get(timeout=max(0.001, deadline - time.monotonic()))
             except queue.Empty:
-                pytest.fail(f"no {kind!r} within {timeout_s} s; seen: {self.seen}")
+                pytest.fail(f"no {kind!r} within {timeout_s * PATIENCE:g} s; seen: {self.seen}")
             if event is None:
                 pytest.fail(f"ended before {kind!r}: {self.popen.stderr.read()}; {self.seen}")
             self.seen.append(event)
@@ -67,20 +73,20 @@ class Probe:
         """Ends it in good order; also what makes the sanitizers speak."""
         self.send("quit")
         self.event("freed", 15)
-        code = self.popen.wait(15)
+        code = self.popen.wait(15 * PATIENCE)
         assert code == 0, self.popen.stderr.read()
         return code
 
     def end(self):
         if self.popen.poll() is None:
             self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(10 * PATIENCE)
 
 
 def shake(pki, cert, port, *options, host="localhost", ca=None, prefix=(), env=None):
     """Runs handshakes as `diagnose` does; returns (reports, milliseconds each)."""
     argv = [*prefix, program("link_probe"), "tls", host, port, ca or pki.ca, cert.cert, cert.key,
-            *options]
+            PHASE, *options]
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60,
                           env=env or clean_environment())
     events = [json.loads(line) for line in done.stdout.splitlines()]

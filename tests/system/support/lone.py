@@ -1,6 +1,5 @@
 """An agent without a centre, judged by its spool: what it accepted is in that file."""
 
-import json
 import os
 import shutil
 import socket
@@ -11,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from .builds import program
+from .status import status_of
 from .steps import Reporter
 from .wait import free_port
 
@@ -44,9 +44,7 @@ class LoneAgent:
                               capture_output=True, text=True, timeout=60)
 
     def status(self):
-        done = subprocess.run([program("branchline-agent"), "status", "--state", self.state_dir, "--json"],
-                              capture_output=True, text=True, timeout=30)
-        return json.loads(done.stdout)
+        return status_of("--state", self.state_dir)
 
     def ask(self, line):
         with Reporter(self.socket) as reporter:

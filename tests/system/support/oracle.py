@@ -297,9 +297,20 @@ def check_values(store: Store, device: str) -> int:
     return checked
 
 
+def _at_rest(store: Store, spool: Spool):
+    """(cut, stored) of one moment: all that is cut has its receipt, and nothing was cut while both were read. The
+    agent's own series are cut again and again, and what was just cut is stored a little later."""
+    def both():
+        cut = spool.cut()
+        receipted = spool.waiting() == 0
+        stored = store.samples_of(spool.id())
+        return receipted and spool.cut() == cut and (cut, stored)
+    return wait_for(both, 90, "every batch has its receipt")
+
+
 def account_of_samples(store: Store, agent) -> Account:
     """The host stream of an agent after arrive_in_full: its spool's count against the store's values."""
-    accepted, stored = Spool(agent).cut(), store.samples_of(Spool(agent).id())
+    accepted, stored = _at_rest(store, Spool(agent))
     doubled = sum(sum(c - 1 for c in Counter(int(value) for _, _, value in got).values())
                   for got in store.synthetic(agent.device).values())
     gone = store.explained(agent.device, 3, AFTER_ACCEPTANCE)

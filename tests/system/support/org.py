@@ -19,6 +19,7 @@ from .broker import MOSQUITTO
 from .builds import program
 from .ports import holders, listens
 from .process import Process, Processes
+from .status import runs, status_of
 from .wait import free_port, wait_for
 
 
@@ -68,17 +69,10 @@ class Agent:
     def status(self) -> dict:
         """What `status --json` says; of one that was just started, when it answers."""
         if self._is_new and self.process.running():
-            wait_for(lambda: self._said()["daemon"] == "running" or not self.process.running(), 20,
+            wait_for(lambda: runs("--config", self.config) or not self.process.running(), 20,
                      "the agent answers", self.process.log)
             self._is_new = False
-        return self._said()
-
-    def _said(self) -> dict:
-        done = subprocess.run(
-            [program("branchline-agent"), "status", "--config", self.config, "--json"],
-            capture_output=True, text=True, timeout=60)
-        assert done.stdout, f"status said nothing: {done.stderr}"
-        return json.loads(done.stdout)
+        return status_of("--config", self.config)
 
     def step(self, *args):
         """branchline-agent step ARGS, as a script at the branch would say it."""

@@ -7,6 +7,8 @@ import socket
 import threading
 from pathlib import Path
 
+from .wait import PATIENCE
+
 
 class Reporter:
     """One connection to the step socket."""
@@ -110,6 +112,6 @@ class EventLoad(threading.Thread):
     def finish(self, timeout_s=60.0):
         """No new report; those without an answer get one. The agent must run."""
         self._finish.set()
-        self.join(timeout_s)
+        self.join(timeout_s * PATIENCE)
         assert self.failure is None, self.failure
         assert not self.is_alive(), f"{self.generated - self.accepted} reports got no answer"
