@@ -342,9 +342,15 @@ def test_no_agent_and_a_broken_configuration_are_both_named(device, tmp_path):
                  "sh", "-c", "exit 3")
     assert done.returncode == 3 and len(done.stderr.splitlines()) == 1
     assert 'did you mean "enabled"' in done.stderr and "is it running?" in done.stderr
-    # The file is replaced at this moment: the usual place is asked.
-    done = agent("step", "event", "--case", "1", "--config", tmp_path / "none.yaml", "--json")
-    assert "none.yaml" in json.loads(done.stdout)["warning"]
+
+
+def test_a_configuration_that_was_named_and_is_missing_leads_to_no_other_agent(tmp_path):
+    """The usual place may be another agent's, which would have the report."""
+    for command in (("step", "event", "--case", "1"), ("event", "door.opened"), ("metric", "n", "1")):
+        done = agent(*command, "--config", tmp_path / "none.yaml", "--json")
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["result"], said.get("warning")) == (1, "failed", None), said
+        assert "none.yaml" in said["message"] and "/var/lib" not in said["message"]
 
 
 def test_the_configuration_names_the_socket(tmp_path, processes):

@@ -208,16 +208,19 @@ usual(char **out, struct bl_err *err)
 	return *out != NULL ? BL_OK : bl_fail(err, BL_ENOMEM, "out of memory");
 }
 
-/* Somebody may be editing it: what has happened is reported whatever else it says just now. */
+/*
+ * Somebody may be editing it: what has happened is reported whatever else it says just now.  But
+ * where a file was named and is not there, the usual place may be another agent's.
+ */
 static int
-of_config(const char *path, struct step_place *out, struct bl_err *err)
+of_config(const char *path, bool named, struct step_place *out, struct bl_err *err)
 {
 	struct bl_conf_errors errors;
 	bool enabled = true;
 	int rc = config_steps_socket(path, &out->socket, &enabled, &errors, err);
 	const char *why = rc < 0 ? err->msg : errors.n_kept > 0 ? errors.line[0] : NULL;
 
-	if (rc < 0 && rc != BL_ENOMEM)
+	if (rc < 0 && rc != BL_ENOMEM && !named)
 		rc = usual(&out->socket, err);
 	if (rc == BL_OK && why != NULL)
 		(void)snprintf(out->warning, sizeof(out->warning),
@@ -236,8 +239,8 @@ step_place_find(const struct step_args *args, struct step_place *out, struct bl_
 	memset(out, 0, sizeof(*out));
 	if (args->socket == NULL &&
 	    (args->config != NULL || access(CONFIG_FILE_DEFAULT, R_OK) == 0))
-		return of_config(
-		    args->config != NULL ? args->config : CONFIG_FILE_DEFAULT, out, err);
+		return of_config(args->config != NULL ? args->config : CONFIG_FILE_DEFAULT,
+		    args->config != NULL, out, err);
 	/* Who reports need not be allowed to read the agent's configuration. */
 	if (args->socket == NULL)
 		return usual(&out->socket, err);

@@ -55,7 +55,8 @@ struct step_place {
 
 /*
  * The agent's socket: as given, out of the configuration, be it wrong elsewhere, or, where
- * none can be read, in its usual place.
+ * none was named and none can be read, in its usual place.  Negative: one was named that cannot be
+ * read.
  */
 int step_place_find(const struct step_args *args, struct step_place *out, struct bl_err *err);
 
