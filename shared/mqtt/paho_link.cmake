@@ -1,16 +1,38 @@
 # Makes TO from Paho's archive FROM: `connect` becomes `bl_link_paho_connect`,
-# and the result is refused unless that happened in exactly one place.  What
-# mqtt_lean.c has without tracing becomes weak; all of it has to be there.
-set(lean StackTrace_entry StackTrace_exit Log)
-file(COPY_FILE ${FROM} ${TO}.part)
-list(TRANSFORM lean PREPEND "--weaken-symbol=" OUTPUT_VARIABLE weaken)
-if(SMALL) # without tables for unwinding the stack: it cancels no thread
-  list(APPEND weaken --remove-section=.eh_frame)
+# and the result is refused unless that happened in exactly one place.  The
+# objects that are never used here are left out; mqtt_lean.c has what the rest
+# calls of them, and those have to be the functions that were looked at.
+set(version 1.3.11) # what Debian's 1.3.12 says of itself
+set(out Log StackTrace Messages WebSocket SHA1 Base64 Proxy MQTTPersistence MQTTPersistenceDefault)
+set(lean
+  StackTrace_entry StackTrace_exit
+  Log Log_initialize Log_terminate Log_setTraceCallback Log_setTraceLevel
+  WebSocket_connect WebSocket_upgrade WebSocket_close WebSocket_getch WebSocket_getdata
+  WebSocket_framePos WebSocket_framePosSeekTo WebSocket_putdatas WebSocket_terminate
+  Proxy_connect Base64_encode Base64_encodeLength
+  MQTTPersistence_create MQTTPersistence_initialize MQTTPersistence_close
+  MQTTPersistence_restoreMessageQueue MQTTPersistence_putPacket MQTTPersistence_remove
+  MQTTPersistence_persistQueueEntry MQTTPersistence_unpersistQueueEntry)
+
+function(refuse why)
+  file(REMOVE ${TO}.part)
+  message(FATAL_ERROR "${FROM}: ${why}. This Paho is not the one that was looked at.")
+endfunction()
+
+file(STRINGS ${FROM} named REGEX "^${version}$")
+if(NOT named)
+  refuse("it does not say that it is ${version}")
 endif()
-execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${weaken} ${TO}.part
+file(COPY_FILE ${FROM} ${TO}.part)
+list(TRANSFORM out APPEND .c.o OUTPUT_VARIABLE objects)
+execute_process(COMMAND ${AR} d ${TO}.part ${objects} COMMAND_ERROR_IS_FATAL ANY)
+set(unwind)
+if(SMALL) # without tables for unwinding the stack: it cancels no thread
+  set(unwind --remove-section=.eh_frame)
+endif()
+execute_process(COMMAND ${OBJCOPY} --redefine-sym connect=bl_link_paho_connect ${unwind} ${TO}.part
   COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${NM} ${TO}.part OUTPUT_VARIABLE symbols ERROR_QUIET
-  COMMAND_ERROR_IS_FATAL ANY)
+
 execute_process(COMMAND ${NM} -u ${TO}.part OUTPUT_VARIABLE undefined ERROR_QUIET
   COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[ \t]U bl_link_paho_connect\n" led "${undefined}")
@@ -18,14 +40,12 @@ string(REGEX MATCHALL "[ \t]U connect(@[^\n]*)?\n" left "${undefined}")
 list(LENGTH led led_count)
 list(LENGTH left left_count)
 if(NOT led_count EQUAL 1 OR NOT left_count EQUAL 0)
-  file(REMOVE ${TO}.part)
-  message(FATAL_ERROR "${FROM}: expected one use of connect(2), led to bl_link_paho_connect; "
-    "found ${led_count} led and ${left_count} left. This Paho is not the one that was looked at.")
+  refuse("expected one use of connect(2), led to bl_link_paho_connect; found ${led_count} led and ${left_count} left")
 endif()
+# What it calls beyond these does not link.
 foreach(name IN LISTS lean)
-  if(NOT symbols MATCHES " W ${name}\n")
-    file(REMOVE ${TO}.part)
-    message(FATAL_ERROR "${FROM}: no ${name}. This Paho is not the one that was looked at.")
+  if(NOT undefined MATCHES "[ \t]U ${name}\n")
+    refuse("nothing calls ${name}")
   endif()
 endforeach()
 file(RENAME ${TO}.part ${TO})
