@@ -1,19 +1,22 @@
 /*
- * What Paho calls and never uses here, as little as it takes: paho_link.cmake leaves whole objects out of
- * the archive, and what the rest of it calls of them is this, no more (it checks).  A seventh of a release's agent
- * was Paho, a quarter of that its own WebSocket, proxy, persistence and log.
+ * What Paho calls and never uses here, as little as it takes: paho_link.cmake leaves whole objects
+ * out of the archive, and what the rest of it calls of them is this, no more (it checks).  A
+ * seventh of a release's agent was Paho, a quarter of that its own WebSocket, proxy, persistence
+ * and log.
  *
- * - Its tracing: Debian's archive notes the names of all functions on a stack of its own, for a trace that
- *   nobody can switch on here; and it formats a line of that trace for each packet and hands it to nobody.
+ * - Its tracing: Debian's archive notes the names of all functions on a stack of its own, for a
+ * trace that nobody can switch on here; and it formats a line of that trace for each packet and
+ * hands it to nobody.
  * - Its log would write files where the environment names them (MQTT_C_CLIENT_TRACE).
- * - WebSocket and proxies are the link's (bl_link).  Without them Paho reads and writes plain sockets; asked for either, it
- *   fails to connect.
+ * - WebSocket and proxies are the link's (bl_link).  Without them Paho reads and writes plain
+ * sockets; asked for either, it fails to connect.
  * - Persistence is the spool's.  Asked for any, no client is made.
  *
  * Its tree of all memory stays: when a connection breaks under publishes, Paho 1.3.12 frees some
  * of it twice, and only that tree keeps the second time from the allocator.
  *
- * The structs are as Paho 1.3.12 has them, as far as they are looked at.  Any thread that Paho's functions are called on.
+ * The structs are as Paho 1.3.12 has them, as far as they are looked at.  Any thread that Paho's
+ * functions are called on.
  */
 #include <stddef.h>
 
@@ -57,8 +60,8 @@ int WebSocket_getch(struct lean_net *net, char *c);
 char *WebSocket_getdata(struct lean_net *net, size_t bytes, size_t *got);
 size_t WebSocket_framePos(void);
 void WebSocket_framePosSeekTo(size_t pos);
-int WebSocket_putdatas(struct lean_net *net, char **head, size_t *head_len,
-    struct lean_buffers *rest);
+int WebSocket_putdatas(
+    struct lean_net *net, char **head, size_t *head_len, struct lean_buffers *rest);
 void WebSocket_terminate(void);
 int Proxy_connect(struct lean_net *net, int tls, const char *host);
 int Base64_encode(char *out, int out_len, const unsigned char *in, int in_len);
