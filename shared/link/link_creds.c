@@ -16,6 +16,7 @@
 #include <mbedtls/error.h>
 
 #include "branchline/log.h"
+#include "branchline/secret.h"
 
 /* The kernel's generator through the owner's clock: no pool of our own to seed, share or wipe. */
 static int
@@ -46,7 +47,7 @@ warn_of_open_key(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	if (stat(path, &st) == 0 && bl_secret_is_open(path, &st))
 		bl_warn("link", "key %s can be read by others (mode %03o); make it 0600", path,
 		    (unsigned)st.st_mode & 0777);
 }

@@ -18,6 +18,7 @@
 #include <mbedtls/base64.h>
 
 #include "branchline/log.h"
+#include "branchline/secret.h"
 
 #define PASSWORD_MAX 256
 
@@ -26,7 +27,7 @@ link_proxy_check_password(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	if (stat(path, &st) == 0 && bl_secret_is_open(path, &st))
 		bl_warn("link",
 		    "the proxy's password %s can be read by others (mode %03o); make it 0600", path,
 		    (unsigned)st.st_mode & 0777);

@@ -23,6 +23,7 @@
 #include "branchline/log.h"
 #include "branchline/mqtt.h"
 #include "branchline/pki.h"
+#include "branchline/secret.h"
 
 #include "build_date.h"
 #include "config.h"
@@ -151,7 +152,7 @@ check_key_mode(const struct config *c)
 {
 	struct stat st;
 
-	if (stat(c->v->broker.key, &st) != 0 || (st.st_mode & 077) == 0)
+	if (stat(c->v->broker.key, &st) != 0 || !bl_secret_is_open(c->v->broker.key, &st))
 		return true; /* a missing one is told with the certificate's partner */
 	diagnose_failed("files", -1, "chmod 600 it, and think about who may have copied it",
 	    "%s can be read by others (mode %03o)", c->v->broker.key,

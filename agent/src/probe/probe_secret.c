@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "branchline/secret.h"
+
 static int
 judge(const char *path, const struct stat *st, struct bl_err *err)
 {
 	if (!S_ISREG(st->st_mode))
 		return bl_fail(err, BL_EINVAL, "secret %.80s: it is no file", path);
-	if ((st->st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	if (bl_secret_is_open(path, st))
 		return bl_fail(err, BL_EINVAL,
 		    "secret %.80s can be read by others (mode %03o); make it 0600", path,
 		    (unsigned)st->st_mode & 0777);

@@ -16,6 +16,7 @@
 #include <mbedtls/base64.h>
 
 #include "branchline/buf.h"
+#include "branchline/secret.h"
 
 #include "deliver_internal.h"
 
@@ -192,7 +193,7 @@ read_password(const char *path, char out[256], char *why, size_t size)
 			(void)fclose(f);
 		return false;
 	}
-	ok = (sb.st_mode & 077) == 0 && fgets(out, 256, f) != NULL;
+	ok = !bl_secret_is_open(path, &sb) && fgets(out, 256, f) != NULL;
 	(void)fclose(f);
 	if (!ok)
 		(void)snprintf(why, size,

@@ -1,0 +1,1 @@
+bl_unit_test(test_secret LINK agent_probe bl_secret)
