@@ -190,7 +190,8 @@ int64_t mqtt_window_deadline(const struct bl_mqtt *m); /* 0: none */
 
 /* paho: none of these blocks longer than Paho's lock, except close */
 int mqtt_paho_open(struct bl_mqtt *m, struct bl_err *err);
-/* mqtt_lean.c: does nothing; who calls it is linked with what is there. */
+/* mqtt_trace.c and mqtt_lean.c: do nothing; who calls them is linked with what is there. */
+void mqtt_trace(void);
 void mqtt_lean(void);
 void mqtt_paho_close(struct bl_mqtt *m); /* up to a second or so */
 void mqtt_paho_epoch_begin(struct bl_mqtt *m);

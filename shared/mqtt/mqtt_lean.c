@@ -1,12 +1,9 @@
 /*
  * What Paho calls and never uses here, as little as it takes: paho_link.cmake leaves whole objects
- * out of the archive, and what the rest of it calls of them is this, no more (it checks).  A
- * seventh of a release's agent was Paho, a quarter of that its own WebSocket, proxy, persistence
- * and log.
+ * out of the archive, and what the rest of it calls of them is this and mqtt_trace.c, no more (it
+ * checks).  A seventh of a release's agent was Paho, a quarter of that its own WebSocket, proxy,
+ * persistence and log.  Only for the one Paho that was looked at: any other is linked whole.
  *
- * - Its tracing: Debian's archive notes the names of all functions on a stack of its own, for a
- * trace that nobody can switch on here; and it formats a line of that trace for each packet and
- * hands it to nobody.
  * - Its log would write files where the environment names them (MQTT_C_CLIENT_TRACE).
  * - WebSocket and proxies are the link's (bl_link).  Without them Paho reads and writes plain
  * sockets; asked for either, it fails to connect.
@@ -46,13 +43,10 @@ char *Socket_getdata(int socket, size_t bytes, size_t *got, int *rc);
 int Socket_putdatas(int socket, char *head, size_t head_len, struct lean_buffers rest);
 void Socket_outTerminate(void);
 
-void StackTrace_entry(const char *name, int line, int trace);
-void StackTrace_exit(const char *name, int line, void *rc, int trace);
 int Log_initialize(void *info);
 void Log_terminate(void);
 void Log_setTraceCallback(void *callback);
 void Log_setTraceLevel(int level);
-void Log(int level, int number, const char *format, ...);
 int WebSocket_connect(struct lean_net *net, int tls, const char *uri);
 int WebSocket_upgrade(struct lean_net *net);
 void WebSocket_close(struct lean_net *net, int status, const char *reason);
@@ -81,24 +75,7 @@ mqtt_lean(void)
 {
 }
 
-/* --- tracing and log ------------------------------------------------------ */
-
-void
-StackTrace_entry(const char *name, int line, int trace)
-{
-	(void)name;
-	(void)line;
-	(void)trace;
-}
-
-void
-StackTrace_exit(const char *name, int line, void *rc, int trace)
-{
-	(void)name;
-	(void)line;
-	(void)rc;
-	(void)trace;
-}
+/* --- log ------------------------------------------------------------------ */
 
 int
 Log_initialize(void *info)
@@ -122,14 +99,6 @@ void
 Log_setTraceLevel(int level)
 {
 	(void)level;
-}
-
-void
-Log(int level, int number, const char *format, ...)
-{
-	(void)level;
-	(void)number;
-	(void)format;
 }
 
 /* --- plain sockets alone -------------------------------------------------- */

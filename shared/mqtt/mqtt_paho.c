@@ -237,7 +237,7 @@ mqtt_paho_open(struct bl_mqtt *m, struct bl_err *err)
 	MQTTAsync client = NULL;
 	int rc;
 
-	mqtt_lean();
+	mqtt_trace();
 	options.sendWhileDisconnected = 0;
 	options.allowDisconnectedSendAtAnyTime = 0;
 	pthread_mutex_lock(&life_lock);
