@@ -99,7 +99,7 @@ bl_fuzz_target(chunk SOURCES unit/chunk_kit.c LINK collector_chunk PkgConfig::CM
 bl_fuzz_target(define LINK collector_define collector_control bl_json INCLUDE ${root}/collector/src/define)
 bl_fuzz_target(stored LINK ${centre_link} collector_cases collector_render
   INCLUDE ${root}/collector/src/api)
-bl_fuzz_target(answers LINK collector_deliver collector_define collector_control PkgConfig::CURL
+bl_fuzz_target(answers LINK collector_deliver collector_define collector_control bl_secret PkgConfig::CURL
     PkgConfig::JANSSON bl_mbedtls
   INCLUDE ${root}/collector/src/deliver OPTIONS -Wl,--wrap=getaddrinfo)
 bl_fuzz_target(files LINK collector_ingest collector_store bl_log bl_buf test_folder PkgConfig::JANSSON
