@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "branchline/charset.h"
-
+#include "check_machine.h"
 #include "config.h"
 
 /* The option of this name, or NULL; *value points behind "=" when the word has one. */
@@ -127,53 +126,32 @@ read_config_option(int argc, char **argv, const char **path, const char *help)
 	return cmd_options_read(argc, argv, options, path, 1, help);
 }
 
-/* What is right, but waits for something that this machine lacks. */
-static void
-warn_of_encoding(const char *kind, const char *name, int encoding)
-{
-	struct bl_charset_conv *conv = NULL;
-	struct bl_err err = { 0 };
-
-	if (encoding != BL_CHARSET_UTF8 &&
-	    bl_charset_open(&conv, (enum bl_charset)encoding, &err) < 0)
-		(void)fprintf(stderr,
-		    "warning: inlets.%s %s: %s; until then nothing of it is read\n", kind, name,
-		    err.msg);
-	bl_charset_close(conv);
-}
-
-static void
-warn_of_encodings(const struct config *c)
-{
-	const struct bl_conf_list *folders = &c->v->inlets.drop.folders;
-	const struct bl_conf_list *watch = &c->v->inlets.loglines.watch;
-	const struct drop_folder_conf *f = folders->item;
-	const struct loglines_watch *w = watch->item;
-
-	for (size_t i = 0; i < folders->n; i++)
-		warn_of_encoding("drop", f[i].name, f[i].encoding);
-	for (size_t i = 0; i < watch->n; i++)
-		warn_of_encoding("loglines", w[i].name, w[i].encoding);
-}
-
 int
 cmd_check_config(int argc, char **argv)
 {
 	const char *path;
 	struct config *c;
+	unsigned lacks;
 	int code = read_config_option(argc, argv, &path,
 	    "usage: branchline-agent check-config [--config FILE]\n\n"
 	    "Reads the configuration and prints every error with file, line, column, what was\n"
-	    "expected and what stands there; those of included files, too. Exit code 0: it is "
-	    "good; 78: it is not.\n");
+	    "expected and what stands there; those of included files, too. Where there is none, "
+	    "it\n"
+	    "warns of what the configuration names and this machine lacks (groups, folders, "
+	    "files),\n"
+	    "and says what comes of it; for root as the service's user would find it.\n\n"
+	    "Exit code 0: it is good, whatever was warned of; 78: it is not.\n");
 
 	if (code != 0)
 		return code == 1 ? 0 : CMD_EXIT_USAGE;
 	if ((c = cmd_config(path, &code)) == NULL)
 		return code;
-	warn_of_encodings(c);
-	(void)printf("%s: good (device %s, site %s, %zu probes)\n", path, c->v->device.id,
+	lacks = check_machine(c);
+	(void)printf("%s: good (device %s, site %s, %zu probes)", path, c->v->device.id,
 	    c->v->device.site, c->v->probes.n);
+	if (lacks > 0)
+		(void)printf(", with %u warning%s", lacks, lacks == 1 ? "" : "s");
+	(void)printf("\n");
 	config_free(c);
 	return 0;
 }
