@@ -60,17 +60,23 @@ every_boot_gets_the_place_that_is_known_of_it(void **state)
 }
 
 static void
-say(struct kit *k, enum bl_clock_source source, int64_t unix_ms)
+say_about(struct kit *k, enum bl_clock_source source, int64_t unix_ms, uint32_t uncertainty_ms)
 {
 	const struct bl_clock_segment seg = { .boot = k->opts.boot,
 		.from_boot_ms = k->time.boot_ms,
 		.offset_ms = unix_ms - k->time.boot_ms,
-		.uncertainty_ms = source == BL_CLOCK_UNTRUSTED ? UINT32_MAX : 50,
+		.uncertainty_ms = uncertainty_ms,
 		.source = source };
 	struct bl_err err = { 0 };
 
 	assert_int_equal(spool_clock(k->s, &seg, &err), BL_OK);
 	kit_commit(k);
+}
+
+static void
+say(struct kit *k, enum bl_clock_source source, int64_t unix_ms)
+{
+	say_about(k, source, unix_ms, source == BL_CLOCK_UNTRUSTED ? UINT32_MAX : 50);
 }
 
 /* An hour of the machine, whose clock begins in 1970 each time, then it goes off. */
@@ -133,6 +139,30 @@ boots_without_the_time_are_placed_when_a_later_one_is_told(void **state)
 	assert_int_equal(st.clock_version, from + 1);
 }
 
+/* Before and after it the time was known by some minutes only: so is its place, at best. */
+static void
+what_lies_between_doubtful_times_is_as_doubtful(void **state)
+{
+	const int64_t noon = T0, three_pm = T0 + 3 * HOUR;
+	const uint32_t doubt_ms = 20 * 60000;
+	struct bl_clock_segment seg;
+	struct kit *k = *state;
+	struct bl_err err = { 0 };
+	struct bl_id boot;
+
+	kit_open(k, SPOOL_CREATED);
+	say_about(k, BL_CLOCK_CENTRE, noon, doubt_ms);
+	kit_close(k);
+	kit_reboot(k);
+	kit_open(k, SPOOL_OPENED);
+	boot = an_hour_of_1970(k);
+	say(k, BL_CLOCK_UNTRUSTED, 1000);
+	say_about(k, BL_CLOCK_CENTRE, three_pm, doubt_ms);
+	assert_int_equal(spool_clock_newest(k->s, &boot, &seg, &err), 1);
+	assert_true(seg.offset_ms - seg.uncertainty_ms <= noon - doubt_ms);
+	assert_true(seg.offset_ms + HOUR + seg.uncertainty_ms >= three_pm + doubt_ms - 10000);
+}
+
 int
 main(void)
 {
@@ -141,6 +171,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    boots_without_the_time_are_placed_when_a_later_one_is_told, kit_setup,
 		    kit_teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_lies_between_doubtful_times_is_as_doubtful, kit_setup, kit_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,8 @@ find_former(struct spool *s, const struct bl_clock_segment *seg, unsigned n, str
 			return rc;
 		if (seg[i].source != BL_CLOCK_UNTRUSTED) {
 			f->known.has_before = true;
-			f->known.before_unix_ms = seg[i].offset_ms + end;
+			f->known.before_unix_ms =
+			    seg[i].offset_ms + end - (int64_t)seg[i].uncertainty_ms;
 			return BL_OK;
 		}
 		if (f->n == BOOTS_MAX)
@@ -68,7 +69,8 @@ boots_tell(struct spool *s, const struct bl_clock_segment *seg, const struct bl_
     struct bl_err *err)
 {
 	struct bl_clock_segment *all = malloc(SEGMENTS_MAX * sizeof(*all));
-	struct former f = { .known = { .after_unix_ms = seg->offset_ms } };
+	struct former f = { .known = { .after_unix_ms =
+					   seg->offset_ms + (int64_t)seg->uncertainty_ms } };
 	int rc;
 
 	if (all == NULL)

@@ -26,8 +26,8 @@ struct boot_former {
 
 struct boot_known {
 	bool has_before;
-	int64_t before_unix_ms; /* no former boot began before that */
-	int64_t after_unix_ms;  /* the present boot began then */
+	int64_t before_unix_ms; /* no former boot began before that, at the earliest */
+	int64_t after_unix_ms;  /* the present boot had begun then, at the latest */
 	bool has_wall;
 	int64_t wall_error_ms; /* by how much its wall clock was ahead when it was found out */
 };
