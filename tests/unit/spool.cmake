@@ -4,6 +4,9 @@ foreach(name test_spool_handshake test_spool_former)
     SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_handshake_kit.c
     LINK agent_spool)
 endforeach()
+bl_unit_test(test_spool_chain
+  SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_handshake_kit.c
+  LINK agent_spool PkgConfig::SQLITE)
 foreach(name test_spool_thread test_spool_pressed)
   bl_unit_test(${name}
     SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_kit.c ${CMAKE_CURRENT_SOURCE_DIR}/unit/spool_thread_kit.c

@@ -299,6 +299,34 @@ note_salvaged(struct spool *s, int64_t gen, enum bl_stream stream,
 }
 
 /*
+ * Names the seqs first..last of a former id, none of them settled or held: what had its receipt
+ * was lost at the centre, and what travelled in it is told again; the rest as given.
+ */
+static int
+name_not_held(struct spool *s, int64_t gen, struct bl_gap *gap, uint64_t first, uint64_t last,
+    enum bl_gap_reason otherwise, struct bl_err *err)
+{
+	int64_t a, b;
+	int rc = BL_OK;
+
+	for (; first <= last && rc >= 0; first = gap->seq_last + 1) {
+		rc = trimmed_next(s, batch_id(gen, gap->stream, first),
+		    batch_id(gen, gap->stream, last), &a, &b, err);
+		gap->reason = otherwise;
+		gap->seq_first = first;
+		gap->seq_last = rc == 1 ? batch_seq(a) - 1 : last;
+		if (rc == 1 && batch_seq(a) == first) {
+			gap->reason = BL_GAP_LOST_AT_CENTRE;
+			gap->seq_last = batch_seq(b);
+			rc = db_run(s, Q_LEDGER_UNTOLD, err, "ii", a, b);
+		}
+		if (rc >= 0)
+			rc = ledger_add(s, gap, err);
+	}
+	return rc < 0 ? rc : BL_OK;
+}
+
+/*
  * Names the seqs first..last of a former id, none of them settled: what is held
  * moves to the new id (rolled back), the rest is lost for the given reason.
  */
@@ -324,10 +352,12 @@ name_run(struct spool *s, int64_t gen, struct bl_gap *gap, uint64_t first, uint6
 		db_done(st);
 		if (rc < 0)
 			return rc;
-		gap->reason = held == first ? BL_GAP_ROLLED_BACK : not_held;
+		gap->reason = BL_GAP_ROLLED_BACK;
 		gap->seq_first = first;
 		gap->seq_last = end;
-		if ((rc = ledger_add(s, gap, err)) < 0)
+		rc = held == first ? ledger_add(s, gap, err)
+				   : name_not_held(s, gen, gap, first, end, not_held, err);
+		if (rc < 0)
 			return rc;
 		first = end + 1;
 	}

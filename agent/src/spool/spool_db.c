@@ -69,7 +69,8 @@ static const char *const sql_text[Q_COUNT] = {
 	[Q_RECEIPTED_UP] = "SELECT " BATCH_COLUMNS " FROM batch WHERE receipted_unix_ms<?3"
 			   " AND id>=?1 AND id<=?2 ORDER BY id LIMIT ?4",
 	[Q_LEDGER_ADD] = "INSERT INTO ledger(spool,reason,stream,seq_first,seq_last,begin_boot,"
-			 "begin_ms,end_boot,end_ms,samples) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+			 "begin_ms,end_boot,end_ms,samples,travel)"
+			 " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,nullif(?11,0))",
 	[Q_LEDGER_TOUCHING] = "SELECT " LEDGER_COLUMNS " FROM ledger WHERE travel IS NULL"
 			      " AND spool=?1 AND reason=?2 AND stream=?3 ORDER BY id DESC LIMIT 1",
 	[Q_LEDGER_EXTEND] = "UPDATE ledger SET seq_first=?2,seq_last=?3,begin_boot=?4,begin_ms=?5,"

@@ -495,6 +495,8 @@ bool wall_set_within(struct spool *s, int64_t age_ms);
 
 /* ---- spool_ledger.c ---- */
 int ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
+/* A row of its own; travel: the batch that tells it, 0: none yet. */
+int ledger_put(struct spool *s, const struct bl_gap *gap, int64_t travel, struct bl_err *err);
 /* Other batches stand for these seqs of now: nothing is missing, nobody is told. */
 int ledger_replaced(struct spool *s, const struct bl_gap *gap, struct bl_err *err);
 /* A row of LEDGER_COLUMNS. */

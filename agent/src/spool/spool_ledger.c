@@ -97,6 +97,19 @@ keep_under_cap(struct spool *s, struct bl_err *err)
 }
 
 int
+ledger_put(struct spool *s, const struct bl_gap *g, int64_t travel, struct bl_err *err)
+{
+	const int rc = db_run(s, Q_LEDGER_ADD, err, "diiiididiii", &g->spool, (int64_t)g->reason,
+	    (int64_t)g->stream, (int64_t)g->seq_first, (int64_t)g->seq_last, &g->begin_boot,
+	    g->begin_boot_ms, &g->end_boot, g->end_boot_ms, (int64_t)g->samples, travel);
+
+	if (rc < 0)
+		return rc;
+	s->d.gaps++;
+	return keep_under_cap(s, err);
+}
+
+int
 ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
 {
 	struct bl_gap g = *gap, at;
@@ -122,13 +135,7 @@ ledger_add(struct spool *s, const struct bl_gap *gap, struct bl_err *err)
 		widen(&at, &g);
 		return extend(s, id, &at, err);
 	}
-	rc = db_run(s, Q_LEDGER_ADD, err, "diiiididii", &g.spool, (int64_t)g.reason,
-	    (int64_t)g.stream, (int64_t)g.seq_first, (int64_t)g.seq_last, &g.begin_boot,
-	    g.begin_boot_ms, &g.end_boot, g.end_boot_ms, (int64_t)g.samples);
-	if (rc < 0)
-		return rc;
-	s->d.gaps++;
-	return keep_under_cap(s, err);
+	return ledger_put(s, &g, 0, err);
 }
 
 int

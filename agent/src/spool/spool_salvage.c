@@ -8,7 +8,7 @@
  *            "damaged" entry of each stream says what was not recovered
  *            (spool_salvage_open.c)
  *   bodies   all pages: messages that are whole, under their old ids and seqs
- *   ledger   all pages: entries that were never told
+ *   ledger   all pages: entries, and rows of batches whose messages are gone: what those were
  *
  * The file is read page by page (spool_wreck.h), so one bad page costs what it
  * held.  What comes over belongs to former generations that the centre has not
@@ -227,37 +227,45 @@ body_row(void *ctx, const struct wreck_row *r)
 
 /* ---- ledger ---- */
 
-/* True: a batch that came over, or was delivered, tells of it. */
-static int
-is_told(struct salvage *v, const struct wreck_column *travel)
+/* True: it had its receipt in the wreck. */
+static bool
+was_receipted(const struct salvage *v, int64_t gen, enum bl_stream stream, uint64_t seq)
 {
-	const int64_t seq = (int64_t)batch_seq(travel->i);
-	struct bl_id spool;
-	int64_t into;
-
-	if (travel->type == WRECK_NULL)
-		return 0;
-	if ((into = into_of(v, travel->i >> BATCH_GEN_BITS, &spool)) == 0)
-		return 1;
-	if (into == v->into && seq <= v->old.stream[0].contiguous)
-		return 1;
-	return has_batch(v, batch_id(into, BL_STREAM_EVENTS, (uint64_t)seq));
+	return gen == v->old.gen &&
+	       (int64_t)seq <= v->old.stream[stream_index(stream)].contiguous;
 }
 
-static bool
-ledger_entry(void *ctx, const struct wreck_row *r)
+/*
+ * The batch that tells of it, as it is called here: one that came over, or was delivered.  When
+ * that is dropped, or lost at the centre, the entry is told again.  0: none, or it is nowhere.
+ */
+static int
+teller_of(struct salvage *v, const struct wreck_column *travel, int64_t *teller)
 {
-	struct salvage *v = ctx;
-	struct bl_gap gap = { 0 };
-	int told;
+	const uint64_t seq = batch_seq(travel->i);
+	const int64_t gen = travel->i >> BATCH_GEN_BITS;
+	struct bl_id spool;
+	const int64_t into = into_of(v, gen, &spool);
+	int rc = 1;
 
-	if (r->kind != WRECK_LEDGER || !stream_valid((enum bl_stream)r->col[3].i) ||
-	    r->col[2].i < BL_GAP_OFF || r->col[2].i > BL_GAP_LAST)
-		return true;
-	if ((told = is_told(v, &r->col[11])) != 0) {
-		v->rc = told < 0 ? told : BL_OK;
-		return told > 0;
-	}
+	*teller = into != 0 && travel->type != WRECK_NULL ? batch_id(into, BL_STREAM_EVENTS, seq)
+							  : 0;
+	if (*teller != 0 && !was_receipted(v, gen, BL_STREAM_EVENTS, seq))
+		rc = has_batch(v, *teller);
+	if (rc == 0)
+		*teller = 0;
+	return rc;
+}
+
+static int
+ledger_entry(struct salvage *v, const struct wreck_row *r)
+{
+	struct bl_gap gap = { 0 };
+	int64_t teller;
+
+	if (!stream_valid((enum bl_stream)r->col[3].i) || r->col[2].i < BL_GAP_OFF ||
+	    r->col[2].i > BL_GAP_LAST)
+		return BL_OK;
 	gap.spool = wreck_id(&r->col[1]);
 	gap.reason = (enum bl_gap_reason)r->col[2].i;
 	gap.stream = (enum bl_stream)r->col[3].i;
@@ -268,7 +276,72 @@ ledger_entry(void *ctx, const struct wreck_row *r)
 	gap.end_boot = wreck_id(&r->col[8]);
 	gap.end_boot_ms = r->col[9].i;
 	gap.samples = (uint64_t)r->col[10].i;
-	v->rc = ledger_add(v->s, &gap, v->err);
+	if (teller_of(v, &r->col[11], &teller) < 0)
+		return v->err->code;
+	return teller != 0 ? ledger_put(v->s, &gap, teller, v->err) : ledger_add(v->s, &gap, v->err);
+}
+
+/*
+ * A batch's row that is whole where its message is not, or did not come over.  Without a receipt:
+ * it knows when that was.  (The centre may have the batch; then it leaves the entry out.)  With
+ * one it can be had from nobody but the centre.
+ */
+static int
+bodyless(struct salvage *v, const struct wreck_row *r)
+{
+	const enum bl_stream stream = batch_stream(r->rowid);
+	const int64_t gen = r->rowid >> BATCH_GEN_BITS;
+	struct bl_gap gap = {
+		.reason = BL_GAP_DAMAGED,
+		.stream = stream,
+		.seq_first = batch_seq(r->rowid),
+		.seq_last = batch_seq(r->rowid),
+		.begin_boot = wreck_id(&r->col[1]),
+		.begin_boot_ms = r->col[2].i,
+		.end_boot = wreck_id(&r->col[1]),
+		.end_boot_ms = r->col[3].i,
+		.samples = (uint64_t)(r->col[4].i + r->col[5].i),
+	};
+	const int64_t into = into_of(v, gen, &gap.spool);
+	const int64_t id = batch_id(into, stream, gap.seq_first);
+	int rc;
+
+	if (into == 0 || !stream_valid(stream) || was_receipted(v, gen, stream, gap.seq_first) ||
+	    gap.begin_boot_ms > gap.end_boot_ms || bl_id_is_zero(&gap.begin_boot) ||
+	    (rc = has_batch(v, id)) == 1)
+		return BL_OK;
+	if (rc == 0)
+		rc = r->col[10].type != WRECK_NULL ? trimmed_add(v->s, id, v->err)
+						   : ledger_add(v->s, &gap, v->err);
+	return rc;
+}
+
+/* What was trimmed of former ids, too. */
+static int
+trimmed_range(struct salvage *v, const struct wreck_row *r)
+{
+	const enum bl_stream stream = batch_stream(r->rowid);
+	struct bl_id spool;
+	const int64_t into = into_of(v, r->rowid >> BATCH_GEN_BITS, &spool);
+
+	if (into == 0 || into == v->into || !stream_valid(stream) ||
+	    r->col[1].i >> BATCH_SEQ_BITS != r->rowid >> BATCH_SEQ_BITS)
+		return BL_OK;
+	return trimmed_elsewhere(
+	    v->s, into, stream, batch_seq(r->rowid), batch_seq(r->col[1].i), v->err);
+}
+
+static bool
+ledger_pass_row(void *ctx, const struct wreck_row *r)
+{
+	struct salvage *v = ctx;
+
+	if (r->kind == WRECK_LEDGER)
+		v->rc = ledger_entry(v, r);
+	else if (r->kind == WRECK_BATCH)
+		v->rc = bodyless(v, r);
+	else if (r->kind == WRECK_TRIMMED)
+		v->rc = trimmed_range(v, r);
 	return v->rc == BL_OK;
 }
 
@@ -346,7 +419,7 @@ next_slice(struct salvage *v)
 			v->page = LEDGER_PASS | 1;
 		return rc;
 	}
-	if ((rc = pass_slice(v, ledger_entry, &end)) == BL_OK && end)
+	if ((rc = pass_slice(v, ledger_pass_row, &end)) == BL_OK && end)
 		rc = done(v);
 	return rc;
 }

@@ -207,6 +207,7 @@ look_row(void *ctx, const struct wreck_row *r)
 		look_batch(v, r);
 		break;
 	case WRECK_LEDGER:
+	case WRECK_TRIMMED:
 	case WRECK_OTHER:
 		break;
 	}

@@ -210,6 +210,31 @@ trimmed_unheld(
 	return rc < 0 ? rc : BL_OK;
 }
 
+/* A batch that had its receipt and is held yet says when that was; ends the run before or after it. */
+static int
+name_held(struct spool *s, struct bl_gap *gap, int64_t first, int64_t *last, struct bl_err *err)
+{
+	sqlite3_stmt *st = db_select(s, Q_BATCH_WALK, err, "ii", first, *last);
+	int rc;
+
+	if (st == NULL)
+		return err->code;
+	if ((rc = db_step(s, st, err)) == 1) {
+		const int64_t id = sqlite3_column_int64(st, 0);
+
+		*last = id > first ? id - 1 : id;
+		if (id == first && sqlite3_column_type(st, 10) != SQLITE_NULL) {
+			gap->begin_boot = gap->end_boot = db_column_id(st, 1);
+			gap->begin_boot_ms = sqlite3_column_int64(st, 2);
+			gap->end_boot_ms = sqlite3_column_int64(st, 3);
+			gap->samples = (uint64_t)(sqlite3_column_int64(st, 4) +
+						  sqlite3_column_int64(st, 5));
+		}
+	}
+	db_done(st);
+	return rc;
+}
+
 int
 trimmed_name_former(struct spool *s, struct bl_err *err)
 {
@@ -220,13 +245,13 @@ trimmed_name_former(struct spool *s, struct bl_err *err)
 	if ((rc = txn_begin(s, err)) < 0)
 		return rc;
 	while (rc >= 0 && (rc = trimmed_next(s, last + 1, end, &first, &last, err)) == 1) {
-		struct bl_gap gap = {
-			.reason = BL_GAP_LOST_AT_CENTRE,
-			.stream = batch_stream(first),
-			.seq_first = batch_seq(first),
-			.seq_last = batch_seq(last),
-		};
+		struct bl_gap gap = { .reason = BL_GAP_LOST_AT_CENTRE };
 
+		if ((rc = name_held(s, &gap, first, &last, err)) < 0)
+			break;
+		gap.stream = batch_stream(first);
+		gap.seq_first = batch_seq(first);
+		gap.seq_last = batch_seq(last);
 		/* What travelled in them is told again. */
 		if ((rc = spool_of_gen(s, first >> BATCH_GEN_BITS, &gap.spool, err)) == BL_OK &&
 		    (rc = db_run(s, Q_LEDGER_UNTOLD, err, "ii", first, last)) == BL_OK)

@@ -465,6 +465,7 @@ kind_of(const struct wreck_row *r)
 		const char *columns;
 	} shape[] = {
 		{ WRECK_BODY, "nb" },
+		{ WRECK_TRIMMED, "ni" },
 		{ WRECK_BATCH, "nbiiiiiiiiy" },
 		{ WRECK_OPEN, "niiiiib" },
 		{ WRECK_DICT, "nib" },

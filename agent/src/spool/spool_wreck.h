@@ -35,6 +35,7 @@ enum wreck_kind {
 	WRECK_CLOCK,
 	WRECK_LEDGER,
 	WRECK_GEN,
+	WRECK_TRIMMED,
 };
 
 struct wreck_row {
