@@ -210,8 +210,8 @@ judge_totals(struct judge *j)
 
 /*
  * What the cap thinned or dropped cannot account for more than the entries count.  All
- * entries of a stream together: an event may lie after the interval of its batch, inside the
- * next entry, and what was thinned may be dropped later.
+ * entries of a stream together, with those of batches that were damaged: an event may lie after
+ * the interval of its batch, inside the next entry, and what was thinned may be dropped later.
  */
 static void
 judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
@@ -224,8 +224,9 @@ judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 	for (size_t k = 0; k < j->n_entries; k++) {
 		const struct entry *e = &j->entry[k];
 
-		if ((e->reason != BL_GAP_EVICTED && e->reason != BL_GAP_THINNED) ||
-		    e->device != device || e->stream != stream + 1)
+		if (e->device != device || e->stream != stream + 1 ||
+		    (e->reason != BL_GAP_EVICTED && e->reason != BL_GAP_THINNED &&
+			!(e->reason == BL_GAP_DAMAGED && e->has_seqs)))
 			continue;
 		/*
 		 * 0: what was dropped were means only, counted when they were made; or a part of
@@ -291,6 +292,26 @@ judge_naps(struct judge *j)
 	}
 }
 
+/* Which spans of time: for whoever reads what happened. */
+static void
+trace_holes(struct judge *j)
+{
+	sqlite3_stmt *st = judge_query(
+	    j, j->db, "SELECT spool_id, stream, boot, begin_ms, end_ms FROM hole");
+
+	while (judge_row(j, st)) {
+		const struct bl_id boot = judge_column_id(st, 2);
+		const int64_t from =
+		    machine_true_time(j->w, &boot, sqlite3_column_int64(st, 3), NULL);
+		const int64_t to =
+		    machine_true_time(j->w, &boot, sqlite3_column_int64(st, 4), NULL);
+
+		sim_trace(j->w, "unexplained: spool %lld stream %d %.3f .. %.3f s",
+		    (long long)sqlite3_column_int64(st, 0), sqlite3_column_int(st, 1),
+		    (double)(from - j->w->begin) / 1000.0, (double)(to - j->w->begin) / 1000.0);
+	}
+}
+
 /* What the product itself shows as unexplained. */
 static void
 judge_unexplained(struct judge *j)
@@ -337,6 +358,7 @@ oracle_judge(struct sim *w, struct sim_result *out)
 	judge_counts(j);
 	judge_naps(j);
 	judge_totals(j);
+	trace_holes(j);
 	judge_unexplained(j);
 	/* What is judged here has gone through bundles: three streams are cut at once. */
 	if (w->n_sent > 200 && w->bundles == 0)

@@ -19,6 +19,7 @@ struct entry {
 	int reason;
 	int64_t from, to; /* a sample in (from, to] is claimed */
 	bool by_seq;
+	bool has_seqs; /* and times: it is about batches, and counts what was in them */
 	uint64_t samples; /* as it counts them */
 	uint64_t missing; /* as we find them */
 };

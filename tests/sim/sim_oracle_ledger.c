@@ -56,6 +56,7 @@ judge_ledger(struct judge *j)
 		if (sscanf((const char *)sqlite3_column_text(st, 0), "dev-%u", &e.device) != 1)
 			continue;
 		e.samples = (uint64_t)sqlite3_column_int64(st, 9);
+		e.has_seqs = sqlite3_column_int64(st, 3) > 0;
 		j->w->acts[ACT_EVICT] += e.reason == BL_GAP_EVICTED;
 		if (bl_id_is_zero(&end)) {
 			sim_trace(j->w,
