@@ -151,6 +151,82 @@ what_comes_vouches_for_no_clock_either(void **state)
 	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 3);
 }
 
+static void
+restart(struct kit *k)
+{
+	settle(k);
+	kit_stop(k);
+	k->opts.age = (struct store_age){ 0 };
+	kit_start(k);
+	settle(k);
+}
+
+static bool
+is_held(struct kit *k)
+{
+	struct compact_status s;
+
+	compact_status(k->compact, &s);
+	return s.age_held;
+}
+
+/*
+ * The centre starts again while its clock is wrong, by when a device has told of that future and
+ * what it brought has come then, too: nothing that is stored says what time it is any more.
+ */
+static void
+a_restart_believes_no_clock_sooner(void **state)
+{
+	struct kit *k = *state;
+
+	k->opts.retention =
+	    (struct compact_retention){ 35 * DAY, 396 * DAY, 1826 * DAY, 396 * DAY };
+	put_hours(k);
+	pass(k, HOUR);
+	settle(k);
+	k->clock.unix_ms += 20 * 365 * DAY;
+	restart(k);
+	assert_true(is_held(k));
+	for (int day = 1; day <= 2; day++) {
+		put_ahead(k, 120 + (uint64_t)day);
+		pass(k, DAY);
+		restart(k);
+		assert_true(is_held(k));
+	}
+	assert_true(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0") >= 2);
+	pass(k, DAY); /* the third of three, in which it has run */
+	settle(k);
+	assert_false(is_held(k));
+	assert_int_equal(
+	    count(k, "SELECT count(*) FROM part WHERE hour_unix_ms < 1893456000000"), 0);
+}
+
+/* It is set right in that time, and nothing has gone. */
+static void
+a_clock_that_was_set_right_is_believed_after_a_restart(void **state)
+{
+	struct kit *k = *state;
+
+	k->opts.retention =
+	    (struct compact_retention){ 35 * DAY, 396 * DAY, 1826 * DAY, 396 * DAY };
+	put_hours(k);
+	pass(k, HOUR);
+	settle(k);
+	k->clock.unix_ms += 20 * 365 * DAY;
+	restart(k);
+	pass(k, DAY);
+	settle(k);
+	k->clock.unix_ms -= 20 * 365 * DAY;
+	restart(k);
+	assert_false(is_held(k));
+	assert_int_equal(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0"), 2);
+	k->clock.unix_ms += 20 * 365 * DAY; /* once more: three days anew */
+	restart(k);
+	pass(k, STORE_AGE_HOLD_MS - HOUR);
+	settle(k);
+	assert_true(is_held(k));
+}
+
 int
 main(void)
 {
@@ -162,6 +238,10 @@ main(void)
 		    a_leap_is_believed_when_it_has_stood_for_days, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_device_that_is_ahead_vouches_for_no_clock, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_restart_believes_no_clock_sooner, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_that_was_set_right_is_believed_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_comes_vouches_for_no_clock_either, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -75,6 +75,27 @@ too_old(struct compact *c, int64_t kept_ms, int64_t *before_unix_ms, struct bl_e
 }
 
 static int
+keep_age_fn(struct store *s, void *arg, struct bl_err *err)
+{
+	return store_age_keep(s, arg, err);
+}
+
+/* Before anything goes by it. */
+static int
+keep_age(struct compact *c, struct bl_err *err)
+{
+	int64_t now;
+	int rc = store_age_now(&c->age, c->r, c->opts.clock, &now, err);
+
+	if (rc < 0 || !store_age_unkept(&c->age))
+		return rc;
+	if ((rc = compact_write(c, keep_age_fn, &c->age, err)) < 0)
+		return rc;
+	store_age_was_kept(&c->age);
+	return BL_OK;
+}
+
+static int
 forget_level(struct compact *c, enum parts_level level, struct bl_err *err)
 {
 	const int64_t kept = kept_ms(&c->opts.retention, level);
@@ -290,8 +311,8 @@ compact_retain(struct compact *c, struct bl_err *err)
 
 	if (bl_mono_ms(c->opts.clock) < c->retain_mono_ms)
 		return 0;
-	if ((rc = forget_level(c, PARTS_RAW, err)) < 0 || (rc = forget_checks(c, err)) < 0 ||
-	    (rc = forget_level(c, PARTS_M5, err)) < 0 ||
+	if ((rc = keep_age(c, err)) < 0 || (rc = forget_level(c, PARTS_RAW, err)) < 0 ||
+	    (rc = forget_checks(c, err)) < 0 || (rc = forget_level(c, PARTS_M5, err)) < 0 ||
 	    (rc = forget_level(c, PARTS_H1, err)) < 0 || (rc = forget_batches(c, err)) < 0 ||
 	    (rc = compact_sweep(c, err)) < 0 || (rc = give_back(c, err)) < 0 ||
 	    (rc = shrink(c, err)) < 0 || (rc = parts_files(c->opts.parts, delete_old, &f, err)) < 0)

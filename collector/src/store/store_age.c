@@ -5,28 +5,43 @@
 
 #include "store_read_internal.h"
 
-#define DAY_MS 86400000.0
+#define DAY_MS  86400000.0
+#define KEEP_MS (60 * 60 * (int64_t)1000)
+
+/* As it was kept.  False: it never was. */
+static bool
+go_on(struct store_age *a, sqlite3_stmt *st)
+{
+	const int64_t held_ms = sqlite3_column_int64(st, 2);
+
+	if (sqlite3_column_type(st, 1) == SQLITE_NULL)
+		return false;
+	a->unix_ms = a->kept_unix_ms = sqlite3_column_int64(st, 1);
+	a->held = a->kept_held = held_ms >= 0;
+	a->held_mono_ms = a->mono_ms - held_ms;
+	return true;
+}
 
 /*
- * The end of the newest hour of which there are samples, or when the newest batch came: a device
+ * How far it had come; in a store that does not say, the end of the newest hour of which there are
+ * samples, or when the newest batch came: a device
  * whose clock is ahead has samples of then for as long as they are kept.  The wall clock where
  * there is none.
  */
 static int
 begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, struct bl_err *err)
 {
-	sqlite3_stmt *st = read_bind(r, READ_NEWEST_HOUR, err, "");
+	sqlite3_stmt *st = read_bind(r, READ_AGE, err, "");
 	const int rc = read_step(r, st, err);
 
 	if (rc < 0)
 		return rc;
-	a->unix_ms = bl_unix_ms(clock);
+	*a = (struct store_age){ .unix_ms = bl_unix_ms(clock), .mono_ms = bl_mono_ms(clock) };
 	if (rc == 1) {
-		if (sqlite3_column_type(st, 0) != SQLITE_NULL)
+		if (!go_on(a, st) && sqlite3_column_type(st, 0) != SQLITE_NULL)
 			a->unix_ms = sqlite3_column_int64(st, 0);
 		(void)sqlite3_reset(st);
 	}
-	a->mono_ms = bl_mono_ms(clock);
 	a->begun = true;
 	return BL_OK;
 }
@@ -40,6 +55,30 @@ hold(struct store_age *a, int64_t wall_unix_ms)
 	    "this machine's clock is %.0f days ahead of the newest samples: for three days nothing "
 	    "is deleted by its age; set the clock right if it is wrong",
 	    (double)(wall_unix_ms - a->unix_ms) / DAY_MS);
+}
+
+bool
+store_age_unkept(const struct store_age *a)
+{
+	const int64_t ahead = a->unix_ms - a->kept_unix_ms;
+
+	return a->begun && (a->held || a->kept_held || ahead >= KEEP_MS || ahead < 0);
+}
+
+int
+store_age_keep(struct store *s, const struct store_age *a, struct bl_err *err)
+{
+	const int64_t held_ms = a->held ? a->mono_ms - a->held_mono_ms : -1;
+	const int rc = store_run(s, SQL_META_SET, err, "ti", "age_unix_ms", a->unix_ms);
+
+	return rc < 0 ? rc : store_run(s, SQL_META_SET, err, "ti", "age_held_ms", held_ms);
+}
+
+void
+store_age_was_kept(struct store_age *a)
+{
+	a->kept_held = a->held;
+	a->kept_unix_ms = a->unix_ms;
 }
 
 int

@@ -456,8 +456,10 @@ const char *const read_text[READ_COUNT] = {
 	[READ_LOG_RETAINED] = "SELECT max(hour_unix_ms) FROM part WHERE raw_bytes = 0",
 	[READ_RAW_GONE] = "SELECT raw_bytes = 0 FROM part WHERE hour_unix_ms > ?"
 			  " ORDER BY hour_unix_ms LIMIT 1",
-	[READ_NEWEST_HOUR] = "SELECT min(max(h) + 3600000, coalesce((SELECT arrived_unix_ms"
-			     " FROM batch ORDER BY id DESC LIMIT 1), 9223372036854775807))"
-			     " FROM (SELECT max(hour_unix_ms) AS h FROM part"
-			     " UNION ALL SELECT max(hour_unix_ms) FROM pack_due)",
+	[READ_AGE] = "SELECT min(max(h) + 3600000, coalesce((SELECT arrived_unix_ms"
+		     " FROM batch ORDER BY id DESC LIMIT 1), 9223372036854775807)),"
+		     " (SELECT value FROM meta WHERE key = 'age_unix_ms'),"
+		     " coalesce((SELECT value FROM meta WHERE key = 'age_held_ms'), -1)"
+		     " FROM (SELECT max(hour_unix_ms) AS h FROM part"
+		     " UNION ALL SELECT max(hour_unix_ms) FROM pack_due)",
 };
