@@ -384,7 +384,7 @@ def test_cases(server, viewer):
     assert hostile["incidents"] == []
     # Any device of the site may have ended it; of this one nothing has come.
     assert hostile["waits"] == [{"rule": "overdue", "deadline_unix_ms": base + 8 * M, "devices": [
-        {"device": "west-till", "name": "Till", "known_until_unix_ms": None}]}]
+        {"device": "west-till", "name": "Till", "known_until_unix_ms": None}], "more": False}]
     assert one["waits"] == []
 
 

@@ -1,6 +1,6 @@
 // Cases: one run of a process at a site, with its steps and events.
 
-import { anything, array, nullable, num, object, record, str, withDefault, type Decoded } from "./decode";
+import { anything, array, bool, nullable, num, object, record, str, withDefault, type Decoded } from "./decode";
 import { cursor } from "./definitions";
 import { getJson, queryString, type Result } from "./http";
 import { decodeIncident } from "./incidents";
@@ -35,6 +35,7 @@ const decodeWait = object({
   rule: str,
   deadline_unix_ms: num,
   devices: array(object({ device: str, name: str, known_until_unix_ms: nullable(num) })),
+  more: withDefault(bool, false),
 });
 export type CaseWait = Decoded<typeof decodeWait>;
 

@@ -500,6 +500,8 @@ export const enWork = {
     waits_until: "{{name}} (known up to {{time}})",
     waits_nothing: "{{name}} (nothing known since the case began)",
     waits_soon: "All events are here; it is being worked out.",
+    waits_more: "More devices are missing than are named here.",
+    waits_many: "The site has too many devices to say at once which of them are missing.",
     waits_help: "A connected device tells within a minute that nothing more has happened; one that is away when it is back.",
   },
 };

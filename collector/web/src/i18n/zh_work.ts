@@ -484,6 +484,8 @@ export const zhWork: WorkCatalogue = {
     waits_until: "{{name}}（数据截至 {{time}}）",
     waits_nothing: "{{name}}（业务单开始后尚无数据）",
     waits_soon: "事件均已到达，正在判定。",
+    waits_more: "未到齐的设备不止以上所列。",
+    waits_many: "该网点设备太多，无法立即列出哪些尚未到齐。",
     waits_help: "已连接的设备会在一分钟内告知没有新的事件；离线的设备在恢复连接后告知。",
   },
 };

@@ -90,7 +90,8 @@ export function Wait({ wait, ruleName, zone }: { wait: CaseWait; ruleName: strin
   return (
     <div className="notice is-late" role="status">
       <p><b>{t("case.waits", { rule: ruleName, time: formatDateTime(wait.deadline_unix_ms, zone) })}</b></p>
-      <p>{devices.length === 0 ? t("case.waits_soon") : t("case.waits_for", { devices: devices.join(t("work.and")) })}</p>
+      <p>{devices.length > 0 ? t("case.waits_for", { devices: devices.join(t("work.and")) }) : t(wait.more ? "case.waits_many" : "case.waits_soon")}</p>
+      {devices.length > 0 && wait.more && <p>{t("case.waits_more")}</p>}
       {devices.length > 0 && <p className="is-faint">{t("case.waits_help")}</p>}
     </div>
   );

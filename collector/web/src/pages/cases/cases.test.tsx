@@ -51,7 +51,7 @@ it("shows attributes of any kind as text", () => {
 });
 
 describe("a limit that has passed without a verdict", () => {
-  const wait = { rule: "late", deadline_unix_ms: 30 * M, devices: [{ device: "d1", name: HOSTILE, known_until_unix_ms: 29 * M }, { device: "d2", name: "Till", known_until_unix_ms: null }] };
+  const wait = { rule: "late", deadline_unix_ms: 30 * M, devices: [{ device: "d1", name: HOSTILE, known_until_unix_ms: 29 * M }, { device: "d2", name: "Till", known_until_unix_ms: null }], more: false };
 
   it("names the devices that it waits for, and how far each is known", async () => {
     const { container } = render(<Wait wait={wait} ruleName="Late orders" zone="UTC" />);
@@ -66,5 +66,11 @@ describe("a limit that has passed without a verdict", () => {
 
   it("promises it soon when nothing is missing", () => {
     expect(render(<Wait wait={{ ...wait, devices: [] }} ruleName="x" zone="UTC" />).container.textContent).toContain("All events are here");
+  });
+
+  it("does not say so when not all devices are named", () => {
+    const show = (devices: typeof wait.devices): string => render(<Wait wait={{ ...wait, devices, more: true }} ruleName="x" zone="UTC" />).container.textContent;
+    expect(show([])).toContain("too many devices");
+    expect(show(wait.devices)).toContain("More devices are missing");
   });
 });
