@@ -177,6 +177,13 @@ def test_a_serial_line_is_sent_only_what_changed_and_programs_no_keys(agent):
     # For programs, there is no terminal.
     once = agent.command("top", "--once")
     assert once.returncode == 0 and "\x1b" not in once.stdout and "synthetic" in once.stdout
+    mode = "mode=" + "m" * 100
+    subprocess.run([program("branchline-agent"), "metric", "queue", "3", mode, "--socket", agent.state / "steps.sock"],
+                   check=True, timeout=40)
+    whole = wait_for(lambda: next((t for t in [agent.command("top", "--once").stdout] if mode in t), None), 20, "it is shown whole")
+    cut = subprocess.run([program("branchline-agent"), "top", "--once", "--state", agent.state], capture_output=True,
+                         text=True, timeout=40, env={**clean_environment(), "COLUMNS": "80"}).stdout
+    assert max(map(len, cut.splitlines())) == 80 < max(map(len, whole.splitlines()))
     now = json.loads(agent.command("top", "--json").stdout)
     assert sum(s["name"] == "synthetic" for s in now["series"]) == 30
     assert now["status"]["device"] == "dev-1"

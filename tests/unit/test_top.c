@@ -135,6 +135,40 @@ all_of_it_once(void **state)
 	bl_buf_free(&f.text);
 }
 
+/* What goes to a file or a program is whole, however long names and labels are. */
+static void
+nothing_is_cut_without_columns(void **state)
+{
+	static const char mount[] = "/srv/backups/of/the/till/in/the/back/office/and/of/others";
+	const struct top_view v = { .filter = "" };
+	struct top_frame f = { 0 };
+	json_t *j = now(), *series = json_object_get(j, "series");
+	char text[1024];
+
+	(void)state;
+	assert_int_equal(json_object_set_new(json_object_get(json_array_get(series, 1), "labels"),
+			     "mount", json_string(mount)),
+	    0);
+	assert_int_equal(json_object_set_new(json_array_get(json_object_get(j, "probes"), 0),
+			     "name", json_string("a probe whose name is longer than its column")),
+	    0);
+	top_draw(j, &v, &f);
+	json_decref(j);
+	assert_false(f.text.failed);
+	assert_int_equal(f.n, 15);
+	assert_string_equal(top_line(&f, 8),
+	    "  a probe whose name is longer than its column http   DOWN"
+	    "             8 min  connection refused: connect 10.0.0.1:80");
+	/* name, labels and value begin at the same columns in each line. */
+	(void)snprintf(text, sizeof(text), "  %-32s mount=%s %18s (100 s) ", "disk_used_bytes",
+	    mount, "3.0 GiB");
+	assert_ptr_equal(strstr(top_line(&f, 12), text), top_line(&f, 12));
+	(void)snprintf(
+	    text, sizeof(text), "  %-32s %*s %18s ", "oven", (int)strlen(mount) + 6, "", "+Inf");
+	assert_string_equal(top_line(&f, 13), text);
+	bl_buf_free(&f.text);
+}
+
 static void
 chinese_and_wide(void **state)
 {
@@ -267,6 +301,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_cut_by_columns_and_made_harmless),
 		cmocka_unit_test(all_of_it_once),
+		cmocka_unit_test(nothing_is_cut_without_columns),
 		cmocka_unit_test(chinese_and_wide),
 		cmocka_unit_test(every_size_is_kept_to),
 		cmocka_unit_test(the_body_scrolls_and_the_head_stays),

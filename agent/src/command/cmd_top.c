@@ -15,7 +15,6 @@
 #define EVERY_MS      2000
 #define EVERY_SLOW_MS 10000
 #define AGAIN_MS      200 /* a line that carries an earlier screen still is looked at again */
-#define ONCE_COLS     120u
 
 static const char help[] =
     "usage: branchline-agent top [--config FILE | --state DIR] [--every TIME] [--once | --json]\n"
@@ -30,7 +29,8 @@ static const char help[] =
     "                       Esc removes it\n"
     "  Ctrl-L               draw all of it anew\n"
     "\n"
-    "  --once   print it once and end; the same where output is no terminal\n"
+    "  --once   print it once and end; the same where output is no terminal. Lines are cut at\n"
+    "           COLUMNS or at the terminal's width, where there is neither not at all\n"
     "  --json   print all of it as JSON, for programs\n"
     "\n"
     "Chinese where LC_ALL, LC_MESSAGES or LANG says zh and UTF-8. Asks over the control\n"
@@ -239,8 +239,13 @@ once(struct top *t)
 	const char *cols = getenv("COLUMNS");
 	const unsigned long n = cols != NULL ? strtoul(cols, NULL, 10) : 0;
 
+	if (n >= TOP_COLS_MIN && n <= TOP_COLS_MAX)
+		t->view.cols = (unsigned)n;
+	else if (isatty(STDOUT_FILENO))
+		top_term_size(NULL, &t->view.rows, &t->view.cols);
+	else
+		t->view.cols = 0;
 	t->view.rows = 0;
-	t->view.cols = n >= TOP_COLS_MIN && n <= TOP_COLS_MAX ? (unsigned)n : ONCE_COLS;
 	t->view.style = false;
 	t->view.filter = "";
 	top_draw(t->now, &t->view, &t->frame);

@@ -20,12 +20,18 @@
 #define BOLD      "\033[1m"
 #define REVERSE   "\033[7m"
 #define PLAIN     "\033[0m"
+#define PAGE      120u       /* the width of what is not cut */
+#define ENDLESS   (1u << 24) /* more than any line takes */
+#define LABELS    4096u
 
 /* What a frame is made with: the line that is being written, and where. */
 struct pen {
 	const struct top_view *v;
 	struct top_frame *f;
-	int64_t now; /* unix ms */
+	int64_t now;   /* unix ms */
+	unsigned cols; /* that a line may take */
+	unsigned page; /* that a full one is made to take */
+	unsigned probe_cols, name_cols, label_cols, value_cols;
 	unsigned at; /* columns of this line */
 	unsigned body_row;
 	bool hidden; /* this line is scrolled out, or has no room: written nowhere */
@@ -43,7 +49,7 @@ word(const struct pen *p, const char *key)
 static void
 put(struct pen *p, const char *s)
 {
-	const unsigned left = p->v->cols > p->at ? p->v->cols - p->at : 0;
+	const unsigned left = p->cols > p->at ? p->cols - p->at : 0;
 
 	if (!p->hidden)
 		p->at += top_fit(&p->f->text, s, left, p->v->utf8);
@@ -64,7 +70,7 @@ tab(struct pen *p, unsigned col)
 {
 	do
 		put(p, " ");
-	while (!p->hidden && p->at < col && p->at < p->v->cols);
+	while (!p->hidden && p->at < col && p->at < p->cols);
 }
 
 /* Cut to so many columns, and blanks up to the next one. */
@@ -79,10 +85,10 @@ put_column(struct pen *p, const char *s, unsigned cols, bool right)
 	if (right)
 		for (unsigned i = width; i < cols; i++)
 			put(p, " ");
-	if (p->at < p->v->cols)
-		p->at += top_fit(&p->f->text, s,
-		    cols < p->v->cols - p->at ? cols : p->v->cols - p->at, p->v->utf8);
-	while (p->at < begin + cols && p->at < p->v->cols)
+	if (p->at < p->cols)
+		p->at += top_fit(
+		    &p->f->text, s, cols < p->cols - p->at ? cols : p->cols - p->at, p->v->utf8);
+	while (p->at < begin + cols && p->at < p->cols)
 		put(p, " ");
 	put(p, " ");
 }
@@ -170,9 +176,9 @@ draw_title(struct pen *p, const json_t *st)
 	put(p, word(p, "page.site"));
 	put(p, " ");
 	put(p, status_text(st, "site"));
-	tab(p, p->v->cols > width + 1 ? p->v->cols - width - 1 : 0);
+	tab(p, p->page > width + 1 ? p->page - width - 1 : 0);
 	put(p, state);
-	tab(p, p->v->cols);
+	tab(p, p->page);
 	end_line(p);
 }
 
@@ -196,7 +202,7 @@ draw_problems(struct pen *p, const json_t *st)
 		put(p, status_text(one, "text"));
 		if (i + 1 == most && n > most) {
 			(void)snprintf(more, sizeof(more), " (+%zu)", n - most);
-			if (p->at + strlen(more) < p->v->cols)
+			if (p->at + strlen(more) < p->cols)
 				put(p, more);
 		}
 		end_line(p);
@@ -347,7 +353,7 @@ draw_probe(struct pen *p, const json_t *probe)
 	if (strcmp(state, "down") == 0)
 		put_style(p, BOLD);
 	put(p, "  ");
-	put_column(p, status_text(probe, "name"), p->v->cols / 4, false);
+	put_column(p, status_text(probe, "name"), p->probe_cols, false);
 	put_column(p, status_text(probe, "kind"), 6, false);
 	put_column(p, local_word_of("probe", state, p->v->zh), 13, false);
 	if (status_has(probe, "since_unix_ms"))
@@ -469,12 +475,9 @@ wanted(const struct pen *p, const char *name, const char *labels)
 static void
 draw_one(struct pen *p, const json_t *s)
 {
-	const unsigned cols = p->v->cols, value_cols = cols < 60 ? 14 : 18;
-	const unsigned name_cols = cols < 100 ? (cols - value_cols - 4) * 5 / 9 : 32;
-	const unsigned label_cols = cols < 100 ? cols - value_cols - name_cols - 4 : 28;
 	const int64_t age = p->now - status_number(s, "unix_ms"),
 		      late = 2 * status_number(s, "interval_ms") + 5000;
-	char labels[512], out[96];
+	char labels[LABELS], out[96];
 
 	labels_of(s, labels, sizeof(labels));
 	if (!wanted(p, status_text(s, "name"), labels))
@@ -484,17 +487,17 @@ draw_one(struct pen *p, const json_t *s)
 		return;
 	}
 	put(p, "  ");
-	put_column(p, status_text(s, "name"), name_cols, false);
-	put_column(p, labels, label_cols, false);
+	put_column(p, status_text(s, "name"), p->name_cols, false);
+	put_column(p, labels, p->label_cols, false);
 	value_of(p, s, out, sizeof(out));
-	put_column(p, out, value_cols, true);
+	put_column(p, out, p->value_cols, true);
 	/* Only what is late says how old it is: lines stay the same while values do. */
 	if (status_number(s, "interval_ms") > 0 && age > late) {
 		put(p, "(");
 		put_duration(p, "", age);
 		put(p, ") ");
 	}
-	if (cols >= 100)
+	if (p->cols >= 100)
 		put(p, about(p, status_text(s, "name")));
 	end_line(p);
 }
@@ -537,10 +540,59 @@ draw_keys(struct pen *p)
 		put(p, word(p, "top.keys"));
 	}
 	(void)snprintf(range, sizeof(range), "%u-%u/%u", first, p->v->scroll + f->shown, f->body);
-	tab(p, p->v->cols > strlen(range) + 1 ? p->v->cols - (unsigned)strlen(range) - 1 : 0);
+	tab(p, p->page > strlen(range) + 1 ? p->page - (unsigned)strlen(range) - 1 : 0);
 	put(p, range);
-	tab(p, p->v->cols);
+	tab(p, p->page);
 	end_line(p);
+}
+
+/* ---- columns ---- */
+
+static void
+share_out(struct pen *p)
+{
+	const unsigned cols = p->page = p->cols = p->v->cols;
+
+	p->probe_cols = cols / 4;
+	p->value_cols = cols < 60 ? 14 : 18;
+	p->name_cols = cols < 100 ? (cols - p->value_cols - 4) * 5 / 9 : 32;
+	p->label_cols = cols < 100 ? cols - p->value_cols - p->name_cols - 4 : 28;
+}
+
+static void
+widen(const struct pen *p, unsigned *cols, const char *s)
+{
+	const unsigned width = top_width(s, p->v->utf8);
+
+	if (width > *cols)
+		*cols = width;
+}
+
+/* Each as wide as its widest. */
+static void
+share_out_endless(struct pen *p, const json_t *now)
+{
+	const json_t *probes = json_object_get(now, "probes"),
+		     *series = json_object_get(now, "series");
+
+	p->cols = ENDLESS;
+	p->page = PAGE;
+	p->probe_cols = PAGE / 4;
+	p->value_cols = 18;
+	p->name_cols = 32;
+	p->label_cols = 28;
+	for (size_t i = 0; i < json_array_size(probes); i++)
+		widen(p, &p->probe_cols, status_text(json_array_get(probes, i), "name"));
+	for (size_t i = 0; i < json_array_size(series); i++) {
+		const json_t *s = json_array_get(series, i);
+		char labels[LABELS], out[96];
+
+		labels_of(s, labels, sizeof(labels));
+		value_of(p, s, out, sizeof(out));
+		widen(p, &p->name_cols, status_text(s, "name"));
+		widen(p, &p->label_cols, labels);
+		widen(p, &p->value_cols, out);
+	}
 }
 
 void
@@ -552,6 +604,10 @@ top_draw(const json_t *now, const struct top_view *v, struct top_frame *f)
 	bl_buf_free(&f->text);
 	*f = (struct top_frame){ 0 };
 	bl_buf_init(&f->text, FRAME_MAX);
+	if (v->cols > 0)
+		share_out(&p);
+	else
+		share_out_endless(&p, now);
 	draw_head(&p, now, st);
 	draw_probes(&p, now);
 	draw_series(&p, now);

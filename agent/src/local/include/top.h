@@ -20,7 +20,8 @@
 #define TOP_FILTER   40u
 
 struct top_view {
-	unsigned rows, cols; /* of the screen; rows 0: as many as there is to say */
+	/* Of the screen; rows 0: as many as there is to say; cols 0: nothing is cut. */
+	unsigned rows, cols;
 	unsigned scroll;     /* lines of the body above the screen */
 	bool zh;             /* Chinese; needs utf8 */
 	bool utf8;           /* the terminal shows more than ASCII */
