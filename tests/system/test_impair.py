@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support.builds import SOURCE
-from support.proxy import Proxy
+from support.proxy import PIECE_BYTES, Proxy
 from support.wait import wait_for
 
 
@@ -64,8 +64,8 @@ def link(echo):
 
 
 def dial(link):
-    sock = socket.create_connection(("127.0.0.1", link.port), 5)
-    sock.settimeout(5)
+    sock = socket.create_connection(("127.0.0.1", link.port), 30)
+    sock.settimeout(30)
     return sock
 
 
@@ -85,7 +85,7 @@ def hears_nothing(sock, seconds=0.3):
     except TimeoutError:
         return True
     finally:
-        sock.settimeout(5)
+        sock.settimeout(30)
 
 
 def test_without_impairment_a_megabyte_comes_back_as_it_was(link):
@@ -116,15 +116,14 @@ def test_delay_and_jitter_keep_the_order(link, delay, jitter):
 def test_a_rate_holds_and_bytes_trickle(link):
     link.impair(rate_bytes_s=20_000)
     sock = dial(link)
-    begun, longest, at = time.monotonic(), 0.0, time.monotonic()
+    begun = time.monotonic()
     threading.Thread(target=sock.sendall, args=(bytes(30_000),), daemon=True).start()
-    got = 0
-    while got < 30_000:
-        got += len(sock.recv(65536))
-        longest, at = max(longest, time.monotonic() - at), time.monotonic()
-    took = time.monotonic() - begun
-    assert took >= 30_000 / 20_000 * 0.9, took
-    assert longest < took / 2, "in bursts"
+    seen = []  # (bytes so far, seconds)
+    while not seen or seen[-1][0] < 30_000:
+        seen.append(((seen[-1][0] if seen else 0) + len(sock.recv(65536)), time.monotonic() - begun))
+    # At no moment more than the rate allows, however late it is looked at; and not all of it at the end.
+    assert all(got <= 20_000 * at + PIECE_BYTES for got, at in seen), seen
+    assert len(seen) >= 3, "in bursts"
 
 
 def test_a_stall_loses_nothing_and_goes_on_where_it_stood(link):
@@ -239,10 +238,17 @@ def command(*args):
 def test_the_command_relays_cuts_and_ends_with_a_signal(echo):
     with command("--to", f"127.0.0.1:{echo.port}", "--cut-every", "300ms", "--seed", "7") as program:
         port = int(program.stdout.readline().rpartition(":")[2])
-        sock = socket.create_connection(("127.0.0.1", port), 5)
-        sock.settimeout(5)
-        sock.sendall(b"a")
-        assert take(sock, 1) == b"a"
+
+        def relayed():
+            """A connection that was there before the next cut, which may come at any moment."""
+            sock = socket.create_connection(("127.0.0.1", port), 30)
+            try:
+                sock.settimeout(30)
+                sock.sendall(b"a")
+                return take(sock, 1) == b"a" and sock
+            except ConnectionError:
+                return None
+        sock = wait_for(relayed, 10, "a byte comes back")
         with pytest.raises(ConnectionResetError):
             sock.recv(1)
         os.kill(program.pid, signal.SIGINT)

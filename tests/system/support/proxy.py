@@ -6,5 +6,6 @@ from .builds import SOURCE
 
 sys.path.insert(0, str(SOURCE / "provisioning"))
 from impair import Proxy  # noqa: E402
+from impair.link import PIECE_BYTES  # noqa: E402
 
-__all__ = ["Proxy"]
+__all__ = ["PIECE_BYTES", "Proxy"]
