@@ -28,6 +28,11 @@ def agent(tmp_path, pki, processes):
     return one
 
 
+# What is written at once may be read in two pieces: the begin of a control sequence, and of a character.
+BEGUN = re.compile(rb"\x1b(\[(\?(1(0(49?)?)?|25?)?|[0127]|\d+(;(1(H(\x1b(\[)?)?)?)?)?)?)?")
+HALF_A_CHARACTER = re.compile(rb"([\xc0-\xff]|[\xe0-\xff][\x80-\xbf]|[\xf0-\xff][\x80-\xbf]{2})$")
+
+
 class Terminal:
     """Enough of a VT100 for what top may send; anything else raises."""
 
@@ -39,9 +44,9 @@ class Terminal:
             termios.tcsetattr(slave, termios.TCSANOW, settings)
         self.before = termios.tcgetattr(slave)
         self.slave = slave
-        self.sent, self.screen, self.modes, self.count = b"", {}, {"?25"}, 0
+        self.sent, self.half, self.screen, self.modes, self.count = b"", b"", {}, {"?25"}, 0
         self.size(rows, cols)
-        argv = [program("branchline-agent"), "top", "--state", agent.state] + (["--every", every] if every else [])
+        argv = [program("branchline-agent"), "top", "--state", agent.state, "--every", every]
         self.process = subprocess.Popen([str(a) for a in argv], stdin=slave, stdout=slave, stderr=subprocess.PIPE,
                                         env=clean_environment(LC_ALL=lang))
 
@@ -63,25 +68,31 @@ class Terminal:
     def read(self):
         while select.select([self.master], [], [], 0)[0]:
             self.sent += os.read(self.master, 65536)
-        while self.sent:
-            self.take()
+        while self.sent and self.take():
+            pass
 
     def take(self):
-        """One control sequence or the text of one line."""
-        match = re.match(rb"\x1b\[(\?1049|\?25)([hl])|\x1b\[(0|1|7)m|\x1b\[2J|\x1b\[H|\x1b\[(\d+);1H\x1b\[K([^\x1b]*)", self.sent)
+        """One control sequence or the text of one line; False while the rest of it is still to come."""
+        match = re.match(rb"\x1b\[(\?1049|\?25)([hl])|\x1b\[(0|1|7)m|\x1b\[2J|\x1b\[H|\x1b\[(\d+);1H\x1b\[K", self.sent)
         if not match:
+            if BEGUN.fullmatch(self.sent):
+                return False
             match = re.match(rb"[^\x00-\x1f\x7f]+", self.sent)
             assert match, self.sent[:80]
-            self.screen[self.row] += match.group().decode()
+            text, self.half = self.half + match.group(), b""
+            if ends := HALF_A_CHARACTER.search(text):
+                text, self.half = text[:ends.start()], ends.group()
+            self.screen[self.row] += text.decode()
         elif match.group(1):
             (self.modes.add if match.group(2) == b"h" else self.modes.discard)(match.group(1).decode())
         elif match.group(4):
             self.row = int(match.group(4))
             self.count += 1
-            self.screen[self.row] = match.group(5).decode()
+            self.screen[self.row] = ""
         elif match.group() == b"\x1b[2J":
             self.screen = {}
         self.sent = self.sent[match.end():]
+        return True
 
     def text(self):
         self.read()
@@ -100,6 +111,22 @@ class Terminal:
         assert self.modes == {"?25"} and termios.tcgetattr(self.slave) == self.before
         assert self.process.stderr.read() == b""
         return code[0]
+
+
+SCREENS = ("\x1b[?1049h\x1b[?25l\x1b[2J\x1b[12;1H\x1b[K代理程序 \x1b[7mon\x1b[0m it\x1b[3;1H\x1b[K🚚\x1b[1mé\x1b[0m"
+           "\x1b[H\x1b[?25h\x1b[?1049l").encode()
+
+
+def test_a_screen_that_is_read_in_two_pieces_is_the_same():
+    for cut in range(len(SCREENS) + 1):
+        terminal = Terminal.__new__(Terminal)
+        terminal.sent, terminal.half, terminal.screen, terminal.modes, terminal.count = b"", b"", {}, {"?25"}, 0
+        for piece in (SCREENS[:cut], SCREENS[cut:]):
+            terminal.sent += piece
+            while terminal.sent and terminal.take():
+                pass
+        assert (terminal.sent, terminal.half, terminal.modes, terminal.count) == (b"", b"", {"?25"}, 2), cut
+        assert terminal.screen == {12: "代理程序 on it", 3: "🚚é"}, cut
 
 
 def test_it_shows_scrolls_filters_and_leaves_the_terminal_as_it_was(agent):
@@ -160,7 +187,7 @@ def test_a_dead_agent_is_said_and_what_was_known_stays(agent):
 
 
 def test_a_serial_line_is_sent_only_what_changed_and_programs_no_keys(agent):
-    with closing(Terminal(agent, speed=termios.B9600, every=None)) as slow:  # asks every ten seconds
+    with closing(Terminal(agent, speed=termios.B9600, every="1m")) as slow:  # so that no answer comes in between
         slow.shows("Current values", "1-")
         slow.type("/")
         slow.shows("filter: _")
