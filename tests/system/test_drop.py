@@ -167,8 +167,8 @@ def test_files_of_other_programs_are_understood(tmp_path, processes):
     assert len(steps) == 2 * len(notes) == len([e for e in events if e["type"].startswith("step.")])
     for i, note in enumerate(notes):
         begin, end = steps["step.begin", f"W-{i}"], steps["step.end", f"W-{i}"]
-        # Boot and wall clock are two clocks, read one after the other.
-        assert abs(end["boot_ms"] - begin["boot_ms"] - 300_000) <= 100
+        # Boot and wall clock are two clocks, read one after the other, and the machine may stand still in between.
+        assert abs(end["boot_ms"] - begin["boot_ms"] - 300_000) <= 10_000
         attrs = dict(begin["attrs"])
         assert attrs == dict(end["attrs"]) and attrs["金额"] == i * 1.25 and attrs.get("note", "") == note
         assert attrs["step"] == "上门" and attrs["process"] == "service"
