@@ -32,7 +32,7 @@ def config(org):
 
 
 def readyz(org):
-    """(status, text) of /readyz over the administrator's socket; None while nobody answers."""
+    """(status, text) of /readyz over the administrator's socket; 0 while nobody answers."""
     connection = http.client.HTTPConnection("localhost", timeout=10)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -41,7 +41,7 @@ def readyz(org):
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     except OSError:
-        return None
+        return 0, ""
     finally:
         connection.close()
 
@@ -154,7 +154,7 @@ def test_without_a_broker_it_answers_says_why_and_connects_later(quiet):
     org = quiet
     org.collector = org.processes.start(
         "collector", [program("branchline-collector"), "run", "--config", config(org)])
-    status, text = wait_for(lambda: readyz(org), 20, "the collector answers", org.collector.log)
+    status, text = wait_for(lambda: (r := readyz(org))[0] and r, 20, "the collector answers", org.collector.log)
     assert status == 503 and "broker" in text
     org.collector.wait_log("Connection refused")
     org.start_broker()

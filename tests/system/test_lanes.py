@@ -119,8 +119,9 @@ def test_two_machines_with_one_identity_take_turns_and_are_named(organisation):
              "one stays away", lambda: one.process.log() + other.process.log())
     takeovers = org.broker.log().count("already connected, closing old connection")
     assert takeovers <= 12, org.broker.log()
-    conflict = org.api("GET", f"/devices/{one.device}")["identity_conflict"]
-    assert len(conflict["machines"]) == 2 and conflict["returns"] >= 2
+    conflict = wait_for(lambda: (c := org.api("GET", f"/devices/{one.device}")["identity_conflict"]) and
+                        len(c["machines"]) == 2 and c["returns"] >= 2 and c, 30, "the centre knows of both",
+                        org.collector.log)
     assert {m["address"] for m in conflict["machines"]} == {"127.0.0.1"}
     assert [c["device"] for c in org.api("GET", "/overview")["identity_conflicts"]] == [one.device]
     assert org.api("GET", f"/devices?site=branch")["items"][0]["conflict"]

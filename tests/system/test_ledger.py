@@ -156,7 +156,8 @@ def test_what_was_deleted_by_hand_is_counted_and_nothing_else(organisation):
         wait_for(lambda: org.api("GET", f"/devices/{agent.device}") != before, 60, "more arrives",
                  agent.process.log)
     for name, case in CASES.items():
-        assert found(org, agents[name]) == (case.gaps, case.batches), name
+        wait_for(lambda: found(org, agents[name]) == (case.gaps, case.batches), 60, f"{name}: it stays",
+                 lambda: f"{found(org, agents[name])}\n{agents[name].process.log()}{org.collector.log()}")
     said_by_the_tool(org)
     # A real explanation: somebody had the row in a backup, and it comes after all.
     middle = agents["middle"]
@@ -172,7 +173,8 @@ def test_what_was_deleted_by_hand_is_counted_and_nothing_else(organisation):
 
 def said_by_the_tool(org):
     gaps = sum(c.gaps for c in CASES.values())
-    done = org.tool("ledger", check=False)
+    done = wait_for(lambda: (d := org.tool("ledger", check=False)) and f"unexplained gaps: {gaps} (" in d.stdout and d, 60,
+                    f"the tool tells of {gaps} gaps", lambda: org.tool("ledger", check=False).stdout)
     assert done.returncode == 3 and f"unexplained gaps: {gaps} (" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count("knows no reason") == gaps - 1 and "vanished before they were cut" in done.stdout
     one = org.tool("ledger", "--device", "apart", "--json", check=False)

@@ -44,7 +44,7 @@ def get(port, path, **more):
 
 
 class Agent:
-    def __init__(self, folder, pki, processes, extra="", port=None, listen=True):
+    def __init__(self, folder, pki, processes, extra="", port=None, listen=True, interval="1s"):
         cert = pki.device("dev-1")
         self.folder, self.processes = folder, processes
         self.port = port or free_port()
@@ -53,7 +53,7 @@ class Agent:
         self.before = (
             "device: {id: dev-1, site: shop, part: 3}\n"
             f"broker: {{host: 127.0.0.1, port: {free_port()}, ca: {pki.ca}, certificate: {cert.cert}, key: {cert.key}}}\n"
-            f"state_dir: state\ninterval: 1s\n{extra}")
+            f"state_dir: state\ninterval: {interval}\n{extra}")
         self.ready = "the status page and /metrics are there" if listen else "steps are taken"
         self.write(f"127.0.0.1:{self.port}" if listen else "")
 
@@ -108,9 +108,9 @@ def shop():
     server.server_close()
 
 
-def probing(shop):
-    return (f"probes:\n  - {{name: shop, url: 'http://127.0.0.1:{shop.server_port}/', interval: 1s, timeout: 500ms}}\n"
-            f"  - {{name: nobody, url: 'http://127.0.0.1:{free_port()}/', interval: 1s, timeout: 500ms}}\n"
+def probing(shop, every="1s"):
+    return (f"probes:\n  - {{name: shop, url: 'http://127.0.0.1:{shop.server_port}/', interval: {every}, timeout: 500ms}}\n"
+            f"  - {{name: nobody, url: 'http://127.0.0.1:{free_port()}/', interval: {every}, timeout: 500ms}}\n"
             "samplers:\n  synthetic: {enabled: yes, series: 5}\n")
 
 
@@ -132,6 +132,11 @@ def prometheus_of(series):
     return name + ("_total" if series["kind"] == "counter" else ""), series["value"] * factor
 
 
+def seldom(shop):
+    """For same_instant: long enough for four requests on a machine that has other work."""
+    return {"interval": "5s", "extra": probing(shop, "5s")}
+
+
 def same_instant(agent):
     """now.json and both formats of /metrics of one tick, with a result of each probe."""
     def times(now):
@@ -148,7 +153,7 @@ def same_instant(agent):
 
 
 def test_what_is_shown_is_what_the_centre_gets(agent, shop):
-    one = agent(extra=probing(shop)).start()
+    one = agent(**seldom(shop)).start()
     now, plain, opened = same_instant(one)
     assert plain[1]["Content-Type"].startswith("text/plain; version=0.0.4")
     assert opened[1]["Content-Type"].startswith(OPEN + "; version=1.0.0")
@@ -179,7 +184,7 @@ def test_what_is_shown_is_what_the_centre_gets(agent, shop):
     for series in now["series"]:
         boot_ms = series["unix_ms"] - offset
         nearest = min(centre[key_of(series)], key=lambda sample: abs(sample[0] - boot_ms))
-        assert abs(nearest[0] - boot_ms) < 500
+        assert abs(nearest[0] - boot_ms) < 2000
         if series["value"] is None:
             assert not isinstance(nearest[1], (int, float)), series
         else:
@@ -317,7 +322,7 @@ def test_whatever_it_can_say_has_words_in_both_languages():
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)")
 def test_promtool_has_nothing_to_say(agent, shop):
-    one = agent(extra=probing(shop)).start()
+    one = agent(**seldom(shop)).start()
     _, plain, _ = same_instant(one)
     done = subprocess.run(["promtool", "check", "metrics"], input=plain[2], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

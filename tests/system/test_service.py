@@ -154,7 +154,7 @@ def test_after_a_crash_loop_little_is_sampled_until_somebody_looks(service):
     assert status["sampling"]["probes"] == 0
     assert status["health"]["state"] == "degraded" and "safe mode" in status["health"]["reasons"][0]
     wait_for(lambda: one.ticks() >= 2, 20, "it samples", one.process.log)
-    assert "STATUS=SAFE MODE" in "".join(one.manager.listen())
+    wait_for(lambda: "STATUS=SAFE MODE" in "".join(one.manager.listen()), 20, "the manager hears of it", one.process.log)
 
     one.process.signal(signal.SIGHUP)
     one.manager.wait("READY=1", 7)

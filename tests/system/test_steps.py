@@ -171,11 +171,11 @@ def test_a_disk_that_cannot_be_written_is_said_and_waited_for(device):
         began = time.monotonic()
         answer = first.ask("step event 1 id=held")
         assert answer.startswith("error: not on disk after 8 s (") and "same id" in answer, answer
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 40
         began = time.monotonic()
         answer = second.ask("step event 2 id=refused")
         assert answer.startswith("error: not stored: "), answer
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 8, "it waited for the disk once more"
         holder.execute("ROLLBACK")
         holder.close()
         wait_for(lambda: second.ask("step event 2 id=refused").startswith("ok"), 20,
