@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import spool
 
 DEEP_EVERY_S = (45, 120)  # between two acts that need the past, once each was done
+DEEP_AGAIN_S = 4  # one that could not be done, or was left out, comes again
+LATE_S = 180  # beyond the time that was asked for, until each of them was done once
 SETTLE_ONE_S = 45
 PAUSE_S = 30
 FILL_STEPS = 700
@@ -70,15 +72,17 @@ class Acts:
     # ---- the whole ----
 
     def run(self):
-        """Until the time is over, the folder is full or somebody asks for the end."""
+        """Until the time is over and each act was done once, the folder is full or somebody asks for the end."""
         begun = time.monotonic()
         end = begun + self._seconds
         deep = self._plan(begun)
         copies = [begun + min(8, self._seconds / 8)]
         next_random = begun + min(5, self._seconds / 10)
         next_look = begun
-        while time.monotonic() < end and not self._until.soon:
+        while not self._until.soon:
             now = time.monotonic()
+            if now >= end and (now >= end + LATE_S or not any(self._is_owed(act) for act in self._deep())):
+                break
             self.keep_up()
             if now >= next_look:
                 self._look()
@@ -91,10 +95,12 @@ class Acts:
             elif deep and now >= deep[0][0]:
                 act = deep.pop(0)[1]
                 if not self._is_able(act):  # there is no copy yet
-                    deep.append((now + 4, act))
+                    deep.append((now + DEEP_AGAIN_S, act))
                     copies.insert(0, now)
                     continue
                 act()  # may leave it out, and say why
+                if self._is_owed(act):
+                    deep.insert(0, (time.monotonic() + DEEP_AGAIN_S, act))
                 self._look()
                 copies.append(time.monotonic() + self._random.uniform(5, 20))
                 if not deep:
@@ -114,14 +120,20 @@ class Acts:
             self._start_at[program] = 0
         self.keep_up()
 
+    def _deep(self):
+        return [self._roll_back, self._set_back, self._fill]
+
+    def _is_owed(self, act):
+        return self.done[{self._roll_back: "backs", self._set_back: "stores", self._fill: "fills"}[act]] == 0
+
     def _plan(self, begun):
-        kinds = [self._roll_back, self._set_back, self._fill]
+        kinds = self._deep()
         self._random.shuffle(kinds)
         return [(begun + self._seconds * share, kind) for share, kind in zip((0.28, 0.5, 0.75), kinds)]
 
     def _more_deep(self):
         return [(time.monotonic() + self._random.uniform(*DEEP_EVERY_S),
-                 self._random.choice((self._roll_back, self._set_back, self._fill)))]
+                 self._random.choice(self._deep()))]
 
     def _is_able(self, act):
         if act == self._roll_back:

@@ -322,6 +322,26 @@ def test_a_spool_counts_as_filled_when_something_was_dropped(monkeypatch, droppe
     assert act.done["fills"] == fills
 
 
+def test_an_act_that_was_left_out_comes_again_also_beyond_the_time(monkeypatch):
+    act = acts.Acts(MagicMock(), {}, 1, 0.01, MagicMock(soon=False), MagicMock(), MagicMock())
+    monkeypatch.setattr(acts, "DEEP_AGAIN_S", 0)
+    for name in ("keep_up", "_look", "_take_copies", "_kill", "_bad_link"):
+        monkeypatch.setattr(act, name, lambda: None)
+    monkeypatch.setattr(act, "_is_able", lambda _: True)
+    monkeypatch.setattr(act, "_is_full", lambda: False)
+    tries = dict.fromkeys(("backs", "stores", "fills"), 0)
+
+    def third_time(name):
+        def one():
+            tries[name] += 1
+            act.done[name] += tries[name] >= 3
+        return one
+    for method, name in (("_roll_back", "backs"), ("_set_back", "stores"), ("_fill", "fills")):
+        monkeypatch.setattr(act, method, third_time(name))
+    act.run()
+    assert all(n >= 3 for n in tries.values()) and all(act.done[name] >= 1 for name in tries), (tries, act.done)
+
+
 def test_whoever_waits_for_a_step_of_a_dead_agent_can_start_it_meanwhile(tmp_path):
     """pause() must come back: its caller is the one who starts the agent again."""
     told = teller.Teller(SimpleNamespace(spool_folder=tmp_path, device="torture-a1"), 1)
