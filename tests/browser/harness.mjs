@@ -9,6 +9,9 @@ import { join } from "node:path";
 // playwright-core and axe-core come with the web app's own development packages; there is one lock file.
 const require = createRequire(new URL("../../collector/web/package.json", import.meta.url));
 
+/** How long something may take that a person would see at once: others have this machine, too. */
+export const PATIENCE_MS = 60_000;
+
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];

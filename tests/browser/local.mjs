@@ -1,7 +1,7 @@
 // Walks through the agent's own page (agent/src/local), in both languages, with names that try to be HTML.
 // Environment: BRANCHLINE_URL (http://localhost:PORT), BRANCHLINE_SHOTS. Last line: "N passed, N failed, N skipped".
 
-import { accessibility, Checks, launch, must, shooter, watch } from "./harness.mjs";
+import { accessibility, Checks, launch, must, PATIENCE_MS, shooter, watch } from "./harness.mjs";
 
 const url = process.env.BRANCHLINE_URL;
 const KEY = /\b(page|head|col|health|link|spool|clock|limit|probe|reason|value)\.[a-z_]+\b/;
@@ -11,7 +11,7 @@ const browser = await launch();
 async function open(locale, width, colorScheme) {
   const context = await browser.newContext({ viewport: { width, height: 900 }, locale, colorScheme, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const watcher = await watch(page);
   await page.clock.install();
   await page.goto(url);
@@ -19,13 +19,19 @@ async function open(locale, width, colorScheme) {
   return { context, page, watcher, shot: shooter(page, `local-${locale}-${width}`) };
 }
 
+/** Waits until all of them are there: a probe may not have run yet when the page opens. */
+async function shows(page, words) {
+  await page.waitForFunction((all) => {
+    const text = document.body.innerText.toLowerCase();
+    return all.every((word) => text.includes(word.toLowerCase()));
+  }, words).catch(async (e) => { throw new Error(`not all of ${words.join(", ")} is there (${e.message}):\n${(await page.locator("body").innerText()).slice(0, 600)}`); });
+}
+
 const { page, watcher, shot } = await open("en-GB", 1100, "light");
 
 await checks.check("the page shows health, link, queue, probes and values", async () => {
+  await shows(page, ["dev-1 · site shop", "needs attention", "no connection can be made", "Queue", "Reports of programs", "steps: 0 taken", "DOWN", "connection refused", "cpu_used_pct", "Share of all processors' time"]);
   const text = await page.locator("body").innerText();
-  for (const word of ["dev-1 · site shop", "needs attention", "no connection can be made", "Queue", "Reports of programs", "steps: 0 taken", "DOWN", "connection refused", "cpu_used_pct", "Share of all processors' time"]) {
-    must(text.toLowerCase().includes(word.toLowerCase()), `"${word}" is not there:\n${text.slice(0, 600)}`);
-  }
   must(!KEY.test(text), `a key instead of a word: ${text.match(KEY)}`);
   await shot("screen", false);
 });
@@ -44,9 +50,9 @@ await checks.check("names that try to be HTML are text", async () => {
 
 await checks.check("the filter leaves what matches", async () => {
   await page.locator("#filter").fill("cpu_mode mode=idle");
-  must((await page.locator("#series tbody tr").count()) === 1, "more than one row, or none");
+  await page.waitForFunction(() => document.querySelectorAll("#series tbody tr").length === 1);
   await page.locator("#filter").fill("no such thing");
-  must((await page.locator("#series tbody").innerText()).includes("No series matches"), "nothing is said");
+  await page.locator("#series tbody").getByText("No series matches").waitFor();
   await page.locator("#filter").fill("");
 });
 
@@ -64,10 +70,8 @@ await checks.check("what is new is shown without a word, and an agent that does 
 
 await checks.check("Chinese at a click", async () => {
   await page.locator("#language").click();
+  await shows(page, ["代理程序", "需要关注", "无法建立连接", "队列", "程序上报", "已接收", "故障", "连接被拒绝", "当前数值"]);
   const text = await page.locator("body").innerText();
-  for (const word of ["代理程序", "需要关注", "无法建立连接", "队列", "程序上报", "已接收", "故障", "连接被拒绝", "当前数值"]) {
-    must(text.includes(word), `"${word}" is not there`);
-  }
   must(!KEY.test(text) && (await page.locator("html").getAttribute("lang")) === "zh-CN", "not all of it is Chinese");
 });
 

@@ -12,7 +12,7 @@
 //                        it is looked whether the pages fit, or all the same is done with
 //   --all
 
-import { accessibility, Checks, COLOUR_RULES, launch, must, shooter, visit, watch } from "./harness.mjs";
+import { accessibility, Checks, COLOUR_RULES, launch, must, PATIENCE_MS, shooter, visit, watch } from "./harness.mjs";
 import { ACCESSIBLE_DEVICES, walkDevice } from "./device.mjs";
 import { startMock } from "./mock/server.mjs";
 import { metrics as walkMetrics, oneMetric as walkOneMetric } from "./metrics.mjs";
@@ -47,7 +47,7 @@ async function open(locale, width, extra = {}) {
     viewport: { width, height: width < 500 ? 844 : 900 }, locale, ignoreHTTPSErrors: true, timezoneId: "America/New_York", reducedMotion: "reduce", ...extra,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   checks.page = page;
   const watcher = await watch(page);
   // Asking who is signed in is answered with 401 until somebody is; the browser logs that by itself.
@@ -96,8 +96,10 @@ async function siteWithData(page) {
   return site ?? null;
 }
 
+/** Waits until a canvas has a coloured line: it is drawn a frame after its numbers are there. */
 async function inked(page, selector) {
-  return page.locator(selector).first().evaluate((canvas) => {
+  await page.waitForFunction((what) => {
+    const canvas = document.querySelector(what);
     const pen = canvas.getContext("2d");
     const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
     const colours = new Set();
@@ -106,8 +108,8 @@ async function inked(page, selector) {
         colours.add(`${data[i] >> 4},${data[i + 1] >> 4},${data[i + 2] >> 4}`);
       }
     }
-    return colours.size;
-  });
+    return colours.size > 0;
+  }, selector);
 }
 
 // --- signing in ---
@@ -205,7 +207,7 @@ async function pass(language, width, whole) {
     });
     await checks.check(`${tag}: filters live in the URL`, async () => {
       await page.locator(".counter.is-up").click();
-      must(page.url().includes("state=up"), page.url());
+      await page.waitForURL(/state=up/);
       await page.goBack().catch(() => undefined);
       await visit(page, target.url, "/?q=no-such-site-anywhere");
       await page.locator(".view-empty").waitFor();
@@ -223,9 +225,9 @@ async function pass(language, width, whole) {
       await page.getByRole("heading", { level: 1, name: site.name }).waitFor();
     });
     await checks.check(`${tag}: its charts show data`, async () => {
-      await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
-      await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: 30_000 });
-      must((await inked(page, ".plot canvas")) >= 1, "the first chart has no coloured line");
+      await page.locator(".plot canvas").first().waitFor({ timeout: PATIENCE_MS });
+      await page.waitForFunction(() => /\d/.test(document.querySelector(".legend-value")?.textContent ?? ""), undefined, { timeout: PATIENCE_MS });
+      await inked(page, ".plot canvas");
       await noOverflow(page);
       await shot("site", false);
     });
@@ -542,7 +544,7 @@ if (wants("stale")) {
   await checks.check("stale: old data stay and are called old, then recover", async () => {
     await page.locator(".counters").waitFor();
     await page.route("**/api/v1/overview", (route) => route.abort());
-    await page.getByText(/has not answered since \d{4}-/).waitFor({ timeout: 20_000 });
+    await page.getByText(/has not answered since \d{4}-/).waitFor();
     must((await page.locator(".counters").count()) === 1, "the old data were taken away");
     await shot("stale", false);
     await page.unroute("**/api/v1/overview");
@@ -625,7 +627,7 @@ if (wants("a11y")) {
   };
   const pageInBothColours = (path, sign = "h1") => inBothColours(path, async () => {
     await visit(page, target.url, path);
-    await page.locator(sign).first().waitFor({ timeout: 30_000 });
+    await page.locator(sign).first().waitFor({ timeout: PATIENCE_MS });
   });
   await inBothColours("sign-in", async () => {
     await page.goto(target.url);

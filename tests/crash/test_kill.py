@@ -69,7 +69,7 @@ class Branches:
         self.org, self.rng = org, rng
         self.store = Store(org)
         self.spools = []  # agents, each with the id of its spool
-        self.idle = 0  # rounds without anything new in the store
+        self.rounds = self.idle = 0  # those without anything new in the store
         self.kills = {"agent": 0, "broker": 0, "its database": 0, "collector": 0}
         self.database = org.folder / "broker" / "mosquitto.db"
         self._keep_broker_state()
@@ -108,9 +108,11 @@ class Branches:
 
     def under_load(self):
         """Reports go on, and, as a rule, something new has been stored: after many deaths of the broker all
-        agents may stand in their back-off, which is not waited for."""
-        stored, until = self.store.values(), time.monotonic() + BUSY_S
-        wait_for(lambda: self.store.values() > stored or time.monotonic() > until, 2 * BUSY_S)
+        agents may stand in their back-off, which is waited for where that has been so often."""
+        patience_s = BUSY_S if self.idle * 4 <= self.rounds else 5 * BUSY_S
+        stored, until = self.store.values(), time.monotonic() + patience_s
+        wait_for(lambda: self.store.values() > stored or time.monotonic() > until, 2 * patience_s)
+        self.rounds += 1
         self.idle += self.store.values() == stored
         self.more_reports(self.rng.randrange(AGENTS), self.rng.randrange(1, 20))
 
