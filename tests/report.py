@@ -15,6 +15,10 @@ from pathlib import Path
 LINES, LINES_MAX, WIDTH = 60, 25, 200
 
 
+# Of what a test printed, and the lines that pytest puts between its parts.
+PRINTED = 5
+CAPTURED = re.compile(r"-+ *Captured .*-+")
+
 # What a C test says of each case that passed.
 NOISE = re.compile(r"\[ +(RUN|OK) +\]")
 
@@ -26,10 +30,13 @@ def written(case):
 
 
 def why_failed(case, child):
-    """The message, and where: the last line of a trace by pytest names the file and the line."""
+    """The message, what the test had printed (its seed, figures), and where: the last line of a trace by pytest names
+    the file and the line."""
     said, trace = (child.get("message") or "").strip(), (child.text or "").strip().splitlines()
     if said and trace:
-        return said if trace[-1].strip() in said else said + "\n" + trace[-1]
+        printed = ["printed: " + line for line in written(case).splitlines() if not CAPTURED.fullmatch(line.strip())]
+        where = [] if trace[-1].strip() in said else [trace[-1]]
+        return "\n".join([said, *printed[-PRINTED:], *where])
     return said or "\n".join(trace) or written(case) or "it said nothing"
 
 
@@ -71,11 +78,12 @@ def step_said(log, step):
 
 
 def end_of(text, lines):
-    """The first line (what was asked for) and the last ones (what went wrong), each cut to a width."""
+    """The first lines (what was asked for, and what was seen) and the last ones (what went wrong), each cut to a width."""
     every = [line.rstrip() for line in text.splitlines() if line.strip()]
     if len(every) > max(lines, 2):
-        every = [every[0], f"({len(every) - lines + 1} lines left out)", *every[len(every) - lines + 2:]] if lines > 2 \
-            else every[:lines]
+        first = max(1, min(4, lines // 4))
+        left_out = len(every) - lines + 1
+        every = [*every[:first], f"({left_out} lines left out)", *every[first + left_out:]] if lines > 2 else every[:lines]
     return [line if len(line) <= WIDTH else line[:WIDTH] + " ..." for line in every]
 
 
