@@ -372,7 +372,8 @@ def now_ms():
     return int(time.time() * 1000)
 
 
-def test_device_state_follows_what_was_heard(fleet, viewer):
+def test_device_state_follows_what_was_heard(fresh):
+    viewer = fresh.person("looker")
     device = viewer.ok("GET", "/devices/west-till")
     assert (device["state"], device["presence"], device["clock"]) == ("up", "online", "trusted")
     assert device["software"] == "0.1.0" and device["gaps"] == 1 and len(device["spool"]) == 32
@@ -381,7 +382,7 @@ def test_device_state_follows_what_was_heard(fleet, viewer):
 
 def test_what_a_device_says_of_itself(fleet, viewer):
     report = viewer.ok("GET", "/devices/west-till")["report"]
-    assert abs(report["at_unix_ms"] - now_ms()) < 600000
+    assert abs(report["at_unix_ms"] - now_ms()) < 3600000
     assert report["backlog"] == {
         "events": {"batches": 0, "bytes": 0, "samples": 0, "oldest_age_ms": None},
         "probes": {"batches": 2, "bytes": 900, "samples": 4, "oldest_age_ms": 90000},

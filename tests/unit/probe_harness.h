@@ -12,7 +12,7 @@
 #include "probe_internal.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define WAIT_S   20 /* longest wait for something that must happen */
+#define WAIT_S   60 /* longest wait for something that must happen */
 
 double now_ms(void);
 

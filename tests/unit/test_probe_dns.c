@@ -253,7 +253,7 @@ each_answer_gets_its_verdict(void **state)
 			p.conf.dns.expect = (struct bl_conf_strlist){ k + 1, expect };
 		}
 		if (run_cases[i].reason == PROBE_FAIL_TIMEOUT)
-			p.conf.timeout_ms = 300;
+			p.conf.timeout_ms = 1500;
 		else if (strcmp(run_cases[i].name, "lost.ex") == 0)
 			p.conf.timeout_ms = 2400; /* a third of it passes */
 		(void)expect_run(&p, run_cases[i].name, run_cases[i].reason, run_cases[i].values,

@@ -379,7 +379,7 @@ each_device_gets_its_verdict(void **state)
 		play_start(&play, scripts[i].step);
 		modbus_set(&p, play.port, r, COUNT(r));
 		if (scripts[i].reason == PROBE_FAIL_TIMEOUT)
-			p.conf.timeout_ms = 1000; /* a device that answers has that long */
+			p.conf.timeout_ms = 2000; /* a device that answers has that long */
 		expect_points(&p, scripts[i].name, scripts[i].reason, scripts[i].values,
 		    scripts[i].detail, scripts[i].points);
 		play_stop(&play);

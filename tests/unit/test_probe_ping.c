@@ -110,7 +110,7 @@ what_is_lost_is_counted(void **state)
 		skip();
 	}
 	ping_set(&p, "127.0.0.1");
-	p.conf.timeout_ms = 300;
+	p.conf.timeout_ms = 1000;
 	(void)expect_run(&p, "one of three", PROBE_OK, "up=1 rtt min max loss=33.3", "");
 	p.conf.ping.count = 4;
 	(void)expect_run(&p, "one of four", PROBE_OK, "up=1 rtt min max loss=25", "");

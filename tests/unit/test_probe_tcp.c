@@ -87,7 +87,7 @@ each_server_gets_its_verdict(void **state)
 		p.conf.tcp.send = text(c->send);
 		p.conf.tcp.expect = text(c->expect);
 		if (c->reason == PROBE_FAIL_TIMEOUT)
-			p.conf.timeout_ms = 500; /* a server that says something has that long */
+			p.conf.timeout_ms = 1500; /* a server that says something has that long */
 		(void)expect_run(&p, c->name, c->reason, c->values, c->detail);
 		play_stop(&play);
 		assert_string_equal(play.heard, c->heard);
@@ -108,7 +108,7 @@ the_way_is_the_same_as_for_http(void **state)
 	kind_set(&p, PROBE_TCP, "nowhere.test", server.port);
 	(void)expect_run(&p, "no name", PROBE_FAIL_DNS, "up=0 dns? connect? total?", "nowhere");
 	kind_set(&p, PROBE_TCP, "silent.test", server.port);
-	p.conf.timeout_ms = 150;
+	p.conf.timeout_ms = 1000; /* names are looked up within it */
 	(void)expect_run(
 	    &p, "silent", PROBE_FAIL_TIMEOUT, "up=0 dns connect... total...", "TCP connect");
 }

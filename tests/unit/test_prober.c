@@ -15,6 +15,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* What comes at once on a machine that does something else meanwhile still comes within the first. */
+#define DEADLINE_MS 1000
+#define STOP_MS     10000
+
 /* ---- one run each ---- */
 
 struct run_case {
@@ -106,7 +110,7 @@ each_server_gets_its_verdict(void **state)
 		if (c->expect_body != NULL)
 			strcpy(p.body, c->expect_body);
 		if (c->reason == PROBE_FAIL_TIMEOUT)
-			p.conf.timeout_ms = 200;
+			p.conf.timeout_ms = DEADLINE_MS;
 		r = run(&p, 1);
 		case_check(c, &r);
 	}
@@ -154,7 +158,7 @@ each_phase_has_its_deadline(void **state)
 
 		url_make(url, sizeof(url), c[i].url);
 		probe_set(&p, url);
-		p.conf.timeout_ms = 200;
+		p.conf.timeout_ms = DEADLINE_MS;
 		begin = now_ms();
 		r = run(&p, 1);
 		/* A half head has its status line, which says 200. */
@@ -162,7 +166,7 @@ each_phase_has_its_deadline(void **state)
 		    strstr(r.detail, c[i].detail) == NULL)
 			fail_msg("%s: %s %s \"%s\"", c[i].url, probe_reason_name(r.reason), got(&r),
 			    r.detail);
-		assert_true(now_ms() - begin >= 199);
+		assert_true(now_ms() - begin >= DEADLINE_MS - 1);
 	}
 }
 
@@ -176,10 +180,11 @@ a_silent_address_leaves_time_for_the_next(void **state)
 	(void)state;
 	url_make(url, sizeof(url), "http://silent-first.test:%u/ok");
 	probe_set(&p, url);
-	p.conf.timeout_ms = 600;
+	p.conf.timeout_ms = 4 * DEADLINE_MS;
 	r = run(&p, 1);
 	assert_int_equal(r.reason, PROBE_OK);
-	assert_true(r.value[PROBE_CONNECT_MS].v >= 290 && r.value[PROBE_CONNECT_MS].v < 600);
+	assert_true(r.value[PROBE_CONNECT_MS].v >= 2 * DEADLINE_MS - 10 &&
+	    r.value[PROBE_CONNECT_MS].v < 4 * DEADLINE_MS);
 }
 
 static void
@@ -199,7 +204,7 @@ a_run_ends_when_the_next_is_due(void **state)
 	prober_stop(pr);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(all.r[i].reason, PROBE_FAIL_TIMEOUT);
-	assert_in_range(all.r[2].boot_ms - all.r[0].boot_ms, 151, 5000);
+	assert_in_range(all.r[2].boot_ms - all.r[0].boot_ms, 151, 9000);
 }
 
 static void
@@ -218,7 +223,7 @@ a_hung_resolver_delays_nobody(void **state)
 	p[0].conf.interval_ms = 60;
 	p[0].conf.timeout_ms = 30;
 	probe_here(&p[1], "/ok");
-	p[1].conf.interval_ms = 400;
+	p[1].conf.interval_ms = 1000; /* an answer has so long */
 	conf[0] = p[0].conf;
 	conf[1] = p[1].conf;
 	results_init(&all);
@@ -226,7 +231,7 @@ a_hung_resolver_delays_nobody(void **state)
 	results_wait(&all, 60);
 	begin = now_ms();
 	prober_stop(pr);
-	assert_true(now_ms() - begin < 2000); /* with eight look-ups still hanging */
+	assert_true(now_ms() - begin < STOP_MS); /* with eight look-ups still hanging */
 
 	for (unsigned i = 0; i < all.n; i++) {
 		const struct probe_result *r = &all.r[i];
@@ -241,7 +246,7 @@ a_hung_resolver_delays_nobody(void **state)
 			assert_int_equal(r->reason, PROBE_FAIL_TIMEOUT);
 		}
 	}
-	assert_true(good >= 5);
+	assert_true(good >= 2);
 	assert_true(full >= 1);
 	assert_in_range(names_hung(), 1, PROBE_LOOKUPS_MAX + 1); /* one of an earlier test */
 	names_release();
@@ -425,7 +430,7 @@ a_prober_stops_in_the_middle_of_anything(void **state)
 		pr = prober_of(&p.conf, 1, &all);
 		begin = now_ms();
 		prober_stop(pr);
-		assert_true(now_ms() - begin < 2000);
+		assert_true(now_ms() - begin < STOP_MS);
 	}
 	names_release();
 }
@@ -454,7 +459,7 @@ the_run_under_way_is_told(void **state)
 		(void)sched_yield();
 	} while (from == INT64_MAX);
 	results_wait(&all, n + 1);
-	assert_in_range(all.r[n].boot_ms, from, from + 100);
+	assert_in_range(all.r[n].boot_ms, from, from + p.conf.timeout_ms);
 	while (prober_open_from_ms(pr) != INT64_MAX)
 		(void)sched_yield();
 	prober_stop(pr);

@@ -4,6 +4,7 @@ numbered reports that goes on over every death of the agent.
 
 import os
 import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class Reporter:
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(30)
+        # Blocking: a call that has a timeout of Python's is refused at once where many wait to be taken in.
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 60, 0))
         # A socket address is short, and the folders of tests are not.
         folder = os.open(Path(path).parent, os.O_PATH)
         try:
@@ -25,6 +27,7 @@ class Reporter:
             raise
         finally:
             os.close(folder)
+        self.sock.settimeout(30)
         self.answers = self.sock.makefile("rb")
 
     def say(self, line):
