@@ -5,7 +5,13 @@
 
 /* ---- receipt, and the answer to a hello ---- */
 
-enum { RECEIPT_STATE = 1, RECEIPT_ANSWER = 2, RECEIPT_STREAM = 3, RECEIPT_RIVAL = 4 };
+enum {
+	RECEIPT_STATE = 1,
+	RECEIPT_ANSWER = 2,
+	RECEIPT_STREAM = 3,
+	RECEIPT_RIVAL = 4,
+	RECEIPT_TAKES = 5
+};
 
 static bool
 receipt_ok(const struct bl_receipt *r)
@@ -32,6 +38,11 @@ put_receipt(const struct bl_receipt *r, struct bl_buf *out, struct bl_buf *c)
 		bl_buf_u32(c, r->nonce);
 		bl_buf_u8(c, (uint8_t)r->verdict);
 		codec_put_section(out, RECEIPT_ANSWER, c);
+	}
+	if (r->is_answer && r->takes > 0) {
+		bl_buf_reset(c);
+		bl_buf_u8(c, r->takes);
+		codec_put_section(out, RECEIPT_TAKES, c);
 	}
 	if (r->rival_known) {
 		bl_buf_reset(c);
@@ -112,7 +123,14 @@ get_rival(struct bl_rd *rd, void *out, unsigned stream)
 	r->rival = (uint32_t)bl_rd_varint_max(rd, UINT32_MAX);
 }
 
-/* A receipt and an answer differ in one section: the answer must have it, the receipt must not. */
+static void
+get_takes(struct bl_rd *rd, void *out, unsigned stream)
+{
+	(void)stream;
+	((struct bl_receipt *)out)->takes = bl_rd_u8(rd);
+}
+
+/* What only an answer has is unknown in a receipt. */
 int
 bl_receipt_decode(const void *msg, size_t len, struct bl_receipt *r, struct bl_err *err)
 {
@@ -121,6 +139,7 @@ bl_receipt_decode(const void *msg, size_t len, struct bl_receipt *r, struct bl_e
 		{ RECEIPT_ANSWER, true, false, "answer", get_answer },
 		{ RECEIPT_STREAM, true, true, "stream", get_receipt_stream },
 		{ RECEIPT_RIVAL, false, false, "rival", get_rival },
+		{ RECEIPT_TAKES, false, false, "takes", get_takes },
 		{ 0, false, false, NULL, NULL },
 	};
 	static const struct codec_section receipt[] = {

@@ -14,7 +14,7 @@ bl_msg_type(const void *msg, size_t len)
 		return BL_ECORRUPT;
 	if (p[2] != BL_WIRE_FORMAT)
 		return p[2] > BL_WIRE_FORMAT ? BL_ENEWER : BL_ECORRUPT;
-	if (p[3] < BL_MSG_HELLO || p[3] > BL_MSG_BUNDLE)
+	if (p[3] < BL_MSG_HELLO || p[3] > BL_MSG_LAST)
 		return BL_ECORRUPT;
 	return p[3];
 }

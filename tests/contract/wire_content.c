@@ -317,11 +317,11 @@ wire_dict(uint32_t first, uint32_t n, struct bl_buf *out)
 	free(defs);
 }
 
-/* n messages in a bundle; frees them. */
+/* n messages in a bundle or a pack; frees them. */
 void
-wire_bundle(struct bl_buf *of, unsigned n, struct bl_buf *out)
+wire_bundle(struct bl_buf *of, unsigned n, bool packed, struct bl_buf *out)
 {
-	struct bl_bundle b = { .n = n };
+	struct bl_bundle b = { .n = n, .packed = packed };
 
 	for (unsigned i = 0; i < n; i++)
 		b.batch[i] = (struct bl_bundle_batch){ of[i].data, of[i].len };

@@ -13,7 +13,7 @@ void wire_add_thin(struct bl_batch_enc *e, uint32_t id, int64_t at, double value
     double max, uint32_t count);
 void wire_batch(void (*fill)(struct bl_batch_enc *), struct bl_batch_header h, struct bl_buf *out);
 void wire_dict(uint32_t first, uint32_t n, struct bl_buf *out);
-void wire_bundle(struct bl_buf *of, unsigned n, struct bl_buf *out);
+void wire_bundle(struct bl_buf *of, unsigned n, bool packed, struct bl_buf *out);
 
 /* ---- the contents of batches ---- */
 

@@ -93,6 +93,7 @@ def receipt(r, is_answer=False):
     }
     if is_answer:
         known[2] = ("answer", True, False, verdict)
+        known[5] = ("takes", False, False, lambda c: c.u8())
     return flat(read_sections(r, known), "state", "answer")
 
 
@@ -474,8 +475,35 @@ def batches(c):
     return out
 
 
-def bundle(r):
-    d = read_sections(r, {1: ("batches", True, False, batches)})
+def packed(c):
+    n = c.varint(64)
+    need(n >= 2, "too few batches")
+    out, left = [], MESSAGE_MAX
+    for _ in range(n):
+        size = c.varint(left)
+        need(size > 0, "an empty batch")
+        left -= size
+        out.append(pieces(c, size, out[-1]) if out else c.take(size))
+    return out
+
+
+def pieces(c, size, before):
+    """One batch: what the one before has at the same place, then what is its own, in turn."""
+    one, first = b"", True
+    while len(one) < size:
+        same = c.varint(size - len(one))
+        need((same > 0 or first) and (same == 0 or len(one) + same <= len(before)), "same")
+        one += before[len(one):len(one) + same]
+        first = False
+        if len(one) < size:
+            other = c.varint(size - len(one))
+            need(other > 0, "other")
+            one += c.take(other)
+    return one
+
+
+def bundle(r, content=batches):
+    d = read_sections(r, {1: ("batches", True, False, content)})
     d["batches"] = [bundled(m) for m in d["batches"]]
     return d
 
@@ -493,6 +521,7 @@ TYPES = {
     10: ("question", question),
     11: ("report", report),
     12: ("bundle", bundle),
+    13: ("pack", lambda r: bundle(r, packed)),
 }
 
 

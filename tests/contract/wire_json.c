@@ -156,6 +156,8 @@ json_receipt(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 		(void)fputc('}', to);
 	}
 	(void)fputc('}', to);
+	if (r.takes > 0)
+		put_u(to, "takes", r.takes);
 	if (r.rival_known)
 		put_u(to, "rival", r.rival);
 	put_u(to, "unknown_sections", r.unknown_sections);
@@ -647,12 +649,13 @@ put_bundled(FILE *to, const uint8_t *msg, size_t len)
 static int
 json_bundle(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 {
+	static uint8_t room[BL_BATCH_WIRE_MAX];
 	struct bl_bundle b;
 	int rc;
 
-	if ((rc = bl_bundle_decode(msg, len, &b, err)) != BL_OK)
+	if ((rc = bl_bundle_decode(msg, len, &b, room, err)) != BL_OK)
 		return rc;
-	(void)fputs("{\"type\": \"bundle\", \"batches\": [", to);
+	(void)fprintf(to, "{\"type\": \"%s\", \"batches\": [", b.packed ? "pack" : "bundle");
 	for (unsigned i = 0; i < b.n; i++) {
 		(void)fputs(i > 0 ? ", " : "", to);
 		put_bundled(to, b.batch[i].msg, b.batch[i].len);
@@ -690,6 +693,7 @@ json_any(FILE *to, const uint8_t *msg, size_t len, struct bl_err *err)
 	case BL_MSG_REPORT:
 		return json_report(to, msg, len, err);
 	case BL_MSG_BUNDLE:
+	case BL_MSG_PACK:
 		return json_bundle(to, msg, len, err);
 	default:
 		return bl_fail(err, type, "prefix");

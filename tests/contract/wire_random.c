@@ -118,7 +118,7 @@ random_bundle(struct bl_buf *out)
 		bl_buf_init(&of[i], BL_BATCH_WIRE_MAX);
 		random_batch(&of[i]);
 	}
-	wire_bundle(of, n, out);
+	wire_bundle(of, n, below(2) == 0, out);
 }
 
 void

@@ -113,6 +113,19 @@ make_answer_rival(struct bl_buf *out)
 }
 
 static void
+make_answer_takes(struct bl_buf *out)
+{
+	struct bl_receipt r = { .is_answer = true,
+		.nonce = 5,
+		.spool = wire_id(0x11),
+		.epoch = wire_id(0x55),
+		.server_unix_ms = 1795300000123,
+		.takes = 13 };
+
+	wire_must(bl_receipt_encode(&r, out));
+}
+
+static void
 make_question(struct bl_buf *out)
 {
 	struct bl_question q = { .spool = wire_id(0x11),
@@ -302,7 +315,7 @@ make_all(struct bl_buf *out)
 
 /* A minute of an agent: nothing happened, nothing was probed, the machine was looked at. */
 static void
-make_bundle(struct bl_buf *out)
+make_minute(bool packed, struct bl_buf *out)
 {
 	struct bl_buf of[3];
 
@@ -311,12 +324,24 @@ make_bundle(struct bl_buf *out)
 	make_empty(&of[0]);
 	wire_batch(wire_fill_nothing, wire_header(BL_STREAM_PROBES), &of[1]);
 	make_ticks(&of[2]);
-	wire_bundle(of, 3, out);
+	wire_bundle(of, 3, packed, out);
+}
+
+static void
+make_bundle(struct bl_buf *out)
+{
+	make_minute(false, out);
+}
+
+static void
+make_pack(struct bl_buf *out)
+{
+	make_minute(true, out);
 }
 
 /* One good batch among what is none; a section of a later version before it. */
 static void
-make_bundle_mixed(struct bl_buf *out)
+make_mixed(bool packed, struct bl_buf *out)
 {
 	struct bl_buf of[6], bundle;
 
@@ -331,12 +356,24 @@ make_bundle_mixed(struct bl_buf *out)
 	of[4].data[2] = 2; /* a later format */
 	bl_buf_bytes(&of[5], "BL\1", 3);
 	bl_buf_init(&bundle, BL_BATCH_WIRE_MAX);
-	wire_bundle(of, 6, &bundle);
+	wire_bundle(of, 6, packed, &bundle);
 	bl_buf_bytes(out, bundle.data, 4);
 	bl_buf_varint(out, 300);
 	bl_buf_str(out, "a later version says this");
 	bl_buf_bytes(out, bundle.data + 4, bundle.len - 4);
 	bl_buf_free(&bundle);
+}
+
+static void
+make_bundle_mixed(struct bl_buf *out)
+{
+	make_mixed(false, out);
+}
+
+static void
+make_pack_mixed(struct bl_buf *out)
+{
+	make_mixed(true, out);
 }
 
 static const struct {
@@ -347,6 +384,7 @@ static const struct {
 	{ "hello-unknown-section", make_hello_later },
 	{ "answer", make_answer },
 	{ "answer-rival", make_answer_rival },
+	{ "answer-takes", make_answer_takes },
 	{ "receipt", make_receipt },
 	{ "question", make_question },
 	{ "gone", make_gone },
@@ -373,6 +411,8 @@ static const struct {
 	{ "batch-unknown-section", batch_with_unknown },
 	{ "bundle", make_bundle },
 	{ "bundle-mixed", make_bundle_mixed },
+	{ "pack", make_pack },
+	{ "pack-mixed", make_pack_mixed },
 };
 
 const char *

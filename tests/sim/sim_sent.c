@@ -54,12 +54,14 @@ void
 sim_each_batch(const void *msg, size_t len, sim_batch_fn fn, void *ctx)
 {
 	struct bl_err err = { 0 };
+	const int type = bl_msg_type(msg, len);
+	static uint8_t room[BL_BATCH_WIRE_MAX]; /* one thread */
 	struct bl_bundle b;
 
-	if (bl_msg_type(msg, len) == BL_MSG_BATCH)
+	if (type == BL_MSG_BATCH)
 		fn(ctx, msg, len);
-	else if (bl_msg_type(msg, len) == BL_MSG_BUNDLE &&
-		 bl_bundle_decode(msg, len, &b, &err) == BL_OK)
+	else if ((type == BL_MSG_BUNDLE || type == BL_MSG_PACK) &&
+		 bl_bundle_decode(msg, len, &b, room, &err) == BL_OK)
 		for (unsigned i = 0; i < b.n; i++)
 			fn(ctx, b.batch[i].msg, b.batch[i].len);
 }

@@ -152,9 +152,10 @@ static void
 on_bundle(struct centre *c, const struct bl_mqtt_msg *m, bool past)
 {
 	struct bl_err err = { 0 };
+	static uint8_t room[BL_BATCH_WIRE_MAX];
 	struct bl_bundle b;
 
-	if (bl_bundle_decode(m->payload, m->len, &b, &err) < 0) {
+	if (bl_bundle_decode(m->payload, m->len, &b, room, &err) < 0) {
 		printf("bad bundle: %s\n", err.msg);
 		return;
 	}

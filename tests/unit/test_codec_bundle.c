@@ -9,7 +9,7 @@
 
 #include "branchline/message.h"
 
-static uint8_t stuff[BL_BATCH_WIRE_MAX];
+static uint8_t stuff[BL_BATCH_WIRE_MAX], place[BL_BATCH_WIRE_MAX];
 
 static struct bl_bundle
 bundle(unsigned n, size_t len)
@@ -41,7 +41,7 @@ what_goes_in_comes_out(void **state)
 		/* What the sender reckons with is never too little. */
 		assert_true(
 		    out.len <= BL_BUNDLE_HEAD_BYTES + b.n * (BL_BUNDLE_ENTRY_BYTES + lens[k % 5]));
-		assert_int_equal(bl_bundle_decode(out.data, out.len, &got, NULL), BL_OK);
+		assert_int_equal(bl_bundle_decode(out.data, out.len, &got, place, NULL), BL_OK);
 		assert_int_equal(got.n, b.n);
 		for (unsigned i = 0; i < b.n; i++) {
 			assert_int_equal(got.batch[i].len, lens[k % 5]);
@@ -133,7 +133,7 @@ lengths_are_held_against_what_is_there(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct bl_err err = { 0 };
 		struct bl_bundle b;
-		const int rc = bl_bundle_decode(cases[i].bytes, cases[i].len, &b, &err);
+		const int rc = bl_bundle_decode(cases[i].bytes, cases[i].len, &b, place, &err);
 
 		assert_int_equal(rc == BL_OK ? (int)b.n : rc, cases[i].n);
 		assert_true(rc == BL_OK || err.msg[0] != '\0');
@@ -154,7 +154,7 @@ hundreds_are_refused(void **state)
 		bl_buf_varint(&out, n);
 		for (unsigned i = 0; i < n; i++)
 			bl_buf_bytes(&out, "\1x", 2);
-		assert_int_equal(bl_bundle_decode(out.data, out.len, &got, NULL),
+		assert_int_equal(bl_bundle_decode(out.data, out.len, &got, place, NULL),
 		    n == BL_BUNDLE_MAX ? BL_OK : BL_ECORRUPT);
 		bl_buf_free(&out);
 	}

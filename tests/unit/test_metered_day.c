@@ -159,10 +159,11 @@ take_first(struct world *w, const void *msg, size_t bytes, size_t more)
 static void
 take_bundle(struct world *w, const struct bl_buf *msg)
 {
+	static uint8_t room[BL_BATCH_WIRE_MAX];
 	size_t more = msg->len;
 	struct bl_bundle b;
 
-	assert_int_equal(bl_bundle_decode(msg->data, msg->len, &b, NULL), BL_OK);
+	assert_int_equal(bl_bundle_decode(msg->data, msg->len, &b, room, NULL), BL_OK);
 	for (unsigned i = 0; i < b.n; i++)
 		more -= b.batch[i].len;
 	take_first(w, b.batch[0].msg, b.batch[0].len, more);

@@ -36,7 +36,7 @@ ingest_take_bundle(struct ingest_core *c, const struct arrival *a, struct bl_err
 	struct bl_bundle b;
 	int rc;
 
-	if ((rc = bl_bundle_decode(a->m->payload, a->m->len, &b, &why)) < 0)
+	if ((rc = bl_bundle_decode(a->m->payload, a->m->len, &b, c->room, &why)) < 0)
 		return ingest_aside(c, a, STORE_ASIDE_UNDECODABLE, why.msg, NULL, 0, 0, err);
 	ingest_decoded(c, a);
 	c->stats.bundles++;

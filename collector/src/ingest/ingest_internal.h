@@ -93,8 +93,9 @@ struct ingest_core {
 	bool credit_stale;
 	unsigned pressure_pct; /* how full the writer's queue of backlog is */
 	int64_t swept_mono_ms;
-	struct bl_buf raw; /* an inflated body */
-	struct bl_buf out; /* a message to publish */
+	struct bl_buf raw;               /* an inflated body */
+	struct bl_buf out;               /* a message to publish */
+	uint8_t room[BL_BATCH_WIRE_MAX]; /* for the batches of a pack */
 	struct marker *marker;
 	struct ingest_core_stats stats, before; /* before: of the last commit */
 	const struct store_aside_msg *again;    /* what is tried again; NULL: what came */

@@ -67,6 +67,8 @@ struct bl_receipt {
 	uint32_t credit_bytes_per_s; /* for past; 0: hold past back */
 	uint32_t dict_version;       /* entries 1..this are known */
 	uint32_t clock_version;
+	/* answer only: the centre takes message types up to this one; 0: it does not say, BUNDLE */
+	uint8_t takes;
 	struct bl_receipt_stream stream[BL_STREAMS];
 	/*
 	 * Whether somebody else uses this device's identity, as the centre sees it:
@@ -137,10 +139,11 @@ int bl_centre_decode(const void *msg, size_t len, struct bl_centre *c, struct bl
 
 /*
  * agent -> centre, topics live and past: batches that share a message.  What is in
- * a decoded one lies in the message, and was not looked into.
+ * a decoded one lies in the message, of a packed one in room, and was not looked into.
  */
 struct bl_bundle {
-	unsigned n; /* BL_BUNDLE_MIN to BL_BUNDLE_MAX */
+	unsigned n;  /* BL_BUNDLE_MIN to BL_BUNDLE_MAX */
+	bool packed; /* a pack: what a batch has of the one before is not said again */
 	struct bl_bundle_batch {
 		const uint8_t *msg; /* with its prefix */
 		size_t len;         /* not 0 */
@@ -148,13 +151,15 @@ struct bl_bundle {
 	uint32_t unknown_sections;
 };
 
-/* What a bundle takes beside its batches: once, and for each of them, at most. */
+/* What a bundle takes beside its batches: once, and for each of them, at most; a pack no more. */
 #define BL_BUNDLE_HEAD_BYTES  9u
 #define BL_BUNDLE_ENTRY_BYTES 3u
 
 /* BL_EINVAL also where it would be larger than any message may be. */
 int bl_bundle_encode(const struct bl_bundle *b, struct bl_buf *out);
-int bl_bundle_decode(const void *msg, size_t len, struct bl_bundle *b, struct bl_err *err);
+/* Keep msg and room as long as b.  A bundle that is not packed does not touch room. */
+int bl_bundle_decode(const void *msg, size_t len, struct bl_bundle *b,
+    uint8_t room[BL_BATCH_WIRE_MAX], struct bl_err *err);
 
 /*
  * agent -> centre, topic live: dictionary entries first..first+n-1 of a spool,

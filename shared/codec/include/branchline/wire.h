@@ -57,6 +57,8 @@ enum bl_msg_type {
 	BL_MSG_QUESTION = 10,
 	BL_MSG_REPORT = 11,
 	BL_MSG_BUNDLE = 12,
+	BL_MSG_PACK = 13,
+	BL_MSG_LAST = BL_MSG_PACK,
 };
 
 struct bl_str {
