@@ -26,6 +26,7 @@ a_hello_is_answered_at_once_with_what_is_settled(void **state)
 	assert_int_equal(r.credit_bytes_per_s, 1000000);
 	assert_memory_equal(r.epoch.b, store_epoch(c->s)->b, BL_ID_BYTES);
 	assert_int_equal(r.server_unix_ms, c->clock.unix_ms);
+	assert_int_equal(r.takes, BL_MSG_PACK);
 }
 
 static void

@@ -24,6 +24,8 @@ __wrap_bl_batch_verify(
 
 /* ---- bundles ---- */
 
+static bool packed; /* and so is what each test sends */
+
 struct parts {
 	struct bl_buf part[BL_BUNDLE_MAX];
 	unsigned n;
@@ -62,7 +64,7 @@ batches(struct ctx *c, uint64_t first, uint64_t last, uint64_t bad)
 static void
 pack(const struct parts *p, struct bl_buf *out)
 {
-	struct bl_bundle b = { .n = p->n };
+	struct bl_bundle b = { .n = p->n, .packed = packed };
 
 	for (unsigned i = 0; i < p->n; i++)
 		b.batch[i] = (struct bl_bundle_batch){ p->part[i].data, p->part[i].len };
@@ -401,10 +403,28 @@ a_bundle_tried_again_is_taken_apart(void **state)
 	assert_int_equal(totals(c).batches, 2);
 }
 
+static int
+setup_packed(void **state)
+{
+	packed = true;
+	return setup(state);
+}
+
+static int
+teardown_packed(void **state)
+{
+	packed = false;
+	return teardown(state);
+}
+
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)                                                                                       \
+	cmocka_unit_test_setup_teardown(f, setup, teardown),                                       \
+	{                                                                                          \
+#f "_packed", f, setup_packed, teardown_packed, NULL                               \
+	}
 	const struct CMUnitTest tests[] = {
 		T(each_is_stored_and_one_receipt_is_for_all),
 		T(what_came_before_is_not_stored_again),

@@ -119,7 +119,7 @@ feed(struct child *c, uint64_t seq)
 static void
 feed_bundle(struct child *c, uint64_t seq)
 {
-	struct bl_bundle b = { .n = 3 };
+	struct bl_bundle b = { .n = 3, .packed = seq % 2 == 0 };
 	struct bl_buf part[3], msg;
 
 	for (unsigned i = 0; i < b.n; i++) {

@@ -208,7 +208,8 @@ dispatch(struct ingest_core *c, const struct arrival *a, struct bl_err *err)
 		return ingest_take_batch(c, a, err);
 	if (a->bundled)
 		return not_here(c, a, type, &why, err);
-	if ((kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST) && type == BL_MSG_BUNDLE)
+	if ((kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST) &&
+	    (type == BL_MSG_BUNDLE || type == BL_MSG_PACK))
 		return ingest_take_bundle(c, a, err);
 	if (kind == BL_TOPIC_LIVE && type == BL_MSG_DICT)
 		return ingest_take_dict(c, a, err);
@@ -237,7 +238,8 @@ sum_of(const struct arrival *a)
 	const uint64_t kind = (uint64_t)a->topic.kind + (type == BL_MSG_REPORT ? 0x100u : 0);
 	size_t len = moment ? 0 : a->m->len;
 
-	if ((type == BL_MSG_BATCH || type == BL_MSG_BUNDLE) && len > BATCH_NAME_BYTES)
+	if ((type == BL_MSG_BATCH || type == BL_MSG_BUNDLE || type == BL_MSG_PACK) &&
+	    len > BATCH_NAME_BYTES)
 		len = BATCH_NAME_BYTES;
 	/* A batch may come as live first and as backlog later. */
 	return marker_sum(marker_sum(moment ? kind : 0, a->topic.device, strlen(a->topic.device)),

@@ -133,6 +133,7 @@ say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now
 	r.epoch = *store_epoch(c->store);
 	r.server_unix_ms = bl_unix_ms(c->clock);
 	r.credit_bytes_per_s = o->verdict == BL_VERDICT_OK ? ingest_credit(c, d) : 0;
+	r.takes = o->answer ? BL_MSG_LAST : 0;
 	r.rival = ingest_rival(c, d);
 	r.rival_known = o->answer || r.rival > 0;
 	bl_buf_reset(&c->out);
