@@ -433,8 +433,8 @@ struct sim {
 	unsigned given_up;     /* 1 + machine: its spool, and nobody had damaged it */
 	struct sim_sent *sent; /* open addressing by (spool, stream, seq, crc) */
 	size_t n_sent, size_sent;
-	uint64_t bundles; /* messages with several batches that left */
-	unsigned armed;   /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
+	uint64_t bundles, packs; /* messages with several batches that left */
+	unsigned armed;          /* shim plan: 0 none, 1 + machine, or SIM_ARMED_CENTRE */
 	enum shim_loss armed_loss;
 	int64_t disk_well_at; /* a fault ends */
 	unsigned snapshots;

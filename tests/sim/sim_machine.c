@@ -41,6 +41,7 @@ do_publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_
 	if (kind == BL_TOPIC_LIVE || kind == BL_TOPIC_PAST)
 		sim_each_batch(msg->data, msg->len, note_sent, w);
 	w->bundles += bl_msg_type(msg->data, msg->len) == BL_MSG_BUNDLE;
+	w->packs += bl_msg_type(msg->data, msg->len) == BL_MSG_PACK;
 	return broker_publish(m, kind, msg, token);
 }
 

@@ -361,7 +361,7 @@ oracle_judge(struct sim *w, struct sim_result *out)
 	trace_holes(j);
 	judge_unexplained(j);
 	/* What is judged here has gone through bundles: three streams are cut at once. */
-	if (w->n_sent > 200 && w->bundles == 0)
+	if (w->n_sent > 200 && w->packs == 0)
 		sim_fail(w, "%zu batches left, and no two of them in one message", w->n_sent);
 	memcpy(out->acts, w->acts, sizeof(out->acts));
 	(void)sqlite3_close(j->db); /* only read */

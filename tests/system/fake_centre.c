@@ -8,6 +8,7 @@
  *   restart     another run of the same store           restore   another, empty store
  *   ask STREAM FIRST LAST    asks for batches           credit N  bytes a second
  *   verdict N   of the next answers (enum bl_verdict)
+ *   takes N     message types up to this one are taken, it says (0: it says nothing of it)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,6 +30,7 @@ struct centre {
 	struct bl_ranges has[BL_STREAMS];
 	uint32_t dict, clock_version, credit;
 	int verdict;
+	uint8_t takes;
 	bool deaf, owes;
 	char device[BL_DEVICE_ID_MAX + 1];
 	int64_t next_receipt_ms;
@@ -70,7 +72,8 @@ say_receipt(struct centre *c, bool answer, uint32_t nonce)
 		.server_unix_ms = bl_unix_ms(c->clock),
 		.credit_bytes_per_s = c->credit,
 		.dict_version = c->dict,
-		.clock_version = c->clock_version };
+		.clock_version = c->clock_version,
+		.takes = c->takes };
 	char topic[BL_TOPIC_MAX];
 	struct bl_buf b;
 
@@ -120,7 +123,7 @@ on_hello(struct centre *c, const struct bl_mqtt_msg *m, const char *device)
 }
 
 static void
-on_batch(struct centre *c, const void *msg, size_t bytes, bool past)
+on_batch(struct centre *c, const void *msg, size_t bytes, bool past, const char *in)
 {
 	struct bl_batch_header h;
 	struct bl_err err = { 0 };
@@ -140,8 +143,9 @@ on_batch(struct centre *c, const void *msg, size_t bytes, bool past)
 		printf("bad batch: %s\n", err.msg);
 		return;
 	}
-	printf("batch stream=%d seq=%" PRIu64 " samples=%u events=%u gaps=%u past=%d bytes=%zu\n",
-	    (int)h.stream, h.seq, h.n_samples, h.n_events, h.n_gaps, past, bytes);
+	printf("batch stream=%d seq=%" PRIu64 " samples=%u events=%u gaps=%u past=%d bytes=%zu "
+	       "in=%s\n",
+	    (int)h.stream, h.seq, h.n_samples, h.n_events, h.n_gaps, past, bytes, in);
 	if (c->deaf || !bl_id_equal(&h.spool, &c->spool))
 		return;
 	bl_ranges_add(&c->has[h.stream - 1], h.seq, h.seq);
@@ -160,7 +164,7 @@ on_bundle(struct centre *c, const struct bl_mqtt_msg *m, bool past)
 		return;
 	}
 	for (unsigned i = 0; i < b.n; i++)
-		on_batch(c, b.batch[i].msg, b.batch[i].len, past);
+		on_batch(c, b.batch[i].msg, b.batch[i].len, past, b.packed ? "pack" : "bundle");
 }
 
 static void
@@ -213,8 +217,8 @@ on_message(void *ctx, const struct bl_mqtt_msg *m)
 	if (type == BL_MSG_HELLO)
 		on_hello(c, m, t.device);
 	else if (type == BL_MSG_BATCH)
-		on_batch(c, m->payload, m->len, t.kind == BL_TOPIC_PAST);
-	else if (type == BL_MSG_BUNDLE)
+		on_batch(c, m->payload, m->len, t.kind == BL_TOPIC_PAST, "none");
+	else if (type == BL_MSG_BUNDLE || type == BL_MSG_PACK)
 		on_bundle(c, m, t.kind == BL_TOPIC_PAST);
 	else if (type == BL_MSG_DICT || type == BL_MSG_CLOCK)
 		on_maps(c, m, type);
@@ -287,6 +291,8 @@ on_command(struct centre *c, const char *line)
 		c->credit = n;
 	} else if (sscanf(line, "verdict %u", &n) == 1) {
 		c->verdict = (int)n;
+	} else if (sscanf(line, "takes %u", &n) == 1) {
+		c->takes = (uint8_t)n;
 	}
 	printf("done %s\n", line);
 }
@@ -343,7 +349,7 @@ main(int argc, char **argv)
 		.up = on_up, .down = on_down, .message = on_message, .published = on_published
 	};
 	static const char *const subscribe[] = { "bl/1/up/#", NULL };
-	static struct centre c = { .credit = 100000 };
+	static struct centre c = { .credit = 100000, .takes = BL_MSG_LAST };
 	struct bl_mqtt_opts o = { .client_id = "collector-live",
 		.subscribe = subscribe,
 		.keepalive_s = 30,

@@ -1,6 +1,7 @@
 /*
  * Delivery when the spool thread's queue has no room for what the centre said: the
- * handshake must not wait for a word that nobody is working in.
+ * handshake must not wait for a word that nobody is working in.  And which message several
+ * batches share: one that the centre of this connection takes.
  */
 #include "spool_kit.h"
 
@@ -16,17 +17,22 @@ struct world {
 	unsigned hellos;
 	struct bl_id spool;
 	uint32_t nonce;
+	uint8_t takes; /* what the centre answers */
+	int shared;    /* the type of the last message with several batches; 0: none came */
 };
 
 static int
 publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t token)
 {
 	struct world *w = ctx;
+	const int type = bl_msg_type(msg->data, msg->len);
 	struct bl_hello h;
 
 	(void)kind;
 	(void)token;
-	if (bl_msg_type(msg->data, msg->len) != BL_MSG_HELLO)
+	if (type == BL_MSG_BUNDLE || type == BL_MSG_PACK)
+		w->shared = type;
+	if (type != BL_MSG_HELLO)
 		return BL_OK;
 	assert_int_equal(bl_hello_decode(msg->data, msg->len, &h, NULL), BL_OK);
 	w->spool = h.spool;
@@ -136,7 +142,8 @@ answer(struct world *w)
 		.spool = w->spool,
 		.epoch = { { 5 } },
 		.server_unix_ms = w->time.unix_ms,
-		.credit_bytes_per_s = 1 << 20 };
+		.credit_bytes_per_s = 1 << 20,
+		.takes = w->takes };
 	struct bl_err err = { 0 };
 	struct bl_buf b;
 
@@ -177,10 +184,48 @@ an_answer_that_found_no_room_is_asked_for_again_soon(void **state)
 	assert_int_equal(state_of(w), UPLINK_READY);
 }
 
+/* A centre may be replaced by an older one, and says so with its next answer. */
+static void
+what_the_centre_takes_is_what_it_gets(void **state)
+{
+	static const struct {
+		uint8_t takes[2]; /* of the first connection, of the second */
+		int shared;
+	} cases[] = {
+		{ { 0, 0 }, BL_MSG_BUNDLE },
+		{ { 0, BL_MSG_BUNDLE }, BL_MSG_BUNDLE },
+		{ { 0, BL_MSG_PACK }, BL_MSG_PACK },
+		{ { 0, 255 }, BL_MSG_PACK }, /* one that takes what is not there yet */
+		{ { BL_MSG_PACK, 0 }, BL_MSG_BUNDLE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world *w;
+
+		assert_int_equal(setup(state), 0);
+		w = *state;
+		for (unsigned k = 0; k < 2; k++) {
+			delivery_down(w->d);
+			delivery_up(w->d, 0);
+			turn(w);
+			w->takes = cases[i].takes[k];
+			answer(w);
+			turn(w);
+		}
+		w->shared = 0;
+		kit_pass(&w->time, 61000);
+		assert_int_equal(spool_thread_commit(w->t, w->time.boot_ms), BL_OK);
+		turn(w);
+		assert_int_equal(w->shared, cases[i].shared);
+		assert_int_equal(teardown(state), 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_centre_takes_is_what_it_gets),
 		cmocka_unit_test_setup_teardown(
 		    an_answer_that_found_no_room_is_asked_for_again_soon, setup, teardown),
 	};

@@ -47,7 +47,7 @@ struct world {
 	uint64_t carried[HOURS_MAX], host_cost[HOURS_MAX];
 	int64_t lag_ms; /* of live events, the worst */
 	unsigned held_hours;
-	unsigned bundles; /* messages with several batches */
+	unsigned bundles, packs; /* messages with several batches */
 	/* Bytes of messages by stream, 0 the maps: as they came, and as delivery told them. */
 	uint64_t came[BL_STREAMS + 1], told[BL_STREAMS + 1];
 };
@@ -125,7 +125,7 @@ on_sent(void *ctx, enum bl_stream stream, size_t bytes)
 /* ---- broker and centre ---- */
 
 static void
-take_batch(struct world *w, const void *msg, size_t bytes)
+take_batch(struct world *w, const void *msg, size_t bytes, size_t took)
 {
 	struct bl_batch_header h;
 	const uint8_t *body;
@@ -134,16 +134,16 @@ take_batch(struct world *w, const void *msg, size_t bytes)
 	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
 	assert_true(h.seq < SEQS_MAX);
 	w->got[h.stream - 1][h.seq] = true;
-	w->came[h.stream] += bytes;
+	w->came[h.stream] += took;
 	w->owes_receipt = true;
 	if (h.stream == BL_STREAM_EVENTS && h.n_events > 0 && h.event_begin_ms > w->up_boot_ms &&
 	    w->time.boot_ms - h.event_begin_ms > w->lag_ms)
 		w->lag_ms = w->time.boot_ms - h.event_begin_ms;
 }
 
-/* Who is first in a message pays for it, and for what it is longer than the batches in it. */
+/* Who is first in a message pays for it. */
 static void
-take_first(struct world *w, const void *msg, size_t bytes, size_t more)
+take_first(struct world *w, const void *msg, size_t bytes, size_t took)
 {
 	struct bl_batch_header h;
 	const uint8_t *body;
@@ -152,24 +152,30 @@ take_first(struct world *w, const void *msg, size_t bytes, size_t more)
 	assert_int_equal(bl_batch_header_decode(msg, bytes, &h, &body, &len, NULL), BL_OK);
 	if (h.stream == BL_STREAM_HOST)
 		w->host_cost[hour_of(w)] += BUDGET_FRAME_BYTES;
-	w->came[h.stream] += more;
-	take_batch(w, msg, bytes);
+	take_batch(w, msg, bytes, took);
 }
 
 static void
 take_bundle(struct world *w, const struct bl_buf *msg)
 {
 	static uint8_t room[BL_BATCH_WIRE_MAX];
-	size_t more = msg->len;
+	size_t all = 0, took, left = msg->len;
 	struct bl_bundle b;
 
 	assert_int_equal(bl_bundle_decode(msg->data, msg->len, &b, room, NULL), BL_OK);
 	for (unsigned i = 0; i < b.n; i++)
-		more -= b.batch[i].len;
-	take_first(w, b.batch[0].msg, b.batch[0].len, more);
-	for (unsigned i = 1; i < b.n; i++)
-		take_batch(w, b.batch[i].msg, b.batch[i].len);
-	w->bundles++;
+		all += b.batch[i].len;
+	/* The first one has what the message is longer; of a shorter one each has its part. */
+	took = msg->len < all ? msg->len : all;
+	for (unsigned i = 1; i < b.n; i++) {
+		const size_t part = b.batch[i].len * took / all;
+
+		take_batch(w, b.batch[i].msg, b.batch[i].len, part);
+		left -= part;
+	}
+	take_first(w, b.batch[0].msg, b.batch[0].len, left);
+	w->bundles += !b.packed;
+	w->packs += b.packed;
 }
 
 static void
@@ -206,8 +212,8 @@ publish(void *ctx, enum bl_topic_kind kind, const struct bl_buf *msg, uint64_t t
 		w->nonce = h.nonce;
 		w->owes_answer = true;
 	} else if (type == BL_MSG_BATCH) {
-		take_first(w, msg->data, msg->len, 0);
-	} else if (type == BL_MSG_BUNDLE) {
+		take_first(w, msg->data, msg->len, msg->len);
+	} else if (type == BL_MSG_BUNDLE || type == BL_MSG_PACK) {
 		take_bundle(w, msg);
 	} else {
 		w->came[0] += msg->len;
@@ -227,7 +233,8 @@ say_receipt(struct world *w, bool answer)
 		.server_unix_ms = w->time.unix_ms,
 		.credit_bytes_per_s = 1 << 20,
 		.dict_version = w->dict,
-		.clock_version = w->clock };
+		.clock_version = w->clock,
+		.takes = answer ? BL_MSG_PACK : 0 };
 	struct bl_err err = { 0 };
 	struct bl_buf b;
 
@@ -454,7 +461,7 @@ no_hour_carries_more_than_its_budget_and_nothing_is_lost(void **state)
 		/* And the budget is used: there is a backlog all the time. */
 		assert_true(w.host_cost[h] > HOST_BYTES / 2);
 	}
-	assert_true(w.bundles > 0);
+	assert_true(w.bundles > 0 && w.packs > 0);
 	for (unsigned i = 0; i <= BL_STREAMS; i++)
 		assert_int_equal(w.told[i], w.came[i]);
 	/* Events are not behind what is held. */

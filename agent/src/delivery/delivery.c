@@ -65,6 +65,8 @@ message_of(const struct delivery *d, const struct uplink_effect *e, struct bl_bu
 	if (e->n_more == 0)
 		return &d->kept[e->slot].msg;
 	b.n = e->n_more + 1;
+	/* The rate of the link is told from batches of the backlog, by their own lengths. */
+	b.packed = d->packs && !d->kept[e->slot].past;
 	for (unsigned i = 0; i < b.n; i++) {
 		const struct bl_buf *one = &d->kept[i == 0 ? e->slot : e->more[i - 1]].msg;
 
@@ -73,19 +75,28 @@ message_of(const struct delivery *d, const struct uplink_effect *e, struct bl_bu
 	return bl_bundle_encode(&b, msg) == BL_OK ? msg : NULL;
 }
 
-/* What else the message took is the first one's. */
+/*
+ * What the message took besides is the first one's; of a pack, which is shorter than its
+ * batches, each has taken as large a part as it is of them all.
+ */
 static void
 tell_sent(struct delivery *d, const struct uplink_effect *e, size_t bytes)
 {
+	size_t all = d->kept[e->slot].msg.len, took, left = bytes;
+
 	if (d->out.sent == NULL)
 		return;
+	for (unsigned i = 0; i < e->n_more; i++)
+		all += d->kept[e->more[i]].msg.len;
+	took = bytes < all ? bytes : all;
 	for (unsigned i = 0; i < e->n_more; i++) {
 		const struct delivery_frame *f = &d->kept[e->more[i]];
+		const size_t part = (size_t)((uint64_t)f->msg.len * took / all);
 
-		d->out.sent(d->out.ctx, f->stream, f->msg.len);
-		bytes -= f->msg.len;
+		d->out.sent(d->out.ctx, f->stream, part);
+		left -= part;
 	}
-	d->out.sent(d->out.ctx, d->kept[e->slot].stream, bytes);
+	d->out.sent(d->out.ctx, d->kept[e->slot].stream, left);
 }
 
 static void
@@ -253,6 +264,8 @@ delivery_receipt(struct delivery *d, const void *msg, size_t len, struct bl_err 
 			delivery_run(d, &fx, NULL, &q);
 		}
 	} else if ((rc = bl_receipt_decode(msg, len, &r, err)) == BL_OK) {
+		if (r.is_answer)
+			d->packs = r.takes >= BL_MSG_PACK;
 		if (r.rival_known && d->out.rival != NULL)
 			d->out.rival(d->out.ctx, r.rival);
 		uplink_receipt(d->uplink, bl_mono_ms(d->clock), &r, &fx);

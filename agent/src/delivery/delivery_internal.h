@@ -14,10 +14,12 @@ struct delivery {
 		struct bl_buf msg;
 		bool past;
 		enum bl_stream stream; /* 0: a map */
-	} kept[UPLINK_SLOTS]; /* frames that wait for room */
+	} kept[UPLINK_SLOTS];          /* frames that wait for room */
 	uint32_t hello_nonce;
 	bool hello_wanted;
 	bool up;
+	/* The centre takes them: what is live and shares a message goes in one. */
+	bool packs;
 };
 
 /* receipt, question: what the event was about; NULL: neither. */
