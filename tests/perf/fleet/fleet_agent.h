@@ -80,6 +80,7 @@ struct fleet_agent {
 	unsigned failures;         /* in a row */
 	bool welcome;              /* of this connection */
 	bool birth_said;
+	bool packs;         /* the centre takes them */
 	bool begun;         /* live data are under way */
 	int64_t dialled_us; /* when this connection was begun */
 	int64_t connect_us; /* IDLE: when it is its turn */

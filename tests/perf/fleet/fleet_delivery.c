@@ -48,12 +48,15 @@ frame_of(struct fleet_agent *a, const struct uplink_effect *e, unsigned i)
 	return &a->kept[i == 0 ? e->slot : e->more[i - 1]];
 }
 
-/* Each batch counts for what it is; what the message takes beside them, for data if there are. */
+/*
+ * Each batch counts for what it is; what the message takes beside them, or spares, for data
+ * if there are.
+ */
 static bool
 publish_bundle(struct fleet_agent *a, const struct uplink_effect *e, enum bl_topic_kind topic)
 {
 	enum fleet_bytes what = what_goes(a, &frame_of(a, e, 0)->f);
-	struct bl_bundle b = { .n = e->n_more + 1 };
+	struct bl_bundle b = { .n = e->n_more + 1, .packed = a->packs && topic == BL_TOPIC_LIVE };
 	struct bl_buf msg;
 	bool went;
 
@@ -298,6 +301,8 @@ take_receipt_topic(struct fleet_agent *a, int64_t now_us, const struct fleet_pac
 	}
 	if ((rc = bl_receipt_decode(p->payload, p->len, &r, &err)) < 0)
 		return rc;
+	if (r.is_answer)
+		a->packs = r.takes >= BL_MSG_PACK;
 	uplink_receipt(a->uplink, now_us / 1000, &r, &fx);
 	done(a, now_us, &fx, &r, NULL);
 	return BL_OK;
