@@ -1,7 +1,6 @@
 #include "drop_kit.h"
 
-const char steps_conf[] = "reports: [{report: step, process: order, case: \"{nr}\", step: "
-			  "\"{step}\", phase: \"{state}\"}]";
+const char steps_conf[] = STEPS_CONF;
 
 /* ---- files ---- */
 

@@ -27,6 +27,9 @@
 #define HEAD "nr,step,state\n"
 
 /* Rows of HEAD are steps. */
+#define STEPS_CONF                                                                                 \
+	"reports: [{report: step, process: order, case: \"{nr}\", step: \"{step}\", "              \
+	"phase: \"{state}\"}]"
 extern const char steps_conf[];
 
 struct world {

@@ -4,6 +4,8 @@
  */
 #include "drop_kit.h"
 
+#include <sys/sysmacros.h>
+
 #define ROWS 200
 
 static void
@@ -385,21 +387,106 @@ old_files_come_first(void **state)
 }
 
 static void
-many_files_find_their_turn(void **state)
+write_many(struct world *w, unsigned n, const char *text)
 {
-	struct world *w = *state;
-	char name[32], text[64];
+	char name[32];
 
-	configure(w, steps_conf);
-	for (unsigned i = 0; i < 600; i++) {
-		(void)snprintf(name, sizeof(name), "%03u.csv", i);
-		(void)snprintf(text, sizeof(text), HEAD "%u,s,begin\n", i);
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "%04u.csv", i);
 		write_file(w, name, text);
 	}
-	for (unsigned i = 0; i < 100 && count_in(w, "done") < 600; i++)
-		pass(w);
-	assert_int_equal(count_in(w, "done"), 600);
-	assert_int_equal(fake_host_count(w->host, "accepted"), 600);
+}
+
+/* More than are remembered at a time: the rest follows when these are done, not with the next
+ * round. */
+static void
+a_backlog_is_taken_at_once(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	write_many(w, 2500, HEAD "1,s,begin\n");
+	fake_host_pass(w->host, 1000);
+	assert_int_equal(drop_ops.waiting(w->inlet), 2500);
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 2500);
+	assert_int_equal(fake_host_count(w->host, "accepted"), 2500);
+	assert_int_equal(drop_ops.waiting(w->inlet), 0);
+}
+
+/* On a block device the kernel's stamp says how long a file has been complete. */
+static void
+what_lay_there_for_long_is_complete_at_once(void **state)
+{
+	struct world *w = *state;
+	struct stat st;
+
+	(void)snprintf(w->in, sizeof(w->in), "/var/tmp/bl-drop-%s",
+	    "XX"
+	    "XX"
+	    "XX");
+	assert_non_null(mkdtemp(w->in));
+	assert_int_equal(stat(w->in, &st), 0);
+	if (major(st.st_dev) == 0) {
+		folder_remove(w->in);
+		skip();
+	}
+	w->host->unix_ms = (int64_t)time(NULL) * 1000;
+	configure(w, "settle: 3s, " STEPS_CONF);
+	fake_host_pass(w->host, 9000);
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	fake_host_pass(w->host, 1000);
+	assert_said(w, STEP("begin", "1", "s"));
+	/* After the clock was set it says nothing of what was before. */
+	w->host->unix_ms += 3600000;
+	write_file(w, "b.csv", HEAD "2,s,begin\n");
+	fake_host_pass(w->host, 1000);
+	assert_said(w, "");
+	fake_host_pass(w->host, 4000);
+	folder_remove(w->in);
+	assert_said(w, STEP("begin", "2", "s"));
+}
+
+/* Those that nobody marked are not taken for the oldest ones, which all others wait for. */
+static void
+what_has_no_marker_is_in_nobodys_way(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, "marker: .done, " STEPS_CONF);
+	write_many(w, 2100, HEAD "1,s,begin\n");
+	write_file(w, "z.csv", HEAD "2,s,begin\n");
+	write_file(w, "z.csv.done", "");
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s"));
+}
+
+/* Found in a few passes, however many there are. */
+static void
+of_many_that_are_done_the_newest_stay(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	w->host->unix_ms = (int64_t)time(NULL) * 1000;
+	write_file(w, "a.csv", HEAD "1,s,begin\n");
+	pass(w);
+	for (unsigned i = 0; i < 4500; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "done/%04u.csv", i);
+		write_file(w, name, "");
+	}
+	fake_host_pass(w->host, 50000);
+	for (unsigned i = 0; i < 400 && is_there(w, "done/a.csv"); i++)
+		fake_host_pass(w->host, 50);
+	fake_host_pass(w->host, 1000);
+	for (unsigned i = 0; i < 200; i++)
+		fake_host_pass(w->host, 50);
+	/* Those of one stamp of the kernel's, every few ms, go together. */
+	assert_in_range(count_in(w, "done"), 2000, 4096);
+	assert_true(is_there(w, "done/4499.csv"));
+	assert_false(is_there(w, "done/a.csv"));
 }
 
 static void
@@ -459,7 +546,10 @@ main(void)
 		T(what_is_not_stored_is_sent_again),
 		T(a_folder_that_is_missing_is_looked_for),
 		T(old_files_come_first),
-		T(many_files_find_their_turn),
+		T(a_backlog_is_taken_at_once),
+		T(what_lay_there_for_long_is_complete_at_once),
+		T(what_has_no_marker_is_in_nobodys_way),
+		T(of_many_that_are_done_the_newest_stay),
 		T(what_is_done_is_kept_for_a_while),
 		T(no_folders_are_off),
 	};

@@ -39,17 +39,28 @@ drop_warn(struct drop_folder *f, enum drop_warning kind, const char *fmt, ...)
 /* ---- opening and closing ---- */
 
 static void
+close_lane(struct drop_lane *l)
+{
+	if (l == NULL)
+		return;
+	drop_file_close(l);
+	drop_rows_close(&l->rows);
+	free(l->state);
+	free(l);
+}
+
+static void
 close_folder(struct drop_folder *f)
 {
-	drop_file_close(f);
+	for (unsigned i = 0; i < DROP_LANES; i++)
+		close_lane(f->lane[i]);
+	drop_look_close(f);
 	drop_tidy_close(&f->tidy);
 	if (f->dir != NULL)
 		(void)closedir(f->dir);
 	if (f->fd >= 0)
 		(void)close(f->fd);
-	drop_rows_close(&f->rows);
 	log_way_close(f->where);
-	free(f->state);
 }
 
 static void
@@ -68,34 +79,55 @@ drop_close(void *ctx)
 	free(in);
 }
 
+/* Lane i; where one is not needed yet, only if the last process left a file in it. */
+static int
+open_lane(struct drop_folder *f, unsigned i, bool needed, struct bl_err *err)
+{
+	struct drop_lane *l = calloc(1, sizeof(*l));
+	bool header;
+	int rc;
+
+	if (l == NULL || asprintf(&l->state, i > 0 ? "%s/drop-%s.%u.state" : "%s/drop-%s.state",
+			     f->in->host->state_dir, f->conf->name, i) < 0) {
+		free(l);
+		return bl_fail(err, BL_ENOMEM, "drop: out of memory");
+	}
+	l->of = f;
+	l->place = f->place * DROP_LANES + i;
+	l->generation = (unsigned)bl_random_below(f->in->host->clock, UINT32_MAX);
+	l->saved_mono_ms = bl_mono_ms(f->in->host->clock) - DROP_SAVE_MS;
+	l->kept = drop_state_load(l->state, &l->kept_at);
+	if ((!needed && !l->kept) || (rc = drop_rows_open(&l->rows, f->conf, err)) < 0 ||
+	    (rc = drop_rows_begin(&l->rows, &header, err)) < 0) {
+		rc = needed || l->kept ? rc : BL_OK;
+		close_lane(l);
+		return rc;
+	}
+	f->lane[i] = l;
+	return BL_OK;
+}
+
 static int
 open_one(
     struct drop *in, struct drop_folder *f, const struct drop_folder_conf *conf, struct bl_err *err)
 {
 	const int64_t now = bl_mono_ms(in->host->clock);
-	bool header;
 	int rc;
 
 	f->conf = conf;
 	f->in = in;
 	f->place = in->n++; /* from here on it is closed with the others */
 	f->fd = f->watch = -1;
-	f->generation = (unsigned)bl_random_below(in->host->clock, UINT32_MAX);
 	f->look_mono_ms = now;
 	f->looked_mono_ms = now - 3600000;
 	f->tidy_mono_ms = now + TIDY_FIRST_MS;
-	f->saved_mono_ms = now - DROP_SAVE_MS;
 	for (unsigned i = 0; i < DROP_WARNINGS; i++)
 		f->warned_mono_ms[i] = INT64_MIN;
-	if (asprintf(&f->state, "%s/drop-%s.state", in->host->state_dir, conf->name) < 0) {
-		f->state = NULL;
-		return bl_fail(err, BL_ENOMEM, "drop: out of memory");
-	}
-	if ((rc = log_way_open(&f->where, &conf->types, err)) < 0 ||
-	    (rc = drop_rows_open(&f->rows, conf, err)) < 0 ||
-	    (rc = drop_rows_begin(&f->rows, &header, err)) < 0)
+	if ((rc = log_way_open(&f->where, &conf->types, err)) < 0)
 		return rc;
-	f->kept = drop_state_load(f->state, &f->kept_at);
+	for (unsigned i = 0; i < DROP_LANES; i++)
+		if ((rc = open_lane(f, i, i == 0, err)) < 0)
+			return rc;
 	return BL_OK;
 }
 
@@ -113,6 +145,8 @@ drop_open(void **out, const void *conf, const struct inlet_host *host, struct bl
 	if ((in = calloc(1, sizeof(*in))) == NULL)
 		return bl_fail(err, BL_ENOMEM, "drop: out of memory");
 	in->host = host;
+	in->steady_mono_ms = bl_mono_ms(host->clock);
+	in->ahead_ms = bl_unix_ms(host->clock) - in->steady_mono_ms;
 	in->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without one there are the looks */
 	if ((rc = inlet_keep_open(&in->keep, err)) < 0 ||
 	    (in->folder = calloc(folders->n, sizeof(*in->folder))) == NULL) {
@@ -160,38 +194,71 @@ hear_events(struct drop *in)
 	}
 }
 
-/* One that cannot be opened is looked at again with the next look. */
-static void
-open_next(struct drop_folder *f, const struct drop_seen *ready)
+/* One that is free; NULL: none, or a file still has rows that nobody has sent, which go before
+ * those of others. */
+static struct drop_lane *
+free_lane(struct drop_folder *f)
 {
+	struct bl_err ignored = { 0 }; /* it opened one like it before */
+	struct drop_lane *found = NULL;
+
+	for (unsigned i = 0; i < DROP_LANES; i++) {
+		struct drop_lane *l = f->lane[i];
+
+		if (l != NULL && l->file.open && !drop_file_is_sent(&l->file))
+			return NULL;
+		if (found != NULL || (l != NULL && l->file.open))
+			continue;
+		if (l == NULL && open_lane(f, i, true, &ignored) < 0)
+			return NULL;
+		found = f->lane[i];
+	}
+	return found;
+}
+
+/* False: there is none to begin with. */
+static bool
+begin_next(struct drop_folder *f)
+{
+	struct drop_lane *l = free_lane(f);
+	const struct drop_seen *ready = l != NULL ? drop_look_ready(f, &l) : NULL;
 	char name[NAME_MAX + 1];
 	bool waits;
 
-	if (drop_file_open(f, ready, &waits))
-		return;
+	if (ready == NULL)
+		return false;
 	(void)snprintf(name, sizeof(name), "%s", ready->name);
+	if (drop_file_open(l, ready, &waits))
+		drop_file_serve(l);
+	/* One that cannot be opened is looked at again with the next look. */
 	(waits ? drop_look_later : drop_look_forget)(f, name);
+	return true;
 }
 
 static void
 turn(struct drop_folder *f)
 {
-	const int64_t now = bl_mono_ms(f->in->host->clock);
-	const struct drop_seen *ready;
+	const struct bl_clock *clock = f->in->host->clock;
+	const int64_t now = bl_mono_ms(clock);
+	bool more = true;
 
 	if (now >= f->tidy_mono_ms) {
 		drop_tidy(f);
 		return;
 	}
+	f->due_mono_ms = INT64_MAX;
 	if (f->dir != NULL || now >= f->look_mono_ms)
 		(void)drop_look(f);
-	if (f->file.open) {
-		if (now >= f->file.due_mono_ms)
-			drop_file_serve(f);
-	} else if ((ready = drop_look_ready(f)) != NULL) {
-		open_next(f, ready);
+	for (unsigned i = 0; i < DROP_LANES; i++) {
+		struct drop_lane *l = f->lane[i];
+
+		if (l != NULL && l->file.open && now >= l->file.due_mono_ms &&
+		    bl_mono_ms(clock) - now < DROP_TURN_MS)
+			drop_file_serve(l);
 	}
-	f->more = !f->file.open && drop_look_ready(f) != NULL;
+	for (unsigned i = 0; more && i < DROP_LANES && bl_mono_ms(clock) - now < SERVE_MS; i++)
+		more = begin_next(f);
+	f->more = more;
 }
 
 static void
@@ -228,10 +295,14 @@ drop_deadline(const void *ctx)
 			return 0;
 		if (f->look_mono_ms < due)
 			due = f->look_mono_ms;
+		if (f->due_mono_ms < due)
+			due = f->due_mono_ms;
 		if (f->tidy_mono_ms < due)
 			due = f->tidy_mono_ms;
-		if (f->file.open && f->file.due_mono_ms < due)
-			due = f->file.due_mono_ms;
+		for (unsigned k = 0; k < DROP_LANES; k++)
+			if (f->lane[k] != NULL && f->lane[k]->file.open &&
+			    f->lane[k]->file.due_mono_ms < due)
+				due = f->lane[k]->file.due_mono_ms;
 	}
 	return due;
 }
@@ -242,8 +313,8 @@ drop_done(void *ctx, uint64_t token, int rc)
 	struct drop *in = ctx;
 	const uint64_t place = token >> 32;
 
-	if (place < in->n)
-		drop_send_done(&in->folder[place], token, rc);
+	if (place < in->n * DROP_LANES && in->folder[place / DROP_LANES].lane[place % DROP_LANES])
+		drop_send_done(in->folder[place / DROP_LANES].lane[place % DROP_LANES], token, rc);
 }
 
 static unsigned
@@ -293,6 +364,18 @@ drop_problem(const void *ctx, char *out, size_t size)
 		    first->problem);
 }
 
+/* As far as the last looks know. */
+static uint64_t
+drop_waiting(const void *ctx)
+{
+	const struct drop *in = ctx;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < in->n; i++)
+		n += in->folder[i].waiting;
+	return n;
+}
+
 const struct inlet_ops drop_ops = {
 	.name = "drop",
 	.open = drop_open,
@@ -304,4 +387,5 @@ const struct inlet_ops drop_ops = {
 	.done = drop_done,
 	.count = drop_count,
 	.problem = drop_problem,
+	.waiting = drop_waiting,
 };

@@ -12,9 +12,9 @@
 #include "branchline/log.h"
 
 static int64_t
-now_ms(const struct drop_folder *f)
+now_ms(const struct drop_lane *l)
 {
-	return bl_mono_ms(f->in->host->clock);
+	return bl_mono_ms(l->of->in->host->clock);
 }
 
 /* ---- where it is ---- */
@@ -56,12 +56,12 @@ born_of(int fd)
 
 /* The one that the last process had begun: the same file, with what it had read of it. */
 static bool
-is_kept(const struct drop_folder *f, const struct stat *st)
+is_kept(const struct drop_lane *l, const struct stat *st)
 {
-	const struct drop_place *at = &f->kept_at;
-	const int fd = f->file.fd;
+	const struct drop_place *at = &l->kept_at;
+	const int fd = l->file.fd;
 
-	return f->kept && at->dev == st->st_dev && at->ino == st->st_ino &&
+	return l->kept && at->dev == st->st_dev && at->ino == st->st_ino &&
 	       at->born == born_of(fd) && (uint64_t)st->st_size >= at->offset &&
 	       (uint64_t)st->st_size >= at->size && at->head == head_of(fd, at->size) &&
 	       at->anchor == anchor_of(fd, at->offset);
@@ -69,9 +69,9 @@ is_kept(const struct drop_folder *f, const struct stat *st)
 
 /* It was cut, or written anew, since it was begun. */
 static bool
-is_anew(const struct drop_folder *f)
+is_anew(const struct drop_lane *l)
 {
-	const struct drop_file *file = &f->file;
+	const struct drop_file *file = &l->file;
 	struct stat st;
 	uint64_t head;
 
@@ -107,14 +107,14 @@ begin_new(struct drop_file *file, const struct stat *st)
  * not in bad/ any more: somebody removed them, or a power cut left a state that is older than it.
  */
 static void
-begin_kept(struct drop_folder *f)
+begin_kept(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct drop_place *at = &file->at;
 
-	*at = f->kept_at;
+	*at = l->kept_at;
 	drop_bad_begin(&file->bad, at);
-	if (drop_bad_is_there(&file->bad, f->fd, file->name, at->identity))
+	if (drop_bad_is_there(&file->bad, l->of->fd, file->name, at->identity))
 		return;
 	at->offset = at->rest = at->bad_bytes = at->bad_lines = 0;
 	at->line = 1;
@@ -122,13 +122,13 @@ begin_kept(struct drop_folder *f)
 
 /* Reading begins at `at`; the header, if there is one, is read first. */
 static void
-rewind_to(struct drop_folder *f)
+rewind_to(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err ignored = { 0 }; /* columns of the configuration: checked at opening */
 
-	f->generation++;
-	(void)drop_rows_begin(&f->rows, &file->header, &ignored);
+	l->generation++;
+	(void)drop_rows_begin(&l->rows, &file->header, &ignored);
 	file->next = file->at;
 	if (file->header) {
 		file->next.offset = file->next.rest = 0;
@@ -144,28 +144,28 @@ rewind_to(struct drop_folder *f)
 }
 
 void
-drop_file_save(struct drop_folder *f, bool at_once)
+drop_file_save(struct drop_lane *l, bool at_once)
 {
-	const int64_t now = now_ms(f);
+	const int64_t now = now_ms(l);
 	struct bl_err err = { 0 };
 
-	if (!f->dirty || (!at_once && now - f->saved_mono_ms < DROP_SAVE_MS))
+	if (!l->dirty || (!at_once && now - l->saved_mono_ms < DROP_SAVE_MS))
 		return;
-	f->saved_mono_ms = now;
-	f->dirty = false;
-	f->file.at.anchor = anchor_of(f->file.fd, f->file.at.offset);
-	if (drop_state_save(f->state, &f->file.at, &err) < 0)
-		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+	l->saved_mono_ms = now;
+	l->dirty = false;
+	l->file.at.anchor = anchor_of(l->file.fd, l->file.at.offset);
+	if (drop_state_save(l->state, &l->file.at, &err) < 0)
+		drop_warn(l->of, DROP_WARN_FILE, "%s", err.msg);
 	else
-		inlet_keep_soon(f->in->keep, f->state, f->file.bad.fd);
+		inlet_keep_soon(l->of->in->keep, l->state, l->file.bad.fd);
 }
 
 /* ---- opening and closing ---- */
 
 static void
-let_go(struct drop_folder *f)
+let_go(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 
 	drop_bad_close(&file->bad);
 	drop_text_close(&file->text);
@@ -174,13 +174,13 @@ let_go(struct drop_folder *f)
 	free(file->scratch);
 	file->buf = file->scratch = NULL;
 	file->open = false;
-	f->generation++; /* what is still answered is no longer asked for */
+	l->generation++; /* what is still answered is no longer asked for */
 }
 
 bool
-drop_file_open(struct drop_folder *f, const struct drop_seen *seen, bool *waits)
+drop_file_open(struct drop_lane *l, const struct drop_seen *seen, bool *waits)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err err = { 0 };
 	struct stat st;
 
@@ -188,63 +188,72 @@ drop_file_open(struct drop_folder *f, const struct drop_seen *seen, bool *waits)
 	memset(file, 0, sizeof(*file));
 	file->bad.fd = -1;
 	(void)snprintf(file->name, sizeof(file->name), "%s", seen->name);
-	file->fd =
-	    openat(f->fd, seen->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	file->fd = openat(
+	    l->of->fd, seen->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		drop_warn(
-		    f, DROP_WARN_FILE, "%s cannot be opened: %s", seen->name, strerror(errno));
+		    l->of, DROP_WARN_FILE, "%s cannot be opened: %s", seen->name, strerror(errno));
 		if (file->fd >= 0)
 			(void)close(file->fd);
-		f->in->count[DROP_N_UNREADABLE]++;
+		l->of->in->count[DROP_N_UNREADABLE]++;
+		return false;
+	}
+	/* It waited for its turn, and somebody went on writing. */
+	if (st.st_size != seen->size || st.st_ino != seen->ino ||
+	    drop_mtime_ns(&st) != seen->mtime_ns) {
+		(void)close(file->fd);
+		drop_look_soon(l->of);
+		*waits = true;
 		return false;
 	}
 	file->open = true;
 	file->buf = malloc(DROP_BUFFER);
 	file->scratch = malloc(DROP_ROW_MAX);
 	if (file->buf == NULL || file->scratch == NULL) {
-		let_go(f);
+		let_go(l);
 		return false;
 	}
-	if (drop_text_open(&file->text, file->fd, (enum bl_charset)f->conf->encoding, &err) < 0) {
-		drop_warn(f, DROP_WARN_FILE, "%s waits: %s", seen->name, err.msg);
+	if (drop_text_open(&file->text, file->fd, (enum bl_charset)l->of->conf->encoding, &err) <
+	    0) {
+		drop_warn(l->of, DROP_WARN_FILE, "%s waits: %s", seen->name, err.msg);
 		*waits = true;
-		f->in->count[DROP_N_UNREADABLE]++;
-		let_go(f);
+		l->of->in->count[DROP_N_UNREADABLE]++;
+		let_go(l);
 		return false;
 	}
 	file->bad.mode = st.st_mode & 0666;
-	if (is_kept(f, &st))
-		begin_kept(f);
+	if (is_kept(l, &st))
+		begin_kept(l);
 	else
 		begin_new(file, &st);
-	f->kept = false;
+	l->kept = false;
 	file->size = st.st_size;
 	file->grown_mono_ms = seen->since_mono_ms;
-	rewind_to(f);
-	f->dirty = true;
-	drop_file_save(f, true);
+	rewind_to(l);
+	l->dirty = true;
+	drop_file_save(l, true);
 	return true;
 }
 
 void
-drop_file_close(struct drop_folder *f)
+drop_file_close(struct drop_lane *l)
 {
-	if (!f->file.open)
+	if (!l->file.open)
 		return;
-	drop_file_save(f, true);
-	let_go(f);
+	drop_file_save(l, true);
+	let_go(l);
 }
 
 /* ---- reading ---- */
 
 /* Nothing more can be read: is it the end? */
 static enum drop_step
-at_end(struct drop_folder *f, int64_t now)
+at_end(struct drop_lane *l, int64_t now)
 {
-	struct drop_file *file = &f->file;
-	const int64_t quiet = file->grown_mono_ms + f->conf->settle_ms;
+	struct drop_file *file = &l->file;
+	const int64_t quiet = file->grown_mono_ms + l->of->conf->settle_ms;
 
-	if (f->conf->marker == NULL && now < quiet) {
+	if (l->of->conf->marker == NULL && now < quiet) {
 		file->due_mono_ms = quiet;
 		return DROP_STEP_WAIT;
 	}
@@ -254,16 +263,16 @@ at_end(struct drop_folder *f, int64_t now)
 }
 
 enum drop_step
-drop_file_fill(struct drop_folder *f)
+drop_file_fill(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
-	const int64_t now = now_ms(f);
+	struct drop_file *file = &l->file;
+	const int64_t now = now_ms(l);
 	int64_t at = (int64_t)file->next.offset + (int64_t)drop_text_read(file);
 	char *to;
 	size_t room;
 	ssize_t n;
 
-	if (is_anew(f)) {
+	if (is_anew(l)) {
 		file->anew = true;
 		file->due_mono_ms = now;
 		return DROP_STEP_WAIT;
@@ -276,13 +285,13 @@ drop_file_fill(struct drop_folder *f)
 		n = pread(file->fd, to, room, (off_t)at);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		drop_warn(f, DROP_WARN_FILE, "read %s: %s", file->name, strerror(errno));
-		f->in->count[DROP_N_UNREADABLE]++;
-		file->due_mono_ms = now + f->conf->every_ms;
+		drop_warn(l->of, DROP_WARN_FILE, "read %s: %s", file->name, strerror(errno));
+		l->of->in->count[DROP_N_UNREADABLE]++;
+		file->due_mono_ms = now + l->of->conf->every_ms;
 		return DROP_STEP_WAIT;
 	}
 	if (n == 0)
-		return at_end(f, now);
+		return at_end(l, now);
 	at += n;
 	if (at > file->size) { /* its writer goes on */
 		file->size = at;
@@ -294,29 +303,29 @@ drop_file_fill(struct drop_folder *f)
 }
 
 void
-drop_file_refuse(struct drop_folder *f, const char *why)
+drop_file_refuse(struct drop_lane *l, const char *why)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err err = { 0 };
 
 	file->refused = true;
 	file->end = true;
 	drop_text_empty(file);
-	if (drop_bad_put(&file->bad, f->fd, file->name, file->at.identity, 0, why,
+	if (drop_bad_put(&file->bad, l->of->fd, file->name, file->at.identity, 0, why,
 		(struct bl_str){ "", 0 }, &err) < 0)
-		drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+		drop_warn(l->of, DROP_WARN_FILE, "%s", err.msg);
 }
 
 /* ---- putting away ---- */
 
 /* The file in work has this name. */
 static bool
-is_at(const struct drop_folder *f, int folder, const char *name)
+is_at(const struct drop_lane *l, int folder, const char *name)
 {
 	struct stat st;
 
 	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_dev == f->file.at.dev && st.st_ino == f->file.at.ino;
+	       st.st_dev == l->file.at.dev && st.st_ino == l->file.at.ino;
 }
 
 /*
@@ -324,23 +333,23 @@ is_at(const struct drop_folder *f, int folder, const char *name)
  * moment was not read, and goes back.
  */
 static int
-move_to(struct drop_folder *f, const char *folder)
+move_to(struct drop_lane *l, const char *folder)
 {
-	const int sub = drop_sub_open(f->fd, folder);
+	const int sub = drop_sub_open(l->of->fd, folder);
 	char to[NAME_MAX + 1];
 	struct stat st;
 	int rc, e;
 
 	if (sub < 0)
 		return -1;
-	(void)snprintf(to, sizeof(to), "%s", f->file.name);
+	(void)snprintf(to, sizeof(to), "%s", l->file.name);
 	if (fstatat(sub, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		(void)snprintf(to, sizeof(to), "%.*s.%016" PRIx64, NAME_MAX - 17, f->file.name,
-		    f->file.at.identity);
-	rc = renameat(f->fd, f->file.name, sub, to);
+		(void)snprintf(to, sizeof(to), "%.*s.%016" PRIx64, NAME_MAX - 17, l->file.name,
+		    l->file.at.identity);
+	rc = renameat(l->of->fd, l->file.name, sub, to);
 	e = errno;
-	if (rc == 0 && !is_at(f, sub, to))
-		(void)renameat2(sub, to, f->fd, f->file.name, RENAME_NOREPLACE);
+	if (rc == 0 && !is_at(l, sub, to))
+		(void)renameat2(sub, to, l->of->fd, l->file.name, RENAME_NOREPLACE);
 	(void)close(sub);
 	errno = e;
 	return rc;
@@ -348,67 +357,80 @@ move_to(struct drop_folder *f, const char *folder)
 
 /* It is dealt with. */
 static void
-forget(struct drop_folder *f)
+forget(struct drop_lane *l)
 {
-	inlet_keep_forget(f->in->keep, f->state);
-	inlet_keep_folder(f->in->keep, f->conf->path);
-	f->dirty = false;
-	drop_look_forget(f, f->file.name);
-	let_go(f);
+	inlet_keep_forget(l->of->in->keep, l->state);
+	inlet_keep_folder(l->of->in->keep, l->of->conf->path);
+	l->dirty = false;
+	let_go(l);
 }
 
 /* Another file that has its name has its marker, too. */
 static void
-remove_marker(const struct drop_folder *f)
+remove_marker(const struct drop_lane *l)
 {
 	char marker[NAME_MAX + 40];
 	struct stat st;
 
-	if (f->conf->marker == NULL || fstatat(f->fd, f->file.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (l->of->conf->marker == NULL ||
+	    fstatat(l->of->fd, l->file.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return;
-	(void)snprintf(marker, sizeof(marker), "%s%s", f->file.name, f->conf->marker);
-	(void)unlinkat(f->fd, marker, 0);
+	(void)snprintf(marker, sizeof(marker), "%s%s", l->file.name, l->of->conf->marker);
+	(void)unlinkat(l->of->fd, marker, 0);
 }
 
 /* False: it could not be moved, and is asked for again. */
 static bool
-put_away(struct drop_folder *f)
+put_away(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 
-	if (is_at(f, f->fd, file->name) && move_to(f, file->refused ? "bad" : "done") < 0) {
-		drop_warn(f, DROP_WARN_FILE, "move %s to %s/: %s", file->name,
+	if (!is_at(l, l->of->fd, file->name)) {
+		drop_look_soon(l->of); /* it may have another name now */
+	} else if (move_to(l, file->refused ? "bad" : "done") < 0) {
+		drop_warn(l->of, DROP_WARN_FILE, "move %s to %s/: %s", file->name,
 		    file->refused ? "bad" : "done", strerror(errno));
-		drop_file_save(f, true);
-		file->due_mono_ms = now_ms(f) + f->conf->every_ms;
+		drop_file_save(l, true);
+		file->due_mono_ms = now_ms(l) + l->of->conf->every_ms;
 		return false;
 	}
-	remove_marker(f);
+	remove_marker(l);
 	bl_debug("drop", "done folder=%s file=%s lines=%" PRIu64 " not_taken=%" PRIu64,
-	    f->conf->name, file->name, file->at.line - 1, file->at.bad_lines);
-	f->in->count[file->refused ? DROP_N_BAD_FILES : DROP_N_FILES]++;
+	    l->of->conf->name, file->name, file->at.line - 1, file->at.bad_lines);
+	l->of->in->count[file->refused ? DROP_N_BAD_FILES : DROP_N_FILES]++;
 	if (file->refused || file->at.bad_lines > 0)
-		drop_warn(f, DROP_WARN_LINES, "%s of %s not taken; bad/%s says why lines=%" PRIu64,
+		drop_warn(l->of, DROP_WARN_LINES,
+		    "%s of %s not taken; bad/%s says why lines=%" PRIu64,
 		    file->refused ? "all" : "some lines", file->name, file->bad.name,
 		    file->at.bad_lines);
-	forget(f);
+	l->of->taken++;
+	l->of->waiting -= l->of->waiting > 0;
+	if (++l->of->put_away >= DROP_KEPT)
+		l->of->tidy_mono_ms = 0;
+	forget(l);
 	return true;
 }
 
 /* It stays where it is; the next look finds it as the file that it is now. */
 static void
-leave(struct drop_folder *f)
+leave(struct drop_lane *l)
 {
-	bl_debug("drop", "written anew folder=%s file=%s", f->conf->name, f->file.name);
-	forget(f);
-	drop_look_soon(f);
+	bl_debug("drop", "written anew folder=%s file=%s", l->of->conf->name, l->file.name);
+	forget(l);
+	drop_look_soon(l->of);
+}
+
+bool
+drop_file_is_sent(const struct drop_file *file)
+{
+	return file->end && !file->have_row && file->from == file->len && !file->failed;
 }
 
 /* Somebody wrote on while the last rows were on their way. */
 static bool
-has_grown(struct drop_folder *f)
+has_grown(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct stat st;
 
 	if (file->refused || fstat(file->fd, &st) < 0 || (uint64_t)st.st_size <= file->next.offset)
@@ -416,46 +438,46 @@ has_grown(struct drop_folder *f)
 	file->end = false;
 	file->bad.mode = st.st_mode & 0666;
 	file->size = st.st_size;
-	file->grown_mono_ms = file->due_mono_ms = now_ms(f);
+	file->grown_mono_ms = file->due_mono_ms = now_ms(l);
 	return true;
 }
 
 void
-drop_file_serve(struct drop_folder *f)
+drop_file_serve(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
-	const int64_t now = now_ms(f);
+	struct drop_file *file = &l->file;
+	const int64_t now = now_ms(l);
 
 	if (file->failed) {
-		if (file->under_way > 0 || now < f->wait_mono_ms) {
-			file->due_mono_ms = file->under_way > 0 ? INT64_MAX : f->wait_mono_ms;
+		if (file->under_way > 0 || now < l->wait_mono_ms) {
+			file->due_mono_ms = file->under_way > 0 ? INT64_MAX : l->wait_mono_ms;
 			return;
 		}
-		file->anew = is_anew(f);
-		rewind_to(f);
+		file->anew = is_anew(l);
+		rewind_to(l);
 	}
 	if (file->anew) {
 		file->due_mono_ms = INT64_MAX;
 		if (file->under_way == 0)
-			leave(f);
+			leave(l);
 		return;
 	}
 	file->due_mono_ms = INT64_MAX;
-	switch (drop_send(f)) {
+	switch (drop_send(l)) {
 	case DROP_STEP_MORE:
 		file->due_mono_ms = now;
 		break;
 	case DROP_STEP_WAIT:
 		break; /* it said for what */
 	case DROP_STEP_END:
-		file->anew = is_anew(f);
+		file->anew = is_anew(l);
 		if (file->anew)
 			file->due_mono_ms = now;
-		else if (!has_grown(f) && put_away(f))
+		else if (!has_grown(l) && put_away(l))
 			return;
 		break;
 	}
-	drop_file_save(f, false);
-	if (f->dirty && file->due_mono_ms > f->saved_mono_ms + DROP_SAVE_MS)
-		file->due_mono_ms = f->saved_mono_ms + DROP_SAVE_MS;
+	drop_file_save(l, false);
+	if (l->dirty && file->due_mono_ms > l->saved_mono_ms + DROP_SAVE_MS)
+		file->due_mono_ms = l->saved_mono_ms + DROP_SAVE_MS;
 }

@@ -27,8 +27,9 @@
 #include "sample_log.h"
 
 #define DROP_BUFFER       (32u * 1024u) /* two records at least */
+#define DROP_LANES        8u            /* files of a folder in work at a time */
 #define DROP_FLIGHT       64u           /* rows whose reports are not yet answered */
-#define DROP_CANDIDATES   64u           /* files of a folder that are remembered at a time */
+#define DROP_CANDIDATES   2048u         /* files of a folder that are remembered at a time */
 #define DROP_ANCHOR       64u           /* bytes by which a place is known again */
 #define DROP_HEAD         4096u         /* the same for a file */
 #define DROP_TURN_ENTRIES 256u          /* of a folder, looked at in a turn */
@@ -38,6 +39,8 @@
 #define DROP_RETRY_MS     5000            /* after a report that was not stored */
 #define DROP_BAD_MAX      (1024u * 1024u) /* bytes of bad/NAME.bad */
 #define DROP_WARN_MS      3600000         /* one log line an hour and folder */
+#define DROP_KEPT         4096u           /* files in done/ and bad/ each */
+#define DROP_AGES         64u             /* told apart in a pass through them */
 
 enum drop_counter {
 	DROP_N_ACCEPTED,
@@ -55,12 +58,11 @@ enum drop_warning { DROP_WARN_FOLDER, DROP_WARN_FILE, DROP_WARN_LINES, DROP_WARN
 
 /* A file as it was when it was seen. */
 struct drop_seen {
-	char name[NAME_MAX + 1];
+	char *name; /* owned */
 	uint64_t dev, ino;
 	int64_t size, mtime_ns;
 	int64_t since_mono_ms; /* unchanged since */
 	unsigned look;         /* of the last look that found it */
-	bool ready;            /* complete, at that look */
 };
 
 /* How far a file is done. */
@@ -154,6 +156,7 @@ struct drop_text {
 };
 
 struct drop_file;
+struct drop_lane;
 
 /* BL_EUNSUPPORTED, BL_ENOMEM; to be closed also then. */
 int drop_text_open(struct drop_text *t, int fd, enum bl_charset encoding, struct bl_err *err);
@@ -213,40 +216,59 @@ struct drop_file {
 
 /* A pass through one of the two, which may take many turns. */
 struct drop_tidy {
-	DIR *dir;     /* NULL: none is going on */
-	bool in_bad;  /* else in done/ */
-	bool removed; /* something in this pass */
-	bool more;    /* there may be more to remove in one of the two */
-	unsigned n;   /* files that stay, so far */
-	int64_t bytes, oldest_ms;
-	char oldest[NAME_MAX + 1];
+	DIR *dir;         /* NULL: none is going on */
+	bool in_bad;      /* else in done/ */
+	int64_t from_ms;  /* what came here before goes */
+	int64_t width_ms; /* of an age; 0: the first pass */
+	struct {
+		unsigned n;
+		int64_t bytes;
+	} age[DROP_AGES + 1]; /* the last one: all that is younger */
 };
 
 /* ---- a folder ---- */
+
+/*
+ * Files are taken one after another; while the last rows of one wait for the disk, the next one
+ * may begin, in a lane of its own.  So a folder of small files needs no commit for each.
+ */
+struct drop_lane {
+	struct drop_folder *of;
+	unsigned place; /* among all lanes */
+	char *state;    /* path, owned */
+	struct drop_rows rows;
+	unsigned generation; /* of tokens: answers to an older reading do not count */
+	struct drop_file file;
+	int64_t wait_mono_ms, saved_mono_ms;
+	bool kept; /* the last process left a file in work: kept_at */
+	struct drop_place kept_at;
+	bool dirty; /* file.at is not what the state says */
+};
 
 struct drop_folder {
 	const struct drop_folder_conf *conf;
 	struct drop *in;
 	unsigned place; /* among the folders */
-	char *state;    /* path, owned */
 	int fd;         /* of the folder; -1: not open */
 	int watch;      /* inotify's; -1 */
 	struct log_way *where;
-	struct drop_rows rows;
-	DIR *dir;            /* a look that is going on */
-	unsigned generation; /* of tokens: answers to an older reading do not count */
-	unsigned look, n_seen;
+	struct drop_lane *lane[DROP_LANES]; /* owned; NULL: not needed so far, but the first */
+	DIR *dir;                           /* a look that is going on */
+	unsigned look;
 	unsigned entries; /* in the folder, at the look that goes on, or went last */
+	unsigned files;   /* to be taken, of them */
+	unsigned waiting; /* the same of the last look that was through, without those dealt with
+			     since */
+	unsigned taken;   /* dealt with since the look began */
 	bool crowded;     /* not all of them found room in `seen` */
-	struct drop_seen seen[DROP_CANDIDATES];
-	struct drop_file file;
+	unsigned n_seen, room_seen, youngest; /* youngest: place of it, or beyond: not known */
+	struct drop_seen *seen;               /* room_seen, owned; DROP_CANDIDATES at most */
 	struct drop_tidy tidy;
 	bool looked; /* all entries, once at least */
 	int64_t look_mono_ms, looked_mono_ms;
-	int64_t tidy_mono_ms, wait_mono_ms, saved_mono_ms;
-	bool kept; /* the last process left a file in work: kept_at */
-	struct drop_place kept_at;
-	bool dirty; /* file.at is not what the state says */
+	int64_t due_mono_ms; /* when one of `seen` is complete, as far as known */
+	unsigned put_away;   /* since the last look through done/ and bad/ */
+	int64_t tidy_mono_ms;
 	bool more;  /* a file is ready */
 	bool wrong; /* it cannot be looked at, and that was said */
 	char problem[200];
@@ -258,6 +280,8 @@ struct drop {
 	const struct inlet_host *host;
 	struct inlet_keep *keep; /* owned: the states */
 	int notify;              /* inotify */
+	int64_t ahead_ms;        /* wall clock before monotonic one, when it was looked at last */
+	int64_t steady_mono_ms;  /* since when nobody has set it */
 	bool finishing;
 	unsigned n, turn;
 	struct drop_folder *folder; /* n, owned */
@@ -273,34 +297,38 @@ void drop_warn(struct drop_folder *f, enum drop_warning kind, const char *fmt, .
 
 /* Looks on at the folder's entries.  True: there is more to do at once. */
 bool drop_look(struct drop_folder *f);
+int64_t drop_mtime_ns(const struct stat *st);
+void drop_look_close(struct drop_folder *f);
 /* The kernel says that something changed. */
 void drop_look_soon(struct drop_folder *f);
-/* The oldest file that is complete; NULL: none. */
-const struct drop_seen *drop_look_ready(struct drop_folder *f);
+/* The oldest file that is complete; NULL: none.  *lane: where it has to go on, else as it was. */
+const struct drop_seen *drop_look_ready(struct drop_folder *f, struct drop_lane **lane);
 /* It is dealt with. */
 void drop_look_forget(struct drop_folder *f, const char *name);
 /* Not before the next look. */
 void drop_look_later(struct drop_folder *f, const char *name);
 
 /* False: it cannot be opened now.  *waits: it can later, and where it was is remembered. */
-bool drop_file_open(struct drop_folder *f, const struct drop_seen *seen, bool *waits);
+bool drop_file_open(struct drop_lane *l, const struct drop_seen *seen, bool *waits);
+/* All its rows are on their way. */
+bool drop_file_is_sent(const struct drop_file *file);
 /* Goes on for a turn; file.due_mono_ms says when to come again. */
-void drop_file_serve(struct drop_folder *f);
+void drop_file_serve(struct drop_lane *l);
 /* Writes down how far it is and lets it go. */
-void drop_file_close(struct drop_folder *f);
+void drop_file_close(struct drop_lane *l);
 /* The same when it is time to. */
-void drop_file_save(struct drop_folder *f, bool at_once);
+void drop_file_save(struct drop_lane *l, bool at_once);
 /* Not taken, all of it. */
-void drop_file_refuse(struct drop_folder *f, const char *why);
+void drop_file_refuse(struct drop_lane *l, const char *why);
 
 /* What a turn with rows ended with. */
 enum drop_step { DROP_STEP_MORE, DROP_STEP_WAIT, DROP_STEP_END };
 
 /* Rows to reports (drop_send.c).  END: all of the file is read and answered. */
-enum drop_step drop_send(struct drop_folder *f);
-void drop_send_done(struct drop_folder *f, uint64_t token, int rc);
+enum drop_step drop_send(struct drop_lane *l);
+void drop_send_done(struct drop_lane *l, uint64_t token, int rc);
 /* More of the file into its buffer.  WAIT: none at the moment; END: there is no more. */
-enum drop_step drop_file_fill(struct drop_folder *f);
+enum drop_step drop_file_fill(struct drop_lane *l);
 
 /* Goes on removing what is too old or too much in done/ and bad/; says when to come again. */
 void drop_tidy(struct drop_folder *f);

@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define LOOK_LEAST_MS   200 /* between two looks, however much the kernel tells */
-#define LOOK_ENTRIES_MS 10  /* and 1 ms more for so many entries: some 2 us each */
+#define LOOK_LEAST_MS   200             /* between two looks, however much the kernel tells */
+#define LOOK_ENTRIES_MS 10              /* and 1 ms more for so many entries: some 2 us each */
+#define LATER           (INT64_MAX / 2) /* not before the next look */
+#define SET_MS          1000 /* a clock that goes by so much from one look to the next was set */
 
 /* ---- names ---- */
 
@@ -41,40 +46,84 @@ is_wanted(const struct drop_folder_conf *c, const char *name)
 
 /* ---- what was seen ---- */
 
-static int64_t
-mtime_ns(const struct stat *st)
+int64_t
+drop_mtime_ns(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
+/* Than one of that time and name. */
 static bool
-is_older(const struct drop_seen *a, const struct drop_seen *b)
+is_older(const struct drop_seen *s, int64_t mtime_ns, const char *name)
 {
-	return a->mtime_ns != b->mtime_ns ? a->mtime_ns < b->mtime_ns
-					  : strcmp(a->name, b->name) < 0;
+	return s->mtime_ns != mtime_ns ? s->mtime_ns < mtime_ns : strcmp(s->name, name) < 0;
 }
 
-/* Its place in the table; where that is full, the youngest goes for an older one. */
-static struct drop_seen *
-place_for(struct drop_folder *f, const struct drop_seen *new)
+static void
+forget(struct drop_folder *f, unsigned i)
 {
-	struct drop_seen *youngest = &f->seen[0];
+	free(f->seen[i].name);
+	f->seen[i] = f->seen[--f->n_seen];
+	f->youngest = UINT_MAX;
+}
 
-	for (unsigned i = 0; i < f->n_seen; i++)
-		if (strcmp(f->seen[i].name, new->name) == 0)
-			return &f->seen[i];
-	if (f->n_seen < DROP_CANDIDATES) {
-		f->seen[f->n_seen].name[0] = '\0';
-		return &f->seen[f->n_seen++];
+/* Doubled up to its bound; where there is no memory it stays as it is. */
+static bool
+has_room(struct drop_folder *f)
+{
+	const unsigned more = f->room_seen == 0 ? 64 : 2 * f->room_seen;
+	struct drop_seen *bigger;
+
+	if (f->n_seen < f->room_seen)
+		return true;
+	if (more > DROP_CANDIDATES ||
+	    (bigger = reallocarray(f->seen, more, sizeof(*bigger))) == NULL)
+		return false;
+	f->seen = bigger;
+	f->room_seen = more;
+	return true;
+}
+
+static struct drop_seen *
+youngest(struct drop_folder *f)
+{
+	if (f->youngest >= f->n_seen) {
+		f->youngest = 0;
+		for (unsigned i = 1; i < f->n_seen; i++)
+			if (is_older(&f->seen[f->youngest], f->seen[i].mtime_ns, f->seen[i].name))
+				f->youngest = i;
 	}
-	for (unsigned i = 1; i < f->n_seen; i++)
-		if (is_older(youngest, &f->seen[i]))
-			youngest = &f->seen[i];
-	f->crowded = true;
-	if (!is_older(new, youngest))
-		return NULL; /* at another look, when these are done */
-	youngest->name[0] = '\0';
-	return youngest;
+	return &f->seen[f->youngest];
+}
+
+/* Its place in the table, with what was known of it; where that is full, the youngest goes for an
+ * older one.  NULL: at another look, when these are done. */
+static struct drop_seen *
+place_for(struct drop_folder *f, const struct drop_seen *new, const char *name)
+{
+	const bool full = !has_room(f);
+	struct drop_seen *s;
+
+	if (full && (f->n_seen == 0 || is_older(youngest(f), new->mtime_ns, name))) {
+		f->crowded = true;
+		return NULL;
+	}
+	for (unsigned i = 0; i < f->n_seen; i++)
+		if (f->seen[i].ino == new->ino && strcmp(f->seen[i].name, name) == 0) {
+			f->youngest = UINT_MAX;
+			return &f->seen[i];
+		}
+	if (full) {
+		f->crowded = true;
+		forget(f, (unsigned)(youngest(f) - f->seen));
+	}
+	s = &f->seen[f->n_seen];
+	*s = (struct drop_seen){ .name = strdup(name) };
+	if (s->name == NULL)
+		return NULL;
+	f->n_seen++;
+	f->youngest = UINT_MAX;
+	return s;
 }
 
 static bool
@@ -87,29 +136,80 @@ has_marker(const struct drop_folder *f, const char *name)
 	return fstatat(f->fd, marker, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
+/*
+ * How long it has been as it is, by the kernel's own stamp, which nobody can write: a folder that
+ * has lain for long needs no second look.  The stamp is of this machine's clock where the folder
+ * lies on a block device, and says something of the time since that clock was set last.
+ */
+static int64_t
+quiet_ms(const struct drop_folder *f, const struct stat *st, int64_t now)
+{
+	const int64_t changed =
+	    (int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000 + SET_MS;
+	const int64_t age = bl_unix_ms(f->in->host->clock) - changed;
+	const int64_t steady = now - f->in->steady_mono_ms;
+	const int64_t quiet = age < steady ? age : steady;
+
+	return major(st->st_dev) == 0 || quiet < 0 ? 0 : quiet;
+}
+
+static bool
+is_in_lane(const struct drop_lane *l, const struct drop_seen *s)
+{
+	return l != NULL &&
+	       ((l->kept && s->dev == l->kept_at.dev && s->ino == l->kept_at.ino) ||
+		   (l->file.open && s->dev == l->file.at.dev && s->ino == l->file.at.ino));
+}
+
+/* NULL: nobody has begun with it. */
+static struct drop_lane *
+lane_of(const struct drop_folder *f, const struct drop_seen *s)
+{
+	for (unsigned i = 0; i < DROP_LANES; i++)
+		if (is_in_lane(f->lane[i], s))
+			return f->lane[i];
+	return NULL;
+}
+
+static bool
+is_at_work(const struct drop_folder *f)
+{
+	for (unsigned i = 0; i < DROP_LANES; i++)
+		if (f->lane[i] != NULL && f->lane[i]->file.open)
+			return true;
+	return false;
+}
+
 static void
 see(struct drop_folder *f, const char *name, int64_t now)
 {
-	struct drop_seen new = { .since_mono_ms = now, .look = f->look }, *old;
+	struct drop_seen new = { .look = f->look }, *old;
+	const struct drop_lane *lane;
 	struct stat st;
+	bool marked;
 
 	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return;
 	if (st.st_size == 0 && f->conf->marker == NULL)
 		return; /* somebody is about to write it */
-	(void)snprintf(new.name, sizeof(new.name), "%s", name);
+	f->files++;
 	new.dev = st.st_dev;
 	new.ino = st.st_ino;
 	new.size = st.st_size;
-	new.mtime_ns = mtime_ns(&st);
-	if ((old = place_for(f, &new)) == NULL)
+	new.mtime_ns = drop_mtime_ns(&st);
+	marked = f->conf->marker == NULL || has_marker(f, name);
+	new.since_mono_ms = !marked ? LATER : now - quiet_ms(f, &st, now);
+	/* What cannot be taken yet takes nobody's place. */
+	lane = lane_of(f, &new);
+	if (lane != NULL ? lane->file.open : !marked)
 		return;
-	if (strcmp(old->name, name) == 0 && old->dev == new.dev && old->ino == new.ino &&
-	    old->size == new.size && old->mtime_ns == new.mtime_ns)
+	if ((old = place_for(f, &new, name)) == NULL)
+		return;
+	if (old->look != 0 && old->dev == new.dev && old->ino == new.ino && old->size == new.size &&
+	    old->mtime_ns == new.mtime_ns && old->since_mono_ms < new.since_mono_ms)
 		new.since_mono_ms = old->since_mono_ms;
+	new.name = old->name;
 	*old = new;
-	old->ready = f->conf->marker != NULL ? has_marker(f, name)
-					     : now - old->since_mono_ms >= f->conf->settle_ms;
 }
 
 /* ---- a look ---- */
@@ -154,14 +254,14 @@ begin(struct drop_folder *f)
 	int fd;
 
 	/* A file in work is moved within the folder that it was found in. */
-	if (!f->file.open && !open_folder(f))
+	if (!is_at_work(f) && !open_folder(f))
 		return false;
 	if ((fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return false;
 	if ((f->dir = fdopendir(fd)) == NULL)
 		(void)close(fd);
 	f->look++;
-	f->entries = 0;
+	f->entries = f->files = f->taken = 0;
 	f->crowded = false;
 	return f->dir != NULL;
 }
@@ -176,23 +276,38 @@ least(const struct drop_folder *f)
 static void
 end(struct drop_folder *f, int64_t now)
 {
-	unsigned kept = 0;
-
 	(void)closedir(f->dir);
 	f->dir = NULL;
 	f->look_mono_ms = now + f->conf->every_ms;
-	for (unsigned i = 0; i < f->n_seen; i++) {
-		const int64_t due = f->seen[i].since_mono_ms + f->conf->settle_ms;
-
+	for (unsigned i = f->n_seen; i-- > 0;)
 		if (f->seen[i].look != f->look)
-			continue;
-		if (!f->seen[i].ready && f->conf->marker == NULL && due < f->look_mono_ms)
-			f->look_mono_ms = due > now + least(f) ? due : now + least(f);
-		f->seen[kept++] = f->seen[i];
-	}
-	f->n_seen = kept;
+			forget(f, i);
+	if (f->n_seen == 0)
+		drop_look_close(f);
+	f->waiting = f->files > f->taken ? f->files - f->taken : 0;
 	f->looked = true;
 	f->wrong = false;
+}
+
+void
+drop_look_close(struct drop_folder *f)
+{
+	while (f->n_seen > 0)
+		forget(f, 0);
+	free(f->seen);
+	f->seen = NULL;
+	f->room_seen = 0;
+}
+
+/* Somebody may have set the wall clock since the last look. */
+static void
+watch_clock(struct drop *in, int64_t now)
+{
+	const int64_t ahead_ms = bl_unix_ms(in->host->clock) - now;
+
+	if (llabs(ahead_ms - in->ahead_ms) > SET_MS)
+		in->steady_mono_ms = now;
+	in->ahead_ms = ahead_ms;
 }
 
 bool
@@ -200,6 +315,8 @@ drop_look(struct drop_folder *f)
 {
 	const int64_t now = bl_mono_ms(f->in->host->clock);
 	const struct dirent *entry;
+
+	watch_clock(f->in, now);
 
 	if (f->dir == NULL && now < f->look_mono_ms)
 		return false;
@@ -232,45 +349,87 @@ drop_look_soon(struct drop_folder *f)
 
 /* ---- which is next ---- */
 
-const struct drop_seen *
-drop_look_ready(struct drop_folder *f)
+/* It did not change for so long, and is looked at once more when it is opened. */
+static bool
+is_ready(struct drop_folder *f, const struct drop_seen *s, int64_t now)
 {
+	const int64_t due = f->conf->marker != NULL && s->since_mono_ms != LATER
+				? 0
+				: s->since_mono_ms + f->conf->settle_ms;
+
+	if (now >= due)
+		return true;
+	if (due < f->due_mono_ms)
+		f->due_mono_ms = due;
+	return false;
+}
+
+/* The file in which the last process ended in this lane, if it is there. */
+static const struct drop_seen *
+kept_of(struct drop_folder *f, struct drop_lane *l)
+{
+	for (unsigned i = 0; i < f->n_seen; i++)
+		if (is_in_lane(l, &f->seen[i]))
+			return &f->seen[i];
+	l->kept = false; /* it is gone */
+	inlet_keep_forget(f->in->keep, l->state);
+	return NULL;
+}
+
+const struct drop_seen *
+drop_look_ready(struct drop_folder *f, struct drop_lane **lane)
+{
+	const int64_t now = bl_mono_ms(f->in->host->clock);
 	const struct drop_seen *best = NULL;
 
+	f->due_mono_ms = INT64_MAX;
 	if (!f->looked)
 		return NULL;
+	for (unsigned i = 0; i < DROP_LANES; i++)
+		if (f->lane[i] != NULL && f->lane[i]->kept &&
+		    (best = kept_of(f, f->lane[i])) != NULL) {
+			*lane = f->lane[i]; /* before all others */
+			return is_ready(f, best, now) ? best : NULL;
+		}
 	for (unsigned i = 0; i < f->n_seen; i++) {
 		const struct drop_seen *s = &f->seen[i];
 
-		/* The one that was in work when the last process ended goes on first. */
-		if (f->kept && s->dev == f->kept_at.dev && s->ino == f->kept_at.ino)
-			return s->ready ? s : NULL;
-		if (s->ready && (best == NULL || is_older(s, best)))
+		if (is_ready(f, s, now) &&
+		    (best == NULL || is_older(s, best->mtime_ns, best->name)))
 			best = s;
 	}
-	if (f->kept) {
-		f->kept = false; /* it is gone */
-		inlet_keep_forget(f->in->keep, f->state);
-	}
-	if (best == NULL && f->crowded && f->dir == NULL)
-		drop_look_soon(f); /* those that found no room */
-	return best;
+	if (best != NULL || !f->crowded || f->dir != NULL)
+		return best;
+	/* Those that found no room: at once, where that many were done for it. */
+	drop_look_soon(f);
+	if (f->taken >= DROP_CANDIDATES / 2)
+		f->look_mono_ms = 0;
+	return NULL;
+}
+
+static struct drop_seen *
+seen_as(struct drop_folder *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n_seen; i++)
+		if (strcmp(f->seen[i].name, name) == 0)
+			return &f->seen[i];
+	return NULL;
 }
 
 void
 drop_look_later(struct drop_folder *f, const char *name)
 {
-	for (unsigned i = 0; i < f->n_seen; i++)
-		if (strcmp(f->seen[i].name, name) == 0)
-			f->seen[i].ready = false;
+	struct drop_seen *s = seen_as(f, name);
+
+	if (s != NULL)
+		s->since_mono_ms = LATER;
 }
 
 void
 drop_look_forget(struct drop_folder *f, const char *name)
 {
-	for (unsigned i = 0; i < f->n_seen; i++)
-		if (strcmp(f->seen[i].name, name) == 0) {
-			f->seen[i] = f->seen[--f->n_seen];
-			return;
-		}
+	struct drop_seen *s = seen_as(f, name);
+
+	if (s != NULL)
+		forget(f, (unsigned)(s - f->seen));
 }

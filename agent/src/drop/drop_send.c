@@ -24,39 +24,41 @@ newest(struct drop_file *file)
 /* ---- what is done ---- */
 
 static void
-confirm(struct drop_folder *f)
+confirm(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 
 	while (!file->failed && file->n_flight > 0) {
 		const struct drop_flight *head = &file->flight[file->first];
 
 		if (!head->sent || head->left > 0)
 			return;
-		f->in->count[DROP_N_BAD_LINES] += head->bad;
-		f->in->count[DROP_N_OTHER_ROWS] += head->reports == 0 && !head->bad;
+		l->of->in->count[DROP_N_BAD_LINES] += head->bad;
+		l->of->in->count[DROP_N_OTHER_ROWS] += head->reports == 0 && !head->bad;
 		file->at = head->behind;
 		file->first = (file->first + 1) % DROP_FLIGHT;
 		file->n_flight--;
-		f->dirty = true;
+		l->dirty = true;
 	}
 }
 
 void
-drop_send_done(struct drop_folder *f, uint64_t token, int rc)
+drop_send_done(struct drop_lane *l, uint64_t token, int rc)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 
-	if (!file->open || (token >> 8 & GENERATIONS) != (f->generation & GENERATIONS))
+	if (!file->open || (token >> 8 & GENERATIONS) != (l->generation & GENERATIONS))
 		return;
 	file->under_way--;
 	file->flight[token % DROP_FLIGHT].left--;
-	f->in->count[rc == 0 ? DROP_N_ACCEPTED : rc == 1 ? DROP_N_REPEATED : DROP_N_NOT_STORED]++;
+	l->of->in->count[rc == 0   ? DROP_N_ACCEPTED
+			 : rc == 1 ? DROP_N_REPEATED
+				   : DROP_N_NOT_STORED]++;
 	if (rc < 0) {
 		file->failed = true;
-		f->wait_mono_ms = bl_mono_ms(f->in->host->clock) + DROP_RETRY_MS;
+		l->wait_mono_ms = bl_mono_ms(l->of->in->host->clock) + DROP_RETRY_MS;
 	}
-	confirm(f);
+	confirm(l);
 	file->due_mono_ms = 0;
 }
 
@@ -73,9 +75,9 @@ begin_row(struct drop_file *file)
 
 /* It has been dealt with, as far as it is up to us; the next one begins behind it. */
 static void
-end_row(struct drop_folder *f, bool bad)
+end_row(struct drop_lane *l, bool bad)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct drop_flight *row = newest(file);
 
 	drop_text_pass(file, file->row.used, file->row.lines);
@@ -86,64 +88,64 @@ end_row(struct drop_folder *f, bool bad)
 	row->behind = file->next;
 	row->bad = bad;
 	row->sent = true;
-	confirm(f);
+	confirm(l);
 }
 
 /* The row goes to bad/.  False: that cannot be written now. */
 static bool
-set_aside(struct drop_folder *f, const char *why)
+set_aside(struct drop_lane *l, const char *why)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	const struct bl_str text = { file->buf + file->from, file->row.used };
 	struct bl_err err = { 0 };
 
-	if (drop_bad_put(&file->bad, f->fd, file->name, file->at.identity, file->next.line, why,
+	if (drop_bad_put(&file->bad, l->of->fd, file->name, file->at.identity, file->next.line, why,
 		text, &err) == BL_OK) {
-		end_row(f, true);
+		end_row(l, true);
 		return true;
 	}
-	drop_warn(f, DROP_WARN_FILE, "%s", err.msg);
+	drop_warn(l->of, DROP_WARN_FILE, "%s", err.msg);
 	file->failed = true;
-	f->wait_mono_ms = bl_mono_ms(f->in->host->clock) + DROP_RETRY_MS;
-	file->due_mono_ms = file->under_way > 0 ? INT64_MAX : f->wait_mono_ms;
+	l->wait_mono_ms = bl_mono_ms(l->of->in->host->clock) + DROP_RETRY_MS;
+	file->due_mono_ms = file->under_way > 0 ? INT64_MAX : l->wait_mono_ms;
 	return false;
 }
 
 static int
-apply(struct drop_folder *f, unsigned map, struct bl_err *err)
+apply(struct drop_lane *l, unsigned map, struct bl_err *err)
 {
-	char *id = f->in->id;
-	int n = snprintf(id, sizeof(f->in->id), "%016" PRIx64 ".%" PRIu64, f->file.at.identity,
-	    f->file.next.line);
+	char *id = l->of->in->id;
+	int n = snprintf(id, sizeof(l->of->in->id), "%016" PRIx64 ".%" PRIu64, l->file.at.identity,
+	    l->file.next.line);
 
 	if (map > 0)
-		n += snprintf(id + n, sizeof(f->in->id) - (size_t)n, ".%u", map);
-	return drop_rows_apply(&f->rows, map, &f->file.row, (struct bl_str){ id, (size_t)n },
-	    bl_unix_ms(f->in->host->clock), &f->in->out, err);
+		n += snprintf(id + n, sizeof(l->of->in->id) - (size_t)n, ".%u", map);
+	return drop_rows_apply(&l->rows, map, &l->file.row, (struct bl_str){ id, (size_t)n },
+	    bl_unix_ms(l->of->in->host->clock), &l->of->in->out, err);
 }
 
 /* Nothing of a row is reported when a part of it is wrong. */
 static int
-check(struct drop_folder *f, struct bl_err *err)
+check(struct drop_lane *l, struct bl_err *err)
 {
-	const struct drop_csv_row *row = &f->file.row;
+	const struct drop_csv_row *row = &l->file.row;
 	char why[80];
-	int rc = drop_text_wrong(&f->file, row->used, row->lines, why, sizeof(why)) != NULL
+	int rc = drop_text_wrong(&l->file, row->used, row->lines, why, sizeof(why)) != NULL
 		     ? bl_fail(err, BL_EINVAL, "%s", why)
-		     : drop_rows_take(&f->rows, row, err);
+		     : drop_rows_take(&l->rows, row, err);
 
-	for (unsigned k = 0; rc == BL_OK && f->rows.n_maps > 1 && k < f->rows.n_maps; k++)
-		rc = apply(f, k, err);
+	for (unsigned k = 0; rc == BL_OK && l->rows.n_maps > 1 && k < l->rows.n_maps; k++)
+		rc = apply(l, k, err);
 	return rc;
 }
 
 static int
-report(struct drop_folder *f, const struct bl_rowmap_report *from, struct bl_err *err)
+report(struct drop_lane *l, const struct bl_rowmap_report *from, struct bl_err *err)
 {
-	struct drop_file *file = &f->file;
-	struct inlet_report *r = &f->in->report;
-	const uint64_t token = (uint64_t)f->place << 32 |
-			       (uint64_t)(f->generation & GENERATIONS) << 8 |
+	struct drop_file *file = &l->file;
+	struct inlet_report *r = &l->of->in->report;
+	const uint64_t token = (uint64_t)l->place << 32 |
+			       (uint64_t)(l->generation & GENERATIONS) << 8 |
 			       (uint64_t)(newest(file) - file->flight);
 	int rc;
 
@@ -153,7 +155,7 @@ report(struct drop_folder *f, const struct bl_rowmap_report *from, struct bl_err
 	r->ev = from->ev;
 	r->def = from->def;
 	r->value = from->value;
-	if ((rc = f->in->host->report(f->in->host->ctx, r, token, err)) < 0)
+	if ((rc = l->of->in->host->report(l->of->in->host->ctx, r, token, err)) < 0)
 		return rc;
 	newest(file)->left++;
 	newest(file)->reports++;
@@ -163,37 +165,37 @@ report(struct drop_folder *f, const struct bl_rowmap_report *from, struct bl_err
 
 /* The reports of a row from where it was left. */
 static int
-send_row(struct drop_folder *f, struct bl_err *err)
+send_row(struct drop_lane *l, struct bl_err *err)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	int rc;
 
-	for (; file->map < f->rows.n_maps; file->map++, file->report = 0) {
-		if ((rc = apply(f, file->map, err)) < 0)
+	for (; file->map < l->rows.n_maps; file->map++, file->report = 0) {
+		if ((rc = apply(l, file->map, err)) < 0)
 			return rc;
-		for (; file->report < f->in->out.n; file->report++)
-			if ((rc = report(f, &f->in->out.report[file->report], err)) < 0)
+		for (; file->report < l->of->in->out.n; file->report++)
+			if ((rc = report(l, &l->of->in->out.report[file->report], err)) < 0)
 				return rc;
 	}
 	return BL_OK;
 }
 
 static enum drop_step
-go_on(struct drop_folder *f)
+go_on(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err err = { 0 };
-	const int rc = send_row(f, &err);
+	const int rc = send_row(l, &err);
 
 	if (rc == BL_OK) {
-		end_row(f, false);
+		end_row(l, false);
 		return DROP_STEP_MORE;
 	}
 	if (rc == BL_EINVAL)
-		return set_aside(f, err.msg) ? DROP_STEP_MORE : DROP_STEP_WAIT;
+		return set_aside(l, err.msg) ? DROP_STEP_MORE : DROP_STEP_WAIT;
 	/* Room comes with an answer. */
 	file->due_mono_ms =
-	    file->under_way > 0 ? INT64_MAX : bl_mono_ms(f->in->host->clock) + FULL_MS;
+	    file->under_way > 0 ? INT64_MAX : bl_mono_ms(l->of->in->host->clock) + FULL_MS;
 	return DROP_STEP_WAIT;
 }
 
@@ -201,33 +203,33 @@ go_on(struct drop_folder *f)
 
 /* What stands before the first row: Excel's "sep=;". */
 static void
-begin_text(struct drop_folder *f)
+begin_text(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	const char *p = file->buf + file->from;
 	const size_t len = file->len - file->from;
 
 	if (file->next.offset == file->text.mark && file->header && len >= 7 &&
 	    memcmp(p, "sep=", 4) == 0 && (p[5] == '\n' || (p[5] == '\r' && p[6] == '\n'))) {
-		f->rows.separator = p[4];
+		l->rows.separator = p[4];
 		drop_text_pass(file, p[5] == '\n' ? 6 : 7, 1);
 	}
 }
 
 static void
-take_header(struct drop_folder *f)
+take_header(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err err = { 0 };
 	char why[80];
 
 	file->header = false;
 	if (drop_text_wrong(file, file->row.used, file->row.lines, why, sizeof(why)) != NULL) {
-		drop_file_refuse(f, why);
+		drop_file_refuse(l, why);
 		return;
 	}
-	if (drop_rows_header(&f->rows, &file->row, &err) < 0) {
-		drop_file_refuse(f, err.msg);
+	if (drop_rows_header(&l->rows, &file->row, &err) < 0) {
+		drop_file_refuse(l, err.msg);
 		return;
 	}
 	drop_text_pass(file, file->row.used, file->row.lines);
@@ -264,24 +266,24 @@ skip_rest(struct drop_file *file)
 }
 
 static enum drop_csv
-parse(struct drop_folder *f)
+parse(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	const char *p = file->buf + file->from;
 	const size_t len = file->len - file->from;
 
 	if (len == 0)
 		return DROP_CSV_MORE;
-	return f->conf->format == DROP_CSV
-		   ? drop_csv_next(p, len, file->end, f->rows.separator, file->scratch, &file->row)
+	return l->of->conf->format == DROP_CSV
+		   ? drop_csv_next(p, len, file->end, l->rows.separator, file->scratch, &file->row)
 		   : drop_line_next(p, len, file->end, &file->row);
 }
 
 /* A row is there. */
 static enum drop_step
-on_row(struct drop_folder *f, enum drop_csv is)
+on_row(struct drop_lane *l, enum drop_csv is)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	struct bl_err err = { 0 };
 	int rc;
 
@@ -290,31 +292,31 @@ on_row(struct drop_folder *f, enum drop_csv is)
 		return DROP_STEP_MORE;
 	}
 	if (file->header && is == DROP_CSV_ROW) {
-		take_header(f);
+		take_header(l);
 		return DROP_STEP_MORE;
 	}
 	if (file->header) {
-		drop_file_refuse(f, file->row.why);
+		drop_file_refuse(l, file->row.why);
 		return DROP_STEP_MORE;
 	}
 	begin_row(file);
 	if (is == DROP_CSV_WRONG)
-		return set_aside(f, file->row.why) ? DROP_STEP_MORE : DROP_STEP_WAIT;
-	if ((rc = check(f, &err)) == BL_ENOMEM) { /* nothing of it is wrong: it is read again */
+		return set_aside(l, file->row.why) ? DROP_STEP_MORE : DROP_STEP_WAIT;
+	if ((rc = check(l, &err)) == BL_ENOMEM) { /* nothing of it is wrong: it is read again */
 		file->n_flight--;
 		file->have_row = false;
-		file->due_mono_ms = bl_mono_ms(f->in->host->clock) + FULL_MS;
+		file->due_mono_ms = bl_mono_ms(l->of->in->host->clock) + FULL_MS;
 		return DROP_STEP_WAIT;
 	}
 	if (rc < 0)
-		return set_aside(f, err.msg) ? DROP_STEP_MORE : DROP_STEP_WAIT;
-	return go_on(f);
+		return set_aside(l, err.msg) ? DROP_STEP_MORE : DROP_STEP_WAIT;
+	return go_on(l);
 }
 
 static enum drop_step
-next_row(struct drop_folder *f)
+next_row(struct drop_lane *l)
 {
-	struct drop_file *file = &f->file;
+	struct drop_file *file = &l->file;
 	const bool begins = file->len == 0;
 	enum drop_csv is;
 	enum drop_step step;
@@ -325,25 +327,25 @@ next_row(struct drop_folder *f)
 	}
 	if (file->next.rest)
 		skip_rest(file);
-	if ((is = parse(f)) != DROP_CSV_MORE)
-		return on_row(f, is);
+	if ((is = parse(l)) != DROP_CSV_MORE)
+		return on_row(l, is);
 	if (file->end)
 		return file->n_flight == 0 ? DROP_STEP_END : DROP_STEP_WAIT;
-	step = drop_file_fill(f);
+	step = drop_file_fill(l);
 	if (begins && step == DROP_STEP_MORE)
-		begin_text(f);
+		begin_text(l);
 	return step == DROP_STEP_WAIT ? DROP_STEP_WAIT : DROP_STEP_MORE;
 }
 
 enum drop_step
-drop_send(struct drop_folder *f)
+drop_send(struct drop_lane *l)
 {
-	const int64_t until = bl_mono_ms(f->in->host->clock) + DROP_TURN_MS;
+	const int64_t until = bl_mono_ms(l->of->in->host->clock) + DROP_TURN_MS;
 	enum drop_step step = DROP_STEP_MORE;
 
 	for (unsigned i = 0; i < DROP_TURN_ROWS && step == DROP_STEP_MORE; i++) {
-		step = f->file.have_row ? go_on(f) : next_row(f);
-		if (bl_mono_ms(f->in->host->clock) >= until)
+		step = l->file.have_row ? go_on(l) : next_row(l);
+		if (bl_mono_ms(l->of->in->host->clock) >= until)
 			break;
 	}
 	return step;

@@ -37,14 +37,16 @@ inlet_json(const struct agent *a, unsigned i)
 	json_t *counts[2] = { json_object(), json_object() }; /* taken, refused */
 	struct inlet_count c[INLET_COUNTS_MAX];
 	const unsigned n = agent_inlet_count(a, i, c);
+	const uint64_t waiting =
+	    x->in != NULL && x->row->ops->waiting != NULL ? x->row->ops->waiting(x->in) : 0;
 
 	for (unsigned k = 0; k < n; k++)
 		(void)json_object_set_new(
 		    counts[c[k].refused], c[k].name, json_integer((json_int_t)c[k].n));
-	return json_pack("{s:s,s:o,s:i,s:I,s:I,s:o,s:o}", "state", state_of(a, x), "problem",
-	    problem_json(x), "under_way", (int)x->n_way, "lost", (json_int_t)x->lost,
-	    "longest_turn_ms", (json_int_t)x->longest_ms, "counts", counts[0], "refused",
-	    counts[1]);
+	return json_pack("{s:s,s:o,s:i,s:I,s:I,s:I,s:o,s:o}", "state", state_of(a, x), "problem",
+	    problem_json(x), "under_way", (int)x->n_way, "waiting", (json_int_t)waiting, "lost",
+	    (json_int_t)x->lost, "longest_turn_ms", (json_int_t)x->longest_ms, "counts", counts[0],
+	    "refused", counts[1]);
 }
 
 json_t *

@@ -338,6 +338,8 @@ print_inlets(const json_t *inlets, FILE *to)
 		print_refused(json_object_get(i, "refused"), to);
 		if (status_number(i, "lost") > 0)
 			(void)fprintf(to, ", %" PRId64 " lost", status_number(i, "lost"));
+		if (status_number(i, "waiting") > 0)
+			(void)fprintf(to, "; %" PRId64 " files wait", status_number(i, "waiting"));
 		(void)fputs("\n", to);
 		if (status_text(i, "problem")[0] != '\0')
 			(void)fprintf(to, "           problem: %s\n", status_text(i, "problem"));

@@ -11,7 +11,7 @@
 
 #include "branchline/err.h"
 
-#define INLET_KEEP_FILES 32u
+#define INLET_KEEP_FILES 80u
 
 struct inlet_keep;
 

@@ -101,6 +101,9 @@ struct inlet_ops {
 	/* What is wrong at the moment although it is open, for status: a folder that cannot be
 	 * read; else empty.  NULL: it never has anything to say. */
 	void (*problem)(const void *in, char *out, size_t size);
+	/* How much of what it reads from is there and not yet taken, in files; NULL: it has no such
+	 * backlog. */
+	uint64_t (*waiting)(const void *in);
 };
 
 #endif
