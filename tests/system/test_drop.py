@@ -7,9 +7,11 @@ import io
 import json
 import os
 import random
+import re
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,61 @@ def test_a_wrong_folder_is_refused_with_its_place(tmp_path, processes, wrong, sa
     process = processes.start("agent", [program("branchline-agent"), "check-config", "--config", device.config])
     assert process.wait(20) == 78
     assert said in process.log() and "inlets.drop.folders[0]" in process.log()
+
+
+TRIED = """
+      - name: rows
+        path: FOLDER
+        files: ["*.csv"]
+        settle: 0s
+        types: [tmpfs, overlay]
+        reports:
+          - {report: case, process: order, case: "{nr}", status: "{state}", time: "{t}", time_format: unix, when: {kind: case}}
+          - {report: metric, name: weight, value: "{state}", labels: {nr: "{nr}"}, when: {kind: weight}}
+"""
+
+
+def test_the_command_shows_what_becomes_of_a_file(tmp_path, processes):
+    """What it says of each line is what the agent does with it; it itself does nothing."""
+    device = Device(tmp_path / "agent", processes, TRIED)
+    now = int(time.time())
+    text = ("kind,nr,state,t\r\n"
+            f"case,1,open,{now}\r\ncase,2,open,soon\r\nweight,3,2.5,\r\n"
+            f"other,4,x,\r\ncase,5,open,{now - 8 * 86400}\r\n\"case\",6,\"a\nb\",{now}\r\ncase,7\r\n")
+    file = tmp_path / "rows.csv"
+    file.write_text(text, newline="")
+    command = [program("branchline-agent"), "drop", "test", file, "--config", device.config]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=20)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    sent = {t["line"]: t for t in told if "error" not in t}
+    assert {n: (t["mapping"], t["report"]) for n, t in sent.items()} == {2: (1, "event"), 4: (2, "metric")}
+    assert sent[2]["attributes"] == {"process": "order", "case": "1", "status": "open"}
+    assert (sent[4]["name"], sent[4]["value"], sent[4]["labels"]) == ("weight", 2.5, {"nr": "3"})
+    assert done.returncode == 1
+    assert done.stderr == "2 reports would be sent; 1 rows no mapping is for; 4 set aside\n"
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+    assert shown.startswith(f"2: case,1,open,{now}\n   mapping 1 sends ") and "\n9: case,7\n   set aside: expected 4 columns" in shown
+    assert file.read_bytes() == text.encode() and not list(device.drop.iterdir())
+    device.start()
+    device.put("rows.csv", text, "utf-8")
+    device.wait_empty()
+    bad = (device.drop / "bad" / "rows.csv.bad").read_text()
+    found = dict(re.findall(r"^line (\d+): (.*)$", bad, re.M))
+    strip = re.compile(r"which says .*")
+    assert {n: strip.sub("", why) for n, why in found.items()} == {
+        str(t["line"]): strip.sub("", t["error"]) for t in told if "error" in t}
+
+
+@pytest.mark.parametrize("args, code, said", [
+    (["none.csv"], 1, "none.csv: No such file"),
+    (["none.csv", "--name", "x"], 64, '"x" of inlets.drop.folders; there are 1: "rows"'),
+    ([], 64, "usage: branchline-agent drop test FILE"),
+])
+def test_the_command_says_what_it_was_not_told(tmp_path, processes, args, code, said):
+    device = Device(tmp_path / "agent", processes, TRIED)
+    done = subprocess.run([program("branchline-agent"), "drop", "test", *args, "--config", device.config],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == code and said in done.stderr
 
 
 EXCEL = """

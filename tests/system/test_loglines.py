@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -255,7 +256,7 @@ def test_the_command_shows_what_lines_would_become(tmp_path):
         3: order=7 end
            pattern 1 sends step.end at=reading process=order case=7 step=work
         """))
-    assert done.stderr == "3 lines: 2 reports would be sent; 1 without a match; 0 wrong\n"
+    assert done.stderr == "3 lines: 2 reports would be sent; 0 refused; 1 without a match; 0 wrong\n"
     done = try_lines(tmp_path, ORDERS, "other\norder=7 begin\n", "--all", "--json")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"line": 1, "note": "no pattern matches"},
@@ -286,6 +287,18 @@ def test_the_command_knows_encodings(tmp_path, encoding, codec):
     assert [json.loads(line)["attributes"]["step"] for line in done.stdout.splitlines()] == ["乗亅", "审核"]
     done = try_lines(tmp_path, CHINESE, "订单1：审核 完成".encode("gbk") + b"\xff\n", encoding="gbk")
     assert "pattern 1 matches, but: text that is not gbk" in done.stdout
+
+
+def test_the_command_says_what_the_agent_would_refuse(tmp_path):
+    pattern = [("^(?<t>\\S+) (?<n>\\S+)$", "{report: case, process: order, case: '{n}', status: open, time: '{t}', time_format: unix}")]
+    now = int(time.time())
+    lines = f"{now - 86400} 1\n{now - 8 * 86400} 2\n{now + 3600} 3\n"
+    done = try_lines(tmp_path, pattern, lines, "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(t["attributes"]["case"], t.get("refused", "").split(":")[0]) for t in told] == [
+        ("1", ""), ("2", "the time lies too far back"), ("3", "the time lies in the future")]
+    assert done.returncode == 0 and done.stderr == "3 lines: 1 reports would be sent; 2 refused; 0 without a match; 0 wrong\n"
+    assert "   the agent refuses it: the time lies too far back" in try_lines(tmp_path, pattern, lines).stdout
 
 
 def test_wrong_usage_is_told(tmp_path):

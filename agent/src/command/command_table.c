@@ -48,6 +48,7 @@ const struct command commands[] = {
 	{ "plugins", NULL, "...",
 	    "run monitoring plug-ins in a process of their own: run, list, test", cmd_plugins },
 	{ "loglines", NULL, "test", "what lines of a log would become", cmd_loglines },
+	{ "drop", NULL, "test FILE", "what a file in a drop folder would become", cmd_drop },
 	{ "check-config", "--check-config", "",
 	    "check the configuration: every error with its file and line", cmd_check_config },
 	{ "print-config", "--print-config", "",

@@ -26,6 +26,7 @@ int cmd_top(int argc, char **argv);
 int cmd_diagnose(int argc, char **argv);
 int cmd_step(int argc, char **argv);
 int cmd_loglines(int argc, char **argv);
+int cmd_drop(int argc, char **argv);
 int cmd_case(int argc, char **argv);
 int cmd_event(int argc, char **argv);
 int cmd_metric(int argc, char **argv);

@@ -130,7 +130,9 @@ drop_bad_put(struct drop_bad *b, int folder, const char *file, uint64_t identity
 	int n, rc;
 
 	b->lines++;
-	if (b->full)
+	if (b->told != NULL)
+		b->told->wrong(b->told->ctx, line, text, why);
+	if (b->full || b->told != NULL)
 		return BL_OK;
 	if (b->fd < 0 && (rc = open_for(b, folder, file, identity, err)) < 0)
 		return rc;

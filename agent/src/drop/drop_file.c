@@ -149,7 +149,7 @@ drop_file_save(struct drop_lane *l, bool at_once)
 	const int64_t now = now_ms(l);
 	struct bl_err err = { 0 };
 
-	if (!l->dirty || (!at_once && now - l->saved_mono_ms < DROP_SAVE_MS))
+	if (!l->dirty || l->state == NULL || (!at_once && now - l->saved_mono_ms < DROP_SAVE_MS))
 		return;
 	l->saved_mono_ms = now;
 	l->dirty = false;

@@ -10,6 +10,7 @@
  *   drop_state.c  how far a file is done, over a restart
  *   drop_bad.c    lines that were not taken
  *   drop_tidy.c   done/ and bad/ kept small
+ *   drop_try.c    what a file would become
  */
 #ifndef DROP_INTERNAL_H
 #define DROP_INTERNAL_H
@@ -124,10 +125,11 @@ int drop_state_save(const char *path, const struct drop_place *at, struct bl_err
 /* ---- lines that were not taken ---- */
 
 struct drop_bad {
-	unsigned mode;           /* of the file: who may read what is dropped may read this */
-	int fd;                  /* -1: not open */
-	char name[NAME_MAX + 1]; /* in bad/ */
-	uint64_t bytes, lines;   /* in it */
+	const struct drop_told *told; /* of a file that is tried: nothing is written */
+	unsigned mode;                /* of the file: who may read what is dropped may read this */
+	int fd;                       /* -1: not open */
+	char name[NAME_MAX + 1];      /* in bad/ */
+	uint64_t bytes, lines;        /* in it */
 	bool full;
 };
 
@@ -235,7 +237,7 @@ struct drop_tidy {
 struct drop_lane {
 	struct drop_folder *of;
 	unsigned place; /* among all lanes */
-	char *state;    /* path, owned */
+	char *state;    /* path, owned; NULL: none is kept */
 	struct drop_rows rows;
 	unsigned generation; /* of tokens: answers to an older reading do not count */
 	struct drop_file file;

@@ -149,12 +149,7 @@ report(struct drop_lane *l, const struct bl_rowmap_report *from, struct bl_err *
 			       (uint64_t)(newest(file) - file->flight);
 	int rc;
 
-	r->kind = from->metric ? INLET_METRIC : INLET_EVENT;
-	r->id = from->id;
-	r->at_unix_ms = from->at_unix_ms;
-	r->ev = from->ev;
-	r->def = from->def;
-	r->value = from->value;
+	inlet_report_of_row(r, from);
 	if ((rc = l->of->in->host->report(l->of->in->host->ctx, r, token, err)) < 0)
 		return rc;
 	newest(file)->left++;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "branchline/rowmap.h"
+
 #define SECONDS_MAX                                                                                \
 	INT64_C(253402400000) /* the year 9999; beyond, it was milliseconds that were meant */
 
@@ -62,6 +64,45 @@ inlet_report_place(const struct inlet_report *r, const struct bl_clock *clock, i
 	*boot_ms = bl_boot_ms(clock) - ago;
 	*boot_ms -= *boot_ms == 0; /* 0 is "now" to others */
 	return BL_OK;
+}
+
+void
+inlet_report_of_row(struct inlet_report *out, const struct bl_rowmap_report *from)
+{
+	out->kind = from->metric ? INLET_METRIC : INLET_EVENT;
+	out->id = from->id;
+	out->at_unix_ms = from->at_unix_ms;
+	out->ev = from->ev;
+	out->def = from->def;
+	out->value = from->value;
+	out->user = 0;
+}
+
+int
+inlet_report_type(struct bl_str type, struct bl_err *err)
+{
+	static const char *const steps[] = { "step.begin", "step.end", "step.event" };
+
+	if (type.len == 0 || type.len > BL_NAME_MAX || !bl_wire_utf8(type.p, type.len))
+		return bl_fail(err, BL_EINVAL,
+		    "the type of an event: expected UTF-8 text of 1 to %u bytes", BL_NAME_MAX);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (type.len == strlen(steps[i]) && memcmp(type.p, steps[i], type.len) == 0)
+			return BL_OK;
+	if (inlet_report_own_type(type))
+		return bl_fail(err, BL_EINVAL,
+		    "the type of an event: \"%.*s\" is one that only the agent uses", (int)type.len,
+		    type.p);
+	return BL_OK;
+}
+
+int
+inlet_report_check(const struct inlet_report *r, const struct bl_clock *clock, struct bl_err *err)
+{
+	int64_t boot_ms;
+	const int rc = inlet_report_place(r, clock, &boot_ms, err);
+
+	return rc == BL_OK && r->kind == INLET_EVENT ? inlet_report_type(r->ev.type, err) : rc;
 }
 
 bool

@@ -172,17 +172,13 @@ send(struct loglines_stream *s, const struct bl_rowmap_report *from, uint64_t of
 {
 	struct loglines *l = s->all;
 	struct loglines_flight *flight = flight_free(l);
-	const struct inlet_report r = { .kind = from->metric ? INLET_METRIC : INLET_EVENT,
-		.id = from->id,
-		.at_unix_ms = from->at_unix_ms,
-		.ev = from->ev,
-		.def = from->def,
-		.value = from->value };
+	struct inlet_report r;
 	struct bl_err err = { 0 };
 	int rc;
 
 	if (flight == NULL)
 		return false;
+	inlet_report_of_row(&r, from);
 	rc = l->host->report(l->host->ctx, &r, (uint64_t)(flight - l->flight), &err);
 	if (rc == BL_EINVAL) {
 		refused(s, LOGLINES_REFUSED, &err);

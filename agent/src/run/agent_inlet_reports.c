@@ -13,26 +13,6 @@
 
 #define TOKEN_SHIFT 56
 
-/* ---- rules ---- */
-
-static int
-check_type(struct bl_str type, struct bl_err *err)
-{
-	static const char *const steps[] = { "step.begin", "step.end", "step.event" };
-
-	if (type.len == 0 || type.len > BL_NAME_MAX || !bl_wire_utf8(type.p, type.len))
-		return bl_fail(err, BL_EINVAL,
-		    "the type of an event: expected UTF-8 text of 1 to %u bytes", BL_NAME_MAX);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		if (type.len == strlen(steps[i]) && memcmp(type.p, steps[i], type.len) == 0)
-			return BL_OK;
-	if (inlet_report_own_type(type))
-		return bl_fail(err, BL_EINVAL,
-		    "the type of an event: \"%.*s\" is one that only the agent uses", (int)type.len,
-		    type.p);
-	return BL_OK;
-}
-
 /* ---- what may be under way ---- */
 
 static size_t
@@ -95,7 +75,7 @@ report_event(struct agent_inlet *x, const struct inlet_report *r, int64_t boot_m
 	struct bl_event ev = r->ev;
 	int rc;
 
-	if ((rc = check_type(ev.type, err)) < 0)
+	if ((rc = inlet_report_type(ev.type, err)) < 0)
 		return rc;
 	ev.id = r->id;
 	ev.boot_ms = boot_ms;

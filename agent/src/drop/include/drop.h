@@ -21,6 +21,7 @@
 #include "branchline/conf.h"
 
 #include "inlet_ops.h"
+#include "inlet_report.h"
 
 #define DROP_FOLDERS_MAX 8u
 #define DROP_REPORTS_MAX 8u /* mappings of a folder */
@@ -48,5 +49,25 @@ struct drop_conf {
 
 extern const struct bl_conf_section drop_conf_section;
 extern const struct inlet_ops drop_ops;
+
+/* ---- what a file would become, for the command ---- */
+
+struct drop_told {
+	void *ctx;
+	/* Mapping k makes this of the row in line n of the file.  text: the row. */
+	void (*report)(
+	    void *ctx, uint64_t n, struct bl_str text, unsigned k, const struct inlet_report *r);
+	/* It would stand in bad/; n 0: all of it. */
+	void (*wrong)(void *ctx, uint64_t n, struct bl_str text, const char *why);
+};
+
+/*
+ * Reads a file as if it lay in the folder, by the same code, and tells what would become of it;
+ * nothing is reported, written or moved.  *other: rows that no mapping is for.  BL_ENOTFOUND: it
+ * cannot be opened; BL_EUNSUPPORTED: no table for its encoding (a line of the log says so);
+ * BL_ENOMEM; BL_EINVAL: the configuration.
+ */
+int drop_try(const struct drop_folder_conf *conf, const char *path, const struct drop_told *told,
+    uint64_t *other, struct bl_err *err);
 
 #endif

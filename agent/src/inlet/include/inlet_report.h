@@ -61,6 +61,21 @@ bool inlet_report_time(struct bl_str text, int64_t *at_unix_ms);
 int inlet_report_place(const struct inlet_report *r, const struct bl_clock *clock, int64_t *boot_ms,
     struct bl_err *err);
 
+/*
+ * What holds for the type of an event that is about to be stored: text, and none of the agent's
+ * own, but those of steps.  BL_EINVAL with a sentence.
+ */
+int inlet_report_type(struct bl_str type, struct bl_err *err);
+
+/* Both, for who asks what would become of it.  The agent asks more of a metric's name. */
+int inlet_report_check(
+    const struct inlet_report *r, const struct bl_clock *clock, struct bl_err *err);
+
+struct bl_rowmap_report;
+
+/* What a mapping made of a row, as a report, which borrows from it; of nobody known. */
+void inlet_report_of_row(struct inlet_report *out, const struct bl_rowmap_report *from);
+
 /* An event type that only the agent itself may use: "agent.start", "probe.state" ...; steps and
  * cases are reported as such. */
 bool inlet_report_own_type(struct bl_str type);
