@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,11 +23,12 @@
 
 #include "http_internal.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 30000
 
 /* What "/long" answers with: a line, and then nothing for that many steps. */
 static struct {
 	_Atomic int steps, until, ended;
+	_Atomic int64_t ended_ms;
 } slow;
 
 static struct {
@@ -38,6 +40,15 @@ static void
 sleep_ms(int ms)
 {
 	(void)poll(NULL, 0, ms);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int
@@ -56,6 +67,7 @@ static void
 end(void *ctx)
 {
 	(void)ctx;
+	slow.ended_ms = now_ms();
 	slow.ended = 1;
 }
 
@@ -85,19 +97,18 @@ refuse(struct api *api, const struct http_request *q, unsigned status, const cha
 }
 
 static int
-setup(void **state)
+set_up(unsigned stream_max_s)
 {
 	struct http_opts opts = { .unix_socket = true,
 		.threads = 1,
 		.connections_max = 8,
 		.per_address_max = 8,
 		.timeout_s = 1,
-		.stream_max_s = 5,
+		.stream_max_s = stream_max_s,
 		.handle = handle,
 		.refuse = refuse };
 	struct bl_err err = { 0 };
 
-	(void)state;
 	slow.steps = slow.ended = 0;
 	(void)snprintf(at.folder, sizeof(at.folder), "/tmp/bl-stream-XXXXXX");
 	assert_non_null(mkdtemp(at.folder));
@@ -105,6 +116,21 @@ setup(void **state)
 	assert_int_equal(http_listen_unix(&opts.listen_fd, at.path, &err), BL_OK);
 	assert_int_equal(http_start(&at.server, &opts, &err), BL_OK);
 	return 0;
+}
+
+/* Longer than anything is waited for. */
+static int
+without_end(void **state)
+{
+	(void)state;
+	return set_up(4 * WAIT_MS / 1000);
+}
+
+static int
+five_seconds(void **state)
+{
+	(void)state;
+	return set_up(5);
 }
 
 static int
@@ -168,12 +194,13 @@ others_are_answered_meanwhile(void **state)
 	int fd, other;
 
 	(void)state;
-	slow.until = 700; /* about one and a half seconds: less than its time */
+	slow.until = INT_MAX;
 	fd = ask("/long");
 	assert_true(read_until(fd, "begun"));
 	other = ask("/short");
 	assert_true(read_until(other, "short"));
 	assert_false(slow.ended);
+	slow.until = 0;
 	assert_true(read_until(fd, "0\r\n\r\n")); /* it comes to its end */
 	(void)close(other);
 	(void)close(fd);
@@ -186,11 +213,11 @@ ends_when_nobody_waits_for_it(void **state)
 	int fd;
 
 	(void)state;
-	slow.until = 4000;
+	slow.until = INT_MAX;
 	fd = ask("/long");
 	assert_true(read_until(fd, "begun"));
 	(void)close(fd);
-	assert_true(ends_within(1000));
+	assert_true(ends_within(WAIT_MS));
 }
 
 /* Four times the time of a request, four seconds, is no limit while it is being made; five are one.
@@ -198,16 +225,16 @@ ends_when_nobody_waits_for_it(void **state)
 static void
 ends_when_it_takes_too_long(void **state)
 {
+	const int64_t began_ms = now_ms();
 	struct http_counters c;
 	int fd;
 
 	(void)state;
-	slow.until = 40000;
+	slow.until = INT_MAX;
 	fd = ask("/long");
 	assert_true(read_until(fd, "begun"));
-	sleep_ms(4600);
-	assert_false(slow.ended);
 	assert_true(ends_within(WAIT_MS));
+	assert_true(slow.ended_ms - began_ms > 4600);
 	http_counters(at.server, &c);
 	assert_int_equal(c.timed_out, 1);
 	assert_false(read_until(fd, "0\r\n\r\n"));
@@ -218,9 +245,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(others_are_answered_meanwhile, setup, teardown),
-		cmocka_unit_test_setup_teardown(ends_when_nobody_waits_for_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(ends_when_it_takes_too_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    others_are_answered_meanwhile, without_end, teardown),
+		cmocka_unit_test_setup_teardown(
+		    ends_when_nobody_waits_for_it, without_end, teardown),
+		cmocka_unit_test_setup_teardown(
+		    ends_when_it_takes_too_long, five_seconds, teardown),
 	};
 
 	return cmocka_run_group_tests_name("api_stream", tests, NULL, NULL);

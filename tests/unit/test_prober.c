@@ -15,7 +15,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What comes at once on a machine that does something else meanwhile still comes within the first. */
+/* What comes at once on a machine that does something else meanwhile still comes within the first.
+ */
 #define DEADLINE_MS 1000
 #define STOP_MS     10000
 
@@ -184,7 +185,7 @@ a_silent_address_leaves_time_for_the_next(void **state)
 	r = run(&p, 1);
 	assert_int_equal(r.reason, PROBE_OK);
 	assert_true(r.value[PROBE_CONNECT_MS].v >= 2 * DEADLINE_MS - 10 &&
-	    r.value[PROBE_CONNECT_MS].v < 4 * DEADLINE_MS);
+		    r.value[PROBE_CONNECT_MS].v < 4 * DEADLINE_MS);
 }
 
 static void
