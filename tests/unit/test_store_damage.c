@@ -18,7 +18,7 @@
 #define MINUTES 150u
 #define LONG    40u /* this one is long enough to fill pages of its own */
 #define PAGE    8192u
-#define START_S 5.0
+#define START_S 5
 
 struct image {
 	uint8_t *p;
