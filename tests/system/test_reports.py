@@ -125,7 +125,12 @@ def test_what_is_said_late_has_its_time_at_the_centre(organisation):
         assert done.returncode == 0, done.stderr
     minutes = [90, 5, 1200, 60, 0]  # ago
     for n, ago in enumerate(minutes):
-        say("metric", "queue_length", str(n), "--at", str(now - 60 * ago), "--id", f"m-{n}")
+        # A unit that is mended on the way is the series' unit from then on.
+        unit = ["--unit", "pieces" if n == 0 else "orders"] if n in (0, 2) else []
+        say("metric", "queue_length", str(n), "--at", str(now - 60 * ago), "--id", f"m-{n}", *unit)
+    shown = json.loads(subprocess.run([program("branchline-agent"), "top", "--json", "--state", one.folder / "state"],
+                                      capture_output=True, text=True, timeout=60, check=True).stdout)
+    assert [s["unit"] for s in shown["series"] if s["name"] == "queue_length"] == ["orders"]
     say("step", "end", "--case", "4711", "--step", "pick", "--process", "order", "--at", str(now - 86400))
     say("step", "begin", "--case", "4711", "--step", "pick", "--process", "order", "--at", str(now - 6 * 86400))
     one.stop()  # what is open is cut and delivered
@@ -141,6 +146,8 @@ def test_what_is_said_late_has_its_time_at_the_centre(organisation):
              lambda: one.process.log() + organisation.collector.log())
     # By the centre's word for the time, as well as it came through on this machine.
     assert all(abs(t - w) <= 5000 and v == n for (t, v), (w, n) in zip(samples(), wanted)), (samples(), wanted)
+
+    assert [m["unit"] for m in organisation.api("GET", "/metrics?limit=1000")["items"] if m["name"] == "queue_length"] == ["orders"]
 
     def steps():
         items = organisation.api("GET", f"/devices/{one.device}/events?limit=100")["items"]

@@ -246,7 +246,9 @@ declare(void *ctx, const struct bl_series_def *def)
 	key_of(key, sizeof(key), def);
 	for (int32_t i = 0; i < h->n_series; i++)
 		if (strcmp(h->series[i].key, key) == 0 && h->series[i].kind == def->kind &&
-		    h->series[i].interval_ms == def->interval_ms)
+		    h->series[i].interval_ms == def->interval_ms &&
+		    strlen(h->series[i].unit) == def->unit.len &&
+		    memcmp(h->series[i].unit, def->unit.p, def->unit.len) == 0)
 			return i;
 	if (h->n_series == h->max_series || h->n_series == FAKE_HOST_SERIES)
 		return BL_EFULL;
@@ -312,7 +314,7 @@ lost(void *ctx, enum bl_stream stream, uint64_t n)
 const struct fake_series *
 fake_host_series(const struct fake_host *h, const char *key)
 {
-	for (int32_t i = 0; i < h->n_series; i++)
+	for (int32_t i = h->n_series - 1; i >= 0; i--)
 		if (strcmp(h->series[i].key, key) == 0)
 			return &h->series[i];
 	return NULL;

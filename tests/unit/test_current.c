@@ -28,6 +28,12 @@ static const struct bl_series_def defs[] = {
 	    .interval_ms = 10000,
 	    NAME("b"),
 	    LABEL("2") },
+	/* The same with the unit that it was given since. */
+	{ .stream = BL_STREAM_HOST,
+	    .kind = BL_GAUGE,
+	    .interval_ms = 0,
+	    .name = { "rare", 4 },
+	    .unit = { "pct", 3 } },
 };
 #define DEFS ((int32_t)(sizeof(defs) / sizeof(defs[0])))
 
@@ -124,6 +130,20 @@ a_new_definition_replaces_the_old_one(void **state)
 	/* Back to the old interval. */
 	put(c, 400, 2, 3);
 	current_is(c, 500, "a+=3@400");
+	current_free(c);
+}
+
+static void
+a_unit_that_was_mended_leaves_one_series(void **state)
+{
+	struct current *c = made();
+
+	(void)state;
+	put(c, 100, 4, 1);
+	put(c, 200, 6, 2);
+	current_is(c, 300, "rare=2@200");
+	put(c, 400, 4, 3);
+	current_is(c, 500, "rare=3@400");
 	current_free(c);
 }
 
@@ -267,6 +287,7 @@ main(void)
 		cmocka_unit_test(the_newest_of_each_series_in_order),
 		cmocka_unit_test(what_nobody_puts_any_more_is_not_current),
 		cmocka_unit_test(a_new_definition_replaces_the_old_one),
+		cmocka_unit_test(a_unit_that_was_mended_leaves_one_series),
 		cmocka_unit_test(handles_that_nobody_knows_are_left_out),
 		cmocka_unit_test(no_memory_is_counted_and_survived),
 		cmocka_unit_test(a_probe_is_what_its_last_run_found),

@@ -226,20 +226,44 @@ a_counter_is_no_gauge(void **state)
 	assert_int_equal(w->h->n_series, 1);
 }
 
+/* What was said last, where anything was said; each unit that is new is a definition, and counts.
+ */
 static void
-units_are_those_of_the_first_time(void **state)
+units_are_those_of_the_last_time(void **state)
 {
+	static const struct {
+		const char *unit, *is;
+		int32_t handle;
+		uint32_t count;
+	} c[] = {
+		{ "bytes", "bytes", 0, 1 },
+		{ "bytes", "bytes", 0, 1 },
+		{ "KiB", "KiB", 1, 2 },
+		{ "", "KiB", 1, 2 },
+		{ "1", "KiB", 1, 2 },
+		{ "\xff", "KiB", 1, 2 },
+		{ "bytes", "bytes", 0, 2 }, /* two programs: there is no third definition */
+		{ "KiB", "KiB", 1, 2 },
+		{ "MiB", "MiB", 2, 3 },
+		{ "GiB", "MiB", 2, 3 }, /* the host has no room */
+		{ "GiB", "MiB", 2, 3 },
+	};
 	struct world *w = *state;
-	struct intake_name n = { .name = str("size"), .unit = str("bytes"), .kind = BL_GAUGE };
-	const int32_t slot = intake_series(w->t, &n);
+	struct intake_name n = { .name = str("size"), .kind = BL_GAUGE };
 
-	n.unit = str("KiB");
-	assert_int_equal(intake_series(w->t, &n), slot);
-	assert_string_equal(fake_host_series(w->h, "size{source=till}")->unit, "bytes");
-	n.name = str("other");
-	n.unit = str("\xff");
-	assert_true(intake_series(w->t, &n) >= 0);
-	assert_string_equal(fake_host_series(w->h, "other{source=till}")->unit, "1");
+	w->h->max_series = 3;
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		int32_t slot;
+
+		n.unit = str(c[i].unit);
+		slot = intake_series(w->t, &n);
+		assert_int_equal(slot, 0);
+		assert_int_equal(intake_handle(w->t, slot), c[i].handle);
+		assert_string_equal(w->h->series[c[i].handle].unit, c[i].is);
+		assert_int_equal(intake_count(w->t, NULL), c[i].count);
+	}
+	intake_put(w->t, 0, 7);
+	assert_float_equal(fake_host_value(w->h, "size{source=till}"), 7, 0);
 }
 
 static unsigned left_out;
@@ -425,7 +449,7 @@ main(void)
 		WORLD(series_are_put_together),
 		WORLD(what_cannot_be_is_refused),
 		WORLD(a_counter_is_no_gauge),
-		WORLD(units_are_those_of_the_first_time),
+		WORLD(units_are_those_of_the_last_time),
 		WORLD(a_flood_of_names_ends_at_the_cap),
 		WORLD(one_user_leaves_series_for_others),
 		WORLD(the_sink_is_asked_once),

@@ -83,7 +83,7 @@ static const char help_metric[] =
     "A value: a number, at most a day old. NAME becomes lower case, a-z, 0-9 and _; labels tell\n"
     "series of one name apart, at most 7.\n"
     "\n"
-    "  --unit U        ms, bytes, celsius ...\n"
+    "  --unit U        ms, bytes, celsius ...; the last one that was said is the series' unit\n"
     "  --kind K        gauge (default) or counter, which only grows\n" AS_STEPS;
 
 static const struct step_form forms[] = {

@@ -36,8 +36,9 @@ static const char *const in_words[INTAKE_REASONS] = {
 
 struct entry {
 	uint32_t hash;
-	uint32_t len; /* of key */
-	int32_t slot; /* or -1 - enum intake_reason */
+	uint32_t len;  /* of key */
+	int32_t slot;  /* or -1 - enum intake_reason */
+	uint32_t unit; /* hash of the one that it has, or that found no room */
 	enum bl_series_kind kind;
 	char key[];
 };
@@ -51,6 +52,7 @@ struct intake {
 	struct entry **table; /* open addressing, a power of two, at most half full */
 	uint32_t table_size, n_entries;
 	int32_t *handle; /* by slot */
+	int32_t newest;  /* the highest of them */
 	uint32_t slots_size;
 	/* Who asked for the slots, and for what was refused; none unless by_user. */
 	struct users {
@@ -83,6 +85,7 @@ intake_open(struct intake **out, const struct intake_opts *opts, struct bl_err *
 	t->max_series *= t->by_user ? 2 : 1;
 	t->interval_ms = opts->interval_ms;
 	t->sink = opts->sink;
+	t->newest = -1;
 	*out = t;
 	return BL_OK;
 }
@@ -280,6 +283,15 @@ declare(struct intake *t, const struct bl_series_def *def)
 					      : INTAKE_BAD_LABEL);
 }
 
+static void
+slot_take(struct intake *t, int32_t handle, uint32_t user)
+{
+	t->handle[t->slots.n] = handle;
+	users_add(t, &t->slots, user);
+	if (handle > t->newest)
+		t->newest = handle;
+}
+
 /* A new entry at *place, which the table has room for.  What becomes of the asking. */
 static int32_t
 add(struct intake *t, struct entry **place, const struct bl_series_def *def, uint32_t user,
@@ -299,16 +311,42 @@ add(struct intake *t, struct entry **place, const struct bl_series_def *def, uin
 		free(e);
 		return got;
 	}
-	*e = (struct entry){ .hash = hash, .len = (uint32_t)len, .kind = def->kind, .slot = got };
+	*e = (struct entry){ .hash = hash,
+		.len = (uint32_t)len,
+		.kind = def->kind,
+		.slot = got,
+		.unit = hash_of(def->unit.p, def->unit.len) };
 	memcpy(e->key, key, len);
 	if (got >= 0) {
 		e->slot = (int32_t)t->slots.n;
-		t->handle[t->slots.n] = got;
+		slot_take(t, got, user);
+	} else {
+		users_add(t, &t->refusals, user);
 	}
-	users_add(t, got >= 0 ? &t->slots : &t->refusals, user);
 	*place = e;
 	t->n_entries++;
 	return e->slot;
+}
+
+/*
+ * Its unit is the one that was said last, "1" and nothing aside: another definition of the same
+ * series, which counts as one where it is new.  Where that has no room the series stays as it is.
+ */
+static void
+take_unit(struct intake *t, struct entry *e, const struct bl_series_def *def, uint32_t user)
+{
+	const uint32_t unit = hash_of(def->unit.p, def->unit.len);
+	int32_t got;
+
+	if (e->slot < 0 || e->unit == unit || (def->unit.len == 1 && def->unit.p[0] == '1'))
+		return;
+	e->unit = unit;
+	if (!has_share(t, &t->slots, user) || !users_grow(t, &t->slots) ||
+	    (t->slots.n == t->slots_size && !slots_grow(t)) || (got = declare(t, def)) < 0)
+		return;
+	t->handle[e->slot] = got;
+	if (got > t->newest)
+		slot_take(t, got, user);
 }
 
 int32_t
@@ -334,8 +372,10 @@ intake_series(struct intake *t, const struct intake_name *n)
 		got = add(t, place, &d.def, n->user, hash, key, len);
 	else if ((*place)->slot >= 0 && (*place)->kind != n->kind)
 		got = -1 - INTAKE_OTHER_KIND;
-	else
+	else {
+		take_unit(t, *place, &d.def, n->user);
 		got = (*place)->slot;
+	}
 	return got >= 0 ? got : refuse(t, (enum intake_reason)(-1 - got), n);
 }
 

@@ -156,16 +156,11 @@ compare_text(struct bl_str a, struct bl_str b)
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Kind and unit before labels: what is one metric stands together. */
 static int
-compare_names(const struct bl_series_def *a, const struct bl_series_def *b)
+compare_labels(const struct bl_series_def *a, const struct bl_series_def *b)
 {
-	int order = compare_text(a->name, b->name);
+	int order = 0;
 
-	if (order == 0)
-		order = (int)a->kind - (int)b->kind;
-	if (order == 0)
-		order = compare_text(a->unit, b->unit);
 	for (uint32_t i = 0; order == 0 && i < a->n_labels && i < b->n_labels; i++) {
 		order = compare_text(a->label[i].key, b->label[i].key);
 		if (order == 0)
@@ -174,12 +169,37 @@ compare_names(const struct bl_series_def *a, const struct bl_series_def *b)
 	return order != 0 ? order : (a->n_labels > b->n_labels) - (a->n_labels < b->n_labels);
 }
 
-/* Of one series the newest first. */
+/* One series, whatever unit it had before. */
+static int
+compare_series(const struct bl_series_def *a, const struct bl_series_def *b)
+{
+	int order = compare_text(a->name, b->name);
+
+	if (order == 0)
+		order = (int)a->kind - (int)b->kind;
+	return order != 0 ? order : compare_labels(a, b);
+}
+
+/* Kind and unit before labels: what is one metric stands together. */
 static int
 compare_rows(const void *x, const void *y)
 {
 	const struct current_row *a = x, *b = y;
-	const int order = compare_names(&a->def, &b->def);
+	int order = compare_text(a->def.name, b->def.name);
+
+	if (order == 0)
+		order = (int)a->def.kind - (int)b->def.kind;
+	if (order == 0)
+		order = compare_text(a->def.unit, b->def.unit);
+	return order != 0 ? order : compare_labels(&a->def, &b->def);
+}
+
+/* Of one series the newest first. */
+static int
+compare_ages(const void *x, const void *y)
+{
+	const struct current_row *a = x, *b = y;
+	const int order = compare_series(&a->def, &b->def);
 
 	if (order != 0)
 		return order;
@@ -235,10 +255,12 @@ choose(struct current_snapshot *s, current_series_fn series, void *ctx)
 	}
 	s->old = s->n - kept;
 	if (kept > 0)
-		qsort(s->row, kept, sizeof(*s->row), compare_rows);
+		qsort(s->row, kept, sizeof(*s->row), compare_ages);
 	for (size_t i = 0; i < kept; i++)
-		if (n == 0 || compare_names(&s->row[n - 1].def, &s->row[i].def) != 0)
+		if (n == 0 || compare_series(&s->row[n - 1].def, &s->row[i].def) != 0)
 			s->row[n++] = s->row[i];
+	if (n > 0)
+		qsort(s->row, n, sizeof(*s->row), compare_rows);
 	s->old += kept - n;
 	s->n = n;
 }

@@ -75,14 +75,15 @@ int intake_open(struct intake **out, const struct intake_opts *opts, struct bl_e
 void intake_close(struct intake *t); /* NULL is fine; its series rest */
 
 /*
- * A slot (>= 0) for put, good until intake_close; the same name and labels give the same one, with
- * the unit of the first time.  Negative: -1 - enum intake_reason, counted.
+ * A slot (>= 0) for put, good until intake_close; the same name and labels give the same one.  Its
+ * unit is the last that was said, where that is no "1"; it counts as another series where it is
+ * new, and is left where there is no room for one.  Negative: -1 - enum intake_reason, counted.
  */
 int32_t intake_series(struct intake *t, const struct intake_name *n);
 /* Whether it is this user's share alone that has no room; of a source that is by_user.  Never of 0,
  * whom nobody knows: whoever comes by a port, a file. */
 bool intake_share_used(const struct intake *t, uint32_t user);
-/* The sink's handle of a slot. */
+/* The sink's handle of a slot; another one after the unit has changed. */
 int32_t intake_handle(const struct intake *t, int32_t slot);
 /* One that is not finite is counted as INTAKE_BAD_VALUE and not put. */
 void intake_put(struct intake *t, int32_t slot, double value);
