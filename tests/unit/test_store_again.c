@@ -304,6 +304,45 @@ what_another_life_announced_is_named(void **state)
 	}
 }
 
+/*
+ * Whoever goes on under another id says what of the former one the centre lost and it does not
+ * hold.  A third life of the file may hold it: no receipt tells that one that it is safe.
+ */
+static void
+what_a_successor_gives_up_may_come_yet(void **state)
+{
+	struct ctx *c = *state;
+	const struct bl_id fresh = fixture_id(0x22);
+	struct bl_gone g = { .spool = c->spool, .n = 1 };
+	struct bl_hello h = hello(c, "kiosk-1", 4); /* three are cut */
+	struct store_spool *sp;
+	struct bl_err err = { 0 };
+	struct bl_receipt r;
+	uint64_t gaps;
+
+	take_hello(c, "kiosk-1", &h);
+	take_minutes(c, &c->spool, 1, 0, 1, 0);
+	begin_spool(c, &fresh, &c->spool);
+	gaps = totals(c).gaps;
+	g.gone[0].stream = BL_STREAM_HOST;
+	g.gone[0].range = (struct bl_range){ 2, 3 };
+	g.gone[0].reason = BL_GAP_LOST_AT_CENTRE;
+	for (int again = 0; again < 2; again++) {
+		bl_buf_reset(&c->msg);
+		assert_int_equal(bl_gone_encode(&g, &c->msg), BL_OK);
+		take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+		assert_int_equal(totals(c).gaps, gaps + 1);
+		must(store_spool_known(c->s, &c->spool, "kiosk-1", &sp, &err), &err);
+		store_receipt(c->s, sp, &r);
+		assert_int_equal(r.stream[2].contiguous, 1);
+	}
+	/* It comes, and is not given up any more. */
+	take_minutes(c, &c->spool, 2, 1, 2, 0);
+	take_minutes(c, &c->spool, 3, 2, 3, 0);
+	assert_int_equal(totals(c).batches, 3);
+	assert_int_equal(totals(c).gaps, gaps);
+}
+
 int
 main(void)
 {
@@ -315,6 +354,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_late_batch_of_a_closed_spool_doubles_nothing, setup, teardown),
 		cmocka_unit_test(what_another_life_announced_is_named),
+		cmocka_unit_test_setup_teardown(
+		    what_a_successor_gives_up_may_come_yet, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,6 +269,9 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
     int64_t samples, struct bl_err *err)
 {
 	const uint64_t first = g->seq_first, last = g->seq_last;
+	/* Whoever says so goes on under another id: a life of this one that comes after all offers
+	 * what it has. */
+	const bool others = store_spool_mentioned(sp) || sp->closed;
 	struct seqs pieces = { 0 };
 	int rc;
 
@@ -286,11 +289,10 @@ add_seqs(struct store *s, struct store_spool *sp, enum bl_stream stream, struct 
 		g->seq_last = pieces.r[i].last;
 		rc = insert(s, sp, stream, g, whole ? samples : 0, err);
 	}
-	if (rc == BL_OK && store_spool_mentioned(sp))
+	if (rc == BL_OK && others)
 		rc = add_named(s, sp, stream, &pieces, err);
 	seqs_free(&pieces);
-	/* Nobody was told of it: a life of it that comes after all offers what it has. */
-	if (rc < 0 || store_spool_mentioned(sp))
+	if (rc < 0 || others)
 		return rc;
 	rc = store_settle(sp, stream, first, last);
 	if (rc == BL_EFULL) {
