@@ -259,21 +259,25 @@ drift_by_chance(struct sim_machine *m)
 	machine_drift(m, sim_chance(m->w, 500) ? ppm : -ppm);
 }
 
-/* Another boot: its id, its time from 5 s on, and what its wall clock says. */
+/*
+ * Another boot: its id, its time and what its wall clock says.  It begins when the one before it
+ * has ended, not earlier; the first has run for 5 s.
+ */
 void
 machine_boot(struct sim_machine *m)
 {
 	struct sim *w = m->w;
+	const int64_t ran_ms = m->booted ? 0 : 5000;
 
 	m->boot = bl_id_random(&m->clock);
-	m->boot_at = w->now - 5000;
+	m->boot_at = w->now - ran_ms;
 	m->booted = true;
 	m->wall_off = 0;
 	m->wall = WALL_RUNS;
 	m->slept_ms = 0;
 	m->synced = sim_chance(w, 700);
 	m->wall_set_at = INT64_MAX;
-	begin_piece(m, 5000, 0);
+	begin_piece(m, ran_ms, 0);
 	if (w->sc.clock_1970) {
 		m->wall_off = 5000 - w->now;
 		m->synced = false;
