@@ -6,7 +6,7 @@ export default defineConfig({
     // Most tests are of pure code; those that render say so in their first line.
     environment: "node",
     // Two slow cores shared with a build are no reason to fail.
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test/setup.ts"],
     // Node's own zone differs from machine to machine; nothing may depend on it.

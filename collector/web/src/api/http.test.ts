@@ -80,10 +80,10 @@ describe("requests", () => {
     const ahead = 3_600_000;
     serve(answer(200, { n: 1 }, { Date: new Date(Date.now() + ahead).toUTCString() }));
     await getJson("/x", thing);
-    expect(Math.abs(serverNowMs() - Date.now() - ahead)).toBeLessThan(3000);
+    expect(Math.abs(serverNowMs() - Date.now() - ahead)).toBeLessThan(60_000);
     serve(answer(200, { n: 1 }, { Date: new Date().toUTCString() }));
     await getJson("/x", thing);
-    expect(Math.abs(serverNowMs() - Date.now())).toBeLessThan(3000);
+    expect(Math.abs(serverNowMs() - Date.now())).toBeLessThan(60_000);
   });
 });
 

@@ -24,6 +24,8 @@ function noMedia(query: string): MediaQueryList {
 if (typeof window !== "undefined") {
   window.matchMedia = noMedia;
   Object.assign(globalThis, { ResizeObserver: NoObserver, IntersectionObserver: NoObserver });
-  const { cleanup } = await import("@testing-library/react");
+  const { cleanup, configure } = await import("@testing-library/react");
+  // What a click brings about is waited for: the machine may do something else for some seconds.
+  configure({ asyncUtilTimeout: 20_000 });
   afterEach(cleanup);
 }

@@ -21,7 +21,6 @@ beforeEach(() => switchLanguage("en"));
 afterEach(() => vi.unstubAllGlobals());
 
 const T = Date.UTC(2026, 10, 28);
-const PATIENT = { timeout: 10_000 };
 const fill = (label: string, text: string): void => { fireEvent.change(screen.getByLabelText(label), { target: { value: text } }); };
 const hook: Channel = {
   id: "hook", name: "Hook", version: 3, enabled: true, from_unix_ms: T, author: "admin", created_unix_ms: T, kind: "webhook", language: "en", to: [], url: "https://x.example.com/a", has_secret: true, secret: null,
@@ -63,7 +62,7 @@ describe("the form", () => {
     fill("Name", "Ops");
     fill("To", "ops@example.com\nduty@example.com");
     fireEvent.click(screen.getByText("Save"));
-    await waitFor(() => expect(saved).toHaveBeenCalledOnce(), PATIENT);
+    await waitFor(() => expect(saved).toHaveBeenCalledOnce());
     expect(bodies).toEqual([{ name: "Ops", kind: "email", language: "zh-CN", to: ["ops@example.com", "duty@example.com"] }]);
     expect(saved.mock.calls[0]?.[1]).toBeNull();
   });
@@ -74,7 +73,7 @@ describe("the form", () => {
     fill("Name", "Ops");
     fill("To", "ops");
     fireEvent.click(screen.getByText("Save"));
-    expect(await screen.findByText("“ops” is not an e-mail address.", undefined, PATIENT)).toBeTruthy();
+    expect(await screen.findByText("“ops” is not an e-mail address.")).toBeTruthy();
     expect(bodies).toEqual([]);
   });
 
@@ -84,10 +83,10 @@ describe("the form", () => {
     render(form(null, saved));
     fill("Name", "Hook");
     fireEvent.click(screen.getByLabelText(/^Webhook/));
-    await screen.findByLabelText("URL", undefined, PATIENT);
+    await screen.findByLabelText("URL");
     fill("URL", "https://x.example.com/a");
     fireEvent.click(screen.getByText("Save"));
-    await waitFor(() => expect(saved).toHaveBeenCalledOnce(), PATIENT);
+    await waitFor(() => expect(saved).toHaveBeenCalledOnce());
     expect(saved.mock.calls[0]?.[1]).toBe("whsec_made");
   });
 
@@ -97,7 +96,7 @@ describe("the form", () => {
     render(form(hook, saved));
     fireEvent.click(screen.getByLabelText(choice));
     fireEvent.click(screen.getByText("Save"));
-    await waitFor(() => expect(saved).toHaveBeenCalledOnce(), PATIENT);
+    await waitFor(() => expect(saved).toHaveBeenCalledOnce());
     const shown = saved.mock.calls[0]?.[1] as string | null;
     expect(bodies[0]).not.toHaveProperty("kind");
     expect(bodies[0]?.["secret"] ?? null).toBe(shown);
@@ -130,7 +129,7 @@ describe("a test", () => {
     collector((n) => ({ items: [n === 0 ? waiting : { ...waiting, state: "refused", tries: 1, answer: "HTTP 401: <b>no</b>" }], next: null }));
     const { container } = render(<Progress first={waiting} />);
     expect(screen.getByText("The message is on its way…")).toBeTruthy();
-    expect(await screen.findByText("Refused", undefined, PATIENT)).toBeTruthy();
+    expect(await screen.findByText("Refused")).toBeTruthy();
     expect(container.querySelector(".is-raw")?.textContent).toBe("HTTP 401: <b>no</b>");
     expect(container.querySelector("b")).toBeNull();
   });
@@ -138,7 +137,7 @@ describe("a test", () => {
   it("that did not get through says when it is tried again", async () => {
     collector(() => ({ items: [{ ...waiting, tries: 2, answer: "connection refused" }], next: null }));
     render(<Progress first={waiting} />);
-    expect(await screen.findByText(/^2 tries did not get through\. The next one is at /, undefined, PATIENT)).toBeTruthy();
+    expect(await screen.findByText(/^2 tries did not get through\. The next one is at /)).toBeTruthy();
     expect(screen.getByText("connection refused")).toBeTruthy();
   });
 });
