@@ -84,7 +84,7 @@ class Watch:
             now = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
             try:
                 message = bytes.fromhex(line.strip())
-                if message[3] in (3, 12):
+                if message[3] in (3, 12, 13):
                     self._keep(now, len(message), wire_decoder.decode(message))
                 elif message[3] == 6:
                     self.receipts.append((now, wire_decoder.decode(message)))
@@ -92,7 +92,7 @@ class Watch:
                 say(f"watch: a message does not decode: {error}")
 
     def _keep(self, now, n_bytes, message):
-        """A batch, or those of a bundle, which share its bytes: the first one has them all."""
+        """A batch, or those of a bundle or pack, which share its bytes: the first one has them all."""
         for i, batch in enumerate(message.get("batches", [message])):
             self.batches.append((now, 0 if i else n_bytes, batch))
 

@@ -135,10 +135,11 @@ class Witness:
             for line in lines:
                 at, _, text = line.partition(" ")
                 message = bytes.fromhex(text)
-                if message[3] == 3:
-                    batch = wire_decoder.decode(message)
-                    waiting.setdefault(batch["spool"], {}).setdefault(
-                        (batch["stream"], batch["seq"]), batch["collect"][1] / 1000 + boot_s)
+                if message[3] in (3, 12, 13):  # alone, or several in a message
+                    came = wire_decoder.decode(message)
+                    for batch in came.get("batches", [came]):
+                        waiting.setdefault(batch["spool"], {}).setdefault(
+                            (batch["stream"], batch["seq"]), batch["collect"][1] / 1000 + boot_s)
                 elif message[3] == 6:
                     receipt = wire_decoder.decode(message)
                     mine = waiting.get(receipt["spool"], {})
