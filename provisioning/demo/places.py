@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +90,36 @@ def _taken(port):
     return sock
 
 
+def _outgoing():
+    """Ports that the kernel gives to whoever dials: one of them would be somebody else's at the next start."""
+    try:
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        return range(first, last + 1)
+    except (OSError, ValueError):
+        return range(32768, 61000)
+
+
+def _new():
+    """A port of loopback that nobody has, nor keeps for a server that does not run now."""
+    outgoing, choice = _outgoing(), random.SystemRandom()
+    for _ in range(1000):
+        port = choice.randrange(10000, 65536)
+        if port in outgoing:
+            continue
+        sock = socket.socket()
+        try:
+            sock.bind(("127.0.0.1", port))
+            return sock
+        except OSError:
+            sock.close()
+    return _taken(0)
+
+
 PORTS = ("mail", "api", *(site.id for site in SITES))
 
 
 def settle_ports(folder):
-    """Those of last time; a free one from the kernel for each that is new or in use by others.
+    """Those of last time; a free one for each that is new or in use by others.
 
     All are held until all are known, so that none is given twice.
     """
@@ -102,7 +128,7 @@ def settle_ports(folder):
     for name in PORTS:
         port = before.get(name)
         sock = _taken(port) if isinstance(port, int) and 1024 <= port <= 65535 else None
-        sock = sock or _taken(0)
+        sock = sock or _new()
         if sock is None:
             raise OSError("no free port on 127.0.0.1")
         held.append(sock)

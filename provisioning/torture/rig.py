@@ -46,7 +46,7 @@ def _outgoing():
 
 
 def free_ports(n):
-    """Ports of loopback that nobody listens on. Not from those that the kernel gives to whoever dials: a program
+    """Ports of loopback that nobody has. Not from those that the kernel gives to whoever dials: a program
     that is killed and started again would find its own port taken one day, perhaps by the link that dials it."""
     outgoing, held = _outgoing(), []
     choice = random.SystemRandom()
@@ -54,10 +54,13 @@ def free_ports(n):
         port = choice.randrange(10000, 65536)
         if port in outgoing:
             continue
+        sock = socket.socket()
         try:
-            held.append(socket.create_server(("127.0.0.1", port)))
+            sock.bind(("127.0.0.1", port))  # without SO_REUSEADDR: somebody may keep it for a server that does not run now
         except OSError:
+            sock.close()
             continue
+        held.append(sock)
     ports = [sock.getsockname()[1] for sock in held]
     for sock in held:
         sock.close()

@@ -72,7 +72,7 @@ class Orders(threading.Thread):
 
     def stop(self):
         self._stop_now.set()
-        self.join(120)
+        self.join(600)
         assert self.failure is None, self.failure
         assert not self.is_alive()
 
