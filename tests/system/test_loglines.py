@@ -44,14 +44,15 @@ def cases(events):
     return [(attributes(e)["case"], e["type"]) for e in events]
 
 
-def is_on_disk(device, log):
-    """All that is in the log is, and so is where it ended."""
+def is_on_disk(device, log, what=""):
+    """All that is in the log is, and so is where it ended. what: "before " of one that was rotated away."""
     try:
         text = (device.state_dir / "loglines.places").read_text()
     except OSError:
         return False
     st = log.stat()
-    return any(line.endswith(f" app\t{log}") and line.split()[1:3] == [str(st.st_ino), str(st.st_size)]
+    path = log if not what else log.with_suffix(".log")
+    return any(line.endswith(f" app\t{what}{path}") and line.split()[1:3] == [str(st.st_ino), str(st.st_size)]
                for line in text.splitlines())
 
 
@@ -82,11 +83,17 @@ def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
             wait_for(lambda: counts(device)["lines"] >= some, 20, "some lines are read", device.process.log)
         device.process.kill()
         write(rng.randrange(0, 20))
-        if kill % 2 == 0:
+        if kill % 3 == 0:
             log.rename(tmp_path / f"app.log-{kill}")
-            write(rng.randrange(0, 20))
+            write(rng.randrange(3, 20))
+        elif kill % 3 == 1:  # the copy holds lines that were stored after the place was last kept
+            shutil.copy(log, tmp_path / f"app.log-{kill}")
+            os.truncate(log, 0)
+            write(rng.randrange(3, 20))  # more than the bytes by which a place is known again
         device.start()
-        if kill % 2 == 0:
+        if kill % 3 == 1:  # what a kill in the middle of a copy does: agent/src/loglines/README.md
+            wait_for(lambda: is_on_disk(device, tmp_path / f"app.log-{kill}", "before "), 30, "the copy is read to its end", device.process.log)
+        if kill % 3 != 2:
             wait_for(lambda: is_on_disk(device, log), 30, "the rotated log is read to its end", device.process.log)
     write(1)
     wait_for(lambda: is_on_disk(device, log), 30, "everything is read", device.process.log)

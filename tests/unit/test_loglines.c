@@ -357,6 +357,40 @@ lines_come_once_across_rotation(void **state)
 	stop(p);
 }
 
+/* What was stored after the place was last kept stands in the copy then: read once more, with the
+ * ids that it had, it is there once. */
+static void
+a_kill_and_copytruncate_repeat_lines_with_their_ids(void **state)
+{
+	struct place *p = *state;
+	char copy[160], first[BL_EVENT_ID_MAX + 1], again[BL_EVENT_ID_MAX + 1], *places, *text;
+
+	snprintf(copy, sizeof(copy), "%s.1", p->log);
+	append(p->log, "");
+	p->h->at_once = true;
+	start(p);
+	assert_string_equal(said(p), "");
+	append(p->log, "n=1 and sixty-four bytes by which the place is known again ......\n");
+	assert_string_equal(said(p), N(1));
+	places = file_read(p->places);
+	append(p->log, "n=2\n");
+	(void)id_of(said_with_ids(p), "2", first);
+	stop(p);
+	put(p->places, places, O_TRUNC); /* killed */
+	free(places);
+	text = file_read(p->log);
+	append(copy, text);
+	append(copy, "n=3\n");
+	free(text);
+	assert_int_equal(truncate(p->log, 0), 0);
+	append(p->log, "n=4\n");
+	start(p);
+	(void)id_of(said_with_ids(p), "2", again);
+	assert_true(first[0] != '\0');
+	assert_string_equal(again, first);
+	stop(p);
+}
+
 /* What is under way is not let go, however long the disk takes. */
 static void
 a_rotated_log_is_kept_until_its_lines_are_on_disk(void **state)
@@ -775,6 +809,7 @@ main(void)
 		T(a_line_that_costs_too_much_is_given_up),
 		T(options_are_checked),
 		T(lines_come_once_across_rotation),
+		T(a_kill_and_copytruncate_repeat_lines_with_their_ids),
 		T(a_rotated_log_is_kept_until_its_lines_are_on_disk),
 		T(what_cannot_be_read_is_looked_at_again),
 		T(patterns_that_were_asked_are_not_asked_again),

@@ -40,20 +40,26 @@ loglines_stream_cursor(const struct loglines_stream *s)
 	return f->now.reader.ctx == s ? &f->now : &f->before;
 }
 
-/* An inode is used again for another file; when it was born tells them apart where a file system
- * says so. */
+/*
+ * An inode is used again for another file; when it was born tells them apart where a file system
+ * says so.  A copy has the identity of what was copied and cut: lines of it that were stored before
+ * have the ids that they had.
+ */
 static uint64_t
-identity_of(const struct log_cursor *c)
+identity_of(const struct loglines_stream *s)
 {
+	const struct log_cursor *c = loglines_stream_cursor(s), *now = &s->file->log.now;
+	const struct log_cursor *of =
+	    c->copy_of != 0 && now->fd >= 0 && now->at.ino == c->copy_of ? now : c;
 	struct statx st = { 0 };
-	uint64_t of[5] = { c->at.dev, c->at.ino, c->at.cuts, 0, 0 };
+	uint64_t is[5] = { of->at.dev, of->at.ino, c->at.cuts, 0, 0 };
 
-	if (statx(c->fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == 0 &&
+	if (statx(of->fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) == 0 &&
 	    (st.stx_mask & STATX_BTIME) != 0) {
-		of[3] = (uint64_t)st.stx_btime.tv_sec;
-		of[4] = st.stx_btime.tv_nsec;
+		is[3] = (uint64_t)st.stx_btime.tv_sec;
+		is[4] = st.stx_btime.tv_nsec;
 	}
-	return hash(FNV_BEGIN, of, sizeof(of));
+	return hash(FNV_BEGIN, is, sizeof(is));
 }
 
 /* ---- text ---- */
@@ -136,7 +142,7 @@ restart(void *ctx, bool within)
 	hear_mark(s, begin, n > 0 ? (size_t)n : 0);
 	if (bl_charset_width(s->is) > 1)
 		within = is_within(s, c);
-	s->identity = identity_of(loglines_stream_cursor(s));
+	s->identity = identity_of(s);
 	s->skipping = within;
 	s->asked = 0;
 	s->matched = false;

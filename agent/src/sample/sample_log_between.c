@@ -192,6 +192,7 @@ go_on_in_copy(struct log_file *f, int64_t since_ns, const struct log_place *at)
 		f->n_between -= i;
 		memmove(f->between, f->between + i, f->n_between * sizeof(f->between[0]));
 		f->between[0].from = place;
+		f->between[0].copy_of = at->ino;
 		return true;
 	}
 	return false;
@@ -259,6 +260,7 @@ log_between_next(struct log_file *f)
 		next = f->between[0];
 		f->n_between--;
 		memmove(f->between, f->between + 1, f->n_between * sizeof(f->between[0]));
+		f->before.copy_of = next.copy_of;
 		if (!log_find_rotated(f->path, next.ino, name) ||
 		    log_cursor_open(&f->before, name,
 			next.from.ino != 0 ? LOG_PLACE : LOG_BEGINNING,

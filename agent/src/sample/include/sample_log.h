@@ -46,6 +46,7 @@ struct log_cursor {
 	int fd;               /* -1: none */
 	struct log_place at;  /* what has been taken */
 	uint64_t line_offset; /* where the line begins that has not ended */
+	uint64_t copy_of;     /* inode of the log of which this is a copy that goes on; 0: none */
 	struct log_reader reader;
 };
 
@@ -87,6 +88,7 @@ struct log_between {
 	int64_t mtime_ns;
 	uint64_t bytes;
 	struct log_place from; /* ino 0: its beginning */
+	uint64_t copy_of;      /* else of what it is the copy, by inode */
 };
 
 struct log_file {
