@@ -14,6 +14,13 @@
 #include "commands.h"
 
 #define EXIT_UNEXPLAINED 3
+#define ENTRIES_MAX      1000u /* the most that one answer of the API has */
+
+struct answers {
+	json_t *totals, *missing;
+	json_t *untimed; /* entries without times, of the newest ones */
+	bool more;       /* there are older ones */
+};
 
 static json_int_t
 number(const json_t *o, const char *key)
@@ -76,6 +83,71 @@ print_sums(const json_t *reasons, const char *indent)
 	}
 }
 
+/* Both ends are known. */
+static bool
+is_timed(const json_t *entry)
+{
+	return json_is_integer(json_object_get(entry, "from_unix_ms")) &&
+	       json_is_integer(json_object_get(entry, "to_unix_ms"));
+}
+
+/* An end of an entry: its time, else the bound that it lies within, else that it is not known. */
+static void
+print_end(const json_t *entry, const char *key, const char *bound, const char *words)
+{
+	if (!json_is_integer(json_object_get(entry, key)) &&
+	    json_is_integer(json_object_get(entry, bound))) {
+		(void)printf("%s", words);
+		key = bound;
+	}
+	print_time(entry, key);
+}
+
+static void
+print_when(const json_t *entry)
+{
+	print_end(entry, "from_unix_ms", "not_before_unix_ms", "not before ");
+	(void)printf(" to ");
+	print_end(entry, "to_unix_ms", "not_after_unix_ms", "not after ");
+}
+
+static void
+print_seqs(const json_t *o)
+{
+	const json_int_t first = number(o, "seq_first"), last = number(o, "seq_last");
+
+	if (first > 0 && first == last)
+		(void)printf("batch %" JSON_INTEGER_FORMAT ", ", first);
+	else if (first > 0)
+		(void)printf(
+		    "batches %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", ", first, last);
+}
+
+/* A line each; all others are in the sums with their times. */
+static void
+print_untimed(const json_t *untimed, bool more)
+{
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(untimed) > 0)
+		(void)printf("entries whose times are not known, and what they lie between:\n");
+	json_array_foreach(untimed, i, e)
+	{
+		(void)printf("  %s %s %s ", client_text(e, "device"), client_text(e, "stream"),
+		    client_text(e, "reason"));
+		print_seqs(e);
+		print_when(e);
+		if (number(e, "samples") > 0)
+			(void)printf(", %" JSON_INTEGER_FORMAT " samples", number(e, "samples"));
+		(void)putchar('\n');
+	}
+	if (more)
+		(void)printf("looked for such entries among the newest %u only; ask for one device "
+			     "with --device\n",
+		    ENTRIES_MAX);
+}
+
 static void
 print_missing(const json_t *m)
 {
@@ -90,12 +162,8 @@ print_missing(const json_t *m)
 	const char *what = client_text(m, "what");
 
 	(void)printf("  %s %s ", client_text(m, "device"), client_text(m, "stream"));
-	if (json_is_integer(json_object_get(m, "seq_first")))
-		(void)printf("batches %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT ", ",
-		    number(m, "seq_first"), number(m, "seq_last"));
-	print_time(m, "from_unix_ms");
-	(void)printf(" to ");
-	print_time(m, "to_unix_ms");
+	print_seqs(m);
+	print_when(m);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(words[i].what, what) == 0)
 			what = words[i].words;
@@ -103,8 +171,9 @@ print_missing(const json_t *m)
 }
 
 static void
-print_all(const json_t *totals, const json_t *missing)
+print_all(const struct answers *a)
 {
+	const json_t *totals = a->totals, *missing = a->missing;
 	const json_t *u = json_object_get(totals, "unexplained"), *item;
 	size_t i;
 
@@ -125,6 +194,7 @@ print_all(const json_t *totals, const json_t *missing)
 	}
 	if (json_is_true(json_object_get(totals, "more_devices")))
 		(void)printf("more devices: ask for one with --device\n");
+	print_untimed(a->untimed, a->more);
 }
 
 static int
@@ -149,7 +219,28 @@ parse(int argc, char **argv, const char **device, bool *json)
 }
 
 static int
-ask(const struct org *o, const char *device, json_t **totals, json_t **missing, struct bl_err *err)
+ask_untimed(const struct org *o, const char *device, struct answers *a, struct bl_err *err)
+{
+	json_t *page, *e;
+	char path[160];
+	size_t i;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/gaps?limit=%u%s%s", ENTRIES_MAX,
+	    device != NULL ? "&device=" : "", device != NULL ? device : "");
+	if ((rc = client_call(o, "GET", path, NULL, &page, err)) < 0)
+		return rc;
+	a->untimed = json_array();
+	json_array_foreach(json_object_get(page, "items"), i,
+	    e) if (!is_timed(e) && json_array_append(a->untimed, e) != 0) rc =
+	    bl_fail(err, BL_ENOMEM, "out of memory");
+	a->more = json_is_string(json_object_get(page, "next"));
+	json_decref(page);
+	return rc;
+}
+
+static int
+ask(const struct org *o, const char *device, struct answers *a, struct bl_err *err)
 {
 	char path[160], list[160];
 	json_t *known = NULL;
@@ -171,15 +262,16 @@ ask(const struct org *o, const char *device, json_t **totals, json_t **missing, 
 	    device != NULL ? device : "");
 	(void)snprintf(list, sizeof(list), "/gaps/unexplained?limit=1000%s%s",
 	    device != NULL ? "&device=" : "", device != NULL ? device : "");
-	if ((rc = client_call(o, "GET", path, NULL, totals, err)) < 0)
+	if ((rc = client_call(o, "GET", path, NULL, &a->totals, err)) < 0 ||
+	    (rc = client_call(o, "GET", list, NULL, &a->missing, err)) < 0)
 		return rc;
-	return client_call(o, "GET", list, NULL, missing, err);
+	return ask_untimed(o, device, a, err);
 }
 
 static int
 run(int argc, char **argv, const struct command *self)
 {
-	json_t *totals = NULL, *missing = NULL;
+	struct answers a = { 0 };
 	const char *device = NULL;
 	struct bl_err err = { 0 };
 	bool json = false;
@@ -190,20 +282,24 @@ run(int argc, char **argv, const struct command *self)
 		return 2;
 	if (optind < argc)
 		return command_usage(self, "unexpected argument \"%.40s\"", argv[optind]);
-	if (command_org(argc, argv, &o, &err) < 0 || ask(&o, device, &totals, &missing, &err) < 0) {
-		json_decref(totals);
-		return command_failed(&err);
-	}
-	if (json) {
-		(void)json_object_set(totals, "items", json_object_get(missing, "items"));
-		(void)json_dumpf(totals, stdout, JSON_INDENT(1));
-		(void)putchar('\n');
+	if (command_org(argc, argv, &o, &err) < 0 || ask(&o, device, &a, &err) < 0) {
+		rc = command_failed(&err);
 	} else {
-		print_all(totals, missing);
+		if (json) {
+			(void)json_object_set(
+			    a.totals, "items", json_object_get(a.missing, "items"));
+			(void)json_object_set(a.totals, "untimed", a.untimed);
+			(void)json_dumpf(a.totals, stdout, JSON_INDENT(1));
+			(void)putchar('\n');
+		} else {
+			print_all(&a);
+		}
+		rc = number(json_object_get(a.totals, "unexplained"), "gaps") > 0 ? EXIT_UNEXPLAINED
+										  : 0;
 	}
-	rc = number(json_object_get(totals, "unexplained"), "gaps") > 0 ? EXIT_UNEXPLAINED : 0;
-	json_decref(totals);
-	json_decref(missing);
+	json_decref(a.totals);
+	json_decref(a.missing);
+	json_decref(a.untimed);
 	return rc;
 }
 
@@ -214,10 +310,12 @@ const struct command command_ledger = {
 	    "usage: branchline ledger [--device ID] [--json]\n\n"
 	    "Every stretch of data that will not come has one entry with a reason. What has none\n"
 	    "is an unexplained gap: a range of batches, or a span of time that nothing covers.\n"
+	    "Of some entries only the numbers of batches are known: they lie between what was\n"
+	    "delivered before and after them.\n"
 	    "Exit code 3: there are some.\n\n"
 	    "  --device ID   only of this device\n"
 	    "  --json        as the API says it (GET /gaps/totals, with /gaps/unexplained in "
-	    "items)\n"
+	    "items,\n                and what has no times of /gaps in untimed)\n"
 	    "  --state DIR   the organisation's state folder\n",
 	.run = run,
 };

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
 from support.oracle import Spool, Store, load
 from support.wait import wait_for
@@ -171,6 +172,10 @@ def test_what_was_deleted_by_hand_is_counted_and_nothing_else(organisation):
     assert Store(org).repeated_batches() == 0
 
 
+def utc(unix_ms):
+    return datetime.fromtimestamp(unix_ms // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + f".{unix_ms % 1000:03d}Z"
+
+
 def said_by_the_tool(org):
     gaps = sum(c.gaps for c in CASES.values())
     done = wait_for(lambda: (d := org.tool("ledger", check=False)) and f"unexplained gaps: {gaps} (" in d.stdout and d, 60,
@@ -182,7 +187,16 @@ def said_by_the_tool(org):
     assert answer["unexplained"]["gaps"] == 2 and {d["device"] for d in answer["devices"]} == {"apart"}
     assert [(i["stream"], i["what"], i["seq_first"]) for i in answer["items"]] == [
         ("host", "vanished", 2), ("host", "vanished", 4)]
+    # Of what vanished only its numbers are known, and what lies around it: told as the board tells it.
+    entries = {e["seq_first"]: e for e in org.api("GET", "/gaps?device=apart&limit=1000")["items"] if e["reason"] == "vanished"}
+    assert {e["seq_first"] for e in answer["untimed"]} == {2, 4} == set(entries)
+    text = org.tool("ledger", "--device", "apart", check=False).stdout
+    for seq, entry in entries.items():
+        assert entry["from_unix_ms"] is None and entry["not_before_unix_ms"] < entry["not_after_unix_ms"]
+        bounds = f"not before {utc(entry['not_before_unix_ms'])} to not after {utc(entry['not_after_unix_ms'])}"
+        assert f"  apart host vanished batch {seq}, {bounds}\n" in text
     well = org.tool("ledger", "--device", "whole")
+    assert "not known" not in well.stdout
     assert well.stdout.startswith("unexplained gaps: 0\n") and "off" in well.stdout
     assert org.api("GET", "/status")["unexplained"] == gaps
 
