@@ -218,6 +218,51 @@ every_level_gives_the_answer_of_a_plain_look(void **state)
 	free(w);
 }
 
+/* From a second to a day, and those that suit no window. */
+static int64_t
+random_step(uint64_t *seed)
+{
+	static const int64_t nice[] = { 1000, 10000, 60000, QUERY_M5_MS, 3 * QUERY_M5_MS,
+		QUERY_HOUR_MS, 2 * QUERY_HOUR_MS, 24 * QUERY_HOUR_MS };
+	const uint64_t k = pure_next(seed) % 12;
+
+	return k < 8 ? nice[k] : 1 + (int64_t)(pure_next(seed) % (3 * QUERY_HOUR_MS));
+}
+
+/* Any series, any range, any step: what was asked is printed where the answer is another. */
+static void
+random_questions_are_answered_as_by_a_plain_look(void **state)
+{
+	struct world *w = malloc(sizeof(*w));
+	uint64_t seed = 20261129;
+
+	(void)state;
+	assert_non_null(w);
+	for (int n = 0; n < 150; n++) {
+		const enum query_agg agg = (enum query_agg)(pure_next(&seed) % QUERY_AGGS);
+		const bool counter = query_agg_takes(agg, BL_COUNTER) &&
+				     (!query_agg_takes(agg, BL_GAUGE) || pure_next(&seed) % 2);
+		struct query_grid g = { BASE + (int64_t)(pure_next(&seed) % (7 * QUERY_HOUR_MS)) -
+					    QUERY_HOUR_MS,
+			0, random_step(&seed), agg };
+		struct bl_err err = { 0 };
+		char what[64];
+
+		g.to_unix_ms =
+		    g.from_unix_ms + 1 + (int64_t)(pure_next(&seed) % (uint64_t)(g.step_ms * 40));
+		make_world(w, counter ? BL_COUNTER : BL_GAUGE, 100 + (uint64_t)n);
+		w->raw_only = pure_next(&seed) % 3 == 0;
+		(void)snprintf(what, sizeof(what), "%d: %lld +%lld by %lld%s", n,
+		    (long long)(g.from_unix_ms - BASE), (long long)(g.to_unix_ms - g.from_unix_ms),
+		    (long long)g.step_ms, w->raw_only ? " raw" : "");
+		/* As the API does: a step of what is kept, from a multiple of itself, or not. */
+		if (query_plan(&g, &w->kept, pure_next(&seed) % 2 == 0, &err) != BL_OK)
+			fail_msg("%s: %s", what, err.msg);
+		check_answer(w, &g, what);
+	}
+	free(w);
+}
+
 /* The sample before the range makes a pair with its first. */
 static void
 the_pair_into_the_range_is_counted(void **state)
@@ -542,6 +587,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_level_gives_the_answer_of_a_plain_look),
+		cmocka_unit_test(random_questions_are_answered_as_by_a_plain_look),
 		cmocka_unit_test(the_pair_into_the_range_is_counted),
 		cmocka_unit_test(levels_are_as_coarse_as_the_steps_let_them),
 		cmocka_unit_test(what_was_read_is_told_in_joined_spans),
