@@ -157,6 +157,9 @@ collector_storage(void *ctx, struct api_storage *out)
 	out->late_hours = s.late;
 	out->files_deleted = s.forgotten_files;
 	out->bytes_written = s.bytes;
+	out->bytes_given_back = s.given_back;
+	out->due_hours = s.due;
+	out->age_held_ms = s.age_left_ms;
 	out->waiting_batches = (int64_t)s.rows;
 	out->disk_free_bytes = disk.free_bytes;
 	damage_of(&s, out);
@@ -183,6 +186,9 @@ collector_compact_metrics(const struct collector *c, struct api_metrics *m)
 	COUNT("parts_total", "Parts written since the start.", s.parts);
 	COUNT("samples_total", "Samples in them.", s.samples);
 	COUNT("bytes_total", "Bytes of them.", s.bytes);
+	COUNT("given_back_bytes_total",
+	    "Bytes given back to the disk since the start: of files, regions of files, pages.",
+	    s.given_back);
 	COUNT("late_hours_total", "Devices' hours that were packed again.", s.late);
 	COUNT("rewritten_total", "Parts written anew to give space back.", s.rewritten);
 	COUNT("left_alone_total",

@@ -128,6 +128,7 @@ a_leap_of_the_clock_deletes_nothing(void **state)
 	compact_status(k->compact, &s);
 	assert_false(s.age_held);
 	assert_int_equal(count(k, "SELECT count(*) FROM part"), 0);
+	assert_true(s.given_back > 0); /* whole files */
 }
 
 /* Age that began before that goes on: what comes then bears the time of the wrong clock. */
@@ -178,6 +179,7 @@ static void
 a_restart_believes_no_clock_sooner(void **state)
 {
 	struct kit *k = *state;
+	struct compact_status s;
 
 	k->opts.retention =
 	    (struct compact_retention){ 35 * DAY, 396 * DAY, 1826 * DAY, 396 * DAY };
@@ -192,6 +194,8 @@ a_restart_believes_no_clock_sooner(void **state)
 		pass(k, DAY);
 		restart(k);
 		assert_true(is_held(k));
+		compact_status(k->compact, &s);
+		assert_true(s.age_left_ms == STORE_AGE_HOLD_MS - day * DAY);
 	}
 	assert_true(count(k, "SELECT count(*) FROM part WHERE raw_bytes > 0") >= 2);
 	pass(k, DAY); /* the third of three, in which it has run */

@@ -39,6 +39,8 @@ write_compaction(struct jsonw *w, const struct api_storage *s)
 	jsonw_int(w, "late_hours", (int64_t)s->late_hours);
 	jsonw_int(w, "files_deleted", (int64_t)s->files_deleted);
 	jsonw_int(w, "bytes_written", (int64_t)s->bytes_written);
+	jsonw_int(w, "bytes_given_back", (int64_t)s->bytes_given_back);
+	jsonw_int(w, "due_hours", (int64_t)s->due_hours);
 	jsonw_object_end(w);
 }
 
@@ -95,6 +97,7 @@ get_storage(struct api_req *r, struct bl_err *err)
 	jsonw_object_end(w);
 	write_compaction(w, &s);
 	write_damaged(w, &s);
+	jsonw_int_or_null(w, "age_held_ms", s.age_held_ms > 0, s.age_held_ms);
 	jsonw_int_or_null(w, "disk_free_bytes", s.disk_free_bytes >= 0, s.disk_free_bytes);
 	jsonw_object(w, "latest");
 	jsonw_int(w, "series", (int64_t)s.latest_series);

@@ -186,7 +186,6 @@ delete_old(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64
 	int64_t from, to, before, end = 0;
 
 	(void)bytes;
-	(void)blocks;
 	if ((f->rc = too_old(c, kept + STORE_HOUR_MS, &before, f->err)) < 0)
 		return false;
 	parts_period(level, hour, &from, &to);
@@ -201,8 +200,17 @@ delete_old(void *ctx, enum parts_level level, int64_t hour, int64_t bytes, int64
 		return false;
 	(void)pthread_mutex_lock(&c->lock);
 	c->status.forgotten_files++;
+	c->status.given_back += (uint64_t)blocks;
 	(void)pthread_mutex_unlock(&c->lock);
 	return true;
+}
+
+static void
+note_given_back(struct compact *c, int64_t bytes)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->status.given_back += (uint64_t)bytes;
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 struct deads {
@@ -241,6 +249,7 @@ give_back(struct compact *c, struct bl_err *err)
 		(void)bl_fault_hit("compact.punched");
 		if ((rc = compact_write(c, dead_fn, &x, err)) < 0)
 			return rc;
+		note_given_back(c, d->bytes);
 	}
 	return BL_OK;
 }
@@ -263,6 +272,7 @@ compact_sweep(struct compact *c, struct bl_err *err)
 
 /* ---- the database ---- */
 
+#define PAGE_BYTES   8192
 #define UNUSED_LEAST 64u  /* half a MiB */
 #define SHRINK_PAGES 256u /* of a slice */
 
@@ -298,6 +308,7 @@ shrink(struct compact *c, struct bl_err *err)
 
 		if ((rc = compact_write(c, shrink_fn, &x, err)) < 0)
 			return rc;
+		note_given_back(c, (int64_t)SHRINK_PAGES * PAGE_BYTES);
 	}
 	c->free_since_mono_ms = INT64_MIN;
 	return BL_OK;
@@ -322,6 +333,7 @@ compact_retain(struct compact *c, struct bl_err *err)
 	c->retain_mono_ms = bl_mono_ms(c->opts.clock) + EVERY_MS;
 	(void)pthread_mutex_lock(&c->lock);
 	c->status.age_held = c->age.held;
+	c->status.age_left_ms = store_age_left_ms(&c->age);
 	(void)pthread_mutex_unlock(&c->lock);
 	return 0;
 }

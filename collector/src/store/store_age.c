@@ -57,6 +57,12 @@ hold(struct store_age *a, int64_t wall_unix_ms)
 	    (double)(wall_unix_ms - a->unix_ms) / DAY_MS);
 }
 
+int64_t
+store_age_left_ms(const struct store_age *a)
+{
+	return a->held ? STORE_AGE_HOLD_MS - (a->mono_ms - a->held_mono_ms) : 0;
+}
+
 bool
 store_age_unkept(const struct store_age *a)
 {

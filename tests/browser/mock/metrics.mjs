@@ -145,8 +145,8 @@ export function storage(world, now) {
     raw: level(35, 35, 3.3e8, true), five_minutes: level(120, 396, 1.9e8, true), hours: level(120, 1826, 9e7, false), events_keep_ms: 396 * D,
     database: { bytes: 6.1e7, batches: 1_204_331, waiting_batches: 1_820 },
     compaction: world.packingFails === true
-      ? { state: "failing", why: "write part raw-20261128.blp: No space left on device", packed_until_unix_ms: hour - 2 * H, last_unix_ms: now - 2 * H, samples: 5e7, parts_written: 140, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7 }
-      : { state: "idle", why: null, packed_until_unix_ms: hour, last_unix_ms: now - 20 * M, samples: 5e7, parts_written: 142, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7 },
+      ? { state: "failing", why: "write part raw-20261128.blp: No space left on device", packed_until_unix_ms: hour - 2 * H, last_unix_ms: now - 2 * H, samples: 5e7, parts_written: 140, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7, bytes_given_back: 4e6, due_hours: 72 }
+      : { state: "idle", why: null, packed_until_unix_ms: hour, last_unix_ms: now - 20 * M, samples: 5e7, parts_written: 142, parts_rewritten: 3, late_hours: 12, files_deleted: 2, bytes_written: 6e7, bytes_given_back: 4e6, due_hours: 36 },
     damaged: world.packingFails === true
       ? { count: 1, checked_unix_ms: null, items: [{ part: 7, file: "raw-20261127.blp", hour_unix_ms: hour - D, why: "440 bytes at 57 do not agree with their checksum" }] }
       : { count: 0, checked_unix_ms: hour, items: [] },

@@ -78,7 +78,8 @@ struct api_storage {
 	int64_t packed_until_unix_ms; /* 0: not known */
 	int64_t packed_last_unix_ms;  /* of the last step that changed something; 0: none */
 	uint64_t packed_samples, parts_written, parts_rewritten, late_hours, files_deleted;
-	uint64_t bytes_written;
+	uint64_t bytes_written, bytes_given_back, due_hours;
+	int64_t age_held_ms; /* nothing goes by its age for so long; 0: it does */
 	int64_t waiting_batches, disk_free_bytes; /* -1: not known */
 	uint64_t latest_series, latest_refused, latest_bytes;
 	/* Of parts that cannot be read; the first of them. */

@@ -37,6 +37,8 @@ struct store_age {
 /* Looks at the store the first time only.  Negative: it cannot be read; nothing has begun then. */
 int store_age_now(struct store_age *a, struct store_read *r, const struct bl_clock *clock,
     int64_t *out_unix_ms, struct bl_err *err);
+/* For how long the wall clock will not be believed, unless it is set right; 0: it is believed. */
+int64_t store_age_left_ms(const struct store_age *a);
 /* More than the store has of it, by an hour or by whether the clock is believed. */
 bool store_age_unkept(const struct store_age *a);
 /* Within a transaction of the writer; borrows a.  store_age_was_kept when that is committed. */

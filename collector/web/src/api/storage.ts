@@ -1,6 +1,6 @@
 // What the collector keeps, for how long, and how it packs what is older.
 
-import { array, nullable, num, object, oneOf, str, type Decoded } from "./decode";
+import { array, nullable, num, object, oneOf, str, withDefault, type Decoded } from "./decode";
 import { getJson, type Result } from "./http";
 
 const level = object({
@@ -31,12 +31,15 @@ export const decodeStorage = object({
     late_hours: num,
     files_deleted: num,
     bytes_written: num,
+    bytes_given_back: withDefault(num, 0),
+    due_hours: withDefault(num, 0),
   }),
   damaged: object({
     count: num,
     checked_unix_ms: nullable(num),
     items: array(object({ part: num, file: str, hour_unix_ms: num, why: str })),
   }),
+  age_held_ms: withDefault(nullable(num), null),
   disk_free_bytes: nullable(num),
   latest: object({ series: num, refused: num, bytes: num }),
 });

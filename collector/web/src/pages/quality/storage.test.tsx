@@ -7,7 +7,8 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Storage } from "../../api/storage";
 import { startI18n, switchLanguage } from "../../i18n";
 import "../../i18n/work";
-import { Damaged } from "./storage";
+import i18next from "i18next";
+import { Damaged, Held, keepText } from "./storage";
 
 beforeAll(() => startI18n("en"));
 beforeEach(() => switchLanguage("en"));
@@ -39,5 +40,24 @@ describe("what cannot be read", () => {
   it("is told in Chinese, too", async () => {
     await switchLanguage("zh-CN");
     expect(show(1)).toContain("有 1 处按小时保存的文件无法读取：raw-20261110.blp");
+  });
+});
+
+describe("how long it is kept", () => {
+  const DAY = 86_400_000;
+
+  it.each([[null, "not limited"], [DAY, "1 day"], [35 * DAY, "35 days"], [396 * DAY, "396 days, about 13 months"], [1826 * DAY, "1826 days, about 5 years"]])(
+    "%s ms is said as %s", (ms, text) => expect(keepText(ms, i18next.t)).toBe(text));
+
+  it("is said in Chinese, too", async () => {
+    await switchLanguage("zh-CN");
+    expect(keepText(1826 * DAY, i18next.t)).toBe("1826 天（约 5 年）");
+  });
+
+  it("is not gone by while the clock is not believed", async () => {
+    expect(render(<Held ms={null} />).container.textContent).toBe("");
+    expect(render(<Held ms={2 * DAY} />).container.textContent).toContain("nothing is deleted by its age for another 2 d");
+    await switchLanguage("zh-CN");
+    expect(render(<Held ms={2 * DAY} />).container.textContent).toContain("校正");
   });
 });

@@ -2,6 +2,7 @@
 
 import "./storage.css";
 
+import type { TFunction } from "i18next";
 import type { ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -9,6 +10,7 @@ import { getStorage, type Storage, type StoredLevel } from "../../api/storage";
 import { formatShare } from "../../model/amounts";
 import { browserZone, formatDateTime } from "../../model/time";
 import { formatValue } from "../../model/units";
+import { durationText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
@@ -26,9 +28,23 @@ function rowsOf(s: Storage): Row[] {
   return [{ key: "database", bytes: s.database.bytes, level: null }, ...LEVELS.map((key): Row => ({ key, bytes: s[key].bytes, level: s[key] }))];
 }
 
+/** In days as it was set; long ones also as people say them. */
+export function keepText(ms: number | null, t: TFunction): string {
+  if (ms === null) {
+    return t("storage.for_good");
+  }
+  const count = Math.round(ms / DAY_MS);
+  const days = t("storage.days", { count });
+  const months = Math.round(count / 30.44);
+  if (months < 3) {
+    return days;
+  }
+  return months % 12 === 0 ? t("storage.about_years", { days, count: months / 12 }) : t("storage.about_months", { days, count: months });
+}
+
 function useKeep(): (ms: number | null) => string {
   const { t } = useTranslation();
-  return (ms) => (ms === null ? t("storage.for_good") : t("storage.days", { count: Math.round(ms / DAY_MS) }));
+  return (ms) => keepText(ms, t);
 }
 
 function Bar({ rows, total }: { rows: Row[]; total: number }): ReactElement {
@@ -71,7 +87,7 @@ function Levels({ storage }: { storage: Storage }): ReactElement {
       },
     },
     { key: "span", title: t("storage.span"), isWide: true, render: (r) => <span className="is-tabular">{span(r.level)}</span> },
-    { key: "keep", title: t("storage.keep"), width: 120, render: (r) => (r.level === null ? "–" : keep(r.level.keep_ms)) },
+    { key: "keep", title: t("storage.keep"), width: 190, render: (r) => (r.level === null ? "–" : keep(r.level.keep_ms)) },
   ];
   return (
     <>
@@ -94,8 +110,10 @@ function Packing({ storage }: { storage: Storage }): ReactElement {
         <div><dt>{t("storage.state")}</dt><dd className={c.state === "failing" ? "is-bad" : undefined}>{t(`storage.state_${c.state}`)}</dd></div>
         <div><dt>{t("storage.until")}</dt><dd>{until}</dd></div>
         <div><dt>{t("storage.waiting")}</dt><dd>{database.waiting_batches === null ? "–" : n(database.waiting_batches)}</dd></div>
+        <div><dt>{t("storage.due")}</dt><dd>{n(c.due_hours)}</dd></div>
         <div><dt>{t("storage.late")}</dt><dd>{n(c.late_hours)}</dd></div>
         <div><dt>{t("storage.deleted")}</dt><dd>{n(c.files_deleted)}</dd></div>
+        <div><dt>{t("storage.given_back")}</dt><dd>{formatValue(c.bytes_given_back, "bytes")}</dd></div>
         <div><dt>{t("storage.events_keep")}</dt><dd>{keep(storage.events_keep_ms)}</dd></div>
         <div><dt>{t("storage.checked")}</dt><dd>{checked}</dd></div>
         <div><dt>{t("storage.disk_free")}</dt><dd>{formatValue(storage.disk_free_bytes, "bytes")}</dd></div>
@@ -115,6 +133,12 @@ export function Damaged({ damaged }: { damaged: Storage["damaged"] }): ReactElem
   return <p className="notice is-down">{t("storage.damaged", { count: damaged.count, list })}</p>;
 }
 
+/** The clock of the centre's machine is not believed. */
+export function Held({ ms }: { ms: number | null }): ReactElement | null {
+  const { t } = useTranslation();
+  return ms === null ? null : <p className="notice is-late">{t("storage.age_held", { span: durationText(ms, t) })}</p>;
+}
+
 export function StoragePanel(): ReactElement {
   const { t } = useTranslation();
   const polled = usePoll(getStorage, { key: "storage", intervalMs: 30_000 });
@@ -126,8 +150,10 @@ export function StoragePanel(): ReactElement {
         {(storage) => (
           <>
             <Packing storage={storage} />
+            <Held ms={storage.age_held_ms} />
             <Damaged damaged={storage.damaged} />
             <Levels storage={storage} />
+            <p className="list-note">{t("storage.keep_text")}</p>
           </>
         )}
       </View>
