@@ -106,8 +106,8 @@ struct compact_status {
 	uint64_t too_late;   /* devices' hours of which data came after their samples had been
 				deleted by their age: they stay in batches */
 	uint64_t forgotten_files; /* by retention */
-	uint64_t given_back; /* bytes since the start: of files, regions and pages */
-	bool age_held; /* the clock is too far ahead: nothing goes by its age (store_age.h) */
+	uint64_t given_back;      /* bytes since the start: of files, regions and pages */
+	bool age_held;       /* the clock is too far ahead: nothing goes by its age (store_age.h) */
 	int64_t age_left_ms; /* for so long, unless it is set right */
 	int64_t longest_write_ms; /* that the writer was kept */
 	int64_t last_step_mono_ms;

@@ -47,6 +47,11 @@ describe("gaps of a whole chart", () => {
       { reason: "clock", count: 1, totalMs: 1 },
     ]);
   });
+
+  it("say nothing of less than a second that has not arrived", () => {
+    expect(sumByReason([gap(0, 900, "not_arrived")])).toEqual([]);
+    expect(sumByReason([gap(0, 900, "not_arrived"), gap(5000, 5100, "not_arrived")])).toHaveLength(1);
+  });
 });
 
 describe("what a line joins and what it breaks", () => {

@@ -95,11 +95,12 @@ export interface ReasonSum {
   totalMs: number;
 }
 
+/** In words; what has not arrived is nothing below a second, with which ticks begin and end. */
 export function sumByReason(gaps: readonly Gap[]): ReasonSum[] {
   return REASONS.map((reason) => {
     const own = gaps.filter((g) => g.reason === reason);
     return { reason, count: own.length, totalMs: own.reduce((sum, g) => sum + g.toMs - g.fromMs, 0) };
-  }).filter((s) => s.count > 0);
+  }).filter((s) => s.count > 0 && (s.reason !== "not_arrived" || s.totalMs >= 1000));
 }
 
 type Value = number | null;

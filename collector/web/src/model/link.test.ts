@@ -47,6 +47,11 @@ describe("the band", () => {
     expect(readLinkRange(new URLSearchParams(query))).toBe(range));
 });
 
+it("passes over what is shorter than a second and only not known", () => {
+  expect(stretches([span(0, 999, "unknown", "not_arrived"), span(0, 1000, "unknown", "not_arrived"), span(0, 400, "gap")]).map((s) => [s.state, s.to_unix_ms])).toEqual([["gap", 400], ["unknown", 1000]]);
+  expect(statesOf({ online: 5000, filled_in: 0, thinned: 0, waiting: 0, unknown: 400, gap: 1 }).map((s) => s.state)).toEqual(["online", "gap"]);
+});
+
 describe("what waits", () => {
   it("is unsaid without a report, or when the report does not speak of it", () => {
     expect(backlogOf(null)).toBeNull();

@@ -47,9 +47,14 @@ export function shareText(part: number, whole: number): string {
   return `${pct < 10 || (pct > 90 && part < whole) ? Number(pct.toFixed(1)) : Math.round(pct)} %`;
 }
 
+/** Below a second nothing is missing: what a device collects begins and ends with its ticks. */
+function isNothing(state: LinkState, ms: number): boolean {
+  return ms <= 0 || (state === "unknown" && ms < 1000);
+}
+
 /** The states that occur, from the best to the worst, with their length. */
 export function statesOf(totals: Record<LinkState, number>): { state: LinkState; ms: number }[] {
-  return LINK_STATES.map((state) => ({ state, ms: totals[state] })).filter((s) => s.ms > 0);
+  return LINK_STATES.map((state) => ({ state, ms: totals[state] })).filter((s) => !isNothing(s.state, s.ms));
 }
 
 /** How long the device was not in service: counted as unknown, and not expected. */
@@ -59,7 +64,7 @@ export function outsideMs(spans: readonly LinkSpan[]): number {
 
 /** What is worth a line of its own, newest first: everything but "online" and "nothing was expected". */
 export function stretches(spans: readonly LinkSpan[]): LinkSpan[] {
-  return spans.filter((s) => s.state !== "online" && s.reason !== "not_in_service").reverse();
+  return spans.filter((s) => s.state !== "online" && s.reason !== "not_in_service" && (s.reason === "offline" || !isNothing(s.state, s.to_unix_ms - s.from_unix_ms))).reverse();
 }
 
 // --- what waits on the device ---

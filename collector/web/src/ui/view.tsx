@@ -8,6 +8,7 @@ import { useTranslation } from "react-i18next";
 import type { ApiError } from "../api/http";
 import { browserZone, formatDateTime } from "../model/time";
 import { errorText } from "./error_text";
+import { StateIcon } from "./state_badge";
 import type { Polled } from "./use_poll";
 
 export function Loading(): ReactElement {
@@ -46,6 +47,11 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
       {children}
     </div>
   );
+}
+
+/** Beside other things on a page: one line, where there being nothing is good news. */
+export function Nothing({ title }: { title: string }): ReactElement {
+  return <p className="view-nothing"><StateIcon state="up" /> {title}</p>;
 }
 
 export function StaleBanner<T>({ polled }: { polled: Polled<T> }): ReactElement | null {

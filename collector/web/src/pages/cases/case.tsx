@@ -19,7 +19,7 @@ import { Doubt } from "../../ui/doubt";
 import { useNowMs } from "../../ui/now";
 import { usePoll } from "../../ui/use_poll";
 import { View } from "../../ui/view";
-import { useSites } from "../definitions/fields";
+import { useProcessName, useSites } from "../definitions/fields";
 import { IncidentList } from "../incidents/list";
 import { Attributes, attributeText } from "./attributes";
 import { Scale } from "./timeline";
@@ -101,6 +101,7 @@ function Content({ detail }: { detail: CaseDetail }): ReactElement {
   const { t } = useTranslation();
   const site = useSites().find((s) => s.id === detail.site);
   const zone = validZone(site?.zone ?? "UTC");
+  const processName = useProcessName();
   const nowMs = Math.max(useNowMs(10_000), detail.begin_unix_ms);
   const rules = usePoll(listRules, { key: "rules", intervalMs: 120_000 }).value ?? [];
   const people = usePoll(listPeople, { key: "people", intervalMs: 120_000 }).value ?? [];
@@ -118,7 +119,7 @@ function Content({ detail }: { detail: CaseDetail }): ReactElement {
         {over && <span className="is-bad">{t("case.over")}</span>}
       </div>
       <dl className="facts is-inline">
-        <div><dt>{t("case.process")}</dt><dd>{detail.process}</dd></div>
+        <div><dt>{t("case.process")}</dt><dd>{processName(detail.process)}</dd></div>
         {detail.status !== "" && <div><dt>{t("case.status")}</dt><dd>{detail.status}</dd></div>}
         <div><dt>{t("incident.begin")}</dt><dd className="is-tabular">{formatDateTime(detail.begin_unix_ms, zone)}</dd></div>
         <div><dt>{t("incident.end")}</dt><dd className="is-tabular">{detail.end_unix_ms === null ? t("case.not_ended") : formatDateTime(detail.end_unix_ms, zone)}</dd></div>

@@ -19,7 +19,7 @@ const HOSTILE = `<img src=x onerror="window.__xss=1">`;
 const item = (over: Partial<Case>): Case => ({ no: 1, site: "a", process: "orders", case: "A-1", status: "", begin_unix_ms: 10 * M, end_unix_ms: 20 * M, events: 2, attrs: {}, ...over });
 
 function show(cases: Case[]): HTMLElement {
-  return render(<Timeline cases={cases} limits={new Map([["orders", 30 * M]])} fromMs={0} toMs={60 * M} nowMs={60 * M} zoneOf={() => "UTC"} site="a" siteName={(s) => s} />).container;
+  return render(<Timeline cases={cases} limits={new Map([["orders", 30 * M]])} fromMs={0} toMs={60 * M} nowMs={60 * M} zoneOf={() => "UTC"} site="a" siteName={(s) => s} processName={(p) => p} />).container;
 }
 
 describe("the time line", () => {

@@ -17,7 +17,7 @@ import { validZone } from "../../model/time";
 import { Paging } from "../../ui/paging";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
-import { useSites } from "../definitions/fields";
+import { useProcessName, useSites } from "../definitions/fields";
 import { Timeline } from "./timeline";
 
 const REFRESH_MS = 10_000;
@@ -69,6 +69,7 @@ export function CaseList({ site }: { site: string | null }): ReactElement {
     },
     { key: JSON.stringify([wanted, filter]), intervalMs: REFRESH_MS },
   );
+  const processName = useProcessName();
   const zoneOf = (id: string): string => validZone(byId.get(id)?.zone ?? "UTC");
   return (
     <>
@@ -77,7 +78,7 @@ export function CaseList({ site }: { site: string | null }): ReactElement {
         {({ page, fromMs, toMs }) => (
           <>
             <p className="list-note">{t("case.shown", { count: page.items.length })} · {t("work.zone_of_site")}</p>
-            <Timeline cases={page.items} limits={limits} fromMs={fromMs} toMs={toMs} nowMs={toMs} zoneOf={zoneOf} site={wanted} siteName={(id) => byId.get(id)?.name ?? id} />
+            <Timeline cases={page.items} limits={limits} fromMs={fromMs} toMs={toMs} nowMs={toMs} zoneOf={zoneOf} site={wanted} siteName={(id) => byId.get(id)?.name ?? id} processName={processName} />
             <Paging next={page.next} before={filter.before} onPage={(before) => onFilter({ ...filter, before })} />
           </>
         )}

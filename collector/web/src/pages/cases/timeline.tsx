@@ -20,6 +20,7 @@ interface Props {
   /** null: the rows name their sites. */
   site: string | null;
   siteName: (site: string) => string;
+  processName: (process: string) => string;
 }
 
 export function Scale({ fromMs, toMs, zone }: { fromMs: number; toMs: number; zone: string }): ReactElement {
@@ -35,7 +36,7 @@ export function Scale({ fromMs, toMs, zone }: { fromMs: number; toMs: number; zo
 
 function Row({ item, props }: { item: Case; props: Props }): ReactElement {
   const { t } = useTranslation();
-  const { limits, fromMs, toMs, nowMs, zoneOf, site, siteName } = props;
+  const { limits, fromMs, toMs, nowMs, zoneOf, site, siteName, processName } = props;
   const zone = zoneOf(item.site);
   const isOpen = item.end_unix_ms === null;
   const over = isOver(item, limits, nowMs);
@@ -50,7 +51,7 @@ function Row({ item, props }: { item: Case; props: Props }): ReactElement {
     <li className="lane">
       <div className="lane-name">
         <Link href={`/cases/${item.no}`}>{item.case}</Link>
-        <span className="site-sub">{site === null && <span>{siteName(item.site)}</span>}<span>{item.process}</span></span>
+        <span className="site-sub">{site === null && <span>{siteName(item.site)}</span>}<span>{processName(item.process)}</span></span>
       </div>
       <div className="lane-track">
         <span className={`lane-bar${isOpen ? " is-open" : ""}${over ? " is-over" : ""}${b.cutLeft ? " is-cut" : ""}`} style={{ left: `${b.leftPct}%`, width: `${b.widthPct}%` }} title={words} />

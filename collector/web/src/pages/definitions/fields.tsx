@@ -4,6 +4,7 @@ import { Form, Input, Select } from "antd";
 import { useMemo, type ReactElement } from "react";
 import { useTranslation } from "react-i18next";
 
+import { listProcesses } from "../../api/processes";
 import { listSites, type Site } from "../../api/sites";
 import { FROM_MS, type From } from "../../model/drafts";
 import { regionsOf } from "../../model/overview";
@@ -13,6 +14,12 @@ const NAMES_MS = 120_000;
 
 export function useSites(): Site[] {
   return usePoll((signal) => listSites(false, signal), { key: "sites", intervalMs: NAMES_MS }).value ?? [];
+}
+
+/** What people call a process; one that is gone by its id. */
+export function useProcessName(): (id: string) => string {
+  const processes = usePoll(listProcesses, { key: "processes", intervalMs: NAMES_MS }).value;
+  return (id) => processes?.find((p) => p.id === id)?.name ?? id;
 }
 
 export function NameFields({ isNew }: { isNew: boolean }): ReactElement {

@@ -17,13 +17,14 @@ import { spanText } from "../../ui/age";
 import { useSession } from "../../ui/session";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
-import { useSites } from "../definitions/fields";
+import { useProcessName, useSites } from "../definitions/fields";
 import { OnOff, scopeText, Versions } from "../definitions/head";
 import { KpiForm } from "./kpi_form";
 import { SiteCard, SiteDetail, targetLine } from "./site_cells";
 import { kpiSentence, targetText } from "./words";
 
 function Header({ kpi, onEdit, onChanged }: { kpi: Kpi; onEdit: () => void; onChanged: () => void }): ReactElement {
+  const processName = useProcessName();
   const { t } = useTranslation();
   const { isAdministrator } = useSession();
   return (
@@ -36,7 +37,7 @@ function Header({ kpi, onEdit, onChanged }: { kpi: Kpi; onEdit: () => void; onCh
         </div>
         {isAdministrator && <Button icon={<EditOutlined />} onClick={onEdit}>{t("work.edit")}</Button>}
       </div>
-      <p className="says is-lead">{kpiSentence(kpi, t)}</p>
+      <p className="says is-lead">{kpiSentence({ ...kpi, process: processName(kpi.process) }, t)}</p>
       <dl className="facts is-inline">
         <div><dt>{t("kpi.target")}</dt><dd>{targetText(kpi, t) || "–"}</dd></div>
         <div><dt>{t("kpi.resolution")}</dt><dd>{t(`win_name.${kpi.resolution}`)}</dd></div>
@@ -86,12 +87,13 @@ function Values({ kpi }: { kpi: Kpi }): ReactElement {
 
 function History({ kpi }: { kpi: Kpi }): ReactElement {
   const { t } = useTranslation();
+  const processName = useProcessName();
   const polled = usePoll((signal) => kpiVersions(kpi.id, signal), { key: `${kpi.id}|${kpi.version}`, intervalMs: 0 });
   return (
     <section className="panel">
       <h2>{t("work.versions")}</h2>
       <View polled={polled}>
-        {(versions) => <Versions versions={versions} say={(v) => [kpiSentence(v, t), targetText(v, t), scopeText(v, t)].filter((x) => x !== "").join(" · ")} />}
+        {(versions) => <Versions versions={versions} say={(v) => [kpiSentence({ ...v, process: processName(v.process) }, t), targetText(v, t), scopeText(v, t)].filter((x) => x !== "").join(" · ")} />}
       </View>
     </section>
   );

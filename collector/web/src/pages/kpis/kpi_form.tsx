@@ -13,7 +13,7 @@ import { kpiDraft, type KpiFields } from "../../model/drafts";
 import { useChange } from "../../ui/use_change";
 import { usePoll } from "../../ui/use_poll";
 import { ExpressionField } from "../definitions/expression_field";
-import { FromField, NameFields, ScopeFields } from "../definitions/fields";
+import { FromField, NameFields, ScopeFields, useProcessName } from "../definitions/fields";
 import { kpiSentence, metricText } from "./words";
 
 interface Props {
@@ -118,11 +118,12 @@ function Preview(): ReactElement | null {
   const { t } = useTranslation();
   const form = Form.useFormInstance<KpiFields>();
   const f = Form.useWatch<Partial<KpiFields> | undefined>([], form);
+  const processName = useProcessName();
   if (f?.source === undefined || f.function === undefined) {
     return null;
   }
   const text = kpiSentence({
-    source: f.source, metric: f.metric ?? "…", probe: f.probe ?? "", process: f.process ?? "…", step: f.step ?? "", where: f.where ?? "", function: f.function,
+    source: f.source, metric: f.metric ?? "…", probe: f.probe ?? "", process: f.process === undefined ? "…" : processName(f.process), step: f.step ?? "", where: f.where ?? "", function: f.function,
     percentile: f.percentile ?? null, condition: f.condition ?? "…",
   }, t);
   return <p className="preview" role="status">{text}</p>;

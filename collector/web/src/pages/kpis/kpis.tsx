@@ -13,7 +13,7 @@ import { DataTable, type Column } from "../../ui/data_table";
 import { useSession } from "../../ui/session";
 import { usePoll } from "../../ui/use_poll";
 import { Empty, View } from "../../ui/view";
-import { useSites } from "../definitions/fields";
+import { useProcessName, useSites } from "../definitions/fields";
 import { OnOff, scopeText } from "../definitions/head";
 import { KpiForm } from "./kpi_form";
 import { Latest } from "./latest";
@@ -22,11 +22,12 @@ import { kpiSentence, targetText } from "./words";
 function List({ kpis, onChanged }: { kpis: Kpi[]; onChanged: () => void }): ReactElement {
   const { t } = useTranslation();
   const sites = useSites();
+  const processName = useProcessName();
   const names = useMemo(() => new Map(sites.map((s) => [s.id, s.name])), [sites]);
   const columns: Column<Kpi>[] = [
     {
       key: "name", title: t("kpi.kpi"), sorter: (a, b) => a.name.localeCompare(b.name),
-      render: (k) => <div className="site-name"><Link href={`/kpis/${encodeURIComponent(k.id)}`}>{k.name}</Link><div className="says">{kpiSentence(k, t)}</div></div>,
+      render: (k) => <div className="site-name"><Link href={`/kpis/${encodeURIComponent(k.id)}`}>{k.name}</Link><div className="says">{kpiSentence({ ...k, process: processName(k.process) }, t)}</div></div>,
     },
     { key: "latest", title: t("kpi.latest"), width: 380, isWide: true, render: (k) => <Latest kpi={k} names={names} /> },
     { key: "target", title: t("kpi.target"), width: 130, render: (k) => targetText(k, t) || "–" },

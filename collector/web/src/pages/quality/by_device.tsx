@@ -8,18 +8,18 @@ import { reasonOf } from "../../model/gaps";
 import { browserZone, formatDateTime } from "../../model/time";
 import { durationText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
-import { Empty } from "../../ui/view";
 import { DeviceLink, type SiteOf } from "./device_link";
 
 type Sum = GapTotals["devices"][number]["reasons"][number];
 type Row = Sum & { device: string };
 
-export function ByDevice({ totals, siteOf }: { totals: GapTotals; siteOf: SiteOf }): ReactElement {
+/** Nothing when there are none: the chart above says so. */
+export function ByDevice({ totals, siteOf }: { totals: GapTotals; siteOf: SiteOf }): ReactElement | null {
   const { t, i18n } = useTranslation();
   const zone = browserZone();
   const rows: Row[] = totals.devices.flatMap((d) => d.reasons.map((s) => ({ ...s, device: d.device })));
   if (rows.length === 0) {
-    return <Empty title={t("quality.no_losses")} />;
+    return null;
   }
   const when = (ms: number | null): string => (ms === null ? t("time.unknown") : formatDateTime(ms, zone));
   const count = (n: number): string => (n === 0 ? "–" : n.toLocaleString(i18n.language));
@@ -34,9 +34,10 @@ export function ByDevice({ totals, siteOf }: { totals: GapTotals; siteOf: SiteOf
     { key: "last", title: t("quality.last"), width: 180, render: (r) => when(r.last_unix_ms) },
   ];
   return (
-    <>
+    <section>
+      <h2>{t("quality.by_device")}</h2>
       <DataTable keyOf={(r) => `${r.device}:${r.reason}`} columns={columns} rows={rows} minWidth={1080} />
       {totals.more_devices && <p className="list-note">{t("quality.more_devices")}</p>}
-    </>
+    </section>
   );
 }

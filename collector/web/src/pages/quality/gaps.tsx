@@ -11,7 +11,7 @@ import { reasonOf, REASONS } from "../../model/gaps";
 import { browserZone, formatDateTime } from "../../model/time";
 import { Age, spanText } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
-import { Empty } from "../../ui/view";
+import { Empty, Nothing } from "../../ui/view";
 
 export function streamText(stream: string, t: TFunction): string {
   return stream === "host" || stream === "probes" || stream === "events" ? t(`quality.stream_${stream}`) : stream;
@@ -79,7 +79,7 @@ export function GapLedger({ gaps }: { gaps: Gaps }): ReactElement {
   const present = REASONS.filter((r) => gaps.items.some((g) => reasonOf(g.reason) === r));
   const shown = gaps.items.filter((g) => (device === null || g.device === device) && (reason === null || reasonOf(g.reason) === reason));
   if (gaps.items.length === 0) {
-    return <Empty title={t("quality.no_gaps")} />;
+    return <Nothing title={t("quality.no_gaps")} />;
   }
   return (
     <>

@@ -10,7 +10,7 @@ import { highestMs, lossBars, lossReasons } from "../../model/losses";
 import { formatDate } from "../../model/time";
 import { durationText } from "../../ui/age";
 import { useIsDark } from "../../ui/theme";
-import { Empty } from "../../ui/view";
+import { Nothing } from "../../ui/view";
 
 const [WIDTH, HEIGHT, GAP] = [900, 150, 3];
 
@@ -20,7 +20,7 @@ export function LossChart({ totals, zone }: { totals: GapTotals; zone: string })
   const bars = lossBars(totals.buckets);
   const top = highestMs(bars);
   if (top === 0) {
-    return <Empty title={t("quality.no_losses")} />;
+    return <Nothing title={t("quality.no_losses")} />;
   }
   const colour = (reason: (typeof REASONS)[number]): string => lines.line(REASONS.indexOf(reason));
   const step = WIDTH / bars.length;

@@ -143,10 +143,7 @@ export default function Quality(): ReactElement {
               <p className="list-note">{t("quality.losses_text", { count: DAYS })} {t("quality.times_in", { zone: zoneName(nowMs, zone) })}</p>
               <LossChart totals={all.totals} zone={zone} />
             </section>
-            <section>
-              <h2>{t("quality.by_device")}</h2>
-              <ByDevice totals={all.totals} siteOf={siteOf} />
-            </section>
+            <ByDevice totals={all.totals} siteOf={siteOf} />
             <section>
               <h2>{t("quality.ledger")}</h2>
               <p className="list-note">{t("quality.ledger_text")} {t("quality.times_in", { zone: zoneName(nowMs, zone) })}</p>

@@ -12,7 +12,7 @@ import { Age } from "../../ui/age";
 import { DataTable, type Column } from "../../ui/data_table";
 import { useSession } from "../../ui/session";
 import { useChange } from "../../ui/use_change";
-import { Empty } from "../../ui/view";
+import { Nothing } from "../../ui/view";
 
 type Reason = keyof typeof en.set_aside_reason;
 
@@ -49,7 +49,7 @@ export function SetAsideList({ list, state, onTried }: Props): ReactElement {
     void change.run(() => requeue(ids), onTried, t("quality.try_begun"));
   };
   if (list.items.length === 0) {
-    return <><Empty title={t("quality.no_set_aside")} /><LastTry state={state} /></>;
+    return <><Nothing title={t("quality.no_set_aside")} /><LastTry state={state} /></>;
   }
   const columns: Column<SetAsideItem>[] = [
     { key: "reason", title: t("quality.reason"), width: 150, render: (s) => <span className="reason">{t(`set_aside_reason.${known(s.reason)}`)}</span> },
