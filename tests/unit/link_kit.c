@@ -62,9 +62,9 @@ link_kit_config(uint16_t port)
 		.cert_file = link_cert,
 		.key_file = link_key,
 		.dns_ms = 2000,
-		.connect_ms = 2000,
-		.tls_ms = 5000,
-		.ready_ms = 5000 };
+		.connect_ms = 20000, /* the machine may do something else for a while */
+		.tls_ms = 20000,
+		.ready_ms = 20000 };
 }
 
 /* ---- openssl s_server as a child ---- */
