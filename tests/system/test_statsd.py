@@ -54,10 +54,10 @@ class Agent:
         self.start()
 
     def start(self):
-        said = f"StatsD is taken at={self.path}"
+        said, places = "StatsD is taken at=", 3  # opened one after the other
         before = self.process.log().count(said) if hasattr(self, "process") else 0
         self.process = self.processes.start("agent", [program("branchline-agent"), "run", "--config", self.config])
-        self.process.wait_log(said, 40, before + 1)
+        self.process.wait_log(said, 40, before + places)
 
     def values(self):
         """What each series had last, by name and labels; without the label that all have."""
