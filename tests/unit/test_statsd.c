@@ -604,7 +604,7 @@ a_turn_is_bounded_and_fair(void **state)
 	assert_int_equal(send(local, "l:1|c", 5, 0), 5);
 	statsd_ops.serve(r->s);
 	first = fake_host_count(r->h, "packets");
-	assert_in_range(first, 3000, 6000);
+	assert_in_range(first, 700, 1500);
 	tick(r);
 	assert_true(value(r, "l_total") == 1);
 	(void)fake_host_turn(r->h);

@@ -14,10 +14,10 @@
 
 #include "statsd_internal.h"
 
-#define WORK_MAX    40000u /* of a turn, in values of some 100 ns each */
-#define TURN_MS     8      /* and this at most: names that are refused cost more */
+#define WORK_MAX    10000u /* of a turn, in values of some 100 ns each */
+#define TURN_MS     2      /* and this at most: names that are refused cost more */
 #define WORK_PACKET 8u     /* what the kernel does for one */
-#define LAST_TURNS  16u    /* at the end */
+#define LAST_TURNS  64u    /* at the end */
 #define QUIET_MS    3600000
 #define LINE_SHOWN  100 /* bytes of what was sent, in the log */
 
