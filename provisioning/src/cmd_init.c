@@ -370,6 +370,21 @@ init(const struct init_args *a, struct org *o, bool *made, struct bl_err *err)
 	return org_save(o, err);
 }
 
+/* quickstart does all of it by itself. */
+static void
+print_next(const struct org *o)
+{
+	(void)printf(
+	    "\nnext:\n"
+	    "  mosquitto -c %s/broker/mosquitto.conf   starts the broker\n"
+	    "  branchline-collector run --config %s/collector/collector.yaml   starts the "
+	    "collector\n"
+	    "  branchline user add NAME --role administrator --state %s   makes who may sign "
+	    "in\n"
+	    "  branchline site add NAME --state %s   then `branchline device add`\n",
+	    o->dir, o->dir, o->dir, o->dir);
+}
+
 static int
 run(int argc, char **argv, const struct command *self)
 {
@@ -421,6 +436,8 @@ run(int argc, char **argv, const struct command *self)
 		return command_failed(&err);
 	(void)printf("%s: organisation \"%s\" %s\n", o.dir, o.name,
 	    made ? "created" : "is up to date with its settings");
+	if (made)
+		print_next(&o);
 	return 0;
 }
 
