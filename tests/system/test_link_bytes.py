@@ -49,7 +49,7 @@ class Counters:
                  f"add rule inet t o tcp dport {port} counter name away; "
                  f"add rule inet t i tcp sport {port} counter name back")
         if lost_of_100:
-            self.nft(f"add rule inet t i tcp dport {port} numgen random mod 100 < {lost_of_100} drop")
+            self.nft(f"add rule inet t i tcp dport {port} numgen inc mod {100 // lost_of_100} < 1 drop")
 
     def read(self):
         done = subprocess.run([*self.prefix, "nft", "-j", "list", "counters"], check=True,
@@ -94,7 +94,8 @@ def test_bytes_are_those_that_the_network_carried(pki, brokers, counted, lost):
     for before, after in zip(told, told[1:]):
         assert after["ip_out"] > before["ip_out"] and after["ip_in"] >= before["ip_in"]
     assert near(last["ip_out"], away, 0.01)
-    # What was lost on the way here again and again is not known here: how often that is, chance decides.
-    assert near(last["ip_in"], back, 0.1 if lost else 0.03)
+    # What comes again because our word for it was lost, and says in more bytes than usual what has come, is known by
+    # number alone.
+    assert near(last["ip_in"], back, 0.3 if lost else 0.03)
     # The records alone would be told apart from it: headers are not nothing.
     assert last["wire_out"] < 0.99 * away and last["wire_in"] < 0.8 * back
