@@ -217,6 +217,9 @@ struct sim_sample {
 	uint8_t state;
 	uint8_t stored[SIM_SERIES];  /* how often it is in the store */
 	uint8_t thinned[SIM_SERIES]; /* how often a sample that stands for several has it */
+	uint8_t read[SIM_SERIES];    /* how often readers of the store are given it */
+	int64_t batch[2];            /* rows of the store that have it, ascending; 0: none */
+	bool more_batches;           /* than these */
 	bool aside, held;            /* in what was set aside at the centre; on a disk set apart */
 	bool conflict;               /* aside, for another life's batch has its number */
 	bool was_stored;             /* in a store that was lost or replaced by an older one */
@@ -252,6 +255,7 @@ struct sim_machine {
 	char device[24];
 	char dir[SIM_PATH_MAX], path[SIM_PATH_MAX + 16];
 	bool gone;                /* for good */
+	unsigned backs;           /* copies of its spool put back */
 	bool clone;               /* has the identity of another */
 	bool set_apart;           /* gone, and its disk is kept */
 	int64_t first_damaged_at; /* 0: never */
@@ -360,6 +364,7 @@ struct sim_sent {
 	uint32_t crc32;
 	struct bl_id boot;
 	int64_t begin_ms, end_ms;
+	int64_t last_ms; /* of what is in it: an event may lie after its batch's interval */
 	int64_t sent_at; /* first */
 	bool arrived;
 };

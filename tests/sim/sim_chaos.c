@@ -212,6 +212,7 @@ put_back(struct sim_machine *m, const struct chaos *c)
 		return;
 	machine_kill(m, SHIM_LOSE_NONE);
 	w->acts[ACT_BACK]++;
+	m->backs++;
 	sim_trace(w, "machine %u: a copy of %lld s ago is put back", m->no,
 	    (long long)(w->now - c->at) / 1000);
 	sim_remove_files(m->dir, "spool.db");

@@ -54,6 +54,29 @@ begins_before(const struct entry *e, unsigned stream, const struct sim_sample *s
 				      e->missing < e->samples);
 }
 
+/*
+ * Whether an entry says better than the one found why a sample will never come.  One that counts
+ * what was dropped only where no other has it, and one of which the count is not known (a part of
+ * an entry) before one that is full: an event may lie in the interval of the batch after its own.
+ */
+static bool
+is_better(const struct entry *e, const struct entry *found)
+{
+	if (found == NULL || e->reason != BL_GAP_EVICTED)
+		return true;
+	return found->reason == BL_GAP_EVICTED &&
+	       (e->samples == 0 || (found->samples != 0 && e->missing < e->samples));
+}
+
+/* Up to when: the events of a batch may come until the tick after its interval. */
+static int64_t
+ends_at(const struct judge *j, const struct entry *e, unsigned machine)
+{
+	const bool part = e->reason == BL_GAP_EVICTED && e->samples == 0 && e->has_seqs;
+
+	return part && e->stream == BL_STREAM_EVENTS ? e->to + j->w->machine[machine].tick_ms : e->to;
+}
+
 /* The entry that says why it will never come; NULL: there is none. */
 static struct entry *
 explained(const struct judge *j, unsigned machine, unsigned stream, const struct sim_sample *s)
@@ -66,8 +89,8 @@ explained(const struct judge *j, unsigned machine, unsigned stream, const struct
 		struct entry *e = &j->entry[i];
 
 		if (e->stream == stream + 1 && e->device == device && begins_before(e, stream, s) &&
-		    s->at <= e->to && fits(j->w, e->reason, machine, s) &&
-		    (found == NULL || e->reason != BL_GAP_EVICTED || e->missing < e->samples))
+		    s->at <= ends_at(j, e, machine) && fits(j->w, e->reason, machine, s) &&
+		    is_better(e, found))
 			found = e;
 	}
 	return found;
@@ -110,6 +133,39 @@ judge_torn(struct judge *j, unsigned machine, unsigned stream, unsigned n, unsig
 		j->r->explained += missing;
 }
 
+static int64_t
+spool_of_row(struct judge *j, int64_t row)
+{
+	sqlite3_stmt *st = judge_query(j, j->db, "SELECT spool_id FROM batch WHERE id=?1");
+	int64_t spool = 0;
+
+	(void)sqlite3_bind_int64(st, 1, row);
+	while (judge_row(j, st))
+		spool = sqlite3_column_int64(st, 0);
+	return spool;
+}
+
+/*
+ * Two copies of two lives were put back, and both lives cut what was open in the first: the
+ * batch that came later holds more than what is here, so it had to be taken, whole.  Whoever reads
+ * samples is given each once (cases do the same with events).
+ */
+static bool
+is_shared(struct judge *j, unsigned machine, unsigned stream, unsigned n, unsigned k)
+{
+	const struct sim_source *src = &j->w->machine[machine].source[stream];
+	const struct sim_sample *s = &src->s[n];
+	bool more = false;
+
+	if (j->w->machine[machine].backs < 2 || s->stored[k] != 2 || s->thinned[k] > 0 ||
+	    s->more_batches || s->batch[1] == 0 || (stream > 0 && s->read[k] != 1) ||
+	    spool_of_row(j, s->batch[0]) == spool_of_row(j, s->batch[1]))
+		return false;
+	for (unsigned i = 1; i <= src->n && !more; i++)
+		more = src->s[i].batch[0] == s->batch[1] && src->s[i].batch[1] == 0;
+	return more;
+}
+
 static void
 judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 {
@@ -123,7 +179,8 @@ judge_sample(struct judge *j, unsigned machine, unsigned stream, unsigned n)
 	for (unsigned k = 0; k < series; k++) {
 		stored += s->stored[k] > 0;
 		thinned += s->stored[k] == 0 && s->thinned[k] > 0;
-		if (s->stored[k] + s->thinned[k] == 2 && s->copied) {
+		if ((s->stored[k] + s->thinned[k] == 2 && s->copied) ||
+		    (s->stored[k] == 2 && is_shared(j, machine, stream, n, k))) {
 			r->twice++;
 		} else if (s->stored[k] + s->thinned[k] > 1) {
 			r->doubled++;
@@ -240,6 +297,14 @@ judge_counts_of(struct judge *j, unsigned machine, unsigned stream)
 		missing += e->missing;
 		dropped |= e->reason == BL_GAP_EVICTED;
 	}
+	for (size_t k = 0; k < j->n_entries && missing > samples; k++)
+		if (j->entry[k].device == device && j->entry[k].stream == stream + 1)
+			sim_trace(j->w, "ledger: reason %d %.3f .. %.3f s counts %llu, missing %llu",
+			    j->entry[k].reason,
+			    ((double)j->entry[k].from - (double)j->w->begin) / 1000.0,
+			    ((double)j->entry[k].to - (double)j->w->begin) / 1000.0,
+			    (unsigned long long)j->entry[k].samples,
+			    (unsigned long long)j->entry[k].missing);
 	if (missing > samples)
 		sim_fail(j->w,
 		    "dev-%u stream %u: the ledger counts %llu and %llu are not there one by one",
@@ -347,7 +412,8 @@ oracle_judge(struct sim *w, struct sim_result *out)
 	judge_dict(j);
 	judge_clock_maps(j);
 	judge_batches(j, IN_STORE);
-	if (w->sc.pack_ms != 0)
+	j->reading = w->sc.pack_ms == 0;
+	if (!j->reading || j->any_twice)
 		judge_samples(j);
 	judge_aside(j);
 	judge_ledger(j);

@@ -38,6 +38,8 @@ struct judge {
 		size_t first, n;
 	} segments_of[SPOOLS_MAX];
 	uint64_t placed;
+	bool any_twice;
+	bool reading; /* what is told now comes from readers, after batches were looked into */
 	uint64_t thinned[SIM_MACHINES_MAX][BL_STREAMS]; /* values that only a mean stands for */
 };
 

@@ -76,8 +76,20 @@ struct found {
 	enum where where;
 	const struct bl_batch_header *h;
 	const int8_t *dict; /* names of its spool's series; NULL: not known */
-	int64_t spool;
+	int64_t spool, batch;
 };
+
+static void
+note_row(struct sim_sample *s, int64_t batch)
+{
+	if (batch == 0 || s->batch[0] == batch || s->batch[1] == batch)
+		return;
+	s->more_batches |= s->batch[1] != 0;
+	s->batch[1] = batch > s->batch[0] ? batch : s->batch[0];
+	s->batch[0] = batch > s->batch[0] && s->batch[0] != 0 ? s->batch[0] : batch;
+	if (s->batch[0] == s->batch[1])
+		s->batch[1] = 0;
+}
 
 static void
 note(struct judge *j, const struct found *f, double value, int64_t boot_ms, int series)
@@ -101,8 +113,15 @@ note(struct judge *j, const struct found *f, double value, int64_t boot_ms, int 
 		judge_wrong(j, "wrong time", machine, stream, n);
 	if (series >= 0 && (unsigned)series != k)
 		judge_wrong(j, "wrong series", machine, stream, n);
+	if (j->reading) {
+		if (s->read[k % 4] < UINT8_MAX)
+			s->read[k % 4]++;
+		return;
+	}
+	note_row(s, f->batch);
 	if (s->stored[k % 4] < UINT8_MAX)
 		s->stored[k % 4]++;
+	j->any_twice |= s->stored[k % 4] == 2;
 	judge_place(j, f->spool, &f->h->boot, boot_ms, at);
 }
 
@@ -158,6 +177,8 @@ judge_stored(struct judge *j, const struct bl_id *boot, enum bl_stream stream, d
 	/* Whose spool it was nobody knows any more: no clock map to compare with. */
 	const struct found f = { .where = IN_STORE, .h = &h, .spool = SPOOLS_MAX - 1 };
 
+	if (thin->count > 1 && j->reading)
+		return;
 	if (thin->count > 1)
 		note_thin(j, &f, value, boot_ms, series, thin);
 	else
@@ -295,7 +316,7 @@ judge_batches(struct judge *j, enum where where)
 	sqlite3_stmt *st = judge_query(j, j->db,
 	    "SELECT b.spool_id, b.stream, b.seq, b.crc32, o.uuid, b.kind, b.event_begin_ms,"
 	    " b.event_end_ms, b.collect_begin_ms, b.collect_end_ms, b.dict_version, b.n_samples,"
-	    " b.n_events, b.n_gaps, b.raw_bytes, b.body FROM batch b JOIN boot o ON "
+	    " b.n_events, b.n_gaps, b.raw_bytes, b.body, b.id FROM batch b JOIN boot o ON "
 	    "o.id=b.boot_id");
 
 	while (judge_row(j, st)) {
@@ -315,7 +336,7 @@ judge_batches(struct judge *j, enum where where)
 			.raw_bytes = (uint32_t)sqlite3_column_int64(st, 14) };
 		const int64_t spool = sqlite3_column_int64(st, 0);
 		const struct found f = { where, &h, j->series[spool % SPOOLS_MAX],
-			spool % SPOOLS_MAX };
+			spool % SPOOLS_MAX, sqlite3_column_int64(st, 16) };
 
 		if (j->w->verbose && where == IN_STORE)
 			sim_trace(j->w,

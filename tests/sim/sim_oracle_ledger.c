@@ -32,7 +32,7 @@ add_by_seq(
 		    !bl_id_equal(&s->spool, spool))
 			continue;
 		e.from = machine_true_time(w, &s->boot, s->begin_ms, NULL);
-		e.to = machine_true_time(w, &s->boot, s->end_ms, NULL);
+		e.to = machine_true_time(w, &s->boot, s->last_ms, NULL);
 		e.by_seq = true;
 		add_entry(j, &e);
 	}

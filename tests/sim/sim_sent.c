@@ -83,6 +83,8 @@ sim_note_sent(struct sim *w, const struct bl_batch_header *h)
 		.boot = h->boot,
 		.begin_ms = h->collect_begin_ms,
 		.end_ms = h->collect_end_ms,
+		.last_ms =
+		    h->event_end_ms > h->collect_end_ms ? h->event_end_ms : h->collect_end_ms,
 		.sent_at = w->now };
 	w->n_sent++;
 }

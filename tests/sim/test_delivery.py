@@ -43,7 +43,7 @@ REGRESSIONS = (
 )
 # What was done to them that allows more than "stored or in the ledger": two lives of one spool.
 TWO_LIVES = {"cloned": ("aside", "held", "twice"), "resumed": ("aside", "held", "twice", "undone"),
-             "takeover": ("aside", "held", "twice"), "renamed": ("aside", "held"), "rolled-back-at-once": ("aside",), "mix": ("aside",)}
+             "takeover": ("aside", "held", "twice"), "renamed": ("aside", "held"), "rolled-back-at-once": ("aside",), "mix": ("aside", "twice")}
 # Each run of a scenario is so many seeds of so many agents, one simulated day each, where it has no numbers of its own.
 SEEDS, AGENTS = ("1-40", 4) if LONG else ("1-1", 2)
 MIX, MIX_AGENTS = (20000, 2) if LONG else (16, 3)
