@@ -290,11 +290,11 @@ device_add_list(const struct org *o, const struct device_args *a)
 	if (rc < 0)
 		(void)command_failed(&err);
 	if (rc == BL_OK || l.added > 0)
-		(void)fprintf(stderr,
-		    "%zu devices added, %zu were there already. Each file holds a private key: "
-		    "bring "
-		    "it\nto its machine, and there, as root: branchline-agent setup FILE\n",
-		    l.added, l.there);
+		(void)fprintf(stderr, "%zu devices added, %zu were there already.%s\n", l.added,
+		    l.there,
+		    l.added == 0 ? ""
+				 : " Each file holds a private key: bring it\nto its machine, and "
+				   "there, as root: branchline-agent setup FILE");
 	if (rc < 0)
 		(void)fprintf(stderr, "%s\n",
 		    l.added > 0 ? "When that is mended, run it again: what is there stays."

@@ -435,7 +435,10 @@ run(int argc, char **argv, const struct command *self)
 	if (init(&a, &o, &made, &err) < 0)
 		return command_failed(&err);
 	(void)printf("%s: organisation \"%s\" %s\n", o.dir, o.name,
-	    made ? "created" : "is up to date with its settings");
+	    made
+		? "created"
+		: "is up to date with its settings; broker and collector take in what changed when "
+		  "they are started again");
 	if (made)
 		print_next(&o);
 	return 0;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "branchline/buf.h"
 
@@ -23,6 +24,7 @@ struct csv {
 	struct bl_buf text;
 	char *at;
 	size_t line;
+	char separator;
 	size_t column[CSV_COLUMNS_MAX]; /* of the file's columns */
 	size_t n_columns;
 	struct row *row;
@@ -45,7 +47,8 @@ take_field(struct csv *c, char **field)
 			return END_BAD; /* the quote is never closed */
 		if (quoted && *from == '"' && *++from != '"')
 			break;
-		if (!quoted && (*from == ',' || *from == '\n' || *from == '\r' || *from == '\0'))
+		if (!quoted &&
+		    (*from == c->separator || *from == '\n' || *from == '\r' || *from == '\0'))
 			break;
 		c->line += *from == '\n';
 		*to++ = *from;
@@ -55,11 +58,21 @@ take_field(struct csv *c, char **field)
 		last = *++from;
 	*to = '\0';
 	c->at = from + (last != '\0');
-	if (last == ',')
+	if (last == c->separator)
 		return END_FIELD;
 	if (last == '\n')
 		c->line++;
 	return last == '\n' ? END_LINE : last == '\0' ? END_FILE : END_BAD;
+}
+
+/* Comma; where spreadsheets write decimals with one, a semicolon; or a tab: what the first line
+ * has. */
+static char
+separator_of(const char *head)
+{
+	const char found = head[strcspn(head, ",;\t\r\n")];
+
+	return found == ';' || found == '\t' ? found : ',';
 }
 
 static size_t
@@ -67,7 +80,7 @@ place_of(const char *name, const char *const *columns, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && strcmp(columns[i], name) != 0)
+	while (i < n && strcasecmp(columns[i], name) != 0)
 		i++;
 	return i;
 }
@@ -80,6 +93,7 @@ read_head(struct csv *c, const char *path, const char *const *columns, size_t n,
 	enum end end;
 	char *name;
 
+	c->separator = separator_of(c->at);
 	do {
 		size_t i;
 

@@ -1,7 +1,7 @@
 /*
  * Small tables as people keep them in a spreadsheet: RFC 4180 with a line of column names,
- * a byte order mark and either line end allowed.  The whole table is read, or an error names
- * the line.
+ * a byte order mark and either line end allowed, semicolons or tabs instead of commas where the
+ * first line has them.  The whole table is read, or an error names the line.
  */
 #ifndef CSV_H
 #define CSV_H
@@ -16,7 +16,8 @@ struct csv;
 
 /*
  * columns[n]: the names that are known, n up to CSV_COLUMNS_MAX; required of them must be there,
- * the first ones.  Another name in the first line is an error.
+ * the first ones.  Large letters or small; another name in
+ * the first line is an error.
  */
 int csv_read(struct csv **out, const char *path, const char *const *columns, size_t n,
     size_t required, struct bl_err *err);

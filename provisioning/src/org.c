@@ -307,7 +307,7 @@ const char *
 org_mail_fault(const struct org *o)
 {
 	if (o->mail_host[0] != '\0' && o->mail_from[0] == '\0')
-		return "mail_host needs the sender's address: mail_from";
+		return "mail_host needs the sender's address: mail_from (--mail-from)";
 	if ((o->mail_user[0] == '\0') != (o->mail_password_file[0] == '\0'))
 		return "mail_user and mail_password_file belong together: give both or none";
 	return NULL;

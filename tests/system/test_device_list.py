@@ -72,7 +72,7 @@ MISTAKES = (
     ("site,name\nnorth,a\nNorth,a\n", "line 3: \"north/a\" stands in the list twice"),
     ("site,name,id\nnorth,a,collector-live\n", "line 2: ids that begin with collector- are reserved"),
     ("site,name,id\nnorth,a,there\n", "line 2: the device there is there already, at site south-branch"),
-    ("site;name\nnorth;a\n", "line 1"),
+    ("site|name\nnorth|a\n", "line 1"),
 )
 
 
