@@ -231,12 +231,60 @@ what_is_packed_is_recognised_under_another_spool(void **state)
 	twin_close(&w);
 }
 
+/* Means are packed, and what they were made of comes one by one (store_again_mean.c). */
+static void
+what_packed_means_stand_for_is_recognised(void **state)
+{
+	struct tell t = { .what = TOLD_BATCH,
+		.spool = 0xa,
+		.boot = 1,
+		.stream = STREAM,
+		.seq = 2,
+		.supersedes = 1,
+		.last = 1,
+		.thin = true,
+		.end_ms = 40 * (int64_t)MINUTE };
+	struct history h;
+	struct twin w;
+
+	(void)state;
+	history_make(&h, 3);
+	h.swapped = false;
+	twin_open(&w);
+	twin_later(&w, 12 * HOUR);
+	for (size_t i = 0; i < h.n; i++)
+		if (h.t[i].what == TOLD_DICT || h.t[i].what == TOLD_CLOCK)
+			twin_tell(&w, &h, &h.t[i]);
+	twin_tell(&w, &h, &t);
+	twin_later(&w, 2 * HOUR);
+	twin_pack(&w);
+	follow(&w.plain);
+	follow(&w.packed);
+	t = (struct tell){ .what = TOLD_BATCH,
+		.spool = 0xb,
+		.boot = 1,
+		.stream = STREAM,
+		.seq = 1,
+		.begin_ms = 12 * (int64_t)MINUTE,
+		.end_ms = 18 * (int64_t)MINUTE };
+	twin_tell(&w, &h, &t);
+	assert_int_equal(twin_rows(&w.plain), 1);
+	assert_int_equal(twin_rows(&w.packed), 1); /* what supersedes keeps its row */
+	t.seq = 2;
+	t.twist = 3;
+	twin_tell(&w, &h, &t);
+	assert_int_equal(twin_rows(&w.plain), 2);
+	assert_int_equal(twin_rows(&w.packed), 2);
+	twin_close(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packing_does_not_show),
 		cmocka_unit_test(what_is_packed_is_recognised_under_another_spool),
+		cmocka_unit_test(what_packed_means_stand_for_is_recognised),
 		cmocka_unit_test(a_damaged_store_takes_its_parts_along),
 	};
 

@@ -81,7 +81,7 @@ sum_of_sample(const struct said_one *o, double value)
 	return o->unknown == BL_KNOWN ? add_bytes(h, &value, sizeof(value)) : h;
 }
 
-/* prev_ms: where the one before it lay when means were made. */
+/* prev_ms: where the known one before it lay when means were made. */
 static struct said_one
 sample_of(uint32_t series, int64_t ms, int64_t prev_ms, uint8_t unknown, double value,
     const struct bl_thin *thin)
@@ -119,10 +119,12 @@ tell_column(const struct bl_batch_reader *r, const struct bl_column *c, int64_t 
 	if (rc == BL_OK) /* parts know them as unreadable */
 		bl_column_drop_infinite(c, value, unknown, thin);
 	for (uint32_t i = 0; rc == BL_OK && i < c->n; i++) {
-		const struct said_one o = sample_of(c->series_id, ms[i],
-		    i > 0 ? ms[i - 1] : after_ms, unknown[i], value[i], &thin[i]);
+		const struct said_one o =
+		    sample_of(c->series_id, ms[i], after_ms, unknown[i], value[i], &thin[i]);
 
 		fn(ctx, &o);
+		if (o.unknown == BL_KNOWN)
+			after_ms = o.ms;
 	}
 	free(ms);
 	free(value);
@@ -424,7 +426,8 @@ note_packed(void *ctx, const struct samples *l)
 		o = sample_of(p->c->number[l->series], a->boot_ms, prev_ms, a->unknown, a->value,
 		    a->thin > 0 ? &l->thin[a->thin - 1].thin : &one);
 		note_before(p->x, &o);
-		prev_ms = a->boot_ms;
+		if (o.unknown == BL_KNOWN)
+			prev_ms = o.ms;
 	}
 	return true;
 }
