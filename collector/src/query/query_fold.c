@@ -198,8 +198,9 @@ pace_of(const struct query_series *s, uint64_t n, uint64_t unknown, const struct
 /*
  * The pair of the hour's first sample with the one before the hour.  Roll-ups count each sample as
  * one tick of known time; of this one it is known how far back it reaches, or that it has no pair.
+ * True: it has none, and lies in a cell.
  */
-static void
+static bool
 fold_first(
     struct query_work *w, size_t i, const struct query_edge *first, const struct store_pace *pace)
 {
@@ -212,16 +213,17 @@ fold_first(
 	double grown;
 
 	if (c == NULL)
-		return;
+		return false;
 	at->known_ms -= pace->tick_ms;
 	if (!pair)
-		return;
+		return true;
 	grown = bl_increase(last.value, first->value, &one);
 	at->known_ms += (double)(first->unix_ms - last.unix_ms);
 	if (w->r->agg == QUERY_RATE)
 		at->sum += grown;
 	else
 		add(&c->value, grown);
+	return false;
 }
 
 static int
@@ -247,11 +249,12 @@ query_take_hour(void *ctx, size_t i, const struct query_hour_roll *h, struct bl_
 	if (w->counts)
 		pace = pace_of(&w->series[i], r->n, r->unknown, h->first, h->last);
 	if (w->counts && h->first != NULL && !w->lead)
-		fold_first(w, i, h->first, &pace);
+		(void)fold_first(w, i, h->first, &pace);
 	if (w->counts && h->last != NULL)
 		set_last(at, h->last);
 	if (w->lead || (c = find_cell(w, i, h->begin_unix_ms)) == NULL)
 		return BL_OK;
+	at->known_ms += pace.off_ms;
 	fold_roll(w, at, c, r, store_known_ms(&pace, r->n, r->unknown, r->unknown, QUERY_HOUR_MS));
 	if (w->quantile > 0 && h->add_sketch != NULL && h->roll.n > 0)
 		return merge_sketch(w, at, h, err);
@@ -322,13 +325,15 @@ query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
 	struct query_work *w = ctx;
 	struct query_at *at = &w->at[i];
 	struct store_pace pace = { 0 };
+	double off_ms = 0; /* the first tick of all is off the beat: with the second, its pair */
+	bool seen = false;
 	struct query_cell *c;
 
 	(void)err;
 	if (w->counts)
 		pace = pace_of_windows(&w->series[i], roll, first, last);
-	if (w->counts && first != NULL && !w->lead)
-		fold_first(w, i, first, &pace);
+	if (w->counts && first != NULL && !w->lead && fold_first(w, i, first, &pace))
+		off_ms = pace.off_ms;
 	if (w->counts && last != NULL)
 		set_last(at, last);
 	if (!w->lead && cells_in_a_row(w, i, begin_unix_ms)) {
@@ -339,6 +344,11 @@ query_take_five(void *ctx, size_t i, int64_t begin_unix_ms,
 		if (roll[k].n == 0 && roll[k].unknown == 0)
 			continue;
 		c = find_cell(w, i, begin_unix_ms + k * QUERY_M5_MS);
+		if (c != NULL && (seen || roll[k].n > 1)) {
+			at->known_ms += off_ms;
+			off_ms = 0;
+		}
+		seen = seen || roll[k].n > 0;
 		if (c != NULL)
 			fold_roll(w, at, c, &roll[k],
 			    store_known_ms(&pace, roll[k].n, roll[k].unknown, unknown_near(roll, k),

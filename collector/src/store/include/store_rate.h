@@ -35,29 +35,35 @@ struct store_hour_ticks {
 	int64_t span_ms;     /* between those two */
 };
 
-/* How much time a sample of an hour stands for; and so many unknown ones stand for time, too. */
+/*
+ * How much time the samples of an hour stand for: a tick each, and so many unknown ones beside
+ * them, too; off_ms: by how much all of them together last longer.
+ */
 struct store_pace {
-	double tick_ms;
+	double tick_ms, off_ms;
 	uint64_t bridged_max;
 };
 
 /*
- * An hour whose ticks are all there says how far apart they were, and a pair surely reaches over
- * what is unknown, if it is little; of another hour the interval of the series is taken.
+ * An hour whose ticks are all there: a pair surely reaches over what is unknown, if it is little,
+ * and its ends tell by how much ticks were early or late; mostly it is the first tick of an agent
+ * that started.
  */
 static inline struct store_pace
 store_pace(const struct store_hour_ticks *h, int64_t interval_ms)
 {
 	const uint64_t ticks = h->n + h->unknown;
+	struct store_pace p = { .tick_ms = (double)interval_ms };
 	double off;
 
 	if (!h->one_boot || ticks < 2 || interval_ms <= 0)
-		return (struct store_pace){ (double)interval_ms, 0 };
+		return p;
 	off = (double)h->span_ms - (double)(ticks - 1) * (double)interval_ms;
 	if (off < (double)-interval_ms / 2 || off > (double)interval_ms / 2)
-		return (struct store_pace){ (double)interval_ms, 0 };
-	return (struct store_pace){ (double)h->span_ms / (double)(ticks - 1),
-		(uint64_t)(store_pair_max_ms(interval_ms) / interval_ms) - 1 };
+		return p;
+	p.off_ms = off;
+	p.bridged_max = (uint64_t)(store_pair_max_ms(interval_ms) / interval_ms) - 1;
+	return p;
 }
 
 /*
