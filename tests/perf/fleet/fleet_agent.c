@@ -7,6 +7,7 @@
 #define DIAL_US      (20 * SECOND_US) /* from TCP to SUBACK */
 #define PING_US      (FLEET_KEEPALIVE_S * SECOND_US)
 #define PING_WAIT_US (10 * SECOND_US)
+#define LOOK_US      (3 * SECOND_US) /* an agent's library looks every tenth of the keep-alive */
 #define TURN_US      50000
 #define BACKOFF_MS   UINT64_C(1000)
 #define BACKOFF_MAX  UINT64_C(60000)
@@ -172,9 +173,12 @@ cut(struct fleet_agent *a, int64_t now_us)
 static int64_t
 ping_us(const struct fleet_agent *a)
 {
+	int64_t quiet_us;
+
 	if (a->pinged)
 		return a->said_us + PING_WAIT_US;
-	return (a->heard_us < a->said_us ? a->heard_us : a->said_us) + PING_US;
+	quiet_us = (a->heard_us < a->said_us ? a->heard_us : a->said_us) + PING_US - a->dialled_us;
+	return a->dialled_us + (quiet_us + LOOK_US - 1) / LOOK_US * LOOK_US;
 }
 
 int64_t
