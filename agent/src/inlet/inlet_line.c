@@ -319,8 +319,8 @@ unknown_verb(const struct reading *l, const struct word *w, bool second)
 	const struct bl_str got = w->has_key ? w->key : w->value;
 
 	if (second)
-		return wrong(&l->c, w->column,
-		    "expected \"begin\", \"end\" or \"event\" after \"step\"");
+		return wrong(
+		    &l->c, w->column, "expected \"begin\", \"end\" or \"event\" after \"step\"");
 	if (got.len == 0)
 		return wrong(&l->c, w->column, "%s", expected);
 	return wrong(&l->c, w->column, "%s, got %s", expected, inlet_snip(got.p, got.len).text);
@@ -395,6 +395,10 @@ inlet_line_parse(const char *line, size_t len, struct inlet_line *out, struct bl
 	if (len > INLET_LINE_MAX)
 		return wrong(
 		    &l.c, 1, "expected a line of at most %u bytes, got %zu", INLET_LINE_MAX, len);
+	if (len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) { /* some libraries begin with one */
+		l.c.p += 3;
+		l.c.len -= 3;
+	}
 	if ((rc = inlet_check_text(&l.c)) < 0 || (rc = find_verb(&l)) < 0)
 		return rc;
 	rc = l.verb->form == FORM_METRIC ? begin_metric(&l) : begin_event(&l);

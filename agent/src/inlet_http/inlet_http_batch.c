@@ -14,9 +14,11 @@ void
 inlet_http_batch_begin(
     struct inlet_http_batch *b, enum inlet_http_form form, const char *text, size_t len)
 {
+	const size_t mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
 	b->form = form;
-	b->text = text;
-	b->len = len;
+	b->text = text + mark;
+	b->len = len - mark;
 	b->checked = form == INLET_HTTP_LINES; /* each line stands for itself */
 	bl_buf_init(&b->words, WORDS_MAX);
 }
