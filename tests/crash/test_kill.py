@@ -16,6 +16,7 @@ import pytest
 from support.oracle import (Account, Spool, Store, account_of_reports, account_of_samples, arrived_in_full,
                             check_values, load, nothing_but_off, quieten)
 from support.second import second_opinion
+from support.seed import chance_seed
 from support.steps import EventLoad
 from support.wait import wait_for
 
@@ -157,7 +158,7 @@ class Branches:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_kill_9_loses_nothing_and_doubles_nothing(organisation, record_property, part):
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32))) + part
+    seed = chance_seed() + part
     print(f"seed {seed} (BL_SEED repeats it)")
     record_property("seed", seed)
     rng = random.Random(seed)

@@ -21,6 +21,7 @@ from support.builds import program
 from support.fleet import Fleet
 from support.org import ApiError, Organisation
 from support.process import clean_environment
+from support.seed import chance_seed
 from support.wait import wait_for
 
 LONG = bool(os.environ.get("BL_LONG"))
@@ -117,7 +118,7 @@ def named_once(victim):
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_kill_9_of_the_compactor_loses_and_doubles_nothing(processes, tmp_path, record_property, part):
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32))) + part
+    seed = chance_seed() + part
     print(f"seed {seed} (BL_SEED repeats it)")
     record_property("seed", seed)
     org = Organisation(tmp_path, processes, settings=SETTINGS).start()

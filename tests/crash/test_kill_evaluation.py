@@ -18,6 +18,7 @@ import pytest
 
 from support.centre import Centre
 from support.oracle import silence
+from support.seed import chance_seed
 from support.wait import wait_for
 
 KILLS = 200 if os.environ.get("BL_LONG") else 20
@@ -103,7 +104,7 @@ def caught_up(org):
 
 
 def test_kill_9_of_the_collector_doubles_no_incident_and_loses_no_message(centre, record_property):
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     record_property("seed", seed)
     rng = random.Random(seed)

@@ -23,6 +23,7 @@ from support.oracle import (Account, Spool, Store, account_of_reports, account_o
                             check_values, load, nothing_but_off, quieten)
 from support.process import clean_environment
 from support.second import second_opinion
+from support.seed import chance_seed
 from support.steps import EventLoad
 from support.wait import wait_for
 
@@ -53,7 +54,7 @@ def images(tmp_path, processes):
 
 @pytest.fixture
 def rng(record_property):
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     record_property("seed", seed)
     return random.Random(seed)

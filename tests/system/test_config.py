@@ -8,13 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from support.builds import build_folder, program
+from support.seed import chance_seed
 from support.status import runs, status_of
 from support.wait import free_port, wait_for
 from test_agent import setup_file
@@ -179,7 +179,7 @@ def test_print_config_says_where_each_value_comes_from_and_hides_secrets(tmp_pat
 
 def test_a_configuration_in_parts_is_the_same_as_in_one_file(tmp_path):
     """The example, torn at its keys and at its samplers into files that include each other."""
-    seed = int(os.environ.get("BL_SEED", "") or time.time_ns() % 10**9)
+    seed = chance_seed()
     print(f"BL_SEED={seed}")
     random = Random(seed)
     text = re.sub(r"^include:.*\n", "", uncommented((AGENT / "agent.example.yaml").read_text()), flags=re.M)

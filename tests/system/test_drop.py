@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.builds import program
+from support.seed import chance_seed
 from support.status import status_of
 from support.wait import free_port, wait_for
 
@@ -80,7 +81,7 @@ class Device:
 
 
 def test_rows_of_dropped_files_are_there_once_whatever_is_killed(tmp_path, processes):
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     rng = random.Random(seed)
     device = Device(tmp_path / "agent", processes, ROWS).start()

@@ -19,6 +19,7 @@ import pytest
 from support import oracle  # noqa: F401  finds the decoder
 import wire_decoder
 from support.builds import program
+from support.seed import chance_seed
 from support.spooled import spooled
 from support.status import status_of
 from support.wait import free_port, wait_for
@@ -94,7 +95,7 @@ def numbered(k, n):
 def test_what_was_accepted_survives_kill_9(device):
     """Programs report in batches while the agent is killed at any moment; who got no answer sends the batch again
     with the same ids. At the end every report is there once."""
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     rng = random.Random(seed)
     agent = device().start()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.builds import program
+from support.seed import chance_seed
 from support.wait import wait_for
 from test_steps import Device, agent, attributes
 
@@ -58,7 +59,7 @@ def is_on_disk(device, log, what=""):
 
 def test_lines_come_once_over_kill_9_and_rotation(tmp_path, processes):
     """The agent is killed at any moment while a program writes and its log is rotated, renamed or copied and cut."""
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     rng = random.Random(seed)
     log = tmp_path / "app.log"

@@ -15,6 +15,7 @@ import pytest
 from support.builds import program
 from support.oracle import QUIET
 from support.plugins import Plugins, check, place, script, writable  # noqa: F401
+from support.seed import chance_seed
 from support.wait import free_port, wait_for
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "contract"))
@@ -61,7 +62,7 @@ def of(series, name, **labels):
 
 
 def test_each_run_is_in_the_spool_once_over_every_death_of_the_agent(place, tmp_path, processes):  # noqa: F811
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     rng = random.Random(seed)
     till = Till(place, tmp_path, processes)

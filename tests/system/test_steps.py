@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from support.builds import program
+from support.seed import chance_seed
 from support.status import samples_on, status_of
 from support.steps import Reporter
 from support.wait import free_port, wait_for
@@ -98,7 +99,7 @@ def device(tmp_path, processes):
 def test_what_was_answered_ok_survives_kill_9(device):
     """Several programs report while the agent is killed at any moment; whoever got no answer says
     it again with the same id. At the end every report is there once."""
-    seed = int(os.environ.get("BL_SEED", random.SystemRandom().randrange(2**32)))
+    seed = chance_seed()
     print(f"seed {seed} (BL_SEED repeats it)")
     rng = random.Random(seed)
     accepted, lock, done = [], threading.Lock(), threading.Event()

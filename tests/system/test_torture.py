@@ -19,6 +19,7 @@ import pytest
 
 from support.builds import SOURCE, program
 from support.disk import SmallDisk
+from support.seed import chance_seed
 from support.wait import wait_for
 
 sys.path[:0] = [str(SOURCE / "provisioning" / "torture"), str(SOURCE / "tests" / "contract")]
@@ -57,10 +58,10 @@ BROKEN = {"delete-on-puback": ("--agent", "branchline-agent_delete-on-puback"),
 def runs(tmp_path_factory):
     """The proof and, at the same time, the same with builds that are broken on purpose: most is waiting."""
     folder = tmp_path_factory.mktemp("torture")
-    seed = ["--seed", os.environ["BL_SEED"]] if os.environ.get("BL_SEED") else []
+    seed = ["--seed", chance_seed()]
     started = {"": start("--minutes", MINUTES, "--folder", folder / "scratch", "--keep", *seed)}
     for name, (option, file) in BROKEN.items():
-        started[name] = start("--minutes", 1, "--folder", folder / name, option, program(file))
+        started[name] = start("--minutes", 1, "--folder", folder / name, option, program(file), *seed)
     done = {}
     try:
         for name, running in started.items():

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROOM (256ULL << 20)
@@ -49,4 +50,14 @@ rounds(unsigned usual, unsigned many)
 
 	printf("%u rounds (%u with BL_LONG=1)\n", n, many);
 	return n;
+}
+
+uint64_t
+chance_seed(void)
+{
+	const char *given = getenv("BL_SEED"), *many = getenv("BL_LONG");
+
+	if (given != NULL)
+		return strtoull(given, NULL, 10);
+	return many != NULL && strcmp(many, "1") == 0 ? (uint64_t)time(NULL) : 1;
 }

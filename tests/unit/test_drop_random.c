@@ -257,8 +257,7 @@ one_history(struct world *w, uint64_t seed)
 static void
 each_row_is_there_once_whatever_happens(void **state)
 {
-	const char *told = getenv("BL_SEED");
-	const uint64_t seed = told != NULL ? strtoull(told, NULL, 10) : (uint64_t)time(NULL);
+	const uint64_t seed = chance_seed();
 	const unsigned n = rounds(6, 500);
 	struct world *w = *state;
 

@@ -157,7 +157,7 @@ nothing_accepted_is_lost_by_kill_9(void **state)
 	struct kit *k = *state;
 	struct centre *c = centre_new(k);
 
-	k->time.rng = (uint64_t)time(NULL);
+	k->time.rng = chance_seed();
 	print_message("seed %llu\n", (unsigned long long)k->time.rng);
 	for (int i = 0; i < kills; i++)
 		check(k, c,

@@ -275,11 +275,10 @@ a_history(void)
 static void
 every_value_is_what_the_model_has(void **state)
 {
-	const char *given = getenv("BL_SEED");
 	const unsigned n = rounds(20, 2000);
 
 	(void)state;
-	seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+	seed = chance_seed();
 	for (unsigned i = 0; i < n; i++, seed++) {
 		state_of_chance = seed * UINT64_C(0x9e3779b97f4a7c15);
 		a_history();

@@ -19,6 +19,7 @@ No function sleeps for a fixed time; each waits for a condition with a limit.
     image.py     Image: an ext4 file system in a file, and power cuts under it
     org.py       Organisation: everything together, made by the public tools
     centre.py    Centre: an organisation with a mail server and a webhook receiver
+    seed.py      chance_seed(): where a test that goes by chance begins
     status.py    status_of(...): what an agent says of itself
     builds.py    program(name): the path of something that was built
     fixtures.py  the pytest fixtures `pki`, `broker`, `brokers`, `processes` (loaded by conftest.py)
