@@ -154,7 +154,7 @@ def test_the_example_is_good_also_with_all_that_it_shows_as_comments(tmp_path):
 def test_a_missing_configuration_is_named(tmp_path):
     done = agent("run", "--config", tmp_path / "none.yaml")
     assert done.returncode == 78
-    assert "none.yaml: No such file or directory" in done.stderr
+    assert "none.yaml: No such file or directory" in done.stderr and "branchline-agent setup FILE" in done.stderr
 
 
 def test_what_is_printed_is_accepted(tmp_path, device):

@@ -88,6 +88,9 @@ load(const char *path, struct bl_conf_sources *sources, int *exit_code)
 		(void)fprintf(stderr, "%s: and %zu more\n", path, errors.n - errors.n_kept);
 	if (rc < 0)
 		(void)fprintf(stderr, "branchline-agent: %s\n", err.msg);
+	if (rc == BL_ENOTFOUND)
+		(void)fprintf(stderr, "  `branchline-agent setup FILE` writes it; --config FILE "
+				      "names another one\n");
 	bl_conf_errors_free(&errors);
 	/* A file that is missing or unreadable is a configuration error, too: a restart is in vain.
 	 */
