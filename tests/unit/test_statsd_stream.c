@@ -111,6 +111,36 @@ total(struct rig *r)
 	return fake_host_value(r->h, "a_total{source=statsd}");
 }
 
+/* As python-statsd's UnixSocketStatsClient writes them, and StatsD over TCP. */
+static void
+lines_are_known_by_their_first_bytes(void **state)
+{
+	static const char lines[] = "a:1|c\na:2|c\n\na:3|c\r\n";
+	struct rig *r = *state;
+	char longer[STATSD_PACKET_MAX + 8];
+	const int fd = dial(r), other = dial(r);
+
+	for (size_t piece = 1; piece < sizeof(lines); piece++)
+		for (size_t at = 0; at < sizeof(lines) - 1; at += piece) {
+			const size_t left = sizeof(lines) - 1 - at;
+
+			send_all(fd, lines + at, left < piece ? left : piece);
+			(void)fake_host_turn(r->h);
+		}
+	assert_true(total(r) == 6 * (double)(sizeof(lines) - 1));
+	assert_int_equal(fake_host_count(r->h, "bad_frames"), 0);
+	send_all(fd, "a:1", 3);
+	assert_int_equal(close(fd), 0); /* it may have been going to be 10 */
+	(void)fake_host_turn(r->h);
+	assert_int_equal(fake_host_count(r->h, "bad_frames"), 1);
+	memset(longer, 'a', sizeof(longer));
+	send_all(other, longer, sizeof(longer));
+	(void)fake_host_turn(r->h);
+	assert_true(ended(other));
+	assert_int_equal(fake_host_count(r->h, "bad_frames"), 2);
+	assert_int_equal(close(other), 0);
+}
+
 static void
 packets_come_in_any_pieces(void **state)
 {
@@ -358,6 +388,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		T(packets_come_in_any_pieces),
+		T(lines_are_known_by_their_first_bytes),
 		T(the_longest_packet_is_taken_and_a_longer_one_ends_the_connection),
 		T(a_flood_of_one_leaves_turns_to_others),
 		T(one_user_has_half_of_the_places),

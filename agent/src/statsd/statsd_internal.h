@@ -164,6 +164,7 @@ struct statsd;
 
 struct statsd_client {
 	bool used, ready;
+	bool known, lines; /* what it writes: lines, or packets with their length */
 	int fd;
 	uint32_t user;          /* inlet_user */
 	int64_t active_mono_ms; /* when something came */
@@ -179,6 +180,8 @@ void statsd_stream_listen_again(struct statsd *s);
 unsigned statsd_stream_turn(struct statsd *s, unsigned *work);
 /* The packets that stand whole in p; how many bytes they are, or -1: a length that is none. */
 ssize_t statsd_stream_packets(struct statsd *s, const char *p, size_t len, unsigned *work);
+/* The same of lines; -1: one that is too long. */
+ssize_t statsd_stream_lines(struct statsd *s, const char *p, size_t len, unsigned *work);
 void statsd_stream_close(struct statsd *s);
 
 /* ---- statsd.c ---- */

@@ -3,6 +3,8 @@
  * bytes, the lowest first.  Nothing is answered; a sender who is not read waits, so that
  * nothing is lost but what a connection breaks off within.
  *
+ * Or lines, as StatsD over TCP has them: what begins with text is that.
+ *
  * A length that is none (0 is an empty packet; 8,192 is the most) ends the connection: where the
  * next packet begins can no longer be known.  A connection at rest costs a place and no buffer.
  */
@@ -177,6 +179,30 @@ statsd_stream_packets(struct statsd *s, const char *p, size_t len, unsigned *wor
 	return (ssize_t)at;
 }
 
+/* A length would have zeros: python-statsd and others write lines to a stream. */
+static bool
+is_text(const char *p)
+{
+	for (unsigned i = 0; i < LENGTH; i++)
+		if ((unsigned char)p[i] < ' ' || (unsigned char)p[i] >= 0xf8)
+			return false;
+	return true;
+}
+
+ssize_t
+statsd_stream_lines(struct statsd *s, const char *p, size_t len, unsigned *work)
+{
+	const char *end;
+	size_t at = 0;
+
+	while (
+	    (end = memchr(p + at, '\n', len - at)) != NULL && end - (p + at) <= STATSD_PACKET_MAX) {
+		*work += statsd_take_packet(s, p + at, (size_t)(end - (p + at)), false);
+		at = (size_t)(end - p) + 1;
+	}
+	return len - at > STATSD_PACKET_MAX ? -1 : (ssize_t)at;
+}
+
 /* What is left waits for its rest; false: no memory. */
 static bool
 keep(struct statsd_client *c, const char *p, size_t n)
@@ -215,12 +241,16 @@ read_some(struct statsd *s, struct statsd_client *c, unsigned *work)
 		memcpy(room, c->part, c->n);
 	c->active_mono_ms = bl_mono_ms(s->host->clock);
 	len = c->n + (size_t)n;
-	used = statsd_stream_packets(s, room, len, work);
+	if (!c->known && len >= LENGTH) {
+		c->known = true;
+		c->lines = is_text(room);
+	}
+	used = (c->lines ? statsd_stream_lines : statsd_stream_packets)(s, room, len, work);
 	if (used >= 0 && keep(c, room + used, len - (size_t)used))
 		return;
 	statsd_refuse(s, STATSD_BAD_FRAMES,
 	    used < 0 ? "a connection is ended: before each packet stands its length, four bytes, "
-		       "the lowest first, at most 8192"
+		       "the lowest first, at most 8192; or it writes lines"
 		     : "a connection is ended: out of memory");
 	drop(s, c);
 }
