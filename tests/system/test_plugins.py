@@ -300,7 +300,7 @@ def test_a_reload_takes_in_what_is_right_and_refuses_what_is_wrong(place, proces
     assert event["state"] == "unknown" and event["text"] == "stuck" and "ended after 2000 ms" in event["why"]
     assert set(inlet.values("plugin_state", check="stuck")) == {"3"}
     assert one.process.stop() == 0
-    assert not alive(str(place / "second"))
+    wait_for(lambda: not alive(str(place / "second")), 20, "what was under way has ended")
 
 
 def test_ended_by_force_it_leaves_no_plugin_behind(place, processes):
