@@ -294,7 +294,7 @@ static int
 note_change(struct cases_changes *out, int64_t no, const struct stored *s, const struct fold *f,
     struct bl_err *err)
 {
-	struct cases_change *c;
+	struct cases_change *c = NULL;
 	int rc;
 
 	if ((rc = add_change(out, &c, no, s, err)) < 0)
