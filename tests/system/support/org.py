@@ -171,6 +171,10 @@ class Organisation:
             if answer.status >= 400:
                 raise ApiError(answer.status, parsed)
             return parsed
+        except OSError as error:
+            if self.collector is None or self.collector.running():
+                raise
+            raise ConnectionError(f"{error}: the collector {self.collector.state()}; it wrote:\n{self.collector.log()}") from error
         finally:
             connection.close()
 
