@@ -66,9 +66,29 @@ copy(char *out, size_t size, struct text s)
 	return true;
 }
 
-/* "GET /path?query HTTP/1.1" */
+/* Leaves "/path?query" of "http://host/path?query", the way that is asked of a proxy; "" stands for
+ * "/". */
+static void
+split_target(struct text *target, struct text *host)
+{
+	static const char scheme[] = "http://";
+	const size_t n = sizeof(scheme) - 1;
+
+	*host = (struct text){ NULL, 0 };
+	if (target->len < n || strncasecmp(target->p, scheme, n) != 0)
+		return;
+	target->p += n;
+	target->len -= n;
+	host->p = target->p;
+	while (host->len < target->len && host->p[host->len] != '/' && host->p[host->len] != '?')
+		host->len++;
+	target->p += host->len;
+	target->len -= host->len;
+}
+
+/* "GET /path?query HTTP/1.1"; host: the one of its target, or none. */
 static int
-request_line(struct text line, struct http_head *out)
+request_line(struct text line, struct http_head *out, struct text *host)
 {
 	const char *sp = line.len > 0 ? memchr(line.p, ' ', line.len) : NULL;
 	struct text target, path;
@@ -89,10 +109,15 @@ request_line(struct text line, struct http_head *out)
 	if (!copy(out->method, sizeof(out->method), (struct text){ line.p, (size_t)(sp - line.p) }))
 		return 501;
 	target.len = (size_t)(end - target.p);
-	if (target.len == 0 || target.p[0] != '/' || !printable(target))
+	if (!printable(target))
 		return 400;
-	end = memchr(target.p, '?', target.len);
+	split_target(&target, host);
+	end = target.len > 0 ? memchr(target.p, '?', target.len) : NULL;
 	path = (struct text){ target.p, end != NULL ? (size_t)(end - target.p) : target.len };
+	if (path.len == 0 && host->p != NULL)
+		path = (struct text){ "/", 1 };
+	if (path.len == 0 || path.p[0] != '/')
+		return 400;
 	return copy(out->path, sizeof(out->path), path) ? 0 : 414;
 }
 
@@ -297,20 +322,20 @@ field(struct text line, struct http_head *out)
 int
 http_head_parse(const char *text, size_t len, struct http_head *out)
 {
-	struct text s = { text, len }, line;
+	struct text s = { text, len }, line, host;
 	int status;
 
 	memset(out, 0, sizeof(*out));
 	if (memchr(text, '\0', len) != NULL || !next_line(&s, &line))
 		return 400;
-	if ((status = request_line(line, out)) != 0)
+	if ((status = request_line(line, out, &host)) != 0)
 		return status;
 	while (next_line(&s, &line) && line.len > 0)
 		if ((status = field(line, out)) != 0)
 			return status;
 	if (out->host[0] == '\0' || (out->chunked && (out->has_length || out->http_minor == 0)))
 		return 400;
-	return 0;
+	return host.p == NULL || host_of(host, out->host, sizeof(out->host)) ? 0 : 400;
 }
 
 bool

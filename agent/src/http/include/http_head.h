@@ -18,7 +18,9 @@
 struct http_head {
 	char method[16]; /* "GET" */
 	char path[128];  /* without the query */
-	char host[256];  /* the name or address, without its port, in lower case; no brackets */
+	/* The name or address, without its port, in lower case; no brackets.  The target's, where
+	 * it has one. */
+	char host[256];
 	char accept[512];
 	char content_type[128];   /* "" none; in lower case up to its parameters */
 	char authorization[1100]; /* "" none, or more than has room */
