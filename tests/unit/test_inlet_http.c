@@ -96,6 +96,24 @@ what_the_inlet_is_stands_there_in_words(void **state)
 	(void)close(fd);
 }
 
+static void
+head_is_answered_without_a_body(void **state)
+{
+	const int fd = dial();
+
+	(void)state;
+	say(fd, "HEAD http://localhost/v1/ HTTP/1.1\r\n" HOST "\r\n");
+	assert_int_equal(status(hear(fd)), 200);
+	assert_null(strstr(heard, "Content-Length: 0\r\n"));
+	assert_string_equal(strstr(heard, "\r\n\r\n"), "\r\n\r\n");
+	say(fd, "GET /v1/ HTTP/1.1\r\n" HOST "\r\n");
+	assert_non_null(strstr(hear(fd), "POST /v1/reports"));
+	say(fd, "HEAD /v1/reports HTTP/1.1\r\n" HOST "\r\n");
+	assert_int_equal(status(hear(fd)), 405);
+	assert_string_equal(strstr(heard, "\r\n\r\n"), "\r\n\r\n");
+	(void)close(fd);
+}
+
 /* ---- refusals ---- */
 
 static void
@@ -113,8 +131,8 @@ who_asks_wrongly_is_told_why(void **state)
 		    "bad_requests" },
 		{ "OPTIONS /v1/reports HTTP/1.1\r\n" HOST "\r\n", 405, "Allow: POST\r\n",
 		    "bad_requests" },
-		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 405, "Allow: GET\r\n",
-		    "bad_requests" },
+		{ "POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 405,
+		    "Allow: GET, HEAD\r\n", "bad_requests" },
 		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", 400, "no body",
 		    "bad_requests" },
 		{ POST "Content-Length: 2\r\n\r\n{}", 415, "application/x-ndjson", "bad_requests" },
@@ -461,6 +479,7 @@ main(void)
 		TEST(what_the_disk_says_is_passed_on),
 		TEST(what_the_agent_refuses_is_told_with_its_place),
 		TEST(what_the_inlet_is_stands_there_in_words),
+		TEST(head_is_answered_without_a_body),
 		TEST(who_asks_wrongly_is_told_why),
 		TEST(a_head_without_end_is_refused),
 		TEST(programs_that_look_like_browsers_may_report),

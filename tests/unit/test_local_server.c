@@ -235,6 +235,23 @@ each_path_has_its_answer(void **state)
 }
 
 static void
+head_is_answered_without_a_body(void **state)
+{
+	static const char *const paths[] = { "/", "/metrics", "/nothing" };
+	char request[100], text[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		mono += 1000;
+		(void)snprintf(request, sizeof(request), "HEAD %s HTTP/1.1\r\n" TO, paths[i]);
+		get(request, text, sizeof(text));
+		assert_memory_equal(text, i == 2 ? "HTTP/1.1 404" : "HTTP/1.1 200", 12);
+		assert_null(strstr(text, "Content-Length: 0\r\n"));
+		assert_string_equal(body(text), "");
+	}
+}
+
+static void
 a_request_may_come_in_pieces(void **state)
 {
 	static const char request[] = "GET /metrics HTTP/1.1\r\n" TO;
@@ -533,6 +550,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_path_has_its_answer),
+		TEST(head_is_answered_without_a_body),
 		TEST(a_request_may_come_in_pieces),
 		TEST(who_says_nothing_is_dropped),
 		TEST(a_head_that_does_not_end_is_refused),

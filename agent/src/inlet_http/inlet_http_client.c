@@ -383,6 +383,7 @@ next_request(struct inlet_http *in, struct inlet_http_client *c)
 	bl_buf_init(&c->out, INLET_HTTP_ANSWER_MAX);
 	c->out_sent = 0;
 	c->allow = NULL;
+	c->head = false;
 	if (!c->keep) {
 		end(in, c);
 		return;
@@ -435,7 +436,8 @@ inlet_http_client_answer(
 	if (status == 503)
 		local_text_put(&c->out, "Retry-After: 1\r\n");
 	local_text_put(&c->out, "\r\n");
-	bl_buf_bytes(&c->out, body.data, body.len);
+	if (!c->head)
+		bl_buf_bytes(&c->out, body.data, body.len);
 	bl_buf_free(&body);
 	if (c->out.failed) {
 		inlet_http_client_drop(c); /* no memory: it hears nothing, and asks again */

@@ -38,6 +38,7 @@ struct inlet_http_client {
 	uint32_t watched;
 	int64_t deadline_mono_ms;
 	bool keep;         /* the connection goes on behind the answer */
+	bool head;         /* HEAD: the answer has no body */
 	const char *allow; /* the method of what is asked for */
 	bool chunked;
 	bool from_port; /* not over a Unix socket */

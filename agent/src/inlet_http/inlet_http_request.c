@@ -189,9 +189,9 @@ route(struct inlet_http *in, struct inlet_http_client *c, const struct http_head
 		    "there is POST /v1/reports and POST /v1/collectd; GET /v1/ says how");
 		return;
 	}
-	c->allow = routes[i].method;
+	c->allow = routes[i].method[0] == 'P' ? "POST" : "GET, HEAD";
 	c->form = routes[i].form;
-	if (strcmp(h->method, routes[i].method) != 0)
+	if (strcmp(c->head ? "GET" : h->method, routes[i].method) != 0)
 		refuse(in, c, 405, INLET_HTTP_N_BAD_REQUESTS,
 		    routes[i].method[0] == 'P' ? "this address takes POST; GET /v1/ says how"
 					       : "this address takes GET");
@@ -214,6 +214,7 @@ inlet_http_request(struct inlet_http *in, struct inlet_http_client *c, size_t he
 	memmove(c->in, c->in + head_len, c->in_len);
 	c->round++;
 	c->keep = false;
+	c->head = strcmp(h.method, "HEAD") == 0;
 	in->count[INLET_HTTP_N_REQUESTS]++;
 	if (status != 0) {
 		refuse(in, c, status, INLET_HTTP_N_BAD_REQUESTS,

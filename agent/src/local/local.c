@@ -250,7 +250,8 @@ local_request(struct local *l, struct client *c, size_t head_len)
 	struct http_head r;
 	int status = http_head_parse(c->in, head_len, &r);
 
-	if (status == 0 && strcmp(r.method, "GET") != 0)
+	c->bare = strcmp(r.method, "HEAD") == 0;
+	if (status == 0 && !c->bare && strcmp(r.method, "GET") != 0)
 		status = 405;
 	else if (status == 0 && (r.length > 0 || r.chunked))
 		status = 400; /* what is asked here has no body */

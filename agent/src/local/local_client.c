@@ -202,7 +202,7 @@ local_client_say(
 {
 	const int n = snprintf(c->head, sizeof(c->head),
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n", status,
-	    http_reason(status), type, len, headers, status == 405 ? "Allow: GET\r\n" : "",
+	    http_reason(status), type, len, headers, status == 405 ? "Allow: GET, HEAD\r\n" : "",
 	    status == 503 ? "Retry-After: 1\r\n" : "");
 
 	if (status == 200)
@@ -213,7 +213,7 @@ local_client_say(
 	c->in = NULL;
 	c->head_len = n > 0 && (size_t)n < sizeof(c->head) ? (size_t)n : 0;
 	c->body = body;
-	c->body_len = len;
+	c->body_len = c->bare ? 0 : len;
 	c->state = CLIENT_SENDS;
 	c->deadline_mono_ms = bl_mono_ms(l->clock) + LOCAL_SEND_MS;
 	send_more(l, c);

@@ -17,6 +17,7 @@ struct client {
 	enum local_what what;
 	char head[640];
 	size_t head_len, head_sent;
+	bool bare;                 /* HEAD: the answer has no body */
 	const unsigned char *body; /* of own, or constant */
 	size_t body_len, body_sent;
 	struct bl_buf own;
