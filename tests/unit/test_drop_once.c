@@ -461,6 +461,35 @@ what_has_no_marker_is_in_nobodys_way(void **state)
 	assert_said(w, STEP("begin", "2", "s"));
 }
 
+/* However old they are, and more of them than are remembered. */
+static void
+what_cannot_be_read_is_in_nobodys_way(void **state)
+{
+	struct world *w = *state;
+	const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+	const uid_t user = geteuid() == 0 ? 65534 : geteuid(); /* root may read them */
+	char name[32];
+
+	configure(w, steps_conf);
+	assert_int_equal(chown(w->dir, user, (gid_t)-1), 0);
+	assert_int_equal(chown(w->in, user, (gid_t)-1), 0);
+	assert_int_equal(chown(w->state, user, (gid_t)-1), 0);
+	write_many(w, 2100, HEAD "1,s,begin\n");
+	for (unsigned i = 0; i < 2100; i++) {
+		(void)snprintf(name, sizeof(name), "%04u.csv", i);
+		assert_int_equal(utimensat(AT_FDCWD, path_in(w, name), times, 0), 0);
+		assert_int_equal(chmod(path_in(w, name), 0), 0);
+	}
+	write_file(w, "z.csv", HEAD "2,s,begin\n");
+	assert_int_equal(chown(path_in(w, "z.csv"), user, (gid_t)-1), 0);
+	assert_int_equal(seteuid(user), 0);
+	pass(w);
+	assert_int_equal(user != getuid() ? seteuid(getuid()) : 0, 0);
+	assert_said(w, STEP("begin", "2", "s"));
+	assert_true(is_there(w, "done/z.csv") && is_there(w, "0000.csv"));
+	assert_true(fake_host_count(w->host, "unreadable") >= 2100);
+}
+
 /* Found in a few passes, however many there are. */
 static void
 of_many_that_are_done_the_newest_stay(void **state)
@@ -549,6 +578,7 @@ main(void)
 		T(a_backlog_is_taken_at_once),
 		T(what_lay_there_for_long_is_complete_at_once),
 		T(what_has_no_marker_is_in_nobodys_way),
+		T(what_cannot_be_read_is_in_nobodys_way),
 		T(of_many_that_are_done_the_newest_stay),
 		T(what_is_done_is_kept_for_a_while),
 		T(no_folders_are_off),

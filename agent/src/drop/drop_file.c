@@ -177,6 +177,13 @@ let_go(struct drop_lane *l)
 	l->generation++; /* what is still answered is no longer asked for */
 }
 
+void
+drop_file_unreadable(struct drop_folder *f, const char *name)
+{
+	drop_warn(f, DROP_WARN_FILE, "%s cannot be opened: %s", name, strerror(errno));
+	f->in->count[DROP_N_UNREADABLE]++;
+}
+
 bool
 drop_file_open(struct drop_lane *l, const struct drop_seen *seen, bool *waits)
 {
@@ -191,11 +198,9 @@ drop_file_open(struct drop_lane *l, const struct drop_seen *seen, bool *waits)
 	file->fd = openat(
 	    l->of->fd, seen->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		drop_warn(
-		    l->of, DROP_WARN_FILE, "%s cannot be opened: %s", seen->name, strerror(errno));
+		drop_file_unreadable(l->of, seen->name);
 		if (file->fd >= 0)
 			(void)close(file->fd);
-		l->of->in->count[DROP_N_UNREADABLE]++;
 		return false;
 	}
 	/* It waited for its turn, and somebody went on writing. */

@@ -310,6 +310,8 @@ void drop_look_forget(struct drop_folder *f, const char *name);
 /* Not before the next look. */
 void drop_look_later(struct drop_folder *f, const char *name);
 
+/* Said and counted, with errno. */
+void drop_file_unreadable(struct drop_folder *f, const char *name);
 /* False: it cannot be opened now.  *waits: it can later, and where it was is remembered. */
 bool drop_file_open(struct drop_lane *l, const struct drop_seen *seen, bool *waits);
 /* All its rows are on their way. */

@@ -96,8 +96,18 @@ youngest(struct drop_folder *f)
 	return &f->seen[f->youngest];
 }
 
+/* Those that cannot be read would come first for ever, and leave no place for others. */
+static bool
+is_readable(struct drop_folder *f, const char *name)
+{
+	if (faccessat(f->fd, name, R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	drop_file_unreadable(f, name);
+	return false;
+}
+
 /* Its place in the table, with what was known of it; where that is full, the youngest goes for an
- * older one.  NULL: at another look, when these are done. */
+ * older one.  NULL: at another look, when these are done, or it can be read. */
 static struct drop_seen *
 place_for(struct drop_folder *f, const struct drop_seen *new, const char *name)
 {
@@ -113,6 +123,8 @@ place_for(struct drop_folder *f, const struct drop_seen *new, const char *name)
 			f->youngest = UINT_MAX;
 			return &f->seen[i];
 		}
+	if (!is_readable(f, name))
+		return NULL;
 	if (full) {
 		f->crowded = true;
 		forget(f, (unsigned)(youngest(f) - f->seen));
