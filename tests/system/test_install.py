@@ -25,6 +25,13 @@ def test_the_installed_services_start_what_is_installed_beside_them(tmp_path, pr
         assert (units / f"{name}.sysusers").exists()
 
 
+def test_a_prefix_may_be_told_from_where_one_is(tmp_path):
+    subprocess.run(["cmake", "--install", build_folder(), "--prefix", "stage", "--component", "systemd"], check=True,
+                   capture_output=True, timeout=60, cwd=tmp_path)
+    text = (tmp_path / "stage/share/branchline/systemd/branchline-agent.service").read_text()
+    assert f"\nExecStart={tmp_path}/stage/bin/branchline-agent run " in text
+
+
 def test_what_init_says_comes_next_is_all_it_takes(tmp_path, processes):
     org = tmp_path / "org"
     done = branchline("init", "--state", org, "--port", str(free_port()), "--broker-port", str(free_port()))
