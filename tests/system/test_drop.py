@@ -250,6 +250,18 @@ def test_the_command_says_what_it_was_not_told(tmp_path, processes, args, code, 
     assert done.returncode == code and said in done.stderr
 
 
+def test_the_command_says_nothing_that_a_terminal_obeys(tmp_path, processes):
+    """What others put into a file: its title's names, a value that is sent."""
+    device = Device(tmp_path / "agent", processes, TRIED)
+    file = tmp_path / "rows.csv"
+    for text in ("\033]0;a\akind,nr\n", "kind,nr,state,t\nweight,\033]52;c;YQ==\a,2.5,\n"):
+        file.write_text(text)
+        done = subprocess.run([program("branchline-agent"), "drop", "test", file, "--config", device.config],
+                              capture_output=True, text=True, timeout=20)
+        assert re.search("whole file is set aside: no column|sends metric|   set aside: ", done.stdout)
+        assert not re.search(r"[^\n -~]", done.stdout), repr(done.stdout)
+
+
 EXCEL = """
       - name: rows
         path: FOLDER

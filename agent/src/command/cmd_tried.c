@@ -13,7 +13,8 @@
 #include "config.h"
 #include "top.h"
 
-#define SHOWN_COLUMNS 100u /* of a line */
+#define SHOWN_COLUMNS 100u       /* of a line */
+#define ALL_COLUMNS   (1u << 24) /* more than anything takes */
 
 static json_t *
 text_of(struct bl_str s)
@@ -69,11 +70,24 @@ object_of(const struct cmd_tried *t, unsigned pattern, const struct inlet_report
 	return o;
 }
 
+/* Without what a terminal would obey: others wrote it. */
+static void
+put(const char *text, unsigned columns)
+{
+	struct bl_buf b;
+
+	bl_buf_init(&b, strlen(text) * 4 + 16);
+	(void)top_fit(&b, text, columns, true);
+	if (!b.failed && b.len > 0)
+		(void)fwrite(b.data, 1, b.len, stdout);
+	bl_buf_free(&b);
+}
+
 static void
 print_value(const json_t *value)
 {
 	if (json_is_string(value))
-		(void)fputs(json_string_value(value), stdout);
+		put(json_string_value(value), ALL_COLUMNS);
 	else
 		(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 }
@@ -90,7 +104,6 @@ cmd_tried_show(struct cmd_tried *t, const char *line, size_t len)
 {
 	char text[4 * SHOWN_COLUMNS + 1];
 	size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
-	struct bl_buf b;
 
 	if (t->json || t->shown)
 		return;
@@ -99,10 +112,9 @@ cmd_tried_show(struct cmd_tried *t, const char *line, size_t len)
 		n--;
 	memcpy(text, line, n);
 	text[n] = '\0';
-	bl_buf_init(&b, sizeof(text) * 4);
-	(void)top_fit(&b, text, SHOWN_COLUMNS, true);
-	(void)printf("%lu: %.*s\n", t->line, b.failed ? 0 : (int)b.len, (const char *)b.data);
-	bl_buf_free(&b);
+	(void)printf("%lu: ", t->line);
+	put(text, SHOWN_COLUMNS);
+	(void)fputc('\n', stdout);
 }
 
 static void
@@ -119,7 +131,9 @@ print(const struct cmd_tried *t, unsigned pattern, json_t *o)
 	}
 	(void)printf("   %s %u sends ", t->by, pattern + 1);
 	if (json_object_get(o, "name") != NULL) {
-		(void)printf("metric %s=", json_string_value(json_object_get(o, "name")));
+		(void)fputs("metric ", stdout);
+		print_value(json_object_get(o, "name"));
+		(void)fputc('=', stdout);
 		print_value(json_object_get(o, "value"));
 		pairs = json_object_get(o, "labels");
 	} else {
@@ -131,6 +145,14 @@ print(const struct cmd_tried *t, unsigned pattern, json_t *o)
 		(void)printf(" %s=", key);
 		print_value(value);
 	}
+	(void)fputc('\n', stdout);
+}
+
+static void
+say(const char *what, const char *why)
+{
+	(void)printf("   %s: ", what);
+	put(why, ALL_COLUMNS);
 	(void)fputc('\n', stdout);
 }
 
@@ -147,7 +169,7 @@ cmd_tried_sends(struct cmd_tried *t, unsigned i, const struct inlet_report *r, c
 	json_decref(o);
 	t->refused += refused != NULL;
 	if (refused != NULL && !t->json)
-		(void)printf("   the agent refuses it: %s\n", refused);
+		say("the agent refuses it", refused);
 }
 
 void
@@ -167,7 +189,7 @@ cmd_tried_wrong(struct cmd_tried *t, const char *becomes, const char *why)
 	if (t->json)
 		cmd_tried_tell(t, "error", why);
 	else
-		(void)printf("   %s: %s\n", becomes, why);
+		say(becomes, why);
 }
 
 /* The item with this name of a list whose structs begin with it; no name: the only one. */
