@@ -312,7 +312,7 @@ def test_a_stream_has_packets_with_their_length_and_values_with_their_time(agent
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(20)
         sock.connect(str(agent.stream))
-        sock.sendall(b"orders:1|c\n")  # as if it were a datagram socket
+        sock.sendall(struct.pack("<I", 100000))  # a length of more than a packet may have
         assert sock.recv(1) == b""
     now = agent.state()["inlets"]["statsd"]
     assert (now["counts"]["stamped"], now["refused"]["bad_time"], now["refused"]["bad_frames"]) == (3, 1, 1)
