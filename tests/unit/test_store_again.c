@@ -2,6 +2,8 @@
  * A spool that was set back cuts again under a new id what it cannot know to be
  * here: each sample is stored once all the same.
  */
+#include <time.h>
+
 #include "ingest_kit.h"
 
 static struct bl_receipt
@@ -343,6 +345,67 @@ what_a_successor_gives_up_may_come_yet(void **state)
 	assert_int_equal(totals(c).gaps, gaps);
 }
 
+enum crowd { OF_ONE_INSTANT, UNKNOWN_BEHIND_MEANS, EVENTS_OF_ONE_INSTANT };
+
+/* Of a spool a batch as full as it may be; of another life the values are others. */
+static void
+take_crowd(struct ctx *c, const struct bl_id *spool, enum crowd crowd, bool other_life)
+{
+	struct bl_batch_header h = { .spool = *spool,
+		.boot = c->boot,
+		.stream = crowd == EVENTS_OF_ONE_INSTANT ? BL_STREAM_EVENTS : BL_STREAM_HOST,
+		.seq = 1,
+		.collect_end_ms = BL_BATCH_SAMPLES_MAX + 1 };
+	const uint32_t n =
+	    h.stream == BL_STREAM_EVENTS ? BL_BATCH_EVENTS_MAX : BL_BATCH_SAMPLES_MAX;
+	const struct bl_thin two = { 1, 2, 2 };
+	const struct bl_event ev = {
+		.boot_ms = 1000, .id = { other_life ? "b" : "a", 1 }, .type = { "log", 3 }
+	};
+	struct bl_batch_enc *e = bl_batch_enc_create();
+	int rc = BL_OK;
+
+	assert_non_null(e);
+	for (uint32_t i = 0; rc == BL_OK && i < n; i++) {
+		if (crowd == EVENTS_OF_ONE_INSTANT)
+			rc = bl_batch_enc_event(e, &ev);
+		else if (crowd == OF_ONE_INSTANT)
+			rc = bl_batch_enc_sample(e, 1, 1000, other_life ? 2 : 1, BL_KNOWN);
+		else if (other_life)
+			rc = bl_batch_enc_sample(e, 1, 1 + i, 0, BL_UNKNOWN_UNREADABLE);
+		else
+			rc = bl_batch_enc_thin(e, 1, 1 + i, 1, &two);
+	}
+	assert_int_equal(rc, BL_OK);
+	bl_buf_reset(&c->msg);
+	assert_int_equal(bl_batch_enc_finish(e, &h, &c->msg, NULL), BL_OK);
+	bl_batch_enc_free(e);
+	take(c, topic_of(BL_TOPIC_LIVE, "kiosk-1"), c->msg.data, c->msg.len, false);
+}
+
+/* A few hundred bytes say as much as a batch may hold, all at once: everyone waits for that. */
+static void
+a_crowded_batch_is_compared_in_time(void **state)
+{
+	for (int crowd = OF_ONE_INSTANT; crowd <= EVENTS_OF_ONE_INSTANT; crowd++) {
+		const struct bl_id fresh = fixture_id(0x22);
+		struct ctx *c;
+		clock_t began;
+
+		(void)state;
+		assert_int_equal(setup((void **)&c), 0);
+		take_crowd(c, &c->spool, (enum crowd)crowd, false);
+		begin_spool(c, &fresh, &c->spool);
+		began = clock();
+		take_crowd(c, &fresh, (enum crowd)crowd, true);
+		if (clock() - began > 8 * CLOCKS_PER_SEC)
+			fail_msg("crowd %d: %zu bytes took %ld ms", crowd, c->msg.len,
+			    (long)((clock() - began) / (CLOCKS_PER_SEC / 1000)));
+		assert_int_equal(totals(c).set_aside, 0);
+		teardown((void **)&c);
+	}
+}
+
 int
 main(void)
 {
@@ -356,6 +419,7 @@ main(void)
 		cmocka_unit_test(what_another_life_announced_is_named),
 		cmocka_unit_test_setup_teardown(
 		    what_a_successor_gives_up_may_come_yet, setup, teardown),
+		cmocka_unit_test(a_crowded_batch_is_compared_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,19 +172,21 @@ said_order(const void *a, const void *b)
 
 	if (x->series != y->series)
 		return x->series < y->series ? -1 : 1;
-	return (x->ms > y->ms) - (x->ms < y->ms);
+	if (x->ms != y->ms)
+		return x->ms < y->ms ? -1 : 1;
+	return (x->sum > y->sum) - (x->sum < y->sum);
 }
 
-size_t
-said_from(const struct said *x, uint32_t series, int64_t ms)
+/* The first that is not before this one. */
+static size_t
+first_from(const struct said *x, const struct said_one *at)
 {
-	const struct said_one at = { .series = series, .ms = ms };
 	size_t lo = 0, hi = x->n;
 
 	while (lo < hi) {
 		const size_t mid = lo + (hi - lo) / 2;
 
-		if (said_order(&x->one[mid], &at) < 0)
+		if (said_order(&x->one[mid], at) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -192,16 +194,23 @@ said_from(const struct said *x, uint32_t series, int64_t ms)
 	return lo;
 }
 
+size_t
+said_from(const struct said *x, uint32_t series, int64_t ms)
+{
+	const struct said_one at = { .series = series, .ms = ms };
+
+	return first_from(x, &at);
+}
+
 static void
 note_before(void *ctx, const struct said_one *o)
 {
 	struct said *x = ctx;
 
-	/* All of the same: an event may have been told twice. */
-	for (size_t i = said_from(x, o->series, o->ms);
-	     i < x->n && said_order(&x->one[i], o) == 0; i++)
-		if (x->one[i].sum == o->sum)
-			x->one[i].before = true;
+	/* All of the same: an event may have been told twice.  They are noted together. */
+	for (size_t i = first_from(x, o);
+	     i < x->n && !x->one[i].before && said_order(&x->one[i], o) == 0; i++)
+		x->one[i].before = true;
 	said_mean(x, o);
 }
 

@@ -51,7 +51,9 @@ within(struct said *x, const struct said_one *mean)
 	for (; i < x->n && x->one[i].series == mean->series; i++) {
 		const struct said_one *o = &x->one[i];
 
-		if (o->ms > mean->ms && (o->unknown == BL_KNOWN || hour_of(o->ms) != hour))
+		/* What is marked was marked up to there: no hour is walked through for each. */
+		if (o->ms > mean->ms &&
+		    (o->unknown == BL_KNOWN || o->in_mean || hour_of(o->ms) != hour))
 			break;
 		if (o->unknown != BL_KNOWN)
 			continue;

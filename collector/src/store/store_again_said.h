@@ -23,7 +23,7 @@ struct said_one {
 };
 
 struct said {
-	struct said_one *one; /* by series and time once sorted */
+	struct said_one *one; /* by series, time and sum once sorted */
 	size_t n, size;
 };
 
