@@ -52,6 +52,7 @@ def check(folder, more=""):
 
 
 SOCKET = "the socket is not opened, and tried again every minute"
+SLOW = "does not lie on a file system that answers at once (`types` may name one); nothing is read"
 SECRET = "the probe is unknown until it can be read"
 
 ALWAYS = [
@@ -70,6 +71,11 @@ ALWAYS = [
      "inlets.drop orders: path: HERE/none: No such file or directory; no file is read until it can be"),
     ("inlets: {drop: {folders: [{name: orders, path: HERE/ca.pem, %s}]}}" % REPORT,
      "inlets.drop orders: path: HERE/ca.pem is no folder; no file is read"),
+    # Nor where the table of mounts does not say where a path leads, as on a share of the network.
+    ("inlets: {drop: {folders: [{name: orders, path: HERE/logs/../logs, %s}]}}" % REPORT,
+     f"inlets.drop orders: path: HERE/logs/../logs {SLOW}"),
+    ("samplers: {logs: {watch: [{name: till, path: HERE/logs/../logs/a.log, match: a}]}}",
+     f"samplers.logs till: path: HERE/logs/../logs/a.log {SLOW}"),
     ("inlets: {loglines: {watch: [{name: till, path: HERE/none/till.log, patterns: [{match: a, map: {report: event, type: a}}]}]}}",
      "inlets.loglines till: path: HERE/none: No such file or directory; nothing is read until it is there"),
     ("samplers: {logs: {watch: [{name: till, path: HERE/none/till.log, match: a}]}}",
@@ -92,7 +98,7 @@ AS_ANOTHER = [
     ("inlets: {drop: {folders: [{name: orders, path: HERE/closed, %s}]}}" % REPORT,
      "inlets.drop orders: path: user WHO may not read HERE/closed; no file is read until it can be"),
     ("inlets: {drop: {folders: [{name: orders, path: HERE/read-only, %s}]}}" % REPORT,
-     "inlets.drop orders: path: user WHO may not write to HERE/read-only; what was read cannot be put into done and bad, and stays"),
+     "inlets.drop orders: path: user WHO may not write to HERE/read-only; no file is read until it can be"),
     ("inlets: {loglines: {watch: [{name: till, path: HERE/logs/shut.log, patterns: [{match: a, map: {report: event, type: a}}]}]}}",
      "inlets.loglines till: path: user WHO may not read HERE/logs/shut.log; nothing of it is read until it may be"),
     ("probes: [{name: api, url: 'https://a/', auth: bearer, secret_file: shut}]",

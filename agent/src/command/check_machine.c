@@ -24,6 +24,7 @@
 #include "probe.h"
 #include "probe_secret.h"
 #include "sample.h"
+#include "sample_log.h"
 #include "sample_watch_conf.h"
 
 #define USER_DFLT "branchline-agent"
@@ -177,6 +178,22 @@ sockets(struct look *l)
 
 /* ---- what is read ---- */
 
+/* The agent touches nothing else, for it might hang there. */
+static bool
+answers(struct look *l, const struct bl_conf_strlist *types, const char *path)
+{
+	struct log_way *way = NULL;
+	struct bl_err err = { 0 };
+	const bool good = log_way_open(&way, types, &err) < 0 || log_way_harmless(way, path);
+
+	log_way_close(way);
+	if (!good)
+		tell(l, "path", "nothing is read",
+		    "%s does not lie on a file system that answers at once (`types` may name one)",
+		    path);
+	return good;
+}
+
 static void
 drop_folders(struct look *l)
 {
@@ -185,27 +202,28 @@ drop_folders(struct look *l)
 
 	l->of = "inlets.drop";
 	for (size_t i = 0; i < folders->n; i++) {
+		static const char then[] = "no file is read until it can be";
 		struct stat st;
 
 		l->name = f[i].name;
 		encoding(l, f[i].encoding);
+		if (!answers(l, &f[i].types, f[i].path))
+			continue;
 		if (stat(f[i].path, &st) == 0 && !S_ISDIR(st.st_mode))
 			tell(l, "path", "no file is read", "%s is no folder", f[i].path);
-		else if (reach(
-			     l, "path", f[i].path, R_OK | X_OK, "no file is read until it can be"))
-			(void)reach(l, "path", f[i].path, W_OK | X_OK,
-			    "what was read cannot be put into done and bad, and stays");
+		else if (reach(l, "path", f[i].path, R_OK | X_OK, then))
+			(void)reach(l, "path", f[i].path, W_OK | X_OK, then);
 	}
 	l->name = "";
 }
 
 /* A log that is not there yet may come; where its folder is missing, somebody mistook the name. */
 static void
-log_file(struct look *l, const char *path)
+log_file(struct look *l, const struct bl_conf_strlist *types, const char *path)
 {
 	char folder[CONFIG_PATH_MAX];
 
-	if (folder_of(path, folder) &&
+	if (answers(l, types, path) && folder_of(path, folder) &&
 	    reach(l, "path", folder, X_OK, "nothing is read until it is there") &&
 	    access(path, F_OK) == 0)
 		(void)reach(l, "path", path, R_OK, "nothing of it is read until it may be");
@@ -221,7 +239,7 @@ logs(struct look *l)
 	for (size_t i = 0; lines->enabled && i < lines->watch.n; i++) {
 		l->name = w[i].name;
 		encoding(l, w[i].encoding);
-		log_file(l, w[i].path);
+		log_file(l, &lines->types, w[i].path);
 	}
 	l->of = "samplers.logs";
 	for (size_t n = 0; samplers[n] != NULL; n++) {
@@ -233,7 +251,7 @@ logs(struct look *l)
 		each = conf->watch.item;
 		for (size_t i = 0; conf->enabled && i < conf->watch.n; i++) {
 			l->name = each[i].name;
-			log_file(l, each[i].path);
+			log_file(l, &conf->types, each[i].path);
 		}
 	}
 	l->name = "";
