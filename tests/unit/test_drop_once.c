@@ -285,12 +285,12 @@ rights_are_those_of_the_folder_and_the_file(void **state)
 
 	(void)umask(077); /* as under the service manager */
 	configure(w, steps_conf);
-	assert_int_equal(chmod(w->in, 02775), 0);
+	assert_int_equal(chmod(w->in, 03775), 0);
 	write_file(w, "a.csv", HEAD "1,s\n");
 	assert_int_equal(chmod(path_in(w, "a.csv"), 0644), 0);
 	pass(w);
 	assert_int_equal(stat(path_in(w, "done"), &st), 0);
-	assert_int_equal(st.st_mode & 07777, 02775);
+	assert_int_equal(st.st_mode & 07777, 03775);
 	assert_int_equal(stat(path_in(w, "bad/a.csv.bad"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
 }

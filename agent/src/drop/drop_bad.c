@@ -46,7 +46,7 @@ drop_sub_open(int folder, const char *name)
 	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* Whatever this process' mask is; where a sandbox forbids setgid it stays as it is. */
 	if (made && fd >= 0 && fstat(folder, &st) == 0)
-		(void)!fchmod(fd, st.st_mode & 02777);
+		(void)!fchmod(fd, st.st_mode & 03777);
 	return fd;
 }
 
@@ -115,6 +115,7 @@ drop_bad_is_there(struct drop_bad *b, int folder, const char *file, uint64_t ide
 static int
 append(struct drop_bad *b, const char *text, size_t len, struct bl_err *err)
 {
+	errno = ENOSPC; /* for a write that was cut short, which sets none */
 	if (pwrite(b->fd, text, len, (off_t)b->bytes) != (ssize_t)len)
 		return bl_fail_errno(err, BL_EIO, "drop: write bad/%s", b->name);
 	b->bytes += len;
