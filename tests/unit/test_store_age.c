@@ -35,7 +35,7 @@ a_store_without_samples_believes_the_clock(void **state)
 static void
 a_clock_that_is_near_is_believed(void **state)
 {
-	static const int64_t off[] = { 0, 6 * DAY, -DAY, -40 * 365 * DAY };
+	static const int64_t off[] = { 0, 6 * DAY, -DAY, -3 * 365 * DAY };
 	struct kit *k = *state;
 
 	put_hours(k);
@@ -231,6 +231,49 @@ a_clock_that_was_set_right_is_believed_after_a_restart(void **state)
 	assert_true(is_held(k));
 }
 
+/* A machine without a clock of its own comes up in 1970 and is told the time after a while. */
+static void
+a_clock_that_was_never_set_begins_no_hold(void **state)
+{
+	const int64_t right = OFFSET + 2 * (int64_t)HOUR;
+	struct kit *k = *state;
+	struct store_age a = { 0 };
+
+	k->clock.unix_ms = MINUTE; /* the first start of all */
+	(void)now_of(k, &a);
+	assert_true(now_of(k, &a) <= MINUTE);
+	k->clock.unix_ms = right;
+	assert_true(now_of(k, &a) == right);
+	assert_false(a.held);
+	put_hours(k);
+	k->clock.unix_ms = MINUTE; /* a later one, which goes by what came */
+	a = (struct store_age){ 0 };
+	assert_true(now_of(k, &a) == right);
+	pass(k, HOUR);
+	assert_true(now_of(k, &a) == right + HOUR);
+	k->clock.unix_ms = right + 2 * HOUR;
+	assert_true(now_of(k, &a) == right + 2 * HOUR);
+	assert_false(a.held);
+}
+
+/* While it is held, too: the three days are not begun anew at each start. */
+static void
+a_clock_that_was_never_set_ends_no_hold(void **state)
+{
+	struct kit *k = *state;
+	struct store_age a = { 0 };
+
+	put_hours(k);
+	k->clock.unix_ms += 20 * 365 * DAY;
+	(void)now_of(k, &a);
+	assert_true(a.held);
+	k->clock.unix_ms = MINUTE;
+	pass(k, DAY);
+	(void)now_of(k, &a);
+	assert_true(a.held);
+	assert_true(store_age_left_ms(&a) == STORE_AGE_HOLD_MS - DAY);
+}
+
 int
 main(void)
 {
@@ -238,6 +281,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_store_without_samples_believes_the_clock, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clock_that_is_near_is_believed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_that_was_never_set_begins_no_hold, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_clock_that_was_never_set_ends_no_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_leap_is_believed_when_it_has_stood_for_days, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -8,13 +8,13 @@
 #define DAY_MS  86400000.0
 #define KEEP_MS (60 * 60 * (int64_t)1000)
 
-/* As it was kept.  False: it never was. */
+/* As it was kept.  False: it never was, or by a clock that was never set. */
 static bool
 go_on(struct store_age *a, sqlite3_stmt *st)
 {
 	const int64_t held_ms = sqlite3_column_int64(st, 2);
 
-	if (sqlite3_column_type(st, 1) == SQLITE_NULL)
+	if (sqlite3_column_int64(st, 1) < STORE_AGE_SET_MS) /* NULL: 0 */
 		return false;
 	a->unix_ms = a->kept_unix_ms = sqlite3_column_int64(st, 1);
 	a->held = a->kept_held = held_ms >= 0;
@@ -26,7 +26,7 @@ go_on(struct store_age *a, sqlite3_stmt *st)
  * How far it had come; in a store that does not say, the end of the newest hour of which there are
  * samples, or when the newest batch came: a device
  * whose clock is ahead has samples of then for as long as they are kept.  The wall clock where
- * there is none.
+ * there is none; nothing has begun while that was never set.
  */
 static int
 begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, struct bl_err *err)
@@ -42,7 +42,7 @@ begin(struct store_age *a, struct store_read *r, const struct bl_clock *clock, s
 			a->unix_ms = sqlite3_column_int64(st, 0);
 		(void)sqlite3_reset(st);
 	}
-	a->begun = true;
+	a->begun = a->unix_ms >= STORE_AGE_SET_MS || bl_unix_ms(clock) >= STORE_AGE_SET_MS;
 	return BL_OK;
 }
 
@@ -98,6 +98,9 @@ store_age_now(struct store_age *a, struct store_read *r, const struct bl_clock *
 		return rc;
 	a->unix_ms += mono - a->mono_ms;
 	a->mono_ms = mono;
+	*out_unix_ms = a->unix_ms;
+	if (wall < STORE_AGE_SET_MS)
+		return BL_OK;
 	if (wall - a->unix_ms > STORE_AGE_LEAP_MS && !a->held)
 		hold(a, wall);
 	if (wall - a->unix_ms <= STORE_AGE_LEAP_MS || mono - a->held_mono_ms >= STORE_AGE_HOLD_MS) {

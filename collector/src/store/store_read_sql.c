@@ -457,7 +457,8 @@ const char *const read_text[READ_COUNT] = {
 	[READ_RAW_GONE] = "SELECT raw_bytes = 0 FROM part WHERE hour_unix_ms > ?"
 			  " ORDER BY hour_unix_ms LIMIT 1",
 	[READ_AGE] = "SELECT min(max(h) + 3600000, coalesce((SELECT arrived_unix_ms"
-		     " FROM batch ORDER BY id DESC LIMIT 1), 9223372036854775807)),"
+		     " FROM batch WHERE arrived_unix_ms >= 1577836800000" /* STORE_AGE_SET_MS */
+		     " ORDER BY id DESC LIMIT 1), 9223372036854775807)),"
 		     " (SELECT value FROM meta WHERE key = 'age_unix_ms'),"
 		     " coalesce((SELECT value FROM meta WHERE key = 'age_held_ms'), -1)"
 		     " FROM (SELECT max(hour_unix_ms) AS h FROM part"
