@@ -96,7 +96,7 @@ export const enWork = {
     span: "From – until (site's time)",
     begin: "Began",
     end: "Ended",
-    still: "still on",
+    still: "still on, as far as is known",
     lasted: "Lasted",
     lasted_for: "lasted",
     known: "Known here",

@@ -95,7 +95,7 @@ export const zhWork: WorkCatalogue = {
     span: "起止（网点时间）",
     begin: "开始",
     end: "结束",
-    still: "仍在持续",
+    still: "据目前所知仍在持续",
     lasted: "持续时间",
     lasted_for: "持续",
     known: "中心得知",

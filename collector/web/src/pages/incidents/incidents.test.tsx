@@ -5,11 +5,12 @@ import { render, screen } from "@testing-library/react";
 import i18next from "i18next";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 
-import type { CaseFacts, Entry, Facts, ThresholdFacts } from "../../api/incidents";
+import type { CaseFacts, Entry, Facts, Incident, ThresholdFacts } from "../../api/incidents";
 import { startI18n, switchLanguage } from "../../i18n";
 import { IncidentCounts, SeverityBadge } from "../../ui/severity";
 import { causeSentences } from "./cause";
 import { Entries, entryText } from "./entries";
+import { SpanCell, subjectText } from "./words";
 
 beforeAll(() => startI18n("en"));
 beforeEach(() => switchLanguage("en"));
@@ -53,13 +54,25 @@ describe("the cause, in words", () => {
   });
 });
 
+describe("a row of the list", () => {
+  it.each<[string, Facts | null, string]>([
+    ["orders/A-7", overdue, "Orders / A-7"], ["orders/A-7", { ...overdue, process_name: "" }, "orders / A-7"], ["a", threshold, ""], ["till-1", null, "till-1"],
+  ])("is about %s", (subject, explanation, text) => expect(subjectText({ subject, site: "a", explanation })).toBe(text));
+
+  it.each([["en", "still on, as far as is known"], ["zh-CN", "据目前所知仍在持续"]] as const)("says no more than is known, in %s", async (language, text) => {
+    await switchLanguage(language);
+    const incident = { zone: ZONE, begin_unix_ms: T, end_unix_ms: null, clock_doubt_ms: null } as Incident;
+    expect(render(<SpanCell incident={incident} />).container.textContent).toContain(text);
+  });
+});
+
 describe("the history", () => {
   const entry = (kind: string, detail: Record<string, unknown> = {}, actor = "li.na"): Entry => ({ n: 1, unix_ms: T, actor, kind, detail });
   const people = [{ name: "li.na", display_name: "李娜" }];
 
   it.each([
     ["assigned", { user: "li.na" }, "gave it to 李娜"], ["assigned", { user: "" }, "took it from everybody"], ["merged", { into: 7 }, "merged it into incident 7"],
-    ["merged", { from: 8 }, "took in incident 8, which was the same one"], ["amended", { before: {}, after: { begin_unix_ms: T, end_unix_ms: null } }, "amended it after late data: 2026-11-28 09:20:00 – still on"], ["amended", {}, "amended it after late data"], ["brand_new", {}, "brand_new"], ["toString", {}, "toString"],
+    ["merged", { from: 8 }, "took in incident 8, which was the same one"], ["amended", { before: {}, after: { begin_unix_ms: T, end_unix_ms: null } }, "amended it after late data: 2026-11-28 09:20:00 – still on, as far as is known"], ["amended", {}, "amended it after late data"], ["brand_new", {}, "brand_new"], ["toString", {}, "toString"],
   ])("%s %j reads: %s", (kind, detail, text) => expect(entryText(entry(kind, detail), ZONE, people, i18next.t)).toBe(text));
 
   it("shows what people wrote as text", () => {

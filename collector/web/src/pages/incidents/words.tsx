@@ -20,9 +20,13 @@ export function Told({ notice }: { notice: Incident["notice"] }): ReactElement {
   return <span title={t(`incident.told_${notice}_help`)}>{t(`incident.told_${notice}`)}</span>;
 }
 
-/** What it is about, where that is not the site itself. */
-export function subjectText(incident: Incident): string {
-  return incident.subject === incident.site ? "" : incident.subject;
+/** What it is about, where that is not the site itself: a case by its process's name. */
+export function subjectText(incident: Pick<Incident, "subject" | "site" | "explanation">): string {
+  const { subject, site, explanation: facts } = incident;
+  if (facts?.kind === "case_open" && subject === `${facts.process}/${facts.case}`) {
+    return `${facts.process_name || facts.process} / ${facts.case}`;
+  }
+  return subject === site ? "" : subject;
 }
 
 /** Begin and end in event time, on the site's own clock. */
