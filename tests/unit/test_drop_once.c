@@ -461,6 +461,35 @@ what_has_no_marker_is_in_nobodys_way(void **state)
 	assert_said(w, STEP("begin", "2", "s"));
 }
 
+/* Whoever takes back the marker of a file in which the last process ended takes back that file
+ * alone, and what was read of it is known when the marker comes again. */
+static void
+a_marker_that_is_taken_back_holds_up_no_other_file(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, "marker: .done, " STEPS_CONF);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,s,begin\n");
+	write_file(w, "a.csv.done", "");
+	pass(w);
+	assert_said(w, STEP("begin", "1", "s") STEP("begin", "2", "s"));
+	assert_true(fake_host_answer_one(w->host, 0));
+	fake_host_pass(w->host, 3000);
+	close_inlet(w);
+	open_again(w);
+	w->host->at_once = true;
+	assert_int_equal(unlink(path_in(w, "a.csv.done")), 0);
+	write_file(w, "b.csv", HEAD "3,s,begin\n");
+	write_file(w, "b.csv.done", "");
+	pass(w);
+	assert_said(w, STEP("begin", "3", "s"));
+	write_file(w, "a.csv.done", "");
+	pass(w);
+	assert_said(w, STEP("begin", "2", "s"));
+	assert_true(is_there(w, "done/a.csv") && is_there(w, "done/b.csv"));
+}
+
 /* However old they are, and more of them than are remembered. */
 static void
 what_cannot_be_read_is_in_nobodys_way(void **state)
@@ -578,6 +607,7 @@ main(void)
 		T(a_backlog_is_taken_at_once),
 		T(what_lay_there_for_long_is_complete_at_once),
 		T(what_has_no_marker_is_in_nobodys_way),
+		T(a_marker_that_is_taken_back_holds_up_no_other_file),
 		T(what_cannot_be_read_is_in_nobodys_way),
 		T(of_many_that_are_done_the_newest_stay),
 		T(what_is_done_is_kept_for_a_while),

@@ -194,8 +194,8 @@ hear_events(struct drop *in)
 	}
 }
 
-/* One that is free; NULL: none, or a file still has rows that nobody has sent, which go before
- * those of others. */
+/* One that is free, if possible without a file of the last process; NULL: none, or a file still has
+ * rows that nobody has sent, which go before those of others. */
 static struct drop_lane *
 free_lane(struct drop_folder *f)
 {
@@ -207,7 +207,7 @@ free_lane(struct drop_folder *f)
 
 		if (l != NULL && l->file.open && !drop_file_is_sent(&l->file))
 			return NULL;
-		if (found != NULL || (l != NULL && l->file.open))
+		if ((found != NULL && !found->kept) || (l != NULL && l->file.open))
 			continue;
 		if (l == NULL && open_lane(f, i, true, &ignored) < 0)
 			return NULL;

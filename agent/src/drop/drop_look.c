@@ -400,9 +400,17 @@ drop_look_ready(struct drop_folder *f, struct drop_lane **lane)
 	for (unsigned i = 0; i < DROP_LANES; i++)
 		if (f->lane[i] != NULL && f->lane[i]->kept &&
 		    (best = kept_of(f, f->lane[i])) != NULL) {
-			*lane = f->lane[i]; /* before all others */
-			return is_ready(f, best, now) ? best : NULL;
+			if (is_ready(f, best, now)) {
+				*lane = f->lane[i];
+				return best;
+			}
+			/* Before all others, unless somebody took back its marker. */
+			if (f->conf->marker == NULL || best->since_mono_ms != LATER)
+				return NULL;
 		}
+	if ((*lane)->kept)
+		return NULL;
+	best = NULL;
 	for (unsigned i = 0; i < f->n_seen; i++) {
 		const struct drop_seen *s = &f->seen[i];
 
