@@ -490,12 +490,48 @@ a_marker_that_is_taken_back_holds_up_no_other_file(void **state)
 	assert_true(is_there(w, "done/a.csv") && is_there(w, "done/b.csv"));
 }
 
+static void
+write_many_old(struct world *w, unsigned n)
+{
+	const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+	char name[32];
+
+	write_many(w, n, HEAD "1,s,begin\n");
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "%04u.csv", i);
+		assert_int_equal(utimensat(AT_FDCWD, path_in(w, name), times, 0), 0);
+	}
+}
+
+/* Older files than can be remembered came while nobody ran: what was read of it is not forgotten.
+ */
+static void
+a_backlog_makes_no_file_begin_anew(void **state)
+{
+	struct world *w = *state;
+
+	configure(w, steps_conf);
+	w->host->at_once = false;
+	write_file(w, "a.csv", HEAD "1,s,begin\n2,s,begin\n");
+	pass(w);
+	assert_true(fake_host_answer_one(w->host, 0));
+	fake_host_pass(w->host, 3000);
+	close_inlet(w);
+	put(w, "a.csv", "3,s,begin\n", 10, "a");
+	write_many_old(w, 2100);
+	open_again(w);
+	w->host->at_once = true;
+	pass(w);
+	pass(w);
+	assert_int_equal(count_in(w, "done"), 2101);
+	assert_int_equal(fake_host_count(w->host, "accepted"), 2102);
+}
+
 /* However old they are, and more of them than are remembered. */
 static void
 what_cannot_be_read_is_in_nobodys_way(void **state)
 {
 	struct world *w = *state;
-	const struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
 	const uid_t user = geteuid() == 0 ? 65534 : geteuid(); /* root may read them */
 	char name[32];
 
@@ -503,10 +539,9 @@ what_cannot_be_read_is_in_nobodys_way(void **state)
 	assert_int_equal(chown(w->dir, user, (gid_t)-1), 0);
 	assert_int_equal(chown(w->in, user, (gid_t)-1), 0);
 	assert_int_equal(chown(w->state, user, (gid_t)-1), 0);
-	write_many(w, 2100, HEAD "1,s,begin\n");
+	write_many_old(w, 2100);
 	for (unsigned i = 0; i < 2100; i++) {
 		(void)snprintf(name, sizeof(name), "%04u.csv", i);
-		assert_int_equal(utimensat(AT_FDCWD, path_in(w, name), times, 0), 0);
 		assert_int_equal(chmod(path_in(w, name), 0), 0);
 	}
 	write_file(w, "z.csv", HEAD "2,s,begin\n");
@@ -608,6 +643,7 @@ main(void)
 		T(what_lay_there_for_long_is_complete_at_once),
 		T(what_has_no_marker_is_in_nobodys_way),
 		T(a_marker_that_is_taken_back_holds_up_no_other_file),
+		T(a_backlog_makes_no_file_begin_anew),
 		T(what_cannot_be_read_is_in_nobodys_way),
 		T(of_many_that_are_done_the_newest_stay),
 		T(what_is_done_is_kept_for_a_while),

@@ -376,6 +376,14 @@ is_ready(struct drop_folder *f, const struct drop_seen *s, int64_t now)
 	return false;
 }
 
+/* If it comes again it begins anew. */
+static void
+give_up(struct drop_lane *l)
+{
+	l->kept = false;
+	inlet_keep_forget(l->of->in->keep, l->state);
+}
+
 /* The file in which the last process ended in this lane, if it is there. */
 static const struct drop_seen *
 kept_of(struct drop_folder *f, struct drop_lane *l)
@@ -383,8 +391,9 @@ kept_of(struct drop_folder *f, struct drop_lane *l)
 	for (unsigned i = 0; i < f->n_seen; i++)
 		if (is_in_lane(l, &f->seen[i]))
 			return &f->seen[i];
-	l->kept = false; /* it is gone */
-	inlet_keep_forget(f->in->keep, l->state);
+	if (f->crowded || f->dir != NULL)
+		return NULL; /* it is not gone, but found no room, or is not looked at yet */
+	give_up(l);
 	return NULL;
 }
 
@@ -408,8 +417,11 @@ drop_look_ready(struct drop_folder *f, struct drop_lane **lane)
 			if (f->conf->marker == NULL || best->since_mono_ms != LATER)
 				return NULL;
 		}
-	if ((*lane)->kept)
-		return NULL;
+	if ((*lane)->kept) {
+		if (f->dir != NULL || is_at_work(f))
+			return NULL; /* another one becomes free */
+		give_up(*lane);
+	}
 	best = NULL;
 	for (unsigned i = 0; i < f->n_seen; i++) {
 		const struct drop_seen *s = &f->seen[i];
