@@ -262,6 +262,22 @@ def test_the_command_says_nothing_that_a_terminal_obeys(tmp_path, processes):
         assert not re.search(r"[^\n -~]", done.stdout), repr(done.stdout)
 
 
+def test_a_configuration_without_folders_is_told_so(tmp_path, processes):
+    device = Device(tmp_path / "agent", processes, " []\n")
+    done = subprocess.run([program("branchline-agent"), "drop", "test", "a.csv", "--config", device.config],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 64 and "the configuration has no entry of inlets.drop.folders" in done.stderr
+
+
+def test_a_whole_number_is_shown_as_it_was_written(tmp_path, processes):
+    device = Device(tmp_path / "agent", processes, TRIED)
+    file = tmp_path / "a.csv"
+    file.write_text("kind,nr,state,t\nweight,3,7,\n")
+    done = subprocess.run([program("branchline-agent"), "drop", "test", file, "--config", device.config],
+                          capture_output=True, text=True, timeout=20)
+    assert "sends metric weight=7 at=reading nr=3\n" in done.stdout
+
+
 EXCEL = """
       - name: rows
         path: FOLDER

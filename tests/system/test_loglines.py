@@ -284,7 +284,7 @@ def test_the_command_shows_what_lines_would_become(tmp_path):
     assert told[1] == "   pattern 1 sends metric load=1.5 at=reading"
     assert told[3].startswith("   nothing is sent: pattern 1 matches, but: value: ")
     assert told[4].startswith("3: xxxx") and told[5] == "   nothing is sent: the line is longer than 8192 bytes"
-    assert told[7] == "   pattern 1 sends metric load=2.0 at=reading"
+    assert told[7] == "   pattern 1 sends metric load=2 at=reading"
 
 
 @pytest.mark.parametrize("encoding, codec", [("gbk", "gbk"), ("gb18030", "gb18030"), ("utf-16le", "utf-16-le"),

@@ -88,6 +88,8 @@ print_value(const json_t *value)
 {
 	if (json_is_string(value))
 		put(json_string_value(value), ALL_COLUMNS);
+	else if (json_is_real(value)) /* a whole number as it was written */
+		(void)printf("%.15g", json_real_value(value));
 	else
 		(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 }
@@ -202,6 +204,11 @@ entry_of(const struct cmd_trying *what, const struct bl_conf_list *list, const c
 	for (size_t i = 0; i < list->n; i++)
 		if (name == NULL ? list->n == 1 : strcmp(at[i * step], name) == 0)
 			return &at[i * step];
+	if (list->n == 0) {
+		(void)fprintf(
+		    stderr, "branchline-agent: the configuration has no entry of %s\n", what->key);
+		return NULL;
+	}
 	(void)fprintf(stderr,
 	    name == NULL ? "branchline-agent: --name NAME says which entry"
 			 : "branchline-agent: no entry has the name \"%s\"",
