@@ -393,6 +393,9 @@ a_former_id_that_the_centre_refuses_is_given_up(void **state)
 	centre_receipt(c, &h.spool, true, &r);
 	r.verdict = BL_VERDICT_CONFLICT;
 	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_OTHER);
+	/* The least that a centre says of an id which is its own. */
+	r.clock_version = 1;
+	assert_int_equal(spool_on_answer(k->s, &r, &err), SPOOL_ANSWER_ROLLED_BACK);
 	free(c);
 }
 

@@ -345,6 +345,34 @@ what_a_successor_gives_up_may_come_yet(void **state)
 	assert_int_equal(totals(c).gaps, gaps);
 }
 
+/* A copy that comes back must see that the refused id is its own, or it is refused for ever. */
+static void
+a_closed_spool_is_known_though_all_of_it_was_given_up(void **state)
+{
+	struct ctx *c = *state;
+	const struct bl_id fresh = fixture_id(0x22);
+	struct bl_gone g = { .spool = c->spool, .n = 1 };
+	struct bl_hello h = hello(c, "kiosk-1", 4);
+	struct bl_receipt r;
+
+	h.dict_version = h.clock_version = 0;
+	take_hello(c, "kiosk-1", &h);
+	begin_spool(c, &fresh, &c->spool);
+	g.gone[0].stream = BL_STREAM_HOST;
+	g.gone[0].range = (struct bl_range){ 1, 3 };
+	g.gone[0].reason = BL_GAP_LOST_AT_CENTRE;
+	bl_buf_reset(&c->msg);
+	assert_int_equal(bl_gone_encode(&g, &c->msg), BL_OK);
+	take(c, topic_of(BL_TOPIC_HELLO, "kiosk-1"), c->msg.data, c->msg.len, false);
+	h.stream[BL_STREAM_HOST - 1].next_seq = 6;
+	take_hello(c, "kiosk-1", &h);
+	r = receipt_of(c);
+	assert_true(r.is_answer && bl_id_equal(&r.spool, &c->spool));
+	assert_int_equal(r.verdict, BL_VERDICT_CONFLICT);
+	assert_int_equal(r.stream[BL_STREAM_HOST - 1].contiguous, 0);
+	assert_true(r.dict_version > 0 || r.clock_version > 0);
+}
+
 enum crowd { OF_ONE_INSTANT, UNKNOWN_BEHIND_MEANS, EVENTS_OF_ONE_INSTANT };
 
 /* Of a spool a batch as full as it may be; of another life the values are others. */
@@ -419,6 +447,8 @@ main(void)
 		cmocka_unit_test(what_another_life_announced_is_named),
 		cmocka_unit_test_setup_teardown(
 		    what_a_successor_gives_up_may_come_yet, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_closed_spool_is_known_though_all_of_it_was_given_up, setup, teardown),
 		cmocka_unit_test(a_crowded_batch_is_compared_in_time),
 	};
 

@@ -123,9 +123,14 @@ say_receipt(struct ingest_core *c, struct device *d, struct owed *o, int64_t now
 	struct store_spool *sp = own_spool(c, d, &o->spool);
 	struct bl_receipt r = { .is_answer = o->answer, .nonce = o->nonce, .verdict = o->verdict };
 
-	if (sp != NULL && o->verdict != BL_VERDICT_RETIRED)
+	if (sp != NULL && o->verdict != BL_VERDICT_RETIRED) {
 		store_receipt(c->store, sp, &r);
-	else if (!o->answer) {
+		/* By what a refusal knows of an id its agent sees that it is its own, and goes on
+		 * under another: of a closed one there may be nothing here but what was given up.
+		 */
+		if (o->verdict == BL_VERDICT_CONFLICT && r.clock_version == 0)
+			r.clock_version = 1;
+	} else if (!o->answer) {
 		o->receipt = false; /* the batches come again, and ask for it anew */
 		return true;
 	}
