@@ -453,7 +453,7 @@ if (wants("incident") && mock !== null) {
     await page.getByRole("textbox", { name: "Only where" }).fill("statos = 1");
     await page.getByRole("button", { name: /Use “status”/ }).click();
     await page.getByText("valid", { exact: true }).waitFor();
-    await page.getByText("Mean of durations of cases of “orders”, where status = 1").waitFor();
+    await page.getByText("Mean of durations of cases of “订单处理”, where status = 1").waitFor();
     await shot("kpi-form", false);
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("link", { name: "Late orders" }).waitFor();
