@@ -73,7 +73,7 @@ tab(struct pen *p, unsigned col)
 	while (!p->hidden && p->at < col && p->at < p->cols);
 }
 
-/* Cut to so many columns, and blanks up to the next one. */
+/* Cut to so many columns where lines are cut, and blanks up to the next one. */
 static void
 put_column(struct pen *p, const char *s, unsigned cols, bool right)
 {
@@ -82,6 +82,8 @@ put_column(struct pen *p, const char *s, unsigned cols, bool right)
 
 	if (p->hidden)
 		return;
+	if (p->cols == ENDLESS && width > cols)
+		cols = width;
 	if (right)
 		for (unsigned i = width; i < cols; i++)
 			put(p, " ");
@@ -559,40 +561,16 @@ share_out(struct pen *p)
 	p->label_cols = cols < 100 ? cols - p->value_cols - p->name_cols - 4 : 28;
 }
 
+/* As on a wide screen; what is longer than its column takes what it needs. */
 static void
-widen(const struct pen *p, unsigned *cols, const char *s)
+share_out_endless(struct pen *p)
 {
-	const unsigned width = top_width(s, p->v->utf8);
-
-	if (width > *cols)
-		*cols = width;
-}
-
-/* Each as wide as its widest. */
-static void
-share_out_endless(struct pen *p, const json_t *now)
-{
-	const json_t *probes = json_object_get(now, "probes"),
-		     *series = json_object_get(now, "series");
-
 	p->cols = ENDLESS;
 	p->page = PAGE;
 	p->probe_cols = PAGE / 4;
 	p->value_cols = 18;
 	p->name_cols = 32;
 	p->label_cols = 28;
-	for (size_t i = 0; i < json_array_size(probes); i++)
-		widen(p, &p->probe_cols, status_text(json_array_get(probes, i), "name"));
-	for (size_t i = 0; i < json_array_size(series); i++) {
-		const json_t *s = json_array_get(series, i);
-		char labels[LABELS], out[96];
-
-		labels_of(s, labels, sizeof(labels));
-		value_of(p, s, out, sizeof(out));
-		widen(p, &p->name_cols, status_text(s, "name"));
-		widen(p, &p->label_cols, labels);
-		widen(p, &p->value_cols, out);
-	}
 }
 
 void
@@ -607,7 +585,7 @@ top_draw(const json_t *now, const struct top_view *v, struct top_frame *f)
 	if (v->cols > 0)
 		share_out(&p);
 	else
-		share_out_endless(&p, now);
+		share_out_endless(&p);
 	draw_head(&p, now, st);
 	draw_probes(&p, now);
 	draw_series(&p, now);
