@@ -195,8 +195,8 @@ statsd_stream_lines(struct statsd *s, const char *p, size_t len, unsigned *work)
 	const char *end;
 	size_t at = 0;
 
-	while (
-	    (end = memchr(p + at, '\n', len - at)) != NULL && end - (p + at) <= STATSD_PACKET_MAX) {
+	while ((end = memchr(p + at, '\n', len - at)) != NULL &&
+	       (size_t)(end - (p + at)) <= STATSD_PACKET_MAX) {
 		*work += statsd_take_packet(s, p + at, (size_t)(end - (p + at)), false);
 		at = (size_t)(end - p) + 1;
 	}
