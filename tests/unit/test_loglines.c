@@ -255,38 +255,6 @@ a_line_that_costs_too_much_is_given_up(void **state)
 	stop(p);
 }
 
-static void
-options_are_checked(void **state)
-{
-	static const struct {
-		const char *pattern, *error;
-	} c[] = {
-		{ "{match: 'a(', map: {case: x, phase: event}}", "is not closed" },
-		{ "{match: 'a', map: {case: '{no}', phase: event}}",
-		    "{no} is in the mapping, but the expression has no group (?<no>...)" },
-		{ "{match: '(?<no>a)', map: {phase: event}}", "a step needs `case`" },
-		{ "{match: '(?<no>a)'}", "map" },
-		{ "", "a log without patterns" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
-		struct bl_conf_errors errors = { 0 };
-		struct loglines_conf conf = { 0 };
-		struct bl_err err = { 0 };
-		char yaml[512];
-
-		snprintf(yaml, sizeof(yaml), "watch: [{name: x, path: /a, patterns: [%s]}]",
-		    c[i].pattern);
-		if (bl_conf_parse("t", yaml, strlen(yaml), &loglines_conf_section, &conf, &errors,
-			&err) != BL_EINVAL)
-			fail_msg("%s was taken", yaml);
-		if (strstr(errors.line[0], c[i].error) == NULL)
-			fail_msg("%s", errors.line[0]);
-		bl_conf_errors_free(&errors);
-	}
-}
-
 /* The id of the report of line n in what was said; "": it is not there. */
 static const char *
 id_of(const char *text, const char *n, char out[BL_EVENT_ID_MAX + 1])
@@ -807,7 +775,6 @@ main(void)
 		T(lines_become_what_the_mapping_says),
 		T(what_is_wrong_with_a_line_is_counted),
 		T(a_line_that_costs_too_much_is_given_up),
-		T(options_are_checked),
 		T(lines_come_once_across_rotation),
 		T(a_kill_and_copytruncate_repeat_lines_with_their_ids),
 		T(a_rotated_log_is_kept_until_its_lines_are_on_disk),
